@@ -1,0 +1,91 @@
+"""Writing files so that nothing half-written ever looks whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from embdiff.errors import ParameterError
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically: readers see the old file or the new one, never a part."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as handle:
+        handle.write(text)
+    Path(handle.name).replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON (no NaN) atomically, indented, UTF-8."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Build a folder aside and move it into place only when the block ends well.
+
+    Whatever stood at ``target`` stays until then; on any error, Ctrl-C included, the part is removed.
+
+    Parameters
+    ----------
+    target : Path
+        The folder to make or to replace.
+
+    Yields
+    ------
+    Path
+        The folder to fill, beside the target.
+
+    Raises
+    ------
+    ParameterError
+        When the parent cannot be made or written to.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    except OSError as error:
+        raise ParameterError(
+            f"The run folder must be writable. Got {target}: {error.strerror or error}. "
+            "Name another folder with --out."
+        ) from None
+    try:
+        part.chmod(0o777 & ~_umask())
+        yield part
+        _put_in_place(part, target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _put_in_place(part: Path, target: Path) -> None:
+    """Swap ``part`` in for ``target``; the old folder is deleted only after the new one stands."""
+    if not target.exists():
+        part.replace(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
+    target.replace(old / "run")
+    part.replace(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _umask() -> int:
+    """Return the process umask (it can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,39 @@
+"""Import an optional package, or say which pip line brings it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+from embdiff.errors import MissingDependencyError
+
+
+def require(module: str, extra: str, purpose: str) -> ModuleType:
+    """Import ``module``, or raise with the pip line of the extra that brings it.
+
+    Parameters
+    ----------
+    module : str
+        Importable name, for example ``"sentence_transformers"``.
+    extra : str
+        The extra of embdiff that installs it.
+    purpose : str
+        What needs it, for the message: ``"the model 'minilm'"``.
+
+    Raises
+    ------
+    MissingDependencyError
+        When the package is not installed.
+    """
+    if not is_installed(module):
+        raise MissingDependencyError(
+            f"{purpose} needs the package {module.split('.')[0]!r}, which is not installed. "
+            f"Install it with: pip install 'embdiff[{extra}]'"
+        )
+    return importlib.import_module(module)
+
+
+def is_installed(module: str) -> bool:
+    """Return whether ``module`` could be imported, without importing it."""
+    return importlib.util.find_spec(module.split(".")[0]) is not None

@@ -1,0 +1,96 @@
+"""One progress bar for long work: a bar on a terminal, plain lines elsewhere, always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+_SECONDS_BETWEEN_LINES = 5.0
+_shown: ContextVar[bool] = ContextVar("embdiff_progress", default=True)
+
+
+class Advance(Protocol):
+    """Report that ``count`` more units are done."""
+
+    def __call__(self, count: int, /) -> None: ...
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Show no progress inside this block."""
+    token = _shown.set(False)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+@contextmanager
+def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show progress of ``total`` units while the block runs.
+
+    Parameters
+    ----------
+    label : str
+        What is being done, for example ``"encode minilm"``.
+    total : int
+        Number of units.
+    unit : str
+        Their name in the plural, for example ``"texts"``.
+
+    Yields
+    ------
+    Advance
+        Call it with the number of units just finished.
+    """
+    if not _shown.get():
+        yield lambda _count: None
+    elif sys.stderr.isatty():
+        with _bar(label, total, unit) as advance:
+            yield advance
+    else:
+        yield _Lines(label, total, unit)
+
+
+@contextmanager
+def _bar(label: str, total: int, unit: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+class _Lines:
+    """Plain progress lines for logs: one every few seconds, none for work that is over sooner."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._done = 0
+        self._start = self._last = time.monotonic()
+
+    def __call__(self, count: int, /) -> None:
+        self._done += count
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        rate = self._done / (now - self._start)
+        left = (self._total - self._done) / rate if rate else float("inf")
+        print(  # noqa: T201 - stderr is the product here
+            f"{self._label}: {self._done:,} of {self._total:,} {self._unit}, {rate:,.0f}/s, {left:,.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,47 @@
+"""Every exception that embdiff raises on purpose.
+
+::
+
+    EmbdiffError
+    ├── ParameterError (ValueError)          an argument, flag or option is out of range or does not fit
+    │   └── UnknownNameError (LookupError)   a model, store, index, metric or measure nobody registered
+    ├── ShapeError (ValueError)              arrays or records whose shapes do not fit together
+    ├── DataError (ValueError)               a file or a list that cannot be read as it is
+    ├── MissingDependencyError (ImportError) an optional package is not installed; the message has the pip line
+    ├── EncoderError                         a model could not be loaded, or returned unusable vectors
+    └── StoreError                           a vector database refused, is locked, or holds something else
+
+Each message says what must hold, what was found, and what to do. The command line prints the message alone.
+"""
+
+
+class EmbdiffError(Exception):
+    """Base class: catch this to catch everything that embdiff raises on purpose."""
+
+
+class ParameterError(EmbdiffError, ValueError):
+    """An argument, flag or option is out of range or does not fit the others."""
+
+
+class UnknownNameError(ParameterError, LookupError):
+    """A name that is in no registry; the message lists the nearest ones."""
+
+
+class ShapeError(EmbdiffError, ValueError):
+    """Arrays or records whose shapes do not fit together."""
+
+
+class DataError(EmbdiffError, ValueError):
+    """A file or list that cannot be read as it is; the message names the row and a way out."""
+
+
+class MissingDependencyError(EmbdiffError, ImportError):
+    """An optional package is not installed; the message gives the pip line."""
+
+
+class EncoderError(EmbdiffError):
+    """A model could not be loaded, or returned vectors that cannot be used."""
+
+
+class StoreError(EmbdiffError):
+    """A vector database refused a call, is locked, or holds something that is not ours."""

@@ -1,0 +1,286 @@
+"""The records that travel between the rooms: plain, frozen, without behaviour beyond their own checks.
+
+Row numbers are used inside, string ids at the edges. Vectors and similarities are float32, rows int64.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.errors import DataError, ShapeError
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Metric = Literal["cosine", "ip", "l2"]
+Role = Literal["document", "query"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The items to compare on, one row each.
+
+    Parameters
+    ----------
+    items : tuple of str, length n
+        The texts, in row order. Equal texts stay separate rows.
+    ids : tuple of str, length n
+        Unique; by default the 0-based row number as text.
+    groups : tuple of str, length n, optional
+        A group (song, topic, class) for each row.
+    source : str
+        Where the rows came from: a file name, or ``"list"``.
+    ids_given : bool
+        Whether the ids were given by the user (they are compared across files only then).
+    dropped : tuple of str
+        Ids of empty rows that ``empty="drop"`` left out, so that the run can say so.
+
+    Raises
+    ------
+    DataError
+        When lengths differ, an id occurs twice, or a text or id holds a NUL character.
+    """
+
+    items: tuple[str, ...]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
+    source: str = "list"
+    ids_given: bool = False
+    dropped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, column in (("ids", self.ids), ("groups", self.groups)):
+            if column is not None and len(column) != len(self.items):
+                raise DataError(
+                    f"{name} must have one entry for each of the {len(self.items)} items. "
+                    f"Got {len(column)}. Give one {name[:-1]} per item."
+                )
+        _refuse_repeated_ids(self.ids, self.source)
+        for name, column in (("text", self.items), ("id", self.ids), ("group", self.groups or ())):
+            for row, value in enumerate(column):
+                if "\0" in value:
+                    raise DataError(
+                        f"Text must not hold NUL characters: vector databases cannot store them. "
+                        f"Got one in the {name} of row {row} of {self.source}. Remove it and run again."
+                    )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def digest(self) -> str:
+        """Return a SHA-256 (hex) over ids, items and groups: equal exactly when the rows are equal."""
+        columns = [list(self.ids), list(self.items), list(self.groups or ())]
+        return hashlib.sha256(json.dumps(columns, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _refuse_repeated_ids(ids: Sequence[str], source: str) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    first: dict[str, int] = {}
+    for row, name in enumerate(ids):
+        if name in first:
+            raise DataError(
+                f"Every id must occur once. Got {name!r} in rows {first[name]} and {row} of {source}. "
+                "Make the ids unique, or leave the id column out to number the rows."
+            )
+        first[name] = row
+
+
+@dataclass(frozen=True)
+class Qrels:
+    """Which documents are expected for which query: query id → {document id → grade}, grade > 0 is relevant."""
+
+    judgements: Mapping[str, Mapping[str, int]]
+    source: str = "list"
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Where vectors came from. Written on every collection; vectors of different stamps are never mixed.
+
+    Parameters
+    ----------
+    model : str
+        The resolved model, for example ``st:sentence-transformers/all-MiniLM-L6-v2``.
+    revision : str
+        Commit, package version or SHA-256 of the weights: whatever pins the model down.
+    dim : int
+        Dimension of the vectors.
+    prompt, query_prompt : str
+        Text put before every document and every query ("" for none).
+    max_tokens : int or None
+        Longest input in tokens; what is longer is truncated by the model. None when there is no limit.
+    precision : str
+        Numeric precision the model ran in, for example ``float32``.
+    fitted_on : str or None
+        Digest of the corpus for models fitted on it (LSA).
+    """
+
+    model: str
+    revision: str
+    dim: int
+    prompt: str = ""
+    query_prompt: str = ""
+    max_tokens: int | None = None
+    precision: str = "float32"
+    fitted_on: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the stamp as plain JSON-able values."""
+        return asdict(self)
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that differ whenever any part of the stamp differs."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """One model's vectors of one corpus.
+
+    Parameters
+    ----------
+    model : str
+        The spec as the user typed it.
+    ids : tuple of str, length n
+    vectors : ndarray of float32, shape (n, d)
+        Finite.
+    stamp : Stamp
+        Provenance.
+    """
+
+    model: str
+    ids: tuple[str, ...]
+    vectors: FloatArray
+    stamp: Stamp
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.ids):
+            raise ShapeError(
+                f"A space must have one vector for each of its {len(self.ids)} ids. Got an array of shape "
+                f"{self.vectors.shape} from {self.model}. Return an array of shape (n, d)."
+            )
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the vectors."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def normalized(self) -> bool:
+        """Whether every vector has Euclidean norm 1 within 1e-3."""
+        norms = np.linalg.norm(self.vectors.astype(np.float64), axis=1)
+        return bool(np.all(np.abs(norms - 1.0) < 1e-3))
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbors:
+    """The k nearest rows of each query, closest first.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (q, k)
+        Row numbers of the corpus; -1 pads a list that came back short.
+    similarity : ndarray of float32, shape (q, k)
+        Higher is closer: cosine, inner product, or the *negative* squared Euclidean distance; NaN pads.
+    metric : {"cosine", "ip", "l2"}
+    index : str
+        Text form of the index searched, ``"exact"`` for the exact answer.
+    """
+
+    rows: IntArray
+    similarity: FloatArray
+    metric: Metric
+    index: str = "exact"
+
+    def __post_init__(self) -> None:
+        if self.rows.shape != self.similarity.shape or self.rows.ndim != 2:
+            raise ShapeError(
+                "Rows and similarities of neighbours must have one shape (q, k). "
+                f"Got {self.rows.shape} and {self.similarity.shape}. Pass two arrays of the same shape."
+            )
+
+    @property
+    def distance(self) -> FloatArray:
+        """What people see: squared Euclidean distance for l2, else the similarity itself; shape (q, k)."""
+        return -self.similarity if self.metric == "l2" else self.similarity
+
+    @property
+    def k(self) -> int:
+        """Length of each list, padding included."""
+        return int(self.rows.shape[1])
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number with all that is needed to read it.
+
+    Parameters
+    ----------
+    measure : str
+        Text form, for example ``overlap@10``.
+    models : tuple of str
+        The one or two models (collections) it speaks of.
+    value, low, high : float
+        Estimate and 95 % interval; NaN when undefined.
+    chance : float
+        What unrelated models would get; NaN where there is no such level.
+    n : int
+        Number of units (queries, rows) behind the value.
+    query_model : str or None
+        The model whose vectors queried; None when each model queried its own collection.
+    interval : str
+        How the interval was made: ``wilson``, ``bca`` or ``none``.
+    reason : str or None
+        Why a part is undefined.
+    per_query : tuple of float or None
+        The values behind the mean, in query order.
+    """
+
+    measure: str
+    models: tuple[str, ...]
+    value: float
+    low: float
+    high: float
+    chance: float
+    n: int
+    query_model: str | None = None
+    interval: str = "none"
+    reason: str | None = None
+    per_query: tuple[float, ...] | None = field(default=None, repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
+        raw = {
+            "measure": self.measure,
+            "models": list(self.models),
+            "query_model": self.query_model,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "chance": self.chance,
+            "n": self.n,
+            "interval": self.interval,
+            "reason": self.reason,
+        }
+        return {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in raw.items()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Score:
+        """Read back what `to_dict` wrote."""
+        numbers = {key: np.nan if raw[key] is None else float(raw[key]) for key in ("value", "low", "high", "chance")}
+        return cls(
+            measure=raw["measure"],
+            models=tuple(raw["models"]),
+            n=int(raw["n"]),
+            query_model=raw.get("query_model"),
+            interval=raw.get("interval", "none"),
+            reason=raw.get("reason"),
+            **numbers,
+        )

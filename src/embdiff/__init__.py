@@ -1,0 +1,54 @@
+"""Show how, where and why embedding models differ on your own data.
+
+The public names are loaded on first use, so that ``import embdiff`` stays light: no torch, no database client.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embdiff.comparison import Comparison as Comparison
+    from embdiff.comparison import compare as compare
+    from embdiff.comparison import load as load
+    from embdiff.corpus import read_corpus as read_corpus
+    from embdiff.encoders import get_encoder as get_encoder
+    from embdiff.encoders import list_encoders as list_encoders
+    from embdiff.errors import EmbdiffError as EmbdiffError
+    from embdiff.measures import get_measure as get_measure
+    from embdiff.measures import list_measures as list_measures
+    from embdiff.records import Corpus as Corpus
+    from embdiff.stores import get_store as get_store
+    from embdiff.stores import list_stores as list_stores
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Comparison": "embdiff.comparison",
+    "Corpus": "embdiff.records",
+    "EmbdiffError": "embdiff.errors",
+    "compare": "embdiff.comparison",
+    "get_encoder": "embdiff.encoders",
+    "get_measure": "embdiff.measures",
+    "get_store": "embdiff.stores",
+    "list_encoders": "embdiff.encoders",
+    "list_measures": "embdiff.measures",
+    "list_stores": "embdiff.stores",
+    "load": "embdiff.comparison",
+    "read_corpus": "embdiff.corpus",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

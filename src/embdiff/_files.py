@@ -61,8 +61,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         part = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
     except OSError as error:
         raise ParameterError(
-            f"The run folder must be writable. Got {target}: {error.strerror or error}. "
-            "Name another folder with --out."
+            f"The run folder must be writable. Got {target}: {error.strerror or error}. Name another folder with --out."
         ) from None
     try:
         part.chmod(0o777 & ~_umask())

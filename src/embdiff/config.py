@@ -67,7 +67,8 @@ class ModelSpec:
                 )
             if not equals or not value or key in options:
                 raise ParameterError(
-                    f"An option of a model must be written key=value, once. Got {part!r} in {text!r}. Write {key}=VALUE."
+                    f"An option of a model must be written key=value, once. Got {part!r} in {text!r}. "
+                    f"Write {key}=VALUE."
                 )
             options[key] = unquote(value)
         return cls(kind, name, options)

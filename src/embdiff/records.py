@@ -274,13 +274,65 @@ class Score:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Score:
         """Read back what `to_dict` wrote."""
-        numbers = {key: np.nan if raw[key] is None else float(raw[key]) for key in ("value", "low", "high", "chance")}
+        value, low, high, chance = (
+            np.nan if raw[key] is None else float(raw[key]) for key in ("value", "low", "high", "chance")
+        )
         return cls(
             measure=raw["measure"],
             models=tuple(raw["models"]),
+            value=value,
+            low=low,
+            high=high,
+            chance=chance,
             n=int(raw["n"]),
-            query_model=raw.get("query_model"),
-            interval=raw.get("interval", "none"),
-            reason=raw.get("reason"),
-            **numbers,
+            query_model=raw["query_model"],
+            interval=raw["interval"],
+            reason=raw["reason"],
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one collection answered to one query model's vectors.
+
+    Parameters
+    ----------
+    model : str
+        The collection's model, as typed.
+    query_model : str
+        The model whose vectors queried, as typed; equal to ``model`` when it queried its own collection.
+    returned : Neighbors, shape (q, k)
+        As the store returned them.
+    exact : Neighbors, shape (q, k)
+        The exact answer to the same queries.
+    is_self : ndarray of bool, shape (q, k)
+        Where a returned row is the query itself (same id or identical text).
+    elsewhere : ElsewhereRows
+        Rows that another collection returned and this one did not, with their exact place here.
+    """
+
+    model: str
+    query_model: str
+    returned: Neighbors
+    exact: Neighbors
+    is_self: npt.NDArray[np.bool_]
+    elsewhere: ElsewhereRows
+
+
+@dataclass(frozen=True, eq=False)
+class ElsewhereRows:
+    """Exact rank and similarity, in one collection, of rows that only other collections returned.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (q, m)
+        Row numbers, -1 pads.
+    ranks : ndarray of int64, shape (q, m)
+        Exact rank from 1, -1 pads.
+    similarity : ndarray of float32, shape (q, m)
+        NaN pads.
+    """
+
+    rows: IntArray
+    ranks: IntArray
+    similarity: FloatArray

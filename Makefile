@@ -1,0 +1,60 @@
+# embdiff: 'make' prints what there is. Needs python3.11 and make, nothing else.
+PYTHON ?= python3.11
+TORCH ?=
+TORCH_INDEX ?=
+export TORCH TORCH_INDEX
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check
+EVERYDAY := not slow and not server and not browser
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check fix bench docs constraints clean
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.setup  ## make .venv with what the demo needs (TORCH=none, TORCH_INDEX=URL choose torch)
+
+$(VENV)/.setup: pyproject.toml constraints.txt scripts/setup_env.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python scripts/setup_env.py
+	touch $@
+
+$(VENV)/.test: $(VENV)/.setup
+	$(PIP) -e '.[test]'
+	touch $@
+
+demo: setup  ## run the main job on bundled sentences and offline models
+	$(BIN)/embdiff demo
+
+test: $(VENV)/.test  ## the everyday suite
+	$(BIN)/python -m pytest -m "$(EVERYDAY)"
+
+test-all: $(VENV)/.test check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
+	$(PIP) -e '.[test-all]'
+	$(BIN)/python -m pytest -m "not ($(EVERYDAY))"
+
+check: $(VENV)/.test  ## ruff, mypy, import contract, generated docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate_docs.py --check
+
+fix: $(VENV)/.test  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test  ## measure: ratios against named peers, in one run
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.test  ## write the generated parts of the documentation
+	$(BIN)/python scripts/generate_docs.py
+
+constraints: $(VENV)/.test  ## pin what is installed now (for maintainers)
+	$(PIP) -e '.[test-all]'
+	$(BIN)/python scripts/write_constraints.py
+
+clean:  ## remove the environment and everything generated
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -1,0 +1,68 @@
+"""One measured figure, and how figures are printed and kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PACKAGES = ("numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A ratio against a peer, with the bound it should reach and the timings behind it."""
+
+    name: str
+    ratio: float
+    bound: float
+    unit: str
+    timings: dict[str, list[float]]
+    hardware: dict[str, Any] = field(default_factory=lambda: hardware())
+    versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in PACKAGES})
+
+    @property
+    def holds(self) -> bool:
+        """Whether the ratio reaches its bound."""
+        return self.ratio >= self.bound
+
+    def line(self) -> str:
+        """Return one line for people."""
+        times = ", ".join(f"{name} {median(values):.3f} s" for name, values in self.timings.items())
+        mark = "holds" if self.holds else "MISSED"
+        return f"{self.name:38} {self.ratio:7.2f} {self.unit} (bound {self.bound:g}, {mark})  {times}"
+
+
+def hardware() -> dict[str, Any]:
+    """Return what a reader needs to judge absolute times."""
+    return {"machine": platform.machine(), "cores": os.cpu_count(), "system": platform.system()}
+
+
+def alternate(ways: dict[str, Callable[[], dict[str, float]]], repeats: int) -> dict[str, list[dict[str, float]]]:
+    """Run the ways in turn, so that a busy machine slows all of them alike; return their timings by step."""
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            steps = way()
+            measured[name].append({"end to end": time.perf_counter() - start, **steps})
+    return measured
+
+
+def ratio_of(name: str, bound: float, step: str, measured: dict[str, list[dict[str, float]]]) -> Figure:
+    """Return how many times faster the second way was than the first, at one step, by medians."""
+    timings = {way: [steps[step] for steps in runs] for way, runs in measured.items()}
+    slow, fast = (median(values) for values in timings.values())
+    return Figure(name, slow / fast, bound, "times faster", timings)
+
+
+def keep(figures: Sequence[Figure], path: Path) -> None:
+    """Write the figures as JSON, made fresh."""
+    path.write_text(json.dumps([{**asdict(f), "holds": f.holds} for f in figures], indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,81 @@
+"""The tutorial's literal way against embdiff, on the same work in one run, model loading apart.
+
+Literal: for each sentence one encode call and one insert call, for each of two models and collections; then the
+index, and the first two sentences encoded by a third model and searched in both collections, top three.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from pathlib import Path
+
+import embdiff as ed
+from benchmarks.report import Figure, alternate, ratio_of
+from embdiff._progress import silent
+
+MODELS = ("minilm", "minilm-intent")
+QUERY_MODEL = "minilm-mood"
+BOUNDS = {51: {"end to end": 1.4, "encode": 1.8, "insert": 4.0}, 2_000: {"end to end": 2.0}}
+
+
+def sentences(count: int) -> list[str]:
+    """Return ``count`` different sentences grown from the bundled sample, by a fixed seed."""
+    sample = list(ed.read_corpus("sample").items)
+    draw = random.Random(0)
+    grown = sample[:count]
+    while len(grown) < count:
+        words = " ".join(draw.sample(sample, 2)).split()
+        start = draw.randrange(len(words) // 2)
+        grown.append(" ".join(words[start : start + draw.randint(6, 18)]))
+    return grown
+
+
+def literal(texts: list[str], models: dict[str, ed.encoders.Encoder]) -> dict[str, float]:
+    """Do it as the tutorial did, sentence by sentence."""
+    from pymilvus import DataType, MilvusClient
+
+    seconds = {"encode": 0.0, "insert": 0.0}
+    with tempfile.TemporaryDirectory() as folder:
+        client = MilvusClient(str(Path(folder) / "speak.db"))
+        for name in MODELS:
+            collection = name.replace("-", "_")
+            schema = client.create_schema(auto_id=False)
+            schema.add_field("key", DataType.INT64, is_primary=True)
+            schema.add_field("sentence", DataType.VARCHAR, max_length=1_000)
+            schema.add_field("vector", DataType.FLOAT_VECTOR, dim=384)
+            index = client.prepare_index_params()
+            params = {"nlist": 4, "params": {"nlist": 4}}
+            index.add_index("vector", index_type="IVF_FLAT", metric_type="L2", params=params)
+            client.create_collection(collection, schema=schema, index_params=index)
+            for key, text in enumerate(texts):
+                start = time.perf_counter()
+                vector = models[name].model.encode([text], show_progress_bar=False)[0]
+                between = time.perf_counter()
+                client.insert(collection, [{"key": key, "sentence": text[:1_000], "vector": vector}])
+                seconds["encode"] += between - start
+                seconds["insert"] += time.perf_counter() - between
+            client.flush(collection)
+            client.load_collection(collection)
+        asked = [models[QUERY_MODEL].model.encode([text], show_progress_bar=False)[0] for text in texts[:2]]
+        for name in MODELS:
+            for vector in asked:
+                client.search(
+                    name.replace("-", "_"), [vector], limit=3, anns_field="vector", output_fields=["sentence"],
+                    search_params={"metric_type": "L2", "params": {"nprobe": 2}},
+                )  # fmt: skip
+        client.close()
+    return seconds
+
+
+def ours(texts: list[str], encoders: dict[str, ed.encoders.Encoder]) -> dict[str, float]:
+    """Do the same, and all that a comparison adds, with embdiff."""
+    with tempfile.TemporaryDirectory() as folder, silent():
+        result = ed.compare(
+            texts, [encoders[name] for name in MODELS], query_models=[encoders[QUERY_MODEL]], queries=texts[:2], k=3,
+            metric="l2", index="ivf_flat(nlist=4,nprobe=2)", out=Path(folder) / "run",
+        )  # fmt: skip
+    models = [model["seconds"] for model in result.run.manifest["models"] if model["collection"]]
+    return {step: sum(seconds[step] for seconds in models) for step in ("encode", "insert")}

@@ -1,0 +1,85 @@
+"""Write the parts of the documentation that come from code; with ``--check``, fail when they are stale."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+MADE = "<!-- Written by 'make docs' from the code; edit the code, not this page. -->\n\n"
+
+
+def command_line() -> str:
+    """Return docs/cli.md: the help of every command."""
+    import typer.main
+    from typer.testing import CliRunner
+
+    from embdiff.cli import app
+
+    runner, group = CliRunner(), typer.main.get_command(app)
+    parts = [
+        MADE + "# Command line\n\nExit codes: 0 done; 2 something you can mend; 130 interrupted; 1 anything else. "
+        "Results go to stdout, messages and progress to stderr; with `--json` stdout holds JSON alone.\n"
+    ]
+    for name in sorted(group.commands):  # type: ignore[attr-defined]
+        done = runner.invoke(app, [name, "--help"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"}, prog_name="embdiff")
+        text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
+        parts.append(f"## embdiff {name}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def models() -> str:
+    """Return docs/models.md: the kinds of models and the presets."""
+    from embdiff.encoders import PRESETS, list_encoders
+
+    lines = [MADE + "# Models\n", "| write | what it is | pip line |", "|---|---|---|"]
+    for kind in list_encoders():
+        entry = kind.to_dict()
+        lines.append(f"| `{entry['form']}` | {entry['summary']} | `{entry['pip_line'] or 'nothing more'}` |")
+    lines += ["\nPresets (`--preset NAME`) bring models and the settings of the tutorial:\n"]
+    lines += [f"- `{name}`: {', '.join(f'`{model}`' for model in names)}" for name, names in PRESETS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def measures() -> str:
+    """Return docs/measures.md: the table of measures."""
+    from embdiff.measures import list_measures
+
+    parts = [MADE + "# Measures\n\nEvery score comes with n, a 95 % interval and its chance level. "
+             "Measures without labels say how models differ, not which one to prefer.\n"]  # fmt: skip
+    for measure in list_measures():
+        symmetric = "yes" if measure.symmetric else "no"
+        parts.append(
+            f"## {measure.name}{'@k' if measure.cutoff else ''}\n\n{measure.summary.capitalize()}.\n\n"
+            f"- formula: `{measure.formula}`\n- needs: {measure.needs}\n"
+            f"- range: {measure.range[0]:g} to {measure.range[1]:g}; symmetric: {symmetric}\n"
+            f"- higher means: {measure.direction or 'neither way means anything'}\n"
+            f"- unchanged by: {'; '.join(measure.invariances)}\n- undefined when: {measure.undefined_when}\n"
+            f"- chance: {measure.chance}\n- reference: {measure.reference}\n"
+        )
+    return "\n".join(parts)
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "models.md": models, "measures.md": measures}
+
+
+def main() -> None:
+    """Write or check every generated page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = []
+    for name, write in PAGES.items():
+        path, text = DOCS / name, write()
+        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
+            stale.append(name)
+        elif not check:
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        sys.exit(f"These pages are stale: {', '.join(stale)}. Run 'make docs'.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Install embdiff into the environment of the running interpreter: torch first and alone, then the rest, pinned.
+
+Used by the Makefile. Settings come from the environment:
+
+TORCH        ``none`` leaves torch out: static and lexical models only.
+TORCH_INDEX  an index to take torch from, for example PyTorch's own index of CPU builds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONSTRAINTS = ROOT / "constraints.txt"
+TORCH_PIN = "torch==2.13.0"
+GPU_PACKAGES = ("nvidia-", "cuda-", "triton")
+EXTRAS = {True: "minilm,wordllama,lsa", False: "static"}
+
+
+def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run pip of this interpreter with the constraints in force for build environments, too."""
+    environment = {**os.environ, "PIP_CONSTRAINT": str(CONSTRAINTS), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    command = [sys.executable, "-m", "pip", *arguments]
+    return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
+
+
+def install(*arguments: str) -> None:
+    """Install, or end with pip's own words."""
+    print("pip install", *arguments, flush=True)
+    done = pip("install", "--quiet", *arguments)
+    if done.returncode:
+        sys.exit(f"pip could not install {' '.join(arguments)}:\n{done.stderr.strip()}")
+
+
+def index_arguments() -> tuple[str, ...]:
+    """Return the pip arguments that choose where torch comes from."""
+    index = os.environ.get("TORCH_INDEX", "").strip()
+    return ("--index-url", index) if index else ()
+
+
+def reason_to_leave_torch_out() -> str | None:
+    """Return why torch should not be installed here, or None when it should.
+
+    A plain PyPI on Linux answers the same pin with a build that pulls gigabytes of CUDA packages. Whoever wants
+    those names an index; everybody else goes on without torch and is told how to get it.
+    """
+    if os.environ.get("TORCH", "").strip().lower() == "none":
+        return "TORCH=none was asked for"
+    done = pip("install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", TORCH_PIN, *index_arguments())
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        return f"pip finds no {TORCH_PIN} ({lines[-1]})"
+    names = [item["metadata"]["name"].lower() for item in json.loads(done.stdout)["install"]]
+    gpu = [name for name in names if name.startswith(GPU_PACKAGES)]
+    if gpu and not index_arguments():
+        return f"pip would bring {len(gpu)} CUDA packages that nobody asked for"
+    return None
+
+
+def main() -> None:
+    """Install torch if that is sensible, then embdiff with the extras that work with it."""
+    reason = reason_to_leave_torch_out()
+    if reason is None:
+        install(TORCH_PIN, *index_arguments())
+    else:
+        print(
+            f"Going on without torch: {reason}. Static and lexical models work; for the others run "
+            "'make clean setup TORCH_INDEX=URL' with the index that has the build you want.",
+            flush=True,
+        )
+    install("-e", f"{ROOT}[{EXTRAS[reason is None]}]")
+
+
+if __name__ == "__main__":
+    main()

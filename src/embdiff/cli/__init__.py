@@ -1,0 +1,42 @@
+"""The command line: thin commands, each one public call.
+
+Exit codes: 0 done; 2 something the user can mend; 130 interrupted with Ctrl-C; 1 anything else. Progress and
+messages go to stderr, results to stdout; with ``--json`` stdout holds JSON alone.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from embdiff.cli import compare, demo, listings, show
+from embdiff.errors import EmbdiffError
+
+app = typer.Typer(
+    name="embdiff",
+    help="Show how, where and why embedding models differ on your own data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (compare, demo, show, listings):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        app()
+    except EmbdiffError as error:
+        print(f"embdiff: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("embdiff: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has gone: that is its good right.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,19 @@
+"""What commands print: the tables for people, or JSON alone for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.", show_default=False)]
+
+
+def print_json(value: Any) -> None:
+    """Print strict JSON on stdout."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write("\n")

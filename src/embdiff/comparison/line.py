@@ -1,0 +1,135 @@
+"""compare(): the whole walk from sentences to a Comparison, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from embdiff import _files, runs
+from embdiff.comparison.manifest import describe
+from embdiff.comparison.result import Comparison
+from embdiff.comparison.scoring import group_tests, score_all
+from embdiff.comparison.settings import Inputs, read_inputs, resolve
+from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
+from embdiff.config import RunConfig
+from embdiff.stores import get_store
+from embdiff.stores.base import Store
+
+
+def compare(
+    data: Any,
+    models: Sequence[Any] | None = None,
+    *,
+    query_models: Sequence[Any] | str | None = None,
+    queries: Any = None,
+    k: int | None = None,
+    metric: str | None = None,
+    index: str | None = None,
+    store: str | None = None,
+    groups: Sequence[str] | None = None,
+    expected: Any = None,
+    out: str | Path | None = None,
+    seed: int | None = None,
+    preset: str | None = None,
+    self_matches: str | None = None,
+    empty: str | None = None,
+    text_column: str | int | None = None,
+    id_column: str | int | None = None,
+    group_column: str | int | None = None,
+    permutations: int | None = None,
+) -> Comparison:
+    """Encode a corpus with each model, store, search, and say whose neighbours changed.
+
+    Parameters
+    ----------
+    data : path, list of str, or ``"sample"``
+        The corpus, n >= 2 rows: txt, csv, tsv, jsonl, parquet, a list, or the bundled sample.
+    models : sequence of str or Encoder
+        One collection each; text forms as ``embdiff models`` lists them, or objects with ``encode``.
+    query_models : sequence of str or Encoder, or "all", optional
+        Models whose vectors query *every* collection. By default each model queries its own only.
+    queries : "all", "every", "first:N", "rows:3,7", path, or list of str, optional
+        By default ``all``: every row queries and is itself left out. Given queries keep a row equal to
+        themselves, marked ``self``.
+    k : int, optional
+        Neighbours per query, 1..n (n - 1 when the row itself is left out). Default 10.
+    metric : {"cosine", "ip", "l2"}, optional
+        Default cosine. l2 distances are squared, as Milvus prints them.
+    index : str, optional
+        ``flat`` (default), ``ivf_flat(nlist=4,nprobe=2)``, ``hnsw(M=16,ef=64)``...
+    store : str, optional
+        ``memory:``, ``milvus:FILE``, ``http://HOST:PORT``. Default: Milvus Lite in the run folder.
+    groups : sequence of str, optional
+        A group for each row; enables the mixing matrix and the group test.
+    expected : path, mapping or list of tuples, optional
+        Expected results: ``query_id,id[,grade]``.
+    out : path, optional
+        Run folder to write; an earlier run there is replaced when this one is whole.
+    seed : int, optional
+        Seed of intervals and permutations. Default 0; results are identical for a seed.
+    preset : {"tutorial-2023", "tutorial-offline"}, optional
+        Models and settings of the tutorial; whatever else is given wins.
+    self_matches : {"auto", "keep", "drop"}, optional
+    empty : {"refuse", "keep", "drop"}, optional
+    text_column, id_column, group_column : str or int, optional
+        Name or 0-based position.
+    permutations : int, optional
+        Permutations of the group test. Default 9,999.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    EmbdiffError
+        Its subclasses name what must hold, what was got and what to do (`embdiff.errors`).
+    """
+    given = {
+        "query_models": query_models, "queries": queries, "k": k, "metric": metric, "index": index, "store": store,
+        "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
+        "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
+        "permutations": permutations,
+    }  # fmt: skip
+    config, objects = resolve(data, models, preset, given)
+    inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
+    with _workplace(config, out) as (folder, opened):
+        encoded = encode_all(config, inputs, objects)
+        placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
+        found = search_all(config, inputs, encoded, placed)
+        answers = answers_of(inputs, encoded, placed, found)
+        scores = score_all(config, inputs, answers, found)
+        documents = {name: encoded[name].documents for name in config.models}
+        mixings, tests = group_tests(config, inputs, documents, found)
+        manifest = describe(config, inputs, opened.uri, encoded, placed, found)
+        run = runs.Run(
+            config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
+            inputs.expected, manifest,
+        )  # fmt: skip
+        if folder is not None:
+            runs.write(run, folder)
+    return Comparison(run, Path(out) if out is not None else None)
+
+
+@contextmanager
+def _workplace(config: RunConfig, out: str | Path | None) -> Iterator[tuple[Path | None, Store]]:
+    """Open the store, in the run folder or aside; the folder appears only when all went well."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(_files.whole_folder(runs.free_folder(Path(out)))) if out is not None else None
+        if config.store:
+            uri = config.store
+        else:
+            aside = folder or Path(stack.enter_context(TemporaryDirectory(prefix="embdiff-")))
+            uri = f"milvus:{aside / runs.STORE_FILE}"
+        yield folder, stack.enter_context(get_store(uri))
+
+
+def _run_label(out: str | Path | None, inputs: Inputs) -> str:
+    return Path(out).name if out is not None else f"run_{inputs.corpus.digest()[:8]}"
+
+
+def _column(value: str | int | None) -> str | None:
+    return None if value is None else str(value)

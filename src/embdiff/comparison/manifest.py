@@ -1,0 +1,87 @@
+"""What a run says of itself: versions, resolved models, timings, and everything that was cut or left out."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from embdiff.comparison.settings import Inputs
+from embdiff.comparison.stages import Encoded, Placed
+from embdiff.config import RunConfig
+from embdiff.runs import STORE_FILE
+from embdiff.search import Found
+
+_PACKAGES = (
+    "embdiff", "numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch", "transformers",
+    "peft", "wordllama", "scikit-learn",
+)  # fmt: skip
+
+
+def describe(
+    config: RunConfig,
+    inputs: Inputs,
+    store_uri: str,
+    encoded: Mapping[str, Encoded],
+    placed: Mapping[str, Placed],
+    found: Mapping[tuple[str, str], Found],
+) -> dict[str, Any]:
+    """Return the manifest as JSON-able values; all times in seconds."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "seed": config.seed,
+        "store": store_uri if config.store else f"milvus:{STORE_FILE}",
+        "corpus_digest": inputs.corpus.digest(),
+        "queries_digest": inputs.queries.digest(),
+        "self": {"dropped": inputs.own.drop, "marked": inputs.own.mark, "most": inputs.own.most},
+        "models": [_model(name, encoded[name], placed.get(name)) for name in encoded],
+        "searches": [
+            {
+                "query_model": asks,
+                "model": name,
+                "index": here.returned.index,
+                "queries": len(here.returned.rows),
+                "short_lists": int((here.returned.rows < 0).any(axis=1).sum()),
+                "seconds": here.seconds,
+            }
+            for (asks, name), here in found.items()
+        ],
+    }
+
+
+def _model(name: str, encoded: Encoded, placed: Placed | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "model": name,
+        "stamp": encoded.stamp.to_dict(),
+        "fingerprint": encoded.stamp.fingerprint(),
+        "seconds": dict(encoded.seconds),
+        "collection": None,
+    }
+    if placed is not None:
+        facts["seconds"].update(placed.placement.seconds)
+        facts["normalized"] = placed.spec.stamp["normalized"]
+        facts["collection"] = {
+            "name": placed.spec.name,
+            "reused": placed.placement.reused,
+            "rows": placed.spec.rows,
+            "cut": [
+                {"id": cut.id, "field": cut.field, "bytes": cut.bytes_before, "kept": cut.bytes_kept}
+                for cut in placed.placement.cuts
+            ],
+        }
+    return facts
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

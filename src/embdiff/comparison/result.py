@@ -1,0 +1,140 @@
+"""The Comparison: one result, many outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embdiff import _files, runs
+from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.views import html, payload, terminal
+from embdiff.views.diff import QueryDiff, query_diffs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from embdiff.records import Score
+
+
+class Comparison:
+    """What `compare` found. Shown in a notebook it is a table of neighbours side by side.
+
+    Parameters
+    ----------
+    run : runs.Run
+        All records of the run.
+    path : Path or None
+        The run folder, None when nothing was written.
+    """
+
+    def __init__(self, run: runs.Run, path: Path | None = None) -> None:
+        self.run = run
+        self.path = path
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Every number of the run, with interval, chance level and n."""
+        return self.run.scores
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per (query, query model, collection, rank).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns query_id, query_model, model, rank (from 1), id, distance, similarity, self.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(runs.neighbor_columns(self.run, "returned"))
+
+    def scores_frame(self) -> pd.DataFrame:
+        """Return the scores as a data frame, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame([score.to_dict() for score in self.scores])
+
+    def diff(self, query: int | str, *, query_model: str | None = None) -> QueryDiff:
+        """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
+
+        Parameters
+        ----------
+        query : int or str
+            Row of the query (from 0), or its id.
+        query_model : str, optional
+            Only this query model's results.
+
+        Raises
+        ------
+        ParameterError
+            When the row is out of range.
+        UnknownNameError
+            When no query has the id, or nothing was asked with the query model.
+        """
+        return query_diffs(self.run, self._query_row(query), query_model)
+
+    def _query_row(self, query: int | str) -> int:
+        ids = self.run.queries.ids
+        if isinstance(query, str):
+            if query not in ids:
+                raise UnknownNameError(
+                    f"A query must be one of the {len(ids)} of this run. Got the id {query!r}. "
+                    f"Take an id such as {ids[0]!r}, or a row number from 0."
+                )
+            return ids.index(query)
+        if not -len(ids) <= query < len(ids):
+            raise ParameterError(
+                f"The row of a query must be between 0 and {len(ids) - 1}. Got {query}. Choose a row in that range."
+            )
+        return query % len(ids)
+
+    def to_dict(self, queries: int | None = None) -> dict[str, Any]:
+        """Return everything as JSON-able values (``null`` for what is undefined).
+
+        Parameters
+        ----------
+        queries : int, optional
+            Only the first so many queries; by default all.
+        """
+        return payload.build(self.run, queries=queries, path=self.path)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run folder (without the vector database); an earlier run there is replaced."""
+        with _files.whole_folder(runs.free_folder(Path(folder))) as part:
+            runs.write(self.run, part)
+        return Path(folder)
+
+    def _repr_html_(self) -> str:
+        return html.render(self.to_dict(queries=html.QUERIES_SHOWN))
+
+    def __repr__(self) -> str:
+        return terminal.text(self.to_dict(queries=terminal.QUERIES_SHOWN), width=100)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Comparison) and _same(self.run.parts(), other.run.parts())
+
+    __hash__ = None  # type: ignore[assignment]  # equality is by value and values hold arrays
+
+
+def load(path: str | Path) -> Comparison:
+    """Open a run folder again.
+
+    Raises
+    ------
+    DataError
+        When the folder is no whole run.
+    """
+    folder = Path(path)
+    return Comparison(runs.read(folder), folder)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Compare nested values; undefined numbers equal each other."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        a, b = np.asarray(a), np.asarray(b)
+        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"))
+    return bool(a == b)

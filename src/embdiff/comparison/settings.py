@@ -1,0 +1,155 @@
+"""From what the caller wrote to settings and inputs that hold: everything refused here costs nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embdiff.config import IndexSpec, ModelSpec, RunConfig, check_metric
+from embdiff.corpus import read_corpus, read_expected, read_queries, self_rows
+from embdiff.encoders import PRESETS, Encoder
+from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.records import Corpus, Qrels
+from embdiff.search import OwnRows
+
+# What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.
+TUTORIAL: Mapping[str, Any] = {
+    "query_models": "all",
+    "queries": "every",
+    "k": 3,
+    "metric": "l2",
+    "index": "ivf_flat(nlist=4,nprobe=2)",
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a comparison works on.
+
+    Parameters
+    ----------
+    corpus, queries : Corpus
+    query_rows : tuple of int or None
+        Corpus rows of the queries, None when they came from elsewhere.
+    own : OwnRows
+        What becomes of each query's own rows.
+    twins : OwnRows
+        Rows with the query's id or text, dropped or not: finding one of them is finding itself.
+    expected : Qrels or None
+    """
+
+    corpus: Corpus
+    queries: Corpus
+    query_rows: tuple[int, ...] | None
+    own: OwnRows
+    twins: OwnRows
+    expected: Qrels | None
+
+
+def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
+    """Return the settings, and the model objects (not specs) by the name they go under.
+
+    Parameters
+    ----------
+    data : path, "sample", list of str or anything `read_corpus` takes
+    models : sequence of str or Encoder, or None
+    preset : str or None
+        Fills in whatever was not given.
+    given : mapping
+        The other arguments of `compare`; None means not given.
+
+    Raises
+    ------
+    ParameterError
+        When settings do not hold or do not fit each other.
+    """
+    wanted = {**_preset(preset), **{key: value for key, value in given.items() if value is not None}}
+    models = list(models) if models else list(wanted.get("models", ()))
+    wanted.pop("models", None)
+    if not models:
+        raise ParameterError(
+            "A comparison needs at least one model. Got none. Name models with -m (models=), for example "
+            "-m minilm -m wordllama:256, or take --preset tutorial-offline."
+        )
+    asked = wanted.pop("query_models", ())
+    asked = models if asked == "all" or list(asked) == ["all"] else list(asked)
+    objects: dict[str, Any] = {}
+    settings = {
+        **{key: value for key, value in wanted.items() if key not in ("groups", "queries", "expected")},
+        "data": str(data) if isinstance(data, (str, Path)) else None,
+        "models": _named(models, objects, "model"),
+        "query_models": _named(asked, objects, "query model"),
+        "queries": _text_or(wanted.get("queries"), "list", default="all"),
+        "expected": _text_or(wanted.get("expected"), "list", default=None),
+    }
+    config = RunConfig.checked(**settings)
+    config = config.model_copy(
+        update={"metric": check_metric(config.metric), "index": str(IndexSpec.parse(config.index))}
+    )
+    return config, objects
+
+
+def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:
+    """Read corpus, queries and expected results, and check that k and the index fit them."""
+    columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column")}
+    corpus = read_corpus(data, **columns, groups=groups, empty=config.empty)
+    if len(corpus) < 2:
+        raise ParameterError(
+            f"A corpus must have at least two rows, so that one can be another's neighbour. Got {len(corpus)} in "
+            f"{corpus.source}. Add rows."
+        )
+    asked, rows = read_queries(config.queries if queries is None else queries, corpus)
+    own, twins = _own_rows(config, corpus, asked, rows)
+    own.check_k(config.k, len(corpus))
+    wide = config.k + (own.most if own.drop else 0)
+    IndexSpec.parse(config.index).check_rows(len(corpus), wide)
+    judgements = None if expected is None else read_expected(expected, asked, corpus)
+    return Inputs(corpus, asked, rows, own, twins, judgements)
+
+
+def _own_rows(
+    config: RunConfig, corpus: Corpus, queries: Corpus, rows: Sequence[int] | None
+) -> tuple[OwnRows, OwnRows]:
+    """Decide by the queries asked: every row leaves itself out by row, given queries keep and mark themselves."""
+    twins = OwnRows(self_rows(queries, rows, corpus), drop=False)
+    choice = config.self_matches
+    if config.queries == "all" and rows is not None and choice == "auto":
+        return OwnRows([np.array([row], dtype=np.int64) for row in rows], drop=True, mark=False), twins
+    return OwnRows(twins.rows, drop=choice == "drop"), twins
+
+
+def _preset(name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise UnknownNameError(f"A preset must be one of {', '.join(PRESETS)}. Got {name!r}. Choose one of these.")
+    return {**TUTORIAL, "models": PRESETS[name]}
+
+
+def _named(models: Sequence[Any], objects: dict[str, Any], what: str) -> tuple[str, ...]:
+    """Return the models' names as typed; refuse a name twice; parse every spec now, load nothing yet."""
+    if isinstance(models, str):
+        raise ParameterError(f"The {what}s must be a list. Got the text {models!r}. Write [{models!r}].")
+    names = []
+    for model in models:
+        if isinstance(model, str):
+            ModelSpec.parse(model)
+            names.append(model)
+        else:
+            name = model.spec if isinstance(model, Encoder) else f"object:{type(model).__name__}"
+            objects[name] = model
+            names.append(name)
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ParameterError(f"Every {what} must be named once. Got {', '.join(repeated)} more than once. Drop one.")
+    return tuple(names)
+
+
+def _text_or(value: Any, otherwise: str, default: str | None) -> str | None:
+    if value is None:
+        return default
+    return str(value) if isinstance(value, (str, Path)) else otherwise

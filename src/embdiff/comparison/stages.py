@@ -1,0 +1,136 @@
+"""The stages of the line: encode, place, search, and the exact place of what others returned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embdiff.comparison.settings import Inputs
+from embdiff.config import IndexSpec, RunConfig, check_metric
+from embdiff.encoders import Encoder, get_encoder
+from embdiff.errors import ParameterError
+from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
+from embdiff.search import Found, Searcher, rows_only_elsewhere
+from embdiff.stores.base import CollectionSpec, Placement, Store, collection_name, place
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One model's vectors: of the corpus when it has a collection, of the queries when it queries."""
+
+    model: str
+    stamp: Stamp
+    documents: FloatArray | None
+    queries: FloatArray | None
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A collection in the store, ready to be asked."""
+
+    spec: CollectionSpec
+    placement: Placement
+    searcher: Searcher
+
+
+def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) -> dict[str, Encoded]:
+    """Load each model in turn, encode what it is needed for, and let it go before the next."""
+    encoded: dict[str, Encoded] = {}
+    for name in dict.fromkeys((*config.models, *config.query_models)):
+        start = time.perf_counter()
+        encoder = get_encoder(objects.get(name, name))
+        encoder.fit(inputs.corpus.items, inputs.corpus.digest())
+        loaded = time.perf_counter()
+        if config.query_models:
+            _check_dimensions(name, encoder.stamp.dim, encoded)
+        documents = encoder.encode(inputs.corpus.items) if name in config.models else None
+        asks = name in (config.query_models or config.models)
+        vectors = _query_vectors(encoder, inputs, documents) if asks else None
+        seconds = {"load": loaded - start, "encode": time.perf_counter() - loaded}
+        encoded[name] = Encoded(name, encoder.stamp, documents, vectors, seconds)
+    return encoded
+
+
+def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:
+    for other in others.values():
+        if other.stamp.dim != dim:
+            raise ParameterError(
+                f"A model can query another's collection only when both have one dimension. Got {name} with {dim} and "
+                f"{other.model} with {other.stamp.dim}. Leave --query-model out, or choose models of one dimension."
+            )
+
+
+def _query_vectors(encoder: Encoder, inputs: Inputs, documents: FloatArray | None) -> FloatArray:
+    """Encode the queries; rows of the corpus need no second encoding where query and document are one to the model."""
+    if documents is not None and inputs.query_rows is not None and encoder.same_roles:
+        return np.ascontiguousarray(documents[list(inputs.query_rows)])
+    return encoder.encode(inputs.queries.items, role="query")
+
+
+def place_all(
+    store: Store, config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded], label: str
+) -> dict[str, Placed]:
+    """Put each model's vectors into its own collection, or find them there by their stamp."""
+    return {name: _place(store, config, inputs, encoded[name], label) for name in config.models}
+
+
+def _place(store: Store, config: RunConfig, inputs: Inputs, encoded: Encoded, label: str) -> Placed:
+    assert encoded.documents is not None
+    space = Space(encoded.model, inputs.corpus.ids, encoded.documents, encoded.stamp)
+    spec = CollectionSpec(
+        name=collection_name(label, encoded.model, encoded.stamp.fingerprint()),
+        dim=space.dim,
+        metric=check_metric(config.metric),
+        index=IndexSpec.parse(config.index),
+        rows=len(inputs.corpus),
+        stamp={**encoded.stamp.to_dict(), "corpus": inputs.corpus.digest(), "normalized": space.normalized},
+    )
+    placement = place(store, spec, inputs.corpus, space.vectors)
+    return Placed(spec, placement, Searcher(store, spec, space.vectors))
+
+
+def pairs(config: RunConfig) -> list[tuple[str, str]]:
+    """Return (query model, collection) pairs: all of them, or each model with its own."""
+    if not config.query_models:
+        return [(name, name) for name in config.models]
+    return [(asks, name) for asks in config.query_models for name in config.models]
+
+
+def search_all(
+    config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded], placed: Mapping[str, Placed]
+) -> dict[tuple[str, str], Found]:
+    """Ask every collection with every query model, or with its own model only."""
+    found = {}
+    for asks, name in pairs(config):
+        vectors = encoded[asks].queries
+        assert vectors is not None
+        found[asks, name] = placed[name].searcher.search(vectors, config.k, inputs.own)
+    return found
+
+
+def answers_of(
+    inputs: Inputs,
+    encoded: Mapping[str, Encoded],
+    placed: Mapping[str, Placed],
+    found: Mapping[tuple[str, str], Found],
+) -> tuple[Answer, ...]:
+    """Add, to each answer, the exact place of every row that the collections compared with it returned instead."""
+    cross = any(asks != name for asks, name in found)
+    answers = []
+    for (asks, name), here in found.items():
+        others: list[IntArray] = [
+            there.returned.rows
+            for (also_asks, other), there in found.items()
+            if other != name and (also_asks == asks or not cross)
+        ]
+        vectors = encoded[asks].queries
+        assert vectors is not None
+        rows = rows_only_elsewhere(here.returned.rows, others)
+        elsewhere = placed[name].searcher.place_of(vectors, rows, inputs.own)
+        answers.append(Answer(name, asks, here.returned, here.exact, here.is_self, elsewhere))
+    return tuple(answers)

@@ -1,0 +1,183 @@
+"""Which column is the text, the id, the group: by known name, by given name, or by position."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embdiff.corpus.files import hint, shown
+from embdiff.corpus.tables import HeaderRule, Table
+from embdiff.errors import DataError, ParameterError
+
+ColumnName = str | int | None
+
+# In order of preference; case does not matter, nor whether "-", "_" or a blank joins the words.
+KNOWN = {
+    "text": (
+        *("text", "sentence", "content", "document", "body", "passage", "lyrics", "lyric", "question", "query"),
+        *("utterance", "review", "comment", "message", "description", "abstract", "texts", "sentences"),
+    ),
+    "id": (
+        *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
+        *("query_id", "qid", "pid", "uid", "uuid"),
+    ),
+    "group": ("group", "label", "category", "class", "topic", "song", "cluster", "genre", "intent"),
+}
+_ALL_KNOWN = frozenset(name for names in KNOWN.values() for name in names)
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the caller says about the columns.
+
+    Parameters
+    ----------
+    text, id, group : str, int or None
+        Name, 0-based position (an int, or digits), or None to look for a known name; "none" for
+        `id` and `group` means: there is no such column.
+    must : bool
+        Whether a given column must be there; if not, the known names are tried next.
+    """
+
+    text: ColumnName = None
+    id: ColumnName = None
+    group: ColumnName = None
+    must: bool = True
+
+    def given(self) -> dict[str, str | int]:
+        """Return the columns that were given."""
+        pairs = (("text", self.text), ("id", self.id), ("group", self.group))
+        return {role: name for role, name in pairs if name is not None}
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Positions of the columns found."""
+
+    text: int
+    id: int | None = None
+    group: int | None = None
+
+
+def same_name(name: str) -> str:
+    """Return the form in which known names are compared."""
+    return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
+def header_rule(columns: Columns) -> HeaderRule:
+    """Return the rule that says whether line 1 of a .csv or .tsv names the columns.
+
+    It does when one of its cells is a known name, or a given one. (Digits count as a given name only when
+    all cells of the line are digits: ``0,1,2``. So a first row ``a bad film,0`` stays data.) Otherwise it is
+    data when a column was given by position, or when there is only one column and no name was given; and
+    else a header after all, whose names the message about the missing text column then lists.
+    """
+    given = [name for name in columns.given().values() if name != NONE]
+    words = {name.strip().casefold() for name in given if isinstance(name, str) and not _is_position(name)}
+    digits = {name.strip() for name in given if isinstance(name, str) and _is_position(name)}
+    by_position = any(_is_position(name) for name in given)
+
+    def is_header(cells: Sequence[str], surely: bool) -> bool:
+        names = {cell.strip().casefold() for cell in cells}
+        if not _ALL_KNOWN.isdisjoint(map(same_name, cells)) or not words.isdisjoint(names):
+            return True
+        if not digits.isdisjoint(names) and all(_is_position(name) for name in names):
+            return True
+        return not surely and not by_position and (len(cells) > 1 or bool(words and columns.must))
+
+    return is_header
+
+
+def pick(table: Table, columns: Columns) -> Picked:
+    """Find the columns of a table.
+
+    Raises
+    ------
+    DataError
+        When there is no text column, or a given column is not there.
+    ParameterError
+        When a column is given for data without columns, or a position is negative.
+    """
+    if table.plain:
+        given = {role: name for role, name in columns.given().items() if name != NONE}
+        if given and columns.must:
+            role, name = next(iter(given.items()))
+            raise ParameterError(
+                f"--{role}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got {name!r} for "
+                f"{table.source}, which has plain lines of text. Leave it out."
+            )
+        return Picked(0)
+    text = _given(table, "text", columns.text, columns.must) if table.columns else None
+    if text is None:
+        text = 0 if len(table.columns) == 1 else _known(table, "text", ())
+    if text is None:
+        raise DataError(
+            f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}. "
+            f"Got the columns {shown(table.columns) or '(none)'} in {table.source}. "
+            "Say which with --text-column NAME (or a position from 0)."
+        )
+    return Picked(text, _optional(table, "id", columns, text), _optional(table, "group", columns, text))
+
+
+def _optional(table: Table, role: str, columns: Columns, text: int) -> int | None:
+    wanted = columns.given().get(role)
+    found = _given(table, role, wanted, columns.must)
+    if found is None and wanted != NONE:
+        found = _known(table, role, (text,))
+    return found
+
+
+def _known(table: Table, role: str, taken: Sequence[int]) -> int | None:
+    """Return the first column with a known name of this role."""
+    names = [same_name(name) for name in table.columns]
+    for name in KNOWN[role]:
+        matches = [position for position, each in enumerate(names) if each == name and position not in taken]
+        exact = [position for position in matches if table.columns[position] == name]
+        if len(matches) == 1 or exact:
+            return (exact or matches)[0]
+        if matches:
+            raise _ambiguous(table, role, matches)
+    return None
+
+
+def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | None:
+    """Return the column that was asked for, None when none was."""
+    if wanted is None:
+        return None
+    if isinstance(wanted, bool) or not isinstance(wanted, (str, int)):
+        raise ParameterError(f"--{role}-column must be a name or a position. Got {wanted!r}. Give one of these.")
+    if isinstance(wanted, str):
+        name = wanted.strip()
+        matches = [p for p, each in enumerate(table.columns) if each.strip().casefold() == name.casefold()]
+        exact = [p for p in matches if table.columns[p] in (wanted, name)]
+        if len(matches) == 1 or exact:
+            return (exact or matches)[0]
+        if matches and must:
+            raise _ambiguous(table, role, matches)
+        if wanted == NONE and role != "text":
+            return None
+    if _is_position(wanted):
+        position = int(wanted)
+        if 0 <= position < len(table.columns):
+            return position
+    if not must:
+        return None
+    raise DataError(
+        f"The {role} column must be a column of {table.source}. Got {wanted!r}, which is none of its "
+        f"{len(table.columns)}: {shown(table.columns)}. {hint(str(wanted), table.columns)}"
+        f"Correct --{role}-column (a name, or a position from 0 to {len(table.columns) - 1})."
+    )
+
+
+def _ambiguous(table: Table, role: str, matches: Sequence[int]) -> DataError:
+    names = shown(table.columns[position] for position in matches)
+    return DataError(
+        f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
+        f"Write the name exactly with --{role}-column."
+    )
+
+
+def _is_position(name: object) -> bool:
+    return isinstance(name, int) or (isinstance(name, str) and bool(re.fullmatch(r"\s*[0-9]{1,9}\s*", name)))

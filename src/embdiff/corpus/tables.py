@@ -1,0 +1,136 @@
+"""A table: named columns of cells, the line on which each row stands, and what a cell may be."""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from embdiff.corpus.files import shown
+from embdiff.errors import DataError
+
+# Cells of line 1, and whether only names that are known or given count → whether the line names the columns.
+HeaderRule = Callable[[Sequence[str], bool], bool]
+
+
+class NumberText(str):
+    """A number of a JSON file, exactly as written there (``7.50`` never becomes 7.5)."""
+
+    __slots__ = ()
+
+
+class _Absent:
+    """The cell of an object that lacks the column."""
+
+
+ABSENT: Final = _Absent()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows and columns, read.
+
+    Parameters
+    ----------
+    source : str
+        File as named, or ``"list"``, ``"DataFrame"``.
+    columns : tuple of str
+        Their names; the positions as text when the file has no header; empty for plain texts.
+    column : callable
+        Position of a column → its cells. Plain texts have one, 0.
+    size : int
+        Number of rows.
+    lines : sequence of int, optional
+        The 1-based line of the file on which each row begins.
+    plain : bool
+        Whether the rows are texts, without columns.
+    """
+
+    source: str
+    columns: tuple[str, ...]
+    column: Callable[[int], Sequence[object]]
+    size: int
+    lines: Sequence[int] | None = None
+    plain: bool = False
+
+    def where(self, row: int) -> str:
+        """Return the place of a row as people count: ``line 5 (row 3)``; rows start at 0, lines at 1."""
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]} (row {row})"
+
+
+def kind_of(value: object) -> str:
+    """Return what a cell is, in words for messages."""
+    if isinstance(value, _Absent):
+        return "nothing"
+    if value is None:
+        return "null (None)"
+    names = {NumberText: "number", bool: "boolean", dict: "object"}
+    return f"{names.get(type(value), type(value).__name__)} {repr(value)[:40]}"
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a cell has no value: null, NaN, or no such key."""
+    if value is None or value is ABSENT or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, float) and value != value
+
+
+def as_label(value: object) -> str | None:
+    """Return an id or group as text; None for what is missing or is neither text, number nor date."""
+    if type(value) is str:
+        return value
+    if is_missing(value):
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (str, numbers.Number, datetime.date, datetime.time, uuid.UUID)):
+        return str(value)
+    return None
+
+
+def plain(items: Sequence[object], source: str, lines: Sequence[int] | None = None) -> Table:
+    """Return a table of texts without named columns."""
+    return Table(source, (), lambda _position: items, len(items), lines, plain=True)
+
+
+def listed(data: object) -> list[Any]:
+    """Return the elements of a list, an iterable, an array or a Series; refuse what has no order."""
+    if isinstance(data, (bytes, bytearray, Mapping, set, frozenset)) or not isinstance(data, Iterable):
+        raise DataError(
+            f"The data must be a list of texts or the path of a file. Got {kind_of(data)}. Pass [text, text, ...]."
+        )
+    tolist = getattr(data, "tolist", None)  # numpy and pandas: plain Python values
+    rows = tolist() if callable(tolist) else data
+    return list(rows) if isinstance(rows, Iterable) else [rows]
+
+
+def from_objects(objects: Sequence[Mapping[str, object]], source: str, lines: Sequence[int] | None = None) -> Table:
+    """Return a table of mappings; the columns are all their keys, in order of appearance."""
+    keys = list(dict.fromkeys(key for each in objects for key in each))
+
+    def column(position: int) -> list[object]:
+        return [each.get(keys[position], ABSENT) for each in objects]
+
+    return Table(source, tuple(str(key) for key in keys), column, len(objects), lines)
+
+
+def from_frame(frame: Any) -> Table:
+    """Return a pandas DataFrame as a table; its index is not looked at."""
+    names = tuple(str(name) for name in frame.columns)
+    refuse_repeated(names, "the DataFrame")
+    return Table("DataFrame", names, lambda position: frame.iloc[:, position].tolist(), len(frame))
+
+
+def refuse_repeated(names: Sequence[str], source: str) -> None:
+    """Refuse a column name that occurs twice; columns without a name may."""
+    repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    if repeated:
+        raise DataError(
+            f"Every column must have a name of its own. Got {shown(repeated)} more than once in {source}. "
+            "Rename or delete one of them."
+        )

@@ -1,0 +1,238 @@
+"""Whether a group is missing from the results of the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff._progress import progress
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.base import Measure
+from embdiff.measures.groups import check_groups, null, number_or_nan
+from embdiff.measures.inference import Doubles, holm
+from embdiff.records import IntArray, Neighbors
+
+STATISTIC = (
+    "times that rows of the group were returned to queries of other groups, over the number expected if the "
+    "other-group results of every query were spread evenly over the rows outside the query's group"
+)
+UNIT = "row: which rows make up the group is shuffled, each row keeping how often it was returned to other groups"
+_DRAWN = 2**22  # row numbers shuffled at a time
+
+
+@dataclass(frozen=True)
+class GroupTest:
+    """Whether a group is returned to the other groups as often as they are to each other.
+
+    Parameters
+    ----------
+    group : str
+    n_rows : int
+        Rows of the group.
+    hits : int
+        Times that a row of the group was returned to a query of another group.
+    observed : float
+        The same as a share of all results of those queries.
+    expected : float
+        That share if results were drawn evenly: n_rows / (n - 1).
+    ratio : float
+        The statistic (`STATISTIC`): 1 = as often as the other groups, 0 = never.
+    p : float
+        One-sided (less often), (1 + permutations with a ratio as low) / (permutations + 1).
+    p_holm : float
+        Adjusted over all groups and models by `adjust`; NaN before.
+    permutations : int
+    reason : str or None
+        Why ratio and p are undefined.
+    """
+
+    group: str
+    n_rows: int
+    hits: int
+    observed: float
+    expected: float
+    ratio: float
+    p: float
+    permutations: int
+    p_holm: float = math.nan
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values, ``null`` where a number is undefined."""
+        return {key: null(value) if isinstance(value, float) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> GroupTest:
+        """Read back what `to_dict` wrote."""
+        return cls(
+            group=raw["group"],
+            n_rows=int(raw["n_rows"]),
+            hits=int(raw["hits"]),
+            observed=number_or_nan(raw["observed"]),
+            expected=number_or_nan(raw["expected"]),
+            ratio=number_or_nan(raw["ratio"]),
+            p=number_or_nan(raw["p"]),
+            permutations=int(raw["permutations"]),
+            p_holm=number_or_nan(raw["p_holm"]),
+            reason=raw.get("reason"),
+        )
+
+
+def absence_test(
+    neighbors: Neighbors, row_groups: Sequence[str], *, permutations: int = 9_999, seed: int
+) -> list[GroupTest]:
+    """Test, for each group, whether the other groups' queries return it less often than they return each other.
+
+    Let h_j be how often row j is returned to queries of other groups, and e_j how often it would be if each query's
+    results outside its own group were spread evenly over the rows outside its group: the sum, over the other groups
+    a, of (results that queries of a drew from outside a) / (rows outside a). The statistic of a group is sum h_j /
+    sum e_j over its rows (`STATISTIC`). That every group mostly returns itself does not make it small.
+
+    Parameters
+    ----------
+    neighbors : Neighbors, shape (n, k)
+        Every row as a query, its own row left out.
+    row_groups : sequence of str, length n
+    permutations : int
+        Of which rows make up the group (`UNIT`).
+    seed : int
+
+    Returns
+    -------
+    list of GroupTest
+        In order of appearance; ``p_holm`` is NaN until `adjust`.
+
+    Raises
+    ------
+    ShapeError
+        When there is not one query and one group per row.
+    ParameterError
+        When a query returned its own row, or ``permutations`` is below 1.
+    """
+    _check_every_row(neighbors, row_groups, permutations)
+    groups = tuple(dict.fromkeys(row_groups))
+    number = {group: at for at, group in enumerate(groups)}
+    of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
+    sizes = np.bincount(of_row)
+    hits, expected = _by_row(neighbors, of_row, sizes)
+    taken, due = np.bincount(of_row, weights=hits), np.bincount(of_row, weights=expected)
+    lower = _count_lower(hits, expected, sizes, (taken, due), permutations, seed)
+    given = np.bincount(of_row, weights=np.count_nonzero(neighbors.rows >= 0, axis=1))
+    tests = []
+    for at, group in enumerate(groups):
+        reason = _reason(len(groups), float(due[at]), float(given.sum()))
+        p = math.nan if reason else float((1 + lower[at]) / (permutations + 1))
+        ratio = math.nan if reason else float(taken[at] / due[at])
+        shares = _shares(taken[at], given.sum() - given[at], sizes[at], len(of_row))
+        tests.append(GroupTest(group, int(sizes[at]), int(taken[at]), *shares, ratio, p, permutations, reason=reason))
+    return tests
+
+
+def _shares(taken: float, results: float, size: float, rows: int) -> tuple[float, float]:
+    """Return the observed and the expected share of a group among the results of the other groups."""
+    expected = float(size / (rows - 1)) if size < rows else math.nan
+    return float(taken / results) if results else math.nan, expected
+
+
+def _check_every_row(neighbors: Neighbors, row_groups: Sequence[str], permutations: int) -> None:
+    check_groups(neighbors, row_groups, len(neighbors.rows))
+    if len(neighbors.rows) != len(row_groups):
+        raise ShapeError(
+            f"The test of absence needs every row as a query. Got {len(neighbors.rows)} queries and "
+            f"{len(row_groups)} rows. Search with every row."
+        )
+    own = np.flatnonzero((neighbors.rows == np.arange(len(neighbors.rows))[:, None]).any(axis=1))
+    if own.size:
+        raise ParameterError(
+            f"Every query must have its own row left out. Got row {own[0]} among its own results ({own.size} in all). "
+            "Search with the own row left out."
+        )
+    if permutations < 1:
+        raise ParameterError(f"Permutations must be at least 1. Got {permutations}. Use 9999.")
+
+
+def _reason(groups: int, due: float, results: float) -> str | None:
+    if groups < 2:
+        return "there are fewer than 2 groups"
+    if not results:
+        return "there are no results"
+    return None if due > 0 else "no query of another group returned anything from outside its own group"
+
+
+def _by_row(neighbors: Neighbors, of_row: IntArray, sizes: IntArray) -> tuple[IntArray, Doubles]:
+    """Return how often each row was returned to other groups, and how often it would be by chance, both (n,)."""
+    returned = neighbors.rows >= 0
+    across = returned & (of_row[neighbors.rows] != of_row[:, None])
+    hits = np.bincount(neighbors.rows[across], minlength=len(of_row)).astype(np.int64)
+    drawn = np.bincount(of_row, weights=across.sum(axis=1), minlength=len(sizes))
+    outside = len(of_row) - sizes
+    rate = np.divide(drawn, outside, out=np.zeros(len(sizes)), where=outside > 0)
+    # Sum over the other groups; never the difference of sums, which would leave rounding where 0 is meant.
+    due = np.array([rate[np.arange(len(sizes)) != at].sum() for at in range(len(sizes))])
+    return hits, due[of_row]
+
+
+def _count_lower(
+    hits: IntArray,
+    expected: Doubles,
+    sizes: IntArray,
+    observed: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+    permutations: int,
+    seed: int,
+) -> IntArray:
+    """Count, per group, the permutations whose ratio is at most the observed one, (g,)."""
+    rng = np.random.default_rng(seed)
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    taken, due = observed
+    lower = np.zeros(len(sizes), dtype=np.int64)
+    step = max(1, _DRAWN // len(hits))
+    rows = np.arange(len(hits), dtype=np.int32)
+    with progress("absence test", permutations, "permutations") as advance:
+        for start in range(0, permutations, step):
+            count = min(step, permutations - start)
+            # One shuffle of the rows draws every group at once, each as a sample without replacement.
+            order = rng.permuted(np.broadcast_to(rows, (count, len(rows))), axis=1)
+            left = np.add.reduceat(hits[order], starts, axis=1) * due
+            right = np.add.reduceat(expected[order], starts, axis=1) * taken
+            # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
+            lower += np.count_nonzero(left <= right * (1 + 1e-9), axis=0)
+            advance(count)
+    return lower
+
+
+def adjust(tests: Mapping[str, Sequence[GroupTest]]) -> dict[str, list[GroupTest]]:
+    """Fill in ``p_holm``, adjusted over all groups of all models together.
+
+    Parameters
+    ----------
+    tests : mapping of str to sequence of GroupTest
+        Tests by model.
+    """
+    flat = [(model, test) for model, group_tests in tests.items() for test in group_tests]
+    adjusted = holm([test.p for _, test in flat])
+    out: dict[str, list[GroupTest]] = {model: [] for model in tests}
+    for (model, test), p_holm in zip(flat, adjusted, strict=True):
+        out[model].append(replace(test, p_holm=float(p_holm)))
+    return out
+
+
+GROUP_PRESENCE = Measure(
+    name="group_presence",
+    function=absence_test,
+    summary="how often a group is returned to the other groups, against how often they are returned to each other",
+    formula="sum h_j / sum e_j over the rows j of the group",
+    needs="neighbors + groups",
+    direction="the group is returned to other groups more often",
+    range=(0.0, math.inf),
+    symmetric=False,
+    invariances=("order of the rows", "order of the neighbours within a list", "names of the groups"),
+    undefined_when="there are fewer than 2 groups, or no query of another group returned anything from outside its own",
+    chance="1",
+    reference="permutation test with (1 + count) / (P + 1): Phipson and Smyth 2010",
+    cutoff=False,
+)

@@ -1,0 +1,234 @@
+"""What a measure is, the table of all measures, and their text form.
+
+To add a measure: write its function, describe it in a `Measure` beside it, and add one line to ``_BUILT_IN`` (another
+package: one entry point in the group ``embdiff.measures``). The property tests and the documentation follow from that.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from embdiff._registry import Entry, Registry, nearest
+from embdiff.errors import ParameterError, UnknownNameError
+
+Needs = Literal[
+    "two neighbors",
+    "neighbors + own rows",
+    "returned + exact neighbors",
+    "neighbors + expected rows",
+    "neighbors + groups",
+]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a measure takes in its text form, for example ``p`` of ``rbo(p=0.9)@10``; bounds are included."""
+
+    default: float
+    low: float
+    high: float
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Everything there is to say about a measure.
+
+    Parameters
+    ----------
+    name : str
+        As in the text form, without its parameters.
+    function : callable
+        Records and arrays in, one value per query (or a record) out.
+    summary, formula : str
+        One line each.
+    needs : str
+        What the function takes, one of `Needs`.
+    direction : str or None
+        What a higher value means; None when neither way means anything.
+    range : tuple of float
+        Lowest and highest value possible.
+    symmetric : bool
+        Whether exchanging the two inputs changes nothing.
+    invariances : tuple of str
+        Changes of the vectors or lists that change nothing.
+    undefined_when : str
+        When the value is NaN (``null`` in files).
+    chance : str
+        The level that unrelated models reach.
+    reference : str
+        Where the definition comes from.
+    cutoff : bool
+        Whether it is taken at a ``@k``.
+    parameters : mapping of str to Parameter
+        Its other parameters.
+    """
+
+    name: str
+    function: Callable[..., Any] = field(repr=False)
+    summary: str
+    formula: str
+    needs: Needs
+    direction: str | None
+    range: tuple[float, float]
+    symmetric: bool
+    invariances: tuple[str, ...]
+    undefined_when: str
+    chance: str
+    reference: str
+    cutoff: bool = True
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values, for the documentation and the listings; a bound without limit is ``null``."""
+        plain = {key: value for key, value in vars(self).items() if key not in ("function", "parameters")}
+        plain["range"] = [bound if math.isfinite(bound) else None for bound in self.range]
+        plain["invariances"] = list(self.invariances)
+        return {**plain, "parameters": {name: vars(parameter) for name, parameter in self.parameters.items()}}
+
+
+@dataclass(frozen=True)
+class MeasureSpec:
+    """A measure with its parameters; ``str`` gives the text form back.
+
+    Parameters
+    ----------
+    measure : Measure
+    k : int or None
+        What stands after ``@``; None when nothing does (then the k of the run is meant).
+    parameters : mapping of str to float
+        Every parameter of the measure, defaults filled in.
+    """
+
+    measure: Measure
+    k: int | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        inside = ",".join(f"{key}={value:.15g}" for key, value in self.parameters.items())
+        return self.measure.name + (f"({inside})" if inside else "") + ("" if self.k is None else f"@{self.k}")
+
+    def check_rows(self, rows: int, *, left_out: bool) -> None:
+        """Refuse a k that a corpus of ``rows`` rows cannot fill; ``left_out``: a query's own row is not returned."""
+        highest = rows - left_out
+        if self.k is not None and self.k > highest:
+            kept = ", a query's own row left out" if left_out else ""
+            raise ParameterError(
+                f"k of {self} must be between 1 and {highest} (the corpus has {rows} rows{kept}). Got {self.k}. "
+                "Lower k or add rows."
+            )
+
+
+_BUILT_IN = (
+    Entry("overlap", "embdiff.measures.overlap:OVERLAP", "share of the k neighbours that two lists have in common"),
+    Entry("jaccard", "embdiff.measures.overlap:JACCARD", "common neighbours over all neighbours in either list"),
+    Entry("self_retrieval", "embdiff.measures.retrieval:SELF_RETRIEVAL", "share of queries whose own row comes first"),
+    Entry("index_recall", "embdiff.measures.retrieval:INDEX_RECALL", "share of the exact neighbours an index returned"),
+    Entry("expected_hit", "embdiff.measures.retrieval:EXPECTED_HIT", "share of queries with an expected result"),
+    Entry("mixing", "embdiff.measures.groups:MIXING", "which groups appear among the results of which"),
+    Entry("group_presence", "embdiff.measures.absence:GROUP_PRESENCE", "how often a group is returned to other groups"),
+)
+_REGISTRY = Registry("measure", "embdiff.measures", _BUILT_IN)
+_ADDED: dict[str, Measure] = {}
+
+
+def register(measure: Measure) -> Measure:
+    """Add a measure to this process and return it.
+
+    Raises
+    ------
+    ParameterError
+        When the name is taken, or cannot be written in a text form.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", measure.name):
+        raise ParameterError(
+            f"The name of a measure must be lower-case letters, digits and _. Got {measure.name!r}. Rename it."
+        )
+    if measure.name in _names():
+        raise ParameterError(f"The name of a measure must be new. Got {measure.name!r}, which exists. Rename it.")
+    _ADDED[measure.name] = measure
+    return measure
+
+
+def list_measures() -> tuple[Measure, ...]:
+    """Return every measure, sorted by name."""
+    return tuple(_load(name) for name in sorted(_names()))
+
+
+def get_measure(text: str) -> MeasureSpec:
+    """Read the text form ``name``, ``name@k`` or ``name(parameter=value)@k``.
+
+    Raises
+    ------
+    UnknownNameError
+        For a measure or parameter that nobody registered.
+    ParameterError
+        For a k that is no integer from 1, a k where none is taken, or a parameter out of range.
+    """
+    head, at, after = text.strip().partition("@")
+    match = re.fullmatch(r"\s*([A-Za-z0-9_-]+)\s*(?:\((.*)\))?\s*", head)
+    name = match.group(1).lower() if match else head
+    if match is None or name not in _names():
+        raise UnknownNameError(
+            f"A measure must be one of the registered names, for example overlap@10. Got {text!r}. "
+            f"{nearest(name, _names())}"
+        )
+    measure = _load(name)
+    return MeasureSpec(
+        measure, _cutoff(measure, after, text) if at else None, _parameters(measure, match.group(2) or "", text)
+    )
+
+
+def _names() -> set[str]:
+    return {*_REGISTRY.entries(), *_ADDED}
+
+
+def _load(name: str) -> Measure:
+    if name in _ADDED:
+        return _ADDED[name]
+    measure = _REGISTRY.load(name)
+    if not isinstance(measure, Measure):
+        raise ParameterError(
+            f"The entry of the measure {name!r} must be an embdiff.measures.Measure. "
+            f"Got {type(measure).__name__}. Mend its entry point."
+        )
+    return measure
+
+
+def _cutoff(measure: Measure, value: str, text: str) -> int:
+    if not measure.cutoff:
+        raise ParameterError(f"{measure.name} must be written without @k. Got {text!r}. Write {measure.name}.")
+    if not re.fullmatch(r"\s*[0-9]+\s*", value) or int(value) < 1:
+        raise ParameterError(
+            f"k of {text} must be an integer from 1. Got {value!r}. Write for example {measure.name}@10."
+        )
+    return int(value)
+
+
+def _parameters(measure: Measure, inside: str, text: str) -> dict[str, float]:
+    values = {name: parameter.default for name, parameter in measure.parameters.items()}
+    for part in filter(None, (piece.strip() for piece in inside.split(","))):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in values:
+            hint = nearest(key, values) if values else f"{measure.name} has no parameters."
+            raise UnknownNameError(f"A parameter of {measure.name} must be known. Got {part!r} in {text!r}. {hint}")
+        values[key] = _bounded(measure, key, value)
+    return values
+
+
+def _bounded(measure: Measure, key: str, value: str) -> float:
+    parameter = measure.parameters[key]
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not parameter.low <= number <= parameter.high:
+        raise ParameterError(
+            f"{key} of {measure.name} must be a number between {parameter.low:g} and {parameter.high:g}. "
+            f"Got {value!r}. Write {measure.name}({key}={parameter.default:g})."
+        )
+    return number

@@ -1,0 +1,244 @@
+"""Did a query find what it had to find: its own row, the exact neighbours, the results somebody expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.base import Measure
+from embdiff.measures.chance import expected_hits
+from embdiff.measures.inference import Doubles, interval
+from embdiff.records import FloatArray, IntArray, Neighbors, Score
+
+_TOLERANCE = 1e-6  # what float32 arithmetic in a store may confuse, as a share of the scale of the similarities
+
+
+def self_retrieval(neighbors: Neighbors, self_rows: Sequence[IntArray]) -> Doubles:
+    """Return, per query, 1 when the first result is the query's own row, or one with the same text, else 0.
+
+    Parameters
+    ----------
+    neighbors : Neighbors, shape (q, k)
+    self_rows : sequence of q arrays of int64
+        The rows with the text of each query.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        0 or 1; NaN for a query whose text is no row.
+    """
+    ranks = hits(neighbors, self_rows)
+    return np.where(np.isnan(ranks.found), np.nan, (ranks.rank == 1).astype(np.float64))
+
+
+def score_self_retrieval(
+    neighbors: Neighbors, self_rows: Sequence[IntArray], models: tuple[str, ...], *, query_model: str | None, rows: int
+) -> Score:
+    """Return the share of queries whose own row comes first.
+
+    ``rows`` is the number of rows of the corpus, n; chance is the mean of (own rows / n).
+    """
+    values = self_retrieval(neighbors, self_rows)
+    chance = [len(own) / rows for own in self_rows if len(own)]
+    return _score("self_retrieval", values, models, query_model, chance, "whose text is no row of the corpus")
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What became of the expected results of each query.
+
+    Parameters
+    ----------
+    rank : ndarray of float64, shape (q,)
+        Place, from 1, of the first expected row in the list; NaN when none is in it.
+    found : ndarray of float64, shape (q,)
+        1 when one is in the list, 0 when none is; NaN when the query expects nothing.
+    """
+
+    rank: Doubles
+    found: Doubles
+
+
+def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
+    """Find the first expected row in each list.
+
+    Parameters
+    ----------
+    neighbors : Neighbors, shape (q, k)
+    expected : sequence of q arrays of int64
+        The rows that each query should find; empty when nothing is known.
+
+    Raises
+    ------
+    ShapeError
+        When there is not one array per query.
+    """
+    if len(expected) != len(neighbors.rows):
+        raise ShapeError(
+            f"There must be one array of rows for each of the {len(neighbors.rows)} queries. Got {len(expected)}. "
+            "Give an empty array where nothing is expected."
+        )
+    rank = np.full(len(expected), np.nan)
+    found = np.full(len(expected), np.nan)
+    for at, (listed, wanted) in enumerate(zip(neighbors.rows, expected, strict=True)):
+        if not len(wanted):
+            continue
+        places = np.flatnonzero((listed >= 0) & np.isin(listed, wanted))
+        found[at] = float(places.size > 0)
+        if places.size:
+            rank[at] = places[0] + 1
+    return Hits(rank, found)
+
+
+def score_expected_hit(
+    neighbors: Neighbors,
+    expected: Sequence[IntArray],
+    models: tuple[str, ...],
+    *,
+    query_model: str | None,
+    candidates: int,
+) -> Score:
+    """Return the share of queries with at least one expected row within k.
+
+    ``candidates`` is the number of rows a query could return; chance is the mean of 1 - C(n - e, k) / C(n, k) over
+    the queries that expect e >= 1 rows.
+    """
+    values = hits(neighbors, expected).found
+    sizes = [len(np.unique(rows)) for rows in expected]
+    chance = [expected_hits(neighbors.k, size, candidates) for size in sizes if size]
+    return _score(f"expected_hit@{neighbors.k}", values, models, query_model, chance, "without any expected result")
+
+
+def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) -> Doubles:
+    """Return, per query, the share of the k places that an index filled with rows as close as the exact answer.
+
+    Parameters
+    ----------
+    returned : Neighbors, shape (q, k)
+        What the index gave; -1 where it gave nothing.
+    exact : Neighbors, shape (q, k)
+        The exact answer to the same queries.
+    similarity : ndarray of float32, shape (q, k)
+        Exact similarity of the returned rows (`embdiff.exact.similarity`), NaN for -1.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        In [0, 1]. A returned row is right when its exact similarity reaches the exact k-th best, ties included, less
+        1e-6 of the scale (1 for cosine, else the largest absolute similarity of the exact list). Missing rows are
+        lost.
+
+    Raises
+    ------
+    ShapeError
+        When shapes or metrics differ, or k is 0.
+    """
+    if not (returned.rows.shape == exact.rows.shape == similarity.shape) or exact.k == 0:
+        raise ShapeError(
+            "Returned rows, exact rows and similarities must have one shape (q, k), k at least 1. "
+            f"Got {returned.rows.shape}, {exact.rows.shape} and {similarity.shape}. Search the same queries, same k."
+        )
+    if returned.metric != exact.metric:
+        raise ParameterError(
+            f"Both lists must come from one metric. Got {returned.metric} and {exact.metric}. Search with one metric."
+        )
+    best = exact.similarity.astype(np.float64)
+    scale = np.ones(len(best)) if exact.metric == "cosine" else np.abs(best).max(axis=1)
+    lowest = best[:, -1] - _TOLERANCE * scale
+    right = (returned.rows >= 0) & (similarity >= lowest[:, None])
+    return np.asarray(right.mean(axis=1), dtype=np.float64)
+
+
+def score_index_recall(
+    returned: Neighbors,
+    exact: Neighbors,
+    similarity: FloatArray,
+    models: tuple[str, ...],
+    *,
+    query_model: str | None,
+    candidates: int,
+    seed: int,
+) -> Score:
+    """Return the mean recall of an index with interval; chance is k / candidates."""
+    values = index_recall(returned, exact, similarity)
+    chance = [exact.k / candidates] * len(values)
+    return _score(f"index_recall@{exact.k}", values, models, query_model, chance, "", seed)
+
+
+def _score(
+    measure: str,
+    values: Doubles,
+    models: tuple[str, ...],
+    query_model: str | None,
+    chance: Sequence[float],
+    excluded: str,
+    seed: int = 0,
+) -> Score:
+    known = values[~np.isnan(values)]
+    low, high, method = interval(known, seed=seed)
+    left_out = len(values) - len(known)
+    reason = f"{left_out} of {len(values)} queries {excluded} are left out" if left_out else None
+    return Score(
+        measure=measure,
+        models=models,
+        value=float(known.mean()) if known.size else math.nan,
+        low=low,
+        high=high,
+        chance=float(np.mean(chance)) if chance else math.nan,
+        n=len(known),
+        query_model=query_model,
+        interval=method,
+        reason=reason if len(values) else "there are no queries",
+        per_query=tuple(values.tolist()),
+    )
+
+
+_ONE_LIST = ("order of the queries", "rotation, scaling and (l2) shift of the space")
+
+SELF_RETRIEVAL = Measure(
+    name="self_retrieval",
+    function=self_retrieval,
+    summary="share of queries whose first result is their own row, or one with the same text",
+    formula="1 if the first result has the text of the query, else 0",
+    needs="neighbors + own rows",
+    direction="more queries that find themselves",
+    range=(0.0, 1.0),
+    symmetric=False,
+    invariances=_ONE_LIST,
+    undefined_when="the text of the query is no row of the corpus",
+    chance="own rows / n, mean over queries",
+    reference="recall@1 of a known item",
+    cutoff=False,
+)
+INDEX_RECALL = Measure(
+    name="index_recall",
+    function=index_recall,
+    summary="share of the k results of an index that are as close as the exact k-th neighbour",
+    formula="|{returned : similarity >= exact k-th similarity}| / k",
+    needs="returned + exact neighbors",
+    direction="fewer neighbours lost by the index",
+    range=(0.0, 1.0),
+    symmetric=False,
+    invariances=("order of the queries", "order of the returned rows", "which of several tied rows is returned"),
+    undefined_when="there are no queries",
+    chance="k / candidates",
+    reference="Aumüller, Bernhardsson and Faithfull 2020 (ANN-Benchmarks): distance-based recall",
+)
+EXPECTED_HIT = Measure(
+    name="expected_hit",
+    function=hits,
+    summary="share of queries with at least one expected result among the first k",
+    formula="1 if any expected row is in the list, else 0",
+    needs="neighbors + expected rows",
+    direction="more queries that find an expected result",
+    range=(0.0, 1.0),
+    symmetric=False,
+    invariances=_ONE_LIST,
+    undefined_when="a query expects nothing",
+    chance="1 - C(n - e, k) / C(n, k) for e expected rows, mean over queries",
+    reference="success@k of the TREC tradition",
+)

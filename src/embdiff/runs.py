@@ -1,0 +1,328 @@
+"""The run folder and the record it holds.
+
+``run.toml`` (settings), ``manifest.json`` (provenance, versions, timings), ``corpus.parquet``, ``queries.parquet``,
+``neighbors.parquet``, ``exact.parquet``, ``elsewhere.parquet``, ``scores.json``, ``groups.json``, and the Milvus Lite
+file ``milvus.db`` unless another store was named. The manifest is written last: a folder without it is not a run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff import _files
+from embdiff.config import RunConfig, check_metric
+from embdiff.errors import DataError, ParameterError
+from embdiff.measures.groups import GroupTest, Mixing
+from embdiff.records import Answer, Corpus, ElsewhereRows, Neighbors, Qrels, Score
+
+FORMAT = 1
+STORE_FILE = "milvus.db"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything one comparison found; the run folder holds exactly this.
+
+    Parameters
+    ----------
+    config : RunConfig
+    corpus, queries : Corpus
+        Queries taken from the corpus keep their corpus id.
+    query_rows : tuple of int or None
+        Corpus rows of the queries, None when they came from elsewhere.
+    answers : tuple of Answer
+        One for each query model and collection.
+    scores : tuple of Score
+    mixings : mapping of str to Mixing
+        Group mixing by model; empty without groups.
+    tests : tuple of (str, GroupTest)
+        Model and its test, for every group and model.
+    expected : Qrels or None
+    manifest : dict
+        Versions, stamps, timings, what was cut or dropped.
+    """
+
+    config: RunConfig
+    corpus: Corpus
+    queries: Corpus
+    query_rows: tuple[int, ...] | None
+    answers: tuple[Answer, ...]
+    scores: tuple[Score, ...]
+    mixings: Mapping[str, Mixing] = field(default_factory=dict)
+    tests: tuple[tuple[str, GroupTest], ...] = ()
+    expected: Qrels | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    def parts(self) -> dict[str, Any]:
+        """Return all of the run as plain comparable values: two runs are equal when these are."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "corpus": self.corpus,
+            "queries": self.queries,
+            "query_rows": self.query_rows,
+            "neighbors": neighbor_columns(self, "returned"),
+            "exact": neighbor_columns(self, "exact"),
+            "elsewhere": _elsewhere_columns(self),
+            "scores": [score.to_dict() for score in self.scores],
+            "groups": groups_json(self),
+            "expected": self.expected and self.expected.judgements,
+            "manifest": dict(self.manifest),
+        }
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether ``folder`` is a whole run."""
+    return (folder / "manifest.json").is_file() and (folder / "run.toml").is_file()
+
+
+def free_folder(target: Path) -> Path:
+    """Return ``target`` if a run may be put there: it is new, empty, or holds an earlier run.
+
+    Raises
+    ------
+    ParameterError
+        When it holds anything else, which would be lost.
+    """
+    if target.exists() and not is_run(target) and (not target.is_dir() or any(target.iterdir())):
+        raise ParameterError(
+            f"The run folder must be new, empty, or an earlier run. Got {target}, which holds something else. "
+            "Name another folder with --out."
+        )
+    return target
+
+
+def write(run: Run, folder: Path) -> None:
+    """Write a run into an existing folder, the manifest last."""
+    _files.write_text(folder / "run.toml", run.config.to_toml())
+    _write_corpus(run.corpus, folder / "corpus.parquet")
+    _write_corpus(run.queries, folder / "queries.parquet")
+    _write_table(neighbor_columns(run, "returned"), folder / "neighbors.parquet")
+    _write_table(neighbor_columns(run, "exact"), folder / "exact.parquet")
+    _write_table(_elsewhere_columns(run), folder / "elsewhere.parquet")
+    _files.write_json(folder / "scores.json", [score.to_dict() for score in run.scores])
+    _files.write_json(folder / "groups.json", groups_json(run))
+    expected = run.expected and {"source": run.expected.source, "judgements": run.expected.judgements}
+    state = {"query_rows": run.query_rows, "corpus": _corpus_facts(run.corpus), "queries": _corpus_facts(run.queries)}
+    manifest = {**run.manifest, "format": FORMAT, "state": {**state, "expected": expected}}
+    _files.write_json(folder / "manifest.json", manifest)
+
+
+def read(folder: Path) -> Run:
+    """Read a run folder.
+
+    Raises
+    ------
+    DataError
+        When the folder is no whole run, or was written by a newer embdiff.
+    """
+    if not is_run(folder):
+        raise DataError(
+            f"A run must be a folder with run.toml and manifest.json. Got {folder}. "
+            "Name the folder that 'embdiff compare' printed, or run it again if it was interrupted."
+        )
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if manifest.pop("format") > FORMAT:
+            raise DataError(f"A run must be of format {FORMAT} or older. Got a newer one in {folder}. Update embdiff.")
+        return _assemble(folder, manifest)
+    except (KeyError, OSError, json.JSONDecodeError) as error:
+        raise DataError(
+            f"The files of a run must be intact. Got {folder}: {error!r}. Run the comparison again."
+        ) from None
+
+
+def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
+    config = RunConfig.from_toml(folder / "run.toml")
+    state = manifest.pop("state")
+    corpus = _read_corpus(folder / "corpus.parquet", state["corpus"])
+    queries = _read_corpus(folder / "queries.parquet", state["queries"])
+    groups = json.loads((folder / "groups.json").read_text(encoding="utf-8"))
+    expected = state["expected"]
+    rows = state["query_rows"]
+    return Run(
+        config=config,
+        corpus=corpus,
+        queries=queries,
+        query_rows=None if rows is None else tuple(rows),
+        answers=_read_answers(folder, config, corpus, queries, manifest),
+        scores=tuple(Score.from_dict(raw) for raw in json.loads((folder / "scores.json").read_text(encoding="utf-8"))),
+        mixings={model: Mixing.from_dict(raw) for model, raw in groups["mixing"].items()},
+        tests=tuple((raw["model"], GroupTest.from_dict(raw)) for raw in groups["tests"]),
+        expected=expected and Qrels(expected["judgements"], expected["source"]),
+        manifest=manifest,
+    )
+
+
+def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
+    return {"source": corpus.source, "ids_given": corpus.ids_given, "dropped": list(corpus.dropped)}
+
+
+def _write_corpus(corpus: Corpus, path: Path) -> None:
+    columns: dict[str, Sequence[str]] = {"id": corpus.ids, "text": corpus.items}
+    _write_table(columns if corpus.groups is None else {**columns, "group": corpus.groups}, path)
+
+
+def _read_corpus(path: Path, facts: Mapping[str, Any]) -> Corpus:
+    table = _read_table(path)
+    return Corpus(
+        items=tuple(table["text"]),
+        ids=tuple(table["id"]),
+        groups=tuple(table["group"]) if "group" in table else None,
+        source=facts["source"],
+        ids_given=facts["ids_given"],
+        dropped=tuple(facts["dropped"]),
+    )
+
+
+def _write_table(columns: Mapping[str, Any], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({name: _arrow(values) for name, values in columns.items()}), path, compression="zstd")
+
+
+def _arrow(values: Any) -> Any:
+    """Return an Arrow column; text is large_string, so that 2 GiB of it is no limit."""
+    import pyarrow as pa
+
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return pa.array(values)
+    return pa.array(values, type=pa.large_string())
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+
+
+def _names(ids: Sequence[str], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.array(ids, dtype=object)[rows]
+
+
+def neighbor_columns(run: Run, which: str) -> dict[str, Any]:
+    """Return the ``returned`` or ``exact`` neighbours, one row for each (answer, query, rank), padding left out."""
+    blocks: list[dict[str, Any]] = []
+    for answer in run.answers:
+        neighbors: Neighbors = getattr(answer, which)
+        query, place = np.nonzero(neighbors.rows >= 0)
+        rows = neighbors.rows[query, place]
+        block = {
+            "query_id": _names(run.queries.ids, query),
+            "query_model": np.full(len(query), answer.query_model, dtype=object),
+            "model": np.full(len(query), answer.model, dtype=object),
+            "rank": place.astype(np.int64) + 1,
+            "id": _names(run.corpus.ids, rows),
+            "distance": neighbors.distance[query, place],
+            "similarity": neighbors.similarity[query, place],
+        }
+        if which == "returned":
+            block["self"] = answer.is_self[query, place]
+        blocks.append(block)
+    return _stack(blocks)
+
+
+def _elsewhere_columns(run: Run) -> dict[str, Any]:
+    blocks: list[dict[str, Any]] = []
+    for answer in run.answers:
+        there = answer.elsewhere
+        query, place = np.nonzero(there.rows >= 0)
+        blocks.append(
+            {
+                "query_id": _names(run.queries.ids, query),
+                "query_model": np.full(len(query), answer.query_model, dtype=object),
+                "model": np.full(len(query), answer.model, dtype=object),
+                "id": _names(run.corpus.ids, there.rows[query, place]),
+                "rank": there.ranks[query, place],
+                "similarity": there.similarity[query, place],
+            }
+        )
+    return _stack(blocks)
+
+
+def _stack(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def groups_json(run: Run) -> dict[str, Any]:
+    """Return mixing matrices by model and all group tests as JSON-able values."""
+    return {
+        "k": min(run.config.k, len(run.corpus) - 1),
+        "mixing": {model: mixing.to_dict() for model, mixing in run.mixings.items()},
+        "tests": [{"model": model, **test.to_dict()} for model, test in run.tests],
+    }
+
+
+def _read_answers(
+    folder: Path, config: RunConfig, corpus: Corpus, queries: Corpus, manifest: Mapping[str, Any]
+) -> tuple[Answer, ...]:
+    tables = {name: _Lookup(_read_table(folder / f"{name}.parquet"), corpus, queries) for name in _TABLES}
+    shape = (len(queries), config.k)
+    answers = []
+    for search in manifest["searches"]:
+        pair = (search["query_model"], search["model"])
+        returned = tables["neighbors"].neighbors(pair, shape, config, search["index"])
+        answers.append(
+            Answer(
+                model=search["model"],
+                query_model=search["query_model"],
+                returned=returned,
+                exact=tables["exact"].neighbors(pair, shape, config, "exact"),
+                is_self=tables["neighbors"].grid(pair, "self", shape, fill=False),
+                elsewhere=tables["elsewhere"].elsewhere(pair, len(queries)),
+            )
+        )
+    return tuple(answers)
+
+
+_TABLES = ("neighbors", "exact", "elsewhere")
+
+
+class _Lookup:
+    """One of the long tables, cut into arrays of shape (q, k) again."""
+
+    def __init__(self, table: Mapping[str, Any], corpus: Corpus, queries: Corpus) -> None:
+        row_of = {name: row for row, name in enumerate(corpus.ids)}
+        query_of = {name: row for row, name in enumerate(queries.ids)}
+        self._table = dict(table)
+        self._table["row"] = np.array([row_of[name] for name in table["id"]], dtype=np.int64)
+        self._query = np.array([query_of[name] for name in table["query_id"]], dtype=np.int64)
+
+    def _mask(self, pair: tuple[str, str]) -> npt.NDArray[np.bool_]:
+        return np.asarray((self._table["query_model"] == pair[0]) & (self._table["model"] == pair[1]))
+
+    def grid(self, pair: tuple[str, str], column: str, shape: tuple[int, int], fill: Any) -> npt.NDArray[Any]:
+        mask = self._mask(pair)
+        values = self._table[column][mask]
+        table = np.full(shape, fill, dtype=values.dtype)
+        table[self._query[mask], self._table["rank"][mask] - 1] = values
+        return table
+
+    def neighbors(self, pair: tuple[str, str], shape: tuple[int, int], config: RunConfig, index: str) -> Neighbors:
+        return Neighbors(
+            rows=self.grid(pair, "row", shape, fill=-1),
+            similarity=self.grid(pair, "similarity", shape, fill=np.nan),
+            metric=check_metric(config.metric),
+            index=index,
+        )
+
+    def elsewhere(self, pair: tuple[str, str], queries: int) -> ElsewhereRows:
+        mask = self._mask(pair)
+        query = self._query[mask]
+        counts = np.bincount(query, minlength=queries)
+        place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+        shape = (queries, int(counts.max(initial=0)))
+        rows, ranks = np.full(shape, -1, dtype=np.int64), np.full(shape, -1, dtype=np.int64)
+        similarity = np.full(shape, np.nan, dtype=np.float32)
+        rows[query, place] = self._table["row"][mask]
+        ranks[query, place] = self._table["rank"][mask]
+        similarity[query, place] = self._table["similarity"][mask]
+        return ElsewhereRows(rows, ranks, similarity)

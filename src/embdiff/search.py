@@ -1,0 +1,211 @@
+"""Asking a collection: the returned neighbours, the exact ones, and what becomes of the query's own row.
+
+This is the only place that decides whether a query may find itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff import exact
+from embdiff.errors import ParameterError
+from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
+from embdiff.stores.base import CollectionSpec, Store
+
+WARM_CALLS = 5
+WARM_QUERIES = 100
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """The corpus rows that are the queries themselves, and whether they may be returned.
+
+    Parameters
+    ----------
+    rows : sequence of ndarray of int64, length q
+        For each query the rows that count as itself, possibly none.
+    drop : bool
+        Whether they are left out of the results.
+    mark : bool
+        Whether they are marked ``self`` where they stay.
+    """
+
+    rows: Sequence[IntArray]
+    drop: bool
+    mark: bool = True
+
+    @property
+    def most(self) -> int:
+        """The largest number of own rows of any query."""
+        return max((len(rows) for rows in self.rows), default=0)
+
+    def padded(self) -> IntArray:
+        """Return the own rows as one array of shape (q, most), padded with -1."""
+        table = np.full((len(self.rows), self.most), -1, dtype=np.int64)
+        for query, rows in enumerate(self.rows):
+            table[query, : len(rows)] = rows
+        return table
+
+    def check_k(self, k: int, corpus_rows: int) -> None:
+        """Refuse a ``k`` for which some query has too few rows left to return."""
+        left = corpus_rows - (self.most if self.drop else 0)
+        if 1 <= k <= left:
+            return
+        why = f"{corpus_rows} rows" + (f", {self.most} left out as the query itself" if self.drop else "")
+        raise ParameterError(f"k must be between 1 and {left} ({why}). Got {k}. Lower k or add rows.")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Result of one search of one collection.
+
+    Parameters
+    ----------
+    returned, exact : Neighbors, shape (q, k)
+        From the store, and the exact answer; own rows left out where asked.
+    nearest : Neighbors, shape (q, 1)
+        The exact nearest row with nothing left out: does a query find itself?
+    exact_similarity : ndarray of float32, shape (q, k)
+        Exact similarity of the returned rows, NaN pads.
+    is_self : ndarray of bool, shape (q, k)
+    seconds : dict
+        ``first`` call with all queries; ``warm``: median of repeated calls; ``warm_queries``: queries per warm call.
+    """
+
+    returned: Neighbors
+    exact: Neighbors
+    nearest: Neighbors
+    exact_similarity: FloatArray
+    is_self: npt.NDArray[np.bool_]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Searcher:
+    """A collection in a store together with the vectors it was made from.
+
+    Parameters
+    ----------
+    store : Store
+        Where the collection lives.
+    spec : CollectionSpec
+        Which collection, with which metric and index.
+    vectors : ndarray of float32, shape (n, d)
+        The vectors in it, for the exact answer.
+    """
+
+    def __init__(self, store: Store, spec: CollectionSpec, vectors: FloatArray) -> None:
+        self._store, self._spec, self._vectors = store, spec, vectors
+
+    def search(self, queries: FloatArray, k: int, own: OwnRows) -> Found:
+        """Return the k nearest rows of each query vector, from the store and exactly.
+
+        Parameters
+        ----------
+        queries : ndarray of float32, shape (q, d)
+        k : int
+            Neighbours per query, own rows not counted when they are dropped.
+        own : OwnRows
+            What becomes of the query's own rows.
+
+        Raises
+        ------
+        ParameterError
+            When the dimensions differ or k is out of range.
+        """
+        metric = self._spec.metric
+        own.check_k(k, len(self._vectors))
+        wide = k + own.most if own.drop else k
+        start = time.perf_counter()
+        raw = self._store.search(self._spec, queries, wide)
+        seconds = {"first": time.perf_counter() - start, **self._warm(queries, wide)}
+        truth = exact.search(queries, self._vectors, wide, metric)
+        returned = _without(raw, own, k) if own.drop else raw
+        return Found(
+            returned=returned,
+            exact=_without(truth, own, k) if own.drop else truth,
+            nearest=Neighbors(truth.rows[:, :1], truth.similarity[:, :1], metric),
+            exact_similarity=exact.similarity(queries, self._vectors, returned.rows, metric),
+            is_self=contains(own.padded(), returned.rows) if own.mark else np.zeros(returned.rows.shape, dtype=bool),
+            seconds=seconds,
+        )
+
+    def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
+        """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
+        metric = self._spec.metric
+        ranks = exact.ranks(queries, self._vectors, rows, metric)
+        if own.drop and own.most:
+            own_ranks = exact.ranks(queries, self._vectors, own.padded(), metric)
+            passed = np.zeros_like(ranks)
+            for column in own_ranks.T:
+                passed += (column[:, None] > 0) & (column[:, None] < ranks)
+            ranks = ranks - passed
+        return ElsewhereRows(rows, ranks, exact.similarity(queries, self._vectors, rows, metric))
+
+    def _warm(self, queries: FloatArray, k: int) -> dict[str, float]:
+        few = queries[:WARM_QUERIES]
+        spent = []
+        for _ in range(WARM_CALLS):
+            start = time.perf_counter()
+            self._store.search(self._spec, few, k)
+            spent.append(time.perf_counter() - start)
+        return {"warm": float(np.median(spent)), "warm_queries": len(few)}
+
+
+def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
+    """Return, for each query, the rows that other lists hold and this one does not.
+
+    Parameters
+    ----------
+    here : ndarray of int64, shape (q, k)
+    others : sequence of ndarray of int64, each of shape (q, k)
+
+    Returns
+    -------
+    ndarray of int64, shape (q, m)
+        Distinct rows, ascending, padded with -1 at the end; m is the largest number needed.
+    """
+    if not others:
+        return np.full((len(here), 0), -1, dtype=np.int64)
+    table = np.concatenate(others, axis=1)
+    table = np.where(contains(here, table), -1, table)
+    table = np.sort(table, axis=1)
+    table[:, 1:][table[:, 1:] == table[:, :-1]] = -1
+    order = np.argsort(table < 0, axis=1, kind="stable")
+    table = np.take_along_axis(table, order, axis=1)
+    return np.ascontiguousarray(table[:, : int((table >= 0).sum(axis=1).max(initial=0))])
+
+
+def compared_pairs(answers: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
+    """Return the pairs of answers that are compared: two collections, asked alike.
+
+    With query models, the same query model asked both; without, each collection was asked by its own model.
+    """
+    crossed = any(answer.query_model != answer.model for answer in answers)
+    asked: dict[str, list[Answer]] = {}
+    for answer in answers:
+        asked.setdefault(answer.query_model if crossed else "", []).append(answer)
+    return [pair for alike in asked.values() for pair in combinations(alike, 2)]
+
+
+def contains(sets: IntArray, rows: IntArray) -> npt.NDArray[np.bool_]:
+    """Return where ``rows[i, j]`` (not -1) occurs in ``sets[i]``; shape of ``rows``."""
+    found = np.zeros(rows.shape, dtype=bool)
+    for column in sets.T:
+        found |= (rows == column[:, None]) & (rows >= 0)
+    return found
+
+
+def _without(neighbors: Neighbors, own: OwnRows, k: int) -> Neighbors:
+    """Leave each query's own rows out of its list and cut it to k, padding what comes back short."""
+    gone = contains(own.padded(), neighbors.rows) | (neighbors.rows < 0)
+    order = np.argsort(gone, axis=1, kind="stable")[:, :k]
+    dropped = np.take_along_axis(gone, order, axis=1)
+    rows = np.where(dropped, -1, np.take_along_axis(neighbors.rows, order, axis=1))
+    similarity = np.where(dropped, np.float32(np.nan), np.take_along_axis(neighbors.similarity, order, axis=1))
+    return Neighbors(rows, similarity.astype(np.float32), neighbors.metric, neighbors.index)

@@ -1,0 +1,75 @@
+"""Vector databases: one collection per model, all behind one small protocol."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from embdiff._registry import Entry, Registry, nearest
+from embdiff.errors import UnknownNameError
+from embdiff.stores.base import Store
+
+__all__ = ["get_store", "list_stores"]
+
+_MILVUS = "embdiff.stores.milvus:MilvusStore"
+
+REGISTRY = Registry(
+    "store",
+    "embdiff.stores",
+    (
+        Entry("memory", "embdiff.stores.memory:MemoryStore", "memory: exact, in this process, nothing kept"),
+        Entry("milvus", _MILVUS, "milvus:FILE: Milvus Lite, a folder on disk, no server"),
+        Entry("http", _MILVUS, "http://HOST:PORT[?token=...&db=...]: a Milvus server or cluster"),
+        Entry("https", _MILVUS, "https://HOST:PORT[?token=...&db=...]: the same, encrypted"),
+    ),
+)
+
+
+def get_store(uri: str) -> Store:
+    """Open a store.
+
+    Parameters
+    ----------
+    uri : str
+        ``memory:``, ``milvus:FILE``, ``http(s)://HOST:PORT[?token=...&db=...]``, or what another package registered
+        under the entry-point group ``embdiff.stores``: a name that stands for a callable taking the whole text. A
+        token may also come from the environment variable EMBDIFF_STORE_TOKEN.
+
+    Returns
+    -------
+    Store
+        Open; close it, or use it in a ``with`` block.
+
+    Raises
+    ------
+    UnknownNameError
+        When the text names no registered kind of store.
+    MissingDependencyError
+        When a package is missing; the message has the pip line.
+    ParameterError, StoreError
+        When the store cannot be opened as asked.
+    """
+    kind, colon, _ = uri.partition(":")
+    known = REGISTRY.entries()
+    if kind in known and (colon or kind == "memory"):
+        store: Store = REGISTRY.load(kind)(uri)
+        return store
+    if not colon and kind not in known and (re.search(r"[./\\]", uri) or Path(uri).exists()):
+        hint = f"Write milvus:{uri} for a Milvus Lite file."
+    elif kind in known:
+        hint = f"Write {kind}: and, after the colon, where it is."
+    else:
+        hint = nearest(kind, known)
+    raise UnknownNameError(
+        f"A store must be written memory:, milvus:FILE or http://HOST:PORT. Got {_without_secrets(uri)!r}. {hint}"
+    )
+
+
+def list_stores() -> list[str]:
+    """Return the names of all registered kinds of store, those of other packages included."""
+    return sorted(REGISTRY.entries())
+
+
+def _without_secrets(uri: str) -> str:
+    """Return a text that may be shown: nothing before an ``@``, no query."""
+    return re.sub(r"//[^/@]*@", "//", uri.partition("?")[0])

@@ -1,0 +1,70 @@
+"""The text form of a server's address, with its secrets kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from embdiff._registry import nearest
+from embdiff.errors import ParameterError, UnknownNameError
+
+_KEYS = ("token", "db")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a Milvus server is and how to enter it.
+
+    Parameters
+    ----------
+    url : str
+        ``http://HOST:PORT`` or ``https://HOST:PORT``.
+    token : str
+        API key or ``USER:PASSWORD``; "" for none. Never shown.
+    db : str
+        Name of a database; "" for the default one.
+    """
+
+    url: str
+    token: str = field(default="", repr=False)
+    db: str = ""
+
+    @classmethod
+    def parse(cls, uri: str, default_token: str) -> Address:
+        """Read ``http(s)://[USER:PASSWORD@]HOST[:PORT][?token=...&db=...]``.
+
+        Raises
+        ------
+        UnknownNameError
+            For an unknown option.
+        ParameterError
+            When the text is no such address.
+        """
+        head, _, tail = uri.partition("?")
+        options: dict[str, str] = {}
+        for part in filter(None, tail.split("&")):
+            key, _, value = part.partition("=")
+            if key not in _KEYS:
+                raise UnknownNameError(
+                    f"An option of a server must be one of {', '.join(_KEYS)}. Got {key!r}. {nearest(key, _KEYS)}"
+                )
+            options[key] = unquote(value)
+        try:
+            parts = urlsplit(head)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or parts.path.strip("/") or parts.fragment:
+            raise ParameterError(
+                "A server must be written http://HOST:PORT or https://HOST:PORT, with ?db=NAME behind it for a "
+                f"database. Got {head.rpartition('@')[2]!r}. Mend the address."
+            )
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
+        shown = f"[{host}]" if ":" in host else host
+        url = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+        return cls(url, options.get("token") or user or default_token, options.get("db", ""))
+
+    @property
+    def public(self) -> str:
+        """The text form without secrets."""
+        return f"{self.url}?db={self.db}" if self.db else self.url

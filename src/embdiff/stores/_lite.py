@@ -1,0 +1,180 @@
+"""Milvus Lite in this process: which paths it may open, who has it open, when its lock is let go."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from embdiff.errors import ParameterError, StoreError
+
+# Milvus Lite reports errors to the caller and logs them with a traceback; without this Python prints the second.
+logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
+
+_guard = threading.Lock()
+_users: Counter[Path] = Counter()
+_not_ours: set[Path] = set()
+_POINTS_PER_LIST = 39  # below this many faiss warns, once per index, that k-means had few points
+
+
+def open_lite(path: Path) -> str:
+    """Serve a Milvus Lite folder on a free loopback port, or join the server that this process has for it.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; it and its parents are made.
+
+    Returns
+    -------
+    str
+        ``http://127.0.0.1:PORT``. Each call needs one `close_lite`.
+
+    Raises
+    ------
+    StoreError
+        When another process holds the path, it cannot be written, or something else is there.
+    """
+    from milvus_lite.server_manager import server_manager_instance as manager
+
+    path = path.expanduser().resolve()
+    with _guard:
+        if not _users[path]:
+            _refuse_foreign(path)
+            # The manager is the one pymilvus uses: a server that a MilvusClient of the user's own started is shared
+            # with it and outlives us.
+            if str(path) in getattr(manager, "_servers", {}):
+                _not_ours.add(path)
+        with _failures_of_manager() as failures:
+            uri = manager.start_and_get_uri(str(path))
+        if uri is None:
+            raise _refusal(path, failures[-1] if failures else None)
+        _users[path] += 1
+    return str(uri)
+
+
+def close_lite(path: Path) -> None:
+    """Undo one `open_lite`; the last one stops the server and lets the lock go."""
+    from milvus_lite.server_manager import server_manager_instance as manager
+
+    path = path.expanduser().resolve()
+    with _guard:
+        _users[path] -= 1
+        if _users[path] > 0:
+            return
+        del _users[path]
+        if path in _not_ours:
+            _not_ours.discard(path)
+        else:
+            manager.release_server(str(path))
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Make the parents; refuse files, and folders that hold something else: Lite would write its own among it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_file():
+            with path.open("rb") as handle:
+                old = handle.read(15) == b"SQLite format 3"
+            what = "a file in the format of milvus-lite 2" if old else "a file"
+            raise StoreError(
+                f"A Milvus Lite store must be a folder made by milvus-lite 3, or a new path. Got {path}, {what}. "
+                "Name another path."
+            )
+        there = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        if there and not {"LOCK", "collections"} <= there:
+            raise StoreError(
+                f"A Milvus Lite store must be a folder made by milvus-lite 3, or a new path. Got {path}, a folder "
+                f"with other files in it. Name a path inside it, for example milvus:{path / 'vectors.db'}."
+            )
+    except OSError as error:
+        raise _refusal(path, error) from None
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise _refusal(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _refusal(path: Path, error: BaseException | None) -> StoreError:
+    if type(error).__name__ == "DataDirLockedError":
+        return StoreError(
+            f"A Milvus Lite store must be open in one process only. Got {path}, which another process holds. Close "
+            f"it there, name another FILE, or share it: run 'milvus-lite server --data-dir {path} --host 127.0.0.1 "
+            "--port 19530' and use http://127.0.0.1:19530."
+        )
+    if isinstance(error, FileExistsError):
+        reason = "what should be its folder is a file"
+    else:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error or "no reason given")
+    return StoreError(
+        f"A Milvus Lite store must be a path that can be read and written. Got {path}: {reason}. "
+        "Name a path in a folder of yours."
+    )
+
+
+@contextmanager
+def _failures_of_manager() -> Iterator[list[BaseException]]:
+    """Collect why the server manager failed: it tells its log only."""
+    failures: list[BaseException] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info and record.exc_info[1] is not None:
+                failures.append(record.exc_info[1])
+
+    log, handler = logging.getLogger("milvus_lite.server_manager"), Keep()
+    propagate, log.propagate = log.propagate, False
+    log.addHandler(handler)
+    try:
+        yield failures
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagate
+
+
+@contextmanager
+def without_clustering_warning(rows: int, nlist: int) -> Iterator[None]:
+    """Keep faiss's "WARNING clustering ..." off stderr while an index is built; all else written there follows after.
+
+    faiss prints it in C++ whenever there are fewer than 39 rows a list. Whether nlist suits the rows is checked
+    where nlist is given.
+    """
+    if rows >= _POINTS_PER_LIST * nlist:
+        yield
+        return
+    try:
+        sys.stderr.flush()
+        kept = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # no stderr: nothing to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            aside.seek(0)
+            for line in aside:
+                if not line.startswith(b"WARNING clustering"):
+                    os.write(2, line)
+            os.close(kept)
+
+
+def file_of(uri: str) -> Path:
+    """Return the path of ``milvus:FILE``.
+
+    Raises
+    ------
+    ParameterError
+        When FILE is missing.
+    """
+    name = uri.partition(":")[2]
+    if not name:
+        raise ParameterError(f"A Milvus Lite store must name its path. Got {uri!r}. Write milvus:vectors.db.")
+    return Path(name)

@@ -1,0 +1,132 @@
+"""The store that every other store is compared with: exact, in this process, nothing kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff import exact
+from embdiff.errors import ParameterError, StoreError
+from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.stores.base import CollectionSpec, check_vectors
+
+
+@dataclass
+class _Collection:
+    stamp: dict[str, Any]
+    vectors: FloatArray
+    there: npt.NDArray[np.bool_] = field(repr=False)
+
+
+class MemoryStore:
+    """Collections in memory, gone when the store is closed.
+
+    Parameters
+    ----------
+    uri : str
+        ``memory:``; each opening is a store of its own.
+
+    Raises
+    ------
+    ParameterError
+        When something follows the colon.
+    """
+
+    field_bytes: int | None = None
+
+    def __init__(self, uri: str = "memory:") -> None:
+        if uri not in ("memory", "memory:"):
+            raise ParameterError(
+                f"The store in memory has no name. Got {uri!r}. Write memory:, or milvus:FILE to keep the vectors."
+            )
+        self.uri = "memory:"
+        self._collections: dict[str, _Collection] = {}
+
+    def names(self) -> list[str]:
+        """Return the names of all collections."""
+        return sorted(self._collections)
+
+    def stamp(self, name: str) -> dict[str, Any] | None:
+        """Return the stamp on a collection; never None, all collections here are ours."""
+        return dict(self._get(name).stamp)
+
+    def count(self, name: str) -> int:
+        """Return the number of rows added."""
+        return int(self._get(name).there.sum())
+
+    def create(self, spec: CollectionSpec) -> None:
+        """Make an empty collection.
+
+        Raises
+        ------
+        ParameterError
+            For any index but flat.
+        """
+        if spec.index.name != "flat":
+            raise ParameterError(
+                f"The index of the store memory: must be flat, because it is always exact. Got {spec.index}. "
+                "Use --index flat, or a Milvus store such as milvus:vectors.db."
+            )
+        self._collections[spec.name] = _Collection(
+            spec.full_stamp(complete=False),
+            np.zeros((spec.rows, spec.dim), dtype=np.float32),
+            np.zeros(spec.rows, dtype=bool),
+        )
+
+    def add(
+        self,
+        name: str,
+        rows: IntArray,
+        ids: Sequence[str],
+        texts: Sequence[str],
+        groups: Sequence[str],
+        vectors: FloatArray,
+    ) -> None:
+        """Insert vectors float32 (m, d) at rows (m,); the texts are not kept, nothing here returns them."""
+        collection = self._get(name)
+        collection.vectors[rows] = vectors
+        collection.there[rows] = True
+
+    def build(self, spec: CollectionSpec) -> None:
+        """Stamp the collection as complete."""
+        self._get(spec.name).stamp = spec.full_stamp(complete=True)
+
+    def load(self, spec: CollectionSpec) -> None:
+        """Do nothing but check that the collection is there."""
+        self._get(spec.name)
+
+    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
+        """Return the k exactly nearest rows of queries float32 (q, d), ties by row; see `Store.search`."""
+        check_vectors(vectors, spec)
+        collection = self._get(spec.name)
+        found = exact.search(vectors, collection.vectors, min(k, spec.rows), spec.metric)
+        short = ((0, 0), (0, k - found.k))
+        rows = np.pad(found.rows, short, constant_values=-1)
+        similarity = np.pad(found.similarity, short, constant_values=np.nan)
+        return Neighbors(rows, similarity, spec.metric, str(spec.index))
+
+    def drop(self, name: str) -> None:
+        """Remove a collection, if it is there."""
+        self._collections.pop(name, None)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._collections.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _get(self, name: str) -> _Collection:
+        if name not in self._collections:
+            raise StoreError(f"The collection must be in {self.uri}. Got {name}, which is not. Place it there first.")
+        return self._collections[name]

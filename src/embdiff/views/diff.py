@@ -1,0 +1,119 @@
+"""One query as a diff: which neighbours two collections share, and how far off the others are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from embdiff.errors import UnknownNameError
+from embdiff.records import Answer
+from embdiff.runs import Run
+from embdiff.search import compared_pairs
+from embdiff.views import html, terminal
+from embdiff.views.payload import item
+
+Status = Literal["kept", "moved", "lost", "gained"]
+
+
+@dataclass(frozen=True)
+class QueryDiff:
+    """One query, and for each pair of collections what the second kept, moved, lost and gained against the first.
+
+    Parameters
+    ----------
+    query : dict
+        ``row``, ``id``, ``text``, ``group``.
+    pairs : tuple of dict
+        ``models``, ``query_models`` (two each) and ``entries``: dicts with ``status``, ``id``, ``text``, ``group``,
+        ``self``, ``ranks`` and ``distances`` in the first and second collection. For a lost or gained row, the place
+        in the collection that did not return it is its *exact* rank and distance there.
+    """
+
+    query: dict[str, Any]
+    pairs: tuple[dict[str, Any], ...]
+
+    def ids(self, status: Status, pair: int = 0) -> tuple[str, ...]:
+        """Return the ids with one status, by rank, in one pair of collections."""
+        return tuple(entry["id"] for entry in self.pairs[pair]["entries"] if entry["status"] == status)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        return {"query": self.query, "pairs": list(self.pairs)}
+
+    def _repr_html_(self) -> str:
+        return html.render_diff(self.to_dict())
+
+    def __repr__(self) -> str:
+        return terminal.diff_text(self.to_dict(), width=100)
+
+
+def query_diffs(run: Run, row: int, query_model: str | None = None) -> QueryDiff:
+    """Return the diff of one query, for each pair of collections that were asked alike.
+
+    Raises
+    ------
+    UnknownNameError
+        When nothing was asked with ``query_model``.
+    """
+    asked = {answer.query_model for answer in run.answers}
+    if query_model is not None and query_model not in asked:
+        raise UnknownNameError(
+            f"A query model must be one of those that asked: {', '.join(sorted(asked))}. Got {query_model!r}. "
+            "Choose one of these."
+        )
+    pairs = tuple(
+        {
+            "models": [a.model, b.model],
+            "query_models": [a.query_model, b.query_model],
+            "metric": run.config.metric,
+            "entries": _entries(run, a, b, row),
+        }
+        for a, b in compared_pairs(run.answers)
+        if query_model in (None, a.query_model, b.query_model)
+    )
+    query = {
+        "row": row,
+        "id": run.queries.ids[row],
+        "text": run.queries.items[row],
+        "group": run.queries.groups[row] if run.queries.groups else None,
+    }
+    return QueryDiff(query, pairs)
+
+
+def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[dict[str, Any]]:
+    """List the first collection's rows by rank there, then what the second gained by rank there."""
+    in_a, in_b = _places(a, row), _places(b, row)
+    entries = []
+    for found in [*in_a, *(gained for gained in in_b if gained not in in_a)]:
+        if found in in_a and found in in_b:
+            status: Status = "kept" if in_a[found][0] == in_b[found][0] else "moved"
+        else:
+            status = "lost" if found in in_a else "gained"
+        first = in_a.get(found) or _exact_place(a, row, found)
+        second = in_b.get(found) or _exact_place(b, row, found)
+        entries.append(
+            {
+                "status": status,
+                **item(run, found),
+                "self": first[2] or second[2],
+                "ranks": [first[0], second[0]],
+                "distances": [first[1], second[1]],
+            }
+        )
+    return entries
+
+
+def _places(answer: Answer, row: int) -> dict[int, tuple[int, float, bool]]:
+    returned = answer.returned
+    return {
+        int(found): (place + 1, float(returned.distance[row, place]), bool(answer.is_self[row, place]))
+        for place, found in enumerate(returned.rows[row])
+        if found >= 0
+    }
+
+
+def _exact_place(answer: Answer, row: int, found: int) -> tuple[int, float, bool]:
+    there = answer.elsewhere
+    place = list(there.rows[row]).index(found)
+    similarity = float(there.similarity[row, place])
+    return int(there.ranks[row, place]), -similarity if answer.returned.metric == "l2" else similarity, False

@@ -1,0 +1,101 @@
+"""The light notebook view: neighbours side by side and the agreement table, as escaped HTML without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from embdiff.views.words import agreement_rows, asked_title, distance_word, facts_line, number, range_text, visible
+
+QUERIES_SHOWN = 5
+_TEXT_LIMIT = 160
+_STATUS_COLOUR = {"kept": "inherit", "moved": "#9a6700", "lost": "#b3261e", "gained": "#1a7f37"}
+_CELL = "text-align:left;vertical-align:top;padding:4px 10px;max-width:26em;white-space:normal"
+
+
+def render(payload: Mapping[str, Any]) -> str:
+    """Return a comparison as an HTML fragment; all user text is escaped."""
+    parts = [f"<p><strong>{_text(facts_line(payload))}</strong></p>"]
+    for result in payload["results"]:
+        parts.append(f"<p><strong>{_text(result['id'])}</strong> {_short(result['text'])}</p>")
+        titled: dict[str, list[Mapping[str, Any]]] = {}
+        for answer in result["answers"]:
+            titled.setdefault(asked_title(payload, answer["query_model"]), []).append(answer)
+        parts += [_side_by_side(title, payload["settings"]["k"], answers) for title, answers in titled.items()]
+    hidden = payload["queries"]["count"] - payload["queries"]["shown"]
+    if hidden > 0:
+        parts.append(f"<p>and {hidden:,} more queries; <code>result.diff(row)</code> shows any of them</p>")
+    for title, rows in agreement_rows(payload).items():
+        head = ("measure", "collections", "asked by", "value", "95 % interval", "chance", "n")
+        body = (
+            (
+                score["measure"],
+                " | ".join(score["models"]),
+                score["query_model"] or "itself",
+                number(score["value"]),
+                range_text(score),
+                number(score["chance"]),
+                str(score["n"]),
+            )
+            for score in rows
+        )
+        parts.append(_table(title, head, (map(_text, cells) for cells in body)))
+    parts += [f"<p><small>{_text(note)}</small></p>" for note in payload["notes"]]
+    return f'<div class="embdiff">{"".join(parts)}</div>'
+
+
+def render_diff(diff: Mapping[str, Any]) -> str:
+    """Return one query's diff as an HTML fragment; all user text is escaped."""
+    query = diff["query"]
+    parts = [f"<p><strong>{_text(query['id'])}</strong> {_short(query['text'])}</p>"]
+    for pair in diff["pairs"]:
+        first, second = pair["models"]
+        word = distance_word(pair["metric"])
+        head = ("", "neighbour", f"rank in {first}", word, f"rank in {second}", word)
+        asked = " / ".join(dict.fromkeys(pair["query_models"]))
+        title = f"{first} → {second}, asked with {asked}"
+        parts.append(_table(title, head, map(_diff_cells, pair["entries"])))
+    return f'<div class="embdiff">{"".join(parts)}</div>'
+
+
+def _diff_cells(entry: Mapping[str, Any]) -> list[str]:
+    colour = _STATUS_COLOUR[entry["status"]]
+    places = [
+        cell
+        for rank, distance in zip(entry["ranks"], entry["distances"], strict=True)
+        for cell in (str(rank), number(distance))
+    ]
+    status = f'<span style="color:{colour}">{_text(entry["status"])}</span>'
+    return [status, f"<strong>{_text(entry['id'])}</strong> {_short(entry['text'])}", *places]
+
+
+def _side_by_side(title: str, k: int, answers: Sequence[Mapping[str, Any]]) -> str:
+    head = ("#", *(answer["model"] for answer in answers))
+    rows = ([str(place + 1), *(_neighbor(answer["neighbors"], place) for answer in answers)] for place in range(k))
+    return _table(title, head, rows)
+
+
+def _neighbor(neighbors: Sequence[Mapping[str, Any]], place: int) -> str:
+    if place >= len(neighbors):
+        return "<em>none</em>"
+    entry = neighbors[place]
+    marks = " <em>self</em>" * entry["self"] + " <em>expected</em>" * bool(entry["expected"])
+    head = f"{number(entry['distance'])} <strong>{_text(entry['id'])}</strong>{marks}"
+    return f"{head}<br>{_short(entry['text'])}"
+
+
+def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table; ``head`` is escaped here, the cells of ``rows`` already are."""
+    columns = "".join(f'<th style="{_CELL}">{_text(name)}</th>' for name in head)
+    body = "".join("<tr>" + "".join(f'<td style="{_CELL}">{cell}</td>' for cell in row) + "</tr>" for row in rows)
+    caption = f'<caption style="text-align:left">{_text(title)}</caption>'
+    return f"<table>{caption}<thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _short(value: str) -> str:
+    return _text(value if len(value) <= _TEXT_LIMIT else f"{value[:_TEXT_LIMIT]}… ({len(value):,} characters)")
+
+
+def _text(value: str) -> str:
+    return escape(visible(value), quote=True)

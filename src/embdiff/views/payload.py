@@ -1,0 +1,132 @@
+"""Records → one JSON-able dict, from which everything that people see is rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from embdiff.records import Answer
+from embdiff.runs import Run, groups_json
+
+VERSION = 1
+
+NOTES = (
+    "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
+    "results are needed.",
+    "Intervals are 95 %: queries resampled, each query's neighbours held fixed. Chance is what two unrelated rankings "
+    "of the same rows would share.",
+    "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
+    "changed, seen through the index; exact_overlap is the same without the index.",
+)
+
+
+def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> dict[str, Any]:
+    """Return everything a view needs, as JSON-able values.
+
+    Parameters
+    ----------
+    run : Run
+    queries : int, optional
+        Results of the first so many queries only; all by default.
+    path : Path, optional
+        The run folder.
+    """
+    shown = len(run.queries) if queries is None else min(queries, len(run.queries))
+    return {
+        "payload": VERSION,
+        "path": None if path is None else str(path),
+        "settings": run.config.model_dump(mode="json"),
+        "corpus": {
+            "source": run.corpus.source,
+            "rows": len(run.corpus),
+            "groups": sorted(set(run.corpus.groups or ())),
+            "dropped": list(run.corpus.dropped),
+        },
+        "queries": {"source": run.queries.source, "count": len(run.queries), "shown": shown},
+        "models": run.manifest["models"],
+        "results": [query_result(run, row) for row in range(shown)],
+        "scores": [score.to_dict() for score in run.scores],
+        "groups": groups_json(run),
+        "mutual": mutual_finds(run),
+        "searches": run.manifest["searches"],
+        "manifest": {key: run.manifest[key] for key in ("created", "versions", "machine", "seed", "store", "self")},
+        "notes": list(NOTES),
+    }
+
+
+def query_result(run: Run, row: int) -> dict[str, Any]:
+    """Return one query with its neighbours in every collection."""
+    return {
+        "row": row,
+        "id": run.queries.ids[row],
+        "text": run.queries.items[row],
+        "group": run.queries.groups[row] if run.queries.groups else None,
+        "expected": sorted(run.expected.judgements.get(run.queries.ids[row], ())) if run.expected else None,
+        "answers": [
+            {"query_model": answer.query_model, "model": answer.model, "neighbors": _neighbors(run, answer, row)}
+            for answer in run.answers
+        ],
+    }
+
+
+def item(run: Run, row: int) -> dict[str, Any]:
+    """Return one corpus row as shown: id, text and group."""
+    return {
+        "id": run.corpus.ids[row],
+        "text": run.corpus.items[row],
+        "group": run.corpus.groups[row] if run.corpus.groups else None,
+    }
+
+
+def _neighbors(run: Run, answer: Answer, row: int) -> list[dict[str, Any]]:
+    wanted = run.expected.judgements.get(run.queries.ids[row], {}) if run.expected else {}
+    returned = answer.returned
+    listed = []
+    for place, found in enumerate(returned.rows[row]):
+        if found < 0:
+            break
+        shown = item(run, int(found))
+        listed.append(
+            {
+                "rank": place + 1,
+                **shown,
+                "distance": float(returned.distance[row, place]),
+                "similarity": float(returned.similarity[row, place]),
+                "self": bool(answer.is_self[row, place]),
+                "expected": wanted.get(shown["id"], 0) > 0 if run.expected else None,
+            }
+        )
+    return listed
+
+
+def mutual_finds(run: Run) -> list[dict[str, Any]]:
+    """Return, for each answer, which queries find each other, in one direction only, or not at all.
+
+    Only for queries taken from the corpus. ``both`` and ``one_way`` list pairs of query ids (the finder first);
+    ``neither`` counts the pairs where no query finds the other.
+    """
+    if run.query_rows is None:
+        return []
+    query_of = {row: query for query, row in enumerate(run.query_rows)}
+    ids = run.queries.ids
+    pairs = len(ids) * (len(ids) - 1) // 2
+    listed = []
+    for answer in run.answers:
+        finds = {
+            (query, query_of[int(row)])
+            for query, rows in enumerate(answer.returned.rows)
+            for row in rows
+            if int(row) in query_of and query_of[int(row)] != query
+        }
+        both = sorted(pair for pair in finds if pair[0] < pair[1] and pair[::-1] in finds)
+        one_way = sorted(pair for pair in finds if pair[::-1] not in finds)
+        listed.append(
+            {
+                "query_model": answer.query_model,
+                "model": answer.model,
+                "both": [[ids[a], ids[b]] for a, b in both],
+                "one_way": [[ids[a], ids[b]] for a, b in one_way],
+                "neither": pairs - len(both) - len(one_way),
+            }
+        )
+    return listed

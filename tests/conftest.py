@@ -1,0 +1,35 @@
+"""Shared by all tests: a clean surrounding, and one rule for what may be skipped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the caller's shell, no file of the checkout: each test starts in an empty folder."""
+    for name in ("EMBDIFF_STORE_TOKEN", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data sets beside the checkout; tests that need it skip without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the shared data sets are not beside this checkout")
+    return SHARED_DATA
+
+
+def require(what: str, reason: str) -> None:
+    """Skip for want of a browser or a server, or fail where EMBDIFF_REQUIRE says it must be there."""
+    if what in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
+        pytest.fail(f"{what} is required here: {reason}")
+    pytest.skip(reason)

@@ -1,0 +1,185 @@
+"""The main job through the command line: files in, a run folder out, and the same again from the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import embdiff as ed
+
+COLUMNS = ["query_id", "query_model", "model", "rank", "id", "distance", "similarity", "self"]
+SCORE_KEYS = {"measure", "models", "value", "low", "high", "chance", "n", "reason"}
+
+
+def test_every_row_queries_and_is_left_out(embdiff, tmp_path, sentences):
+    done = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
+    assert done.code == 0, done.err
+    assert "overlap@3" in done.out
+    assert "Run folder: run" in done.out
+    table = pd.read_parquet("run/neighbors.parquet")
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 8 * 2 * 3
+    assert not (table["query_id"] == table["id"]).any()
+    assert set(table["rank"]) == {1, 2, 3}
+    assert (table["query_model"] == table["model"]).all()
+
+
+def test_run_folder_holds_what_it_should(embdiff, tmp_path, sentences):
+    embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
+    assert {"run.toml", "manifest.json", "scores.json", "neighbors.parquet", "milvus.db"} <= {
+        path.name for path in Path("run").iterdir()
+    }
+    scores = json.loads(Path("run/scores.json").read_text())
+    assert all(score.keys() >= SCORE_KEYS for score in scores)
+    overlap = next(score for score in scores if score["measure"] == "overlap@3")
+    assert overlap["models"] == ["toy:8", "toy:16"]
+    assert overlap["n"] == 8
+    assert overlap["low"] <= overlap["value"] <= overlap["high"]
+    assert overlap["chance"] == pytest.approx(3 / 7)
+    manifest = json.loads(Path("run/manifest.json").read_text())
+    assert [model["stamp"]["dim"] for model in manifest["models"]] == [8, 16]
+    assert str(tmp_path) not in Path("run/manifest.json").read_text()
+
+
+def test_loaded_run_is_equal_and_shows_the_same(embdiff, tmp_path, sentences):
+    result = ed.compare(str(sentences), ["toy:8", "toy:16"], k=3, out="run")
+    again = ed.load("run")
+    assert again == result
+    assert again.diff(0).to_dict() == result.diff(0).to_dict()
+    shown = embdiff("show", "run")
+    assert shown.code == 0
+    assert "overlap@3" in shown.out
+    other = ed.compare(str(sentences), ["toy:8", "toy:16"], k=2, out="other")
+    assert other != result
+
+
+def test_repeating_a_run_gives_the_same_neighbours(embdiff, sentences):
+    assert embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run").code == 0
+    assert embdiff("compare", "run/run.toml", "--out", "again").code == 0
+    pd.testing.assert_frame_equal(pd.read_parquet("run/neighbors.parquet"), pd.read_parquet("again/neighbors.parquet"))
+    assert Path("run/scores.json").read_text() == Path("again/scores.json").read_text()
+
+
+def test_json_alone_on_stdout(embdiff, sentences):
+    done = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "2", "--out", "run", "--json")
+    payload = json.loads(done.out)
+    assert payload["settings"]["k"] == 2
+    assert len(payload["results"]) == 8
+    shown = json.loads(embdiff("show", "run", "--json").out)
+    assert shown == payload
+    diff = json.loads(embdiff("diff", "run", "3", "--json").out)
+    assert diff["query"]["id"] == "3"
+
+
+def test_third_model_asks_both_collections(embdiff, sentences):
+    options = ("-m", "toy:16?", "-m", "toy:16", "--query-model", "toy:16", "--queries", "first:2", "-k", "3")
+    done = embdiff("compare", str(sentences), *options, "--metric", "l2", "--index", "ivf_flat(nlist=4,nprobe=4)", "--out", "run")
+    assert done.code == 0, done.err
+    table = ed.load("run").to_frame()
+    assert set(table["query_model"]) == {"toy:16"}
+    assert set(table["model"]) == {"toy:16?", "toy:16"}
+    first = table[table["rank"] == 1]
+    assert first["self"].all()
+    assert (first["query_id"] == first["id"]).all()
+    assert (first["distance"].abs() < 1e-5).all()
+    assert (table["distance"] == -table["similarity"]).all()
+
+
+def test_diff_says_kept_moved_lost_gained(embdiff, sentences):
+    result = ed.compare(str(sentences), ["toy:4", "toy:32"], k=3, out="run")
+    frame = result.to_frame()
+    for query in range(8):
+        diff = result.diff(query)
+        lists = {
+            model: list(frame[(frame.query_id == str(query)) & (frame.model == model)].sort_values("rank").id)
+            for model in ("toy:4", "toy:32")
+        }
+        a, b = lists["toy:4"], lists["toy:32"]
+        assert set(diff.ids("lost")) == set(a) - set(b)
+        assert set(diff.ids("gained")) == set(b) - set(a)
+        assert set(diff.ids("kept")) == {name for name in a if name in b and a.index(name) == b.index(name)}
+        for entry in diff.pairs[0]["entries"]:
+            if entry["status"] == "lost":
+                assert entry["ranks"][1] > 3
+            if entry["status"] == "gained":
+                assert entry["ranks"][0] > 3
+    assert result.diff("5").query["row"] == 5
+    shown = embdiff("diff", "run", "5")
+    assert shown.code == 0
+    assert "toy:4 → toy:32" in shown.out
+
+
+def test_expected_results(embdiff, sentences):
+    Path("expected.csv").write_text("query_id,id\n0,1\n2,3\n4,5\n6,7\n")
+    done = embdiff("compare", str(sentences), "-m", "toy:32", "-k", "2", "--expected", "expected.csv", "--out", "run", "--json")
+    payload = json.loads(done.out)
+    score = next(score for score in payload["scores"] if score["measure"] == "expected_hit@2")
+    assert score["n"] == 4
+    hits = [
+        any(entry["expected"] for entry in result["answers"][0]["neighbors"])
+        for result in payload["results"]
+        if result["expected"]
+    ]
+    assert score["value"] == sum(hits) / 4
+
+
+def test_hard_texts_come_through_whole(embdiff, tmp_path):
+    texts = ["smile 😀 \u200d", "שלום עולם", "\u202eright to left override", "x" * 100_000, "=1+1", "<script>alert(1)</script>"]
+    result = ed.compare(texts, ["toy:8", "toy:16"], k=2, out="run")
+    again = ed.load("run")
+    assert again.run.corpus.items == tuple(texts)
+    cut = result.run.manifest["models"][0]["collection"]["cut"]
+    assert [entry["id"] for entry in cut] == ["3"]
+    assert cut[0]["bytes"] == 100_000
+    assert "<script>" not in result._repr_html_()
+    assert "\u202e" not in repr(result)
+
+
+def test_five_thousand_duplicates(embdiff):
+    texts = ["the same sentence again"] * 5_000 + ["one", "two"]
+    result = ed.compare(texts, ["toy:8"], queries="first:3", k=5, store="memory:")
+    frame = result.to_frame()
+    assert frame["self"].all()
+    assert len(frame) == 15
+
+
+def test_replaced_run_is_whole(embdiff, sentences):
+    for k in ("3", "2"):
+        assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", k, "--out", "run").code == 0
+    assert ed.load("run").run.config.k == 2
+    assert [path.name for path in Path().iterdir() if path.name.startswith(".run")] == []
+
+
+def test_several_runs_in_one_file_and_reuse(embdiff, sentences):
+    common = ("-m", "toy:8", "-k", "2", "--store", "milvus:all.db")
+    assert embdiff("compare", str(sentences), *common, "--out", "one").code == 0
+    assert embdiff("compare", str(sentences), *common, "--out", "two", "--metric", "l2").code == 0
+    assert embdiff("compare", str(sentences), *common, "--out", "one").code == 0
+    assert ed.load("one").run.manifest["models"][0]["collection"]["reused"] is True
+    assert ed.load("two").run.manifest["models"][0]["collection"]["reused"] is False
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_interrupt_leaves_nothing(tmp_path):
+    corpus = tmp_path / "many.txt"
+    corpus.write_text("\n".join(f"sentence number {row} of many" for row in range(60_000)))
+    command = [sys.executable, "-m", "embdiff", "compare", "many.txt", "-m", "toy:64", "--queries", "first:5", "--out", "run"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".run.partial-*/milvus.db/collections/*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == []

@@ -1,0 +1,131 @@
+"""Nothing half-written looks whole; names are looked up late, with hints; progress is quiet in tests and logs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from embdiff import _files, _optional, _progress
+from embdiff._registry import Entry, Registry
+from embdiff.errors import DataError, MissingDependencyError, ParameterError, ShapeError, UnknownNameError
+from embdiff.records import Corpus, Neighbors, Score, Space, Stamp
+
+
+def test_folder_appears_only_when_whole(tmp_path):
+    target = tmp_path / "deep" / "run"
+    with _files.whole_folder(target) as part:
+        (part / "a").write_text("new")
+        assert not target.exists()
+    assert (target / "a").read_text() == "new"
+    assert [path.name for path in target.parent.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_old_folder_survives_a_failure(tmp_path, error):
+    target = tmp_path / "run"
+    target.mkdir()
+    (target / "a").write_text("old")
+    with pytest.raises(error), _files.whole_folder(target) as part:
+        (part / "a").write_text("new")
+        raise error
+    assert (target / "a").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_replacing_a_folder(tmp_path):
+    for text in ("old", "new"):
+        with _files.whole_folder(tmp_path / "run") as part:
+            (part / "a").write_text(text)
+    assert (tmp_path / "run" / "a").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ParameterError, match="writable"), _files.whole_folder(tmp_path / "file" / "run"):
+        pass
+
+
+def test_json_is_strict(tmp_path):
+    _files.write_json(tmp_path / "a.json", {"text": "ü😀"})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"text": "ü😀"}
+    with pytest.raises(ValueError, match="JSON"):
+        _files.write_json(tmp_path / "b.json", float("nan"))
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_registry():
+    registry = Registry("thing", "embdiff.tests", [
+        Entry("there", "json:dumps", "ok"),
+        Entry("absent", "json:dumps", "not installed", needs=("no_such_package_at_all",), extra="st"),
+    ])  # fmt: skip
+    assert registry.load("there") is json.dumps
+    with pytest.raises(UnknownNameError, match="Did you mean 'there'"):
+        registry.load("thare")
+    with pytest.raises(MissingDependencyError, match=r"pip install 'embdiff\[st\]'"):
+        registry.load("absent")
+
+
+def test_require_gives_the_pip_line():
+    assert _optional.require("json", "st", "this test") is json
+    with pytest.raises(MissingDependencyError, match=r"The model needs .*pip install 'embdiff\[st\]'"):
+        _optional.require("no_such_package_at_all", "st", "The model")
+
+
+def test_progress_lines_when_not_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    with _progress.progress("encode", 10, "texts") as advance:
+        advance(4)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "encode: 4 of 10 texts" in captured.err
+    with _progress.silent(), _progress.progress("encode", 10, "texts") as advance:
+        advance(4)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"items": ("a", "b"), "ids": ("1",)}, "one entry for each of the 2 items"),
+        ({"items": ("a", "b"), "ids": ("1", "1")}, "'1' in rows 0 and 1"),
+        ({"items": ("a", "b\0"), "ids": ("1", "2")}, "NUL"),
+        ({"items": ("a", "b"), "ids": ("1", "2"), "groups": ("g",)}, "groups must"),
+    ],
+)
+def test_corpora_that_do_not_hold(columns, says):
+    with pytest.raises(DataError) as refused:
+        Corpus(**columns)
+    assert says in str(refused.value)
+
+
+def test_digests_and_fingerprints_tell_apart():
+    a, b = Corpus(("ab", "c"), ("0", "1")), Corpus(("a", "bc"), ("0", "1"))
+    assert a.digest() != b.digest()
+    stamp = Stamp("st:x", "abc", 3)
+    assert stamp.fingerprint() == Stamp("st:x", "abc", 3).fingerprint()
+    others = [Stamp("st:y", "abc", 3), Stamp("st:x", "abd", 3), Stamp("st:x", "abc", 4), Stamp("st:x", "abc", 3, "q")]
+    assert len({s.fingerprint() for s in (stamp, *others)}) == 5
+
+
+def test_records_refuse_shapes_that_do_not_fit():
+    with pytest.raises(ShapeError, match="2 ids"):
+        Space("m", ("a", "b"), np.zeros((3, 2), np.float32), Stamp("m", "1", 2))
+    with pytest.raises(ShapeError, match="one shape"):
+        Neighbors(np.zeros((2, 2), np.int64), np.zeros((2, 3), np.float32), "l2")
+
+
+def test_scores_write_null_for_undefined():
+    score = Score("overlap@3", ("a", "b"), float("nan"), float("nan"), float("nan"), 0.1, 0, reason="no queries")
+    raw = score.to_dict()
+    assert raw["value"] is None
+    assert json.loads(json.dumps(raw, allow_nan=False)) == raw
+    assert Score.from_dict(raw).to_dict() == raw
+
+
+def test_distance_is_what_milvus_prints():
+    rows = np.zeros((1, 1), np.int64)
+    assert Neighbors(rows, np.array([[-2.5]], np.float32), "l2").distance[0, 0] == 2.5
+    assert Neighbors(rows, np.array([[0.5]], np.float32), "cosine").distance[0, 0] == 0.5

@@ -1,0 +1,163 @@
+"""A real Milvus server (PyPI package ``milvus``) for tests, shut into a network namespace of its own.
+
+The server listens on all interfaces whatever it is told, so it never runs in the network of the machine: this file,
+run as a script by ``unshare --net``, starts it where there is only a loopback device. The one door is a listening
+socket that the test process made on its own loopback and handed down: a socket stays in the namespace it was made
+in, so whoever accepts on it is reached from outside and can connect inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import select
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TOKEN = "root:Milvus"  # the server's own first user and password: the tests run with authorization on
+_PORT, _HEALTH = 19530, 9091
+_SECONDS_TO_START = 120.0
+
+
+@pytest.fixture(scope="session")
+def milvus_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``http://127.0.0.1:PORT`` of a running server that wants `TOKEN`."""
+    reason = _why_impossible()
+    if reason:
+        if "server" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
+            pytest.fail(f"EMBDIFF_REQUIRE names server, but {reason}")
+        pytest.skip(reason)
+    unpacked = request.config.cache.mkdir("milvus-server")  # 447 MB, 25 s to unpack: kept between sessions
+    for attempt in (1, 2):  # about one start in many ends in a panic of the server's own making
+        folder = tmp_path_factory.mktemp("milvus")
+        with _started(folder, unpacked) as port:
+            if port is not None:
+                yield f"http://127.0.0.1:{port}"
+                return
+        if attempt == 2:
+            pytest.fail(f"The Milvus server did not start twice. Its output ends:\n{_tail(folder)}")
+        shutil.rmtree(folder)
+
+
+def _why_impossible() -> str | None:
+    if sys.platform != "linux":
+        return "the server needs Linux network namespaces"
+    if importlib.util.find_spec("milvus") is None:
+        return "the server needs the package milvus: pip install milvus==2.3.5"
+    if shutil.which("unshare") is None:
+        return "the server needs unshare (util-linux)"
+    tried = subprocess.run([*_unshare(), "true"], capture_output=True, text=True)
+    return f"no network namespace can be made: {tried.stderr.strip()}" if tried.returncode else None
+
+
+def _unshare() -> list[str]:
+    return ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+
+
+@contextlib.contextmanager
+def _started(folder: Path, unpacked: Path) -> Iterator[int | None]:
+    """Run the server; yield the port of its door, or None when it did not come up."""
+    with socket.create_server(("127.0.0.1", 0)) as door, (folder / "output.txt").open("wb") as output:
+        process = subprocess.Popen(
+            [*_unshare(), sys.executable, __file__, str(door.fileno()), str(folder), str(unpacked)],
+            stdin=subprocess.PIPE,  # its end tells the child that the tests are over, also when they were killed
+            stdout=subprocess.PIPE,
+            stderr=output,
+            pass_fds=[door.fileno()],
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            ready, _, _ = select.select([process.stdout], [], [], _SECONDS_TO_START + 30)
+            yield door.getsockname()[1] if ready and process.stdout.readline() == b"ready\n" else None
+        finally:
+            process.stdin.close()
+            process.wait(timeout=60)
+            process.stdout.close()
+
+
+def _tail(folder: Path) -> str:
+    texts = [path.read_text(errors="replace")[-2000:] for path in sorted(folder.rglob("*.txt"))]
+    texts += [path.read_text(errors="replace")[-2000:] for path in sorted(folder.rglob("milvus-std*.log"))]
+    return "\n".join(texts)
+
+
+def _serve(door: socket.socket, folder: Path, unpacked: Path) -> None:
+    """Be the child: loopback up, server up, relay until stdin ends, server down."""
+    _raise_loopback()
+    folder.joinpath("bin").symlink_to(unpacked)
+    from milvus import MilvusServer, MilvusServerConfig  # after unshare, so that nothing of it runs outside
+
+    config = MilvusServerConfig(data_dir=str(folder))
+    config.set("authorization_enabled", True)
+    server = MilvusServer(config, wait_for_started=False)
+    server.start()
+    try:
+        if _healthy(server.server_proc):
+            threading.Thread(target=_relay, args=(door,), daemon=True).start()
+            print("ready", flush=True)
+            sys.stdin.buffer.read()
+    finally:
+        _stop(server.server_proc)
+
+
+def _raise_loopback() -> None:
+    """Bring ``lo`` up (SIOCSIFFLAGS, IFF_UP): a new network namespace has it down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
+
+
+def _healthy(process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + _SECONDS_TO_START
+    while time.monotonic() < deadline and process.poll() is None:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{_HEALTH}/healthz", timeout=5) as answer,
+        ):
+            if b"OK" in answer.read():
+                return True
+        time.sleep(0.2)
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:  # seen once still alive after 30 s
+        process.kill()
+        process.wait()
+
+
+def _relay(door: socket.socket) -> None:
+    while True:
+        outside, _ = door.accept()
+        inside = socket.create_connection(("127.0.0.1", _PORT))
+        for source, target in ((outside, inside), (inside, outside)):
+            threading.Thread(target=_copy, args=(source, target), daemon=True).start()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))

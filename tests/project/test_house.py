@@ -1,0 +1,86 @@
+"""The house keeps its rules: light import, import contract, public names, no loose ends in the text."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import embdiff
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = {
+    "Comparison", "Corpus", "EmbdiffError", "__version__", "compare", "get_encoder", "get_measure", "get_store",
+    "list_encoders", "list_measures", "list_stores", "load", "read_corpus",
+}  # fmt: skip
+HEAVY = {"torch", "pymilvus", "pandas", "faiss", "sentence_transformers", "sklearn", "wordllama", "pyarrow", "numpy"}
+
+
+def test_public_names_are_pinned_and_there():
+    assert set(embdiff.__all__) == PUBLIC
+    for name in PUBLIC:
+        assert getattr(embdiff, name) is not None
+    assert callable(embdiff.compare)
+
+
+def test_compare_stays_a_function_after_its_room_is_imported():
+    code = "import embdiff.comparison, embdiff.cli, embdiff; assert callable(embdiff.compare)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_import_is_light():
+    code = "import embdiff, sys, json; print(json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not HEAVY & set(json.loads(done.stdout))
+
+
+def test_help_loads_neither_torch_nor_a_database():
+    code = (
+        "import sys, embdiff.cli as c\n"
+        "try: c.app(['compare', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'pymilvus', 'faiss', 'pandas'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.strip().endswith("[]")
+    assert "--query-model" in done.stdout
+
+
+def test_unknown_attribute_is_refused():
+    with pytest.raises(AttributeError, match="no attribute 'comparee'"):
+        _ = embdiff.comparee
+
+
+def test_import_contract():
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--config", str(ROOT / "pyproject.toml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_pymilvus_is_named_in_one_file():
+    naming = [path.name for path in (ROOT / "src").rglob("*.py") if re.search(r"^\s*(import|from) pymilvus", path.read_text(), re.M)]
+    assert naming == ["milvus.py"]
+
+
+def test_version_is_the_one_in_pyproject():
+    assert f'version = "{embdiff.__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("pattern", [r"\bpickle\.", r"\beval\(", r"shell=True", r"0\.0\.0\.0"])
+def test_sources_keep_clear_of_dangerous_habits(pattern: str):
+    for path in (ROOT / "src").rglob("*.py"):
+        assert not re.search(pattern, path.read_text(encoding="utf-8")), f"{pattern} in {path.name}"
+
+
+def test_no_committed_file_names_a_machine_path():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".json", ".ipynb", ".csv"} and path.name != "test_house.py":
+            assert not re.search(r"/(home|root|work|Users)/\w", path.read_text(encoding="utf-8")), name

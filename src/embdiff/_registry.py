@@ -45,7 +45,7 @@ class Entry:
     @property
     def pip_line(self) -> str:
         """The line that installs what is missing."""
-        return f"pip install 'embdiff[{self.extra}]'"
+        return f"pip install 'embdiff[{self.extra}]'" if self.extra else f"pip install {' '.join(self.needs)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

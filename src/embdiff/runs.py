@@ -19,7 +19,7 @@ import numpy.typing as npt
 from embdiff import _files
 from embdiff.config import RunConfig, check_metric
 from embdiff.errors import DataError, ParameterError
-from embdiff.measures.groups import GroupTest, Mixing
+from embdiff.measures import GroupTest, Mixing
 from embdiff.records import Answer, Corpus, ElsewhereRows, Neighbors, Qrels, Score
 
 FORMAT = 1

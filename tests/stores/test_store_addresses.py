@@ -20,7 +20,6 @@ from embdiff.records import Corpus
 from embdiff.stores import get_store, list_stores
 from embdiff.stores._address import Address
 from embdiff.stores.base import CollectionSpec, place
-from milvus_server import TOKEN, milvus_server  # noqa: F401 - a fixture
 
 
 def test_stores_are_listed() -> None:
@@ -150,19 +149,3 @@ def test_a_shared_lite_folder_and_a_server_that_dies(shared_lite: tuple[str, sub
         with pytest.raises(StoreError, match=r"Milvus must be able to search any\. Got from http://127\.0\.0\.1:"):
             store.search(spec, vectors, 1)
         assert time.monotonic() - start < 20
-
-
-@pytest.mark.server
-def test_the_server_wants_its_token(milvus_server: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    with pytest.raises(StoreError, match=r"wants a token\. Got one that it refuses\. Set EMBDIFF_STORE_") as raised:
-        get_store(f"{milvus_server}?token=root:wrong")
-    assert "wrong" not in str(raised.value)
-    with pytest.raises(StoreError, match=r"wants a token\. Got none\."):
-        get_store(milvus_server)
-    with pytest.raises(StoreError, match=r"must accept the connection\. Got: database not found.*nosuch"):
-        get_store(f"{milvus_server}?token={TOKEN}&db=nosuch")
-    get_store(milvus_server.replace("//", f"//{TOKEN}@")).close()
-    monkeypatch.setenv("EMBDIFF_STORE_TOKEN", TOKEN)
-    with get_store(milvus_server) as store:
-        assert store.uri == milvus_server
-        assert isinstance(store.names(), list)

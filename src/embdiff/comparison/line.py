@@ -128,7 +128,9 @@ def _workplace(config: RunConfig, out: str | Path | None) -> Iterator[tuple[Path
 
 
 def _run_label(out: str | Path | None, inputs: Inputs) -> str:
-    return Path(out).name if out is not None else f"run_{inputs.corpus.digest()[:8]}"
+    """Return what the collections' names begin with; runs on other corpora never meet, whatever their folder."""
+    corpus = inputs.corpus.digest()[:8]
+    return f"run_{corpus}" if out is None else f"{Path(out).name}_{corpus}"
 
 
 def _column(value: str | int | None) -> str | None:

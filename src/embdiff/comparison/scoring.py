@@ -10,7 +10,7 @@ import numpy as np
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
 from embdiff.config import RunConfig, check_metric
-from embdiff.measures.groups import GroupTest, Mixing, absence_test, adjust, mixing
+from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
 from embdiff.measures.overlap import overlap, score_jaccard, score_overlap
 from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
 from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Qrels, Score
@@ -52,7 +52,7 @@ def _agreement(config: RunConfig, inputs: Inputs, answers: Sequence[Answer], *, 
                 right,
                 (a.model, b.model),
                 query_model=asked,
-                candidates=_candidates(inputs),
+                candidates=int(_candidates(inputs)[0]),
                 fixed=_certain(left, right, own),
                 seed=config.seed,
             )
@@ -83,7 +83,7 @@ def _index_scores(config: RunConfig, inputs: Inputs, found: Pairs) -> list[Score
             here.exact_similarity,
             (name,),
             query_model=asks,
-            candidates=_candidates(inputs),
+            candidates=int(_candidates(inputs)[0]),
             seed=config.seed,
         )
         for (asks, name), here in found.items()
@@ -97,7 +97,7 @@ def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]
         for query in inputs.queries.ids
     ]
     return [
-        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=_candidates(inputs))
+        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=int(_candidates(inputs)[0]))
         for (asks, name), here in found.items()
     ]
 

@@ -51,7 +51,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) ->
         documents = encoder.encode(inputs.corpus.items) if name in config.models else None
         asks = name in (config.query_models or config.models)
         vectors = _query_vectors(encoder, inputs, documents) if asks else None
-        seconds = {"load": loaded - start, "encode": time.perf_counter() - loaded}
+        seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         encoded[name] = Encoded(name, encoder.stamp, documents, vectors, seconds)
     return encoded
 

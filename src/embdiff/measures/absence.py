@@ -21,8 +21,8 @@ STATISTIC = (
     "times that rows of the group were returned to queries of other groups, over the number expected if the "
     "other-group results of every query were spread evenly over the rows outside the query's group"
 )
+_REPORTED = 100  # permutations between two reports of progress
 UNIT = "row: which rows make up the group is shuffled, each row keeping how often it was returned to other groups"
-_DRAWN = 2**22  # row numbers shuffled at a time
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ def absence_test(
     of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
     sizes = np.bincount(of_row)
     hits, expected = _by_row(neighbors, of_row, sizes)
-    taken, due = np.bincount(of_row, weights=hits), np.bincount(of_row, weights=expected)
-    lower = _count_lower(hits, expected, sizes, (taken, due), permutations, seed)
-    given = np.bincount(of_row, weights=np.count_nonzero(neighbors.rows >= 0, axis=1))
+    taken, due = _summed(of_row, hits), _summed(of_row, expected)
+    lower = _count_lower(of_row, hits, expected, (taken, due), permutations, seed)
+    given = _summed(of_row, np.count_nonzero(neighbors.rows >= 0, axis=1))
     tests = []
     for at, group in enumerate(groups):
         reason = _reason(len(groups), float(due[at]), float(given.sum()))
@@ -131,6 +131,10 @@ def absence_test(
         shares = _shares(taken[at], given.sum() - given[at], sizes[at], len(of_row))
         tests.append(GroupTest(group, int(sizes[at]), int(taken[at]), *shares, ratio, p, permutations, reason=reason))
     return tests
+
+
+def _summed(labels: IntArray, values: npt.ArrayLike) -> Doubles:
+    return np.asarray(np.bincount(labels, weights=values), dtype=np.float64)
 
 
 def _shares(taken: float, results: float, size: float, rows: int) -> tuple[float, float]:
@@ -164,43 +168,36 @@ def _reason(groups: int, due: float, results: float) -> str | None:
     return None if due > 0 else "no query of another group returned anything from outside its own group"
 
 
-def _by_row(neighbors: Neighbors, of_row: IntArray, sizes: IntArray) -> tuple[IntArray, Doubles]:
+def _by_row(neighbors: Neighbors, of_row: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
     """Return how often each row was returned to other groups, and how often it would be by chance, both (n,)."""
     returned = neighbors.rows >= 0
     across = returned & (of_row[neighbors.rows] != of_row[:, None])
-    hits = np.bincount(neighbors.rows[across], minlength=len(of_row)).astype(np.int64)
+    hits = np.bincount(neighbors.rows[across], minlength=len(of_row)).astype(np.float64)
     drawn = np.bincount(of_row, weights=across.sum(axis=1), minlength=len(sizes))
     outside = len(of_row) - sizes
     rate = np.divide(drawn, outside, out=np.zeros(len(sizes)), where=outside > 0)
-    # Sum over the other groups; never the difference of sums, which would leave rounding where 0 is meant.
-    due = np.array([rate[np.arange(len(sizes)) != at].sum() for at in range(len(sizes))])
-    return hits, due[of_row]
+    # Sum over the groups before and after: the total less the own rate would leave rounding where 0 is meant.
+    before = np.concatenate([[0.0], np.cumsum(rate)[:-1]])
+    after = np.concatenate([[0.0], np.cumsum(rate[::-1])[:-1]])[::-1]
+    return hits, (before + after)[of_row]
 
 
 def _count_lower(
-    hits: IntArray,
-    expected: Doubles,
-    sizes: IntArray,
-    observed: tuple[npt.NDArray[Any], npt.NDArray[Any]],
-    permutations: int,
-    seed: int,
+    of_row: IntArray, hits: Doubles, expected: Doubles, observed: tuple[Doubles, Doubles], permutations: int, seed: int
 ) -> IntArray:
     """Count, per group, the permutations whose ratio is at most the observed one, (g,)."""
     rng = np.random.default_rng(seed)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     taken, due = observed
-    lower = np.zeros(len(sizes), dtype=np.int64)
-    step = max(1, _DRAWN // len(hits))
-    rows = np.arange(len(hits), dtype=np.int32)
+    lower = np.zeros(len(due), dtype=np.int64)
+    labels = of_row.copy()
     with progress("absence test", permutations, "permutations") as advance:
-        for start in range(0, permutations, step):
-            count = min(step, permutations - start)
-            # One shuffle of the rows draws every group at once, each as a sample without replacement.
-            order = rng.permuted(np.broadcast_to(rows, (count, len(rows))), axis=1)
-            left = np.add.reduceat(hits[order], starts, axis=1) * due
-            right = np.add.reduceat(expected[order], starts, axis=1) * taken
-            # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
-            lower += np.count_nonzero(left <= right * (1 + 1e-9), axis=0)
+        for done in range(0, permutations, _REPORTED):
+            count = min(_REPORTED, permutations - done)
+            for _ in range(count):
+                rng.shuffle(labels)  # draws every group at once, each as a sample of rows without replacement
+                left, right = _summed(labels, hits) * due, _summed(labels, expected) * taken
+                # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
+                lower += left <= right * (1 + 1e-9)
             advance(count)
     return lower
 

@@ -75,22 +75,21 @@ def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
     Raises
     ------
     ShapeError
-        When there is not one array per query.
+        When there is not one array per query, or k is 0.
     """
-    if len(expected) != len(neighbors.rows):
+    if len(expected) != len(neighbors.rows) or neighbors.k == 0:
         raise ShapeError(
-            f"There must be one array of rows for each of the {len(neighbors.rows)} queries. Got {len(expected)}. "
-            "Give an empty array where nothing is expected."
+            f"There must be one array of rows for each list of neighbours, and k at least 1. Got {len(expected)} "
+            f"arrays and lists of shape {neighbors.rows.shape}. Give an empty array where nothing is expected."
         )
-    rank = np.full(len(expected), np.nan)
-    found = np.full(len(expected), np.nan)
-    for at, (listed, wanted) in enumerate(zip(neighbors.rows, expected, strict=True)):
-        if not len(wanted):
-            continue
-        places = np.flatnonzero((listed >= 0) & np.isin(listed, wanted))
-        found[at] = float(places.size > 0)
-        if places.size:
-            rank[at] = places[0] + 1
+    lengths = np.array([len(rows) for rows in expected], dtype=np.int64)
+    wanted = np.concatenate([np.zeros(0, dtype=np.int64), *expected]).astype(np.int64)
+    # One number per (query, row), so that one look-up answers for all queries.
+    stride = 1 + max(wanted.max(initial=0), neighbors.rows.max(initial=0))
+    pairs = np.arange(len(expected))[:, None] * stride + neighbors.rows
+    right = (neighbors.rows >= 0) & np.isin(pairs, np.repeat(np.arange(len(expected)), lengths) * stride + wanted)
+    found = np.where(lengths > 0, right.any(axis=1).astype(np.float64), np.nan)
+    rank = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, np.nan)
     return Hits(rank, found)
 
 

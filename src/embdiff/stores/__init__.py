@@ -54,7 +54,7 @@ def get_store(uri: str) -> Store:
     if kind in known and (colon or kind == "memory"):
         store: Store = REGISTRY.load(kind)(uri)
         return store
-    if not colon and kind not in known and (re.search(r"[./\\]", uri) or Path(uri).exists()):
+    if not colon and kind not in known and (re.search(r"[./\\]", uri) or (uri and Path(uri).exists())):
         hint = f"Write milvus:{uri} for a Milvus Lite file."
     elif kind in known:
         hint = f"Write {kind}: and, after the colon, where it is."

@@ -79,6 +79,8 @@ class MilvusStore:
             self._client = _connect(address, self.uri)
             # A server may be Lite too, as 'milvus-lite server'; it says so itself.
             self._is_lite = str(self._client.get_server_version(timeout=_CALL)).startswith("milvus_lite")
+            if address.db:  # a server notices a database that does not exist only when it is used
+                self.names()
         except BaseException:
             self.close()
             raise

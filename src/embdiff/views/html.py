@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from embdiff.views.words import agreement_rows, asked_title, distance_word, facts_line, number, range_text, visible
+from embdiff.views.tables import summary_tables
+from embdiff.views.words import (
+    asked_words,
+    caveats,
+    distance_word,
+    facts_line,
+    number,
+    shortened,
+    side_by_side,
+    visible,
+)
 
 QUERIES_SHOWN = 5
 _TEXT_LIMIT = 160
@@ -19,29 +29,20 @@ def render(payload: Mapping[str, Any]) -> str:
     parts = [f"<p><strong>{_text(facts_line(payload))}</strong></p>"]
     for result in payload["results"]:
         parts.append(f"<p><strong>{_text(result['id'])}</strong> {_short(result['text'])}</p>")
-        titled: dict[str, list[Mapping[str, Any]]] = {}
-        for answer in result["answers"]:
-            titled.setdefault(asked_title(payload, answer["query_model"]), []).append(answer)
-        parts += [_side_by_side(title, payload["settings"]["k"], answers) for title, answers in titled.items()]
+        for title, answers in side_by_side(payload, result["answers"]).items():
+            head = ("#", *(answer["model"] for answer in answers))
+            rows = (
+                [str(place + 1), *(_neighbor(answer["neighbors"], place) for answer in answers)]
+                for place in range(payload["settings"]["k"])
+            )
+            parts.append(_table(title, head, rows))
     hidden = payload["queries"]["count"] - payload["queries"]["shown"]
     if hidden > 0:
         parts.append(f"<p>and {hidden:,} more queries; <code>result.diff(row)</code> shows any of them</p>")
-    for title, rows in agreement_rows(payload).items():
-        head = ("measure", "collections", "asked by", "value", "95 % interval", "chance", "n")
-        body = (
-            (
-                score["measure"],
-                " | ".join(score["models"]),
-                score["query_model"] or "itself",
-                number(score["value"]),
-                range_text(score),
-                number(score["chance"]),
-                str(score["n"]),
-            )
-            for score in rows
-        )
-        parts.append(_table(title, head, (map(_text, cells) for cells in body)))
-    parts += [f"<p><small>{_text(note)}</small></p>" for note in payload["notes"]]
+    for table in summary_tables(payload):
+        parts.append(_table(table.title, table.head, (map(_text, row) for row in table.rows)))
+        parts += [f"<p><small>{_text(remark)}</small></p>" for remark in table.remarks]
+    parts += [f"<p><small>{_text(note)}</small></p>" for note in (*caveats(payload), *payload["notes"])]
     return f'<div class="embdiff">{"".join(parts)}</div>'
 
 
@@ -53,8 +54,7 @@ def render_diff(diff: Mapping[str, Any]) -> str:
         first, second = pair["models"]
         word = distance_word(pair["metric"])
         head = ("", "neighbour", f"rank in {first}", word, f"rank in {second}", word)
-        asked = " / ".join(dict.fromkeys(pair["query_models"]))
-        title = f"{first} → {second}, asked with {asked}"
+        title = f"{first} → {second}, {asked_words(pair)}"
         parts.append(_table(title, head, map(_diff_cells, pair["entries"])))
     return f'<div class="embdiff">{"".join(parts)}</div>'
 
@@ -68,12 +68,6 @@ def _diff_cells(entry: Mapping[str, Any]) -> list[str]:
     ]
     status = f'<span style="color:{colour}">{_text(entry["status"])}</span>'
     return [status, f"<strong>{_text(entry['id'])}</strong> {_short(entry['text'])}", *places]
-
-
-def _side_by_side(title: str, k: int, answers: Sequence[Mapping[str, Any]]) -> str:
-    head = ("#", *(answer["model"] for answer in answers))
-    rows = ([str(place + 1), *(_neighbor(answer["neighbors"], place) for answer in answers)] for place in range(k))
-    return _table(title, head, rows)
 
 
 def _neighbor(neighbors: Sequence[Mapping[str, Any]], place: int) -> str:
@@ -94,7 +88,7 @@ def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> st
 
 
 def _short(value: str) -> str:
-    return _text(value if len(value) <= _TEXT_LIMIT else f"{value[:_TEXT_LIMIT]}… ({len(value):,} characters)")
+    return _text(shortened(value, _TEXT_LIMIT))
 
 
 def _text(value: str) -> str:

@@ -8,25 +8,25 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from embdiff.views import tables
 from embdiff.views.words import (
-    agreement_rows,
-    asked_title,
+    asked_words,
+    caveats,
     distance_word,
     facts_line,
     number,
-    range_text,
-    timing_rows,
+    shortened,
+    side_by_side,
     visible,
 )
 
 QUERIES_SHOWN = 2
 _STATUS_STYLE = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
 _STATUS_SIGN = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
-_TEXT_LIMIT = 240
+_QUERY_TEXT, _NEIGHBOUR_TEXT, _DIFF_TEXT = 240, 48, 90
 
 
 def show(payload: Mapping[str, Any]) -> None:
@@ -41,7 +41,7 @@ def show_diff(diff: Mapping[str, Any]) -> None:
 
 def show_models(kinds: Sequence[Mapping[str, Any]], presets: Mapping[str, Sequence[str]]) -> None:
     """Print the kinds of models and the presets on stdout."""
-    table = _table("model", "what it is", "works here")
+    table = _empty("Models", ("write", "what it is", "works here"))
     for kind in kinds:
         table.add_row(kind["form"], kind["summary"], "yes" if kind["installed"] else kind["pip_line"])
     lines = [Text(f"  {name}: {' '.join(models)}") for name, models in presets.items()]
@@ -72,130 +72,63 @@ def _comparison(payload: Mapping[str, Any]) -> Group:
         parts.append(
             Text(f"... and {hidden:,} more queries ('embdiff diff RUN QUERY' shows any of them)\n", style="dim")
         )
-    parts += _agreement(payload)
-    parts += _mutual(payload)
-    parts += _groups(payload)
-    parts += _timings(payload)
-    parts += [Padding(Text(note, style="dim"), (0, 0, 0, 2)) for note in payload["notes"]]
+    parts += [part for table in tables.summary_tables(payload) for part in _drawn(table)]
+    parts += [Text(f"* {note}", style="dim") for note in (*caveats(payload), *payload["notes"])]
     if payload["path"]:
         parts += [Text(), Text(f"Run folder: {payload['path']}", style="bold", overflow="fold")]
     return Group(*parts)
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+def _empty(title: str, columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
 
 
+def _drawn(table: tables.Table) -> list[RenderableType]:
+    drawn = _empty(table.title, table.head)
+    for row in table.rows:
+        drawn.add_row(*row)
+    return [drawn, *(Text(f"  {remark}", style="dim") for remark in table.remarks)]
+
+
 def _query(payload: Mapping[str, Any], result: Mapping[str, Any]) -> list[RenderableType]:
     group = f" [{visible(result['group'])}]" if result["group"] else ""
-    parts: list[RenderableType] = [
-        Text(f"Query {visible(result['id'])}{group}: {_short(result['text'])}", style="bold", overflow="fold")
-    ]
-    titled: dict[str, list[Mapping[str, Any]]] = {}
-    for answer in result["answers"]:
-        titled.setdefault(asked_title(payload, answer["query_model"]), []).append(answer)
-    for asked, answers in titled.items():
-        table = _table("#", *(answer["model"] for answer in answers), title=asked)
+    head = f"Query {visible(result['id'])}{group}: {shortened(result['text'], _QUERY_TEXT)}"
+    parts: list[RenderableType] = [Text(head, style="bold", overflow="fold")]
+    for title, answers in side_by_side(payload, result["answers"]).items():
+        table = _empty(title, ("#", *(answer["model"] for answer in answers)))
         table.columns[0].justify = "right"
         for place in range(payload["settings"]["k"]):
-            table.add_row(str(place + 1), *(_cell(payload, answer["neighbors"], place) for answer in answers))
+            table.add_row(str(place + 1), *(_cell(answer["neighbors"], place) for answer in answers))
         parts.append(table)
     return parts
 
 
-def _cell(payload: Mapping[str, Any], neighbors: Sequence[Mapping[str, Any]], place: int) -> Text:
+def _cell(neighbors: Sequence[Mapping[str, Any]], place: int) -> Text:
     if place >= len(neighbors):
         return Text("(none)", style="dim")
     entry = neighbors[place]
-    marks = ("  self" if entry["self"] else "") + ("  expected" if entry["expected"] else "")
-    head = f"{number(entry['distance'])}  {visible(entry['id'])}{marks}\n"
-    return Text.assemble((head, "cyan"), _short(entry["text"], 90))
-
-
-def _agreement(payload: Mapping[str, Any]) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    for title, rows in agreement_rows(payload).items():
-        table = _table("measure", "collections", "asked by", "value", "95 % interval", "chance", "n", title=title)
-        for score in rows:
-            table.add_row(
-                score["measure"],
-                " | ".join(score["models"]),
-                score["query_model"] or "itself",
-                number(score["value"]),
-                range_text(score),
-                number(score["chance"]),
-                str(score["n"]),
-            )
-        parts.append(table)
-        parts += [Text(f"  {score['measure']}: {score['reason']}", style="dim") for score in rows if score["reason"]]
-    return parts
-
-
-def _mutual(payload: Mapping[str, Any]) -> list[RenderableType]:
-    if not payload["mutual"]:
-        return []
-    table = _table("collection", "asked by", "each other", "one way", "neither", title="Queries that find each other")
-    for row in payload["mutual"]:
-        counts = (len(row["both"]), len(row["one_way"]), row["neither"])
-        table.add_row(row["model"], row["query_model"], *(f"{count:,}" for count in counts))
-    return [table]
-
-
-def _groups(payload: Mapping[str, Any]) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    for model, mixing in payload["groups"]["mixing"].items():
-        title = f"{model}: where the {payload['groups']['k']} nearest rows of each group come from (chance in brackets)"
-        table = _table("group of the query", *map(visible, mixing["groups"]), title=title)
-        for name, shares, chances in zip(mixing["groups"], mixing["share"], mixing["chance"], strict=True):
-            cells = (f"{number(share, 2)} ({number(chance, 2)})" for share, chance in zip(shares, chances, strict=True))
-            table.add_row(visible(name), *cells)
-        parts.append(table)
-    if payload["groups"]["tests"]:
-        title = "Does a group turn up less among the results of the others? (ratio 1 = as often as the others do)"
-        table = _table("model", "group", "ratio", "share", "expected", "p", "p (Holm)", title=title)
-        for test in payload["groups"]["tests"]:
-            table.add_row(
-                test["model"],
-                visible(test["group"]),
-                *(number(test[key]) for key in ("ratio", "observed", "expected")),
-                *(number(test[key], 4) for key in ("p", "p_holm")),
-            )
-        parts.append(table)
-    return parts
-
-
-def _timings(payload: Mapping[str, Any]) -> list[RenderableType]:
-    table = _table("step", "model", "time", "of", title="Time")
-    for row in timing_rows(payload):
-        table.add_row(*row)
-    return [table]
+    marks = (" self" if entry["self"] else "") + (" expected" if entry["expected"] else "")
+    head = f"{number(entry['distance'])} {visible(entry['id'])}{marks}\n"
+    return Text.assemble((head, "cyan"), shortened(entry["text"], _NEIGHBOUR_TEXT))
 
 
 def _diff(diff: Mapping[str, Any]) -> Group:
     query = diff["query"]
-    parts: list[RenderableType] = [
-        Text(f"Query {visible(query['id'])}: {_short(query['text'])}", style="bold", overflow="fold")
-    ]
+    head = f"Query {visible(query['id'])}: {shortened(query['text'], _QUERY_TEXT)}"
+    parts: list[RenderableType] = [Text(head, style="bold", overflow="fold")]
     for pair in diff["pairs"]:
         first, second = pair["models"]
-        same = pair["query_models"][0] == pair["query_models"][1]
-        asked = f"asked with {pair['query_models'][0]}" if same else "each asked by its own model"
         places = (f"{name}\nrank  {distance_word(pair['metric'])}" for name in (first, second))
-        table = _table("", "neighbour", *places, title=f"{first} → {second}, {asked}")
+        table = _empty(f"{first} → {second}, {asked_words(pair)}", ("", "neighbour", *places))
         for entry in pair["entries"]:
             style = _STATUS_STYLE[entry["status"]]
             cells = [f"{rank}  {number(d)}" for rank, d in zip(entry["ranks"], entry["distances"], strict=True)]
-            name = f"{visible(entry['id'])}{'  self' if entry['self'] else ''}"
-            label = Text.assemble((f"{name}\n", style), _short(entry["text"], 90))
+            name = f"{visible(entry['id'])}{' self' if entry['self'] else ''}\n"
+            label = Text.assemble((name, style), shortened(entry["text"], _DIFF_TEXT))
             table.add_row(Text(f"{_STATUS_SIGN[entry['status']]} {entry['status']}", style=style), label, *cells)
         parts.append(table)
     parts.append(Text("For lost and gained rows the place in the other collection is exact.", style="dim"))
     return Group(*parts)
-
-
-def _short(value: str, limit: int = _TEXT_LIMIT) -> str:
-    shown = visible(value)
-    return shown if len(shown) <= limit else f"{shown[:limit]}… ({len(value):,} characters)"

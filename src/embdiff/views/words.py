@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine"}
-_TITLES = {
-    "overlap": "Agreement of neighbours between collections",
-    "exact_overlap": "Agreement of neighbours between collections",
-    "jaccard": "Agreement of neighbours between collections",
-    "self_retrieval": "Does a query find itself?",
-    "index_recall": "What the index lost against the exact answer",
-    "expected_hit": "Expected results",
-}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -22,9 +14,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "n/a" if value is None else f"{value:.{digits}f}"
 
 
-def range_text(score: Mapping[str, Any]) -> str:
-    """Return the interval of a score as shown."""
-    return "n/a" if score["low"] is None else f"[{number(score['low'])}, {number(score['high'])}]"
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration as shown."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
 def visible(value: str) -> str:
@@ -37,6 +31,14 @@ def _tamed(character: str) -> str:
     if unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
         return "\ufffd"
     return character
+
+
+def shortened(value: str, limit: int) -> str:
+    """Return text cut to ``limit`` characters for display, with its whole length where it is far longer."""
+    shown = visible(value[: limit + 1])
+    if len(value) <= limit:
+        return shown
+    return f"{shown[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 2 * limit else "")
 
 
 def distance_word(metric: str) -> str:
@@ -55,39 +57,33 @@ def facts_line(payload: Mapping[str, Any]) -> str:
     )
 
 
-def asked_title(payload: Mapping[str, Any], query_model: str) -> str:
-    """Return the title under which answers stand side by side."""
+def side_by_side(
+    payload: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the answers of one query that stand side by side, under the title that says who asked."""
     crossed = bool(payload["settings"]["query_models"])
-    return f"asked with {query_model}" if crossed else "each collection asked by its own model"
-
-
-def agreement_rows(payload: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the scores under the titles they are shown with, in order."""
     titled: dict[str, list[Mapping[str, Any]]] = {}
-    for score in payload["scores"]:
-        name = score["measure"].partition("@")[0].partition("(")[0]
-        titled.setdefault(_TITLES.get(name, "Scores"), []).append(score)
+    for answer in answers:
+        title = f"asked with {answer['query_model']}" if crossed else "each collection asked by its own model"
+        titled.setdefault(title, []).append(answer)
     return titled
 
 
-def timing_rows(payload: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield step, model, time and what it was spent on."""
-    rows = payload["corpus"]["rows"]
-    for model in payload["models"]:
-        reused = bool(model["collection"] and model["collection"]["reused"])
-        for step, seconds in model["seconds"].items():
-            what = (
-                "model" if step == "load" else f"{rows:,} rows" + (" (reused)" if reused and step != "encode" else "")
-            )
-            yield step.replace("_", " "), model["model"], _time(seconds), what
-    for search in payload["searches"]:
-        name = search["model"]
-        if search["query_model"] != name:
-            name = f"{search['query_model']} in {name}"
-        seconds = search["seconds"]
-        yield "first search", name, _time(seconds["first"]), f"{search['queries']:,} queries, one call"
-        yield "warm search", name, _time(seconds["warm"]), f"{int(seconds['warm_queries']):,} queries, one call"
+def asked_words(pair: Mapping[str, Any]) -> str:
+    """Return who asked the two collections of a diff."""
+    first, second = pair["query_models"]
+    return f"asked with {first}" if first == second else "each asked by its own model"
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+def caveats(payload: Mapping[str, Any]) -> list[str]:
+    """Return what was left out or cut in this run, one sentence each."""
+    found = []
+    dropped = payload["corpus"]["dropped"]
+    if dropped:
+        found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {visible(dropped[0])}).")
+    cut = {entry["id"] for model in payload["models"] for entry in (model["collection"] or {}).get("cut", ())}
+    if cut:
+        found.append(
+            f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
+        )
+    return found

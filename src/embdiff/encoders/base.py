@@ -1,0 +1,254 @@
+"""What an encoder is: a backend has one method to write; batching, order, progress and checks live here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from embdiff._progress import progress, silent
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError
+from embdiff.records import FloatArray, IntArray, Role, Stamp
+
+ROLES: tuple[Role, ...] = ("document", "query")
+DEFAULT_BATCH_ITEMS = 64
+_FIRST_WORDS = 60
+
+
+class Backend(Protocol):
+    """A model behind an `Encoder`.
+
+    Only these two are required. What a backend may add is looked for by name:
+
+    - ``fit(items)``: learn from the corpus first (`Fitted`);
+    - ``lengths(items, role)``: what each text costs, for example tokens (`Measured`); else its characters;
+    - ``batch_items``: most texts in one batch, 64 by default;
+    - ``batch_budget``: most units of length in one batch, padding included; no limit by default;
+    - ``same_roles``: True when queries are encoded exactly as documents are; False by default;
+    - ``needs_probe``: True while the dimension is unknown: one text is then encoded before `stamp` is called.
+    """
+
+    def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
+        """Return the vectors of one batch, shape (n, d), finite."""
+        ...
+
+    def stamp(self) -> Stamp:
+        """Return the provenance of the vectors."""
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A backend that learns from the corpus before it can encode."""
+
+    def fit(self, items: Sequence[str]) -> None:
+        """Learn from the texts."""
+        ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A backend that can tell cheaply how long a text is to it."""
+
+    def lengths(self, items: Sequence[str], role: Role) -> IntArray:
+        """Return the length of each text, int64, shape (n,)."""
+        ...
+
+
+class Encoder:
+    """A model with which texts become vectors; made by `get_encoder`.
+
+    Parameters
+    ----------
+    spec : str
+        The model as the user typed it.
+    backend : Backend
+        The model itself.
+    """
+
+    def __init__(self, spec: str, backend: Backend) -> None:
+        self.spec = spec
+        self._backend = backend
+        self._fitted_on: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Encoder({self.spec!r})"
+
+    def fit(self, items: Sequence[str], digest: str) -> None:
+        """Let a model that learns from the corpus (``lsa``) do so; nothing happens for the others.
+
+        Parameters
+        ----------
+        items : sequence of str, length n
+            The corpus.
+        digest : str
+            What tells this corpus from others (`Corpus.digest`); it becomes part of the stamp.
+
+        Raises
+        ------
+        ParameterError
+            When the corpus is empty, or too small for the model.
+        """
+        if isinstance(self._backend, Fitted):
+            self._backend.fit(_checked_items(items))
+            self._fitted_on = digest
+
+    @property
+    def stamp(self) -> Stamp:
+        """Provenance of the vectors; of a model that learns from the corpus only once `fit` has been called.
+
+        A user's own object is asked for one vector here when it has not encoded yet, to learn the dimension.
+        """
+        self._require_fit("tell its stamp")
+        if getattr(self._backend, "needs_probe", False):
+            with silent():
+                self.encode(["dimension"])
+        return replace(self._backend.stamp(), fitted_on=self._fitted_on)
+
+    @property
+    def same_roles(self) -> bool:
+        """Whether a text has the same vector as a query and as a document."""
+        return bool(getattr(self._backend, "same_roles", False))
+
+    def encode(self, items: Sequence[str], *, role: Role = "document") -> FloatArray:
+        """Return the vector of each text.
+
+        Equal texts are encoded once. The vector of a text does not depend on the other texts, beyond float32 rounding.
+
+        Parameters
+        ----------
+        items : sequence of str, length n
+            At least one.
+        role : {"document", "query"}
+            Models with separate prompts treat the two differently.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d)
+            C-contiguous, finite, in the order of the texts. A row may be zero when a model of words knows none of
+            the text's.
+
+        Raises
+        ------
+        ParameterError
+            For an empty list, anything but text in it, or an unknown role.
+        EncoderError
+            When the model fails, or returns something else than one finite vector per text.
+        """
+        texts = _checked_items(items)
+        if role not in ROLES:
+            raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
+        self._require_fit("encode")
+        first: dict[str, int] = {}
+        place = np.array([first.setdefault(text, len(first)) for text in texts], dtype=np.int64)
+        distinct = list(first)
+        vectors = self._encode_distinct(distinct, role, rows=np.unique(place, return_index=True)[1])
+        return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
+
+    def _encode_distinct(self, texts: list[str], role: Role, rows: IntArray) -> FloatArray:
+        """Encode in batches of like length, longest first; ``rows`` are the callers' row numbers, for messages."""
+        lengths = self._lengths(texts, role)
+        vectors: FloatArray | None = None
+        with progress(f"encode {self.spec}", len(texts), "texts") as advance:
+            for batch in self._batches(lengths):
+                part = self._encode_batch([texts[i] for i in batch], role, rows[batch])
+                if vectors is None:
+                    vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32)
+                self._check_dim(part, vectors.shape[1])
+                vectors[batch] = part
+                advance(len(batch))
+        assert vectors is not None
+        self._check_dim(vectors, self._backend.stamp().dim)
+        return vectors
+
+    def _lengths(self, texts: list[str], role: Role) -> IntArray:
+        if isinstance(self._backend, Measured):
+            return self._backend.lengths(texts, role)
+        return np.array([len(text) for text in texts], dtype=np.int64)
+
+    def _batches(self, lengths: IntArray) -> Iterator[IntArray]:
+        """Yield positions batch by batch. Like lengths together waste least padding; a text alone may exceed the budget."""
+        most_items = int(getattr(self._backend, "batch_items", DEFAULT_BATCH_ITEMS))
+        budget = getattr(self._backend, "batch_budget", None)
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            longest = max(1, int(lengths[order[start]]))
+            size = most_items if budget is None else min(most_items, max(1, int(budget) // longest))
+            yield order[start : start + size]
+            start += size
+
+    def _encode_batch(self, texts: list[str], role: Role, rows: IntArray) -> FloatArray:
+        try:
+            raw = self._backend.encode(texts, role=role)
+        except EmbdiffError:
+            raise
+        except Exception as error:  # a model is foreign code: whatever it raises, say which texts it was given
+            where = f"row {rows[0]} ({first_words(texts[0])!r})" + (
+                f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
+            )
+            raise EncoderError(
+                f"{self.spec} must return a vector for every text. Got {type(error).__name__}: {error} at {where}. "
+                "Encode that text alone to see more, or leave it out."
+            ) from error
+        return self._checked_batch(raw, texts, rows)
+
+    def _checked_batch(self, raw: Any, texts: list[str], rows: IntArray) -> FloatArray:
+        vectors = np.asarray(raw)
+        wanted = f"{self.spec} must return one vector of floats for each of the {len(texts)} texts, an array (n, d)."
+        if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.shape[1] == 0:
+            raise EncoderError(
+                f"{wanted} Got an array of shape {vectors.shape}, first for row {rows[0]} "
+                f"({first_words(texts[0])!r}). Return a two-dimensional array with a row for each text, in their order."
+            )
+        if not np.issubdtype(vectors.dtype, np.floating):
+            raise EncoderError(
+                f"{wanted} Got an array of {vectors.dtype}, first for row {rows[0]} ({first_words(texts[0])!r}). "
+                "Return float32."
+            )
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below
+            narrow = vectors.astype(np.float32, copy=False)
+        finite = np.isfinite(narrow).all(axis=1)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            raise EncoderError(
+                f"{self.spec} must return finite vectors. Got NaN or infinity for row {rows[bad]} "
+                f"({first_words(texts[bad])!r}). Check what the model makes of this text, or leave it out."
+            )
+        return narrow
+
+    def _check_dim(self, vectors: FloatArray, dim: int) -> None:
+        if vectors.shape[1] != dim:
+            raise EncoderError(
+                f"{self.spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}. "
+                "Return the same dimension for every text."
+            )
+
+    def _require_fit(self, wish: str) -> None:
+        if isinstance(self._backend, Fitted) and self._fitted_on is None:
+            raise EncoderError(
+                f"{self.spec} must be fitted on the corpus before it can {wish}. Got a model that was not. "
+                "Call encoder.fit(corpus.items, corpus.digest()) first."
+            )
+
+
+def first_words(text: str) -> str:
+    """Return the beginning of a text on one line, for messages."""
+    line = " ".join(text[: 4 * _FIRST_WORDS].split())
+    return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
+
+
+def _checked_items(items: Sequence[str]) -> list[str]:
+    if isinstance(items, str):
+        raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
+    texts = list(items)
+    if not texts:
+        raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ParameterError(
+                f"Every item to encode must be text. Got {type(text).__name__} in row {row}. Turn it into str."
+            )
+    return texts

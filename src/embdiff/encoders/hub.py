@@ -1,0 +1,172 @@
+"""Where a sentence-transformers model comes from: a folder, or the Hugging Face hub and its cache. Says so quickly.
+
+Left to themselves, sentence-transformers and huggingface_hub ask for four files and retry each five times, over a
+minute in all, before they say that there is no network. Here one short request settles which commit a name stands for;
+without an answer the cache is asked, and without that there is one line of explanation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from embdiff._files import sha256_of
+from embdiff.errors import EncoderError, ParameterError
+
+_ORGANISATION = "sentence-transformers"  # where the library itself looks for names without one
+_SECONDS = 5.0
+# What decides vectors: weights, tokenizers, settings, code. Read-me files and pictures do not.
+_COUNTED = (".safetensors", ".bin", ".json", ".txt", ".model", ".py", ".npy")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model found.
+
+    Parameters
+    ----------
+    path : str
+        Folder, or name on the hub.
+    name : str
+        What stamps call it.
+    revision : str
+        Commit on the hub, or ``sha256:...`` over the files of the folder.
+    local : bool
+        Whether everything must come from this machine: a folder, or a hub that did not answer.
+    bare : bool
+        Whether there is no ``modules.json``: sentence-transformers then averages the tokens of a plain model.
+    """
+
+    path: str
+    name: str
+    revision: str
+    local: bool
+    bare: bool
+
+    @property
+    def commit(self) -> str | None:
+        """Commit to load from the hub; None for a folder."""
+        return None if self.revision.startswith("sha256:") else self.revision
+
+
+def locate(name: str, revision: str | None, typed: str) -> Source:
+    """Find the folder, or the commit on the hub or in its cache.
+
+    Parameters
+    ----------
+    name : str
+        Folder or name on the hub. A folder wins; a name without "/" is looked for under sentence-transformers/.
+    revision : str or None
+        Branch, tag or commit on the hub.
+    typed : str
+        The model as typed, for messages.
+
+    Raises
+    ------
+    ParameterError
+        When there is no name, or a revision of a folder is asked for.
+    EncoderError
+        When there is no such folder or model, or the hub cannot be reached and the cache does not have it.
+    """
+    if not name:
+        raise ParameterError(
+            "The kind st must be followed by a name. Got 'st'. Write st:NAME for a model on the Hugging Face hub or "
+            "st:FOLDER for a local one."
+        )
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise ParameterError(
+                f"A revision must be of a model on the hub. Got '{typed}', a folder on this machine. Leave revision out."
+            )
+        return _folder(folder, typed)
+    if folder.exists() or re.match(r"[./~\\]|[A-Za-z]:", name) or name.count("/") > 1 or "\\" in name:
+        raise EncoderError(
+            f"The model '{typed}' must be a folder that exists, or a name ORGANISATION/MODEL on the Hugging Face hub. "
+            f"Got {name!r}, which is no folder. Check the path."
+        )
+    return _on_the_hub(name if "/" in name else f"{_ORGANISATION}/{name}", revision, typed)
+
+
+def folder_revision(folder: Path) -> str:
+    """Return ``sha256:...`` over names and contents of all files in the folder that decide vectors."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _COUNTED and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\0".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _folder(folder: Path, typed: str) -> Source:
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        raise EncoderError(
+            f"The model '{typed}' must be a folder saved by sentence-transformers or transformers. Got {folder}, which "
+            "has neither modules.json nor config.json. Name the folder that has them."
+        )
+    bare = not (folder / "modules.json").is_file()
+    return Source(str(folder), folder.resolve().name, folder_revision(folder), local=True, bare=bare)
+
+
+def _on_the_hub(name: str, revision: str | None, typed: str) -> Source:
+    from huggingface_hub import HfApi
+
+    commit, trouble = None, ""
+    try:
+        info = HfApi().model_info(name, revision=revision, timeout=_SECONDS)
+    except Exception as error:  # its classes, and those of the HTTP library below it, differ between versions
+        trouble = _trouble(error)
+    else:
+        files = {sibling.rfilename for sibling in info.siblings or ()}
+        return Source(name, name, str(info.sha), local=False, bare="modules.json" not in files)
+    commit = _cached_commit(name, revision)
+    if commit is None:
+        wanted = name if revision is None else f"{name} at revision {revision}"
+        raise EncoderError(
+            f"The model '{typed}' must be on the Hugging Face hub, in its cache on this machine, or a folder. Got none of "
+            f"these for {wanted}: {trouble}; not in the cache; no folder {name!r} here. Check the name, or take a model "
+            "that needs no download: a local folder (st:./my-model), minilm, wordllama:256, lsa:64 or toy:8."
+        )
+    return Source(name, name, commit, local=True, bare=not _cached(name, "modules.json", commit))
+
+
+def _trouble(error: Exception) -> str:
+    """Say in a few words why the hub gave no answer."""
+    kind = type(error).__name__
+    if kind == "RevisionNotFoundError":
+        return "the hub has no such revision"
+    if kind == "GatedRepoError":
+        return "the hub asks to accept its terms first, and to log in (hf auth login)"
+    if kind == "RepositoryNotFoundError":
+        return "the hub has no such model, or it is private (then log in: hf auth login)"
+    if kind == "OfflineModeIsEnabled":
+        return "the hub was not asked, because HF_HUB_OFFLINE is set"
+    if kind == "HFValidationError":
+        return "the hub has no names like that"
+    return f"the hub did not answer ({kind}: {(str(error).splitlines() or [''])[0]})"
+
+
+def cache_folder() -> str | None:
+    """Return the cache that sentence-transformers was told to use, None for the usual one."""
+    return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+
+
+def _cached_commit(name: str, revision: str | None) -> str | None:
+    for file in ("modules.json", "config.json"):
+        path = _cached(name, file, revision)
+        if path is not None:
+            parts = path.parts
+            return parts[parts.index("snapshots") + 1]
+    return None
+
+
+def _cached(name: str, file: str, revision: str | None) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        path = try_to_load_from_cache(name, file, cache_dir=cache_folder(), revision=revision)
+    except ValueError:  # a name that no hub could have
+        return None
+    return Path(path) if isinstance(path, str) else None

@@ -1,0 +1,269 @@
+"""``st:NAME`` and ``st:FOLDER``: any sentence-transformers model, in float32 by PyTorch.
+
+Weights come from ``*.safetensors`` wherever the model has them. An older model with only ``pytorch_model.bin`` is read
+by ``torch.load(weights_only=True)``, which builds tensors and refuses anything else; transformers insists on a PyTorch
+(2.6) in which that holds. Code that a model brings along runs only with ``trust_remote_code=true``.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embdiff._optional import require
+from embdiff.config import ModelSpec
+from embdiff.encoders.hub import Source, cache_folder, locate
+from embdiff.encoders.options import refuse_unused, whole_number
+from embdiff.errors import EncoderError, ParameterError
+from embdiff.records import FloatArray, IntArray, Role, Stamp
+
+OPTIONS = ("revision", "prompt", "query_prompt", "dim", "trust_remote_code", "precision", "backend")
+_PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"document": ("document", "passage", "corpus"), "query": ("query",)}
+_NO_LIMIT = 1_000_000  # tokenizers without a limit say 10**30
+_TOKENIZED_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the options of a spec ask for; None where they leave it to the model."""
+
+    dim: int | None
+    prompt: str | None
+    query_prompt: str | None
+    trust_remote_code: bool = False
+
+    @classmethod
+    def of(cls, spec: ModelSpec, used: Sequence[str] = OPTIONS) -> Choices:
+        """Read the options.
+
+        Raises
+        ------
+        ParameterError
+            For an option that is not used, or a value that cannot be.
+        """
+        refuse_unused(spec, used)
+        options = spec.options
+        for key, only in (("precision", "float32"), ("backend", "torch")):
+            if options.get(key, only) != only:
+                raise ParameterError(
+                    f"{key} of {spec.kind} must be {only}, the only one there is so far. Got {options[key]!r} in "
+                    f"'{spec}'. Leave {key} out."
+                )
+        trust = options.get("trust_remote_code", "false")
+        if trust not in ("true", "false"):
+            raise ParameterError(
+                f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true only "
+                "after reading the code that the model brings along."
+            )
+        dim = whole_number(spec, options["dim"], "dim", 1, 32_768) if "dim" in options else None
+        return cls(dim, options.get("prompt"), options.get("query_prompt"), trust == "true")
+
+
+def from_spec(spec: ModelSpec) -> SentenceTransformers:
+    """Load ``st:NAME?options``.
+
+    Raises
+    ------
+    ParameterError
+        For options that do not hold.
+    EncoderError
+        When the model cannot be found or loaded.
+    """
+    choices = Choices.of(spec)
+    source = locate(spec.name, spec.options.get("revision"), str(spec))
+    name = f"st:{source.name}" + (" + mean of tokens" if source.bare else "")
+    return SentenceTransformers(load(source, choices, spec), choices, spec, name, source.revision)
+
+
+class SentenceTransformers:
+    """A loaded sentence-transformers model.
+
+    Parameters
+    ----------
+    model : SentenceTransformer
+        Its linear layers are made faster here: change no weights afterwards.
+    choices : Choices
+    spec : ModelSpec
+        For messages.
+    name, revision : str
+        For the stamp.
+
+    Raises
+    ------
+    ParameterError
+        When ``dim`` is more than the model has.
+    """
+
+    batch_items = 1024
+
+    def __init__(self, model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> None:
+        from embdiff.encoders.packed import pack_linear_layers
+
+        self._model, self._name, self._revision = model, name, revision
+        whole = int(_dimension(model))
+        if choices.dim is not None and choices.dim > whole:
+            raise ParameterError(
+                f"dim must be at most {whole}, the dimension of the model. Got {choices.dim} in '{spec}'. Lower dim."
+            )
+        self._dim = choices.dim or whole
+        # A model that ends in a Normalize layer promises unit vectors: cutting must not break the promise.
+        self._renormalize = self._dim < whole and type(model[-1]).__name__ == "Normalize"
+        self._prompts = _prompts(model, choices)
+        on_cpu = model.device.type == "cpu"
+        # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
+        self.batch_budget = 512 if on_cpu else 32_768
+        if on_cpu:
+            pack_linear_layers(model)
+
+    @property
+    def same_roles(self) -> bool:
+        """Whether queries are encoded as documents are: one prompt, and no layer that tells the two apart."""
+        one_prompt = self._prompts["query"] == self._prompts["document"]
+        first = self._model[0]
+        one_length = getattr(first, "query_length", None) == getattr(first, "document_length", None)
+        return one_prompt and one_length and not any(type(m).__name__ in ("Router", "Asym") for m in self._model)
+
+    def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
+        """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        vectors: FloatArray = encode(
+            list(items),
+            prompt=self._prompts[role],
+            batch_size=len(items),
+            truncate_dim=self._dim,
+            normalize_embeddings=self._renormalize,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+        )
+        return vectors
+
+    def lengths(self, items: Sequence[str], role: Role) -> IntArray:
+        """Return the number of tokens the model sees of each text, characters where only a slow tokenizer counts them."""
+        tokenizer = getattr(self._model, "tokenizer", None)
+        if not getattr(tokenizer, "is_fast", False):
+            return np.array([len(text) for text in items], dtype=np.int64)
+        prompt, limit = self._prompts[role], self._max_tokens
+        counts: list[int] = []
+        for start in range(0, len(items), _TOKENIZED_AT_ONCE):
+            tokens = tokenizer(
+                [prompt + text for text in items[start : start + _TOKENIZED_AT_ONCE]],
+                truncation=limit is not None,
+                max_length=limit,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            counts.extend(map(len, tokens["input_ids"]))
+        return np.array(counts, dtype=np.int64)
+
+    def stamp(self) -> Stamp:
+        """Return the provenance."""
+        return Stamp(
+            model=self._name,
+            revision=self._revision,
+            dim=self._dim,
+            prompt=self._prompts["document"],
+            query_prompt=self._prompts["query"],
+            max_tokens=self._max_tokens,
+        )
+
+    @property
+    def _max_tokens(self) -> int | None:
+        limit = self._model.max_seq_length
+        return None if limit is None or limit > _NO_LIMIT else int(limit)
+
+
+def load(source: Source, choices: Choices, spec: ModelSpec) -> Any:
+    """Load a located model in float32, without progress bars and log lines.
+
+    Raises
+    ------
+    EncoderError
+        When it cannot be loaded; one line says why.
+    """
+    purpose = f"The model '{spec}'"
+    library = require("sentence_transformers", "st", purpose)
+    torch, transformers = require("torch", "st", purpose), require("transformers", "st", purpose)
+    # Without it, a model saved in half precision would run in half precision.
+    precision = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+    try:
+        with quiet():
+            model = library.SentenceTransformer(
+                source.path,
+                revision=source.commit,
+                cache_folder=cache_folder(),
+                local_files_only=source.local,
+                trust_remote_code=choices.trust_remote_code,
+                model_kwargs={precision: torch.float32},
+            )
+            return model.to(torch.float32)
+    except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
+        raise EncoderError(_why_not(error, spec)) from error
+
+
+def _why_not(error: Exception, spec: ModelSpec) -> str:
+    first_line = (str(error).splitlines() or [""])[0]
+    if "trust_remote_code" in str(error):
+        return (
+            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. Read "
+            "that code; if you trust it, add trust_remote_code=true to the options."
+        )
+    return (
+        f"The model '{spec}' must load as a sentence-transformers model. Got {type(error).__name__}: {first_line} "
+        "Check that it is one, and that all its files are there; a download cut short goes on when run again."
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' warnings, log lines and progress bars off the terminal; show downloads on a terminal only."""
+    import huggingface_hub.utils as hub
+    from transformers.utils import logging as bars
+
+    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers", "huggingface_hub", "peft")]
+    levels = [logger.level for logger in loggers]
+    had_bars, hid_downloads = bars.is_progress_bar_enabled(), hub.are_progress_bars_disabled()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    bars.disable_progress_bar()
+    if sys.stderr.isatty() and not hid_downloads:
+        hub.enable_progress_bars()
+    else:
+        hub.disable_progress_bars()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if had_bars:
+            bars.enable_progress_bar()
+        if not hid_downloads:
+            hub.enable_progress_bars()
+
+
+def _dimension(model: Any) -> int:
+    # Renamed in version 6; the old name still works there, with a warning in the log.
+    ask = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
+    return int(ask())
+
+
+def _prompts(model: Any, choices: Choices) -> dict[Role, str]:
+    """Return the prompt of each role: the option, else the model's prompt of that name, else its default prompt.
+
+    The default prompt counts only where the model names no prompt for either role, as in sentence-transformers.
+    """
+    known = {name: text for name, text in (model.prompts or {}).items() if text}
+    own = {role: next((known[n] for n in names if n in known), "") for role, names in _PROMPT_NAMES.items()}
+    if not any(own.values()):
+        own = dict.fromkeys(own, known.get(model.default_prompt_name or "", ""))
+    asked: dict[Role, str | None] = {"document": choices.prompt, "query": choices.query_prompt}
+    return {role: own[role] if text is None else text for role, text in asked.items()}

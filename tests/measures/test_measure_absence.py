@@ -1,0 +1,185 @@
+"""The test of absence: its numbers by hand, its p-value against enumeration, its error rate by simulation."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from neighbor_lists import listed
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures import STATISTIC, UNIT, GroupTest, absence_test, adjust
+
+# Six rows, three groups of two. Rows of c are never returned to others.
+GROUPS = ["a", "a", "b", "b", "c", "c"]
+FOUND = [[1, 2], [2, 3], [0, 1], [2, 0], [0, 2], [4, 3]]
+
+
+def test_by_hand():
+    """From outside, a draws 2, 2, 3, b draws 0, 1, 0 and c draws 0, 2, 3: three each, from 4 rows outside.
+
+    So every e_j is 3/4 + 3/4, 3 for a group of two; h is 3, 1 | 3, 2 | 0, 0.
+    """
+    tests = absence_test(listed(FOUND), GROUPS, permutations=99, seed=0)
+    assert [test.group for test in tests] == ["a", "b", "c"]
+    assert [test.n_rows for test in tests] == [2, 2, 2]
+    assert [test.hits for test in tests] == [4, 5, 0]
+    assert [test.ratio for test in tests] == pytest.approx([4 / 3, 5 / 3, 0])
+    assert [test.observed for test in tests] == pytest.approx([4 / 8, 5 / 8, 0])
+    assert [test.expected for test in tests] == pytest.approx([2 / 5] * 3)
+    assert all(math.isnan(test.p_holm) and test.permutations == 99 and test.reason is None for test in tests)
+
+
+def ratios_and_p_by_enumeration(found, groups):
+    """The definition, loop by loop, and the p-value over all samples of rows."""
+    n, names = len(groups), list(dict.fromkeys(groups))
+    h = [sum(j in line for i, line in enumerate(found) if groups[i] != groups[j]) for j in range(n)]
+    rate = {}
+    for a in names:
+        drawn = sum(1 for i in range(n) if groups[i] == a for r in found[i] if r >= 0 and groups[r] != a)
+        rate[a] = drawn / sum(g != a for g in groups)
+    e = [sum(rate[a] for a in names if a != groups[j]) for j in range(n)]
+    out = {}
+    for g in names:
+        members = [j for j in range(n) if groups[j] == g]
+        ratio = sum(h[j] for j in members) / sum(e[j] for j in members)
+        draws = [sum(h[j] for j in d) / sum(e[j] for j in d) for d in itertools.combinations(range(n), len(members))]
+        out[g] = ratio, np.mean([draw <= ratio * (1 + 1e-9) for draw in draws])
+    return out
+
+
+def test_ratio_and_p_against_enumeration():
+    rng = np.random.default_rng(4)
+    groups = ["x"] * 3 + ["y"] * 4 + ["z"] * 2
+    found = [[j for j in rng.permutation(9) if j != i][:3] for i in range(9)]
+    found[2][1] = -1
+    expected = ratios_and_p_by_enumeration(found, groups)
+    for test in absence_test(listed(found), groups, permutations=20_000, seed=1):
+        ratio, p = expected[test.group]
+        assert test.ratio == pytest.approx(ratio, rel=1e-12)
+        assert test.p == pytest.approx(p, abs=0.015)
+
+
+def test_hand_case_p_against_enumeration():
+    tests = absence_test(listed(FOUND), GROUPS, permutations=20_000, seed=2)
+    expected = ratios_and_p_by_enumeration(FOUND, GROUPS)
+    assert expected["c"][1] == pytest.approx(1 / 15)  # of the 15 pairs of rows only c's two have no hit
+    for test in tests:
+        assert test.p == pytest.approx(expected[test.group][1], abs=0.015)
+
+
+def test_seed_names_and_order_of_rows():
+    one, two = (absence_test(listed(FOUND), GROUPS, permutations=500, seed=3) for _ in range(2))
+    assert [test.to_dict() for test in one] == [test.to_dict() for test in two]
+    renamed = absence_test(listed(FOUND), [{"a": "p", "b": "q", "c": "r"}[g] for g in GROUPS], permutations=500, seed=3)
+    assert [test.p for test in renamed] == [test.p for test in one]
+
+
+def test_a_group_of_one_row():
+    tests = absence_test(listed([[1], [2], [1], [2]]), ["a", "a", "a", "solo"], permutations=99, seed=0)
+    solo = tests[1]
+    assert (solo.group, solo.n_rows, solo.hits) == ("solo", 1, 0)
+    assert solo.reason == "no query of another group returned anything from outside its own group"
+    assert math.isnan(solo.ratio)
+    assert math.isnan(solo.p)
+
+
+def test_undefined():
+    for groups, found, reason in (
+        (["a", "a"], [[1], [0]], "there are fewer than 2 groups"),
+        (["a", "b"], [[-1], [-1]], "there are no results"),
+        (
+            ["a", "a", "b", "b"],
+            [[1], [0], [3], [2]],
+            "no query of another group returned anything from outside its own group",
+        ),
+    ):
+        for test in absence_test(listed(found), groups, permutations=9, seed=0):
+            assert test.reason == reason
+            assert math.isnan(test.p)
+            raw = json.loads(json.dumps(test.to_dict(), allow_nan=False))
+            assert (raw["ratio"], raw["p"], raw["p_holm"]) == (None, None, None)
+            assert str(GroupTest.from_dict(raw)) == str(test)
+
+
+def test_adjusting_over_groups_and_models():
+    """Six tests: the p-values of both models, .01 to .06, times 6 to 1, never falling."""
+
+    def made(group, p):
+        return GroupTest(group, 5, 3, 0.1, 0.2, 0.5, p, 99)
+
+    tests = {"m1": [made("a", 0.06), made("b", 0.01)], "m2": [made("a", 0.02), made("b", math.nan)]}
+    adjusted = adjust(tests)
+    assert [test.p_holm for test in adjusted["m1"]] == pytest.approx([0.06, 0.03])
+    assert adjusted["m2"][0].p_holm == pytest.approx(0.04)
+    assert math.isnan(adjusted["m2"][1].p_holm)
+    assert [test.group for test in adjusted["m2"]] == ["a", "b"]
+    assert GroupTest.from_dict(adjusted["m1"][0].to_dict()) == adjusted["m1"][0]
+
+
+def test_refusals():
+    with pytest.raises(ParameterError, match=r"Got row 1 among its own results \(1 in all\)"):
+        absence_test(listed([[1], [1]]), ["a", "b"], seed=0)
+    with pytest.raises(ShapeError, match="Got 1 queries and 2 rows"):
+        absence_test(listed([[1]]), ["a", "b"], seed=0)
+    with pytest.raises(ParameterError, match=r"Permutations must be at least 1\. Got 0"):
+        absence_test(listed([[1], [0]]), ["a", "b"], permutations=0, seed=0)
+    assert "returned to queries of other groups" in STATISTIC
+    assert UNIT.startswith("row")
+
+
+def drawn(rng, labels, k, own_group, wanted=None):
+    """A random graph: each row draws k others; own group weighs ``own_group``, row j weighs ``wanted[j]``."""
+    weights = np.where(labels[:, None] == labels[None, :], own_group, 1.0 if wanted is None else wanted[None, :])
+    keys = np.log(weights) + rng.gumbel(size=weights.shape)
+    np.fill_diagonal(keys, -np.inf)
+    return np.argpartition(-keys, k, axis=1)[:, :k]
+
+
+@pytest.mark.parametrize("own_group", [1.0, 20.0])
+def test_a_planted_absent_group_is_found(own_group):
+    """Rows of g3 are a fifth as likely to be returned to others; it holds whether or not groups keep to themselves."""
+    labels = np.repeat(np.arange(5), 40)
+    wanted = np.where(labels == 3, 0.2, 1.0)
+    found = drawn(np.random.default_rng(0), labels, 10, own_group, wanted)
+    tests = adjust({"m": absence_test(listed(found), [f"g{label}" for label in labels], permutations=1_999, seed=0)})[
+        "m"
+    ]
+    assert [test.group for test in tests if test.p_holm < 0.05] == ["g3"]
+    assert tests[3].ratio < 0.35
+    assert tests[3].observed < tests[3].expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "own_group"), [("random", 1.0), ("keeping to themselves x5", 5.0), ("x30", 30.0)])
+@pytest.mark.parametrize("sizes", [(50, 50, 50, 50), (20, 60, 120), (8,) * 25])
+def test_rejections_when_no_group_is_absent(name, own_group, sizes):
+    """Over all groups of 400 graphs, about 5 % or fewer are below 0.05."""
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    names = [str(label) for label in labels]
+    rejected = [
+        test.p <= 0.05
+        for seed in range(400)
+        for test in absence_test(
+            listed(drawn(np.random.default_rng(seed), labels, 10, own_group)), names, permutations=199, seed=seed
+        )
+    ]
+    print(f"rejected at 5 %, {name}, sizes {sizes}: {100 * np.mean(rejected):.1f} %")
+    assert np.mean(rejected) <= 0.065
+
+
+@pytest.mark.slow
+def test_rejections_when_groups_are_labels_drawn_at_random():
+    """Real neighbours in a Gaussian space, hubs and all, with labels that mean nothing."""
+    labels = np.repeat(np.arange(4), 50)
+    names = [str(label) for label in labels]
+    rejected = []
+    for seed in range(400):
+        space = np.random.default_rng(seed).standard_normal((200, 20))
+        products = space @ space.T / np.linalg.norm(space, axis=1)
+        np.fill_diagonal(products, -np.inf)
+        found = np.argpartition(-products, 10, axis=1)[:, :10]
+        rejected += [test.p <= 0.05 for test in absence_test(listed(found), names, permutations=199, seed=seed)]
+    print(f"rejected at 5 %, labels at random: {100 * np.mean(rejected):.1f} %")
+    assert np.mean(rejected) <= 0.075

@@ -69,13 +69,26 @@ def test_bca_against_scipy(n, shape, monkeypatch):
     rng = np.random.default_rng(n)
     values = rng.binomial(10, rng.beta(*shape, n)) / 10
     low, high, method = interval(values, seed=7)
+    level = inference._widened(0.95, n)
     reference = stats.bootstrap(
-        (values,), np.mean, method="BCa", n_resamples=40_000, rng=np.random.default_rng(1), batch=500
+        (values,),
+        np.mean,
+        method="BCa",
+        n_resamples=40_000,
+        rng=np.random.default_rng(1),
+        batch=500,
+        confidence_level=level,
     )
     noise = 0.08 * values.std() / math.sqrt(n) + 0.1 / n
     assert method == "bca"
     assert low == pytest.approx(reference.confidence_interval.low, abs=noise)
     assert high == pytest.approx(reference.confidence_interval.high, abs=noise)
+
+
+@pytest.mark.parametrize("n", [30, 50, 1_000])
+def test_small_samples_are_widened_as_student_would(n):
+    t = stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1))
+    assert inference._widened(0.95, n) == pytest.approx(2 * stats.norm.cdf(t) - 1, abs=2e-5)
 
 
 def test_bca_is_the_same_for_the_same_seed_and_any_order():

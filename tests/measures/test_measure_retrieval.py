@@ -35,7 +35,7 @@ def test_self_retrieval_by_hand():
     np.testing.assert_array_equal(self_retrieval(found, own), [1, 1, 0, math.nan, 0])
     score = score_self_retrieval(found, own, ("m",), query_model=None, rows=10)
     assert (score.measure, score.models, score.n, score.value, score.interval) == (
-        "self_retrieval",
+        "self_retrieval@1",
         ("m",),
         4,
         0.5,

@@ -35,7 +35,7 @@ def rbo(monkeypatch):
 def test_text_form_round_trips():
     spec = get_measure("overlap@10")
     assert (spec.measure.name, spec.k, str(spec)) == ("overlap", 10, "overlap@10")
-    for text in ("overlap@10", "jaccard@1", "overlap", "self_retrieval", "group_presence", "index_recall@100"):
+    for text in ("overlap@10", "jaccard@1", "overlap", "self_retrieval@1", "group_presence", "index_recall@100"):
         assert str(get_measure(text)) == text
         assert get_measure(str(get_measure(text))) == get_measure(text)
     assert str(get_measure(" Overlap @ 5 ")) == "overlap@5"
@@ -70,8 +70,8 @@ def test_bad_k(text):
 
 
 def test_k_where_none_is_taken():
-    with pytest.raises(ParameterError, match=r"self_retrieval must be written without @k\. Got 'self_retrieval@3'"):
-        get_measure("self_retrieval@3")
+    with pytest.raises(ParameterError, match=r"group_presence must be written without @k\. Got 'group_presence@3'"):
+        get_measure("group_presence@3")
 
 
 def test_k_larger_than_the_corpus():

@@ -52,7 +52,7 @@ def _agreement(config: RunConfig, inputs: Inputs, answers: Sequence[Answer], *, 
                 right,
                 (a.model, b.model),
                 query_model=asked,
-                candidates=int(_candidates(inputs)[0]),
+                candidates=_candidates(inputs),
                 fixed=_certain(left, right, own),
                 seed=config.seed,
             )
@@ -83,7 +83,7 @@ def _index_scores(config: RunConfig, inputs: Inputs, found: Pairs) -> list[Score
             here.exact_similarity,
             (name,),
             query_model=asks,
-            candidates=int(_candidates(inputs)[0]),
+            candidates=_candidates(inputs),
             seed=config.seed,
         )
         for (asks, name), here in found.items()
@@ -97,7 +97,7 @@ def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]
         for query in inputs.queries.ids
     ]
     return [
-        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=int(_candidates(inputs)[0]))
+        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=_candidates(inputs))
         for (asks, name), here in found.items()
     ]
 

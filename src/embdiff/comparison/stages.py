@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric
-from embdiff.encoders import Encoder, get_encoder
+from embdiff.encoders import UNPINNED, Encoder, get_encoder
 from embdiff.errors import ParameterError
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
@@ -43,7 +44,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) ->
     encoded: dict[str, Encoded] = {}
     for name in dict.fromkeys((*config.models, *config.query_models)):
         start = time.perf_counter()
-        encoder = get_encoder(objects.get(name, name))
+        encoder = get_encoder(objects[name], spec=name) if name in objects else get_encoder(name)
         encoder.fit(inputs.corpus.items, inputs.corpus.digest())
         loaded = time.perf_counter()
         if config.query_models:
@@ -88,10 +89,20 @@ def _place(store: Store, config: RunConfig, inputs: Inputs, encoded: Encoded, la
         metric=check_metric(config.metric),
         index=IndexSpec.parse(config.index),
         rows=len(inputs.corpus),
-        stamp={**encoded.stamp.to_dict(), "corpus": inputs.corpus.digest(), "normalized": space.normalized},
+        stamp={
+            **encoded.stamp.to_dict(),
+            "corpus": inputs.corpus.digest(),
+            "normalized": space.normalized,
+            "vectors": _vector_digest(space) if encoded.stamp.revision == UNPINNED else None,
+        },
     )
     placement = place(store, spec, inputs.corpus, space.vectors)
     return Placed(spec, placement, Searcher(store, spec, space.vectors))
+
+
+def _vector_digest(space: Space) -> str:
+    """Return what tells a model's vectors apart where nothing else pins the model down (a user's own object)."""
+    return hashlib.sha256(np.ascontiguousarray(space.vectors).tobytes()).hexdigest()
 
 
 def pairs(config: RunConfig) -> list[tuple[str, str]]:

@@ -69,7 +69,9 @@ class Lsa:
             raise self._too_large(0, "it has no words") from None
         rows, vocabulary = len(set(items)), counts.shape[1]
         if self._dim >= min(rows, vocabulary):
-            raise self._too_large(min(rows, vocabulary) - 1, f"it has {rows} different rows and {vocabulary} words")
+            raise self._too_large(
+                min(rows, vocabulary) - 1, f"it has {rows} different rows and {vocabulary} words"
+            )
         svd = TruncatedSVD(self._dim, algorithm="randomized", n_iter=7, random_state=_SEED)
         svd.fit(counts)
         rank = int(np.sum(svd.singular_values_ > _NOISE * svd.singular_values_[0]))
@@ -87,10 +89,16 @@ class Lsa:
 
     def stamp(self) -> Stamp:
         """Return the provenance; the digest of the corpus is added by `Encoder`."""
-        return Stamp(model=f"lsa:{self._dim}", revision=f"scikit-learn {self._sklearn.__version__}", dim=self._dim)
+        return Stamp(
+            model=f"lsa:{self._dim}", revision=f"scikit-learn {self._sklearn.__version__}", dim=self._dim
+        )
 
     def _too_large(self, largest: int, why: str) -> ParameterError:
-        advice = f"Write lsa:{largest} or less, or add rows." if largest > 0 else "Add rows with words, or take toy:8."
+        advice = (
+            f"Write lsa:{largest} or less, or add rows."
+            if largest > 0
+            else "Add rows with words, or take toy:8."
+        )
         return ParameterError(
             f"DIM of lsa:DIM must be at most {max(largest, 0)} for this corpus: {why}. Got '{self._spec}'. {advice}"
         )

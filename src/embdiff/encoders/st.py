@@ -1,31 +1,30 @@
 """``st:NAME`` and ``st:FOLDER``: any sentence-transformers model, in float32 by PyTorch.
 
-Weights come from ``*.safetensors`` wherever the model has them. An older model with only ``pytorch_model.bin`` is read
-by ``torch.load(weights_only=True)``, which builds tensors and refuses anything else; transformers insists on a PyTorch
-(2.6) in which that holds. Code that a model brings along runs only with ``trust_remote_code=true``.
+Options: ``revision`` (hub only), ``prompt`` (put before documents), ``query_prompt`` (put before queries), ``dim`` (cut
+the vectors, for models trained to be cut), ``trust_remote_code``, and ``precision=float32`` and ``backend=torch``, the
+only values so far. Prompts that a model defines itself are used unless an option replaces them.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from embdiff._optional import require
 from embdiff.config import ModelSpec
-from embdiff.encoders.hub import Source, cache_folder, locate
+from embdiff.encoders.hub import locate
+from embdiff.encoders.loading import load
 from embdiff.encoders.options import refuse_unused, whole_number
-from embdiff.errors import EncoderError, ParameterError
+from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 OPTIONS = ("revision", "prompt", "query_prompt", "dim", "trust_remote_code", "precision", "backend")
-_PROMPT_NAMES: dict[Role, tuple[str, ...]] = {"document": ("document", "passage", "corpus"), "query": ("query",)}
+_PROMPT_NAMES: dict[Role, tuple[str, ...]] = {
+    "document": ("document", "passage", "corpus"),
+    "query": ("query",),
+}
 _NO_LIMIT = 1_000_000  # tokenizers without a limit say 10**30
 _TOKENIZED_AT_ONCE = 10_000
 
@@ -79,7 +78,9 @@ def from_spec(spec: ModelSpec) -> SentenceTransformers:
     choices = Choices.of(spec)
     source = locate(spec.name, spec.options.get("revision"), str(spec))
     name = f"st:{source.name}" + (" + mean of tokens" if source.bare else "")
-    return SentenceTransformers(load(source, choices, spec), choices, spec, name, source.revision)
+    return SentenceTransformers(
+        load(source, spec, choices.trust_remote_code), choices, spec, name, source.revision
+    )
 
 
 class SentenceTransformers:
@@ -128,7 +129,9 @@ class SentenceTransformers:
         one_prompt = self._prompts["query"] == self._prompts["document"]
         first = self._model[0]
         one_length = getattr(first, "query_length", None) == getattr(first, "document_length", None)
-        return one_prompt and one_length and not any(type(m).__name__ in ("Router", "Asym") for m in self._model)
+        return (
+            one_prompt and one_length and not any(type(m).__name__ in ("Router", "Asym") for m in self._model)
+        )
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
@@ -178,76 +181,6 @@ class SentenceTransformers:
     def _max_tokens(self) -> int | None:
         limit = self._model.max_seq_length
         return None if limit is None or limit > _NO_LIMIT else int(limit)
-
-
-def load(source: Source, choices: Choices, spec: ModelSpec) -> Any:
-    """Load a located model in float32, without progress bars and log lines.
-
-    Raises
-    ------
-    EncoderError
-        When it cannot be loaded; one line says why.
-    """
-    purpose = f"The model '{spec}'"
-    library = require("sentence_transformers", "st", purpose)
-    torch, transformers = require("torch", "st", purpose), require("transformers", "st", purpose)
-    # Without it, a model saved in half precision would run in half precision.
-    precision = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
-    try:
-        with quiet():
-            model = library.SentenceTransformer(
-                source.path,
-                revision=source.commit,
-                cache_folder=cache_folder(),
-                local_files_only=source.local,
-                trust_remote_code=choices.trust_remote_code,
-                model_kwargs={precision: torch.float32},
-            )
-            return model.to(torch.float32)
-    except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
-        raise EncoderError(_why_not(error, spec)) from error
-
-
-def _why_not(error: Exception, spec: ModelSpec) -> str:
-    first_line = (str(error).splitlines() or [""])[0]
-    if "trust_remote_code" in str(error):
-        return (
-            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. Read "
-            "that code; if you trust it, add trust_remote_code=true to the options."
-        )
-    return (
-        f"The model '{spec}' must load as a sentence-transformers model. Got {type(error).__name__}: {first_line} "
-        "Check that it is one, and that all its files are there; a download cut short goes on when run again."
-    )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' warnings, log lines and progress bars off the terminal; show downloads on a terminal only."""
-    import huggingface_hub.utils as hub
-    from transformers.utils import logging as bars
-
-    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers", "huggingface_hub", "peft")]
-    levels = [logger.level for logger in loggers]
-    had_bars, hid_downloads = bars.is_progress_bar_enabled(), hub.are_progress_bars_disabled()
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    bars.disable_progress_bar()
-    if sys.stderr.isatty() and not hid_downloads:
-        hub.enable_progress_bars()
-    else:
-        hub.disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-        if had_bars:
-            bars.enable_progress_bar()
-        if not hid_downloads:
-            hub.enable_progress_bars()
 
 
 def _dimension(model: Any) -> int:

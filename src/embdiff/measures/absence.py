@@ -1,4 +1,11 @@
-"""Whether a group is missing from the results of the others."""
+"""Whether a group is missing from the results of the others.
+
+How far to trust the p-value (tests/measures/test_measure_absence.py simulates it): where rows draw their neighbours
+independently, with or without a preference for their own group, 1 to 5 % of groups fall below 0.05. Labels drawn at
+random over real nearest neighbours give 6 to 7 %. Where each group is a cluster of its own, groups at the rim really
+are returned less often than groups in the middle, and the test says so (10 to 19 % of groups in a simulation): it
+speaks of how this corpus lies in this space, not of why.
+"""
 
 from __future__ import annotations
 

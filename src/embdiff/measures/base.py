@@ -126,6 +126,8 @@ class MeasureSpec:
 _BUILT_IN = (
     Entry("overlap", "embdiff.measures.overlap:OVERLAP", "share of the k neighbours that two lists have in common"),
     Entry("jaccard", "embdiff.measures.overlap:JACCARD", "common neighbours over all neighbours in either list"),
+    Entry("exact_overlap", "embdiff.measures.overlap:EXACT_OVERLAP", "overlap of the exact neighbours"),
+    Entry("exact_jaccard", "embdiff.measures.overlap:EXACT_JACCARD", "jaccard of the exact neighbours"),
     Entry("self_retrieval", "embdiff.measures.retrieval:SELF_RETRIEVAL", "share of queries whose own row comes first"),
     Entry("index_recall", "embdiff.measures.retrieval:INDEX_RECALL", "share of the exact neighbours an index returned"),
     Entry("expected_hit", "embdiff.measures.retrieval:EXPECTED_HIT", "share of queries with an expected result"),

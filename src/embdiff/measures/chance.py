@@ -54,7 +54,7 @@ def expected_hits(k: int, expected: int, candidates: int) -> float:
     return 1.0 - math.prod((candidates - expected - i) / (candidates - i) for i in range(k))
 
 
-def check_drawn(left: IntArray, right: IntArray, certain: IntArray, candidates: int) -> None:
+def check_drawn(left: IntArray, right: IntArray, certain: IntArray, candidates: IntArray) -> None:
     """Refuse lists that could not have been drawn like that; all arrays (q,).
 
     Raises
@@ -69,11 +69,13 @@ def check_drawn(left: IntArray, right: IntArray, certain: IntArray, candidates: 
             f"fixed must have one number for each of the {len(left)} queries. Got shape {certain.shape}. "
             "Count the own rows of every query."
         )
-    longest = int(max(left.max(initial=0), right.max(initial=0)))
-    if longest > candidates:
+    longest = np.maximum(left, right)
+    short = np.flatnonzero(longest > candidates)
+    if short.size:
+        at = int(short[0])
         raise ParameterError(
-            f"Candidates must be at least as many as the neighbours in a list. Got {candidates} candidates and a list "
-            f"of {longest}. Pass the number of rows that a query could return."
+            f"Candidates must be at least as many as the neighbours in a list. Got {candidates[at]} candidates and a "
+            f"list of {longest[at]}. Pass the number of rows that a query could return."
         )
     wrong = np.flatnonzero((certain < 0) | (certain > np.minimum(left, right)))
     if wrong.size:

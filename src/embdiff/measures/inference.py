@@ -39,11 +39,11 @@ def interval(values: npt.ArrayLike, *, seed: int, level: float = 0.95) -> tuple[
         NaN when there is no value.
     method : {"wilson", "bca", "none"}
         ``wilson`` when all values are 0 or 1, all are equal, or fewer than 30 are left; else ``bca`` with 4,000
-        resamples; ``none`` when there is no value.
+        resamples, widened for small samples (6 % at n = 30, 1 % at 200); ``none`` when there is no value.
 
     References
     ----------
-    Wilson, JASA 22 (1927) 209; Efron, JASA 82 (1987) 171.
+    Wilson, JASA 22 (1927) 209; Efron, JASA 82 (1987) 171; Hesterberg, Am. Stat. 69 (2015) 371.
     """
     array = np.asarray(values, dtype=np.float64).ravel()
     array = array[~np.isnan(array)]
@@ -99,11 +99,23 @@ def _bca(distinct: Doubles, counts: npt.NDArray[np.int64], seed: int, level: flo
     # The jackknife acceleration of a mean.
     acceleration = float(counts @ away**3) / (6 * float(counts @ away**2) ** 1.5)
     ends = []
-    for tail in ((1 - level) / 2, (1 + level) / 2):
+    wide = _widened(level, n)
+    for tail in ((1 - wide) / 2, (1 + wide) / 2):
         z = bias + normal.inv_cdf(tail)
         ends.append(normal.cdf(bias + z / (1 - acceleration * z)))
     low, high = mean + np.quantile(shifts, ends)
     return max(0.0, float(low)), min(1.0, float(high))
+
+
+def _widened(level: float, n: int) -> float:
+    """Return the level whose normal quantile is sqrt(n / (n - 1)) times the t quantile of ``level``.
+
+    Resampling makes small samples look too steady; this is Hesterberg's correction (Am. Stat. 69 (2015) 371). The t
+    quantile is expanded in 1 / (n - 1) (Fisher and Cornish 1960), good to four digits from n = 30.
+    """
+    z, free = NormalDist().inv_cdf(0.5 + level / 2), n - 1
+    t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+    return 2 * NormalDist().cdf(math.sqrt(n / free) * t) - 1
 
 
 def _resampled(away: Doubles, counts: npt.NDArray[np.int64], n: int, seed: int) -> Doubles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def score_overlap(
     models: tuple[str, str],
     *,
     query_model: str | None,
-    candidates: int,
+    candidates: int | IntArray,
     fixed: IntArray | None = None,
     seed: int,
 ) -> Score:
@@ -122,7 +123,7 @@ def score_overlap(
         Whose lists these are.
     query_model : str or None
         The model that queried both; None when each queried its own.
-    candidates : int
+    candidates : int or ndarray of int64, shape (q,)
         Rows that a query could return: n, or n - 1 when its own row is left out.
     fixed : ndarray of int64, shape (q,), optional
         How many rows of each query's own are in both lists: they are there for certain, not by luck.
@@ -149,7 +150,7 @@ def score_jaccard(
     models: tuple[str, str],
     *,
     query_model: str | None,
-    candidates: int,
+    candidates: int | IntArray,
     fixed: IntArray | None = None,
     seed: int,
 ) -> Score:
@@ -167,7 +168,7 @@ def _score(
     lists: tuple[Neighbors, Neighbors],
     models: tuple[str, str],
     query_model: str | None,
-    candidates: int,
+    candidates: int | IntArray,
     fixed: IntArray | None,
     seed: int,
 ) -> Score:
@@ -199,19 +200,20 @@ def _chance(
     measure: Measure,
     lists: tuple[Neighbors, Neighbors],
     known: npt.NDArray[np.bool_],
-    candidates: int,
+    candidates: int | IntArray,
     fixed: IntArray | None,
 ) -> float:
     left, right = (np.count_nonzero(neighbors.rows >= 0, axis=1) for neighbors in lists)
     certain = np.zeros_like(left) if fixed is None else np.asarray(fixed)
-    check_drawn(left, right, certain, candidates)
-    kinds, counts = np.unique(np.stack([left, right, certain], axis=1)[known], axis=0, return_counts=True)
+    pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), left.shape)
+    check_drawn(left, right, certain, pool)
+    kinds, counts = np.unique(np.stack([left, right, certain, pool], axis=1)[known], axis=0, return_counts=True)
     if not len(kinds):
         return math.nan
     if measure is JACCARD:
-        expected = [expected_jaccard(int(m), int(n), int(s), candidates) for m, n, s in kinds]
+        expected = [expected_jaccard(*map(int, kind)) for kind in kinds]
     else:
-        expected = [expected_shared(int(m), int(n), int(s), candidates) / lists[0].k for m, n, s in kinds]
+        expected = [expected_shared(*map(int, kind)) / lists[0].k for kind in kinds]
     return float(np.average(expected, weights=counts))
 
 
@@ -248,4 +250,10 @@ JACCARD = Measure(
     undefined_when="both lists of a query are empty",
     chance="exact expectation over the hypergeometric number of common rows; near k / (2n - k) when k is small",
     reference="Jaccard 1901; for embeddings Wang et al. 2022",
+)
+EXACT_OVERLAP = replace(
+    OVERLAP, name="exact_overlap", summary="overlap of the exact neighbours: what the models differ by, index aside"
+)
+EXACT_JACCARD = replace(
+    JACCARD, name="exact_jaccard", summary="jaccard of the exact neighbours: what the models differ by, index aside"
 )

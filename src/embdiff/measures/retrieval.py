@@ -44,7 +44,7 @@ def score_self_retrieval(
     """
     values = self_retrieval(neighbors, self_rows)
     chance = [len(own) / rows for own in self_rows if len(own)]
-    return _score("self_retrieval", values, models, query_model, chance, "whose text is no row of the corpus")
+    return _score("self_retrieval@1", values, models, query_model, chance, "whose text is no row of the corpus")
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def score_expected_hit(
     models: tuple[str, ...],
     *,
     query_model: str | None,
-    candidates: int,
+    candidates: int | IntArray,
 ) -> Score:
     """Return the share of queries with at least one expected row within k.
 
@@ -108,7 +108,8 @@ def score_expected_hit(
     """
     values = hits(neighbors, expected).found
     sizes = [len(np.unique(rows)) for rows in expected]
-    chance = [expected_hits(neighbors.k, size, candidates) for size in sizes if size]
+    pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), len(sizes))
+    chance = [expected_hits(neighbors.k, size, int(rows)) for size, rows in zip(sizes, pool, strict=True) if size]
     return _score(f"expected_hit@{neighbors.k}", values, models, query_model, chance, "without any expected result")
 
 
@@ -159,12 +160,12 @@ def score_index_recall(
     models: tuple[str, ...],
     *,
     query_model: str | None,
-    candidates: int,
+    candidates: int | IntArray,
     seed: int,
 ) -> Score:
     """Return the mean recall of an index with interval; chance is k / candidates."""
     values = index_recall(returned, exact, similarity)
-    chance = [exact.k / candidates] * len(values)
+    chance = list(np.broadcast_to(exact.k / np.asarray(candidates, dtype=np.float64), len(values)))
     return _score(f"index_recall@{exact.k}", values, models, query_model, chance, "", seed)
 
 
@@ -211,7 +212,6 @@ SELF_RETRIEVAL = Measure(
     undefined_when="the text of the query is no row of the corpus",
     chance="own rows / n, mean over queries",
     reference="recall@1 of a known item",
-    cutoff=False,
 )
 INDEX_RECALL = Measure(
     name="index_recall",

@@ -1,0 +1,7 @@
+"""Models: text to vectors. One file per library; batching, progress and checks are in `base`."""
+
+from embdiff.encoders.base import Backend, Encoder
+from embdiff.encoders.catalogue import EncoderInfo, get_encoder, list_encoders
+from embdiff.encoders.presets import PRESETS
+
+__all__ = ["PRESETS", "Backend", "Encoder", "EncoderInfo", "get_encoder", "list_encoders"]

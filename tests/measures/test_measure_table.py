@@ -55,7 +55,7 @@ def test_parameters_in_the_text_form(rbo):
 
 
 def test_unknown_names_get_a_hint():
-    with pytest.raises(UnknownNameError, match=r"Got 'overlp@10'\. Did you mean 'overlap'\?"):
+    with pytest.raises(UnknownNameError, match=r"Got 'overlp@10'\. Did you mean 'overlap'"):
         get_measure("overlp@10")
     with pytest.raises(UnknownNameError, match=r"Got '@10'"):
         get_measure("@10")

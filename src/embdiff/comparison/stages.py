@@ -12,7 +12,8 @@ import numpy as np
 
 from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric
-from embdiff.encoders import UNPINNED, Encoder, get_encoder
+from embdiff.encoders import Encoder, get_encoder
+from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
@@ -44,7 +45,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) ->
     encoded: dict[str, Encoded] = {}
     for name in dict.fromkeys((*config.models, *config.query_models)):
         start = time.perf_counter()
-        encoder = get_encoder(objects[name], spec=name) if name in objects else get_encoder(name)
+        encoder = _encoder(name, objects)
         encoder.fit(inputs.corpus.items, inputs.corpus.digest())
         loaded = time.perf_counter()
         if config.query_models:
@@ -55,6 +56,11 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) ->
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         encoded[name] = Encoded(name, encoder.stamp, documents, vectors, seconds)
     return encoded
+
+
+def _encoder(name: str, objects: Mapping[str, Any]) -> Encoder:
+    model = objects.get(name, name)
+    return get_encoder(model) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:

@@ -139,9 +139,7 @@ class Encoder:
         """
         texts = _checked_items(items)
         if role not in ROLES:
-            raise ParameterError(
-                f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these."
-            )
+            raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
         self._require_fit("encode")
         first: dict[str, int] = {}
         place = np.array([first.setdefault(text, len(first)) for text in texts], dtype=np.int64)
@@ -171,7 +169,7 @@ class Encoder:
         return np.array([len(text) for text in texts], dtype=np.int64)
 
     def _batches(self, lengths: IntArray) -> Iterator[IntArray]:
-        """Yield positions batch by batch. Like lengths together waste least padding; a text alone may exceed the budget."""
+        """Yield positions batch by batch: like lengths together, as they need least padding."""
         most_items = int(getattr(self._backend, "batch_items", DEFAULT_BATCH_ITEMS))
         budget = getattr(self._backend, "batch_budget", None)
         order = np.argsort(-lengths, kind="stable")
@@ -187,9 +185,7 @@ class Encoder:
             raw = self._backend.encode(texts, role=role)
         except EmbdiffError:
             raise
-        except (
-            Exception
-        ) as error:  # a model is foreign code: whatever it raises, say which texts it was given
+        except Exception as error:  # a model is foreign code: whatever it raises, say which texts it was given
             where = f"row {rows[0]} ({first_words(texts[0])!r})" + (
                 f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
             )
@@ -246,9 +242,7 @@ def first_words(text: str) -> str:
 
 def _checked_items(items: Sequence[str]) -> list[str]:
     if isinstance(items, str):
-        raise ParameterError(
-            f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list."
-        )
+        raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
     texts = list(items)
     if not texts:
         raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")

@@ -110,9 +110,7 @@ def list_encoders() -> tuple[EncoderInfo, ...]:
     for name, entry in REGISTRY.entries().items():
         form, dim = _FORMS.get(name, (f"{name}:...", "of the model"))
         installed = not entry.missing
-        infos.append(
-            EncoderInfo(name, form, entry.summary, dim, installed, "" if installed else entry.pip_line)
-        )
+        infos.append(EncoderInfo(name, form, entry.summary, dim, installed, "" if installed else entry.pip_line))
     return tuple(infos)
 
 

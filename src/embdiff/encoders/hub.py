@@ -80,7 +80,7 @@ def locate(name: str, revision: str | None, typed: str) -> Source:
     if folder.is_dir():
         if revision is not None:
             raise ParameterError(
-                f"A revision must be of a model on the hub. Got '{typed}', a folder on this machine. Leave revision out."
+                f"A revision must be of a model on the hub. Got '{typed}', a local folder. Leave revision out."
             )
         return _folder(folder, typed)
     if folder.exists() or re.match(r"[./~\\]|[A-Za-z]:", name) or name.count("/") > 1 or "\\" in name:
@@ -125,9 +125,9 @@ def _on_the_hub(name: str, revision: str | None, typed: str) -> Source:
     if commit is None:
         wanted = name if revision is None else f"{name} at revision {revision}"
         raise EncoderError(
-            f"The model '{typed}' must be on the Hugging Face hub, in its cache on this machine, or a folder. Got none of "
-            f"these for {wanted}: {trouble}; not in the cache; no folder {name!r} here. Check the name, or take a model "
-            "that needs no download: a local folder (st:./my-model), minilm, wordllama:256, lsa:64 or toy:8."
+            f"The model '{typed}' must be on the Hugging Face hub, in its local cache, or a folder. Got none of "
+            f"these for {wanted}: {trouble}; not in the cache; no folder {name!r} here. Check the name, or take a "
+            "model that needs no download: a local folder (st:./my-model), minilm, wordllama:256, lsa:64 or toy:8."
         )
     return Source(name, name, commit, local=True, bare=not _cached(name, "modules.json", commit))
 

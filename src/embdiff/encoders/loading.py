@@ -44,9 +44,7 @@ def load(source: Source, spec: ModelSpec, trust_remote_code: bool = False) -> An
                 model_kwargs={precision: torch.float32},
             )
             return model.to(torch.float32)
-    except (
-        Exception
-    ) as error:  # the libraries below raise classes of their own, of each other and of the network
+    except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
         raise EncoderError(_why_not(error, spec)) from error
 
 
@@ -54,8 +52,8 @@ def _why_not(error: Exception, spec: ModelSpec) -> str:
     first_line = (str(error).splitlines() or [""])[0]
     if "trust_remote_code" in str(error):
         return (
-            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. Read "
-            "that code; if you trust it, add trust_remote_code=true to the options."
+            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. "
+            "Read that code; if you trust it, add trust_remote_code=true to the options."
         )
     return (
         f"The model '{spec}' must load as a sentence-transformers model. Got {type(error).__name__}: {first_line} "

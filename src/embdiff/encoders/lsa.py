@@ -22,6 +22,7 @@ from embdiff.records import FloatArray, Role, Stamp
 
 _LARGEST = 32_768
 _SEED = 0
+_WORD = r"(?u)\b\w+\b"  # scikit-learn's default drops words of one letter
 # A component whose singular value is this far below the first is rounding noise, and a projection this short is none.
 _NOISE = 1e-6
 
@@ -62,16 +63,14 @@ class Lsa:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", sublinear_tf=True)
+        words = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True)
         try:
             counts = words.fit_transform(items)
         except ValueError:  # scikit-learn's word for "not a single word in the corpus"
             raise self._too_large(0, "it has no words") from None
         rows, vocabulary = len(set(items)), counts.shape[1]
         if self._dim >= min(rows, vocabulary):
-            raise self._too_large(
-                min(rows, vocabulary) - 1, f"it has {rows} different rows and {vocabulary} words"
-            )
+            raise self._too_large(min(rows, vocabulary) - 1, f"it has {rows} different rows and {vocabulary} words")
         svd = TruncatedSVD(self._dim, algorithm="randomized", n_iter=7, random_state=_SEED)
         svd.fit(counts)
         rank = int(np.sum(svd.singular_values_ > _NOISE * svd.singular_values_[0]))
@@ -89,16 +88,10 @@ class Lsa:
 
     def stamp(self) -> Stamp:
         """Return the provenance; the digest of the corpus is added by `Encoder`."""
-        return Stamp(
-            model=f"lsa:{self._dim}", revision=f"scikit-learn {self._sklearn.__version__}", dim=self._dim
-        )
+        return Stamp(model=f"lsa:{self._dim}", revision=f"scikit-learn {self._sklearn.__version__}", dim=self._dim)
 
     def _too_large(self, largest: int, why: str) -> ParameterError:
-        advice = (
-            f"Write lsa:{largest} or less, or add rows."
-            if largest > 0
-            else "Add rows with words, or take toy:8."
-        )
+        advice = f"Write lsa:{largest} or less, or add rows." if largest > 0 else "Add rows with words, or take toy:8."
         return ParameterError(
             f"DIM of lsa:DIM must be at most {max(largest, 0)} for this corpus: {why}. Got '{self._spec}'. {advice}"
         )

@@ -85,9 +85,7 @@ def _merge(model: Any, adapter: Path, spec: ModelSpec) -> None:
         with quiet():
             adapted = peft.PeftModel.from_pretrained(model[0].auto_model, str(adapter))
             adapted.merge_and_unload()
-    except (
-        Exception
-    ) as error:  # a damaged file or a foreign adapter surfaces as any of several libraries' errors
+    except Exception as error:  # a damaged file or a foreign adapter surfaces as any of several libraries' errors
         first_line = (str(error).splitlines() or [""])[0]
         raise EncoderError(
             f"The adapter of {spec.kind} must fit all-MiniLM-L6-v2. Got {type(error).__name__}: {first_line} "

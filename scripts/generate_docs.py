@@ -24,7 +24,9 @@ def command_line() -> str:
         "Results go to stdout, messages and progress to stderr; with `--json` stdout holds JSON alone.\n"
     ]
     for name in sorted(group.commands):  # type: ignore[attr-defined]
-        done = runner.invoke(app, [name, "--help"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"}, prog_name="embdiff")
+        done = runner.invoke(
+            app, [name, "--help"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"}, prog_name="embdiff"
+        )
         text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
         parts.append(f"## embdiff {name}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)

@@ -205,7 +205,8 @@ def _read_table(path: Path) -> dict[str, Any]:
 
 
 def _names(ids: Sequence[str], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.array(ids, dtype=object)[rows]
+    named: npt.NDArray[Any] = np.array(ids, dtype=object)[rows]
+    return named
 
 
 def neighbor_columns(run: Run, which: str) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def test_run_folder_holds_what_it_should(embdiff, tmp_path, sentences):
     assert overlap["chance"] == pytest.approx(3 / 7)
     manifest = json.loads(Path("run/manifest.json").read_text())
     assert [model["stamp"]["dim"] for model in manifest["models"]] == [8, 16]
-    assert str(tmp_path) not in Path("run/manifest.json").read_text()
+    assert manifest["store"] == "milvus:milvus.db"
+    assert ".partial-" not in Path("run/manifest.json").read_text()
 
 
 def test_loaded_run_is_equal_and_shows_the_same(embdiff, tmp_path, sentences):
@@ -81,7 +82,9 @@ def test_json_alone_on_stdout(embdiff, sentences):
 
 def test_third_model_asks_both_collections(embdiff, sentences):
     options = ("-m", "toy:16?", "-m", "toy:16", "--query-model", "toy:16", "--queries", "first:2", "-k", "3")
-    done = embdiff("compare", str(sentences), *options, "--metric", "l2", "--index", "ivf_flat(nlist=4,nprobe=4)", "--out", "run")
+    done = embdiff(
+        "compare", str(sentences), *options, "--metric", "l2", "--index", "ivf_flat(nlist=4,nprobe=4)", "--out", "run"
+    )
     assert done.code == 0, done.err
     table = ed.load("run").to_frame()
     assert set(table["query_model"]) == {"toy:16"}
@@ -119,7 +122,9 @@ def test_diff_says_kept_moved_lost_gained(embdiff, sentences):
 
 def test_expected_results(embdiff, sentences):
     Path("expected.csv").write_text("query_id,id\n0,1\n2,3\n4,5\n6,7\n")
-    done = embdiff("compare", str(sentences), "-m", "toy:32", "-k", "2", "--expected", "expected.csv", "--out", "run", "--json")
+    done = embdiff(
+        "compare", str(sentences), "-m", "toy:32", "-k", "2", "--expected", "expected.csv", "--out", "run", "--json"
+    )
     payload = json.loads(done.out)
     score = next(score for score in payload["scores"] if score["measure"] == "expected_hit@2")
     assert score["n"] == 4
@@ -132,7 +137,14 @@ def test_expected_results(embdiff, sentences):
 
 
 def test_hard_texts_come_through_whole(embdiff, tmp_path):
-    texts = ["smile 😀 \u200d", "שלום עולם", "\u202eright to left override", "x" * 100_000, "=1+1", "<script>alert(1)</script>"]
+    texts = [
+        "smile 😀 \u200d",
+        "שלום עולם",
+        "\u202eright to left override",
+        "x" * 100_000,
+        "=1+1",
+        "<script>alert(1)</script>",
+    ]
     result = ed.compare(texts, ["toy:8", "toy:16"], k=2, out="run")
     again = ed.load("run")
     assert again.run.corpus.items == tuple(texts)
@@ -171,7 +183,19 @@ def test_several_runs_in_one_file_and_reuse(embdiff, sentences):
 def test_interrupt_leaves_nothing(tmp_path):
     corpus = tmp_path / "many.txt"
     corpus.write_text("\n".join(f"sentence number {row} of many" for row in range(60_000)))
-    command = [sys.executable, "-m", "embdiff", "compare", "many.txt", "-m", "toy:64", "--queries", "first:5", "--out", "run"]
+    command = [
+        sys.executable,
+        "-m",
+        "embdiff",
+        "compare",
+        "many.txt",
+        "-m",
+        "toy:64",
+        "--queries",
+        "first:5",
+        "--out",
+        "run",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".run.partial-*/milvus.db/collections/*")) and time.monotonic() < deadline:

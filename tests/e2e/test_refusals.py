@@ -78,7 +78,13 @@ def test_k_beyond_the_rows(embdiff, tmp_path, sentences, queries, k, most):
         (("-m", "toy:8", "--queries", "rows:1,8"), ("8",)),
         (("-m", "toy:8", "--queries", "nofile.txt"), ("nofile.txt",)),
         (("-m", "toy:8", "--expected", "nofile.csv"), ("nofile.csv",)),
-        (("-m", "toy:8?revision=x",), ("revision",)),
+        (
+            (
+                "-m",
+                "toy:8?revision=x",
+            ),
+            ("revision",),
+        ),
         ((), ("at least one model",)),
     ],
     ids=lambda value: " ".join(value)[:60],

@@ -72,7 +72,9 @@ def test_preset_runs_all_three_both_ways():
     models = result.run.config.models
     assert len(models) == 3
     frame = result.to_frame()
-    assert {(a, b) for a, b in zip(frame.query_model, frame.model, strict=True)} == {(a, b) for a in models for b in models}
+    assert {(a, b) for a, b in zip(frame.query_model, frame.model, strict=True)} == {
+        (a, b) for a in models for b in models
+    }
     overlaps = {(s.query_model, s.models) for s in result.scores if s.measure == "overlap@3"}
     for asked in models:
         assert (asked, models[:2]) in overlaps

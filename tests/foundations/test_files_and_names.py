@@ -27,9 +27,14 @@ def test_old_folder_survives_a_failure(tmp_path, error):
     target = tmp_path / "run"
     target.mkdir()
     (target / "a").write_text("old")
-    with pytest.raises(error), _files.whole_folder(target) as part:
-        (part / "a").write_text("new")
-        raise error
+
+    def fail() -> None:
+        with _files.whole_folder(target) as part:
+            (part / "a").write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert (target / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 

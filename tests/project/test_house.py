@@ -62,7 +62,11 @@ def test_import_contract():
 
 
 def test_pymilvus_is_named_in_one_file():
-    naming = [path.name for path in (ROOT / "src").rglob("*.py") if re.search(r"^\s*(import|from) pymilvus", path.read_text(), re.M)]
+    naming = [
+        path.name
+        for path in (ROOT / "src").rglob("*.py")
+        if re.search(r"^\s*(import|from) pymilvus", path.read_text(), re.M)
+    ]
     assert naming == ["milvus.py"]
 
 

@@ -1,28 +1,62 @@
-"""LoRA adapters that embdiff brings along: one folder each, made by ``examples/train_variants.py``."""
+"""The two fine-tuned relatives of all-MiniLM-L6-v2 that come with the package, as LoRA adapters.
+
+Each folder beside this file holds one adapter in peft's own format and a ``card.json`` with the figures it was measured
+at. ``examples/train_variants.py`` makes the folders. Nothing here imports torch: naming a model must stay cheap.
+"""
 
 from __future__ import annotations
 
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 
-from embdiff.errors import UnknownNameError
+# What peft reads; a folder with only one of the two is no adapter.
+_NEEDED = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def adapter_names() -> tuple[str, ...]:
-    """Return the names of the adapters, sorted."""
-    root = Path(str(files(__name__)))
-    return tuple(sorted(path.parent.name for path in root.glob("*/adapter_config.json")))
+    """Names of the bundled adapters, sorted.
+
+    Returns
+    -------
+    tuple of str
+        For example ``("minilm-intent", "minilm-mood")``.
+    """
+    folders = (entry for entry in files(__name__).iterdir() if entry.is_dir())
+    return tuple(sorted(entry.name for entry in folders if all((entry / name).is_file() for name in _NEEDED)))
 
 
 def adapter_path(name: str) -> Path:
-    """Return the folder of an adapter.
+    """Folder of one bundled adapter, as ``peft.PeftModel.from_pretrained`` takes it.
+
+    Parameters
+    ----------
+    name : str
+        One of `adapter_names`.
+
+    Returns
+    -------
+    Path
+        An existing folder with ``adapter_config.json``, ``adapter_model.safetensors`` and ``card.json``.
 
     Raises
     ------
-    UnknownNameError
-        When there is no adapter of that name.
+    ValueError
+        If no adapter of that name is bundled.
+    FileNotFoundError
+        If the package is not installed as plain files.
     """
-    if name not in adapter_names():
-        known = ", ".join(adapter_names())
-        raise UnknownNameError(f"An adapter must be one of those that embdiff brings along: {known}. Got {name!r}. Choose one.")
-    return Path(str(files(__name__))) / name
+    known = adapter_names()
+    if name not in known:
+        raise ValueError(
+            f"The name must be one of the bundled adapters, {', '.join(known) or 'of which none was found'}, "
+            f"but it is {name!r}. Choose a listed name; if the list is empty, reinstall embdiff."
+        )
+    with as_file(files(__name__) / name) as folder:
+        path = Path(folder)
+    # as_file unpacks a zipped package into a folder that is gone once the block ends.
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"The adapter {name!r} must lie on disk as files, but embdiff is imported from an archive. "
+            "Install embdiff with pip instead of putting its archive on the path."
+        )
+    return path

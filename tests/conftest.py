@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+
+from milvus_server import milvus_server as milvus_server  # one server for the whole session
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -26,10 +27,3 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the shared data sets are not beside this checkout")
     return SHARED_DATA
-
-
-def require(what: str, reason: str) -> None:
-    """Skip for want of a browser or a server, or fail where EMBDIFF_REQUIRE says it must be there."""
-    if what in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
-        pytest.fail(f"{what} is required here: {reason}")
-    pytest.skip(reason)

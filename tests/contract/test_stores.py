@@ -18,7 +18,7 @@ from embdiff.errors import DataError, ParameterError, ShapeError, StoreError
 from embdiff.records import Corpus, FloatArray, Metric
 from embdiff.stores import get_store
 from embdiff.stores.base import CollectionSpec, Store, collection_name, place
-from milvus_server import TOKEN, milvus_server  # noqa: F401 - a fixture
+from milvus_server import TOKEN
 
 METRICS: tuple[Metric, ...] = ("cosine", "ip", "l2")
 SERVER = pytest.param("server", marks=pytest.mark.server)
@@ -374,7 +374,7 @@ def test_memory_is_flat_only() -> None:
 
 
 @pytest.mark.server
-def test_the_server_wants_its_token(milvus_server: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811 - the fixture
+def test_the_server_wants_its_token(milvus_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match=r"wants a token\. Got one that it refuses\. Set EMBDIFF_STORE_") as raised:
         get_store(f"{milvus_server}?token=root:wrong")
     assert "wrong" not in str(raised.value)

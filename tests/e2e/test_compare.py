@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import embdiff as ed
+from milvus_server import TOKEN
 
 COLUMNS = ["query_id", "query_model", "model", "rank", "id", "distance", "similarity", "self"]
 SCORE_KEYS = {"measure", "models", "value", "low", "high", "chance", "n", "reason"}
@@ -134,6 +135,10 @@ def test_expected_results(embdiff, sentences):
         if result["expected"]
     ]
     assert score["value"] == sum(hits) / 4
+    frame = ed.load("run").hits_frame()
+    assert list(frame.hit) == hits
+    assert list(frame.columns) == ["query_id", "query_model", "model", "hit", "rank"]
+    assert "hit at rank" in embdiff("show", "run").out
 
 
 def test_hard_texts_come_through_whole(embdiff, tmp_path):
@@ -207,3 +212,18 @@ def test_interrupt_leaves_nothing(tmp_path):
     assert out == ""
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == []
+
+
+@pytest.mark.server
+def test_a_server_answers_as_memory_does(milvus_server, monkeypatch, embdiff, sentences):
+    monkeypatch.setenv("EMBDIFF_STORE_TOKEN", TOKEN)
+    common = ("-m", "toy:8", "-m", "toy:16", "-k", "3", "--metric", "l2")
+    done = embdiff("compare", str(sentences), *common, "--store", milvus_server, "--out", "server")
+    assert done.code == 0, done.err
+    assert embdiff("compare", str(sentences), *common, "--store", "memory:", "--out", "memory").code == 0
+    server, memory = (pd.read_parquet(f"{name}/neighbors.parquet") for name in ("server", "memory"))
+    pd.testing.assert_frame_equal(server, memory, atol=1e-4)
+    assert ed.load("server").run.manifest["store"] == milvus_server
+    assert TOKEN not in Path("server/manifest.json").read_text() + Path("server/run.toml").read_text() + done.out
+    assert embdiff("compare", str(sentences), *common, "--store", milvus_server, "--out", "server").code == 0
+    assert ed.load("server").run.manifest["models"][0]["collection"]["reused"] is True

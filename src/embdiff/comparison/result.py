@@ -56,6 +56,28 @@ class Comparison:
 
         return pd.DataFrame([score.to_dict() for score in self.scores])
 
+    def hits_frame(self) -> pd.DataFrame:
+        """Return hit or miss for each query with expected results, per query model and collection.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns query_id, query_model, model, hit, rank (of the first expected result, <NA> for a miss); empty
+            without expected results.
+        """
+        import pandas as pd
+
+        rows = [
+            (found["id"], answer["query_model"], answer["model"], answer["expected_rank"])
+            for found in (payload.query_result(self.run, row) for row in range(len(self.run.queries)))
+            if found["expected"]
+            for answer in found["answers"]
+        ]
+        frame = pd.DataFrame(rows, columns=["query_id", "query_model", "model", "rank"])
+        frame["rank"] = frame["rank"].astype("Int64")
+        frame.insert(3, "hit", frame["rank"].notna())
+        return frame
+
     def diff(self, query: int | str, *, query_model: str | None = None) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
 

@@ -12,6 +12,7 @@ from embdiff.views.words import (
     caveats,
     distance_word,
     facts_line,
+    hit_words,
     number,
     shortened,
     side_by_side,
@@ -31,10 +32,12 @@ def render(payload: Mapping[str, Any]) -> str:
         parts.append(f"<p><strong>{_text(result['id'])}</strong> {_short(result['text'])}</p>")
         for title, answers in side_by_side(payload, result["answers"]).items():
             head = ("#", *(answer["model"] for answer in answers))
-            rows = (
+            rows = [
                 [str(place + 1), *(_neighbor(answer["neighbors"], place) for answer in answers)]
                 for place in range(payload["settings"]["k"])
-            )
+            ]
+            if result["expected"]:
+                rows.append(["", *(_text(hit_words(answer)) for answer in answers)])
             parts.append(_table(title, head, rows))
     hidden = payload["queries"]["count"] - payload["queries"]["shown"]
     if hidden > 0:

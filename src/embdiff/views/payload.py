@@ -63,10 +63,16 @@ def query_result(run: Run, row: int) -> dict[str, Any]:
         "group": run.queries.groups[row] if run.queries.groups else None,
         "expected": sorted(run.expected.judgements.get(run.queries.ids[row], ())) if run.expected else None,
         "answers": [
-            {"query_model": answer.query_model, "model": answer.model, "neighbors": _neighbors(run, answer, row)}
+            _with_hit({"query_model": answer.query_model, "model": answer.model}, _neighbors(run, answer, row))
             for answer in run.answers
         ],
     }
+
+
+def _with_hit(answer: dict[str, Any], neighbors: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add the neighbours, and the rank of the first expected one (None for a miss, or where nothing is expected)."""
+    ranks = [entry["rank"] for entry in neighbors if entry["expected"]]
+    return {**answer, "expected_rank": ranks[0] if ranks else None, "neighbors": neighbors}
 
 
 def item(run: Run, row: int) -> dict[str, Any]:

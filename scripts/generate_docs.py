@@ -35,11 +35,13 @@ def command_line() -> str:
 def models() -> str:
     """Return docs/models.md: the kinds of models and the presets."""
     from embdiff.encoders import PRESETS, list_encoders
+    from embdiff.encoders.catalogue import REGISTRY
 
+    entries = REGISTRY.entries()
     lines = [MADE + "# Models\n", "| write | what it is | pip line |", "|---|---|---|"]
     for kind in list_encoders():
-        entry = kind.to_dict()
-        lines.append(f"| `{entry['form']}` | {entry['summary']} | `{entry['pip_line'] or 'nothing more'}` |")
+        pip_line = f"`{entries[kind.name].pip_line}`" if entries[kind.name].needs else "nothing more"
+        lines.append(f"| `{kind.form}` | {kind.summary} | {pip_line} |")
     lines += ["\nPresets (`--preset NAME`) bring models and the settings of the tutorial:\n"]
     lines += [f"- `{name}`: {', '.join(f'`{model}`' for model in names)}" for name, names in PRESETS.items()]
     return "\n".join(lines) + "\n"

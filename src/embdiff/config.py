@@ -50,8 +50,8 @@ class ModelSpec:
         ParameterError
             When the text is no spec, or an option is unknown, empty or given twice.
         """
-        head, _, tail = text.strip().partition("?")
-        kind, _, name = head.partition(":")
+        head, _, tail = text.partition("?")  # the tail is kept to the last blank: prompts often end in one
+        kind, _, name = head.strip().partition(":")
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
             raise ParameterError(
                 f"A model must be written KIND:NAME, for example st:BAAI/bge-small-en-v1.5. Got {text!r}. "

@@ -24,7 +24,16 @@ def test_import_and_listing_load_nothing_heavy():
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "wordllama", "peft", "huggingface_hub", "scipy"}
+    heavy = {
+        "torch",
+        "transformers",
+        "sentence_transformers",
+        "sklearn",
+        "wordllama",
+        "peft",
+        "huggingface_hub",
+        "scipy",
+    }
     assert not heavy & set(json.loads(done.stdout))
 
 

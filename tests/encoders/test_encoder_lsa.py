@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn", reason="lsa needs scikit-learn")
-
 from embdiff.encoders import Encoder, get_encoder
 from embdiff.errors import EncoderError, ParameterError
+
+pytest.importorskip("sklearn", reason="lsa needs scikit-learn")
+
 
 CORPUS = ("red green blue", "red green", "blue sky", "green grass", "sky and grass", "red wine")
 
@@ -61,8 +62,12 @@ def test_before_fit_nothing_is_said():
 @pytest.mark.parametrize(
     ("spec", "corpus", "message"),
     [
-        ("lsa:9", CORPUS, r"at most 5 for this corpus: it has 6 different rows and 7 words\. Got 'lsa:9'\. Write lsa:5"),
-        ("lsa:3", ("a b", "a b", "b a", "c"), r"at most 1 for this corpus: .*|at most 2 for this corpus: .*"),
+        (
+            "lsa:9",
+            CORPUS,
+            r"at most 5 for this corpus: it has 6 different rows and 7 words\. Got 'lsa:9'\. Write lsa:5",
+        ),
+        ("lsa:3", ("a b", "a b", "b a", "c"), r"at most 2 for this corpus: it has 3 different rows and 3 words"),
         ("lsa:2", ("a", "a a", "a a a", "a b", "b"), r"at most 1 for this corpus: it has 5 different rows and 2 words"),
         ("lsa:3", ("a b", "a  b", "b a", "a, b", "c d"), r"at most 2 for this corpus: its rows span 2 dimensions"),
         ("lsa:1", ("...", "!?"), r"at most 0 for this corpus: it has no words\..*Add rows with words, or take toy:8"),

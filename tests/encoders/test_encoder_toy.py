@@ -40,7 +40,9 @@ def test_counts_add_up(text: str, dim: int):
 def test_other_processes_agree():
     code = "from embdiff import get_encoder; print(get_encoder('toy:9').encode(['Zoë & 水']).tolist())"
     seeds = [
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, check=True, capture_output=True
+        ).stdout
         for seed in ("1", "2")
     ]
     assert seeds[0] == seeds[1]

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("wordllama", reason="wordllama is not installed")
-
 from embdiff.encoders import get_encoder
 from embdiff.errors import EncoderError, ParameterError
+
+pytest.importorskip("wordllama", reason="wordllama is not installed")
+
 
 TEXTS = ["a lamp on the pier", "the ferry was late", "👋 مرحبا"]
 

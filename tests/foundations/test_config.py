@@ -24,6 +24,11 @@ def test_model_specs_round_trip(kind, name, options):
     assert ModelSpec.parse(str(spec)) == spec
 
 
+def test_a_prompt_keeps_its_last_blank():
+    spec = ModelSpec.parse(" st:intfloat/e5?query_prompt=query: ")
+    assert (spec.name, spec.options["query_prompt"]) == ("intfloat/e5", "query: ")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

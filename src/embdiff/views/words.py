@@ -81,8 +81,14 @@ def hit_words(answer: Mapping[str, Any]) -> str:
 
 
 def caveats(payload: Mapping[str, Any]) -> list[str]:
-    """Return what was left out or cut in this run, one sentence each."""
+    """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
     found = []
+    own = payload["manifest"]["self"]
+    if own["most"] and not own["dropped"]:
+        found.append(
+            "A query's own row stays in its results, marked self, and counts as shared where two lists hold it; the "
+            'chance level allows for that. To leave it out: --self drop (self_matches="drop").'
+        )
     dropped = payload["corpus"]["dropped"]
     if dropped:
         found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {visible(dropped[0])}).")

@@ -36,12 +36,6 @@ def install(*arguments: str) -> None:
         sys.exit(f"pip could not install {' '.join(arguments)}:\n{done.stderr.strip()}")
 
 
-def index_arguments() -> tuple[str, ...]:
-    """Return the pip arguments that choose where torch comes from."""
-    index = os.environ.get("TORCH_INDEX", "").strip()
-    return ("--index-url", index) if index else ()
-
-
 def reason_to_leave_torch_out() -> str | None:
     """Return why torch should not be installed here, or None when it should.
 
@@ -50,22 +44,35 @@ def reason_to_leave_torch_out() -> str | None:
     """
     if os.environ.get("TORCH", "").strip().lower() == "none":
         return "TORCH=none was asked for"
-    done = pip("install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", TORCH_PIN, *index_arguments())
+    if torch_index():
+        return None
+    done = pip("install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", TORCH_PIN)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         return f"pip finds no {TORCH_PIN} ({lines[-1]})"
     names = [item["metadata"]["name"].lower() for item in json.loads(done.stdout)["install"]]
     gpu = [name for name in names if name.startswith(GPU_PACKAGES)]
-    if gpu and not index_arguments():
-        return f"pip would bring {len(gpu)} CUDA packages that nobody asked for"
-    return None
+    return f"pip would bring {len(gpu)} CUDA packages that nobody asked for" if gpu else None
+
+
+def torch_index() -> str:
+    """Return the index that torch is to be taken from, or "" for pip's own."""
+    return os.environ.get("TORCH_INDEX", "").strip()
+
+
+def install_torch() -> None:
+    """Install torch alone. An index of torch builds rarely has the pinned versions of what torch needs.
+
+    Those come with everything else, from pip's own index.
+    """
+    install(TORCH_PIN, *(("--no-deps", "--index-url", torch_index()) if torch_index() else ()))
 
 
 def main() -> None:
     """Install torch if that is sensible, then embdiff with the extras that work with it."""
     reason = reason_to_leave_torch_out()
     if reason is None:
-        install(TORCH_PIN, *index_arguments())
+        install_torch()
     else:
         print(
             f"Going on without torch: {reason}. Static and lexical models work; for the others run "

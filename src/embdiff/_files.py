@@ -27,7 +27,9 @@ def write_text(path: Path, text: str) -> None:
         "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
     ) as handle:
         handle.write(text)
-    Path(handle.name).replace(path)
+    part = Path(handle.name)
+    part.chmod(0o666 & ~_umask())  # a temporary file is private; what it becomes is not
+    part.replace(path)
 
 
 def write_json(path: Path, value: Any) -> None:

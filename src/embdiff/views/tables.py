@@ -18,6 +18,8 @@ _GRIDS = {
     "expected_hit": "Expected results: share of queries with one among their neighbours",
 }
 
+_WIDEST_MATRIX, _MOST_TESTS = 8, 24
+
 
 @dataclass(frozen=True)
 class Table:
@@ -111,8 +113,15 @@ def _mutual_table(payload: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _group_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
+    yield from _mixing_tables(payload)
+    yield from _absence_table(payload["groups"]["tests"])
+
+
+def _mixing_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     k = payload["groups"]["k"]
     for model, mixing in payload["groups"]["mixing"].items():
+        if len(mixing["groups"]) > _WIDEST_MATRIX:
+            continue
         names = tuple(map(visible, mixing["groups"]))
         rows = tuple(
             (name, *(f"{number(a, 2)} ({number(b, 2)})" for a, b in zip(shares, chances, strict=True)))
@@ -120,25 +129,36 @@ def _group_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
         )
         title = f"{model}: groups among the {k} nearest rows of every row (chance)"
         yield Table(title, ("group of the query", *names), rows)
-    tests = payload["groups"]["tests"]
-    if tests:
-        rows = tuple(
-            (
-                test["model"],
-                visible(test["group"]),
-                *(number(test[key], 2) for key in ("ratio", "observed", "expected")),
-                *(number(test[key], 4) for key in ("p", "p_holm")),
-            )
-            for test in tests
+
+
+def _absence_table(tests: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+    if not tests:
+        return
+    shown = tests
+    hidden: tuple[str, ...] = ()
+    if len(tests) > _MOST_TESTS:
+        shown = sorted(tests, key=lambda test: 2.0 if test["p"] is None else test["p"])[:_MOST_TESTS]
+        hidden = (f"The {len(shown)} with the smallest p of {len(tests):,}; all of them are in groups.json.",)
+    if len({test["group"] for test in tests}) > _WIDEST_MATRIX:
+        hidden = (*hidden, "With so many groups the matrix of groups is not shown here; it is in groups.json.")
+    rows = tuple(
+        (
+            test["model"],
+            visible(test["group"]),
+            *(number(test[key], 2) for key in ("ratio", "observed", "expected")),
+            *(number(test[key], 4) for key in ("p", "p_holm")),
         )
-        remarks = (
-            "ratio: how often rows of the group are returned to queries of other groups, against how often those "
-            "groups' rows are (1 = as often). One-sided permutation test: which rows make up the group is shuffled, "
-            f"{tests[0]['permutations']:,} times; Holm over all groups and models.",
-            *dict.fromkeys(f"{test['group']}: {test['reason']}" for test in tests if test["reason"]),
-        )
-        head = ("model", "group", "ratio", "share", "expected", "p", "p (Holm)")
-        yield Table("Does a group turn up less among the results of the others?", head, rows, remarks)
+        for test in shown
+    )
+    remarks = (
+        *hidden,
+        "ratio: how often rows of the group are returned to queries of other groups, against how often those "
+        "groups' rows are (1 = as often). One-sided permutation test: which rows make up the group is shuffled, "
+        f"{tests[0]['permutations']:,} times; Holm over all groups and models.",
+        *dict.fromkeys(f"{test['group']}: {test['reason']}" for test in shown if test["reason"]),
+    )
+    head = ("model", "group", "ratio", "share", "expected", "p", "p (Holm)")
+    yield Table("Does a group turn up less among the results of the others?", head, rows, remarks)
 
 
 def _time_tables(payload: Mapping[str, Any]) -> Iterator[Table]:

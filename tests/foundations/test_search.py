@@ -1,0 +1,71 @@
+"""What becomes of the query's own row, and where rows stand that only others returned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embdiff.config import IndexSpec
+from embdiff.errors import ParameterError
+from embdiff.records import Corpus
+from embdiff.search import OwnRows, Searcher, contains, rows_only_elsewhere
+from embdiff.stores import get_store
+from embdiff.stores.base import CollectionSpec, place
+
+
+def _searcher(vectors: np.ndarray) -> Searcher:
+    store = get_store("memory:")
+    spec = CollectionSpec("c", vectors.shape[1], "l2", IndexSpec.parse("flat"), len(vectors), {"model": "m"})
+    ids = tuple(map(str, range(len(vectors))))
+    place(store, spec, Corpus(ids, ids), vectors)
+    return Searcher(store, spec, vectors)
+
+
+def _order(query: np.ndarray, vectors: np.ndarray, gone: set[int]) -> list[int]:
+    squared = ((vectors.astype(np.float64) - query.astype(np.float64)) ** 2).sum(axis=1)
+    return [
+        row for row in sorted(range(len(vectors)), key=lambda row: (np.float32(squared[row]), row)) if row not in gone
+    ]
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.booleans())
+def test_dropped_rows_are_gone_and_ranks_close_up(seed, k, drop):
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-2, 3, size=(12, 3)).astype(np.float32)
+    own = OwnRows(
+        [np.sort(rng.choice(12, size=rng.integers(0, 4), replace=False)).astype(np.int64) for _ in range(5)], drop
+    )
+    queries = rng.integers(-2, 3, size=(5, 3)).astype(np.float32)
+    searcher = _searcher(vectors)
+    found = searcher.search(queries, k, own)
+    for query in range(5):
+        gone = set(own.rows[query].tolist()) if drop else set()
+        order = _order(queries[query], vectors, gone)
+        assert found.returned.rows[query].tolist() == order[:k]
+        assert found.exact.rows[query].tolist() == order[:k]
+        assert found.nearest.rows[query, 0] == _order(queries[query], vectors, set())[0]
+        assert found.is_self[query].tolist() == [row in own.rows[query] for row in order[:k]]
+        rest = np.array([order[k:]], dtype=np.int64)
+        only = OwnRows([own.rows[query]], drop)
+        place_of = searcher.place_of(queries[query : query + 1], rest, only)
+        assert place_of.ranks[0].tolist() == list(range(k + 1, len(order) + 1))
+
+
+def test_k_is_checked_against_what_is_left():
+    own = OwnRows([np.array([0]), np.array([1, 2])], drop=True)
+    own.check_k(3, 5)
+    with pytest.raises(ParameterError, match=r"between 1 and 3 \(5 rows, 2 left out as the query itself\)\. Got 4"):
+        own.check_k(4, 5)
+
+
+def test_rows_only_elsewhere():
+    here = np.array([[1, 2], [3, -1]])
+    others = [np.array([[2, 5], [3, 4]]), np.array([[5, 7], [-1, -1]])]
+    np.testing.assert_array_equal(rows_only_elsewhere(here, others), [[5, 7], [4, -1]])
+    assert rows_only_elsewhere(here, []).shape == (2, 0)
+
+
+def test_contains_never_finds_padding():
+    np.testing.assert_array_equal(contains(np.array([[1, -1]]), np.array([[-1, 1, 2]])), [[False, True, False]])

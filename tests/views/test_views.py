@@ -1,0 +1,134 @@
+"""What people see: readable at 80 columns, escaped, honest, and whole at the edges."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+from rich.cells import cell_len
+
+import embdiff as ed
+from embdiff.views import terminal, words
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</td></table><img src=x onerror=alert(1)>",
+    "\x1b[31mred\x1b[0m and \x1b]0;title\x07",
+    "\u202egnihton\u202c looks reversed",
+    '=HYPERLINK("http://x")',
+    "[bold]not markup[/bold]",
+    "tab\tand\u2028separator",
+    "&amp; already escaped",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile() -> ed.Comparison:
+    groups = ["<b>one</b>", "[red]two[/red]"] * 4
+    return ed.compare(HOSTILE, ["toy:8", "toy:16"], k=2, store="memory:", groups=groups)
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        assert not [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.mark.parametrize("what", ["comparison", "diff"])
+def test_user_text_is_text_in_html(hostile, what):
+    shown = hostile if what == "comparison" else hostile.diff(0)
+    page = _Tags()
+    page.feed(shown._repr_html_())
+    assert page.tags <= {
+        "div",
+        "p",
+        "strong",
+        "small",
+        "code",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "em",
+        "br",
+        "span",
+    }
+    assert "<script>alert(1)</script>" in "".join(page.text)
+
+
+def test_user_text_cannot_act_on_a_terminal(hostile):
+    shown = repr(hostile) + "".join(repr(hostile.diff(row)) for row in range(8))
+    assert not [c for c in shown if (ord(c) < 32 and c != "\n") or c in "\x7f\x9b\u202e\u202c"]
+    assert "[bold]not markup[/bold]" in shown
+
+
+def test_nothing_is_wider_than_the_terminal(hostile):
+    payload = hostile.to_dict()
+    for text in (terminal.text(payload, width=80), terminal.diff_text(hostile.diff(0).to_dict(), width=80)):
+        assert max(cell_len(line) for line in text.splitlines()) <= 80
+
+
+def test_label_free_output_takes_no_side(hostile):
+    shown = (repr(hostile) + hostile._repr_html_() + json.dumps(hostile.to_dict()["notes"])).lower()
+    for word in ("better", "worse", "best", "winner", "superior"):
+        assert word not in shown
+    assert "not which one to prefer" in shown
+
+
+def test_payload_is_strict_json(hostile):
+    assert json.loads(json.dumps(hostile.to_dict(), allow_nan=False)) == hostile.to_dict()
+
+
+def test_smallest_and_widest_cases():
+    small = ed.compare(["one", "two"], ["toy:4"], queries="first:1", k=1, store="memory:")
+    assert "overlap" not in [score.measure.partition("@")[0] for score in small.scores]
+    assert "n = 1" in repr(small)
+    many = ed.compare(HOSTILE, [f"toy:{dim}" for dim in range(2, 42)], k=2, store="memory:")
+    assert len([score for score in many.scores if score.measure == "overlap@2"]) == 40 * 39 // 2
+    assert max(cell_len(line) for line in terminal.text(many.to_dict(queries=2), width=80).splitlines()) <= 80
+
+
+def test_many_groups_are_summed_up_and_said():
+    texts = [f"text number {row} about {row % 12}" for row in range(48)]
+    result = ed.compare(
+        texts, ["toy:8", "toy:16", "toy:32"], k=2, store="memory:", groups=[str(row % 12) for row in range(48)]
+    )
+    shown = repr(result)
+    assert "The 24 with the smallest p of 36" in shown
+    assert "matrix of groups is not shown" in shown
+
+
+def test_own_rows_that_stay_are_said(hostile):
+    kept = ed.compare(HOSTILE, ["toy:8"], queries="first:2", k=2, store="memory:")
+    assert "--self drop" in repr(kept)
+    assert "--self drop" not in repr(hostile)
+    dropped = ed.compare(HOSTILE, ["toy:8"], queries="first:2", k=2, store="memory:", self_matches="drop")
+    assert not dropped.to_frame()["self"].any()
+
+
+def test_long_text_is_shortened_with_its_length():
+    assert words.shortened("short", 10) == "short"
+    assert words.shortened("a" * 1_000, 10) == "aaaaaaaaa… (1,000 characters)"
+    assert words.visible("a\nb\x00\x1b") == "a b\ufffd\ufffd"
+
+
+def test_unknown_queries_are_refused(hostile):
+    with pytest.raises(ed.EmbdiffError, match="between 0 and 7"):
+        hostile.diff(8)
+    with pytest.raises(ed.EmbdiffError, match="one of the 8"):
+        hostile.diff("nobody")
+    with pytest.raises(ed.EmbdiffError, match="those that asked"):
+        hostile.diff(0, query_model="nobody")
+    assert hostile.diff(-1).query["row"] == 7

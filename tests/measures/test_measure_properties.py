@@ -84,7 +84,18 @@ def test_every_need_has_its_properties_tested():
     assert set(BY_NEEDS) == {
         "two neighbors",
         "returned + exact neighbors",
-        "neighbors + own rows",  # test_retrieval.py
-        "neighbors + expected rows",  # test_retrieval.py
-        "neighbors + groups",  # test_groups.py, test_absence.py
+        "neighbors + own rows",  # test_measure_retrieval.py
+        "neighbors + expected rows",  # test_measure_retrieval.py
+        "neighbors + groups",  # test_measure_groups.py, test_measure_absence.py
+        "two ordered neighbors",  # test_measure_rank.py
+        "ranks in the other space",  # test_measure_spread.py
+        "two spaces + neighbors",  # test_measure_rank.py
+        "two spaces",  # test_measure_geometry_properties.py, as are the next four
+        "one space",
+        "two neighbors of every row",
+        "one space + neighbors",
+        "neighbors of every row",
+        "neighbors + qrels",  # test_measure_ranking_values.py
+        "pairs + scores",  # tests/evaluation
+        "class labels",  # tests/evaluation
     }

@@ -17,10 +17,21 @@ from embdiff.errors import ParameterError, UnknownNameError
 
 Needs = Literal[
     "two neighbors",
+    "two ordered neighbors",
+    "ranks in the other space",
+    "two spaces + neighbors",
+    "two spaces",
+    "two neighbors of every row",
+    "one space",
+    "one space + neighbors",
+    "neighbors of every row",
     "neighbors + own rows",
     "returned + exact neighbors",
     "neighbors + expected rows",
     "neighbors + groups",
+    "neighbors + qrels",
+    "pairs + scores",
+    "class labels",
 ]
 
 
@@ -128,11 +139,56 @@ _BUILT_IN = (
     Entry("jaccard", "embdiff.measures.overlap:JACCARD", "common neighbours over all neighbours in either list"),
     Entry("exact_overlap", "embdiff.measures.overlap:EXACT_OVERLAP", "overlap of the exact neighbours"),
     Entry("exact_jaccard", "embdiff.measures.overlap:EXACT_JACCARD", "jaccard of the exact neighbours"),
+    Entry("rbo", "embdiff.measures.rbo:RBO", "rank-biased overlap: agreement at every depth, early ones weighing most"),
+    Entry("rank_similarity", "embdiff.measures.rank:RANK_SIMILARITY", "how close the places of the common rows are"),
+    Entry("kendall_tau", "embdiff.measures.rank:KENDALL_TAU", "whether the common rows stand in the same order"),
+    Entry("spread", "embdiff.measures.spread:SPREAD", "how far the neighbours of one model went in the other"),
+    Entry(
+        "second_order_cosine",
+        "embdiff.measures.second_order:SECOND_ORDER_COSINE",
+        "cosine of the similarities to all neighbours in either list",
+    ),
     Entry("self_retrieval", "embdiff.measures.retrieval:SELF_RETRIEVAL", "share of queries whose own row comes first"),
     Entry("index_recall", "embdiff.measures.retrieval:INDEX_RECALL", "share of the exact neighbours an index returned"),
     Entry("expected_hit", "embdiff.measures.retrieval:EXPECTED_HIT", "share of queries with an expected result"),
     Entry("mixing", "embdiff.measures.groups:MIXING", "which groups appear among the results of which"),
     Entry("group_presence", "embdiff.measures.absence:GROUP_PRESENCE", "how often a group is returned to other groups"),
+    Entry("ndcg", "embdiff.measures.ranking:NDCG", "gain of the first k, discounted by place, over the best possible"),
+    Entry("map", "embdiff.measures.ranking:MAP", "precision at the place of each relevant document, averaged"),
+    Entry("mrr", "embdiff.measures.ranking:MRR", "1 / place of the first relevant document within k"),
+    Entry("rr", "embdiff.measures.ranking:RR", "1 / place of the first relevant document"),
+    Entry("recall", "embdiff.measures.ranking:RECALL", "share of the relevant documents among the first k"),
+    Entry("precision", "embdiff.measures.ranking:PRECISION", "share of the first k that are relevant"),
+    Entry("hit", "embdiff.measures.ranking:HIT", "share of queries with a relevant document among the first k"),
+    Entry("spearman", "embdiff.measures.pairs:SPEARMAN", "rank correlation of similarity and score of pairs"),
+    Entry("pearson", "embdiff.measures.pairs:PEARSON", "linear correlation of similarity and score of pairs"),
+    Entry("auc", "embdiff.measures.pairs:AUC", "chance that a positive pair is more similar than a negative one"),
+    Entry(
+        "knn_accuracy", "embdiff.measures.classes:KNN_ACCURACY", "share of texts whose k neighbours vote their class"
+    ),
+    Entry(
+        "probe_accuracy", "embdiff.measures.classes:PROBE_ACCURACY", "share that a logistic regression classifies right"
+    ),
+    Entry("silhouette", "embdiff.measures.classes:SILHOUETTE", "own class nearer than the nearest other class"),
+    Entry("cka", "embdiff.measures.cka:CKA", "debiased linear CKA: how alike two spaces are, 0 for unrelated ones"),
+    Entry("cka_biased", "embdiff.measures.cka:CKA_BIASED", "linear CKA as first published, high for few rows"),
+    Entry("cknna", "embdiff.measures.cknna:CKNNA", "kernel alignment counted over shared neighbours only"),
+    Entry("rsa", "embdiff.measures.rsa:RSA", "rank correlation of the distances in two spaces"),
+    Entry("procrustes", "embdiff.measures.alignment_distance:PROCRUSTES", "distance left after the closest rotation"),
+    Entry("shape_angle", "embdiff.measures.alignment_distance:SHAPE_ANGLE", "angle between two spaces as shapes"),
+    Entry("svcca", "embdiff.measures.cca:SVCCA", "mean canonical correlation of the principal components"),
+    Entry("pwcca", "embdiff.measures.cca:PWCCA", "canonical correlations weighted by the first space"),
+    Entry("anisotropy", "embdiff.measures.shape_of_one:ANISOTROPY", "mean cosine of all pairs of rows"),
+    Entry(
+        "first_component", "embdiff.measures.shape_of_one:FIRST_COMPONENT", "share of the variance on the first axis"
+    ),
+    Entry("norm_spread", "embdiff.measures.shape_of_one:NORM_SPREAD", "how much the lengths of the rows vary"),
+    Entry("uniformity", "embdiff.measures.shape_of_one:UNIFORMITY", "how evenly directions fill the sphere"),
+    Entry("hubness", "embdiff.measures.hubs:HUBNESS", "skewness of how often a row is a neighbour of others"),
+    Entry("orphans", "embdiff.measures.hubs:ORPHANS", "share of rows that are a neighbour of no other"),
+    Entry(
+        "intrinsic_dimension", "embdiff.measures.dimension:INTRINSIC_DIMENSION", "directions that the rows fill (TwoNN)"
+    ),
 )
 _REGISTRY = Registry("measure", "embdiff.measures", _BUILT_IN)
 _ADDED: dict[str, Measure] = {}
@@ -158,7 +214,8 @@ def register(measure: Measure) -> Measure:
 
 def list_measures() -> tuple[Measure, ...]:
     """Return every measure, sorted by name."""
-    return tuple(_load(name) for name in sorted(_names()))
+    everything = {**_REGISTRY.load_all(), **_ADDED}
+    return tuple(_checked(name, everything[name]) for name in sorted(everything))
 
 
 def get_measure(text: str) -> MeasureSpec:
@@ -192,7 +249,10 @@ def _names() -> set[str]:
 def _load(name: str) -> Measure:
     if name in _ADDED:
         return _ADDED[name]
-    measure = _REGISTRY.load(name)
+    return _checked(name, _REGISTRY.load(name))
+
+
+def _checked(name: str, measure: Any) -> Measure:
     if not isinstance(measure, Measure):
         raise ParameterError(
             f"The entry of the measure {name!r} must be an embdiff.measures.Measure. "

@@ -1,0 +1,206 @@
+"""A folder in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/NAME.tsv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embdiff.corpus.columns import same_name
+from embdiff.corpus.files import hint, shown
+from embdiff.corpus.formats import read_table
+from embdiff.corpus.tables import ABSENT, NumberText, Table, as_label, is_missing, kind_of
+from embdiff.corpus.trec import read_qrels
+from embdiff.errors import DataError
+from embdiff.records import Corpus, Qrels
+
+_COLUMNS = ("query_id", "corpus_id", "score")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Documents, queries and judgements.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        document = title + " " + text, the text alone without a title. Empty documents stay.
+    queries : Corpus
+        All queries of the folder, judged or not.
+    qrels : Qrels
+        As in the file, judgements of documents that are not in the corpus included.
+    """
+
+    corpus: Corpus
+    queries: Corpus
+    qrels: Qrels
+
+    @property
+    def empty_documents(self) -> tuple[str, ...]:
+        """Ids of documents without text."""
+        return _blank(self.corpus)
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """Ids of queries without judgements: no measure speaks of them."""
+        return tuple(name for name in self.queries.ids if name not in self.qrels.judgements)
+
+    @property
+    def without_text(self) -> tuple[str, ...]:
+        """Ids of judged queries that are not among the queries: they count as 0."""
+        known = set(self.queries.ids)
+        return tuple(name for name in self.qrels.judgements if name not in known)
+
+    @property
+    def dangling(self) -> tuple[tuple[str, str], ...]:
+        """Judged (query, document) pairs whose document is not in the corpus: they count as not found."""
+        known = set(self.corpus.ids)
+        judged = self.qrels.judgements
+        return tuple((query, name) for query, grades in judged.items() for name in grades if name not in known)
+
+
+def is_beir(folder: Path) -> bool:
+    """Return whether a folder has BEIR's files."""
+    return (folder / "corpus.jsonl").is_file() and (folder / "queries.jsonl").is_file()
+
+
+def read_beir(folder: str | Path, qrels: str = "test") -> Collection:
+    """Read a collection.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds ``corpus.jsonl`` (``_id``, ``text``, ``title`` if wanted), ``queries.jsonl`` (``_id``, ``text``) and
+        ``qrels/NAME.tsv`` (header ``query-id corpus-id score``).
+    qrels : str
+        NAME, or the path of another such ``.tsv``, or of a TREC qrels file (any other extension).
+
+    Raises
+    ------
+    DataError
+        When a file is missing or malformed; a third column not called ``score`` is refused, as its numbers may mean
+        the opposite.
+    """
+    folder = Path(folder)
+    if not is_beir(folder):
+        raise DataError(
+            f"A retrieval collection must be a folder with corpus.jsonl and queries.jsonl. Got {folder}, which lacks "
+            f"{'one of them' if folder.is_dir() else 'both: it is no folder'}. Name another folder, or give --task."
+        )
+    corpus = _texts(folder / "corpus.jsonl", with_title=True)
+    queries = _texts(folder / "queries.jsonl", with_title=False)
+    empty = _blank(queries)
+    if empty:
+        raise DataError(
+            f"Every query must hold text. Got none for {shown(empty, 5)} in {queries.source}. Fill them in or delete "
+            "them (a judged query that is not in the file counts as 0)."
+        )
+    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries))
+
+
+def _blank(corpus: Corpus) -> tuple[str, ...]:
+    return tuple(name for name, item in zip(corpus.ids, corpus.items, strict=True) if not item.strip())
+
+
+def _texts(path: Path, *, with_title: bool) -> Corpus:
+    table = read_table(path, lambda _cells, _surely: True)
+    if table.plain or "_id" not in table.columns or "text" not in table.columns:
+        raise DataError(
+            f"Every line of {path.name} must be an object with _id and text. "
+            f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
+        )
+    ids, texts = (table.column(table.columns.index(name)) for name in ("_id", "text"))
+    titles: Sequence[object] = [None] * table.size
+    if with_title and "title" in table.columns:
+        titles = table.column(table.columns.index("title"))
+    items = []
+    for row in range(table.size):
+        title, text = _text(titles[row], "title", table, row), _text(texts[row], "text", table, row)
+        items.append(f"{title} {text}" if title else text)
+    return Corpus(tuple(items), tuple(_id(ids[row], table, row) for row in range(table.size)), None, str(path), True)
+
+
+def _text(value: object, name: str, table: Table, row: int) -> str:
+    if isinstance(value, str) and not isinstance(value, NumberText):
+        return value
+    if name == "title" and is_missing(value):
+        return ""
+    raise DataError(
+        f"The {name} of every line must be text. Got {kind_of(value)} at {table.where(row)} of {table.source}. "
+        'Write it as a string; "" stands for an empty document.'
+    )
+
+
+def _id(value: object, table: Table, row: int) -> str:
+    label = as_label(value)
+    if label is None or not label.strip():
+        found = "nothing" if value is ABSENT or label is not None else kind_of(value)
+        raise DataError(
+            f"Every line must have an _id: text or a number. Got {found} at {table.where(row)} of {table.source}. "
+            "Fill it in."
+        )
+    return label
+
+
+def _qrels_path(folder: Path, qrels: str) -> Path:
+    path = folder / "qrels" / f"{qrels}.tsv"
+    if path.is_file():
+        return path
+    if Path(qrels).is_file():
+        return Path(qrels)
+    names = sorted(each.stem for each in (folder / "qrels").glob("*.tsv"))
+    raise DataError(
+        f"Judgements must be in {folder / 'qrels'}/NAME.tsv, or a file of their own. Got --qrels {qrels}, and neither "
+        f"{path} nor a file {qrels} is there. {hint(qrels, names)}There are: {shown(names) or 'none'}."
+    )
+
+
+def _judgements(path: Path, queries: Corpus) -> Qrels:
+    qrels = _read_tsv(path) if path.suffix.lower() == ".tsv" else read_qrels(path)
+    if not set(queries.ids) & set(qrels.judgements):
+        raise DataError(
+            f"At least one judged query must be in {queries.source}. Got judgements of "
+            f"{shown(qrels.judgements, 5)} in {path}, and queries {shown(queries.ids, 5)}. Check that they belong "
+            "together."
+        )
+    return qrels
+
+
+def _read_tsv(path: Path) -> Qrels:
+    table = read_table(path, lambda _cells, _surely: True)
+    names = tuple(same_name(name) for name in table.columns)
+    if names != _COLUMNS:
+        third = (
+            "A third column of another name may count in another direction (Cranfield's codes: 1 is the highest). "
+            if names[:2] == _COLUMNS[:2]
+            else ""
+        )
+        raise DataError(
+            "The header of judgements must be query-id, corpus-id, score, tab-separated. "
+            f"Got {shown(table.columns)} in {path}. {third}If higher means more relevant, rename it score."
+        )
+    queries, documents, grades = (table.column(position) for position in range(3))
+    judgements: dict[str, dict[str, int]] = {}
+    for row in range(table.size):
+        query, document = (str(column[row]).strip() for column in (queries, documents))
+        if not query or not document:
+            raise DataError(
+                f"Every judgement must name a query and a document. Got none at {table.where(row)} of {path}."
+            )
+        grade = _grade(str(grades[row]), table, row)
+        if judgements.setdefault(query, {}).setdefault(document, grade) != grade:
+            raise DataError(
+                f"A query and a document must have one score. Got {judgements[query][document]} and {grade} for "
+                f"{query!r} and {document!r}, the second at {table.where(row)} of {path}. Keep one of them."
+            )
+    return Qrels(judgements, str(path))
+
+
+def _grade(text: str, table: Table, row: int) -> int:
+    if re.fullmatch(r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*", text):
+        return int(float(text))
+    raise DataError(
+        f"The score of a judgement must be an integer, 1 or more for relevant. Got {text!r} at {table.where(row)} of "
+        f"{table.source}. Correct it."
+    )

@@ -1,0 +1,155 @@
+"""Reading labelled texts: a folder with train.* and test.*, or one file that is split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embdiff.corpus import read_corpus
+from embdiff.corpus.files import EXTENSIONS, opened, shown
+from embdiff.errors import DataError
+from embdiff.records import Corpus, IntArray
+
+TEST_SHARE = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Texts to learn from and texts to classify.
+
+    Parameters
+    ----------
+    train, test : Corpus
+        The groups are the labels.
+    classes : tuple of str
+        All labels, sorted.
+    train_labels, test_labels : ndarray of int64
+        Numbers of classes.
+    split : str
+        Where the two parts come from.
+    source : str
+    """
+
+    train: Corpus
+    test: Corpus
+    classes: tuple[str, ...]
+    train_labels: IntArray
+    test_labels: IntArray
+    split: str
+    source: str
+
+
+def is_classes(folder: Path) -> bool:
+    """Return whether a folder has a train and a test file."""
+    return all(_parts(folder, name) for name in ("train", "test"))
+
+
+def read_classes(
+    path: Path, *, seed: int, text_column: str | int | None = None, label_column: str | int | None = None
+) -> Labelled:
+    """Read labelled texts.
+
+    Parameters
+    ----------
+    path : Path
+        A folder with ``train.*`` and ``test.*``, or one file.
+    seed : int
+        Of the stratified split of one file: a quarter of each class, rounded, at least one text, is tested; a class
+        with one text is only learned from.
+    text_column, label_column : str or int, optional
+        Name or 0-based position; by default found by usual names.
+
+    Raises
+    ------
+    DataError
+        When a file is missing, has no labels, or all texts have one label.
+    """
+    if path.is_dir():
+        train, test = (_labelled(_one(path, name), text_column, label_column) for name in ("train", "test"))
+        split = f"{Path(train.source).name} to learn from, {Path(test.source).name} to test on"
+        return _numbered(train, test, split, str(path))
+    whole = _labelled(path, text_column, label_column)
+    assert whole.groups is not None
+    tested = stratified(np.unique(np.array(whole.groups, dtype=object), return_inverse=True)[1], seed)
+    train, test = (_subset(whole, np.flatnonzero(chosen)) for chosen in (~tested, tested))
+    split = f"one file, stratified: {TEST_SHARE:.0%} of each class (at least one text) to test on, by seed {seed}"
+    if not len(test):
+        raise DataError(
+            f"At least one class must have two texts, one to learn from and one to test on. Got {len(whole)} texts of "
+            f"as many classes in {path}. Add texts."
+        )
+    return _numbered(train, test, split, str(path))
+
+
+def stratified(labels: IntArray, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return which texts are tested: a quarter of each class, at least one, none of a class with one text; (n,)."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    counts = np.bincount(labels)
+    wanted = np.where(counts > 1, np.maximum(1, np.rint(counts * TEST_SHARE)), 0).astype(np.int64)
+    tested = np.zeros(len(labels), dtype=bool)
+    tested[order] = place_in_class(labels[order]) < wanted[labels[order]]
+    return tested
+
+
+def place_in_class(labels: IntArray) -> IntArray:
+    """Return how many earlier texts have the same label; (n,)."""
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    places = np.empty(len(labels), dtype=np.int64)
+    places[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return places
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    return sorted(each for each in folder.glob(f"{name}.*") if each.suffix.lower() in EXTENSIONS)
+
+
+def _one(folder: Path, name: str) -> Path:
+    found = opened(folder, lambda: _parts(folder, name))
+    if len(found) != 1:
+        what = shown([each.name for each in found]) if found else f"no file {name}.*"
+        raise DataError(
+            f"A folder of labelled texts must have one {name} file ({', '.join(EXTENSIONS)}). Got {what} in {folder}. "
+            "Keep one, or name a single file, which is split."
+        )
+    return found[0]
+
+
+def _labelled(path: Path, text_column: str | int | None, label_column: str | int | None) -> Corpus:
+    corpus = read_corpus(path, text_column=text_column, id_column="none", group_column=label_column, empty="keep")
+    if corpus.groups is None:
+        raise DataError(
+            "Labelled texts must have a column of labels, named like label, category, class or intent. "
+            f"Got none in {path}. Name it with --label-column NAME (or a position from 0)."
+        )
+    return corpus
+
+
+def _subset(corpus: Corpus, rows: Sequence[int] | IntArray) -> Corpus:
+    assert corpus.groups is not None
+    groups = corpus.groups
+    return Corpus(
+        items=tuple(corpus.items[row] for row in rows),
+        ids=tuple(corpus.ids[row] for row in rows),
+        groups=tuple(groups[row] for row in rows),
+        source=corpus.source,
+    )
+
+
+def _numbered(train: Corpus, test: Corpus, split: str, source: str) -> Labelled:
+    assert train.groups is not None
+    assert test.groups is not None
+    classes = tuple(sorted({*train.groups, *test.groups}))
+    if len(set(train.groups)) < 2:
+        raise DataError(
+            f"There must be two classes or more to learn from. Got only {shown(set(train.groups))} in {source}. "
+            "Add texts of other classes, or name another column with --label-column."
+        )
+    number = {name: place for place, name in enumerate(classes)}
+    train_labels, test_labels = (
+        np.array([number[name] for name in part.groups or ()], dtype=np.int64) for part in (train, test)
+    )
+    return Labelled(train, test, classes, train_labels, test_labels, split, source)

@@ -1,0 +1,92 @@
+"""evaluate(): from labelled data to an Evaluation, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from embdiff.evaluation.classes import evaluate_classes
+from embdiff.evaluation.differences import between_models
+from embdiff.evaluation.pairs import evaluate_pairs
+from embdiff.evaluation.result import Evaluation, free_target
+from embdiff.evaluation.retrieval import evaluate_retrieval, refuse_runs
+from embdiff.evaluation.settings import check, check_task
+from embdiff.evaluation.tasks import find_task
+
+
+def evaluate(
+    data: str | Path,
+    models: Sequence[Any],
+    *,
+    task: str | None = None,
+    qrels: str = "test",
+    k: int | None = None,
+    metric: str = "cosine",
+    seed: int = 0,
+    out: str | Path | None = None,
+    baseline: bool = True,
+    shots: int = 8,
+    draws: int = 10,
+    runs: Sequence[str | Path] = (),
+    text_column: str | int | None = None,
+    label_column: str | int | None = None,
+) -> Evaluation:
+    """Score models on labelled data: judged queries, scored pairs, or classes.
+
+    Parameters
+    ----------
+    data : str or path
+        A folder in BEIR's layout (retrieval); a file of two texts and a number a row (pairs); a file of texts and
+        labels, or a folder with ``train.*`` and ``test.*`` (classes).
+    models : sequence of str or Encoder
+        Text forms as ``embdiff models`` lists them, or objects with ``encode``.
+    task : {"retrieval", "pairs", "classes"}, optional
+        By default found from the data.
+    qrels : str
+        Name of the judgements in the folder ``qrels``, or a file of them.
+    k : int, optional
+        Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5).
+    metric : {"cosine", "ip", "l2"}
+    seed : int
+        Of intervals, tests, the split and the draws; results are identical for a seed.
+    out : path, optional
+        Folder to write: evaluation.json, values.csv, and for retrieval the judgements and runs in TREC's formats.
+    baseline : bool
+        Whether bm25 stands beside the models.
+    shots, draws : int
+        Training texts per class in a draw of the probe (0: all of them, one fit), and number of draws.
+    runs : sequence of path
+        TREC runs to score beside the models (retrieval).
+    text_column, label_column : str or int, optional
+        Columns of labelled texts: name or 0-based position.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    EmbdiffError
+        Its subclasses name what must hold, what was got and what to do (`embdiff.errors`).
+
+    Examples
+    --------
+    >>> evaluate("data/cranfield", ["minilm", "wordllama:256"])  # doctest: +SKIP
+    """
+    given = {
+        "baseline": baseline, "k": k, "metric": metric, "seed": seed, "shots": shots, "draws": draws, "runs": runs,
+        "text_column": text_column, "label_column": label_column,
+    }  # fmt: skip
+    settings = check(models, given)
+    path, found, how = find_task(data, check_task(task))
+    target = None if out is None else free_target(Path(out))
+    if found == "retrieval":
+        outcome = evaluate_retrieval(path, qrels, settings)
+    else:
+        refuse_runs(settings, found)
+        outcome = evaluate_pairs(path, settings) if found == "pairs" else evaluate_classes(path, settings)
+    result = Evaluation(outcome, between_models(outcome.scores, seed=seed), how, seed)
+    if target is not None:
+        result.save(target)
+    return result

@@ -1,0 +1,80 @@
+"""What a task hands back: scores, how they were made, and what is to be known about the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from embdiff.records import Qrels, Score, Stamp
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """A model of an evaluation: where its vectors came from and how long they took.
+
+    Parameters
+    ----------
+    model : str
+    stamp : Stamp or None
+        None for what has no vectors (bm25, a run file).
+    seconds : dict of str to float
+    about : str
+        For what has no stamp: what it is.
+    """
+
+    model: str
+    stamp: Stamp | None
+    seconds: dict[str, float] = field(default_factory=dict)
+    about: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        stamp = None if self.stamp is None else self.stamp.to_dict()
+        return {"model": self.model, "stamp": stamp, "seconds": self.seconds, "about": self.about}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Result of one task.
+
+    Parameters
+    ----------
+    task : str
+    source : str
+        The data as named.
+    headline : str
+        One line: what was evaluated on what.
+    scores : tuple of Score
+        Measures in order, models within.
+    units : tuple of str
+        What one value of ``Score.per_query`` belongs to: query ids, or row numbers.
+    models : tuple of ModelFacts
+    protocol : dict of str to str
+        How the numbers were made.
+    notes : tuple of str
+        What is to be known about this data.
+    details : dict
+        JSON-able extras of the task: draws of the probe, confusions.
+    runs : dict of str to mapping
+        Ranked lists by model (retrieval).
+    qrels : Qrels or None
+        The judgements (retrieval).
+    """
+
+    task: str
+    source: str
+    headline: str
+    scores: tuple[Score, ...]
+    units: tuple[str, ...]
+    models: tuple[ModelFacts, ...]
+    protocol: dict[str, str]
+    notes: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+    runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    qrels: Qrels | None = None
+
+
+def in_order(scores: list[Score]) -> tuple[Score, ...]:
+    """Return the scores measure by measure, each in the order in which it first came."""
+    measures = list(dict.fromkeys(score.measure for score in scores))
+    return tuple(score for measure in measures for score in scores if score.measure == measure)

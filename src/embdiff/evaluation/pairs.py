@@ -1,0 +1,62 @@
+"""Pairs: does the similarity of two texts follow the score people gave them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from embdiff.evaluation.encode import encode_one
+from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
+from embdiff.evaluation.pair_files import Pairs, read_pairs
+from embdiff.evaluation.settings import BM25, Settings
+from embdiff.measures.pairs import pair_similarity, score_pairs
+from embdiff.records import Corpus, Score
+
+_NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
+
+
+def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
+    """Read pairs, encode both texts with every model, and correlate."""
+    pairs = read_pairs(path)
+    measures = ("auc", "spearman", "pearson") if pairs.binary else ("spearman", "pearson")
+    facts: list[ModelFacts] = []
+    scores: list[Score] = []
+    if settings.baseline:
+        scores += [_undefined(measure) for measure in measures]
+        facts.append(ModelFacts(BM25, None))
+    texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
+    corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
+    place = {text: row for row, text in enumerate(texts)}
+    left, right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
+    for name in settings.models:
+        vectors, about = encode_one(name, settings.objects, corpus)
+        similarity = pair_similarity(vectors[left], vectors[right], settings.metric)
+        scores += [score_pairs(measure, similarity, pairs.score, name) for measure in measures]
+        facts.append(about)
+    return Outcome(
+        task="pairs",
+        source=pairs.source,
+        headline=f"{len(pairs):,} pairs of texts of {pairs.source}",
+        scores=in_order(scores),
+        units=tuple(map(str, range(len(pairs)))),
+        models=tuple(facts),
+        protocol=_protocol(pairs, settings),
+    )
+
+
+def _undefined(measure: str) -> Score:
+    return Score(measure, (BM25,), math.nan, math.nan, math.nan, math.nan, 0, reason=_NO_VECTORS)
+
+
+def _protocol(pairs: Pairs, settings: Settings) -> dict[str, str]:
+    low, high = float(pairs.score.min()), float(pairs.score.max())
+    kinds = f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
+    return {
+        "columns": pairs.how,
+        "scores": kinds,
+        "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
+        "intervals": "95 %, from the influence of each pair (delta method on Fisher's z; DeLong on the logit for auc)",
+        "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
+    }

@@ -1,0 +1,147 @@
+"""The Evaluation: numbers on labelled data, shown and saved."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embdiff import _files
+from embdiff.corpus.trec import write_qrels, write_run
+from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.evaluation import report
+from embdiff.evaluation.differences import Differences
+from embdiff.evaluation.outcome import Outcome
+from embdiff.records import Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+_FILE = "evaluation.json"
+
+
+class Evaluation:
+    """What `evaluate` found. ``print`` it for the tables.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    differences : tuple of Differences
+    how : str
+        How the task was found.
+    seed : int
+    """
+
+    def __init__(self, outcome: Outcome, differences: Sequence[Differences], how: str, seed: int) -> None:
+        self.outcome, self.differences = outcome, tuple(differences)
+        self._how, self._seed = how, seed
+
+    @property
+    def task(self) -> str:
+        """``retrieval``, ``pairs`` or ``classes``."""
+        return self.outcome.task
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """Every number, with interval, chance level and n."""
+        return self.outcome.scores
+
+    def score(self, measure: str, model: str) -> Score:
+        """Return one number.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is no such measure or model here.
+        """
+        for score in self.scores:
+            if (score.measure, score.models[0]) == (measure, model):
+                return score
+        measures, models = (list(dict.fromkeys(each)) for each in zip(*self._keys(), strict=True))
+        raise UnknownNameError(
+            f"A score must be of a measure and a model of this evaluation: {', '.join(measures)}; {', '.join(models)}. "
+            f"Got {measure!r} and {model!r}. Choose among these."
+        )
+
+    def _keys(self) -> list[tuple[str, str]]:
+        return [(score.measure, score.models[0]) for score in self.scores]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the scores as a data frame, one row each."""
+        import pandas as pd
+
+        return pd.DataFrame([{**score.to_dict(), "model": score.models[0]} for score in self.scores])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-able values (``null`` for what is undefined)."""
+        found = self.outcome
+        return {
+            "evaluation": VERSION,
+            "task": found.task,
+            "task_found": self._how,
+            "source": found.source,
+            "headline": found.headline,
+            "seed": self._seed,
+            "protocol": dict(found.protocol),
+            "models": [facts.to_dict() for facts in found.models],
+            "scores": [score.to_dict() for score in found.scores],
+            "differences": [each.to_dict() for each in self.differences],
+            **found.details,
+            "notes": list(found.notes),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write evaluation.json, values.csv (one value per query, pair or text), and for retrieval TREC's files."""
+        target = free_target(Path(folder))
+        with _files.whole_folder(target) as part:
+            _files.write_text(part / "values.csv", self._values())
+            notes = self._write_trec(part) if self.outcome.runs else []
+            _files.write_json(part / _FILE, {**self.to_dict(), "notes": [*self.outcome.notes, *notes]})
+        return target
+
+    def _values(self) -> str:
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["unit", "measure", "model", "value"])
+        for score in self.scores:
+            for unit, value in zip(self.outcome.units, score.per_query or (), strict=False):
+                writer.writerow([unit, score.measure, score.models[0], "" if value != value else repr(value)])
+        return out.getvalue()
+
+    def _write_trec(self, part: Path) -> list[str]:
+        """Write judgements and runs; ids with white space have no place in these formats, and are told."""
+        assert self.outcome.qrels is not None
+        (part / "runs").mkdir()
+        try:
+            write_qrels(self.outcome.qrels, part / "qrels.txt")
+            for place, (model, run) in enumerate(self.outcome.runs.items(), start=1):
+                write_run(run, part / "runs" / f"{place:02}-{_slug(model)}.run", tag=model)
+        except DataError as error:
+            return [f"The TREC files were not written: {error}"]
+        return []
+
+    def __repr__(self) -> str:
+        return report.text(self.to_dict(), width=100)
+
+
+def free_target(target: Path) -> Path:
+    """Return a folder that may be written: new, empty, or an earlier evaluation.
+
+    Raises
+    ------
+    ParameterError
+        When it holds anything else, which would be lost.
+    """
+    if target.exists() and not (target / _FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise ParameterError(
+            f"The folder of an evaluation must be new, empty, or an earlier one. Got {target}, which holds something "
+            "else. Name another folder with --out."
+        )
+    return target
+
+
+def _slug(model: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in model)[:60]

@@ -1,0 +1,188 @@
+"""Retrieval: which documents a model ranks first for judged queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embdiff.corpus.beir import Collection, read_beir
+from embdiff.corpus.files import shown
+from embdiff.corpus.trec import read_run
+from embdiff.errors import DataError, MissingDependencyError, ParameterError
+from embdiff.evaluation.encode import encode_two, rank, without_direction
+from embdiff.evaluation.lexical import Bm25
+from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
+from embdiff.evaluation.settings import BM25, Settings
+from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
+from embdiff.measures.ranking_scores import RANKING_MEASURES, score_ranking
+from embdiff.records import FloatArray, IntArray, Score
+
+_List = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The judged queries: all of them count, those with a text are asked."""
+
+    collection: Collection
+    queries: tuple[str, ...]
+    texts: tuple[str, ...]
+    places: IntArray
+    judged: Judged
+    name_rank: IntArray
+
+
+def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
+    """Read a BEIR folder, rank with every model, and score against the judgements."""
+    collection = read_beir(folder, qrels)
+    asked = _asked(collection)
+    runs: dict[str, _List] = {}
+    facts: list[ModelFacts] = []
+    scores: list[Score] = []
+    notes = _data_notes(asked)
+
+    def add(about: ModelFacts, rows: IntArray, similarity: FloatArray) -> None:
+        ordered = trec_order(rows, similarity, asked.name_rank)
+        graded = grade(ordered, asked.judged)
+        documents = len(collection.corpus)
+        scores.extend(
+            score_ranking(graded, text, (about.model,), documents=documents, seed=settings.seed)
+            for text in RANKING_MEASURES
+        )
+        runs[about.model] = _as_run(asked, rows, similarity)
+        facts.append(about)
+
+    if settings.baseline:
+        try:
+            add(*_lexical(asked, settings))
+        except MissingDependencyError as error:
+            notes.append(f"The baseline bm25 is left out: {error}")
+    for name in settings.models:
+        about, rows, similarity, note = _dense(name, asked, settings)
+        add(about, rows, similarity)
+        notes.extend(note)
+    for path in settings.runs:
+        add(*_given(path, asked))
+    return Outcome(
+        task="retrieval",
+        source=str(folder),
+        headline=f"{len(asked.queries):,} judged queries, {len(collection.corpus):,} documents of {folder}",
+        scores=in_order(scores),
+        units=asked.queries,
+        models=tuple(facts),
+        protocol=_protocol(collection, settings),
+        notes=tuple(notes),
+        runs=runs,
+        qrels=collection.qrels,
+    )
+
+
+def _asked(collection: Collection) -> _Asked:
+    queries = tuple(collection.qrels.judgements)
+    text_of = dict(zip(collection.queries.ids, collection.queries.items, strict=True))
+    row_of = {name: row for row, name in enumerate(collection.corpus.ids)}
+    return _Asked(
+        collection=collection,
+        queries=queries,
+        texts=tuple(text_of[name] for name in queries if name in text_of),
+        places=np.array([place for place, name in enumerate(queries) if name in text_of], dtype=np.int64),
+        judged=Judged.from_qrels(collection.qrels.judgements, queries, row_of),
+        name_rank=name_ranks(collection.corpus.ids),
+    )
+
+
+def _placed(asked: _Asked, rows: IntArray, similarity: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Put the lists of the queries asked among all judged ones, whose lists stay empty."""
+    if len(rows) == len(asked.queries):
+        return rows, similarity
+    all_rows = np.full((len(asked.queries), rows.shape[1]), -1, dtype=np.int64)
+    all_similarity = np.full(all_rows.shape, np.nan, dtype=np.float32)
+    all_rows[asked.places], all_similarity[asked.places] = rows, similarity
+    return all_rows, all_similarity
+
+
+def _dense(name: str, asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray, list[str]]:
+    corpus = asked.collection.corpus
+    documents, queries, facts = encode_two(name, settings.objects, corpus, asked.texts, queries=True)
+    rows, similarity = rank(queries, documents, settings.depth, settings.metric)
+    lost = [without_direction(vectors, settings.metric) for vectors in (documents, queries)]
+    note = []
+    if any(lost):
+        note.append(
+            f"{name}: {lost[0]:,} documents and {lost[1]:,} queries have a zero vector (no word known): such documents "
+            "are never found, such queries find nothing."
+        )
+    return facts, *_placed(asked, rows, similarity), note
+
+
+def _lexical(asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray]:
+    index = Bm25(asked.collection.corpus.items)
+    rows, scores = index.rank(asked.texts, settings.depth, asked.name_rank)
+    return ModelFacts(BM25, None, about=index.about), *_placed(asked, rows, scores)
+
+
+def _given(path: Path, asked: _Asked) -> tuple[ModelFacts, IntArray, FloatArray]:
+    """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""
+    run = read_run(path)
+    row_of = {name: row for row, name in enumerate(asked.collection.corpus.ids)}
+    unknown = sorted({name for found in run.values() for name in found if name not in row_of})
+    if unknown:
+        raise DataError(
+            f"Every document of a run must be in the collection. Got {shown(unknown, 5)} in {path}. "
+            "Check that the run belongs to this collection."
+        )
+    if not set(run) & set(asked.queries):
+        raise DataError(f"A run must answer judged queries. Got {shown(run, 5)} in {path}. Name another run.")
+    depth = max(len(run.get(name, ())) for name in asked.queries)
+    rows = np.full((len(asked.queries), depth), -1, dtype=np.int64)
+    scores = np.full(rows.shape, np.nan, dtype=np.float32)
+    for place, name in enumerate(asked.queries):
+        found = run.get(name, {})
+        rows[place, : len(found)] = [row_of[document] for document in found]
+        scores[place, : len(found)] = list(found.values())
+    return ModelFacts(f"run:{path.name}", None, about=f"the run {path}"), rows, scores
+
+
+def _as_run(asked: _Asked, rows: IntArray, similarity: FloatArray) -> _List:
+    ids = asked.collection.corpus.ids
+    return {
+        name: {ids[row]: float(value) for row, value in zip(found, values, strict=True) if row >= 0}
+        for name, found, values in zip(asked.queries, rows.tolist(), similarity, strict=True)
+    }
+
+
+def _protocol(collection: Collection, settings: Settings) -> dict[str, str]:
+    return {
+        "document": 'title + " " + text; text alone without a title',
+        "judgements": f"{collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
+        "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
+        "rules": "trec_eval -c: equal scores by document id descending, every judged query counts, a missing one as 0",
+        "intervals": "95 %, queries resampled, documents held fixed",
+        "chance": "all documents in random order (exact expectation)",
+    }
+
+
+def _data_notes(asked: _Asked) -> list[str]:
+    collection = asked.collection
+    pairs = sum(len(grades) for grades in collection.qrels.judgements.values())
+    listed: Sequence[tuple[Sequence[object], str]] = (
+        (collection.empty_documents, "documents are empty; they stay in the collection"),
+        (collection.dangling, f"of {pairs:,} judgements name documents that are not in the collection: not found"),
+        (collection.without_text, "judged queries are not in queries.jsonl: they count as 0"),
+        (collection.unjudged, "queries have no judgement: they are left out"),
+    )
+    return [f"{len(which):,} {words} ({_first(which)})." for which, words in listed if which]
+
+
+def _first(which: Sequence[object]) -> str:
+    named = ["/".join(each) if isinstance(each, tuple) else each for each in which]
+    return shown(named, 5)
+
+
+def refuse_runs(settings: Settings, task: str) -> None:
+    """Refuse run files where there is nothing to rank."""
+    if settings.runs:
+        raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")

@@ -1,0 +1,213 @@
+"""Permutation calibration: what a measure says when the rows of one model are shuffled, and what is left above that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.records import IntArray, Neighbors
+
+PERMUTATIONS = 200
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A measure of two models against shuffled rows.
+
+    Parameters
+    ----------
+    measure : str
+        Text form.
+    models : tuple of str
+    observed : float
+        The value of the rows as they are, s.
+    threshold : float
+        tau: the ceil((1 - alpha) (K + 1))-th smallest of the observed and the K shuffled values (largest, where low
+        values mean agreement).
+    p : float
+        (1 + number of shuffled values at least as extreme as the observed) / (K + 1).
+    calibrated : float
+        max(0, (s - tau) / (best - tau)), in [0, 1]: 0 is no more than shuffled rows reach, 1 the best value possible.
+        NaN where tau is the best value.
+    null_mean, null_sd : float
+        Of the K shuffled values: the chance level of this measure for these two models, and its spread.
+    best : float
+        The value of two models that agree fully.
+    permutations : int
+        K, those with a defined value.
+    alpha : float
+    reason : str or None
+        Why a part is undefined.
+    """
+
+    measure: str
+    models: tuple[str, str]
+    observed: float
+    threshold: float
+    p: float
+    calibrated: float
+    null_mean: float
+    null_sd: float
+    best: float
+    permutations: int
+    alpha: float = 0.05
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
+        raw = {**asdict(self), "models": list(self.models)}
+        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Calibration:
+        """Read back what `to_dict` wrote."""
+        numbers = ("observed", "threshold", "p", "calibrated", "null_mean", "null_sd", "best")
+        floats = {key: math.nan if raw[key] is None else float(raw[key]) for key in numbers}
+        return cls(**{**raw, **floats, "models": tuple(raw["models"])})
+
+
+def calibrate(
+    value: Callable[[IntArray], float],
+    rows: int,
+    models: tuple[str, str],
+    *,
+    measure: str,
+    seed: int,
+    best: float = 1.0,
+    agreement: Literal["high", "low"] = "high",
+    permutations: int = PERMUTATIONS,
+    alpha: float = 0.05,
+) -> Calibration:
+    """Compare a measure of two models with its values after shuffling the rows of the second.
+
+    Parameters
+    ----------
+    value : callable
+        Takes ``order``, an ndarray of int64 of shape (n,) holding every row number once, and returns the measure of A
+        and of B with its rows in that order: ``lambda order: cka(x, y[order])``, or with neighbours
+        ``lambda order: overlap(a, shuffled(b, order)).mean()``.
+    rows : int
+        n, at least 2.
+    models : tuple of str
+    measure : str
+        Text form.
+    seed : int
+        Of the permutations.
+    best : float
+        The value of full agreement.
+    agreement : {"high", "low"}
+        Whether high values mean agreement (similarities) or low ones (distances).
+    permutations : int
+        K, at least 1.
+    alpha : float
+        In (0, 1).
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ParameterError
+        When a number is out of its range, or a value is beyond ``best``.
+
+    References
+    ----------
+    "Revisiting the Platonic Representation Hypothesis: an Aristotelian view", arXiv 2602.14486; Phipson and Smyth 2010
+    (p with the observed value among the shuffled).
+    """
+    _check(rows, permutations, alpha)
+    rng, sign = np.random.default_rng(seed), 1.0 if agreement == "high" else -1.0
+    observed = sign * float(value(np.arange(rows)))
+    null = np.array([sign * float(value(rng.permutation(rows))) for _ in range(permutations)])
+    known = null[~np.isnan(null)]
+    highest = float(np.append(known, -math.inf if math.isnan(observed) else observed).max())
+    if highest > sign * best + 1e-9 * max(1.0, abs(best)):
+        raise ParameterError(
+            f"No value of {measure} may be beyond the best one, {best:g}. Got {sign * highest:g}. "
+            "Pass the value of full agreement as best, and its direction as agreement."
+        )
+    if math.isnan(observed) or not len(known):
+        return _undefined(measure, models, sign * observed, best, len(known), alpha)
+    ordered = np.sort(np.append(known, observed))
+    # Rounded first: 0.95 * 200 must not become 191 through its last digit.
+    threshold = float(ordered[math.ceil(round((1 - alpha) * len(ordered), 9)) - 1])
+    room = sign * best - threshold
+    # Sums in another order differ in the last digits: those are ties.
+    extreme = int(np.count_nonzero(known >= observed - 1e-12 * max(1.0, abs(observed))))
+    return Calibration(
+        measure=measure,
+        models=models,
+        observed=sign * observed,
+        threshold=sign * threshold,
+        p=(1 + extreme) / (len(known) + 1),
+        calibrated=min(1.0, max(0.0, (observed - threshold) / room)) if room > 0 else math.nan,
+        null_mean=sign * float(known.mean()),
+        null_sd=float(known.std(ddof=1)) if len(known) > 1 else math.nan,
+        best=best,
+        permutations=len(known),
+        alpha=alpha,
+        reason=_reason(len(known), permutations, room),
+    )
+
+
+def shuffled(neighbors: Neighbors, order: IntArray) -> Neighbors:
+    """Return the neighbours that a space would have with its rows in another order; nothing is searched again.
+
+    Parameters
+    ----------
+    neighbors : Neighbors, shape (n, k)
+        Of every row: query i is row i.
+    order : ndarray of int64, shape (n,)
+        Every row number once; row i of the shuffled space is row ``order[i]`` of this one.
+
+    Returns
+    -------
+    Neighbors, shape (n, k)
+
+    Raises
+    ------
+    ShapeError
+        When the queries are not the rows, or ``order`` has another length.
+    """
+    n = len(neighbors.rows)
+    if order.shape != (n,) or int(neighbors.rows.max(initial=-1)) >= n:
+        raise ShapeError(
+            f"Shuffling needs the neighbours of every row, and one place for each. Got {n} lists with rows up to "
+            f"{neighbors.rows.max(initial=-1)}, and an order of shape {order.shape}. Search all rows as queries."
+        )
+    place = np.empty(n + 1, dtype=np.int64)
+    place[order] = np.arange(n)
+    place[-1] = -1  # where the pads look
+    return Neighbors(place[neighbors.rows[order]], neighbors.similarity[order], neighbors.metric, neighbors.index)
+
+
+def _check(rows: int, permutations: int, alpha: float) -> None:
+    if rows < 2 or permutations < 1 or not 0.0 < alpha < 1.0:
+        raise ParameterError(
+            "Calibration needs at least 2 rows, 1 permutation and an alpha between 0 and 1. "
+            f"Got {rows}, {permutations} and {alpha:g}. Pass for example 200 permutations and 0.05."
+        )
+
+
+def _undefined(
+    measure: str, models: tuple[str, str], observed: float, best: float, permutations: int, alpha: float
+) -> Calibration:
+    what = "observed value is" if math.isnan(observed) else "values of all shuffled rows are"
+    nan = math.nan
+    reason = f"the {what} undefined"
+    return Calibration(measure, models, observed, nan, nan, nan, nan, nan, best, permutations, alpha, reason)
+
+
+def _reason(known: int, permutations: int, room: float) -> str | None:
+    parts = []
+    if known < permutations:
+        parts.append(f"{permutations - known} of {permutations} shuffled values are undefined and are left out")
+    if room <= 0:
+        parts.append("shuffled rows reach the best value too: there is no calibrated value")
+    return "; ".join(parts) or None

@@ -1,0 +1,151 @@
+"""Canonical correlations of two spaces, after the directions that carry nothing are taken out: SVCCA and PWCCA."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.measures.base import Measure, Parameter
+from embdiff.measures.moments import Doubles, Moments, moments
+
+VARIANCE = 0.99
+RANK = 1e-10  # share of the largest eigenvalue of X'X that float32 vectors can leave in an empty direction
+
+
+def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> float:
+    """Return the mean canonical correlation of the leading principal components of two spaces.
+
+    Centre, keep in each space the fewest principal components that hold ``variance`` of its variance, take the
+    canonical correlations ``rho`` of the two sets: their mean over ``min(components)``.
+
+    Parameters
+    ----------
+    x, y : array of float, shapes (n, d1) and (n, d2)
+    variance : float
+        In (0, 1]. Even at 1, directions below 1e-10 of the largest variance are left out: they are rounding.
+
+    Returns
+    -------
+    float
+        In [0, 1]. NaN unless n > max(d1, d2) (up to there correlations of 1 can be had from any two spaces), and
+        when a space has no spread.
+
+    References
+    ----------
+    Raghu et al. 2017, arXiv 1706.05806.
+    """
+    return mean_correlation(moments(x, y, precision=np.float64), variance)
+
+
+def pwcca(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Return the canonical correlations of two spaces, weighted by how much of the first they account for.
+
+    With the canonical variates ``h_i`` of X (unit length) and the centred columns ``x_j`` of X:
+    ``sum_i a_i rho_i / sum_i a_i``, ``a_i = sum_j |<h_i, x_j>|``.
+
+    Parameters
+    ----------
+    x, y : array of float, shapes (n, d1) and (n, d2)
+
+    Returns
+    -------
+    float
+        In [0, 1]. Not symmetric, and changed by a rotation of X, whose axes enter the weights; unchanged by any
+        invertible linear map of Y. NaN as for `svcca`, and when two or more correlations, but not all, are 1: the
+        weights are then not unique. That is so for any spaces with d1 + d2 > n (so many different rows).
+
+    References
+    ----------
+    Morcos et al. 2018, arXiv 1806.05759, section 3. The released code weights by the space with fewer directions;
+    here, as in the paper, it is always the first.
+    """
+    return weighted_correlation(moments(x, y, precision=np.float64))
+
+
+def mean_correlation(sums: Moments, variance: float = VARIANCE) -> float:
+    """`svcca` of sums made in float64."""
+    if not enough(sums):
+        return math.nan
+    correlations = _correlated(sums, variance)[1]
+    return float(correlations.mean())
+
+
+def weighted_correlation(sums: Moments) -> float:
+    """`pwcca` of sums made in float64."""
+    if not enough(sums):
+        return math.nan
+    variates, correlations, scatter = _correlated(sums, 1.0)
+    if not unique(correlations):
+        return math.nan
+    weights = np.abs(variates.T @ scatter).sum(axis=1)
+    return float(weights @ correlations / weights.sum())
+
+
+def enough(sums: Moments) -> bool:
+    """Whether there are more rows than dimensions, and spread in both spaces."""
+    return sums.n > max(len(sums.x), len(sums.y)) and sums.has_spread
+
+
+def unique(correlations: Doubles) -> bool:
+    """Whether weights can be told: variates that share a correlation of 1 can be turned among themselves at will."""
+    ones = int(np.count_nonzero(correlations > 1 - 1e-9))
+    return ones < 2 or ones == len(correlations)
+
+
+def _correlated(sums: Moments, variance: float) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the maps of X to its canonical variates (d1, m), the correlations (m,) and Xc'Xc (d1, d1)."""
+    xx, yy, xy = sums.centred
+    left, right = _whitening(xx, variance), _whitening(yy, variance)
+    turns, correlations, _ = np.linalg.svd(left.T @ xy @ right, full_matrices=False)
+    # Rounding alone can carry a correlation past 1.
+    return left @ turns, np.minimum(correlations, 1.0), xx
+
+
+def _whitening(scatter: Doubles, variance: float) -> Doubles:
+    """Return W (d, r) with W' scatter W = 1 over the fewest leading directions that hold ``variance`` of it."""
+    values, vectors = np.linalg.eigh(scatter)
+    values, vectors = values[::-1], vectors[:, ::-1]
+    rank = int(np.count_nonzero(values > RANK * values[0]))
+    shares = np.cumsum(values[:rank]) / values[:rank].sum()
+    # A share that reaches the mark up to rounding has reached it.
+    kept = min(rank, int(np.searchsorted(shares, variance - 1e-12)) + 1)
+    whitened: Doubles = vectors[:, :kept] / np.sqrt(values[:kept])
+    return whitened
+
+
+_UNDEFINED = "n <= max(d1, d2), or a space without spread"
+_CHANCE = "mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions"
+
+SVCCA = Measure(
+    name="svcca",
+    function=svcca,
+    summary="mean canonical correlation of the principal components that hold a share of each space's variance",
+    formula="mean_i rho_i, rho the canonical correlations of the leading components of X and Y",
+    needs="two spaces",
+    direction="more alike up to a linear map of the leading components",
+    range=(0.0, 1.0),
+    symmetric=True,
+    invariances=("rotation", "scaling", "shift", "order of the rows"),
+    undefined_when=_UNDEFINED,
+    chance=_CHANCE,
+    reference="Raghu et al. 2017, arXiv 1706.05806",
+    cutoff=False,
+    parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
+)
+PWCCA = Measure(
+    name="pwcca",
+    function=pwcca,
+    summary="canonical correlations weighted by how much of the first space they account for",
+    formula="sum_i a_i rho_i / sum_i a_i, a_i = sum_j |<h_i, x_j>|, h_i the canonical variates of X",
+    needs="two spaces",
+    direction="more of the first space is a linear map of the second",
+    range=(0.0, 1.0),
+    symmetric=False,
+    invariances=("any invertible linear map of the second space", "scaling", "shift", "order of the rows"),
+    undefined_when=_UNDEFINED + "; two or more correlations, but not all, are 1 (as for d1 + d2 > n)",
+    chance=_CHANCE,
+    reference="Morcos et al. 2018, arXiv 1806.05759",
+    cutoff=False,
+)

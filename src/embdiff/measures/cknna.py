@@ -1,0 +1,206 @@
+"""Kernel alignment of nearest neighbours only (CKNNA), on sparse lists: time and memory O(n k)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.base import Measure
+from embdiff.measures.jackknife import groups, jackknife
+from embdiff.records import Neighbors, Score
+
+SHUFFLES = 20  # random orders whose mean is the chance level
+_Doubles = npt.NDArray[np.float64]
+_Rows = npt.NDArray[np.int64]
+
+
+def cknna(a: Neighbors, b: Neighbors) -> float:
+    """Return the centred kernel nearest-neighbour alignment: `cka` where only shared neighbours count.
+
+    ``g(K, L) / sqrt(g(K, K) g(L, L))``: g is the unbiased HSIC (see `embdiff.measures.cka.cka`) of the similarities
+    in both spaces, every pair (i, j) set to 0 unless j is among the k nearest of i in both; g(K, K) has the
+    neighbours of the first space alone.
+
+    Parameters
+    ----------
+    a, b : Neighbors, shape (n, k)
+        Query i is row i of the corpus, its own row left out; metric cosine or ip; -1 pads.
+
+    Returns
+    -------
+    float
+        1 for equal lists and similarities; around 0 for unrelated ones, also below. Never clipped. NaN below 4 rows,
+        for k below 2, and when g(K, K) or g(L, L) is not positive.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When the lists differ in shape, hold a row that is not there or is the query itself, or are of metric l2.
+
+    Notes
+    -----
+    As in the code of the reference, the masks are not made symmetric: the trace counts pairs that are neighbours both
+    ways, and the term 1'KL1 changes a little when the spaces are exchanged. Its constant 1e-6 in the denominator is
+    left out.
+
+    References
+    ----------
+    Huh et al. 2024, arXiv 2405.07987 and github.com/minyoungg/platonic-rep; Song et al., JMLR 13 (2012) 1393.
+    """
+    left, right = _pair(a, b)
+    return _aligned(left, right) if a.k >= 2 else math.nan
+
+
+def score_cknna(a: Neighbors, b: Neighbors, models: tuple[str, str], *, seed: int) -> Score:
+    """Return the CKNNA of two models' neighbours with interval and chance level.
+
+    Parameters
+    ----------
+    a, b : Neighbors, shape (n, k)
+        As for `cknna`.
+    models : tuple of str
+    seed : int
+        Of the jackknife's groups and of the random orders.
+
+    Returns
+    -------
+    Score
+        ``cknna@k``; n is the number of rows. Chance is the mean over 20 random orders of the rows. The jackknife leaves
+        rows out of lists already made: it does not search again among the others.
+    """
+    left, right = _pair(a, b)
+    value = _aligned(left, right) if a.k >= 2 else math.nan
+    without = []
+    for part in groups(left.n, seed=seed):
+        kept = np.ones(left.n, dtype=np.bool_)
+        kept[part] = False
+        without.append(_aligned(left.only(kept), right.only(kept)))
+    low, high, method = jackknife(value, without, CKNNA.range)
+    rng = np.random.default_rng(seed)
+    known = math.isfinite(value)
+    chances = [_aligned(left, right.reordered(rng.permutation(left.n))) for _ in range(SHUFFLES)] if known else []
+    return Score(
+        measure=f"cknna@{a.k}",
+        models=models,
+        value=value,
+        low=low,
+        high=high,
+        chance=float(np.mean(chances)) if known else math.nan,
+        n=left.n,
+        interval=method,
+        reason=None if known else _why(left.n, a.k),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Sparse:
+    """An n x n matrix without diagonal: ``values[m]`` at the pair ``codes[m] = i n + j``, codes ascending."""
+
+    n: int
+    codes: _Rows
+    values: _Doubles
+
+    @classmethod
+    def of(cls, neighbors: Neighbors) -> _Sparse:
+        n = len(neighbors.rows)
+        i, place = np.nonzero(neighbors.rows >= 0)
+        codes = i * n + neighbors.rows[i, place]
+        order = np.argsort(codes)
+        return cls(n, codes[order], neighbors.similarity[i, place].astype(np.float64)[order])
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> _Sparse:
+        """Leave rows out and number the others anew."""
+        number = np.cumsum(kept) - 1
+        i, j = np.divmod(self.codes, self.n)
+        both = kept[i] & kept[j]
+        count = int(np.count_nonzero(kept))
+        return _Sparse(count, number[i[both]] * count + number[j[both]], self.values[both])
+
+    def reordered(self, order: _Rows) -> _Sparse:
+        """Give row i the number ``order[i]``."""
+        i, j = np.divmod(self.codes, self.n)
+        codes = order[i] * self.n + order[j]
+        sorting = np.argsort(codes)
+        return _Sparse(self.n, codes[sorting], self.values[sorting])
+
+
+def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
+    if a.rows.shape != b.rows.shape:
+        raise ShapeError(
+            "Two lists of neighbours must have one shape (n, k). "
+            f"Got {a.rows.shape} and {b.rows.shape}. Search the same rows with the same k."
+        )
+    for lists in (a, b):
+        check_every_row(lists)
+        if lists.metric == "l2":
+            raise ParameterError(
+                "The metric of cknna must be cosine or ip: it aligns inner products. Got l2. "
+                "Search with the metric cosine."
+            )
+    return _Sparse.of(a), _Sparse.of(b)
+
+
+def check_every_row(lists: Neighbors) -> None:
+    """Refuse lists whose queries are not the rows of the corpus, own row left out.
+
+    Raises
+    ------
+    ParameterError
+        When a list holds a row number from n on, or the query's own.
+    """
+    n = len(lists.rows)
+    wrong = (lists.rows >= n) | (lists.rows == np.arange(n)[:, None])
+    if wrong.any():
+        at = int(np.flatnonzero(wrong.any(axis=1))[0])
+        raise ParameterError(
+            f"Each of the {n} queries must be the row of its number, its own row left out. "
+            f"Got {lists.rows[at].tolist()} as the neighbours of row {at}. "
+            "Search every row of the corpus, leaving each out of its own list."
+        )
+
+
+def _aligned(a: _Sparse, b: _Sparse) -> float:
+    _, in_a, in_b = np.intersect1d(a.codes, b.codes, assume_unique=True, return_indices=True)
+    both = _hsic(a.n, a.codes[in_a], a.values[in_a], b.values[in_b])
+    below = _hsic(a.n, a.codes, a.values, a.values), _hsic(b.n, b.codes, b.values, b.values)
+    return both / math.sqrt(below[0] * below[1]) if min(below) > 0 else math.nan
+
+
+def _hsic(n: int, codes: _Rows, k: _Doubles, l: _Doubles) -> float:  # noqa: E741 - the letters of the formula
+    """Return the unbiased HSIC of two sparse matrices at the same pairs; NaN below 4 rows."""
+    if n < 4:
+        return math.nan
+    i, j = np.divmod(codes, n)
+    back = j * n + i
+    place = np.minimum(np.searchsorted(codes, back), max(0, len(codes) - 1))
+    mutual = codes[place] == back if len(codes) else np.zeros(0, dtype=np.bool_)
+    trace = float(k[mutual] @ l[place[mutual]])
+    across = float(np.bincount(j, weights=k, minlength=n) @ np.bincount(i, weights=l, minlength=n))
+    totals = float(k.sum() * l.sum())
+    return (trace + totals / ((n - 1) * (n - 2)) - 2 * across / (n - 2)) / (n * (n - 3))
+
+
+def _why(n: int, k: int) -> str:
+    if n < 4 or k < 2:
+        return f"there must be at least 4 rows and 2 neighbours, there are {n} and {k}"
+    return "the similarities of the neighbours in one space do not vary"
+
+
+CKNNA = Measure(
+    name="cknna",
+    function=cknna,
+    summary="kernel alignment counted over shared nearest neighbours only",
+    formula="g(K, L) / sqrt(g(K, K) g(L, L)), g the unbiased HSIC over pairs that are neighbours in both",
+    needs="two neighbors of every row",
+    direction="more alike neighbourhoods",
+    range=(-math.inf, math.inf),
+    symmetric=False,
+    invariances=("rotation", "scaling", "order of the rows", "order of the neighbours within a list"),
+    undefined_when="fewer than 4 rows, k below 2, or neighbours' similarities that do not vary",
+    chance="mean over 20 random orders of the rows; near 0",
+    reference="Huh et al. 2024, arXiv 2405.07987",
+)

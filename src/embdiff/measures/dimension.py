@@ -1,0 +1,168 @@
+"""How many directions the rows of a space really fill around each row: intrinsic dimension from two neighbours."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.base import Measure
+from embdiff.measures.cknna import check_every_row
+from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.moments import Doubles, check_space
+from embdiff.measures.row_pairs import squared_distances, unit_rows
+from embdiff.records import Neighbors, Score, Space
+
+DISCARDED = 0.1  # share of the largest ratios left out of the fit, as published
+FEWEST = 10  # ratios: below, nine tenths of them are no line
+
+_Rows = npt.NDArray[np.int64]
+
+
+def intrinsic_dimension(x: npt.ArrayLike, a: Neighbors) -> float:
+    """Return the TwoNN estimate of the intrinsic dimension: the slope of ``-log(1 - F(m))`` over ``log m``.
+
+    ``m = r2 / r1`` is the ratio of the distances to the second and first neighbour; F is the share of rows with a
+    ratio up to it, and the line goes through the origin. The tenth of rows with the largest ratios is left out.
+
+    Parameters
+    ----------
+    x : array of float, shape (n, d)
+        For the metric cosine they are scaled to length 1.
+    a : Neighbors, shape (n, k)
+        Nearest rows of each row, its own left out; metric cosine or l2; k at least 2, more where rows repeat.
+
+    Returns
+    -------
+    float
+        At least 0. Equal rows count once, and as one neighbour: a distance of 0 has no ratio. Rows whose list is too
+        short to find two different neighbours are left out too. NaN when fewer than 10 rows are left, or all
+        ratios are 1.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When x and the lists do not fit together, k is below 2, or the metric is ip (not a distance).
+
+    References
+    ----------
+    Facco, d'Errico, Rodriguez and Laio, Sci. Rep. 7 (2017) 12140.
+    """
+    return _slope(_log_ratios(x, a))
+
+
+def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> Score:
+    """Return the intrinsic dimension with interval.
+
+    Parameters
+    ----------
+    a : Space
+    neighbors : Neighbors, shape (n, k)
+        As for `intrinsic_dimension`.
+    seed : int
+        Of the jackknife's groups.
+
+    Returns
+    -------
+    Score
+        n is the number of rows used; ``reason`` says how many were left out. The jackknife leaves rows out of the fit
+        and holds neighbours fixed. There is no chance level.
+    """
+    ratios = _log_ratios(a.vectors, neighbors)
+    value = _slope(ratios)
+    without = [_slope(np.delete(ratios, part)) for part in groups(len(ratios), seed=seed)]
+    low, high, method = jackknife(value, without, INTRINSIC_DIMENSION.range)
+    out = len(a.ids) - len(ratios)
+    note = f"{out} of {len(a.ids)} rows repeat another, or have no two different neighbours, and are left out"
+    why = "" if math.isfinite(value) else f"undefined: {INTRINSIC_DIMENSION.undefined_when}"
+    return Score(
+        measure=INTRINSIC_DIMENSION.name,
+        models=(a.model,),
+        value=value,
+        low=low,
+        high=high,
+        chance=math.nan,
+        n=len(ratios),
+        interval=method,
+        reason="; ".join(filter(None, (why, note if out else ""))) or None,
+    )
+
+
+def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> Doubles:
+    """Return log(r2 / r1) of the rows that have both, one of each set of equal rows."""
+    vectors = check_space(x)
+    _check(len(vectors), a)
+    if a.metric == "cosine":
+        vectors, empty = unit_rows(vectors)
+        if empty:
+            raise ParameterError(
+                f"Every row must have a direction for the metric cosine. Got {empty} rows of length 0. "
+                "Leave them out, or search with l2."
+            )
+    _, first, codes = np.unique(vectors, axis=0, return_index=True, return_inverse=True)
+    rows = np.sort(first).astype(np.int64)
+    near, next_ = _two_different(rows, a.rows[rows], codes.ravel().astype(np.int64))
+    kept = next_ >= 0
+    rows, near, next_ = rows[kept], near[kept], next_[kept]
+    lengths = np.stack([squared_distances(vectors, rows, near), squared_distances(vectors, rows, next_)])
+    # Lists are ordered by rounded similarity: of two that round alike either may be the nearer.
+    lengths.sort(axis=0)
+    ratios: Doubles = 0.5 * np.log(lengths[1] / lengths[0])
+    return ratios
+
+
+def _two_different(rows: _Rows, lists: _Rows, codes: _Rows) -> tuple[_Rows, _Rows]:
+    """Return the first row of each list that differs from the query, and the next that differs from both; -1: none."""
+    code = np.where(lists >= 0, codes[lists], -1)
+    usable = (lists >= 0) & (code != codes[rows][:, None])
+    near, met = _first(lists, usable)
+    next_, _ = _first(lists, usable & (code != code[np.arange(len(rows)), met][:, None]))
+    return near, next_
+
+
+def _first(lists: _Rows, usable: npt.NDArray[np.bool_]) -> tuple[_Rows, _Rows]:
+    place = usable.argmax(axis=1)
+    at = np.arange(len(lists))
+    return np.where(usable[at, place], lists[at, place], -1), place
+
+
+def _slope(ratios: Doubles) -> float:
+    n = len(ratios)
+    if n < FEWEST:
+        return math.nan
+    kept = np.sort(ratios)[: int(n * (1 - DISCARDED))]
+    below = float(kept @ kept)
+    height = -np.log1p(-np.arange(1, len(kept) + 1) / n)
+    return float(kept @ height) / below if below > 0 else math.nan
+
+
+def _check(n: int, a: Neighbors) -> None:
+    if len(a.rows) != n:
+        raise ShapeError(f"There must be one list for each of the {n} rows. Got {len(a.rows)}. Search every row.")
+    if a.metric == "ip":
+        raise ParameterError(
+            "The metric of intrinsic_dimension must be cosine or l2: an inner product is no distance. Got ip. "
+            "Search with l2."
+        )
+    if a.k < 2:
+        raise ParameterError(f"intrinsic_dimension must have at least 2 neighbours. Got k = {a.k}. Raise k.")
+    check_every_row(a)
+
+
+INTRINSIC_DIMENSION = Measure(
+    name="intrinsic_dimension",
+    function=intrinsic_dimension,
+    summary="number of directions that the rows fill around each row (TwoNN)",
+    formula="slope through the origin of -log(1 - F(m)) over log m, m = r2 / r1, largest tenth left out",
+    needs="one space + neighbors",
+    direction="more directions are filled",
+    range=(0.0, math.inf),
+    symmetric=True,
+    invariances=("rotation", "scaling", "order of the rows", "repeated rows, when lists are long enough"),
+    undefined_when="fewer than 10 different rows with two different neighbours, or all ratios are 1",
+    chance="none: it describes one space; d for a ball of d dimensions and many rows",
+    reference="Facco, d'Errico, Rodriguez and Laio 2017, Sci. Rep. 7:12140",
+    cutoff=False,
+)

@@ -1,0 +1,213 @@
+"""Scores of the geometry of two spaces: one pass for the values, one for the intervals, whatever is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.alignment_distance import PROCRUSTES, SHAPE_ANGLE, angle, distance
+from embdiff.measures.base import Measure, MeasureSpec
+from embdiff.measures.cca import PWCCA, SVCCA, VARIANCE, mean_correlation, weighted_correlation
+from embdiff.measures.cka import CKA, CKA_BIASED, FEWEST, biased, biased_chance, debiased
+from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.moments import Floating, Moments, Pass, check_pair
+from embdiff.records import Score, Space
+
+SHUFFLES = 5  # random orders whose mean is a chance level: a sum over n rows hardly varies between them
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How a measure follows from sums: its value, its chance level (None: by random orders), its precision."""
+
+    measure: Measure
+    value: Callable[[Moments], float]
+    chance: Callable[[Moments], float] | None
+    exact: bool = False
+
+
+_KINDS = {
+    kind.measure.name: kind
+    for kind in (
+        _Kind(CKA, debiased, lambda _: 0.0),
+        _Kind(CKA_BIASED, biased, biased_chance),
+        _Kind(PROCRUSTES, distance, None),
+        _Kind(SHAPE_ANGLE, angle, None),
+        # A product in float32 loses directions that vary by less than 3e-4 of the largest.
+        _Kind(SVCCA, mean_correlation, None, exact=True),
+        _Kind(PWCCA, weighted_correlation, None, exact=True),
+    )
+}
+GEOMETRY = tuple(_KINDS)
+
+
+def score_geometry(
+    a: Space, b: Space, *, seed: int, measures: Sequence[str] = GEOMETRY, variance: float = VARIANCE
+) -> tuple[Score, ...]:
+    """Return measures of the geometry of two spaces, each with n, interval and chance level.
+
+    Parameters
+    ----------
+    a, b : Space, vectors of shapes (n, d1) and (n, d2)
+        Of the same ids in the same order.
+    seed : int
+        Of the jackknife's groups and of the random orders.
+    measures : sequence of str
+        Any of ``cka``, ``cka_biased``, ``procrustes``, ``shape_angle``, ``svcca``, ``pwcca``.
+    variance : float
+        Share of the variance that ``svcca`` keeps.
+
+    Returns
+    -------
+    tuple of Score
+        In the order asked for. Intervals by a jackknife over 20 groups of rows. Chance is 0 for ``cka`` and exact for
+        ``cka_biased``; for the others the mean over 5 random orders of the rows, a pass for each.
+
+    Raises
+    ------
+    ShapeError
+        When the spaces are not of the same ids.
+    ParameterError
+        When a measure is none of these.
+    """
+    kinds = [_kind(name, variance) for name in measures]
+    x, y = _checked(a, b)
+    rows = Pass.over(x, y, np.float64 if any(kind.exact for kind in kinds) else None)
+    total = rows.moments()
+    values = [kind.value(total) for kind in kinds]
+    without: list[list[float]] = [[] for _ in kinds]
+    for part in groups(total.n, seed=seed):
+        rest = total - rows.moments(part)
+        for kind, values_left in zip(kinds, without, strict=True):
+            values_left.append(kind.value(rest))
+    chances = _chances(kinds, rows, total, seed)
+    return tuple(
+        _score(kind, (a.model, b.model), total, value, left_out, chance, variance)
+        for kind, value, left_out, chance in zip(kinds, values, without, chances, strict=True)
+    )
+
+
+def score_cka(a: Space, b: Space, *, seed: int) -> Score:
+    """Return ``cka`` as `score_geometry` does."""
+    return score_geometry(a, b, seed=seed, measures=("cka",))[0]
+
+
+def score_cka_biased(a: Space, b: Space, *, seed: int) -> Score:
+    """Return ``cka_biased`` as `score_geometry` does; the interval keeps the bias: see the chance level."""
+    return score_geometry(a, b, seed=seed, measures=("cka_biased",))[0]
+
+
+def score_procrustes(a: Space, b: Space, *, seed: int) -> Score:
+    """Return ``procrustes`` as `score_geometry` does."""
+    return score_geometry(a, b, seed=seed, measures=("procrustes",))[0]
+
+
+def score_shape_angle(a: Space, b: Space, *, seed: int) -> Score:
+    """Return ``shape_angle`` as `score_geometry` does."""
+    return score_geometry(a, b, seed=seed, measures=("shape_angle",))[0]
+
+
+def score_svcca(a: Space, b: Space, *, variance: float = VARIANCE, seed: int) -> Score:
+    """Return ``svcca(variance=...)`` as `score_geometry` does."""
+    return score_geometry(a, b, seed=seed, measures=("svcca",), variance=variance)[0]
+
+
+def score_pwcca(a: Space, b: Space, *, seed: int) -> Score:
+    """Return ``pwcca`` as `score_geometry` does."""
+    return score_geometry(a, b, seed=seed, measures=("pwcca",))[0]
+
+
+def same_rows(a: Space, b: Space) -> None:
+    """Refuse two spaces that are not of the same ids in the same order.
+
+    Raises
+    ------
+    ShapeError
+        With the first row that differs.
+    """
+    if a.ids == b.ids:
+        return
+    shorter = min(len(a.ids), len(b.ids))
+    at = next((row for row in range(shorter) if a.ids[row] != b.ids[row]), shorter)
+    raise ShapeError(
+        f"Two spaces must hold the same ids in the same order. Got {len(a.ids)} ids in {a.model} and {len(b.ids)} in "
+        f"{b.model}, which differ from row {at} on. Encode the same items with both models."
+    )
+
+
+def _checked(a: Space, b: Space) -> tuple[Floating, Floating]:
+    same_rows(a, b)
+    return check_pair(a.vectors, b.vectors)
+
+
+def _kind(name: str, variance: float) -> _Kind:
+    if name not in _KINDS:
+        raise ParameterError(
+            f"A measure of the geometry of two spaces must be one of {', '.join(GEOMETRY)}. Got {name!r}. "
+            "Take one of these."
+        )
+    kind = _KINDS[name]
+    if name == "svcca":
+        return _Kind(kind.measure, lambda sums: mean_correlation(sums, variance), kind.chance, kind.exact)
+    return kind
+
+
+def _chances(kinds: Sequence[_Kind], rows: Pass, total: Moments, seed: int) -> list[float]:
+    """Take closed forms where there are any; else the mean over random orders, one pass for all measures together."""
+    drawn: list[list[float]] = [[] for _ in kinds]
+    rng = np.random.default_rng(seed)
+    for _ in range(SHUFFLES if any(kind.chance is None for kind in kinds) and total.has_spread else 0):
+        shuffled = rows.moments(partner=rng.permutation(total.n))
+        for kind, values in zip(kinds, drawn, strict=True):
+            if kind.chance is None:
+                values.append(kind.value(shuffled))
+    return [
+        (float(np.mean(values)) if values else math.nan) if kind.chance is None else kind.chance(total)
+        for kind, values in zip(kinds, drawn, strict=True)
+    ]
+
+
+def _score(
+    kind: _Kind,
+    models: tuple[str, str],
+    total: Moments,
+    value: float,
+    without: list[float],
+    chance: float,
+    variance: float,
+) -> Score:
+    known = math.isfinite(value)
+    low, high, method = jackknife(value, without, kind.measure.range)
+    parameters = {"variance": variance} if kind.measure is SVCCA else {}
+    return Score(
+        measure=str(MeasureSpec(kind.measure, None, parameters)),
+        models=models,
+        value=value,
+        low=low,
+        high=high,
+        chance=chance if known else math.nan,
+        n=total.n,
+        interval=method,
+        reason=_no_interval(method) if known else _why(kind, total),
+    )
+
+
+def _no_interval(method: str) -> str | None:
+    return "there is no interval: without some of the rows the value is undefined" if method == "none" else None
+
+
+def _why(kind: _Kind, total: Moments) -> str:
+    """Say why a value is undefined."""
+    largest = max(len(total.x), len(total.y))
+    if kind.exact and total.n <= largest:
+        return f"there must be more rows than dimensions, there are {total.n} rows of up to {largest} dimensions"
+    fewest = FEWEST if kind.measure is CKA else 2
+    if total.n < fewest:
+        return f"there must be at least {fewest} rows, there are {total.n}"
+    if kind.measure is PWCCA and total.has_spread:
+        return "two or more canonical correlations are 1: there are too few rows for their weights to be unique"
+    return "the rows of a space are all equal, or all equally far apart"

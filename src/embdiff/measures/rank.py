@@ -1,0 +1,268 @@
+"""Two lists compared place by place: overlap at every depth, rank similarity, Kendall's tau on the common rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.base import Measure
+from embdiff.measures.inference import Doubles
+from embdiff.records import IntArray, Neighbors
+
+_CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
+
+
+class Matches(NamedTuple):
+    """Every row that two lists of one query have in common; all arrays (m,), sorted by query."""
+
+    query: IntArray
+    left: IntArray  # its place in the first list, from 0
+    right: IntArray  # its place in the second list, from 0
+
+
+def overlap_curve(a: Neighbors, b: Neighbors) -> Doubles:
+    """Return, per query, the overlap at every depth: ``|A_1:d n B_1:d| / d``.
+
+    Parameters
+    ----------
+    a, b : Neighbors, shape (q, k)
+        Lists of the same queries, closest first; the rows within a list are distinct, -1 pads at the end.
+
+    Returns
+    -------
+    ndarray of float64, shape (q, k)
+        In [0, 1]; column d - 1 is ``overlap@d``. NaN where both lists are empty.
+
+    Raises
+    ------
+    ShapeError
+        When the lists differ in shape, or k is 0.
+
+    References
+    ----------
+    Webber, Moffat and Zobel 2010, ACM TOIS 28(4), section 2.4 (agreement at depth d).
+    """
+    out = np.empty(a.rows.shape)
+    for part, left, right in blocks(a, b):
+        out[part] = shared_at_depth(left.rows, right.rows)
+    out /= np.arange(1, a.k + 1)
+    out[lengths(a) + lengths(b) == 0] = np.nan
+    return out
+
+
+def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
+    """Return, per query, how close the places of the common rows are, early places counting most.
+
+    ``(1 / H_m) sum 2 / ((1 + |i - j|) (i + j))`` over the m common rows, i and j their places from 1 in the two
+    lists, H_m = 1 + 1/2 + ... + 1/m.
+
+    Parameters
+    ----------
+    a, b : Neighbors, shape (q, k)
+        As for `overlap_curve`.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        In [0, 1]; 0 without common rows, NaN where both lists are empty. It is normalised by the number of *common*
+        rows: one shared row, first in both lists, gives 1. Show it with the overlap.
+
+    Raises
+    ------
+    ShapeError
+        When the lists differ in shape, or k is 0.
+
+    References
+    ----------
+    Wang et al. 2022, "Measuring similarity of word embeddings by their neighborhoods"; as in ReSi (Klabunde et al.).
+    """
+    harmonic = np.concatenate([[1.0], np.cumsum(1 / np.arange(1, a.k + 1))])  # H_0 = 1: nothing in common gives 0
+    out = np.empty(len(a.rows))
+    for part, one, two in blocks(a, b):
+        found, q = matches(one.rows, two.rows), len(one.rows)
+        weight = place_weight(found.left + 1, found.right + 1)
+        common = np.bincount(found.query, minlength=q)
+        out[part] = np.bincount(found.query, weight, minlength=q) / harmonic[common]
+    np.minimum(out, 1.0, out=out)  # rounding in the last digit
+    out[lengths(a) + lengths(b) == 0] = np.nan
+    return out
+
+
+def place_weight(i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> Doubles:
+    """Return ``2 / ((1 + |i - j|) (i + j))`` of two places from 1: the weight that rank similarity gives a row."""
+    out: Doubles = 2.0 / ((1 + np.abs(i - j)) * (i + j))
+    return out
+
+
+def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
+    """Return, per query, Kendall's tau-b of the order of the common rows.
+
+    ``(C - D) / sqrt((P - T_a) (P - T_b))`` over the P = m (m - 1) / 2 pairs of the m common rows: C in the same order
+    in both lists, D in opposite order, T tied in that list. Neighbours of a list with equal similarity are tied: the
+    order they are listed in (by row number) says nothing about the model.
+
+    Parameters
+    ----------
+    a, b : Neighbors, shape (q, k)
+        As for `overlap_curve`.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        In [-1, 1]; NaN with fewer than 2 common rows, or where all common rows are tied in a list.
+
+    Raises
+    ------
+    ShapeError
+        When the lists differ in shape, or k is 0.
+
+    References
+    ----------
+    Kendall, "The treatment of ties in ranking problems", Biometrika 33 (1945) 239.
+    """
+    out = np.full(len(a.rows), np.nan)
+    for part, one, two in blocks(a, b):
+        out[part] = _tau(matches(one.rows, two.rows), _tied_places(one), _tied_places(two))
+    return out
+
+
+def truncated(neighbors: Neighbors, depth: int) -> Neighbors:
+    """Return the first ``depth`` neighbours of each list, shape (q, depth).
+
+    Raises
+    ------
+    ParameterError
+        When ``depth`` is not between 1 and k.
+    """
+    if not 1 <= depth <= neighbors.k:
+        raise ParameterError(
+            f"A depth must be between 1 and {neighbors.k}, the length of the lists. Got {depth}. "
+            "Search with a larger k, or ask for fewer neighbours."
+        )
+    return Neighbors(neighbors.rows[:, :depth], neighbors.similarity[:, :depth], neighbors.metric, neighbors.index)
+
+
+def lengths(neighbors: Neighbors) -> IntArray:
+    """Return how many neighbours each list really has, shape (q,)."""
+    out: IntArray = np.count_nonzero(neighbors.rows >= 0, axis=1)
+    return out
+
+
+def blocks(a: Neighbors, b: Neighbors) -> Iterator[tuple[slice, Neighbors, Neighbors]]:
+    """Cut two answers into parts of some queries each, after checking that they fit together."""
+    if a.rows.shape != b.rows.shape or a.k == 0:
+        raise ShapeError(
+            "Two lists of neighbours must have one shape (q, k), k at least 1. "
+            f"Got {a.rows.shape} and {b.rows.shape}. Search the same queries with the same k."
+        )
+    step = max(1, _CHUNK // a.k)
+    for start in range(0, len(a.rows), step):
+        part = slice(start, start + step)
+        one, two = (Neighbors(n.rows[part], n.similarity[part], n.metric, n.index) for n in (a, b))
+        yield part, one, two
+
+
+def shared_at_depth(a: IntArray, b: IntArray) -> IntArray:
+    """Return how many rows the first d of two lists share, for every d from 1; all arrays (q, k)."""
+    found, (q, k) = matches(a, b), a.shape
+    depth = found.query * k + np.maximum(found.left, found.right)
+    return np.bincount(depth, minlength=q * k).reshape(q, k).cumsum(axis=1)
+
+
+def matches(a: IntArray, b: IntArray) -> Matches:
+    """Find the rows that two lists (q, k) have in common, by sorting both together.
+
+    One number holds the row, and below it the list and the place: rows in both lists come to stand side by side.
+    """
+    places = np.arange(a.shape[1])
+    bits = max(1, int(places[-1]).bit_length())  # of a place; one bit more says which list
+    highest = max(int(a.max(initial=0)), int(b.max(initial=0)), 2 << bits) + 1
+    small = highest << (bits + 1) < 2**31
+    dtype: type[np.signedinteger[Any]] = np.int32 if small else np.int64
+    keys = np.empty((len(a), 2 * a.shape[1]), dtype=dtype)
+    for rows, half, side in ((a, slice(None, a.shape[1]), 0), (b, slice(a.shape[1], None), 1 << bits)):
+        # Each pad gets a negative row of its own, so that it matches nothing.
+        named = np.where(rows < 0, -1 - side - places, rows) if (rows < 0).any() else rows
+        keys[:, half] = np.left_shift(named, bits + 1) + (side + places)
+    keys.sort(axis=1)
+    differs = keys[:, 1:] ^ keys[:, :-1]
+    # Below 0 one of the two is a pad.
+    flat = np.flatnonzero((differs >= 0) & (differs < 2 << bits))
+    query = flat // differs.shape[1]
+    at, mask = flat + query, (1 << bits) - 1  # a line of keys is one longer than a line of their differences
+    every = keys.reshape(-1)
+    return Matches(query, (every[at] & mask).astype(np.int64), (every[at + 1] & mask).astype(np.int64))
+
+
+def _tied_places(neighbors: Neighbors) -> IntArray:
+    """Return the place from 0 of each neighbour, the first place of its run for those of equal similarity; (q, k)."""
+    places = np.broadcast_to(np.arange(neighbors.k), neighbors.rows.shape).copy()
+    places[:, 1:][neighbors.similarity[:, 1:] == neighbors.similarity[:, :-1]] = 0
+    return np.maximum.accumulate(places, axis=1)
+
+
+def _tau(found: Matches, left: IntArray, right: IntArray) -> Doubles:
+    """Tau-b per query; the queries with most in common come first, so that each step works on a full rectangle."""
+    common = np.bincount(found.query, minlength=len(left))
+    order = np.argsort(-common, kind="stable")
+    at = np.empty_like(order)
+    at[order] = np.arange(len(order))
+    starts = np.concatenate([[0], np.cumsum(common)])
+    row = np.arange(len(found.query)) - starts[found.query]
+    widest = int(common.max(initial=0))
+    x, y = (np.zeros((widest, len(left)), dtype=np.int32) for _ in range(2))
+    x[row, at[found.query]] = left[found.query, found.left]
+    y[row, at[found.query]] = right[found.query, found.right]
+    reaching = len(left) - np.cumsum(np.bincount(common, minlength=widest + 1))  # queries with more than so many
+    counts = np.zeros((3, len(left)), dtype=np.int64)  # C - D, and the pairs not tied in the one and the other list
+    for last in range(1, widest):
+        full = reaching[last]
+        one, two = (_signs(places[last, :full], places[:last, :full]) for places in (x, y))
+        for count, part in zip(counts, (one * two, one != 0, two != 0), strict=True):
+            count[:full] += part.sum(axis=0, dtype=np.int32)
+    product = counts[1].astype(np.float64) * counts[2]
+    tau = np.full(len(left), np.nan)
+    np.divide(counts[0], np.sqrt(product), out=tau, where=product > 0)
+    out: Doubles = np.clip(tau, -1.0, 1.0)[at]
+    return out
+
+
+def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
+    """Sign of the difference, as bytes: several times faster than np.sign."""
+    return (one > others).view(np.int8) - (one < others).view(np.int8)
+
+
+_IN_ORDER = ("order of the queries", "rotation, scaling and (l2) shift of either space")
+
+RANK_SIMILARITY = Measure(
+    name="rank_similarity",
+    function=rank_similarity,
+    summary="how close the places of the common neighbours are, early places counting most; read it with overlap",
+    formula="(1 / H_m) sum over the m common rows of 2 / ((1 + |i - j|) (i + j)), i and j their places",
+    needs="two ordered neighbors",
+    direction="common neighbours stand at closer places",
+    range=(0.0, 1.0),
+    symmetric=True,
+    invariances=_IN_ORDER,
+    undefined_when="both lists of a query are empty",
+    chance="exact expectation over the hypergeometric number m of common rows, at random places",
+    reference="Wang et al. 2022; ReSi (Klabunde et al. 2024)",
+)
+KENDALL_TAU = Measure(
+    name="kendall_tau",
+    function=kendall_tau,
+    summary="whether the common neighbours stand in the same order: tau-b, neighbours of equal similarity are ties",
+    formula="(C - D) / sqrt((P - T_a) (P - T_b)) over the P pairs of common rows",
+    needs="two ordered neighbors",
+    direction="more pairs of common neighbours in the same order",
+    range=(-1.0, 1.0),
+    symmetric=True,
+    invariances=_IN_ORDER,
+    undefined_when="a query has fewer than 2 common neighbours, or all of them are tied in a list",
+    chance="0, when no row is in both lists for certain",
+    reference="Kendall 1945, Biometrika 33:239",
+)

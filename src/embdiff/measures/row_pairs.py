@@ -1,0 +1,110 @@
+"""Pairs of rows: all of them when they are few, else a sample drawn without replacement; distances, and ranks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.errors import ParameterError
+from embdiff.measures.moments import Doubles, Floating, Indices
+
+PAIRS = 500_000
+_CHUNK = 2**20  # numbers gathered at a time
+
+
+def row_pairs(n: int, most: int, *, seed: int) -> tuple[Indices, Indices]:
+    """Return pairs of different rows i < j, all n (n - 1) / 2 or ``most`` distinct ones at random.
+
+    Returns
+    -------
+    i, j : ndarray of int64, shape (m,)
+        Ordered, so that memory is read forwards.
+
+    Raises
+    ------
+    ParameterError
+        When ``most`` is below 1.
+    """
+    if most < 1:
+        raise ParameterError(f"pairs must be an integer from 1. Got {most}. Write for example pairs={PAIRS}.")
+    total = n * (n - 1) // 2
+    if total <= most:
+        first, second = np.triu_indices(n, 1)
+        return first.astype(np.int64), second.astype(np.int64)
+    codes = _distinct(total, most, np.random.default_rng(seed))
+    # The pairs (0, j) ... (j - 1, j) begin at j (j - 1) / 2; the root is off by one at most.
+    high = ((1 + np.sqrt(1 + 8 * codes.astype(np.float64))) / 2).astype(np.int64)
+    high -= high * (high - 1) // 2 > codes
+    high += (high + 1) * high // 2 <= codes
+    return codes - high * (high - 1) // 2, high
+
+
+def _distinct(total: int, count: int, rng: np.random.Generator) -> Indices:
+    """Draw ``count`` of ``range(total)`` without replacement in O(count log count), in ascending order."""
+    if total <= 4 * count:
+        return np.sort(rng.permutation(total)[:count])
+    drawn = np.empty(0, dtype=np.int64)
+    while len(drawn) < count:
+        drawn = np.unique(np.concatenate([drawn, rng.integers(0, total, size=count - len(drawn) + 64)]))
+    # Dropping the surplus at random keeps every set equally likely.
+    return np.sort(rng.permutation(drawn)[:count])
+
+
+def squared_distances(x: Floating, i: Indices, j: Indices) -> Doubles:
+    """Return ``|x_i - x_j|^2`` for pairs of rows, (m,), from differences: near rows keep their digits."""
+    out = np.empty(len(i))
+    step = max(1, _CHUNK // x.shape[1])
+    for start in range(0, len(i), step):
+        part = slice(start, start + step)
+        difference = np.subtract(x[i[part]], x[j[part]], dtype=np.float64)
+        out[part] = np.einsum("ij,ij->i", difference, difference)
+    return out
+
+
+def unit_rows(x: Floating) -> tuple[Floating, int]:
+    """Return the rows scaled to length 1, rows of length 0 left out, and how many those were."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
+    kept = lengths > 0
+    scaled: Floating = x[kept] / lengths[kept, None].astype(x.dtype)
+    return scaled, int(np.count_nonzero(~kept))
+
+
+def sampled(n: int, count: int) -> str | None:
+    """Say that pairs were sampled; None when all were taken."""
+    total = n * (n - 1) // 2
+    return None if count >= total else f"{count} of {total} pairs of rows were sampled"
+
+
+class Ranked:
+    """Numbers whose ranks are asked for again and again, for all of them or for some: sorted once.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (m,)
+        Equal when equal as float32: what repeated rows tie must not hang on the last bit of a sum.
+    """
+
+    def __init__(self, values: Doubles) -> None:
+        distinct, codes = np.unique(values.astype(np.float32), return_inverse=True)
+        self._codes: Indices = codes.ravel().astype(np.int64, copy=False)
+        self._distinct = len(distinct)
+
+    def ranks(self, kept: npt.NDArray[np.bool_] | None = None) -> Doubles:
+        """Return the ranks from 1 among the numbers ``kept`` (all when None); ties get their mean rank."""
+        codes = self._codes if kept is None else self._codes[kept]
+        counts = np.bincount(codes, minlength=self._distinct)
+        last = np.cumsum(counts)
+        ranks: Doubles = (last - (counts - 1) / 2)[codes]
+        return ranks
+
+
+def correlation(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    """Return Pearson's correlation in float64, NaN when either is constant."""
+    if len(a) < 2:
+        return math.nan
+    a, b = a - a.mean(), b - b.mean()
+    below = math.sqrt(float(a @ a) * float(b @ b))
+    return min(1.0, max(-1.0, float(a @ b) / below)) if below > 0 else math.nan

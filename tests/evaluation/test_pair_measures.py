@@ -1,0 +1,128 @@
+"""Correlations and AUC of pairs: against scipy and scikit-learn, by hand, and how often their intervals hold the truth."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.pairs import auc, average_ranks, influence, pair_similarity, pearson, score_pairs, spearman
+
+stats = pytest.importorskip("scipy.stats", reason="the reference is a test dependency")
+columns = hnp.arrays(np.float64, st.integers(4, 40), elements=st.integers(-5, 5).map(float))
+
+
+@settings(max_examples=80, deadline=None)
+@given(columns, st.integers(0, 1000))
+def test_against_scipy_with_ties(x, seed):
+    y = np.round(x + np.random.default_rng(seed).normal(size=len(x)) * 3)
+    np.testing.assert_array_equal(average_ranks(x), stats.rankdata(x))
+    if np.ptp(x) and np.ptp(y):
+        assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y)[0], abs=1e-12)
+        assert pearson(x, y) == pytest.approx(stats.pearsonr(x, y)[0], abs=1e-12)
+        assert spearman(x, y) == pytest.approx(spearman(np.exp(x), y**3), abs=1e-12)
+    else:
+        assert math.isnan(spearman(x, y))
+        assert math.isnan(pearson(x, y))
+
+
+@settings(max_examples=40, deadline=None)
+@given(columns, st.integers(0, 1000))
+def test_auc_against_scikit_learn(x, seed):
+    metrics = pytest.importorskip("sklearn.metrics", reason="the reference is a test dependency")
+    y = np.random.default_rng(seed).integers(0, 2, len(x)).astype(float)
+    if len(np.unique(y)) == 2:
+        assert auc(x, y) == pytest.approx(metrics.roc_auc_score(y, x), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman", "auc"])
+def test_influence_is_the_jackknife(name):
+    function = {"pearson": pearson, "spearman": spearman, "auc": auc}[name]
+    rng = np.random.default_rng(0)
+    x = np.round(rng.normal(size=200), 1)
+    y = (x + rng.normal(size=200) > 0.3).astype(float) if name == "auc" else np.round(x + rng.normal(size=200), 1)
+    without = np.array([function(np.delete(x, i), np.delete(y, i)) for i in range(200)])
+    jackknife = 199 * (without.mean() - without)
+    assert influence(name, x, y) == pytest.approx(jackknife, abs=0.1)
+    assert influence(name, x, y).mean() == pytest.approx(0, abs=1e-12)
+
+
+def _sampler(name: str, rng: np.random.Generator):
+    def correlated(n: int):
+        x = rng.normal(size=n)
+        return x, 0.8 * x + 0.6 * rng.normal(size=n)
+
+    def kinds(n: int):
+        y = (np.arange(n) % 3 == 0).astype(float)
+        return rng.normal(size=n) + 1.2 * y, y
+
+    truth = {"pearson": 0.8, "spearman": 6 / math.pi * math.asin(0.4), "auc": stats.norm.cdf(1.2 / math.sqrt(2))}
+    return (kinds if name == "auc" else correlated), truth[name]
+
+
+def _coverage(name: str, n: int, repetitions: int) -> float:
+    draw, truth = _sampler(name, np.random.default_rng(7))
+    scores = (score_pairs(name, *draw(n), "m") for _ in range(repetitions))
+    return sum(score.low <= truth <= score.high for score in scores) / repetitions
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman", "auc"])
+def test_intervals_hold_the_truth(name):
+    assert 0.92 <= _coverage(name, 100, 500) <= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [50, 200, 1000])
+@pytest.mark.parametrize("name", ["pearson", "spearman", "auc"])
+def test_intervals_hold_the_truth_as_often_as_they_say(name, n):
+    assert 0.93 <= _coverage(name, n, 2000) <= 0.97
+
+
+def test_pseudo_values_and_what_is_left_out():
+    x, y = np.array([0.1, 0.4, np.nan, 0.3, 0.9, 0.2]), np.array([1.0, 2, 3, 4, 5, 0])
+    score = score_pairs("spearman", x, y, "m")
+    assert score.n == 5
+    assert score.reason == "1 of 6 pairs with a zero vector are left out"
+    assert math.isnan(score.per_query[2])
+    assert np.nanmean(score.per_query) == pytest.approx(score.value)
+    assert (score.chance, score.interval) == (0.0, "influence")
+
+
+def test_undefined_and_extreme():
+    flat = score_pairs("pearson", np.ones(5), np.arange(5.0), "m")
+    assert math.isnan(flat.value)
+    assert flat.reason == "all similarities or all scores are equal"
+    assert score_pairs("pearson", np.array([np.nan, 1]), np.arange(2.0), "m").reason.startswith(
+        "there are fewer than two"
+    )
+    few = score_pairs("pearson", np.array([1.0, 2, 4]), np.arange(3.0), "m")
+    assert math.isnan(few.low)
+    assert few.reason == "no interval for fewer than 4 pairs"
+    perfect = score_pairs("spearman", np.arange(9.0), np.arange(9.0), "m")
+    assert (perfect.value, perfect.high, perfect.interval) == (1.0, 1.0, "wilson")
+    assert perfect.low < 0.9
+    apart = score_pairs("auc", np.arange(9.0), np.repeat([0.0, 1.0], [6, 3]), "m")
+    assert (apart.value, apart.high, apart.chance) == (1.0, 1.0, 0.5)
+    assert apart.low < 0.7
+
+
+def test_similarities_of_pairs():
+    left, right = np.array([[1, 0], [0, 0], [2, 2]], np.float32), np.array([[1, 1], [1, 0], [1, 1]], np.float32)
+    assert pair_similarity(left, right, "cosine")[[0, 2]] == pytest.approx([1 / math.sqrt(2), 1])
+    assert math.isnan(pair_similarity(left, right, "cosine")[1])
+    assert pair_similarity(left, right, "ip").tolist() == [1, 0, 4]
+    assert pair_similarity(left, right, "l2").tolist() == [-1, -1, -2]
+
+
+def test_what_is_refused():
+    with pytest.raises(ShapeError, match=r"two columns of one length.*Got shapes \(2,\) and \(3,\)"):
+        pearson([1, 2], [1, 2, 3])
+    with pytest.raises(ParameterError, match=r"auc needs two kinds of pairs. Got 3"):
+        auc([1, 2, 3], [1, 2, 3])
+    with pytest.raises(ShapeError, match=r"must have one shape \(n, d\)"):
+        pair_similarity(np.ones((2, 2), np.float32), np.ones((3, 2), np.float32), "cosine")

@@ -1,0 +1,115 @@
+"""Intervals of values of any range against scipy and against `interval`; Student's quantiles."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from embdiff.errors import ParameterError
+from embdiff.measures import interval, resampling, wilson
+from embdiff.measures.resampling import mean_interval, student_quantile
+
+
+@pytest.mark.parametrize("free", [1, 2, 3, 7, 29, 200, 10**5])
+@pytest.mark.parametrize("share", [0.001, 0.2, 0.5, 0.6, 0.8, 0.975, 0.9999])
+def test_student_against_scipy(share, free):
+    assert student_quantile(share, free) == pytest.approx(stats.t.ppf(share, free), rel=1e-8, abs=1e-12)
+
+
+def test_student_out_of_range():
+    for share, free in ((0.0, 3), (1.0, 3), (0.5, 0)):
+        with pytest.raises(ParameterError, match=r"at least 1 degree of freedom\. Got .*Pass at least two values\."):
+            student_quantile(share, free)
+
+
+def test_which_interval_is_used():
+    rng = np.random.default_rng(0)
+    for nothing in ([], [math.nan], [math.nan, math.nan]):
+        assert mean_interval(nothing, seed=0)[2] == "none"
+        assert np.isnan(mean_interval(nothing, seed=0)[:2]).all()
+    assert mean_interval([3.0], seed=0)[2] == "none"
+    assert mean_interval([3.0] * 50, seed=0)[2] == "none"
+    assert mean_interval([3.0, 4.0], seed=0)[2] == "student"
+    assert mean_interval(rng.random(29), seed=0)[2] == "student"
+    assert mean_interval(rng.random(29), seed=0, bounds=(0, 1))[2] == "wilson"
+    assert mean_interval([1.0] * 50, seed=0, bounds=(-1, 1)) == (-1 + 2 * wilson(1.0, 50)[0], 1.0, "wilson")
+    assert mean_interval([0.4] * 50, seed=0, bounds=(0, 1))[:2] == pytest.approx(wilson(0.4, 50), rel=1e-14)
+    assert mean_interval(rng.random(30), seed=0)[2] == "bca"
+
+
+def test_student_interval_against_scipy():
+    values = np.random.default_rng(1).normal(2, 3, 12)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    low, high, _ = mean_interval(values, seed=0, level=0.9)
+    assert (low, high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [30, 200, 2_000, 9_000])
+def test_bca_against_scipy(n, monkeypatch):
+    """Skewed values; other random numbers, so that the ends agree within the noise of 40,000 resamples."""
+    monkeypatch.setattr(resampling, "RESAMPLES", 40_000)
+    values = np.random.default_rng(n).gamma(0.5, 2.0, n)
+    wide = 2 * stats.norm.cdf(stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1))) - 1
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=10_000, batch=250, confidence_level=wide, rng=np.random.default_rng(1)
+    ).confidence_interval
+    low, high, method = mean_interval(values, seed=7)
+    noise = (0.25 if n == 30 else 0.12) * values.std() / math.sqrt(n)  # the reference has 10,000
+    assert method == "bca"
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=noise)
+
+
+@pytest.mark.parametrize("shape", ["skewed", "outliers", "steps"])
+def test_bins_change_less_than_the_noise_of_resampling(shape, monkeypatch):
+    rng = np.random.default_rng(2)
+    values = {
+        "skewed": rng.gamma(0.3, 2.0, 6_000),
+        "outliers": np.concatenate([rng.normal(size=5_990), rng.normal(size=10) * 50]),
+        "steps": rng.integers(0, 3, 6_000) / 2,
+    }[shape]
+    monkeypatch.setattr(resampling, "RESAMPLES", 20_000)
+    binned = mean_interval(values, seed=1)[:2]
+    monkeypatch.setattr(resampling, "MOST", 6_000)
+    assert binned == pytest.approx(mean_interval(values, seed=1)[:2], abs=0.06 * values.std() / math.sqrt(6_000))
+
+
+def test_it_agrees_with_the_interval_of_values_from_0_to_1():
+    values = np.random.default_rng(3).integers(0, 11, 400) / 10
+    noise = 0.2 * values.std() / 20
+    assert mean_interval(values, seed=1, bounds=(0, 1))[:2] == pytest.approx(interval(values, seed=1)[:2], abs=noise)
+
+
+def test_the_same_for_the_same_seed_and_any_order():
+    for n in (100, 5_000):
+        values = np.random.default_rng(4).normal(size=n)
+        assert mean_interval(values, seed=5) == mean_interval(values[::-1], seed=5)
+        assert mean_interval([*values, math.nan], seed=5) == mean_interval(values, seed=5)
+        assert mean_interval(values, seed=5) != mean_interval(values, seed=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=60), st.integers(0, 2**63 - 1))
+def test_the_interval_holds_the_mean_and_stays_in_bounds(values, seed):
+    low, high, method = mean_interval(values, seed=seed, bounds=(-1, 1))
+    assert -1 <= low <= np.mean(values) + 1e-9
+    assert np.mean(values) - 1e-9 <= high <= 1
+    assert method in ("wilson", "bca")
+
+
+@pytest.mark.parametrize("shift", [1e3, -5.0])
+def test_shift_and_scale_move_the_ends(shift):
+    values = np.random.default_rng(5).gamma(1, 1, 80)
+    low, high, _ = mean_interval(values, seed=0)
+    assert mean_interval(3 * values + shift, seed=0)[:2] == pytest.approx((3 * low + shift, 3 * high + shift), rel=1e-9)
+
+
+def test_values_out_of_bounds():
+    with pytest.raises(ParameterError, match=r"must be finite and lie in \[0, 1\]\. Got 2\."):
+        mean_interval([0.5, 2.0], seed=0, bounds=(0, 1))
+    with pytest.raises(ParameterError, match=r"Got inf\. Pass undefined values as NaN"):
+        mean_interval([0.5, math.inf], seed=0)
+    with pytest.raises(ParameterError, match=r"Got 95\. Pass 0\.95 for 95 %"):
+        mean_interval([0.5, 1.0], seed=0, level=95)

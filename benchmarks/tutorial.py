@@ -6,6 +6,7 @@ index, and the first two sentences encoded by a third model and searched in both
 
 from __future__ import annotations
 
+import os
 import random
 import tempfile
 import time
@@ -16,6 +17,8 @@ import embdiff as ed
 from benchmarks.report import Figure, alternate, ratio_of
 from embdiff._progress import silent
 from embdiff.encoders import Encoder
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # Milvus Lite's pings are noise beside the figures
 
 MODELS = ("minilm", "minilm-intent")
 QUERY_MODEL = "minilm-mood"

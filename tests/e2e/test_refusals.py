@@ -146,9 +146,10 @@ def test_nan_vectors(tmp_path):
     assert list(tmp_path.glob(".run.partial-*")) == []
 
 
-def test_every_refusal_is_ours():
-    with pytest.raises(EmbdiffError):
-        ed.compare(["one", "two"], "toy:8")
+@pytest.mark.parametrize("models", [{"models": "toy:8"}, {"models": ["toy:8"], "query_models": "toy:8"}])
+def test_one_model_as_a_bare_text(models):
+    with pytest.raises(EmbdiffError, match=r"must be a list\. Got the text 'toy:8'\. Write \['toy:8'\]"):
+        ed.compare(["one", "two"], **models)
 
 
 def test_locked_milvus_file(embdiff, tmp_path, sentences):

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.config import IndexSpec, ModelSpec, RunConfig, check_metric
+from embdiff.config import IndexSpec, RunConfig, check_metric
 from embdiff.corpus import read_corpus, read_expected, read_queries, self_rows
-from embdiff.encoders import PRESETS, Encoder
+from embdiff.encoders import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Corpus, Qrels
 from embdiff.search import OwnRows
@@ -68,7 +68,7 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
         When settings do not hold or do not fit each other.
     """
     wanted = {**_preset(preset), **{key: value for key, value in given.items() if value is not None}}
-    models = list(models) if models else list(wanted.get("models", ()))
+    models = models or wanted.get("models", ())
     wanted.pop("models", None)
     if not models:
         raise ParameterError(
@@ -76,13 +76,15 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
             "-m minilm -m wordllama:256, or take --preset tutorial-offline."
         )
     asked = wanted.pop("query_models", ())
-    asked = models if asked == "all" or list(asked) == ["all"] else list(asked)
-    objects: dict[str, Any] = {}
+    if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
+        asked = models
+    names, objects = named_models(models)
+    query_names, query_objects = named_models(asked, what="query model")
     settings = {
         **{key: value for key, value in wanted.items() if key not in ("groups", "queries", "expected")},
         "data": str(data) if isinstance(data, (str, Path)) else None,
-        "models": _named(models, objects, "model"),
-        "query_models": _named(asked, objects, "query model"),
+        "models": names,
+        "query_models": query_names,
         "queries": _text_or(wanted.get("queries"), "list", default="all"),
         "expected": _text_or(wanted.get("expected"), "list", default=None),
     }
@@ -90,7 +92,7 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     config = config.model_copy(
         update={"metric": check_metric(config.metric), "index": str(IndexSpec.parse(config.index))}
     )
-    return config, objects
+    return config, {**objects, **query_objects}
 
 
 def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:
@@ -128,25 +130,6 @@ def _preset(name: str | None) -> dict[str, Any]:
     if name not in PRESETS:
         raise UnknownNameError(f"A preset must be one of {', '.join(PRESETS)}. Got {name!r}. Choose one of these.")
     return {**TUTORIAL, "models": PRESETS[name]}
-
-
-def _named(models: Sequence[Any], objects: dict[str, Any], what: str) -> tuple[str, ...]:
-    """Return the models' names as typed; refuse a name twice; parse every spec now, load nothing yet."""
-    if isinstance(models, str):
-        raise ParameterError(f"The {what}s must be a list. Got the text {models!r}. Write [{models!r}].")
-    names = []
-    for model in models:
-        if isinstance(model, str):
-            ModelSpec.parse(model)
-            names.append(model)
-        else:
-            name = model.spec if isinstance(model, Encoder) else f"object:{type(model).__name__}"
-            objects[name] = model
-            names.append(name)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ParameterError(f"Every {what} must be named once. Got {', '.join(repeated)} more than once. Drop one.")
-    return tuple(names)
 
 
 def _text_or(value: Any, otherwise: str, default: str | None) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric
-from embdiff.encoders import Encoder, get_encoder
+from embdiff.encoders import Encoder, load_named
 from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
@@ -45,7 +45,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) ->
     encoded: dict[str, Encoded] = {}
     for name in dict.fromkeys((*config.models, *config.query_models)):
         start = time.perf_counter()
-        encoder = _encoder(name, objects)
+        encoder = load_named(name, objects)
         encoder.fit(inputs.corpus.items, inputs.corpus.digest())
         loaded = time.perf_counter()
         if config.query_models:
@@ -56,11 +56,6 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) ->
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         encoded[name] = Encoded(name, encoder.stamp, documents, vectors, seconds)
     return encoded
-
-
-def _encoder(name: str, objects: Mapping[str, Any]) -> Encoder:
-    model = objects.get(name, name)
-    return get_encoder(model) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:

@@ -2,6 +2,16 @@
 
 from embdiff.encoders.base import Backend, Encoder
 from embdiff.encoders.catalogue import EncoderInfo, get_encoder, list_encoders
+from embdiff.encoders.naming import load_named, named_models
 from embdiff.encoders.presets import PRESETS
 
-__all__ = ["PRESETS", "Backend", "Encoder", "EncoderInfo", "get_encoder", "list_encoders"]
+__all__ = [
+    "PRESETS",
+    "Backend",
+    "Encoder",
+    "EncoderInfo",
+    "get_encoder",
+    "list_encoders",
+    "load_named",
+    "named_models",
+]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoders import Encoder, get_encoder
+from embdiff.encoders import Encoder, load_named
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.records import Corpus, FloatArray, IntArray, Metric
 
@@ -17,8 +17,7 @@ from embdiff.records import Corpus, FloatArray, IntArray, Metric
 def load(name: str, objects: Mapping[str, Any], corpus: Corpus) -> tuple[Encoder, float]:
     """Load a model, let it learn from the corpus where it does so, and return the seconds it took."""
     start = time.perf_counter()
-    model = objects.get(name, name)
-    encoder = get_encoder(model) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
+    encoder = load_named(name, objects)
     encoder.fit(corpus.items, corpus.digest())
     return encoder, time.perf_counter() - start
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embdiff._registry import nearest
-from embdiff.config import ModelSpec, check_metric
-from embdiff.encoders import Encoder
+from embdiff.config import check_metric
+from embdiff.encoders import named_models
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
 
@@ -81,7 +81,7 @@ def check(models: Sequence[Any], given: dict[str, Any]) -> Settings:
     ParameterError
         When a setting does not hold.
     """
-    names, objects = _named(models)
+    names, objects = named_models(models or (), besides=(BM25,))
     runs = tuple(Path(run) for run in given["runs"] or ())
     if not names and not runs:
         raise ParameterError(
@@ -121,24 +121,3 @@ def check_task(task: str | None) -> Task | None:
         if task == known:
             return known
     raise UnknownNameError(f"A task must be one of {', '.join(TASKS)}. Got {task!r}. {nearest(task, TASKS)}")
-
-
-def _named(models: Sequence[Any]) -> tuple[list[str], dict[str, Any]]:
-    """Return the models' names as typed and the objects among them; parse every spec now, load nothing yet."""
-    if isinstance(models, str):
-        raise ParameterError(f"The models must be a list. Got the text {models!r}. Write [{models!r}].")
-    names: list[str] = []
-    objects: dict[str, Any] = {}
-    for model in models or ():
-        if isinstance(model, str):
-            if model != BM25:
-                ModelSpec.parse(model)
-            names.append(model)
-        else:
-            name = model.spec if isinstance(model, Encoder) else f"object:{type(model).__name__}"
-            objects[name] = model
-            names.append(name)
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ParameterError(f"Every model must be named once. Got {', '.join(repeated)} more than once. Drop one.")
-    return names, objects

@@ -40,7 +40,9 @@ def ndcg(graded: Graded, k: int | None = None) -> Doubles:
         weights=graded.judged.grade[counted] / np.log2(places[counted] + 2.0),
         minlength=graded.judged.queries,
     )
-    return _divided(gains @ _discounts(gains.shape[1]), np.asarray(ideal, dtype=np.float64))
+    # A row-wise sum, no matrix product: BLAS rounds a row differently by where it stands among the others.
+    found = np.sum(gains * _discounts(gains.shape[1]), axis=1)
+    return _divided(found, np.asarray(ideal, dtype=np.float64))
 
 
 def average_precision(graded: Graded) -> Doubles:

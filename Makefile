@@ -28,6 +28,9 @@ $(VENV)/.test: $(VENV)/.setup
 demo: setup  ## run the main job on bundled sentences and offline models
 	$(BIN)/embdiff demo
 
+# Threads of torch that spin while they wait make a busy machine several times slower; tests are not measurements.
+test test-all: export OMP_WAIT_POLICY := passive
+
 test: $(VENV)/.test  ## the everyday suite
 	$(BIN)/python -m pytest -m "$(EVERYDAY)"
 

@@ -17,6 +17,7 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import Metric
 
 MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code")
+_MAY_BE_EMPTY = ("prompt", "query_prompt")  # an empty prompt switches a model's own one off
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 Emptiness = Literal["refuse", "keep", "drop"]
@@ -65,7 +66,7 @@ class ModelSpec:
                     f"An option of a model must be one of {', '.join(MODEL_KEYS)}. "
                     f"Got {key!r} in {text!r}. {nearest(key, MODEL_KEYS)}"
                 )
-            if not equals or not value or key in options:
+            if not equals or (not value and key not in _MAY_BE_EMPTY) or key in options:
                 raise ParameterError(
                     f"An option of a model must be written key=value, once. Got {part!r} in {text!r}. "
                     f"Write {key}=VALUE."

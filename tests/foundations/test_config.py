@@ -27,6 +27,7 @@ def test_model_specs_round_trip(kind, name, options):
 def test_a_prompt_keeps_its_last_blank():
     spec = ModelSpec.parse(" st:intfloat/e5?query_prompt=query: ")
     assert (spec.name, spec.options["query_prompt"]) == ("intfloat/e5", "query: ")
+    assert str(ModelSpec.parse("st:x?prompt=")) == "st:x?prompt="
 
 
 @pytest.mark.parametrize(

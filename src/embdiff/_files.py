@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,8 +71,17 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield part
         _put_in_place(part, target)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
         raise
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which an interrupted database may still be finishing a write."""
+    for wait in (0.0, 0.1, 0.3, 1.0, 2.0):
+        time.sleep(wait)
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 def _put_in_place(part: Path, target: Path) -> None:

@@ -90,9 +90,20 @@ def _put_in_place(part: Path, target: Path) -> None:
         part.replace(target)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    target.replace(old / "run")
-    part.replace(target)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        target.replace(old / "run")
+        try:
+            part.replace(target)
+        except OSError:
+            (old / "run").replace(target)
+            raise
+    except OSError as error:
+        raise ParameterError(
+            f"The run folder must be one that can be replaced. Got {target}: {error.strerror or error}. "
+            "Name another folder with --out."
+        ) from None
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:

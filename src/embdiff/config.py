@@ -209,8 +209,10 @@ class RunConfig(BaseModel):
         What to do with rows without text.
     text_column, id_column, group_column : str or None
         Name or 0-based position of a column.
+    groups : str or None
+        ``list`` when groups were given from Python.
     expected : str or None
-        File of expected results.
+        File of expected results, ``list`` when given from Python.
     permutations : int
         Permutations of the group test.
     seed : int
@@ -232,6 +234,7 @@ class RunConfig(BaseModel):
     text_column: str | None = None
     id_column: str | None = None
     group_column: str | None = None
+    groups: Literal["list"] | None = None
     expected: str | None = None
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)

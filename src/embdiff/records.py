@@ -209,7 +209,7 @@ class Neighbors:
     @property
     def distance(self) -> FloatArray:
         """What people see: squared Euclidean distance for l2, else the similarity itself; shape (q, k)."""
-        return -self.similarity if self.metric == "l2" else self.similarity
+        return np.float32(0.0) - self.similarity if self.metric == "l2" else self.similarity  # 0 - x: never -0.0
 
     @property
     def k(self) -> int:

@@ -18,12 +18,16 @@ import numpy.typing as npt
 
 from embdiff import _files
 from embdiff.config import RunConfig, check_metric
-from embdiff.errors import DataError, ParameterError
+from embdiff.errors import DataError, EmbdiffError, ParameterError
 from embdiff.measures import GroupTest, Mixing
 from embdiff.records import Answer, Corpus, ElsewhereRows, Neighbors, Qrels, Score
 
 FORMAT = 1
 STORE_FILE = "milvus.db"
+FILES = frozenset(
+    {"run.toml", "manifest.json", "corpus.parquet", "queries.parquet", "neighbors.parquet", "exact.parquet",
+     "elsewhere.parquet", "scores.json", "groups.json", STORE_FILE}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,7 @@ class Run:
     manifest: Mapping[str, Any] = field(default_factory=dict)
 
     def parts(self) -> dict[str, Any]:
-        """Return all of the run as plain comparable values: two runs are equal when these are."""
+        """Return all of the run as plain comparable values: two runs are equal when these are, wherever stored."""
         return {
             "config": self.config.model_dump(mode="json"),
             "corpus": self.corpus,
@@ -73,7 +77,7 @@ class Run:
             "scores": [score.to_dict() for score in self.scores],
             "groups": groups_json(self),
             "expected": self.expected and self.expected.judgements,
-            "manifest": dict(self.manifest),
+            "manifest": {key: value for key, value in self.manifest.items() if key != "store"},
         }
 
 
@@ -83,19 +87,24 @@ def is_run(folder: Path) -> bool:
 
 
 def free_folder(target: Path) -> Path:
-    """Return ``target`` if a run may be put there: it is new, empty, or holds an earlier run.
+    """Return ``target``, absolute, if a run may be put there: it is new, empty, or holds an earlier run and no more.
 
     Raises
     ------
     ParameterError
         When it holds anything else, which would be lost.
     """
-    if target.exists() and not is_run(target) and (not target.is_dir() or any(target.iterdir())):
+    folder = target.resolve()
+    if not folder.exists():
+        return folder
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    foreign = sorted(names - FILES) if is_run(folder) or not names <= FILES else sorted(names)
+    if foreign:
         raise ParameterError(
-            f"The run folder must be new, empty, or an earlier run. Got {target}, which holds something else. "
-            "Name another folder with --out."
+            f"The run folder must be new, empty, or an earlier run and nothing else, since it is replaced. Got "
+            f"{target} with {', '.join(foreign[:3])}. Name another folder with --out, or move these away."
         )
-    return target
+    return folder
 
 
 def write(run: Run, folder: Path) -> None:
@@ -132,7 +141,9 @@ def read(folder: Path) -> Run:
         if manifest.pop("format") > FORMAT:
             raise DataError(f"A run must be of format {FORMAT} or older. Got a newer one in {folder}. Update embdiff.")
         return _assemble(folder, manifest)
-    except (KeyError, OSError, json.JSONDecodeError) as error:
+    except EmbdiffError:
+        raise
+    except (KeyError, IndexError, OSError, ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"The files of a run must be intact. Got {folder}: {error!r}. Run the comparison again."
         ) from None

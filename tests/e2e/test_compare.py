@@ -11,6 +11,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -218,6 +219,7 @@ def test_interrupt_leaves_nothing(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
+    assert "interrupted; nothing was written" in err
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == []
 
@@ -260,3 +262,47 @@ def test_all_query_models_ask_all_collections(embdiff, sentences):
     assert set(zip(frame.query_model, frame.model, strict=True)) == {
         (a, b) for a in ("toy:16", "toy:16?") for b in ("toy:16", "toy:16?")
     }
+
+
+class _Hashing:
+    def __init__(self, seed):
+        self.seed = seed
+
+    def encode(self, texts):
+        rows = [np.random.default_rng([self.seed, *text.encode()]).normal(size=6) for text in texts]
+        return np.stack(rows).astype(np.float32)
+
+
+def test_objects_of_one_class_are_kept_apart():
+    a, b = _Hashing(1), _Hashing(2)
+    texts = [f"row {row}" for row in range(12)]
+    result = ed.compare(texts, [a], query_models=[b], k=1, metric="l2", queries="first:3", store="memory:")
+    squared = ((b.encode(texts[:3])[:, None] - a.encode(texts)[None]) ** 2).sum(axis=2)
+    assert list(result.to_frame().id) == [str(row) for row in squared.argmin(axis=1)]
+    assert list(result.to_frame().distance) == pytest.approx(squared.min(axis=1), abs=1e-4)
+    both = ed.compare(texts, [a, b], query_models=[b], k=2, store="memory:")
+    assert both.run.config.models == ("object:_Hashing", "object:_Hashing-2")
+    assert both.run.config.query_models == ("object:_Hashing-2",)
+
+
+def test_files_of_one_name_do_not_share_a_run_folder(embdiff, tmp_path):
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        Path(folder, "texts.txt").write_text(f"{folder} a\n{folder} b\n{folder} c\n")
+        assert embdiff("compare", f"{folder}/texts.txt", "-m", "toy:8", "-k", "1", "--store", "memory:").code == 0
+    assert len(list(Path("embdiff-runs").iterdir())) == 2
+
+
+def test_saving_elsewhere_says_that_the_database_stayed(tmp_path):
+    result = ed.compare(["aa", "b", "ccc", "dddd"], ["toy:8"], k=2, out="run")
+    result.save("copy")
+    assert ed.load("copy") == result
+    assert ed.load("copy").run.manifest["store"] is None
+    with pytest.raises(ed.EmbdiffError, match="own folder"):
+        result.save("run")
+
+
+def test_distances_are_never_minus_zero():
+    result = ed.compare(["aa", "aa", "bb", "cc"], ["toy:8", "toy:4"], k=2, metric="l2", store="memory:")
+    assert not np.signbit(result.to_frame().distance).any()
+    assert "-0.000" not in repr(result) + repr(result.diff(0))

@@ -130,7 +130,7 @@ def test_folder_that_holds_something_else(embdiff, tmp_path, sentences):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     done = embdiff("compare", str(sentences), *TOY, "--out", str(tmp_path / "mine"))
-    assert_refused(done, tmp_path, "something else")
+    assert_refused(done, tmp_path, "thesis.txt", "--out")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
@@ -176,3 +176,57 @@ def test_run_folder_that_is_none(embdiff, tmp_path):
     done = embdiff("show", str(tmp_path))
     assert done.code == 2
     assert "run.toml" in done.err
+
+
+def test_database_inside_the_run_folder(embdiff, tmp_path, sentences):
+    for inside in ("run/shared.db", "run"):
+        options = ("-m", "toy:8", "-k", "2", "--store", f"milvus:{inside}", "--out", "run")
+        assert_refused(embdiff("compare", str(sentences), *options), tmp_path, "outside the run folder", "--store")
+
+
+def test_run_folder_with_notes_of_the_users(embdiff, sentences):
+    options = ("compare", str(sentences), *TOY, "--out", "mine")
+    assert embdiff(*options).code == 0
+    Path("mine/notes.md").write_text("keep me")
+    done = embdiff(*options)
+    assert done.code == 2
+    assert "notes.md" in done.err
+    assert Path("mine/notes.md").read_text() == "keep me"
+
+
+@pytest.mark.parametrize("name", ["neighbors.parquet", "corpus.parquet", "scores.json", "manifest.json", "groups.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"PAR1"])
+def test_damaged_run(embdiff, sentences, name, content):
+    assert embdiff("compare", str(sentences), *TOY, "--out", "whole").code == 0
+    Path("whole", name).write_bytes(content)
+    done = embdiff("show", "whole")
+    if (name, content) == ("scores.json", b"[]"):
+        assert done.code == 0
+    else:
+        assert done.code == 2, done.err
+        assert "intact" in done.err
+        assert "Traceback" not in done.err
+
+
+def test_run_with_parts_from_python_is_not_repeated(embdiff, sentences):
+    ed.compare(str(sentences), ["toy:8"], k=2, groups=["a", "b"] * 4, store="memory:", out="groups")
+    done = embdiff("compare", "groups/run.toml", "--out", "again")
+    assert done.code == 2
+    assert "the groups from Python" in done.err
+
+
+def test_query_that_is_no_row(embdiff, sentences):
+    assert embdiff("compare", str(sentences), *TOY, "--out", "whole").code == 0
+    for query in ("²", "8", "nobody"):
+        done = embdiff("diff", "whole", query)
+        assert done.code == 2, query
+        assert "Traceback" not in done.err
+    for query in (1.5, True):
+        with pytest.raises(EmbdiffError, match="row number or an id"):
+            ed.load("whole").diff(query)
+
+
+def test_unknown_kind_is_told_before_k(embdiff, sentences):
+    done = embdiff("compare", str(sentences), "-m", "bogus:8")
+    assert done.code == 2
+    assert "bogus" in done.err

@@ -33,10 +33,7 @@ def main() -> None:
     except EmbdiffError as error:
         print(f"embdiff: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("embdiff: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe (head, less) has gone: that is its good right.
-        sys.stderr.close()
-        sys.exit(0)
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C, which typer has caught already
+            print("embdiff: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
+        raise

@@ -92,17 +92,20 @@ def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
     settings = RunConfig.from_toml(path).model_dump()
     data = settings.pop("data")
-    from_python = [key for key in ("queries", "expected") if settings[key] == "list"]
+    from_python = [f"the {key}" for key in ("queries", "groups", "expected") if settings[key] == "list"]
+    from_python += [name for name in (*settings["models"], *settings["query_models"]) if name.startswith("object:")]
     if data is None or from_python:
-        what = "the corpus" if data is None else f"the {from_python[0]}"
+        what = "the corpus" if data is None else from_python[0]
         raise ParameterError(
-            f"A run can be repeated from its run.toml when everything came from files. Got {what} as a Python list "
-            f"in {path}. Write it to a file, and name the file."
+            f"A run can be repeated from its run.toml when everything came from files and named models. Got {what} "
+            f"from Python in {path}. Repeat it in Python, or write it to a file."
         )
+    del settings["groups"]
     return data, {**settings, **{key: value for key, value in given.items() if value is not None}}
 
 
 def _default_folder(data: str, given: dict[str, Any]) -> Path:
     """Return a folder name that is the same for the same data file and settings."""
-    text = repr(sorted((key, value) for key, value in given.items() if value is not None))
+    settings = sorted((key, value) for key, value in given.items() if value is not None)
+    text = repr((str(Path(data).resolve()), settings))
     return Path(RUNS_FOLDER) / f"{Path(data).stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -42,7 +43,7 @@ def diff_command(
     from embdiff.views import terminal
 
     result = load(run)
-    is_row = query not in result.run.queries.ids and query.lstrip("-").isdigit()
+    is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
     found = result.diff(int(query) if is_row else query, query_model=query_model)
     if as_json:
         print_json(found.to_dict())

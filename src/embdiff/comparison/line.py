@@ -15,6 +15,7 @@ from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
 from embdiff.config import RunConfig
+from embdiff.errors import ParameterError
 from embdiff.stores import get_store
 from embdiff.stores.base import Store
 
@@ -90,6 +91,7 @@ def compare(
     """
     given = {
         "query_models": query_models, "queries": queries, "k": k, "metric": metric, "index": index, "store": store,
+        "groups": groups,
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
         "permutations": permutations,
@@ -118,7 +120,11 @@ def compare(
 def _workplace(config: RunConfig, out: str | Path | None) -> Iterator[tuple[Path | None, Store]]:
     """Open the store, in the run folder or aside; the folder appears only when all went well."""
     with ExitStack() as stack:
-        folder = stack.enter_context(_files.whole_folder(runs.free_folder(Path(out)))) if out is not None else None
+        folder = None
+        if out is not None:
+            target = runs.free_folder(Path(out))
+            _refuse_store_inside(config.store, target)
+            folder = stack.enter_context(_files.whole_folder(target))
         if config.store:
             uri = config.store
         else:
@@ -127,10 +133,21 @@ def _workplace(config: RunConfig, out: str | Path | None) -> Iterator[tuple[Path
         yield folder, stack.enter_context(get_store(uri))
 
 
+def _refuse_store_inside(store: str, folder: Path) -> None:
+    """Refuse a database named by hand inside the run folder: that folder is replaced as a whole."""
+    kind, _, path = store.partition(":")
+    target = Path(path).resolve()
+    if kind == "milvus" and folder in (target, *target.parents):
+        raise ParameterError(
+            f"A database named with --store must lie outside the run folder, which is replaced. Got {store} in "
+            f"{folder.name}. Put it beside the folder, or leave --store out."
+        )
+
+
 def _run_label(out: str | Path | None, inputs: Inputs) -> str:
     """Return what the collections' names begin with; runs on other corpora never meet, whatever their folder."""
     corpus = inputs.corpus.digest()[:8]
-    return f"run_{corpus}" if out is None else f"{Path(out).name}_{corpus}"
+    return f"run_{corpus}" if out is None else f"{Path(out).resolve().name}_{corpus}"
 
 
 def _column(value: str | int | None) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -106,6 +108,9 @@ class Comparison:
                     f"Take an id such as {ids[0]!r}, or a row number from 0."
                 )
             return ids.index(query)
+        if isinstance(query, bool) or not isinstance(query, SupportsIndex):
+            raise ParameterError(f"A query must be a row number or an id. Got {query!r}. Give an int or a str.")
+        query = operator.index(query)
         if not -len(ids) <= query < len(ids):
             raise ParameterError(
                 f"The row of a query must be between 0 and {len(ids) - 1}. Got {query}. Choose a row in that range."
@@ -123,9 +128,21 @@ class Comparison:
         return payload.build(self.run, queries=queries, path=self.path)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run folder (without the vector database); an earlier run there is replaced."""
-        with _files.whole_folder(runs.free_folder(Path(folder))) as part:
-            runs.write(self.run, part)
+        """Write the run folder; an earlier run there is replaced.
+
+        The database is not copied: where it was part of the run folder, the new folder says that there is none.
+
+        Raises
+        ------
+        ParameterError
+            When the folder holds anything but a run, or is the run's own, whose database would be lost.
+        """
+        target = runs.free_folder(Path(folder))
+        if self.path is not None and target == self.path.resolve():
+            raise ParameterError(f"A run is in its own folder already. Got {folder}. Name another folder.")
+        store = self.run.manifest["store"] if self.run.config.store else None
+        with _files.whole_folder(target) as part:
+            runs.write(replace(self.run, manifest={**self.run.manifest, "store": store}), part)
         return Path(folder)
 
     def _repr_html_(self) -> str:

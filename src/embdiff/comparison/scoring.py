@@ -14,7 +14,7 @@ from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
 from embdiff.measures.overlap import overlap, score_jaccard, score_overlap
 from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
 from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Qrels, Score
-from embdiff.search import Found, compared_pairs, contains
+from embdiff.search import Found, OwnRows, compared_pairs
 
 Pairs = Mapping[tuple[str, str], Found]
 
@@ -42,9 +42,9 @@ def _candidates(inputs: Inputs) -> IntArray:
 def _agreement(config: RunConfig, inputs: Inputs, answers: Sequence[Answer], *, exactly: bool) -> list[Score]:
     """Score each pair of collections that were asked alike, on what was returned or on the exact neighbours."""
     scores = []
-    own = inputs.twins.padded()
     for a, b in compared_pairs(answers):
         left, right = (a.exact, b.exact) if exactly else (a.returned, b.returned)
+        certain = _certain(left, right, inputs.twins)
         asked = a.query_model if a.query_model == b.query_model else None
         for score_of in (score_overlap, score_jaccard):
             score = score_of(
@@ -53,16 +53,16 @@ def _agreement(config: RunConfig, inputs: Inputs, answers: Sequence[Answer], *, 
                 (a.model, b.model),
                 query_model=asked,
                 candidates=_candidates(inputs),
-                fixed=_certain(left, right, own),
+                fixed=certain,
                 seed=config.seed,
             )
             scores.append(replace(score, measure=f"exact_{score.measure}") if exactly else score)
     return scores
 
 
-def _certain(a: Neighbors, b: Neighbors, own: IntArray) -> IntArray:
+def _certain(a: Neighbors, b: Neighbors, own: OwnRows) -> IntArray:
     """Return how many of each query's own rows both lists hold: no luck was needed for those."""
-    left, right = (replace(n, rows=np.where(contains(own, n.rows), n.rows, -1)) for n in (a, b))
+    left, right = (replace(n, rows=np.where(own.within(n.rows), n.rows, -1)) for n in (a, b))
     return np.rint(np.nan_to_num(overlap(left, right)) * a.k).astype(np.int64)
 
 

@@ -79,20 +79,21 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
         asked = models
     names, objects = named_models(models)
-    query_names, query_objects = named_models(asked, what="query model")
+    query_names, objects = named_models(asked, what="query model", known=objects)
     settings = {
         **{key: value for key, value in wanted.items() if key not in ("groups", "queries", "expected")},
         "data": str(data) if isinstance(data, (str, Path)) else None,
         "models": names,
         "query_models": query_names,
         "queries": _text_or(wanted.get("queries"), "list", default="all"),
+        "groups": None if wanted.get("groups") is None else "list",
         "expected": _text_or(wanted.get("expected"), "list", default=None),
     }
     config = RunConfig.checked(**settings)
     config = config.model_copy(
         update={"metric": check_metric(config.metric), "index": str(IndexSpec.parse(config.index))}
     )
-    return config, {**objects, **query_objects}
+    return config, objects
 
 
 def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:

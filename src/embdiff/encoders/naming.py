@@ -7,46 +7,67 @@ from typing import Any
 
 from embdiff.config import ModelSpec
 from embdiff.encoders.base import Encoder
-from embdiff.encoders.catalogue import get_encoder
+from embdiff.encoders.catalogue import REGISTRY, get_encoder
 from embdiff.errors import ParameterError
 
 
 def named_models(
-    models: Sequence[Any], *, what: str = "model", besides: Collection[str] = ()
+    models: Sequence[Any],
+    *,
+    what: str = "model",
+    besides: Collection[str] = (),
+    known: Mapping[str, Any] | None = None,
 ) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return the models' names and the objects among them; nothing is loaded yet.
+    """Return the models' names, and all objects named so far; nothing is loaded yet.
 
     Parameters
     ----------
     models : sequence of str or object
-        Text forms as typed, `Encoder` objects, or the user's own.
+        Text forms as typed, `Encoder` objects, or the user's own: those go under ``object:CLASS``, further ones of
+        the same class under ``object:CLASS-2`` and so on.
     what : str
         What they are called in messages.
     besides : collection of str
         Texts that are let through although they are no text form of a model.
+    known : mapping of str to object, optional
+        Objects that have a name already; the same object keeps it.
 
     Raises
     ------
     ParameterError
         When this is no list, a text is no model, or one is named twice.
+    UnknownNameError
+        For an unknown kind of model.
     """
     if isinstance(models, str):
         raise ParameterError(f"The {what}s must be a list. Got the text {models!r}. Write [{models!r}].")
     names: list[str] = []
-    objects: dict[str, Any] = {}
+    objects = dict(known or {})
     for model in models:
         if isinstance(model, str):
             if model not in besides:
-                ModelSpec.parse(model)
+                REGISTRY.entry(ModelSpec.parse(model).kind)
             names.append(model)
         else:
-            name = model.spec if isinstance(model, Encoder) else f"object:{type(model).__name__}"
-            objects[name] = model
-            names.append(name)
+            names.append(_object_name(model, objects))
+            objects[names[-1]] = model
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ParameterError(f"Every {what} must be named once. Got {', '.join(repeated)} more than once. Drop one.")
     return tuple(names), objects
+
+
+def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
+    """Return the name an object has, or one that no other object has."""
+    for name, other in objects.items():
+        if other is model:
+            return name
+    wanted = model.spec if isinstance(model, Encoder) else f"object:{type(model).__name__}"
+    name, count = wanted, 1
+    while name in objects:
+        count += 1
+        name = f"{wanted}-{count}"
+    return name
 
 
 def load_named(name: str, objects: Mapping[str, Any]) -> Encoder:

@@ -116,4 +116,4 @@ def _exact_place(answer: Answer, row: int, found: int) -> tuple[int, float, bool
     there = answer.elsewhere
     place = list(there.rows[row]).index(found)
     similarity = float(there.similarity[row, place])
-    return int(there.ranks[row, place]), -similarity if answer.returned.metric == "l2" else similarity, False
+    return int(there.ranks[row, place]), 0.0 - similarity if answer.returned.metric == "l2" else similarity, False

@@ -40,6 +40,8 @@ class Corpus:
         Whether the ids were given by the user (they are compared across files only then).
     dropped : tuple of str
         Ids of empty rows that ``empty="drop"`` left out, so that the run can say so.
+    notes : tuple of str
+        What was guessed in reading, a sentence each, so that the run can say so.
 
     Raises
     ------
@@ -53,6 +55,7 @@ class Corpus:
     source: str = "list"
     ids_given: bool = False
     dropped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, column in (("ids", self.ids), ("groups", self.groups)):

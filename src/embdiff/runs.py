@@ -172,7 +172,12 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
-    return {"source": corpus.source, "ids_given": corpus.ids_given, "dropped": list(corpus.dropped)}
+    return {
+        "source": corpus.source,
+        "ids_given": corpus.ids_given,
+        "dropped": list(corpus.dropped),
+        "notes": list(corpus.notes),
+    }
 
 
 def _write_corpus(corpus: Corpus, path: Path) -> None:
@@ -189,6 +194,7 @@ def _read_corpus(path: Path, facts: Mapping[str, Any]) -> Corpus:
         source=facts["source"],
         ids_given=facts["ids_given"],
         dropped=tuple(facts["dropped"]),
+        notes=tuple(facts["notes"]),
     )
 
 

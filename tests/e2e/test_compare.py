@@ -306,3 +306,14 @@ def test_distances_are_never_minus_zero():
     result = ed.compare(["aa", "aa", "bb", "cc"], ["toy:8", "toy:4"], k=2, metric="l2", store="memory:")
     assert not np.signbit(result.to_frame().distance).any()
     assert "-0.000" not in repr(result) + repr(result.diff(0))
+
+
+def test_a_guess_about_the_first_line_is_said(embdiff):
+    Path("h.csv").write_text("colA,colB\nhi there,x\nyou all,y\nbye now,x\n")
+    common = ("compare", "h.csv", "-m", "toy:8", "-k", "2", "--store", "memory:")
+    guessed = embdiff(*common, "--text-column", "0", "--out", "guessed")
+    assert "Line 1 of h.csv was taken as data" in " ".join(guessed.out.split())
+    assert len(ed.load("guessed").run.corpus) == 4
+    named = embdiff(*common, "--text-column", "colA", "--out", "named")
+    assert "taken as data" not in " ".join(named.out.split())
+    assert len(ed.load("named").run.corpus) == 3

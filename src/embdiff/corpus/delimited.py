@@ -51,7 +51,9 @@ def read_delimited(path: Path, delimiter: str, is_header: HeaderRule) -> Table:
     refuse_repeated(names, str(path))
     _refuse_ragged(path, rows, lines, header)
     body, lines = rows[header:], lines[header:]
-    return Table(str(path), names, lambda position: [row[position] for row in body], len(body), lines)
+    return Table(
+        str(path), names, lambda position: [row[position] for row in body], len(body), lines, headerless=not header
+    )
 
 
 def _records(path: Path, delimiter: str) -> tuple[list[list[str]], list[int]]:

@@ -40,6 +40,17 @@ def corpus_of(
         source=table.source,
         ids_given=ids is not None,
         dropped=_dropped(table, picked.id, kept) if len(kept) < table.size else (),
+        notes=_notes(table),
+    )
+
+
+def _notes(table: Table) -> tuple[str, ...]:
+    """Return what was guessed in reading, for the reader of the run."""
+    if not table.headerless:
+        return ()
+    return (
+        f"Line 1 of {table.source} was taken as data: none of its cells is a known column name. If it names the "
+        "columns, give a name instead of a position (--text-column NAME).",
     )
 
 

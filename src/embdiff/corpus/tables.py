@@ -49,6 +49,8 @@ class Table:
         The 1-based line of the file on which each row begins.
     plain : bool
         Whether the rows are texts, without columns.
+    headerless : bool
+        Whether line 1 of a .csv or .tsv was taken as data.
     """
 
     source: str
@@ -57,6 +59,7 @@ class Table:
     size: int
     lines: Sequence[int] | None = None
     plain: bool = False
+    headerless: bool = False
 
     def where(self, row: int) -> str:
         """Return the place of a row as people count: ``line 5 (row 3)``; rows start at 0, lines at 1."""

@@ -41,6 +41,7 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
             "rows": len(run.corpus),
             "groups": sorted(set(run.corpus.groups or ())),
             "dropped": list(run.corpus.dropped),
+            "notes": list(dict.fromkeys((*run.corpus.notes, *run.queries.notes))),
         },
         "queries": {"source": run.queries.source, "count": len(run.queries), "shown": shown},
         "models": run.manifest["models"],

@@ -89,6 +89,7 @@ def caveats(payload: Mapping[str, Any]) -> list[str]:
             "A query's own row stays in its results, marked self, and counts as shared where two lists hold it; the "
             'chance level allows for that. To leave it out: --self drop (self_matches="drop").'
         )
+    found += map(visible, payload["corpus"]["notes"])
     dropped = payload["corpus"]["dropped"]
     if dropped:
         found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {visible(dropped[0])}).")

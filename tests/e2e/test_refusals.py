@@ -230,3 +230,12 @@ def test_unknown_kind_is_told_before_k(embdiff, sentences):
     done = embdiff("compare", str(sentences), "-m", "bogus:8")
     assert done.code == 2
     assert "bogus" in done.err
+
+
+def test_unknown_measure(embdiff):
+    done = embdiff("measures", "overlapp@10")
+    assert done.code == 2
+    assert "Did you mean 'overlap'" in done.err
+    assert "'x'" in embdiff("measures", "overlap@x").err
+    assert "k / (n - 1)" in embdiff("measures", "overlap@10").out
+    assert "overlap@k" in embdiff("measures").out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from embdiff.cli.output import JsonOption, print_json
@@ -10,6 +12,7 @@ from embdiff.cli.output import JsonOption, print_json
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command("models")(models_command)
+    app.command("measures")(measures_command)
 
 
 def models_command(as_json: JsonOption = False) -> None:
@@ -22,3 +25,22 @@ def models_command(as_json: JsonOption = False) -> None:
         print_json({"models": kinds, "presets": {name: list(models) for name, models in PRESETS.items()}})
     else:
         terminal.show_models(kinds, PRESETS)
+
+
+def measures_command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="MEASURE", help="Tell all about one, for example overlap@10.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the measures, or tell all about one: formula, range, chance level, reference."""
+    from embdiff.measures import get_measure, list_measures
+    from embdiff.views import terminal
+
+    found = [measure.to_dict() for measure in ([get_measure(name).measure] if name else list_measures())]
+    if as_json:
+        print_json(found)
+    elif name:
+        terminal.show_measure(found[0])
+    else:
+        terminal.show_measures(found)

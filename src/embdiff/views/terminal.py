@@ -49,6 +49,24 @@ def show_models(kinds: Sequence[Mapping[str, Any]], presets: Mapping[str, Sequen
     Console(highlight=False).print(Group(table, Text("Presets (--preset):"), *lines))
 
 
+def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:
+    """Print the measures on stdout."""
+    table = _empty("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"))
+    for measure in measures:
+        table.add_row(f"{measure['name']}{'@k' if measure['cutoff'] else ''}", measure["summary"], measure["needs"])
+    Console(highlight=False).print(table)
+
+
+def show_measure(measure: Mapping[str, Any]) -> None:
+    """Print everything about one measure on stdout."""
+    table = _empty(measure["name"], ("", ""))
+    for key, value in measure.items():
+        if key != "name":
+            words = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+            table.add_row(key.replace("_", " "), Text(words))
+    Console(highlight=False).print(table)
+
+
 def text(payload: Mapping[str, Any], width: int) -> str:
     """Return a comparison as plain text."""
     return _plain(_comparison(payload), width)

@@ -42,6 +42,7 @@ _MOST = 16_384  # Milvus returns no longer lists
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
 _QUERIES_PER_CALL, _HITS_PER_CALL = 1_000, 100_000
 _CONNECT, _CALL, _WORK = 5.0, 60.0, 3_600.0  # seconds
+_DROP = 10.0  # after Ctrl-C, too: nobody waits a minute then, and what is left is stamped as incomplete
 _INDEX = "vector"
 
 
@@ -195,7 +196,7 @@ class MilvusStore:
     def drop(self, name: str) -> None:
         """Remove a collection, if it is there."""
         with self._asking(f"drop {name}"):
-            self._client.drop_collection(name, timeout=_CALL)
+            self._client.drop_collection(name, timeout=_DROP)
 
     def close(self) -> None:
         """Close the connection; the last one on a Lite file lets its lock go."""

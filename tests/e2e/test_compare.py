@@ -164,7 +164,8 @@ def test_hard_texts_come_through_whole(embdiff, tmp_path):
 
 def test_five_thousand_duplicates(embdiff):
     texts = ["the same sentence again"] * 5_000 + ["one", "two"]
-    result = ed.compare(texts, ["toy:8"], queries="first:3", k=5, store="memory:")
+    result = ed.compare(texts, ["toy:8"], queries="first:3", k=5, out="run")
+    assert ed.load("run") == result
     frame = result.to_frame()
     assert frame["self"].all()
     assert len(frame) == 15

@@ -42,11 +42,41 @@ def mean_score(
         Says of the queries without a value why: "have no neighbours in either list".
     """
     known = values[~np.isnan(values)]
-    low, high, method = mean_interval(known, seed=seed, bounds=measure.range)
+    within = mean_interval(known, seed=seed, bounds=measure.range)
+    text = str(MeasureSpec(measure, k, parameters or {}))
+    return score_of_values(text, values, models, query_model, chance, within, f"{left_out} and")
+
+
+def score_of_values(
+    measure: str,
+    values: Doubles,
+    models: tuple[str, ...],
+    query_model: str | None,
+    chance: float,
+    within: tuple[float, float, str],
+    left_out: str,
+) -> Score:
+    """Return the mean of the defined values as a `Score`.
+
+    Parameters
+    ----------
+    measure : str
+        Text form.
+    values : ndarray of float64, shape (q,)
+        NaN where the measure is undefined.
+    models, query_model, chance
+        As in `Score`.
+    within : tuple of (float, float, str)
+        Lower and upper end of the interval, and how it was made.
+    left_out : str
+        What stands between "3 of 9 queries" and "are left out" when some have no value.
+    """
+    known = values[~np.isnan(values)]
+    low, high, method = within
     missing = len(values) - len(known)
-    reason = f"{missing} of {len(values)} queries {left_out} and are left out" if missing else None
+    reason = f"{missing} of {len(values)} queries {left_out} are left out" if missing else None
     return Score(
-        measure=str(MeasureSpec(measure, k, parameters or {})),
+        measure=measure,
         models=models,
         value=float(known.mean()) if known.size else math.nan,
         low=low,

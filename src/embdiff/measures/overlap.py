@@ -13,6 +13,7 @@ from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import check_drawn, expected_jaccard, expected_shared
 from embdiff.measures.inference import Doubles, interval
+from embdiff.measures.mean_score import score_of_values
 from embdiff.records import IntArray, Neighbors, Score
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
@@ -172,28 +173,10 @@ def _score(
     fixed: IntArray | None,
     seed: int,
 ) -> Score:
-    known = ~np.isnan(values)
-    low, high, method = interval(values, seed=seed)
-    return Score(
-        measure=f"{measure.name}@{lists[0].k}",
-        models=models,
-        value=float(values[known].mean()) if known.any() else math.nan,
-        low=low,
-        high=high,
-        chance=_chance(measure, lists, known, candidates, fixed),
-        n=int(known.sum()),
-        query_model=query_model,
-        interval=method,
-        reason=_reason(known),
-        per_query=tuple(values.tolist()),
-    )
-
-
-def _reason(known: npt.NDArray[np.bool_]) -> str | None:
-    if not len(known):
-        return "there are no queries"
-    empty = int(np.count_nonzero(~known))
-    return f"{empty} of {len(known)} queries have no neighbours in either list and are left out" if empty else None
+    text = f"{measure.name}@{lists[0].k}"
+    chance = _chance(measure, lists, ~np.isnan(values), candidates, fixed)
+    within = interval(values, seed=seed)
+    return score_of_values(text, values, models, query_model, chance, within, "have no neighbours in either list and")
 
 
 def _chance(

@@ -12,6 +12,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_hits
 from embdiff.measures.inference import Doubles, interval
+from embdiff.measures.mean_score import score_of_values
 from embdiff.records import FloatArray, IntArray, Neighbors, Score
 
 _TOLERANCE = 1e-6  # what float32 arithmetic in a store may confuse, as a share of the scale of the similarities
@@ -178,23 +179,8 @@ def _score(
     excluded: str,
     seed: int = 0,
 ) -> Score:
-    known = values[~np.isnan(values)]
-    low, high, method = interval(known, seed=seed)
-    left_out = len(values) - len(known)
-    reason = f"{left_out} of {len(values)} queries {excluded} are left out" if left_out else None
-    return Score(
-        measure=measure,
-        models=models,
-        value=float(known.mean()) if known.size else math.nan,
-        low=low,
-        high=high,
-        chance=float(np.mean(chance)) if chance else math.nan,
-        n=len(known),
-        query_model=query_model,
-        interval=method,
-        reason=reason if len(values) else "there are no queries",
-        per_query=tuple(values.tolist()),
-    )
+    level = float(np.mean(chance)) if chance else math.nan
+    return score_of_values(measure, values, models, query_model, level, interval(values, seed=seed), excluded)
 
 
 _ONE_LIST = ("order of the queries", "rotation, scaling and (l2) shift of the space")

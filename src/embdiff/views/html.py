@@ -8,6 +8,7 @@ from typing import Any
 
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import (
+    EXACT_PLACES,
     asked_words,
     caveats,
     distance_word,
@@ -59,6 +60,7 @@ def render_diff(diff: Mapping[str, Any]) -> str:
         head = ("", "neighbour", f"rank in {first}", word, f"rank in {second}", word)
         title = f"{first} → {second}, {asked_words(pair)}"
         parts.append(_table(title, head, map(_diff_cells, pair["entries"])))
+    parts.append(f"<p><small>{_text(EXACT_PLACES)}</small></p>")
     return f'<div class="embdiff">{"".join(parts)}</div>'
 
 

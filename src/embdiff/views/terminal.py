@@ -13,6 +13,7 @@ from rich.text import Text
 
 from embdiff.views import tables
 from embdiff.views.words import (
+    EXACT_PLACES,
     asked_words,
     caveats,
     distance_word,
@@ -152,5 +153,5 @@ def _diff(diff: Mapping[str, Any]) -> Group:
             label = Text.assemble((name, style), shortened(entry["text"], _DIFF_TEXT))
             table.add_row(Text(f"{_STATUS_SIGN[entry['status']]} {entry['status']}", style=style), label, *cells)
         parts.append(table)
-    parts.append(Text("For lost and gained rows the place in the other collection is exact.", style="dim"))
+    parts.append(Text(EXACT_PLACES, style="dim"))
     return Group(*parts)

@@ -9,6 +9,12 @@ from typing import Any
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine"}
 
 
+EXACT_PLACES = (
+    "For lost and gained rows the place in the other collection is exact. Where it is within k, the index missed the "
+    "row there, and the model did not move it."
+)
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as shown; an undefined one as ``n/a``."""
     return "n/a" if value is None else f"{value:.{digits}f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -18,26 +19,40 @@ PACKAGES = ("numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transform
 
 @dataclass(frozen=True)
 class Figure:
-    """A ratio against a peer, with the bound it should reach and the timings behind it."""
+    """A ratio against a peer or a limit, with the bound it should keep and the timings behind it.
+
+    ``ratio`` is NaN where the machine cannot run the measurement; ``why`` says so. ``at_most``: the bound is a ceiling.
+    """
 
     name: str
     ratio: float
     bound: float
     unit: str
     timings: dict[str, list[float]]
+    at_most: bool = False
+    why: str = ""
     hardware: dict[str, Any] = field(default_factory=lambda: hardware())
     versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in PACKAGES})
 
     @property
-    def holds(self) -> bool:
-        """Whether the ratio reaches its bound."""
-        return self.ratio >= self.bound
+    def holds(self) -> bool | None:
+        """Whether the ratio keeps its bound; None where it could not be measured."""
+        if math.isnan(self.ratio):
+            return None
+        return self.ratio <= self.bound if self.at_most else self.ratio >= self.bound
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values; a ratio that could not be measured is ``null``."""
+        return {**asdict(self), "ratio": None if self.holds is None else self.ratio, "holds": self.holds}
 
     def line(self) -> str:
         """Return one line for people."""
         times = ", ".join(f"{name} {median(values):.3f} s" for name, values in self.timings.items())
+        if self.holds is None:
+            return f"{self.name:38} not applicable: {self.why}"
         mark = "holds" if self.holds else "MISSED"
-        return f"{self.name:38} {self.ratio:7.2f} {self.unit} (bound {self.bound:g}, {mark})  {times}"
+        bound = f"at {'most' if self.at_most else 'least'} {self.bound:g}"
+        return f"{self.name:38} {self.ratio:7.3g} {self.unit} ({bound}, {mark})  {times}"
 
 
 def hardware() -> dict[str, Any]:
@@ -65,4 +80,6 @@ def ratio_of(name: str, bound: float, step: str, measured: dict[str, list[dict[s
 
 def keep(figures: Sequence[Figure], path: Path) -> None:
     """Write the figures as JSON, made fresh."""
-    path.write_text(json.dumps([{**asdict(f), "holds": f.holds} for f in figures], indent=2) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps([figure.to_dict() for figure in figures], indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )

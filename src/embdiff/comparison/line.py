@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from embdiff import _files, runs
+from embdiff.comparison.every_row import EveryRow
+from embdiff.comparison.geometry import geometry_scores, spaces_of
 from embdiff.comparison.manifest import describe
 from embdiff.comparison.result import Comparison
 from embdiff.comparison.scoring import group_tests, score_all
@@ -103,9 +105,10 @@ def compare(
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
         found = search_all(config, inputs, encoded, placed)
         answers = answers_of(inputs, encoded, placed, found)
-        scores = score_all(config, inputs, answers, found)
-        documents = {name: encoded[name].documents for name in config.models}
-        mixings, tests = group_tests(config, inputs, documents, found)
+        spaces = spaces_of(inputs, encoded)
+        every_row = EveryRow(config, inputs, found, {name: space.vectors for name, space in spaces.items()})
+        scores = (*score_all(config, inputs, answers, found), *geometry_scores(config, spaces, every_row))
+        mixings, tests = group_tests(config, inputs, spaces, every_row)
         manifest = describe(config, inputs, opened.uri, encoded, placed, found)
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from embdiff import exact
+from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.settings import Inputs
-from embdiff.config import RunConfig, check_metric
+from embdiff.config import RunConfig
 from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
 from embdiff.measures.overlap import overlap, score_jaccard, score_overlap
 from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
-from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Qrels, Score
+from embdiff.records import Answer, IntArray, Neighbors, Qrels, Score
 from embdiff.search import Found, OwnRows, compared_pairs
 
 Pairs = Mapping[tuple[str, str], Found]
@@ -103,26 +103,15 @@ def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]
 
 
 def group_tests(
-    config: RunConfig, inputs: Inputs, documents: Mapping[str, FloatArray | None], found: Pairs
+    config: RunConfig, inputs: Inputs, models: Iterable[str], every_row: EveryRow
 ) -> tuple[dict[str, Mixing], tuple[tuple[str, GroupTest], ...]]:
     """Return mixing and absence tests by model: every row as a query, itself left out, exact neighbours."""
     groups = inputs.corpus.groups
     if groups is None:
         return {}, ()
     mixings, tests = {}, {}
-    for name, vectors in documents.items():
-        assert vectors is not None
-        neighbors = _every_row(config, inputs, name, vectors, found)
+    for name in models:
+        neighbors = every_row.of_all(name)
         mixings[name] = mixing(neighbors, groups, groups, left_out=True)
         tests[name] = absence_test(neighbors, groups, permutations=config.permutations, seed=config.seed)
     return mixings, tuple((name, test) for name, adjusted in adjust(tests).items() for test in adjusted)
-
-
-def _every_row(config: RunConfig, inputs: Inputs, name: str, vectors: FloatArray, found: Pairs) -> Neighbors:
-    """Return the exact neighbours of every row, from the run itself when that is what it asked."""
-    every_row_asked = inputs.own.drop and not inputs.own.mark
-    if every_row_asked and (name, name) in found:
-        return found[name, name].exact
-    rows = np.arange(len(vectors), dtype=np.int64)
-    k = min(config.k, len(vectors) - 1)
-    return exact.search(vectors, vectors, k, check_metric(config.metric), leave_out=rows)

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from embdiff.views.tables import Table
+from embdiff.views.table import Table
 from embdiff.views.words import number, visible
 
 _CONFUSIONS_SHOWN = 5

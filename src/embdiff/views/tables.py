@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from embdiff.views.geometry_tables import geometry_tables
+from embdiff.views.table import Table
 from embdiff.views.words import number, seconds_text, visible
 
 _AGREEMENT = {
@@ -21,20 +22,11 @@ _GRIDS = {
 _WIDEST_MATRIX, _MOST_TESTS = 8, 24
 
 
-@dataclass(frozen=True)
-class Table:
-    """A title, a head, rows of text cells, and remarks below."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    remarks: tuple[str, ...] = field(default=())
-
-
 def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
     """Return every table below the neighbours themselves, in order."""
     return [
         *_agreement_tables(payload),
+        *geometry_tables(payload),
         *_grid_tables(payload),
         *_mutual_table(payload),
         *_group_tables(payload),

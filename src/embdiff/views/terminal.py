@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embdiff.views import tables
+from embdiff.views.table import Table as PlainTable
 from embdiff.views.words import (
     EXACT_PLACES,
     asked_words,
@@ -106,7 +107,7 @@ def _empty(title: str, columns: Sequence[str]) -> Table:
     return table
 
 
-def _drawn(table: tables.Table) -> list[RenderableType]:
+def _drawn(table: PlainTable) -> list[RenderableType]:
     drawn = _empty(table.title, table.head)
     for row in table.rows:
         drawn.add_row(*row)

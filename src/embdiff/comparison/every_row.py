@@ -1,0 +1,72 @@
+"""The exact neighbours of every row, itself left out: searched once, whoever asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from embdiff import exact
+from embdiff.comparison.settings import Inputs
+from embdiff.config import RunConfig, check_metric
+from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.search import Found
+
+MOST = 10_000  # rows searched only to describe a space; beyond, so many are drawn
+
+
+class EveryRow:
+    """Neighbours of rows among rows, by the metric and k of the run.
+
+    Parameters
+    ----------
+    config : RunConfig
+    inputs : Inputs
+    found : mapping of (str, str) to Found
+        The run's own searches, taken where they are just that.
+    documents : mapping of str to ndarray of float32, shape (n, d)
+        The vectors of every model that has any.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        inputs: Inputs,
+        found: Mapping[tuple[str, str], Found],
+        documents: Mapping[str, FloatArray],
+    ) -> None:
+        self._config, self._found, self._documents = config, found, documents
+        self._asked = inputs.own.drop and not inputs.own.mark  # then every row queries and leaves itself out
+        self._searched: dict[tuple[str, bool], Neighbors] = {}
+        self.rows = rows = len(inputs.corpus)
+        there = self._asked and all((name, name) in found for name in documents)
+        self.sample: IntArray | None = None
+        if not there and rows > MOST:
+            self.sample = np.sort(np.random.default_rng(config.seed).permutation(rows)[:MOST]).astype(np.int64)
+        self.note = None if self.sample is None else f"{MOST:,} of {rows:,} rows were sampled, neighbours among these"
+
+    def of_all(self, name: str) -> Neighbors:
+        """Return the neighbours of every row, (n, k)."""
+        if self._asked and (name, name) in self._found:
+            return self._found[name, name].exact
+        return self._search(name, None)
+
+    def of_sample(self, name: str) -> Neighbors:
+        """Return the neighbours of every row, or of the rows in ``sample`` among themselves; the same for all models.
+
+        Row numbers are places in the sample.
+        """
+        return self.of_all(name) if self.sample is None else self._search(name, self.sample)
+
+    def vectors(self, name: str) -> FloatArray:
+        """Return the vectors that belong to `of_sample`."""
+        return self._documents[name] if self.sample is None else self._documents[name][self.sample]
+
+    def _search(self, name: str, sample: IntArray | None) -> Neighbors:
+        key = (name, sample is None)
+        if key not in self._searched:
+            vectors = self._documents[name] if sample is None else self._documents[name][sample]
+            k = min(self._config.k, len(vectors) - 1)
+            own = np.arange(len(vectors), dtype=np.int64)
+            self._searched[key] = exact.search(vectors, vectors, k, check_metric(self._config.metric), leave_out=own)
+        return self._searched[key]

@@ -9,6 +9,7 @@
     ├── DataError (ValueError)               a file or a list that cannot be read as it is
     ├── MissingDependencyError (ImportError) an optional package is not installed; the message has the pip line
     ├── EncoderError                         a model could not be loaded, or returned unusable vectors
+    ├── CacheError                           the vector cache cannot be read or written
     └── StoreError                           a vector database refused, is locked, or holds something else
 
 Each message says what must hold, what was found, and what to do. The command line prints the message alone.
@@ -41,6 +42,10 @@ class MissingDependencyError(EmbdiffError, ImportError):
 
 class EncoderError(EmbdiffError):
     """A model could not be loaded, or returned vectors that cannot be used."""
+
+
+class CacheError(EmbdiffError):
+    """The cache of vectors cannot be read or written; the message says how to go on."""
 
 
 class StoreError(EmbdiffError):

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from embdiff._progress import progress, silent
+from embdiff.encoders.cache import Keep, Tally, VectorCache
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
@@ -112,7 +113,14 @@ class Encoder:
         """Whether a text has the same vector as a query and as a document."""
         return bool(getattr(self._backend, "same_roles", False))
 
-    def encode(self, items: Sequence[str], *, role: Role = "document") -> FloatArray:
+    def encode(
+        self,
+        items: Sequence[str],
+        *,
+        role: Role = "document",
+        cache: VectorCache | None = None,
+        tally: Tally | None = None,
+    ) -> FloatArray:
         """Return the vector of each text.
 
         Equal texts are encoded once. The vector of a text does not depend on the other texts, beyond float32 rounding.
@@ -123,6 +131,10 @@ class Encoder:
             At least one.
         role : {"document", "query"}
             Models with separate prompts treat the two differently.
+        cache : VectorCache, optional
+            Where vectors are looked for, and each finished batch is kept. By default nothing is kept.
+        tally : Tally, optional
+            What became of the texts is added to it.
 
         Returns
         -------
@@ -136,6 +148,8 @@ class Encoder:
             For an empty list, anything but text in it, or an unknown role.
         EncoderError
             When the model fails, or returns something else than one finite vector per text.
+        CacheError
+            When the cache cannot be written.
         """
         texts = _checked_items(items)
         if role not in ROLES:
@@ -144,11 +158,28 @@ class Encoder:
         first: dict[str, int] = {}
         place = np.array([first.setdefault(text, len(first)) for text in texts], dtype=np.int64)
         distinct = list(first)
-        vectors = self._encode_distinct(distinct, role, rows=np.unique(place, return_index=True)[1])
+        tally = Tally() if tally is None else tally
+        tally.texts += len(texts)
+        tally.duplicates += len(texts) - len(distinct)
+        rows = np.unique(place, return_index=True)[1]
+        vectors = self._through_cache(distinct, role, rows, cache, tally)
         return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
 
-    def _encode_distinct(self, texts: list[str], role: Role, rows: IntArray) -> FloatArray:
-        """Encode in batches of like length, longest first; ``rows`` are the callers' row numbers, for messages."""
+    def _through_cache(
+        self, texts: list[str], role: Role, rows: IntArray, cache: VectorCache | None, tally: Tally
+    ) -> FloatArray:
+        """Encode what the cache does not have; ``rows`` are the callers' row numbers, for messages."""
+        if cache is None or not cache.keeps(self.stamp):
+            tally.encoded += len(texts)
+            return self._encode_distinct(texts, role, rows)
+
+        def encode(missing: IntArray, keep: Keep) -> FloatArray:
+            return self._encode_distinct([texts[i] for i in missing], role, rows[missing], keep)
+
+        return cache.fill(self.stamp, "document" if self.same_roles else role, texts, encode, tally)
+
+    def _encode_distinct(self, texts: list[str], role: Role, rows: IntArray, keep: Keep | None = None) -> FloatArray:
+        """Encode in batches of like length, longest first, and hand each finished one to ``keep``."""
         lengths = self._lengths(texts, role)
         vectors: FloatArray | None = None
         with progress(f"encode {self.spec}", len(texts), "texts") as advance:
@@ -158,6 +189,8 @@ class Encoder:
                     vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32)
                 self._check_dim(part, vectors.shape[1])
                 vectors[batch] = part
+                if keep is not None:
+                    keep(batch, part)
                 advance(len(batch))
         assert vectors is not None
         self._check_dim(vectors, self._backend.stamp().dim)

@@ -1,0 +1,80 @@
+"""``embdiff cache``: what vectors are kept, whether they are sound, and what may go."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from embdiff.cli.output import JsonOption, print_json
+
+CacheOption = Annotated[
+    str | None, typer.Option("--cache", help="Folder of the cache. Default: EMBDIFF_CACHE, else your cache folder.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Vectors kept on disk: list, verify, prune.")
+    group.command("ls")(ls_command)
+    group.command("verify")(verify_command)
+    group.command("prune")(prune_command)
+    app.add_typer(group, name="cache")
+
+
+def ls_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+    """List what is kept: a line for each model, role and precision."""
+    from embdiff.encoders.cache import VectorCache
+    from embdiff.encoders.cache.housekeeping import list_spaces
+    from embdiff.views import terminal
+
+    opened = VectorCache.at(cache)
+    spaces = [space.to_dict() for space in list_spaces(opened)]
+    if as_json:
+        print_json({"folder": str(opened.folder), "spaces": spaces})
+    else:
+        terminal.show_cache(str(opened.folder), spaces)
+
+
+def verify_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+    """Read every byte and compare it with its checksum; exit 2 when something is damaged."""
+    from embdiff.encoders.cache import VectorCache
+    from embdiff.encoders.cache.housekeeping import verify
+    from embdiff.views import terminal
+
+    opened = VectorCache.at(cache)
+    checked, damaged = verify(opened)
+    found: dict[str, Any] = {"checked": checked, "damaged": [finding.to_dict() for finding in damaged]}
+    if as_json:
+        print_json({"folder": str(opened.folder), **found})
+    else:
+        terminal.show_findings(f"{checked:,} files checked, {len(damaged):,} damaged", found["damaged"])
+    if damaged:
+        raise typer.Exit(2)
+
+
+def prune_command(
+    older_than: Annotated[
+        float | None, typer.Option(min=0, help="Days: what was of no use for longer goes.", show_default=False)
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A model as 'embdiff cache ls' prints it.")] = None,
+    max_size: Annotated[str | None, typer.Option(help="Such as 2GiB: the longest unused goes until it fits.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove. Without it, only say what would go.")] = False,
+    cache: CacheOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove damaged shards, what killed processes left, and what the options name. A dry run without --yes."""
+    from embdiff.encoders.cache import VectorCache
+    from embdiff.encoders.cache.housekeeping import parse_size, prune
+    from embdiff.views import terminal
+
+    most = None if max_size is None else parse_size(max_size)
+    opened = VectorCache.at(cache)
+    going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
+    found = [finding.to_dict() for finding in going]
+    if as_json:
+        print_json({"folder": str(opened.folder), "removed": yes, "files": found})
+    else:
+        verb = "removed" if yes else "would go; add --yes to remove them"
+        size = sum(finding.bytes for finding in going) / 1e6
+        terminal.show_findings(f"{len(going):,} files, {size:,.1f} MB, {verb}", found)

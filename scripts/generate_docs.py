@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MADE = "<!-- Written by 'make docs' from the code; edit the code, not this page. -->\n\n"
@@ -23,13 +24,23 @@ def command_line() -> str:
         MADE + "# Command line\n\nExit codes: 0 done; 2 something you can mend; 130 interrupted; 1 anything else. "
         "Results go to stdout, messages and progress to stderr; with `--json` stdout holds JSON alone.\n"
     ]
-    for name in sorted(group.commands):  # type: ignore[attr-defined]
+    for name in _names(group):
         done = runner.invoke(
-            app, [name, "--help"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"}, prog_name="embdiff"
+            app, [*name.split(), "--help"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"}, prog_name="embdiff"
         )
         text = "\n".join(line.rstrip() for line in done.output.strip().splitlines())
         parts.append(f"## embdiff {name}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
+
+
+def _names(group: Any, before: str = "") -> list[str]:
+    """Return all commands, those of groups included, in order."""
+    names = []
+    for name, command in sorted(group.commands.items()):
+        names.append(before + name)
+        if hasattr(command, "commands"):
+            names += _names(command, f"{before}{name} ")
+    return names
 
 
 def models() -> str:

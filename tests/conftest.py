@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from milvus_server import milvus_server as milvus_server  # one server for the whole session
 
+# The user's own cache is never touched: not by fixtures that outlive a test either.
+os.environ["EMBDIFF_CACHE"] = "off"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -18,6 +21,7 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("EMBDIFF_CACHE", str(tmp_path.parent / f"vectors-of-{tmp_path.name}"))
     monkeypatch.chdir(tmp_path)
 
 

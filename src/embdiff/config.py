@@ -217,6 +217,8 @@ class RunConfig(BaseModel):
         Permutations of the group test.
     seed : int
         Seed of every random number.
+    cache : str
+        Where vectors are kept, as typed; "" is the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -238,6 +240,7 @@ class RunConfig(BaseModel):
     expected: str | None = None
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    cache: str = ""
 
     @classmethod
     def checked(cls, **settings: Any) -> RunConfig:

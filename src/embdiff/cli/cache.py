@@ -6,11 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import JsonOption, print_json
-
-CacheOption = Annotated[
-    str | None, typer.Option("--cache", help="Folder of the cache. Default: EMBDIFF_CACHE, else your cache folder.")
-]
+from embdiff.cli.output import CacheOption, JsonOption, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -26,21 +22,21 @@ def ls_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """List what is kept: a line for each model, role and precision."""
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import list_spaces
-    from embdiff.views import terminal
+    from embdiff.views import kept
 
     opened = VectorCache.at(cache)
     spaces = [space.to_dict() for space in list_spaces(opened)]
     if as_json:
         print_json({"folder": str(opened.folder), "spaces": spaces})
     else:
-        terminal.show_cache(str(opened.folder), spaces)
+        kept.show_spaces(str(opened.folder), spaces)
 
 
 def verify_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """Read every byte and compare it with its checksum; exit 2 when something is damaged."""
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import verify
-    from embdiff.views import terminal
+    from embdiff.views import kept
 
     opened = VectorCache.at(cache)
     checked, damaged = verify(opened)
@@ -48,7 +44,7 @@ def verify_command(cache: CacheOption = None, as_json: JsonOption = False) -> No
     if as_json:
         print_json({"folder": str(opened.folder), **found})
     else:
-        terminal.show_findings(f"{checked:,} files checked, {len(damaged):,} damaged", found["damaged"])
+        kept.show_findings(f"{checked:,} files checked, {len(damaged):,} damaged", found["damaged"])
     if damaged:
         raise typer.Exit(2)
 
@@ -66,7 +62,7 @@ def prune_command(
     """Remove damaged shards, what killed processes left, and what the options name. A dry run without --yes."""
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import parse_size, prune
-    from embdiff.views import terminal
+    from embdiff.views import kept
 
     most = None if max_size is None else parse_size(max_size)
     opened = VectorCache.at(cache)
@@ -77,4 +73,4 @@ def prune_command(
     else:
         verb = "removed" if yes else "would go; add --yes to remove them"
         size = sum(finding.bytes for finding in going) / 1e6
-        terminal.show_findings(f"{len(going):,} files, {size:,.1f} MB, {verb}", found)
+        kept.show_findings(f"{len(going):,} files, {size:,.1f} MB, {verb}", found)

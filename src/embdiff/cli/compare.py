@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import JsonOption, print_json
+from embdiff.cli.output import CacheOption, JsonOption, print_json
 from embdiff.errors import ParameterError
 
 RUNS_FOLDER = "embdiff-runs"
@@ -58,6 +58,7 @@ def compare_command(
     ] = None,
     permutations: Annotated[int | None, typer.Option(help="Permutations of the group test. Default 9999.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of intervals and permutations. Default 0.")] = None,
+    cache: CacheOption = None,
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -66,7 +67,7 @@ def compare_command(
         "models": model, "query_models": query_model, "queries": queries, "k": k, "metric": metric, "index": index,
         "store": store, "preset": preset, "expected": expected, "text_column": text_column, "id_column": id_column,
         "group_column": group_column, "empty": empty, "self_matches": self_matches, "permutations": permutations,
-        "seed": seed,
+        "seed": seed, "cache": cache,
     }  # fmt: skip
     run_and_print(data, given, out, as_json)
 

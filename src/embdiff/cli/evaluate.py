@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import JsonOption, print_json
+from embdiff.cli.output import CacheOption, JsonOption, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +44,7 @@ def evaluate_command(
     label_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the label column.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of intervals, tests, split and draws.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder to write: JSON, values, TREC runs and judgements.")] = None,
+    cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score models on labelled data: judged queries, scored pairs, or classes."""
@@ -51,7 +52,7 @@ def evaluate_command(
 
     result = evaluate(
         data, model or [], task=task, qrels=qrels, k=k, metric=metric, seed=seed, out=out, baseline=baseline,
-        shots=shots, draws=draws, runs=run or (), text_column=text_column, label_column=label_column,
+        shots=shots, draws=draws, runs=run or (), text_column=text_column, label_column=label_column, cache=cache,
     )  # fmt: skip
     if as_json:
         print_json(result.to_dict())

@@ -10,6 +10,14 @@ from typing import Annotated, Any
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+CacheOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cache",
+        help="Folder of kept vectors, DIR?precision=float16, or off. Default: EMBDIFF_CACHE, else your cache folder.",
+        show_default=False,
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.", show_default=False)]
 
 

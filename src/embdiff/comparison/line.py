@@ -17,6 +17,7 @@ from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
 from embdiff.config import RunConfig
+from embdiff.encoders.cache import VectorCache
 from embdiff.errors import ParameterError
 from embdiff.stores import get_store
 from embdiff.stores.base import Store
@@ -43,6 +44,7 @@ def compare(
     id_column: str | int | None = None,
     group_column: str | int | None = None,
     permutations: int | None = None,
+    cache: str | Path | None = None,
 ) -> Comparison:
     """Encode a corpus with each model, store, search, and say whose neighbours changed.
 
@@ -81,6 +83,9 @@ def compare(
         Name or 0-based position.
     permutations : int, optional
         Permutations of the group test. Default 9,999.
+    cache : str or path, optional
+        Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
+        else the user's cache folder.
 
     Returns
     -------
@@ -96,12 +101,13 @@ def compare(
         "groups": groups,
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
-        "permutations": permutations,
+        "permutations": permutations, "cache": None if cache is None else str(cache),
     }  # fmt: skip
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
+    vectors = VectorCache.at(config.cache)
     with _workplace(config, out) as (folder, opened):
-        encoded = encode_all(config, inputs, objects)
+        encoded = encode_all(config, inputs, objects, vectors)
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
         found = search_all(config, inputs, encoded, placed)
         answers = answers_of(inputs, encoded, placed, found)
@@ -109,7 +115,7 @@ def compare(
         every_row = EveryRow(config, inputs, found, {name: space.vectors for name, space in spaces.items()})
         scores = (*score_all(config, inputs, answers, found), *geometry_scores(config, spaces, every_row))
         mixings, tests = group_tests(config, inputs, spaces, every_row)
-        manifest = describe(config, inputs, opened.uri, encoded, placed, found)
+        manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors)
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest,

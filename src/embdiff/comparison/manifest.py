@@ -12,6 +12,7 @@ from typing import Any
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig
+from embdiff.encoders.cache import VectorCache
 from embdiff.runs import STORE_FILE
 from embdiff.search import Found
 
@@ -28,6 +29,7 @@ def describe(
     encoded: Mapping[str, Encoded],
     placed: Mapping[str, Placed],
     found: Mapping[tuple[str, str], Found],
+    cache: VectorCache,
 ) -> dict[str, Any]:
     """Return the manifest as JSON-able values; all times in seconds."""
     return {
@@ -39,7 +41,8 @@ def describe(
         "corpus_digest": inputs.corpus.digest(),
         "queries_digest": inputs.queries.digest(),
         "self": {"dropped": inputs.own.drop, "marked": inputs.own.mark, "most": inputs.own.most},
-        "models": [_model(name, encoded[name], placed.get(name)) for name in encoded],
+        "cache": cache.describe(),
+        "models": [_model(name, encoded[name], placed.get(name), cache) for name in encoded],
         "searches": [
             {
                 "query_model": asks,
@@ -54,11 +57,12 @@ def describe(
     }
 
 
-def _model(name: str, encoded: Encoded, placed: Placed | None) -> dict[str, Any]:
+def _model(name: str, encoded: Encoded, placed: Placed | None, cache: VectorCache) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": name,
         "stamp": encoded.stamp.to_dict(),
         "fingerprint": encoded.stamp.fingerprint(),
+        "encoding": {**encoded.tally.to_dict(), "cache": cache.state(encoded.stamp)},
         "seconds": dict(encoded.seconds),
         "collection": None,
     }

@@ -13,6 +13,7 @@ import numpy as np
 from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric
 from embdiff.encoders import Encoder, load_named
+from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
@@ -29,6 +30,7 @@ class Encoded:
     documents: FloatArray | None
     queries: FloatArray | None
     seconds: dict[str, float]
+    tally: Tally
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +42,23 @@ class Placed:
     searcher: Searcher
 
 
-def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any]) -> dict[str, Encoded]:
+def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], cache: VectorCache) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next."""
     encoded: dict[str, Encoded] = {}
     for name in dict.fromkeys((*config.models, *config.query_models)):
-        start = time.perf_counter()
+        start, tally = time.perf_counter(), Tally()
         encoder = load_named(name, objects)
         encoder.fit(inputs.corpus.items, inputs.corpus.digest())
         loaded = time.perf_counter()
         if config.query_models:
             _check_dimensions(name, encoder.stamp.dim, encoded)
-        documents = encoder.encode(inputs.corpus.items) if name in config.models else None
+        documents = None
+        if name in config.models:
+            documents = encoder.encode(inputs.corpus.items, cache=cache, tally=tally)
         asks = name in (config.query_models or config.models)
-        vectors = _query_vectors(encoder, inputs, documents) if asks else None
+        vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-        encoded[name] = Encoded(name, encoder.stamp, documents, vectors, seconds)
+        encoded[name] = Encoded(name, cache.stamped(encoder.stamp), documents, vectors, seconds, tally)
     return encoded
 
 
@@ -67,11 +71,13 @@ def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> Non
             )
 
 
-def _query_vectors(encoder: Encoder, inputs: Inputs, documents: FloatArray | None) -> FloatArray:
+def _query_vectors(
+    encoder: Encoder, inputs: Inputs, documents: FloatArray | None, cache: VectorCache, tally: Tally
+) -> FloatArray:
     """Encode the queries; rows of the corpus need no second encoding where query and document are one to the model."""
     if documents is not None and inputs.query_rows is not None and encoder.same_roles:
         return np.ascontiguousarray(documents[list(inputs.query_rows)])
-    return encoder.encode(inputs.queries.items, role="query")
+    return encoder.encode(inputs.queries.items, role="query", cache=cache, tally=tally)
 
 
 def place_all(

@@ -89,7 +89,7 @@ def evaluate_classes(path: Path, settings: Settings) -> Outcome:
 
 def _dense(table: _Table, name: str) -> None:
     data, settings = table.data, table.settings
-    train, test, facts = encode_two(name, settings.objects, data.train, data.test.items, queries=False)
+    train, test, facts = encode_two(name, settings, data.train, data.test.items, queries=False)
     table.facts.append(facts)
     rows, _ = rank(test, train, settings.voters, settings.metric)
     table.vote(name, rows)

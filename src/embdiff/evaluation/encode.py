@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from embdiff import exact
 from embdiff.encoders import Encoder, load_named
+from embdiff.encoders.cache import Tally
 from embdiff.evaluation.outcome import ModelFacts
-from embdiff.records import Corpus, FloatArray, IntArray, Metric
+from embdiff.evaluation.settings import Settings
+from embdiff.records import Corpus, FloatArray, IntArray, Metric, Role
 
 
-def load(name: str, objects: Mapping[str, Any], corpus: Corpus) -> tuple[Encoder, float]:
+def load(name: str, settings: Settings, corpus: Corpus) -> tuple[Encoder, float]:
     """Load a model, let it learn from the corpus where it does so, and return the seconds it took."""
     start = time.perf_counter()
-    encoder = load_named(name, objects)
+    encoder = load_named(name, settings.objects)
     encoder.fit(corpus.items, corpus.digest())
     return encoder, time.perf_counter() - start
 
 
-def encode_one(name: str, objects: Mapping[str, Any], corpus: Corpus) -> tuple[FloatArray, ModelFacts]:
+def encode_one(name: str, settings: Settings, corpus: Corpus) -> tuple[FloatArray, ModelFacts]:
     """Return the vectors of a corpus, and the facts of the model."""
-    encoder, loaded = load(name, objects, corpus)
-    start = time.perf_counter()
-    vectors = encoder.encode(corpus.items)
+    encoder, loaded = load(name, settings, corpus)
+    start, tally = time.perf_counter(), Tally()
+    vectors = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
-    return vectors, ModelFacts(name, encoder.stamp, seconds)
+    return vectors, _facts(name, encoder, settings, tally, seconds)
 
 
 def encode_two(
-    name: str, objects: Mapping[str, Any], corpus: Corpus, others: Sequence[str], *, queries: bool
+    name: str, settings: Settings, corpus: Corpus, others: Sequence[str], *, queries: bool
 ) -> tuple[FloatArray, FloatArray, ModelFacts]:
     """Return the vectors of a corpus and of other texts, and the facts of the model.
 
     Parameters
     ----------
     name : str
-    objects : mapping of str to object
-        Models that came as objects.
+    settings : Settings
     corpus : Corpus
         What a model that learns from its corpus learns from.
     others : sequence of str
@@ -48,12 +48,19 @@ def encode_two(
     queries : bool
         Whether the others are queries to the model, or documents as well.
     """
-    encoder, loaded = load(name, objects, corpus)
-    start = time.perf_counter()
-    documents = encoder.encode(corpus.items)
-    asked = encoder.encode(others, role="query" if queries else "document")
+    encoder, loaded = load(name, settings, corpus)
+    start, tally = time.perf_counter(), Tally()
+    documents = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
+    role: Role = "query" if queries else "document"
+    asked = encoder.encode(others, role=role, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
-    return documents, asked, ModelFacts(name, encoder.stamp, seconds)
+    return documents, asked, _facts(name, encoder, settings, tally, seconds)
+
+
+def _facts(name: str, encoder: Encoder, settings: Settings, tally: Tally, seconds: dict[str, float]) -> ModelFacts:
+    stamp = encoder.stamp
+    encoding = {**tally.to_dict(), "cache": settings.cache.state(stamp)}
+    return ModelFacts(name, settings.cache.stamped(stamp), seconds, encoding=encoding)
 
 
 def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> tuple[IntArray, FloatArray]:

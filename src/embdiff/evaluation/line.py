@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from embdiff.evaluation.result import Evaluation, free_target
 from embdiff.evaluation.retrieval import evaluate_retrieval, refuse_runs
 from embdiff.evaluation.settings import check, check_task
 from embdiff.evaluation.tasks import find_task
+from embdiff.views.words import encoding_notes
 
 
 def evaluate(
@@ -31,6 +33,7 @@ def evaluate(
     runs: Sequence[str | Path] = (),
     text_column: str | int | None = None,
     label_column: str | int | None = None,
+    cache: str | Path | None = None,
 ) -> Evaluation:
     """Score models on labelled data: judged queries, scored pairs, or classes.
 
@@ -60,6 +63,9 @@ def evaluate(
         TREC runs to score beside the models (retrieval).
     text_column, label_column : str or int, optional
         Columns of labelled texts: name or 0-based position.
+    cache : str or path, optional
+        Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
+        else the user's cache folder.
 
     Returns
     -------
@@ -76,7 +82,7 @@ def evaluate(
     """
     given = {
         "baseline": baseline, "k": k, "metric": metric, "seed": seed, "shots": shots, "draws": draws, "runs": runs,
-        "text_column": text_column, "label_column": label_column,
+        "text_column": text_column, "label_column": label_column, "cache": cache,
     }  # fmt: skip
     settings = check(models, given)
     path, found, how = find_task(data, check_task(task))
@@ -86,6 +92,8 @@ def evaluate(
     else:
         refuse_runs(settings, found)
         outcome = evaluate_pairs(path, settings) if found == "pairs" else evaluate_classes(path, settings)
+    told = encoding_notes([model.to_dict() for model in outcome.models], settings.cache.notes)
+    outcome = replace(outcome, notes=(*outcome.notes, *told))
     result = Evaluation(outcome, between_models(outcome.scores, seed=seed), how, seed)
     if target is not None:
         result.save(target)

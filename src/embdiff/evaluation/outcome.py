@@ -20,17 +20,23 @@ class ModelFacts:
     seconds : dict of str to float
     about : str
         For what has no stamp: what it is.
+    encoding : dict
+        Texts, duplicates, cached, encoded, and whether vectors are kept; empty for what has none.
     """
 
     model: str
     stamp: Stamp | None
     seconds: dict[str, float] = field(default_factory=dict)
     about: str = ""
+    encoding: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values."""
         stamp = None if self.stamp is None else self.stamp.to_dict()
-        return {"model": self.model, "stamp": stamp, "seconds": self.seconds, "about": self.about}
+        return {
+            "model": self.model, "stamp": stamp, "seconds": self.seconds, "about": self.about,
+            "encoding": self.encoding,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
     place = {text: row for row, text in enumerate(texts)}
     left, right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
     for name in settings.models:
-        vectors, about = encode_one(name, settings.objects, corpus)
+        vectors, about = encode_one(name, settings, corpus)
         similarity = pair_similarity(vectors[left], vectors[right], settings.metric)
         scores += [score_pairs(measure, similarity, pairs.score, name) for measure in measures]
         facts.append(about)

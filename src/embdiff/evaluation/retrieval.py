@@ -106,7 +106,7 @@ def _placed(asked: _Asked, rows: IntArray, similarity: FloatArray) -> tuple[IntA
 
 def _dense(name: str, asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray, list[str]]:
     corpus = asked.collection.corpus
-    documents, queries, facts = encode_two(name, settings.objects, corpus, asked.texts, queries=True)
+    documents, queries, facts = encode_two(name, settings, corpus, asked.texts, queries=True)
     rows, similarity = rank(queries, documents, settings.depth, settings.metric)
     lost = [without_direction(vectors, settings.metric) for vectors in (documents, queries)]
     note = []

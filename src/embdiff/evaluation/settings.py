@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from embdiff._registry import nearest
 from embdiff.config import check_metric
 from embdiff.encoders import named_models
+from embdiff.encoders.cache import VectorCache
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
 
@@ -42,6 +43,7 @@ class Settings:
     runs : tuple of Path
         TREC runs to score beside the models.
     text_column, label_column : str, int or None
+    cache : VectorCache
     """
 
     models: tuple[str, ...]
@@ -55,6 +57,7 @@ class Settings:
     runs: tuple[Path, ...]
     text_column: str | int | None
     label_column: str | int | None
+    cache: VectorCache = field(compare=False)
 
     @property
     def depth(self) -> int:
@@ -104,6 +107,7 @@ def check(models: Sequence[Any], given: dict[str, Any]) -> Settings:
         runs=runs,
         text_column=given["text_column"],
         label_column=given["label_column"],
+        cache=VectorCache.at(given["cache"]),
     )
 
 

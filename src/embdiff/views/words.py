@@ -104,4 +104,23 @@ def caveats(payload: Mapping[str, Any]) -> list[str]:
         found.append(
             f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
         )
-    return found
+    return [*found, *encoding_notes(payload["models"], payload["manifest"].get("cache", {}).get("notes", ()))]
+
+
+def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) -> list[str]:
+    """Return what became of the texts given to each model, and what is to be told of the cache; a sentence each."""
+    found = []
+    for model in models:
+        done = model.get("encoding")  # runs of earlier versions have none, nor has what has no vectors
+        if done:
+            same = f", {done['duplicates']:,} were equal to another" if done["duplicates"] else ""
+            why = _NOT_KEPT.get(done["cache"])
+            kept = f"; the vectors are not kept ({why})" if why else ""
+            found.append(
+                f"{model['model']}: of {done['texts']:,} texts {done['encoded']:,} were encoded now and "
+                f"{done['cached']:,} came from the cache{same}{kept}."
+            )
+    return [*map(visible, found), *map(visible, notes)]
+
+
+_NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}

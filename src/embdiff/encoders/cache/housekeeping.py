@@ -270,9 +270,7 @@ def _left_over(cache: VectorCache, spaces: list[_Space]) -> Iterator[Finding]:
                     yield _finding(cache, space, path, "left by a killed process")
 
 
-def _beyond(
-    cache: VectorCache, spaces: list[_Space], going: dict[str, Finding], most_bytes: int
-) -> Iterator[Finding]:
+def _beyond(cache: VectorCache, spaces: list[_Space], going: dict[str, Finding], most_bytes: int) -> Iterator[Finding]:
     staying = [
         (space.used, _mtime(path), path, space)
         for space in spaces

@@ -176,7 +176,7 @@ class VectorCache:
         assert self.folder is not None
         shown = path.relative_to(self.folder)
         note = (
-            f"The cached vectors in {shown} are damaged ({why}) and were not used; 'embdiff cache prune' removes them."
+            f"The cached vectors in {shown} are damaged ({why}) and were not used. 'embdiff cache prune' removes them."
         )
         if note not in self.notes:
             self.notes.append(note)

@@ -1,0 +1,46 @@
+"""The cache of vectors as tables for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from embdiff.views.words import visible
+
+
+def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]]) -> None:
+    """Print what a cache holds on stdout."""
+    size = sum(space["bytes"] for space in spaces) / 1e6
+    console = Console(highlight=False)
+    console.print(Text(f"{folder}: {len(spaces):,} spaces, {size:,.1f} MB", overflow="fold"))
+    if spaces:
+        table = _table("model", "role", "vectors", "files", "MB", "unused")
+        for space in spaces:
+            model = f"{visible(space['model'])} ({space['dim']} × {space['precision']})"
+            files = f"{space['shards']:,}" + (f" + {space['unfinished']} unfinished" if space["unfinished"] else "")
+            days = f"{space['unused_days']:.0f} days"
+            table.add_row(model, space["role"], f"{space['vectors']:,}", files, f"{space['bytes'] / 1e6:,.1f}", days)
+        console.print(table)
+
+
+def show_findings(headline: str, findings: Sequence[Mapping[str, Any]]) -> None:
+    """Print a headline and the files it is about on stdout."""
+    console = Console(highlight=False)
+    console.print(Text(headline))
+    if findings:
+        table = _table("file", "model", "why", "MB")
+        for each in findings:
+            table.add_row(each["file"], visible(each["model"]), each["why"], f"{each['bytes'] / 1e6:,.1f}")
+        console.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from embdiff.evaluation.together import Gain
 from embdiff.records import Qrels, Score, Stamp
 
 
@@ -61,6 +62,8 @@ class Outcome:
         What is to be known about this data.
     details : dict
         JSON-able extras of the task: draws of the probe, confusions.
+    together : tuple of Gain
+        What every two models reach together (retrieval).
     runs : dict of str to mapping
         Ranked lists by model (retrieval).
     qrels : Qrels or None
@@ -76,6 +79,7 @@ class Outcome:
     protocol: dict[str, str]
     notes: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    together: tuple[Gain, ...] = ()
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     qrels: Qrels | None = None
 

@@ -14,6 +14,7 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation import report
 from embdiff.evaluation.differences import Differences
 from embdiff.evaluation.outcome import Outcome
+from embdiff.evaluation.together import Gain
 from embdiff.records import Score
 
 if TYPE_CHECKING:
@@ -75,6 +76,13 @@ class Evaluation:
 
         return pd.DataFrame([{**score.to_dict(), "model": score.models[0]} for score in self.scores])
 
+    def together_frame(self) -> pd.DataFrame:
+        """Return what every two models reach together as a data frame, one row each; empty but for retrieval."""
+        import pandas as pd
+
+        columns = list(Gain.__dataclass_fields__)
+        return pd.DataFrame([gain.to_dict() for gain in self.outcome.together], columns=columns)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values (``null`` for what is undefined)."""
         found = self.outcome
@@ -89,6 +97,7 @@ class Evaluation:
             "models": [facts.to_dict() for facts in found.models],
             "scores": [score.to_dict() for score in found.scores],
             "differences": [each.to_dict() for each in self.differences],
+            "together": [gain.to_dict() for gain in found.together],
             **found.details,
             "notes": list(found.notes),
         }

@@ -16,6 +16,7 @@ from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.lexical import Bm25
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.settings import BM25, Settings
+from embdiff.evaluation.together import PROTOCOL, together
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
 from embdiff.measures.ranking_scores import RANKING_MEASURES, score_ranking
 from embdiff.records import FloatArray, IntArray, Score
@@ -40,6 +41,7 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
     collection = read_beir(folder, qrels)
     asked = _asked(collection)
     runs: dict[str, _List] = {}
+    lists: dict[str, IntArray] = {}
     facts: list[ModelFacts] = []
     scores: list[Score] = []
     notes = _data_notes(asked)
@@ -52,6 +54,7 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
             score_ranking(graded, text, (about.model,), documents=documents, seed=settings.seed)
             for text in RANKING_MEASURES
         )
+        lists[about.model] = ordered
         runs[about.model] = _as_run(asked, rows, similarity)
         facts.append(about)
 
@@ -75,6 +78,7 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
         models=tuple(facts),
         protocol=_protocol(collection, settings),
         notes=tuple(notes),
+        together=together(lists, asked.judged, asked.name_rank, documents=len(collection.corpus), seed=settings.seed),
         runs=runs,
         qrels=collection.qrels,
     )
@@ -162,6 +166,7 @@ def _protocol(collection: Collection, settings: Settings) -> dict[str, str]:
         "rules": "trec_eval -c: equal scores by document id descending, every judged query counts, a missing one as 0",
         "intervals": "95 %, queries resampled, documents held fixed",
         "chance": "all documents in random order (exact expectation)",
+        "together": PROTOCOL,
     }
 
 

@@ -1,0 +1,199 @@
+"""Would using both help: two models' lists merged, and all they find between them, against the higher one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+
+from embdiff.measures.base import get_measure
+from embdiff.measures.fusion import RRF_K, fused_rows, recall_of_first, union_rows
+from embdiff.measures.inference import Doubles, holm, interval
+from embdiff.measures.judged import Graded, Judged, grade
+from embdiff.measures.paired import PairedTest, paired_test
+from embdiff.measures.ranking_scores import random_order, values_of
+from embdiff.measures.ties import ALPHA
+from embdiff.records import IntArray
+
+FUSED = ("ndcg@10", "recall@100")
+UNION = 100
+Way = Literal["fusion", "union"]
+PROTOCOL = (
+    f"fusion: reciprocal rank fusion of the whole lists, k = {RRF_K}, equal sums by document id descending. union: "
+    f"every document among the first {UNION} of either, against the first of one model alone, as many for each query. "
+    "p of a gain: the larger of the paired tests against both models, so that choosing the higher one by these queries "
+    "makes no gain (it makes gains look smaller); of a loss: twice that against the higher one. Holm over the pairs"
+)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What two models reach together.
+
+    Parameters
+    ----------
+    models : tuple of str
+    way : {"fusion", "union"}
+        One merged list, or both lists read to k (what a perfect merger could find: an upper limit).
+    measure : str
+        Text form.
+    value, low, high, chance : float
+        Of both together, with 95 % interval, and of two random orders together.
+    alone : tuple of float
+        Of each model alone, at the same k.
+    compared : tuple of float
+        Of each model alone, as compared: for a union with as many documents read, else as ``alone``.
+    documents : float or None
+        Documents in the union, mean over queries; None for fusion.
+    higher : str
+        The model that is higher alone, as compared, on these queries.
+    difference, difference_low, difference_high : float
+        Mean of both together minus the higher one alone, with the 95 % interval of that difference.
+    p, p_holm : float
+        As the protocol says.
+    detectable : float
+        The smallest difference from the higher one that so many queries show with 80 % power.
+    n : int
+        Queries.
+    answer : str
+        ``helps``, ``hurts`` or ``not shown``.
+    """
+
+    models: tuple[str, str]
+    way: Way
+    measure: str
+    value: float
+    low: float
+    high: float
+    chance: float
+    alone: tuple[float, float]
+    compared: tuple[float, float]
+    documents: float | None
+    higher: str
+    difference: float
+    difference_low: float
+    difference_high: float
+    p: float
+    p_holm: float
+    detectable: float
+    n: int
+    answer: str = "not shown"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in plain.items()}
+
+
+def together(
+    lists: Mapping[str, IntArray], judged: Judged, name_rank: IntArray, *, documents: int, seed: int
+) -> tuple[Gain, ...]:
+    """Take every two models together.
+
+    Parameters
+    ----------
+    lists : mapping of str to ndarray of int64, shape (q, depth)
+        Model to its lists, best first, -1 pads.
+    judged : Judged
+        Of the same queries.
+    name_rank : ndarray of int64, shape (n,)
+    documents : int
+        In the collection, for the level of chance.
+    seed : int
+        Of tests and intervals.
+
+    Returns
+    -------
+    tuple of Gain
+        Measure by measure, pairs within: fusion first, then the union.
+    """
+    alone = {model: grade(rows, judged) for model, rows in lists.items()}
+    found: dict[tuple[str, str], list[Gain]] = {}
+    for a, b in combinations(lists, 2):
+        graded = (alone[a], alone[b])
+        merged = grade(fused_rows(lists[a], lists[b], name_rank), judged)
+        for gain in (
+            *_fused((a, b), graded, merged, documents, seed),
+            _union((a, b), graded, union_rows(lists[a], lists[b], UNION), documents, seed),
+        ):
+            found.setdefault((gain.way, gain.measure), []).append(gain)
+    return tuple(gain for pairs in found.values() for gain in _adjusted(pairs))
+
+
+def _fused(
+    models: tuple[str, str], graded: tuple[Graded, Graded], merged: Graded, documents: int, seed: int
+) -> Iterator[Gain]:
+    for text in FUSED:
+        spec = get_measure(text)
+        chance = float(random_order(merged, spec, documents).mean())
+        one, two = (values_of(each, spec) for each in graded)
+        means = (float(one.mean()), float(two.mean()))
+        yield _gain(models, "fusion", text, values_of(merged, spec), (one, two), chance, means, None, seed)
+
+
+def _union(models: tuple[str, str], graded: tuple[Graded, Graded], rows: IntArray, documents: int, seed: int) -> Gain:
+    """Compare both lists read to k with one model's list read to as many documents."""
+    text = f"recall@{UNION}"
+    spec = get_measure(text)
+    sizes = np.count_nonzero(rows >= 0, axis=1)
+    value = values_of(grade(rows, graded[0].judged), replace(spec, k=None))
+    one, two = (recall_of_first(each, sizes) for each in graded)
+    means = tuple(float(values_of(each, spec).mean()) for each in graded)
+    judged = graded[0].judged
+    here = judged.counts(found_only=True) / np.maximum(judged.counts(), 1)
+    chance = float(here.mean()) * (1.0 - (1.0 - min(UNION, documents) / max(1, documents)) ** 2)
+    return _gain(
+        models, "union", text, value, (one, two), chance, (means[0], means[1]), float(sizes.mean()), seed
+    )  # fmt: skip
+
+
+def _gain(
+    models: tuple[str, str],
+    way: Way,
+    measure: str,
+    values: Doubles,
+    compared: tuple[Doubles, Doubles],
+    chance: float,
+    alone: tuple[float, float],
+    documents: float | None,
+    seed: int,
+) -> Gain:
+    both = " + ".join(models)
+    tests = [
+        paired_test(values, single, (both, model), measure=measure, seed=seed)
+        for model, single in zip(models, compared, strict=True)
+    ]
+    means = (float(compared[0].mean()), float(compared[1].mean()))
+    higher = 0 if means[0] >= means[1] else 1
+    low, high, _ = interval(np.clip(values, 0.0, 1.0), seed=seed)
+    test = tests[higher]
+    p = _p(tests, test)
+    return Gain(
+        models=models, way=way, measure=measure, value=float(values.mean()), low=low, high=high, chance=chance,
+        alone=alone, compared=means, documents=documents, higher=models[higher], difference=test.difference,
+        difference_low=test.low, difference_high=test.high, p=p, p_holm=p, detectable=test.detectable, n=test.n,
+    )  # fmt: skip
+
+
+def _p(tests: Sequence[PairedTest], higher: PairedTest) -> float:
+    """Return a p-value that holds although the higher model was chosen by the same queries.
+
+    A gain over the higher model is a gain over both: both tests must reject (Berger 1982, intersection-union). A loss
+    against it may be claimed when either is lost against: Bonferroni over the two.
+    """
+    if higher.difference > 0:
+        return max(test.p for test in tests)
+    return min(1.0, 2 * higher.p)
+
+
+def _adjusted(gains: Sequence[Gain]) -> list[Gain]:
+    adjusted = holm([gain.p for gain in gains])
+    out = []
+    for gain, p in zip(gains, adjusted, strict=True):
+        known = p < ALPHA
+        answer = "not shown" if not known else "helps" if gain.difference > 0 else "hurts"
+        out.append(replace(gain, p_holm=float(p), answer=answer))
+    return out

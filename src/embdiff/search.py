@@ -119,7 +119,8 @@ class Searcher:
     """
 
     def __init__(self, store: Store, spec: CollectionSpec, vectors: FloatArray) -> None:
-        self._store, self._spec, self._vectors = store, spec, vectors
+        self._store, self._spec = store, spec
+        self._index = exact.Index(vectors, spec.metric)
 
     def search(self, queries: FloatArray, k: int, own: OwnRows) -> Found:
         """Return the k nearest rows of each query vector, from the store and exactly.
@@ -138,33 +139,32 @@ class Searcher:
             When the dimensions differ or k is out of range.
         """
         metric = self._spec.metric
-        own.check_k(k, len(self._vectors))
+        own.check_k(k, len(self._index))
         wide = k + own.most if own.drop else k
         start = time.perf_counter()
         raw = self._store.search(self._spec, queries, wide)
         seconds = {"first": time.perf_counter() - start, **self._warm(queries, wide)}
-        truth = exact.search(queries, self._vectors, wide, metric)
+        truth = self._index.search(queries, wide)
         returned = _without(raw, own, k) if own.drop else raw
         return Found(
             returned=returned,
             exact=_without(truth, own, k) if own.drop else truth,
             nearest=Neighbors(truth.rows[:, :1], truth.similarity[:, :1], metric),
-            exact_similarity=exact.similarity(queries, self._vectors, returned.rows, metric),
+            exact_similarity=self._index.similarity(queries, returned.rows),
             is_self=own.within(returned.rows) if own.mark else np.zeros(returned.rows.shape, dtype=bool),
             seconds=seconds,
         )
 
     def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
-        metric = self._spec.metric
-        ranks = exact.ranks(queries, self._vectors, rows, metric)
+        ranks = self._index.ranks(queries, rows)
         if own.drop and own.most:
-            own_ranks = exact.ranks(queries, self._vectors, own.padded(), metric)
+            own_ranks = self._index.ranks(queries, own.padded())
             passed = np.zeros_like(ranks)
             for column in own_ranks.T:
                 passed += (column[:, None] > 0) & (column[:, None] < ranks)
             ranks = ranks - passed
-        return ElsewhereRows(rows, ranks, exact.similarity(queries, self._vectors, rows, metric))
+        return ElsewhereRows(rows, ranks, self._index.similarity(queries, rows))
 
     def _warm(self, queries: FloatArray, k: int) -> dict[str, float]:
         few = queries[:WARM_QUERIES]

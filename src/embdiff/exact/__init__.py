@@ -4,8 +4,7 @@ One order holds everywhere: similarity as float32 (computed in float64 from the 
 rows with equal similarity by row number, lowest first. `search`, `similarity` and `ranks` agree on it to the last bit.
 """
 
-from embdiff.exact._knn import search
-from embdiff.exact._pairs import similarity
-from embdiff.exact._ranks import ranks
+from embdiff.exact._ask import ranks, search, similarity
+from embdiff.exact._index import Index
 
-__all__ = ["ranks", "search", "similarity"]
+__all__ = ["Index", "ranks", "search", "similarity"]

@@ -1,4 +1,4 @@
-"""Checks of what comes in: shapes, finite values, k, rows."""
+"""Checks of what comes in: shapes, finite values, k, rows; and lengths of vectors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.exact._threads import in_parts
 from embdiff.records import FloatArray, IntArray, Metric
 
-_LARGEST_NORM = 1e18
+Doubles = npt.NDArray[np.float64]
+
+LARGEST_NORM = 1e18
+_SURELY_FINE = (1e-30, 1e35)  # squared lengths in float32: between these neither zero nor too long, however rounded
+_NUMBERS = 2**18  # float64 numbers held at a time and thread: what stays in the cache is fastest
 
 
 def check_vectors(queries: Any, vectors: Any, metric: Metric) -> tuple[FloatArray, FloatArray]:
@@ -23,41 +28,87 @@ def check_vectors(queries: Any, vectors: Any, metric: Metric) -> tuple[FloatArra
     ParameterError
         When a vector is not finite, or too long to be squared; for cosine, when one is zero.
     """
+    left, right = check_tables(queries, vectors)
+    check_usable(left, "query", metric)
+    if right is not left:
+        check_usable(right, "row", metric)
+    return left, right
+
+
+def check_tables(queries: Any, vectors: Any) -> tuple[FloatArray, FloatArray]:
+    """Return both as contiguous float32 (q, d) and (n, d), or raise `ShapeError`."""
     left, right = (np.ascontiguousarray(array, dtype=np.float32) for array in (queries, vectors))
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1] or left.shape[1] == 0:
         raise ShapeError(
             "Queries and vectors must be tables of one width, (q, d) and (n, d). "
             f"Got {left.shape} and {right.shape}. Use the same model for both."
         )
-    _refuse_unusable(left, "query", metric)
-    if right is not left:
-        _refuse_unusable(right, "row", metric)
     return left, right
 
 
-def _refuse_unusable(vectors: FloatArray, what: str, metric: Metric) -> None:
-    length = norms(vectors)
-    wrong = np.flatnonzero(~(length < _LARGEST_NORM))
-    if wrong.size:
+def check_usable(vectors: FloatArray, what: str, metric: Metric, first: int = 0) -> Doubles:
+    """Refuse what cannot be searched with; return squared lengths (n,), rounded as float32 sums are.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+    what : str
+        ``query`` or ``row``, for the message.
+    metric : {"cosine", "ip", "l2"}
+    first : int
+        Number of the first of them, for the message.
+    """
+    squares = rough_squares(vectors)
+    low, high = _SURELY_FINE
+    unsure = np.flatnonzero(~((squares > low) & (squares < high)))
+    if unsure.size:
+        length = norms(vectors[unsure])
+        _refuse(unsure, length, ~(length < LARGEST_NORM), what, first)
+        if metric == "cosine":
+            _refuse_zero(unsure[length == 0.0], what, first)
+        squares[unsure] = length**2
+    return squares
+
+
+def _refuse(rows: IntArray, length: Doubles, wrong: npt.NDArray[np.bool_], what: str, first: int) -> None:
+    if wrong.any():
+        at = int(np.argmax(wrong))
         raise ParameterError(
-            f"Vectors must be finite and shorter than {_LARGEST_NORM:g}. Got one of length {length[wrong[0]]:g} in "
-            f"{what} {wrong[0]} ({wrong.size} in all). Check what the model returns for it."
+            f"Vectors must be finite and shorter than {LARGEST_NORM:g}. Got one of length {length[at]:g} in "
+            f"{what} {first + rows[at]} ({wrong.sum()} in all). Check what the model returns for it."
         )
-    zero = np.flatnonzero(length == 0.0) if metric == "cosine" else wrong
+
+
+def _refuse_zero(zero: IntArray, what: str, first: int) -> None:
     if zero.size:
         raise ParameterError(
             f"Vectors must not be zero for the metric cosine: they have no direction. Got a zero vector in "
-            f"{what} {zero[0]} ({zero.size} in all). Leave these rows out, or use the metric l2 or ip."
+            f"{what} {first + zero[0]} ({zero.size} in all). Leave these rows out, or use the metric l2 or ip."
         )
 
 
-def norms(vectors: FloatArray) -> npt.NDArray[np.float64]:
+def rough_squares(vectors: FloatArray) -> Doubles:
+    """Return squared lengths (n,), summed in float32: off by at most (d + 1) roundings of the true value."""
+    out = np.empty(len(vectors))
+
+    def some(part: slice) -> None:
+        with np.errstate(all="ignore"):
+            out[part] = np.einsum("nd,nd->n", vectors[part], vectors[part])
+
+    in_parts(some, len(vectors), max(1, 2**22 // max(1, vectors.shape[1])))
+    return out
+
+
+def norms(vectors: FloatArray) -> Doubles:
     """Return Euclidean norms, shape (n,), summed in float64."""
     out = np.empty(len(vectors))
-    step = max(1, 2**20 // max(1, vectors.shape[1]))
-    for start in range(0, len(vectors), step):
-        block = vectors[start : start + step].astype(np.float64)
-        out[start : start + step] = np.sqrt(np.einsum("nd,nd->n", block, block))
+    step = max(1, _NUMBERS // max(1, vectors.shape[1]))
+
+    def some(part: slice) -> None:
+        block = vectors[part].astype(np.float64)
+        out[part] = np.sqrt(np.einsum("nd,nd->n", block, block))
+
+    in_parts(some, len(vectors), step)
     return out
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from embdiff.records import FloatArray, IntArray
+
+_Codes = npt.NDArray[np.uint64]
+_GLANCE = 16  # words of a row that are looked at first: rows that differ there need no second look
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +39,48 @@ class Distinct:
         """Rows per distinct vector, shape (u,)."""
         return np.diff(self.start)
 
+    @property
+    def repeated(self) -> bool:
+        """Whether any vector occurs twice."""
+        return len(self.first) < len(self.inverse)
+
 
 def distinct(vectors: FloatArray) -> Distinct:
     """Group the rows of a contiguous float32 array (n, d) by their bytes."""
-    codes = _codes(vectors)
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    if len(first) < len(vectors) and not _same_bytes(vectors, first[inverse]):
-        # Two different vectors with one code: about 1 in 10^19 pairs. Compare the bytes themselves.
-        whole = vectors.view(np.dtype((np.void, vectors.itemsize * vectors.shape[1]))).ravel()
-        _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
-    by_row = np.argsort(first)
-    place = np.empty_like(by_row)
-    place[by_row] = np.arange(len(by_row))
-    inverse = place[inverse].astype(np.int64)
+    every = np.arange(len(vectors), dtype=np.int64)
+    like = _alike(vectors)
+    if not like.size:
+        return Distinct(every, every, every, np.arange(len(vectors) + 1, dtype=np.int64))
+    same_as = every.copy()  # the first row with the same bytes
+    same_as[like] = like[_first_of(vectors[like])]
+    first, inverse = np.unique(same_as, return_inverse=True)
+    inverse = inverse.astype(np.int64)
     counts = np.bincount(inverse, minlength=len(first))
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Distinct(first[by_row].astype(np.int64), inverse, np.argsort(inverse, kind="stable"), start)
+    return Distinct(first, inverse, np.argsort(inverse, kind="stable"), start)
+
+
+def _alike(vectors: FloatArray) -> IntArray:
+    """Return the rows that share a few of their words with another row: only these can be equal to one."""
+    width = vectors.shape[1]
+    columns = np.arange(0, width, max(1, width // _GLANCE))[:_GLANCE]
+    codes = _codes(vectors.view(np.uint32)[:, columns])
+    if np.all(np.diff(np.sort(codes)) > 0):
+        return np.empty(0, dtype=np.int64)
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[inverse] > 1)
+
+
+def _first_of(vectors: FloatArray) -> IntArray:
+    """Return, for each row, the first row with the same bytes."""
+    _, first, inverse = np.unique(_codes(vectors.view(np.uint32)), return_index=True, return_inverse=True)
+    found = first[inverse]
+    if _same_bytes(vectors, found):
+        return found
+    # Two different vectors with one code: about 1 in 10^19 pairs. Compare the bytes themselves.
+    whole = vectors.view(np.dtype((np.void, vectors.itemsize * vectors.shape[1]))).ravel()
+    _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    return np.asarray(first[inverse], dtype=np.int64)
 
 
 def _same_bytes(vectors: FloatArray, other: IntArray) -> bool:
@@ -61,13 +91,12 @@ def _same_bytes(vectors: FloatArray, other: IntArray) -> bool:
     return all(np.array_equal(words[part], words[other[part]]) for part in parts)
 
 
-def _codes(vectors: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _codes(words: npt.NDArray[np.uint32]) -> _Codes:
     # A sum of the words of a row, each times a random odd number, modulo 2^64.
     rng = np.random.default_rng(0)
-    factors = rng.integers(0, 2**63, vectors.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    words = vectors.view(np.uint32)
-    out = np.empty(len(vectors), dtype=np.uint64)
-    step = max(1, 2**18 // vectors.shape[1])
-    for start in range(0, len(vectors), step):
+    factors = rng.integers(0, 2**63, words.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    out = np.empty(len(words), dtype=np.uint64)
+    step = max(1, 2**18 // words.shape[1])
+    for start in range(0, len(words), step):
         out[start : start + step] = (words[start : start + step] * factors).sum(axis=1, dtype=np.uint64)
     return out

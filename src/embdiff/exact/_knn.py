@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from embdiff._progress import progress
-from embdiff.exact._arrays import check_k, check_left_out, check_vectors
-from embdiff.exact._duplicates import Distinct, distinct
+from embdiff.exact._duplicates import Distinct
 from embdiff.exact._pairs import pair_similarity
-from embdiff.exact._surrogate import Surrogate, surrogate
-from embdiff.records import FloatArray, IntArray, Metric, Neighbors
+from embdiff.exact._surrogate import Surrogate
+from embdiff.exact._symmetric import best_partners
+from embdiff.records import FloatArray, IntArray, Metric
 
 _BLOCK = 4_096  # queries per call, what faiss works in; with 1,024 it is half again as slow, below 512 up to five times
 _MARGIN = 8  # candidates beyond k, so that rounding and ties rarely need the full scan
@@ -20,53 +20,28 @@ _SCAN_NUMBERS = 2**23  # products held at a time in the full scan
 _EXPANDED = 2**20  # rows held at a time when identical vectors are expanded
 
 
-def search(
-    queries: FloatArray, vectors: FloatArray, k: int, metric: Metric, *, leave_out: IntArray | None = None
-) -> Neighbors:
-    """Return the k nearest rows of each query, exactly and reproducibly.
+def nearest(task: Task) -> tuple[IntArray, FloatArray]:
+    """Return the first ``task.wanted`` rows of each query and their similarity, both (q, wanted)."""
+    import faiss
 
-    Parameters
-    ----------
-    queries : ndarray of float32, shape (q, d)
-    vectors : ndarray of float32, shape (n, d)
-    k : int
-        1..n, or 1..n-1 with ``leave_out``.
-    metric : {"cosine", "ip", "l2"}
-    leave_out : ndarray of int64, shape (q,), optional
-        The row that each query must not return (its own), -1 for none.
+    count = min(task.wanted + _MARGIN, len(task.vectors))
+    rows, found = task.empty()
+    left, right = task.stand_in.left, task.stand_in.right
+    with progress("exact search", len(left), "queries") as advance:
+        for part in _blocks(len(left)):
+            products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
+            rows[part], found[part] = task.decided(part, candidates, products[:, -1])
+            advance(len(candidates))
+    return rows, found
 
-    Returns
-    -------
-    Neighbors
-        ``rows`` (q, k) and ``similarity`` (q, k), index ``"exact"``. Similarity as `similarity` computes it, highest
-        first; equal similarities by row, lowest first, also where the tie crosses the k-th place.
 
-    Raises
-    ------
-    ParameterError
-        When k is out of range, or a vector cannot be used with the metric.
-    ShapeError
-        When the arrays do not fit together.
-
-    Notes
-    -----
-    Candidates come from ``faiss.knn`` on a float32 surrogate whose error is bounded; they are ordered by the float64
-    similarity, and a query whose k-th result the bound cannot certify is scanned in full. Time O(q n d).
-    """
-    queries, vectors = check_vectors(queries, vectors, metric)
-    left_out = check_left_out(leave_out, len(queries), len(vectors))
-    check_k(k, len(vectors), left_out is not None)
-    task = _Task.prepare(queries, vectors, k + (left_out is not None), metric)
-    rows = np.empty((len(queries), k), dtype=np.int64)
-    found = np.empty((len(queries), k), dtype=np.float32)
-    with progress("exact search", len(queries), "queries") as advance:
-        for part in _blocks(len(queries)):
-            block_rows, block_found = task.nearest(part)
-            keep = _first_k(block_rows, None if left_out is None else left_out[part], k)
-            rows[part] = np.take_along_axis(block_rows, keep, axis=1)
-            found[part] = np.take_along_axis(block_found, keep, axis=1)
-            advance(len(block_rows))
-    return Neighbors(rows, found, metric)
+def nearest_of_all(task: Task) -> tuple[IntArray, FloatArray]:
+    """Do the same where the queries are the distinct vectors themselves: each pair is multiplied once."""
+    worst, candidates = best_partners(task.stand_in, min(task.wanted + _MARGIN, len(task.vectors)))
+    rows, found = task.empty()
+    for part in _blocks(len(candidates)):
+        rows[part], found[part] = task.decided(part, candidates[part], worst[part])
+    return rows, found
 
 
 def _blocks(queries: int) -> Iterator[slice]:
@@ -77,43 +52,41 @@ def _blocks(queries: int) -> Iterator[slice]:
         start = stop
 
 
-def _first_k(rows: IntArray, left_out: IntArray | None, k: int) -> IntArray:
-    if left_out is None:
-        return np.broadcast_to(np.arange(k), (len(rows), k))
-    return np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :k]
-
-
 @dataclass(frozen=True, eq=False)
-class _Task:
+class Task:
+    """Queries (q, d), the distinct vectors (u, d) they are asked of, and how many rows each wants."""
+
     queries: FloatArray
-    vectors: FloatArray  # distinct ones, (u, d)
+    vectors: FloatArray
     groups: Distinct
     stand_in: Surrogate
     wanted: int  # k, and one more when a row is left out
     metric: Metric
 
-    @classmethod
-    def prepare(cls, queries: FloatArray, vectors: FloatArray, wanted: int, metric: Metric) -> _Task:
-        groups = distinct(vectors)
-        unique = vectors if len(groups.first) == len(vectors) else vectors[groups.first]
-        return cls(queries, unique, groups, surrogate(queries, unique, metric), wanted, metric)
+    def empty(self) -> tuple[IntArray, FloatArray]:
+        """Return arrays for the rows and similarities, both (q, wanted)."""
+        shape = (len(self.queries), self.wanted)
+        return np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.float32)
 
-    def nearest(self, part: slice) -> tuple[IntArray, FloatArray]:
-        """Return the first ``wanted`` rows of the queries in ``part`` and their similarity, both (b, wanted)."""
-        import faiss
+    def decided(self, part: slice, candidates: IntArray, worst: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return the first ``wanted`` rows of the queries in ``part`` and their similarity, both (b, wanted).
 
-        count = min(self.wanted + _MARGIN, len(self.vectors))
-        products, candidates = faiss.knn(
-            self.stand_in.left[part], self.stand_in.right, count, faiss.METRIC_INNER_PRODUCT
-        )
+        Parameters
+        ----------
+        part : slice
+        candidates : ndarray of int64, shape (b, m)
+            Distinct vectors with the largest products.
+        worst : ndarray of float32, shape (b,)
+            No vector that is missing has a larger product.
+        """
         found = pair_similarity(self.queries[part], self.vectors, candidates, self.metric)
         rows, found = self._expanded(candidates, found)
-        if count < len(self.vectors):
-            self._mend(part, products[:, -1], rows, found)
+        if candidates.shape[1] < len(self.vectors):
+            self._mend(part, worst, rows, found)
         return rows, found
 
     def _mend(self, part: slice, worst: FloatArray, rows: IntArray, found: FloatArray) -> None:
-        """Scan in full the queries where a row that faiss did not return might still belong; write in place."""
+        """Scan in full the queries where a row that was not proposed might still belong; write in place."""
         low = self.stand_in.band(part, found[:, -1:])[0][:, 0]
         doubtful = np.flatnonzero(worst >= low)
         queries = np.arange(part.start, part.stop)[doubtful]

@@ -21,6 +21,7 @@ class _Collection:
     stamp: dict[str, Any]
     vectors: FloatArray
     there: npt.NDArray[np.bool_] = field(repr=False)
+    index: exact.Index | None = None
 
 
 class MemoryStore:
@@ -91,6 +92,7 @@ class MemoryStore:
         collection = self._get(name)
         collection.vectors[rows] = vectors
         collection.there[rows] = True
+        collection.index = None
 
     def build(self, spec: CollectionSpec) -> None:
         """Stamp the collection as complete."""
@@ -104,7 +106,9 @@ class MemoryStore:
         """Return the k exactly nearest rows of queries float32 (q, d), ties by row; see `Store.search`."""
         check_vectors(vectors, spec)
         collection = self._get(spec.name)
-        found = exact.search(vectors, collection.vectors, min(k, spec.rows), spec.metric)
+        if collection.index is None:
+            collection.index = exact.Index(collection.vectors, spec.metric)
+        found = collection.index.search(vectors, min(k, spec.rows))
         short = ((0, 0), (0, k - found.k))
         rows = np.pad(found.rows, short, constant_values=-1)
         similarity = np.pad(found.similarity, short, constant_values=np.nan)

@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff import _files
+from embdiff import _files, run_parts
 from embdiff.config import RunConfig, check_metric
 from embdiff.errors import DataError, EmbdiffError, ParameterError
 from embdiff.measures import GroupTest, Mixing
+from embdiff.measures.calibration import Calibration
+from embdiff.measures.similarities import Distribution, Similarities
 from embdiff.records import Answer, Corpus, ElsewhereRows, Neighbors, Qrels, Score
 
 FORMAT = 1
 STORE_FILE = "milvus.db"
 FILES = frozenset(
     {"run.toml", "manifest.json", "corpus.parquet", "queries.parquet", "neighbors.parquet", "exact.parquet",
-     "elsewhere.parquet", "scores.json", "groups.json", STORE_FILE}
+     "elsewhere.parquet", "scores.json", "groups.json", STORE_FILE, *run_parts.FILES}
 )  # fmt: skip
 
 
@@ -51,6 +53,11 @@ class Run:
     expected : Qrels or None
     manifest : dict
         Versions, stamps, timings, what was cut or dropped.
+    similarities : tuple of Similarities
+        What cut-offs need, for each model with vectors; empty in older runs.
+    distributions : tuple of Distribution
+    calibrations : tuple of Calibration
+        Empty unless asked for.
     """
 
     config: RunConfig
@@ -63,6 +70,9 @@ class Run:
     tests: tuple[tuple[str, GroupTest], ...] = ()
     expected: Qrels | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    similarities: tuple[Similarities, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
 
     def parts(self) -> dict[str, Any]:
         """Return all of the run as plain comparable values: two runs are equal when these are, wherever stored."""
@@ -78,6 +88,9 @@ class Run:
             "groups": groups_json(self),
             "expected": self.expected and self.expected.judgements,
             "manifest": {key: value for key, value in self.manifest.items() if key != "store"},
+            "similarities": {each.model: each.parts() for each in self.similarities},
+            "distributions": [each.to_dict() for each in self.distributions],
+            "calibrations": [each.to_dict() for each in self.calibrations],
         }
 
 
@@ -117,6 +130,9 @@ def write(run: Run, folder: Path) -> None:
     _write_table(_elsewhere_columns(run), folder / "elsewhere.parquet")
     _files.write_json(folder / "scores.json", [score.to_dict() for score in run.scores])
     _files.write_json(folder / "groups.json", groups_json(run))
+    if run.similarities:
+        run_parts.write_similarities(run.similarities, run.distributions, run.queries.ids, folder)
+    run_parts.write_calibrations(run.calibrations, folder)
     expected = run.expected and {"source": run.expected.source, "judgements": run.expected.judgements}
     state = {"query_rows": run.query_rows, "corpus": _corpus_facts(run.corpus), "queries": _corpus_facts(run.queries)}
     manifest = {**run.manifest, "format": FORMAT, "state": {**state, "expected": expected}}
@@ -157,6 +173,7 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
     groups = json.loads((folder / "groups.json").read_text(encoding="utf-8"))
     expected = state["expected"]
     rows = state["query_rows"]
+    similarities, distributions = run_parts.read_similarities(folder)
     return Run(
         config=config,
         corpus=corpus,
@@ -168,6 +185,9 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
         tests=tuple((raw["model"], GroupTest.from_dict(raw)) for raw in groups["tests"]),
         expected=expected and Qrels(expected["judgements"], expected["source"]),
         manifest=manifest,
+        similarities=similarities,
+        distributions=distributions,
+        calibrations=run_parts.read_calibrations(folder),
     )
 
 

@@ -16,6 +16,7 @@ from embdiff.comparison.result import Comparison
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
+from embdiff.comparison.thresholds import similarities_of
 from embdiff.config import RunConfig
 from embdiff.encoders.cache import VectorCache
 from embdiff.errors import ParameterError
@@ -118,7 +119,7 @@ def compare(
         manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors)
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
-            inputs.expected, manifest,
+            inputs.expected, manifest, *similarities_of(config, inputs, encoded),
         )  # fmt: skip
         if folder is not None:
             runs.write(run, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 
 from embdiff import _files, runs
+from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.views import html, payload, terminal
 from embdiff.views.diff import QueryDiff, query_diffs
@@ -116,6 +118,30 @@ class Comparison:
                 f"The row of a query must be between 0 and {len(ids) - 1}. Got {query}. Choose a row in that range."
             )
         return query % len(ids)
+
+    def thresholds(
+        self, from_: str | None = None, to: str | None = None, at: float | Sequence[float] | None = None
+    ) -> ThresholdTable:
+        """Return what cut-offs of one model are in another: with the same pass rate, precision and recall.
+
+        Parameters
+        ----------
+        from_, to : str, optional
+            Models of this run; may be left out where it has two.
+        at : float or sequence of float, optional
+            Cut-offs of the first model, cosine similarities. By default five, from where the similarities of unrelated
+            pairs end (95 %) to where those of nearest neighbours do.
+
+        Raises
+        ------
+        DataError
+            When the run is of an older embdiff, or a model has no cosine for some vectors.
+        UnknownNameError
+            When the run has no such model.
+        ParameterError
+            When models are left out though there are not two, or a cut-off is not in [-1, 1].
+        """
+        return carried_over(self.run, from_, to, at)
 
     def to_dict(self, queries: int | None = None) -> dict[str, Any]:
         """Return everything as JSON-able values (``null`` for what is undefined).

@@ -7,6 +7,7 @@ from typing import Any
 
 from embdiff.views.geometry_tables import geometry_tables
 from embdiff.views.table import Table
+from embdiff.views.threshold_tables import similarity_tables
 from embdiff.views.words import number, seconds_text, visible
 
 _AGREEMENT = {
@@ -27,6 +28,7 @@ def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
     return [
         *_agreement_tables(payload),
         *geometry_tables(payload),
+        *similarity_tables(payload["similarities"]),
         *_grid_tables(payload),
         *_mutual_table(payload),
         *_group_tables(payload),

@@ -6,13 +6,11 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from embdiff.views import tables
-from embdiff.views.table import Table as PlainTable
+from embdiff.views.drawing import drawn, empty
 from embdiff.views.words import (
     EXACT_PLACES,
     asked_words,
@@ -44,7 +42,7 @@ def show_diff(diff: Mapping[str, Any]) -> None:
 
 def show_models(kinds: Sequence[Mapping[str, Any]], presets: Mapping[str, Sequence[str]]) -> None:
     """Print the kinds of models and the presets on stdout."""
-    table = _empty("Models", ("write", "what it is", "works here"))
+    table = empty("Models", ("write", "what it is", "works here"))
     for kind in kinds:
         table.add_row(kind["form"], kind["summary"], "yes" if kind["installed"] else kind["pip_line"])
     lines = [Text(f"  {name}: {' '.join(models)}") for name, models in presets.items()]
@@ -53,7 +51,7 @@ def show_models(kinds: Sequence[Mapping[str, Any]], presets: Mapping[str, Sequen
 
 def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:
     """Print the measures on stdout."""
-    table = _empty("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"))
+    table = empty("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"))
     for measure in measures:
         table.add_row(f"{measure['name']}{'@k' if measure['cutoff'] else ''}", measure["summary"], measure["needs"])
     Console(highlight=False).print(table)
@@ -61,7 +59,7 @@ def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:
 
 def show_measure(measure: Mapping[str, Any]) -> None:
     """Print everything about one measure on stdout."""
-    table = _empty(measure["name"], ("", ""))
+    table = empty(measure["name"], ("", ""))
     for key, value in measure.items():
         if key != "name":
             words = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
@@ -93,25 +91,11 @@ def _comparison(payload: Mapping[str, Any]) -> Group:
         parts.append(
             Text(f"... and {hidden:,} more queries ('embdiff diff RUN QUERY' shows any of them)\n", style="dim")
         )
-    parts += [part for table in tables.summary_tables(payload) for part in _drawn(table)]
+    parts += [part for table in tables.summary_tables(payload) for part in drawn(table)]
     parts += [Text(f"* {note}", style="dim") for note in (*caveats(payload), *payload["notes"])]
     if payload["path"]:
         parts += [Text(), Text(f"Run folder: {payload['path']}", style="bold", overflow="fold")]
     return Group(*parts)
-
-
-def _empty(title: str, columns: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _drawn(table: PlainTable) -> list[RenderableType]:
-    drawn = _empty(table.title, table.head)
-    for row in table.rows:
-        drawn.add_row(*row)
-    return [drawn, *(Text(f"  {remark}", style="dim") for remark in table.remarks)]
 
 
 def _query(payload: Mapping[str, Any], result: Mapping[str, Any]) -> list[RenderableType]:
@@ -119,7 +103,7 @@ def _query(payload: Mapping[str, Any], result: Mapping[str, Any]) -> list[Render
     head = f"Query {visible(result['id'])}{group}: {shortened(result['text'], _QUERY_TEXT)}"
     parts: list[RenderableType] = [Text(head, style="bold", overflow="fold")]
     for title, answers in side_by_side(payload, result["answers"]).items():
-        table = _empty(title, ("#", *(answer["model"] for answer in answers)))
+        table = empty(title, ("#", *(answer["model"] for answer in answers)))
         table.columns[0].justify = "right"
         for place in range(payload["settings"]["k"]):
             table.add_row(str(place + 1), *(_cell(answer["neighbors"], place) for answer in answers))
@@ -146,7 +130,7 @@ def _diff(diff: Mapping[str, Any]) -> Group:
     for pair in diff["pairs"]:
         first, second = pair["models"]
         places = (f"{name}\nrank  {distance_word(pair['metric'])}" for name in (first, second))
-        table = _empty(f"{first} → {second}, {asked_words(pair)}", ("", "neighbour", *places))
+        table = empty(f"{first} → {second}, {asked_words(pair)}", ("", "neighbour", *places))
         for entry in pair["entries"]:
             style = _STATUS_STYLE[entry["status"]]
             cells = [f"{rank}  {number(d)}" for rank, d in zip(entry["ranks"], entry["distances"], strict=True)]

@@ -1,0 +1,262 @@
+"""The similarities behind a cut-off, of sampled queries to every document: single where high, counted below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff import exact
+from embdiff._progress import progress
+from embdiff.measures.row_pairs import row_pairs
+from embdiff.records import FloatArray, IntArray
+
+QUERIES = 1_000  # sampled when there are more
+NUMBERS = 2**19  # single similarities kept for one model
+BINS_PER_UNIT = 1_024  # the rest are counted in bins of this width, over [-1, 1]
+UNRELATED = 100_000  # pairs of different rows
+LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+_BLOCK = 4_096  # documents of one product
+_HELD = 2**24  # products held at a time
+_Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Similarities:
+    """Cosine similarities of sampled queries to all documents but their own, for one model.
+
+    Parameters
+    ----------
+    model, query_model : str
+        Whose documents, and whose vectors asked.
+    queries : ndarray of int64, shape (s,)
+        Row numbers of the queries, ascending.
+    sampled : ndarray of bool, shape (s,)
+        Drawn from all queries: what pass rates are about.
+    judged : ndarray of bool, shape (s,)
+        With an expected document, drawn from all such queries: what precision and recall are about.
+    place : ndarray of int64, shape (m,)
+        To which of ``queries`` each line belongs.
+    similarity : ndarray of float32, shape (m,)
+        Of a single pair; the lower edge of a bin for pairs that are only counted.
+    count : ndarray of int64, shape (m,)
+        Pairs in the line: 1 for a single one.
+    binned : ndarray of bool, shape (m,)
+        Whether the line is a bin, ``1 / 1024`` wide.
+    expected : ndarray of bool, shape (m,)
+        Whether the document is expected for the query; such pairs are always single.
+    reason : str or None
+        Why there are no lines.
+    """
+
+    model: str
+    query_model: str
+    queries: IntArray
+    sampled: _Bools
+    judged: _Bools
+    place: IntArray
+    similarity: FloatArray
+    count: IntArray
+    binned: _Bools
+    expected: _Bools
+    reason: str | None = None
+
+    def parts(self) -> dict[str, Any]:
+        """Return everything as plain comparable values."""
+        return dict(vars(self))
+
+    def values(self, which: _Bools, expected: bool) -> Similarities:
+        """Return the lines of some queries, all or those of expected pairs; queries without a line stay."""
+        lines = which[self.place] & (self.expected if expected else True)
+        number = np.cumsum(which) - 1
+        return Similarities(
+            self.model, self.query_model, self.queries[which], self.sampled[which], self.judged[which],
+            number[self.place[lines]], self.similarity[lines], self.count[lines], self.binned[lines],
+            self.expected[lines], self.reason,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Quantiles of the cosine similarity in one population of pairs.
+
+    Parameters
+    ----------
+    model, query_model : str
+    population : str
+        ``unrelated pairs`` (of different rows, at random), ``nearest neighbour``, ``neighbour K``, ``expected pairs``.
+    n : int
+        Pairs.
+    quantiles : tuple of float
+        At `LEVELS`, linear between neighbouring values.
+    """
+
+    model: str
+    query_model: str
+    population: str
+    n: int
+    quantiles: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        named = {f"{level:g}": value for level, value in zip(LEVELS, self.quantiles, strict=True)}
+        return {**vars(self), "quantiles": named}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Distribution:
+        """Read back what `to_dict` wrote."""
+        return cls(**{**raw, "quantiles": tuple(raw["quantiles"].values())})
+
+
+Lines = tuple[IntArray, FloatArray, IntArray, _Bools, _Bools]
+NO_LINES: Lines = (
+    np.zeros(0, dtype=np.int64),
+    np.zeros(0, dtype=np.float32),
+    np.zeros(0, dtype=np.int64),
+    np.zeros(0, dtype=np.bool_),
+    np.zeros(0, dtype=np.bool_),
+)
+
+
+def gather(
+    queries: FloatArray,
+    documents: FloatArray,
+    own: Sequence[IntArray],
+    expected: Sequence[IntArray],
+    *,
+    kept: int,
+) -> Lines:
+    """Return the lines of `Similarities`: place, similarity, count, binned, expected.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (s, d)
+    documents : ndarray of float32, shape (n, d)
+        None of either of length 0.
+    own, expected : sequence of s arrays of int64
+        Rows that do not count for a query, and rows expected for it.
+    kept : int
+        So many of the highest similarities of a query are single, besides the expected ones.
+
+    Notes
+    -----
+    Single similarities are those of `exact.similarity`. Pairs that are only counted come from float32 products: one
+    within 1e-6 of an edge may stand in the bin beside it.
+    """
+    kept = min(len(documents), kept + max(map(len, expected), default=0))
+    tops, bins = [], []
+    with progress("similarities", len(queries), "queries") as advance:
+        for start, products in _products(queries, documents):
+            for query, line in enumerate(products, start=start):
+                top, counts = _split(line, own[query], expected[query], kept)
+                tops.append(top)
+                bins.append(counts)
+            advance(len(products))
+    rows = np.stack(tops) if tops else np.zeros((0, kept), dtype=np.int64)
+    return _lines(exact.similarity(queries, documents, rows, "cosine"), rows, bins, expected)
+
+
+def _products(queries: FloatArray, documents: FloatArray) -> Iterator[tuple[int, FloatArray]]:
+    """Yield the first query of a block, and its cosines with all documents, (b, n)."""
+    step = max(1, min(len(queries), _HELD // max(1, len(documents))))
+    lengths = np.concatenate([_lengths(documents[at : at + _BLOCK]) for at in range(0, len(documents), _BLOCK)])
+    for start in range(0, len(queries), step):
+        block = queries[start : start + step]
+        block = block / _lengths(block)[:, None]
+        out = np.empty((len(block), len(documents)), dtype=np.float32)
+        for at in range(0, len(documents), _BLOCK):
+            part = slice(at, at + _BLOCK)
+            out[:, part] = (block @ documents[part].T) / lengths[part]
+        yield start, out
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    lengths: FloatArray = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)).astype(np.float32)
+    return lengths
+
+
+def _split(line: FloatArray, own: IntArray, expected: IntArray, kept: int) -> tuple[IntArray, IntArray]:
+    """Return the rows whose similarity is kept single, -1 pads, and how many of the rest fall into each bin."""
+    line[expected] = np.inf
+    line[own] = -np.inf
+    if kept < len(line):
+        order = np.argpartition(-line, kept - 1)
+        top, rest = order[:kept], line[order[kept:]]
+    else:
+        top, rest = np.arange(len(line)), line[:0]
+    rest = rest[np.isfinite(rest)]
+    places = np.clip(np.floor((rest + 1.0) * BINS_PER_UNIT).astype(np.int64), 0, 2 * BINS_PER_UNIT)
+    return np.where(line[top] == -np.inf, -1, top).astype(np.int64), np.bincount(places, minlength=1)
+
+
+def _lines(similarity: FloatArray, rows: IntArray, bins: Sequence[IntArray], expected: Sequence[IntArray]) -> Lines:
+    place, column = np.nonzero(rows >= 0)
+    wanted = np.zeros(rows.shape, dtype=bool)
+    for query, each in enumerate(expected):
+        wanted[query] = np.isin(rows[query], each)
+    filled = [np.flatnonzero(counts) for counts in bins]
+    bin_place = np.repeat(np.arange(len(bins)), [len(each) for each in filled])
+    edges = np.concatenate([*filled, np.zeros(0, dtype=np.int64)]) / BINS_PER_UNIT - 1.0
+    counts = np.concatenate([*(c[f] for c, f in zip(bins, filled, strict=True)), np.zeros(0, dtype=np.int64)])
+    singles, binned = len(place), len(bin_place)
+    all_places = np.concatenate([place, bin_place])
+    values = np.concatenate([similarity[place, column], edges.astype(np.float32)])
+    order = np.lexsort((-values, all_places))
+    return (
+        all_places[order].astype(np.int64),
+        values[order],
+        np.concatenate([np.ones(singles, dtype=np.int64), counts])[order].astype(np.int64),
+        np.repeat([False, True], [singles, binned])[order],
+        np.concatenate([wanted[place, column], np.zeros(binned, dtype=bool)])[order],
+    )
+
+
+def unrelated(documents: FloatArray, *, seed: int) -> npt.NDArray[np.float64]:
+    """Return the cosines of pairs of different rows: all of them, or 100,000 distinct ones at random."""
+    i, j = row_pairs(len(documents), UNRELATED, seed=seed)
+    out = np.empty(len(i))
+    step = max(1, 2**20 // documents.shape[1])
+    for start in range(0, len(i), step):
+        left, right = (documents[rows[start : start + step]].astype(np.float64) for rows in (i, j))
+        dots = np.einsum("md,md->m", left, right)
+        lengths = np.einsum("md,md->m", left, left) * np.einsum("md,md->m", right, right)
+        out[start : start + step] = dots / np.sqrt(lengths)
+    return out
+
+
+def describe(found: Similarities, documents: FloatArray, k: int, *, seed: int) -> tuple[Distribution, ...]:
+    """Return the distributions of one model: unrelated pairs, nearest neighbours, expected pairs where there are any.
+
+    Parameters
+    ----------
+    found : Similarities
+    documents : ndarray of float32, shape (n, d)
+    k : int
+        The other neighbour that is described.
+    seed : int
+        Of the sample of unrelated pairs.
+    """
+    asked = found.values(found.sampled, expected=False)
+    judged = found.values(found.judged, expected=True)
+    populations = {"unrelated pairs": unrelated(documents, seed=seed), "nearest neighbour": _neighbour(asked, 1)}
+    if k > 1:
+        populations[f"neighbour {k}"] = _neighbour(asked, k)
+    populations["expected pairs"] = judged.similarity.astype(np.float64)
+    return tuple(
+        Distribution(found.model, found.query_model, name, len(values), tuple(map(float, np.quantile(values, LEVELS))))
+        for name, values in populations.items()
+        if len(values)
+    )
+
+
+def _neighbour(found: Similarities, k: int) -> npt.NDArray[np.float64]:
+    """Return the k-th highest similarity of each query that has one; lines are sorted within a query."""
+    starts = np.searchsorted(found.place, np.arange(len(found.queries)))
+    ends = np.searchsorted(found.place, np.arange(len(found.queries)), side="right")
+    there = starts[ends - starts >= k] + k - 1
+    kth: npt.NDArray[np.float64] = found.similarity[there].astype(np.float64)
+    return kth

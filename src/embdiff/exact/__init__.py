@@ -1,10 +1,13 @@
 """Arrays in, rows and similarities out: the exact answer that everything else is measured against.
 
 One order holds everywhere: similarity as float32 (computed in float64 from the vectors as given), highest first;
-rows with equal similarity by row number, lowest first. `search`, `similarity` and `ranks` agree on it to the last bit.
+rows with equal similarity by row number, lowest first. `search`, `similarity` and `ranks` agree on it to the last bit,
+also where the rows stay in a file (`FileVectors`).
 """
 
-from embdiff.exact._ask import ranks, search, similarity
+from embdiff.exact._ask import index, ranks, search, similarity
+from embdiff.exact._file import FileVectors
 from embdiff.exact._index import Index
+from embdiff.exact._stream import StreamedIndex
 
-__all__ = ["Index", "ranks", "search", "similarity"]
+__all__ = ["FileVectors", "Index", "StreamedIndex", "index", "ranks", "search", "similarity"]

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from embdiff.exact._arrays import check_tables
+from embdiff.exact._file import FileVectors
 from embdiff.exact._index import Index
+from embdiff.exact._stream import StreamedIndex
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 
 
+def index(
+    vectors: FloatArray | FileVectors, metric: Metric, queries: FloatArray | None = None
+) -> Index | StreamedIndex:
+    """Prepare rows that will be asked more than once; checked together with ``queries``, where these are known.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When vectors (and queries) are not tables of one width, or cannot be used with the metric.
+    """
+    if isinstance(vectors, FileVectors):
+        return StreamedIndex(vectors, metric)
+    return Index(vectors if queries is None else check_tables(queries, vectors)[1], metric)
+
+
 def search(
-    queries: FloatArray, vectors: FloatArray, k: int, metric: Metric, *, leave_out: IntArray | None = None
+    queries: FloatArray, vectors: FloatArray | FileVectors, k: int, metric: Metric, *, leave_out: IntArray | None = None
 ) -> Neighbors:
     """Return the k nearest rows of each query, exactly and reproducibly.
 
     Parameters
     ----------
     queries : ndarray of float32, shape (q, d)
-    vectors : ndarray of float32, shape (n, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
     k : int
         1..n, or 1..n-1 with ``leave_out``.
     metric : {"cosine", "ip", "l2"}
@@ -40,19 +57,23 @@ def search(
     Candidates come from ``faiss.knn`` on a float32 surrogate whose error is bounded; they are ordered by the float64
     similarity, and a query whose k-th result the bound cannot certify is scanned in full. Time O(q n d).
     """
-    queries, vectors = check_tables(queries, vectors)
-    return Index(vectors, metric).search(queries, k, leave_out=leave_out)
+    return index(vectors, metric, queries).search(queries, k, leave_out=leave_out)
 
 
 def ranks(
-    queries: FloatArray, vectors: FloatArray, rows: IntArray, metric: Metric, *, leave_out: IntArray | None = None
+    queries: FloatArray,
+    vectors: FloatArray | FileVectors,
+    rows: IntArray,
+    metric: Metric,
+    *,
+    leave_out: IntArray | None = None,
 ) -> IntArray:
     """Return the rank, from 1, of given rows in each query's full order.
 
     Parameters
     ----------
     queries : ndarray of float32, shape (q, d)
-    vectors : ndarray of float32, shape (n, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
     rows : ndarray of int64, shape (q, m)
         Rows of ``vectors``; -1 for none.
     metric : {"cosine", "ip", "l2"}
@@ -75,17 +96,16 @@ def ranks(
     Counted in float32; what is within the error bound is decided in float64. Time O(q n (d + m)), memory 64 MiB and
     one copy of the vectors.
     """
-    queries, vectors = check_tables(queries, vectors)
-    return Index(vectors, metric).ranks(queries, rows, leave_out=leave_out)
+    return index(vectors, metric, queries).ranks(queries, rows, leave_out=leave_out)
 
 
-def similarity(queries: FloatArray, vectors: FloatArray, rows: IntArray, metric: Metric) -> FloatArray:
+def similarity(queries: FloatArray, vectors: FloatArray | FileVectors, rows: IntArray, metric: Metric) -> FloatArray:
     """Return the exact similarity of each query to given rows.
 
     Parameters
     ----------
     queries : ndarray of float32, shape (q, d)
-    vectors : ndarray of float32, shape (n, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
     rows : ndarray of int64, shape (q, m)
         Rows of ``vectors``; -1 gives NaN.
     metric : {"cosine", "ip", "l2"}
@@ -101,5 +121,4 @@ def similarity(queries: FloatArray, vectors: FloatArray, rows: IntArray, metric:
     ShapeError, ParameterError
         When shapes or rows do not fit, or a vector cannot be used with the metric.
     """
-    queries, vectors = check_tables(queries, vectors)
-    return Index(vectors, metric).similarity(queries, rows)
+    return index(vectors, metric, queries).similarity(queries, rows)

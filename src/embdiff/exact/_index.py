@@ -29,6 +29,8 @@ class Index:
     vectors : ndarray of float32, shape (n, d)
         Must not change while the index is used.
     metric : {"cosine", "ip", "l2"}
+    first : int
+        Number of the first of these rows in a larger table, for messages.
 
     Raises
     ------
@@ -38,7 +40,7 @@ class Index:
         When a vector is not finite, or too long to be squared; for cosine, when one is zero.
     """
 
-    def __init__(self, vectors: FloatArray, metric: Metric) -> None:
+    def __init__(self, vectors: FloatArray, metric: Metric, first: int = 0) -> None:
         self.vectors: FloatArray = np.ascontiguousarray(vectors, dtype=np.float32)
         self.metric: Metric = metric
         if self.vectors.ndim != 2 or not self.vectors.size:
@@ -46,7 +48,7 @@ class Index:
                 f"Vectors must be a table (n, d) of at least one row and column. Got shape {self.vectors.shape}. "
                 "Give one vector per row."
             )
-        self._squares = check_usable(self.vectors, "row", metric)
+        self._squares = check_usable(self.vectors, "row", metric, first)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -77,11 +79,11 @@ class Index:
             rows, found = nearest_of_all(task)
             if self._groups.repeated:
                 rows, found = rows[self._groups.inverse], found[self._groups.inverse]
-            return _first_k(rows, found, left_out, k, self.metric)
+            return first_k(rows, found, left_out, k, self.metric)
         asked = self._prepared.asked(queries)
         task = Task(queries, self._unique, self._groups, asked, wanted, self.metric)
         rows, found = nearest(task)
-        return _first_k(rows, found, left_out, k, self.metric)
+        return first_k(rows, found, left_out, k, self.metric)
 
     def ranks(self, queries: FloatArray, rows: IntArray, *, leave_out: IntArray | None = None) -> IntArray:
         """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""
@@ -89,7 +91,7 @@ class Index:
         rows = check_rows(rows, (len(queries), -1), len(self))
         left_out = check_left_out(leave_out, len(queries), len(self))
         wanted = self._similarity(queries, rows)
-        before = count_before(queries, self._unique, self._groups, self._prepared, rows, wanted, self.metric)
+        before = self.before(queries, rows, wanted)
         found = np.where(rows < 0, -1, before + 1)
         if left_out is None:
             return found
@@ -97,6 +99,10 @@ class Index:
         found -= precedes(self._similarity(queries, own), own, wanted, rows) & (rows >= 0)
         found[(own >= 0) & (rows == own)] = -1
         return found
+
+    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+        """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
+        return count_before(queries, self._unique, self._groups, self._prepared, rows, wanted, self.metric)
 
     def similarity(self, queries: FloatArray, rows: IntArray) -> FloatArray:
         """Return the exact similarity of each query to given rows; see `embdiff.exact.similarity`."""
@@ -123,7 +129,8 @@ class Index:
         return queries is self.vectors or np.array_equal(queries.view(np.uint32), self.vectors.view(np.uint32))
 
 
-def _first_k(rows: IntArray, found: FloatArray, left_out: IntArray | None, k: int, metric: Metric) -> Neighbors:
+def first_k(rows: IntArray, found: FloatArray, left_out: IntArray | None, k: int, metric: Metric) -> Neighbors:
+    """Return the first k of k + 1 rows in order, without the row left out; of k rows, all."""
     if left_out is None:
         return Neighbors(rows, found, metric)
     keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :k]

@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check fix bench docs constraints clean
+.PHONY: help setup demo test test-all check fix bench bench-full bench-readme docs constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ fix: $(VENV)/.test  ## let ruff mend what it can
 
 bench: $(VENV)/.test  ## measure: ratios against named peers, in one run
 	$(BIN)/python -m benchmarks
+
+bench-full: $(VENV)/.test  ## the same, and what takes longer than 25 minutes
+	$(BIN)/python -m benchmarks --full
+
+bench-readme: $(VENV)/.setup  ## write the table in README.md from the figures measured last
+	$(BIN)/python -m benchmarks --readme
 
 docs: $(VENV)/.test  ## write the generated parts of the documentation
 	$(BIN)/python scripts/generate_docs.py

@@ -1,31 +1,60 @@
 """``make bench``: run every measurement, print each figure, keep ``benchmarks/results.json``.
 
-``python -m benchmarks NAME...`` runs only the modules named.
+``python -m benchmarks NAME...`` runs only the modules named; ``--full`` adds what takes too long for every day;
+``--readme`` measures nothing and writes the table in README.md from the results kept last.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.report import Figure, keep
+from benchmarks.report import Figure, failed, keep
+from benchmarks.table import write_readme
 
-# Each has main() -> list[Figure], and prints its lines as it goes.
+# Each has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where main
+# takes ``full``, it is told whether there is time for more.
 MODULES = ("tutorial",)
+RESULTS = Path(__file__).parent / "results.json"
 
 
-def main(names: Sequence[str]) -> None:
-    """Measure everything, or the modules named."""
+def main(arguments: Sequence[str]) -> int:
+    """Measure everything, or the modules named; return the exit status: 1 when a module failed, 130 when cut short."""
+    if "--readme" in arguments:
+        write_readme(RESULTS)
+        return 0
+    full = "--full" in arguments
+    names = [name for name in arguments if name != "--full"] or list(MODULES)
     figures: list[Figure] = []
-    for name in names or MODULES:
-        figures += import_module(f"benchmarks.{name}").main()
-    path = Path(__file__).parent / "results.json"
-    keep(figures, path)
+    status = 0
+    for name in names:
+        try:
+            figures += _measured(name, full)
+        except KeyboardInterrupt:
+            print(f"{name}: cut short; the figures so far are kept", flush=True)
+            status = 130
+            break
+        except Exception as error:  # one broken measurement must not cost the others
+            traceback.print_exc()
+            figures.append(failed(name, error))
+            print(figures[-1].line(), flush=True)
+            status = 1
+        keep(figures, RESULTS)
+    keep(figures, RESULTS)
     measured = [figure for figure in figures if figure.holds is not None]
-    print(f"{sum(map(bool, (f.holds for f in measured)))} of {len(measured)} bounds hold; written to {path.name}")
+    print(f"{sum(map(bool, (f.holds for f in measured)))} of {len(measured)} bounds hold; written to {RESULTS.name}")
+    return status
+
+
+def _measured(name: str, full: bool) -> list[Figure]:
+    run = import_module(f"benchmarks.{name}").main
+    figures: list[Figure] = run(full=full) if "full" in inspect.signature(run).parameters else run()
+    return figures
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    raise SystemExit(main(sys.argv[1:]))

@@ -8,13 +8,18 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-PACKAGES = ("numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch")
+PACKAGES = (
+    "numpy", "faiss-cpu", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers", "torch",
+    "onnxruntime", "openvino", "ranx", "pytrec_eval-terrier",
+)  # fmt: skip
+INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Figure:
     at_most: bool = False
     why: str = ""
     hardware: dict[str, Any] = field(default_factory=lambda: hardware())
-    versions: dict[str, str] = field(default_factory=lambda: {name: version(name) for name in PACKAGES})
+    versions: dict[str, str] = field(default_factory=lambda: versions())
 
     @property
     def holds(self) -> bool | None:
@@ -48,6 +53,8 @@ class Figure:
     def line(self) -> str:
         """Return one line for people."""
         times = ", ".join(f"{name} {median(values):.3f} s" for name, values in self.timings.items())
+        if self.why.startswith("failed"):
+            return f"{self.name:38} {self.why}"
         if self.holds is None:
             return f"{self.name:38} not applicable: {self.why}"
         mark = "holds" if self.holds else "MISSED"
@@ -55,9 +62,44 @@ class Figure:
         return f"{self.name:38} {self.ratio:7.3g} {self.unit} ({bound}, {mark})  {times}"
 
 
+def failed(module: str, error: Exception) -> Figure:
+    """Return what stands for the figures of a module that broke."""
+    return Figure(module, math.nan, 0.0, "", {}, why=f"failed: {type(error).__name__}: {error}")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that are installed among those measured or measured against."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def hardware() -> dict[str, Any]:
     """Return what a reader needs to judge absolute times."""
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "system": platform.system()}
+    facts = _cpuinfo()
+    flags = set(facts.get("flags", facts.get("Features", "")).split())
+    return {
+        "machine": platform.machine(),
+        "processor": facts.get("model name", platform.processor() or "unknown processor"),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "instructions": [name for name in INSTRUCTIONS if name in flags],
+        "system": platform.system(),
+    }
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the first processor's lines of /proc/cpuinfo; nothing on systems without it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").split("\n\n")[0].splitlines() if path.exists() else []
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def repeats_for(seconds: float) -> int:
+    """Return how often to measure work that takes so long: five times below 20 s, else twice."""
+    return 5 if seconds < 20 else 2
 
 
 def alternate(ways: dict[str, Callable[[], dict[str, float]]], repeats: int) -> dict[str, list[dict[str, float]]]:
@@ -80,6 +122,8 @@ def ratio_of(name: str, bound: float, step: str, measured: dict[str, list[dict[s
 
 def keep(figures: Sequence[Figure], path: Path) -> None:
     """Write the figures as JSON, made fresh."""
-    path.write_text(
+    part = path.with_suffix(".part")
+    part.write_text(
         json.dumps([figure.to_dict() for figure in figures], indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
+    part.replace(path)  # a run cut short leaves the figures so far, never half of them

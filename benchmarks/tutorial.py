@@ -24,6 +24,12 @@ MODELS = ("minilm", "minilm-intent")
 QUERY_MODEL = "minilm-mood"
 BOUNDS = {51: {"end to end": 1.4, "encode": 1.8, "insert": 4.0}, 2_000: {"end to end": 2.0}}
 
+ROWS = {
+    f"tutorial_{count}_{step.replace(' ', '_')}": f"{count:,} sentences, {step}: the tutorial's way over embdiff's"
+    for count, steps in BOUNDS.items()
+    for step in steps
+}
+
 
 def sentences(count: int) -> list[str]:
     """Return ``count`` different sentences grown from the bundled sample, by a fixed seed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ from embdiff.records import Metric
 MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code")
 _MAY_BE_EMPTY = ("prompt", "query_prompt")  # an empty prompt switches a model's own one off
 METRICS: tuple[Metric, ...] = get_args(Metric)
+
+SAMPLE_ABOVE = 20_000  # rows: above, ``all`` asks a random sample of them unless told otherwise
+SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what every row would give
+PILOT = 500  # queries that tell how many a half-width needs
 
 Emptiness = Literal["refuse", "keep", "drop"]
 SelfMatches = Literal["auto", "keep", "drop"]
@@ -184,6 +189,20 @@ def check_metric(name: str) -> Metric:
     raise UnknownNameError(f"A metric must be one of {', '.join(METRICS)}. Got {name!r}. {nearest(name, METRICS)}")
 
 
+def worst_case(queries: int, rows: int) -> float:
+    """Return the half-width of the 95 % interval of a mean in [0, 1] over ``queries`` of ``rows``, at the very worst.
+
+    No value in [0, 1] has a standard deviation above 1/2.
+    """
+    return 1.959964 * 0.5 / math.sqrt(queries) * math.sqrt(max(0.0, 1.0 - queries / rows))
+
+
+def worst_case_queries(half_width: float, rows: int) -> int:
+    """Return the fewest queries of ``rows`` whose `worst_case` is at most ``half_width``."""
+    endless = (1.959964 * 0.5 / half_width) ** 2
+    return min(rows, math.ceil(endless / (1.0 + endless / rows)))
+
+
 class RunConfig(BaseModel):
     """All settings of one comparison; ``run.toml`` is this and nothing else.
 
@@ -213,6 +232,10 @@ class RunConfig(BaseModel):
         ``list`` when groups were given from Python.
     expected : str or None
         File of expected results, ``list`` when given from Python.
+    sample : str
+        How many rows query when all are to: ``all``, a number, or ``auto``: all of up to 20,000, else 5,000.
+    half_width : float or None
+        Half-width of the 95 % interval of overlap that the sample is made large enough for.
     permutations : int
         Permutations of the group test.
     seed : int
@@ -238,6 +261,8 @@ class RunConfig(BaseModel):
     group_column: str | None = None
     groups: Literal["list"] | None = None
     expected: str | None = None
+    sample: str = Field(default="auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
+    half_width: float | None = Field(default=None, ge=0.001, lt=0.5)
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     cache: str = ""

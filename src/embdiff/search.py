@@ -155,6 +155,11 @@ class Searcher:
             seconds=seconds,
         )
 
+    def nearest(self, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
+        """Return the exact k nearest rows of each query, (q, k), the store not asked; as `search` for the rest."""
+        truth = self._index.search(queries, k + own.most if own.drop else k)
+        return _without(truth, own, k) if own.drop else truth
+
     def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
         ranks = self._index.ranks(queries, rows)

@@ -56,6 +56,13 @@ def compare_command(
     self_matches: Annotated[
         str | None, typer.Option("--self", help="A query's own row: auto (default), keep or drop.")
     ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(help="Rows that query when all are to: N or all. Default: all of up to 20,000, else 5,000."),
+    ] = None,
+    half_width: Annotated[
+        float | None, typer.Option(help="Sample as many rows as an interval of overlap of +- this needs, e.g. 0.01.")
+    ] = None,
     permutations: Annotated[int | None, typer.Option(help="Permutations of the group test. Default 9999.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of intervals and permutations. Default 0.")] = None,
     cache: CacheOption = None,
@@ -67,7 +74,7 @@ def compare_command(
         "models": model, "query_models": query_model, "queries": queries, "k": k, "metric": metric, "index": index,
         "store": store, "preset": preset, "expected": expected, "text_column": text_column, "id_column": id_column,
         "group_column": group_column, "empty": empty, "self_matches": self_matches, "permutations": permutations,
-        "seed": seed, "cache": cache,
+        "sample": sample, "half_width": half_width, "seed": seed, "cache": cache,
     }  # fmt: skip
     run_and_print(data, given, out, as_json)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
-from embdiff.config import RunConfig, check_metric
+from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, check_metric
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.search import Found
 
@@ -36,7 +36,9 @@ class EveryRow:
         documents: Mapping[str, FloatArray],
     ) -> None:
         self._config, self._found, self._documents = config, found, documents
-        self._asked = inputs.own.drop and not inputs.own.mark  # then every row queries and leaves itself out
+        self._itself = inputs.own.drop and not inputs.own.mark  # then each query is a row and leaves itself out
+        self._asked = self._itself and inputs.sampled_from is None  # then every row queries
+        self.asked_rows = _asked_rows(config, inputs)
         self._searched: dict[tuple[str, bool], Neighbors] = {}
         self.rows = rows = len(inputs.corpus)
         there = self._asked and all((name, name) in found for name in documents)
@@ -50,6 +52,16 @@ class EveryRow:
         if self._asked and (name, name) in self._found:
             return self._found[name, name].exact
         return self._search(name, None)
+
+    def of_asked(self, name: str) -> Neighbors:
+        """Return the neighbours, among all rows, of the rows in ``asked_rows``; of every row where that is None."""
+        if self.asked_rows is None:
+            return self.of_all(name)
+        if self._itself and (name, name) in self._found:
+            return self._found[name, name].exact
+        vectors, k = self._documents[name], min(self._config.k, self.rows - 1)
+        metric = check_metric(self._config.metric)
+        return exact.search(vectors[self.asked_rows], vectors, k, metric, leave_out=self.asked_rows)
 
     def of_sample(self, name: str) -> Neighbors:
         """Return the neighbours of every row, or of the rows in ``sample`` among themselves; the same for all models.
@@ -70,3 +82,14 @@ class EveryRow:
             own = np.arange(len(vectors), dtype=np.int64)
             self._searched[key] = exact.search(vectors, vectors, k, check_metric(self._config.metric), leave_out=own)
         return self._searched[key]
+
+
+def _asked_rows(config: RunConfig, inputs: Inputs) -> IntArray | None:
+    """Return the rows whose neighbours stand for those of every row; None when every row is searched."""
+    if inputs.sampled_from is not None:
+        assert inputs.query_rows is not None
+        return np.array(inputs.query_rows, dtype=np.int64)
+    rows = len(inputs.corpus)
+    if (inputs.own.drop and not inputs.own.mark) or config.sample == "all" or rows <= SAMPLE_ABOVE:
+        return None
+    return np.sort(np.random.default_rng(config.seed).permutation(rows)[:SAMPLE_SIZE]).astype(np.int64)

@@ -13,6 +13,7 @@ from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.geometry import geometry_scores, spaces_of
 from embdiff.comparison.manifest import describe
 from embdiff.comparison.result import Comparison
+from embdiff.comparison.sampling import describe_sample, sized
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
@@ -45,6 +46,8 @@ def compare(
     id_column: str | int | None = None,
     group_column: str | int | None = None,
     permutations: int | None = None,
+    sample: int | str | None = None,
+    half_width: float | None = None,
     cache: str | Path | None = None,
 ) -> Comparison:
     """Encode a corpus with each model, store, search, and say whose neighbours changed.
@@ -82,6 +85,11 @@ def compare(
     empty : {"refuse", "keep", "drop"}, optional
     text_column, id_column, group_column : str or int, optional
         Name or 0-based position.
+    sample : int or "all", optional
+        How many rows query when all are to. By default all of up to 20,000; above, 5,000 drawn at random. Each still
+        sees every row of the corpus.
+    half_width : float, optional
+        Draw as many as the 95 % interval of overlap needs to be this wide to either side; found by a pilot of 500.
     permutations : int, optional
         Permutations of the group test. Default 9,999.
     cache : str or path, optional
@@ -102,7 +110,8 @@ def compare(
         "groups": groups,
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
-        "permutations": permutations, "cache": None if cache is None else str(cache),
+        "permutations": permutations, "sample": None if sample is None else str(sample), "half_width": half_width,
+        "cache": None if cache is None else str(cache),
     }  # fmt: skip
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
@@ -110,6 +119,7 @@ def compare(
     with _workplace(config, out) as (folder, opened):
         encoded = encode_all(config, inputs, objects, vectors)
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
+        inputs, encoded, pilot = sized(config, inputs, encoded, placed)
         found = search_all(config, inputs, encoded, placed)
         answers = answers_of(inputs, encoded, placed, found)
         spaces = spaces_of(inputs, encoded)
@@ -117,6 +127,7 @@ def compare(
         scores = (*score_all(config, inputs, answers, found), *geometry_scores(config, spaces, every_row))
         mixings, tests = group_tests(config, inputs, spaces, every_row)
         manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors)
+        manifest["sample"] = describe_sample(config, inputs, answers, pilot)
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest, *similarities_of(config, inputs, encoded),

@@ -105,13 +105,20 @@ def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]
 def group_tests(
     config: RunConfig, inputs: Inputs, models: Iterable[str], every_row: EveryRow
 ) -> tuple[dict[str, Mixing], tuple[tuple[str, GroupTest], ...]]:
-    """Return mixing and absence tests by model: every row as a query, itself left out, exact neighbours."""
+    """Return mixing and absence tests by model: every row as a query, itself left out, exact neighbours.
+
+    Where only a sample of the rows is asked, these are of the same sample; its queries see every row.
+    """
     groups = inputs.corpus.groups
     if groups is None:
         return {}, ()
     mixings, tests = {}, {}
+    asked = every_row.asked_rows
+    of_query = groups if asked is None else [groups[row] for row in asked]
     for name in models:
-        neighbors = every_row.of_all(name)
-        mixings[name] = mixing(neighbors, groups, groups, left_out=True)
-        tests[name] = absence_test(neighbors, groups, permutations=config.permutations, seed=config.seed)
+        neighbors = every_row.of_asked(name)
+        mixings[name] = mixing(neighbors, groups, of_query, left_out=True)
+        tests[name] = absence_test(
+            neighbors, groups, query_rows=asked, permutations=config.permutations, seed=config.seed
+        )
     return mixings, tuple((name, test) for name, adjusted in adjust(tests).items() for test in adjusted)

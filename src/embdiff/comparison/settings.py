@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embdiff.config import IndexSpec, RunConfig, check_metric
-from embdiff.corpus import read_corpus, read_expected, read_queries, self_rows
+from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, IndexSpec, RunConfig, check_metric, worst_case_queries
+from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
 from embdiff.encoders import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Corpus, Qrels
@@ -40,6 +40,8 @@ class Inputs:
     twins : OwnRows
         Rows with the query's id or text, dropped or not: finding one of them is finding itself.
     expected : Qrels or None
+    sampled_from : int or None
+        Of how many rows the queries are a random sample, in the order drawn; None when they are no sample.
     """
 
     corpus: Corpus
@@ -48,6 +50,19 @@ class Inputs:
     own: OwnRows
     twins: OwnRows
     expected: Qrels | None
+    sampled_from: int | None = None
+
+    def first(self, count: int) -> Inputs:
+        """Return the same with the first ``count`` queries of the sample."""
+        assert self.query_rows is not None
+        rows = self.query_rows[:count]
+        return replace(
+            self,
+            queries=rows_of(self.corpus, rows),
+            query_rows=rows,
+            own=replace(self.own, rows=self.own.rows[:count]),
+            twins=replace(self.twins, rows=self.twins.rows[:count]),
+        )
 
 
 def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
@@ -106,12 +121,52 @@ def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expe
             f"{corpus.source}. Add rows."
         )
     asked, rows = read_queries(config.queries if queries is None else queries, corpus)
+    drawn = _drawn(config, corpus, rows)
+    if drawn is not None:
+        asked, rows = rows_of(corpus, drawn), drawn
     own, twins = _own_rows(config, corpus, asked, rows)
     own.check_k(config.k, len(corpus))
     wide = config.k + (own.most if own.drop else 0)
     IndexSpec.parse(config.index).check_rows(len(corpus), wide)
     judgements = None if expected is None else read_expected(expected, asked, corpus)
-    return Inputs(corpus, asked, rows, own, twins, judgements)
+    return Inputs(corpus, asked, rows, own, twins, judgements, None if drawn is None else len(corpus))
+
+
+def _drawn(config: RunConfig, corpus: Corpus, rows: Sequence[int] | None) -> tuple[int, ...] | None:
+    """Return which rows query when not all of them do, in random order: each beginning is a sample of its own."""
+    chosen = config.sample != "auto" or config.half_width is not None
+    if config.queries != "all" or rows is None:
+        if chosen and config.sample != "all":
+            raise ParameterError(
+                f"A sample is drawn when every row queries. Got sample={config.sample}, half_width="
+                f"{config.half_width} and queries={config.queries}. Leave the queries or the sample out."
+            )
+        return None
+    count = _sample_size(config, len(corpus))
+    if count >= len(corpus):
+        return None
+    order = np.random.default_rng(config.seed).permutation(len(corpus))[:count]
+    return tuple(map(int, order))
+
+
+def _sample_size(config: RunConfig, rows: int) -> int:
+    if config.half_width is not None:
+        if config.sample != "auto":
+            raise ParameterError(
+                f"Either the size of the sample or its half-width can be chosen. Got sample={config.sample} and "
+                f"half_width={config.half_width}. Leave one of them out."
+            )
+        return worst_case_queries(config.half_width, rows)
+    if config.sample == "auto":
+        return rows if rows <= SAMPLE_ABOVE else SAMPLE_SIZE
+    if config.sample == "all":
+        return rows
+    if not 2 <= int(config.sample) <= rows:
+        raise ParameterError(
+            f"A sample must be of 2 to {rows} rows (the corpus has {rows}). Got {config.sample}. "
+            "Lower it, or write all."
+        )
+    return int(config.sample)
 
 
 def _own_rows(

@@ -65,7 +65,7 @@ def read_queries(
     """
     rows = range(len(corpus)) if data is corpus else _rows_named(data, len(corpus)) if isinstance(data, str) else None
     if rows is not None:
-        return _subset(corpus, rows), tuple(rows)
+        return rows_of(corpus, rows), tuple(rows)
     if isinstance(data, Corpus):
         _refuse_empty(data)
         return data, None
@@ -119,7 +119,8 @@ def _rows(text: str, size: int) -> list[int]:
     return rows
 
 
-def _subset(corpus: Corpus, rows: Sequence[int]) -> Corpus:
+def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
+    """Return some rows of a corpus as a corpus of their own; ids and groups are kept."""
     if len(rows) == len(corpus) and isinstance(rows, range):
         return corpus
     return Corpus(

@@ -91,7 +91,12 @@ class GroupTest:
 
 
 def absence_test(
-    neighbors: Neighbors, row_groups: Sequence[str], *, permutations: int = 9_999, seed: int
+    neighbors: Neighbors,
+    row_groups: Sequence[str],
+    *,
+    query_rows: IntArray | None = None,
+    permutations: int = 9_999,
+    seed: int,
 ) -> list[GroupTest]:
     """Test, for each group, whether the other groups' queries return it less often than they return each other.
 
@@ -102,9 +107,12 @@ def absence_test(
 
     Parameters
     ----------
-    neighbors : Neighbors, shape (n, k)
+    neighbors : Neighbors, shape (n, k), or (q, k) with ``query_rows``
         Every row as a query, its own row left out.
     row_groups : sequence of str, length n
+    query_rows : ndarray of int64, shape (q,), optional
+        Which rows the queries are, each once, when only some rows were asked (a random sample of them): counts and
+        expected counts are then of their results.
     permutations : int
         Of which rows make up the group (`UNIT`).
     seed : int
@@ -117,19 +125,20 @@ def absence_test(
     Raises
     ------
     ShapeError
-        When there is not one query and one group per row.
+        When there is not one query and one group per row, or one query per row of ``query_rows``.
     ParameterError
         When a query returned its own row, or ``permutations`` is below 1.
     """
-    _check_every_row(neighbors, row_groups, permutations)
+    asked = np.arange(len(row_groups)) if query_rows is None else np.asarray(query_rows, dtype=np.int64)
+    _check_queries(neighbors, row_groups, asked, permutations)
     groups = tuple(dict.fromkeys(row_groups))
     number = {group: at for at, group in enumerate(groups)}
     of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
     sizes = np.bincount(of_row)
-    hits, expected = _by_row(neighbors, of_row, sizes)
+    hits, expected = _by_row(neighbors, of_row, of_row[asked], sizes)
     taken, due = _summed(of_row, hits), _summed(of_row, expected)
     lower = _count_lower(of_row, hits, expected, (taken, due), permutations, seed)
-    given = _summed(of_row, np.count_nonzero(neighbors.rows >= 0, axis=1))
+    given = np.bincount(of_row[asked], weights=np.count_nonzero(neighbors.rows >= 0, axis=1), minlength=len(groups))
     tests = []
     for at, group in enumerate(groups):
         reason = _reason(len(groups), float(due[at]), float(given.sum()))
@@ -150,18 +159,18 @@ def _shares(taken: float, results: float, size: float, rows: int) -> tuple[float
     return float(taken / results) if results else math.nan, expected
 
 
-def _check_every_row(neighbors: Neighbors, row_groups: Sequence[str], permutations: int) -> None:
+def _check_queries(neighbors: Neighbors, row_groups: Sequence[str], asked: IntArray, permutations: int) -> None:
     check_groups(neighbors, row_groups, len(neighbors.rows))
-    if len(neighbors.rows) != len(row_groups):
+    if len(neighbors.rows) != len(asked):
         raise ShapeError(
             f"The test of absence needs every row as a query. Got {len(neighbors.rows)} queries and "
-            f"{len(row_groups)} rows. Search with every row."
+            f"{len(asked)} rows. Search with every row, or say which rows were asked."
         )
-    own = np.flatnonzero((neighbors.rows == np.arange(len(neighbors.rows))[:, None]).any(axis=1))
+    own = np.flatnonzero((neighbors.rows == asked[:, None]).any(axis=1))
     if own.size:
         raise ParameterError(
-            f"Every query must have its own row left out. Got row {own[0]} among its own results ({own.size} in all). "
-            "Search with the own row left out."
+            f"Every query must have its own row left out. Got row {asked[own[0]]} among its own results ({own.size} in "
+            "all). Search with the own row left out."
         )
     if permutations < 1:
         raise ParameterError(f"Permutations must be at least 1. Got {permutations}. Use 9999.")
@@ -175,12 +184,12 @@ def _reason(groups: int, due: float, results: float) -> str | None:
     return None if due > 0 else "no query of another group returned anything from outside its own group"
 
 
-def _by_row(neighbors: Neighbors, of_row: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
+def _by_row(neighbors: Neighbors, of_row: IntArray, of_query: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
     """Return how often each row was returned to other groups, and how often it would be by chance, both (n,)."""
     returned = neighbors.rows >= 0
-    across = returned & (of_row[neighbors.rows] != of_row[:, None])
+    across = returned & (of_row[neighbors.rows] != of_query[:, None])
     hits = np.bincount(neighbors.rows[across], minlength=len(of_row)).astype(np.float64)
-    drawn = np.bincount(of_row, weights=across.sum(axis=1), minlength=len(sizes))
+    drawn = np.bincount(of_query, weights=across.sum(axis=1), minlength=len(sizes))
     outside = len(of_row) - sizes
     rate = np.divide(drawn, outside, out=np.zeros(len(sizes)), where=outside > 0)
     # Sum over the groups before and after: the total less the own rate would leave rounding where 0 is meant.

@@ -51,6 +51,7 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
         "groups": groups_json(run),
         "mutual": mutual_finds(run),
         "searches": run.manifest["searches"],
+        "sample": run.manifest.get("sample"),
         "manifest": {key: run.manifest[key] for key in ("created", "versions", "machine", "seed", "store", "self")}
         | {"cache": run.manifest.get("cache", {})},
         "notes": list(NOTES),

@@ -58,9 +58,30 @@ def facts_line(payload: Mapping[str, Any]) -> str:
     models, count = len(settings["models"]), payload["queries"]["count"]
     return (
         f"{models} model{'s' * (models != 1)} on {corpus['rows']:,} rows of {visible(corpus['source'])}; "
-        f"{count:,} quer{'ies' if count != 1 else 'y'}, k = {settings['k']}, "
+        f"{count:,} quer{'ies' if count != 1 else 'y'}{_sampled(payload)}, k = {settings['k']}, "
         f"{distance_word(settings['metric'])}, {settings['index']}"
     )
+
+
+def _sampled(payload: Mapping[str, Any]) -> str:
+    sample = payload.get("sample")
+    return f" sampled from {sample['of']:,} rows (seed {sample['seed']})" if sample else ""
+
+
+def sample_notes(sample: Mapping[str, Any] | None) -> list[str]:
+    """Return what a reader must know when a sample of the rows was asked."""
+    if not sample:
+        return []
+    reach = (
+        f"the mean {sample['measure']} of all rows lies within {sample['half_width']:.3f} of the one shown (95 %, the "
+        "widest of the pairs; the intervals shown are wider: they speak of further queries of the same kind)"
+        if sample["half_width"] is not None
+        else f"a mean over all rows lies within {sample['worst_case']:.3f} of the one shown at the very worst (95 %)"
+    )
+    return [
+        f"{sample['asked']:,} of {sample['of']:,} rows were asked, drawn at random with seed {sample['seed']}, each "
+        f"among all rows: {reach}. Groups are counted over the same sample. --sample all asks every row."
+    ]
 
 
 def side_by_side(
@@ -88,7 +109,7 @@ def hit_words(answer: Mapping[str, Any]) -> str:
 
 def caveats(payload: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
-    found = []
+    found = sample_notes(payload.get("sample"))
     own = payload["manifest"]["self"]
     if own["most"] and not own["dropped"]:
         found.append(

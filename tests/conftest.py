@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from milvus_server import milvus_server as milvus_server  # one server for the whole session
+from milvus_server import milvus_process as milvus_process  # one server for the whole session
+from milvus_server import milvus_server as milvus_server
 
 # The user's own cache is never touched: not by fixtures that outlive a test either.
 os.environ["EMBDIFF_CACHE"] = "off"

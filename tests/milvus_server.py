@@ -24,17 +24,46 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 TOKEN = "root:Milvus"  # the server's own first user and password: the tests run with authorization on
-_PORT, _HEALTH = 19530, 9091
 _SECONDS_TO_START = 120.0
 
 
+class Server:
+    """A running server that wants `TOKEN`, at ``url``; it can be killed and started again, its data stay."""
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._process = process
+
+    def kill(self) -> None:
+        """SIGKILL; returns when it is dead."""
+        assert self._order(b"kill") == b"killed\n"
+
+    def start(self) -> None:
+        """Start it again; returns when it says that it is healthy."""
+        assert self._order(b"start") == b"ready\n", "the server did not start again"
+
+    def _order(self, word: bytes) -> bytes:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(word + b"\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+
 @pytest.fixture(scope="session")
-def milvus_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def milvus_server(milvus_process: Server) -> str:
     """``http://127.0.0.1:PORT`` of a running server that wants `TOKEN`."""
+    return milvus_process.url
+
+
+@pytest.fixture(scope="session")
+def milvus_process(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server behind `milvus_server`, for tests that kill it and start it again."""
     reason = _why_impossible()
     if reason:
         if "server" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
@@ -43,9 +72,9 @@ def milvus_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     unpacked = request.config.cache.mkdir("milvus-server")  # 447 MB, 25 s to unpack: kept between sessions
     for attempt in (1, 2):  # about one start in many ends in a panic of the server's own making
         folder = tmp_path_factory.mktemp("milvus")
-        with _started(folder, unpacked) as port:
-            if port is not None:
-                yield f"http://127.0.0.1:{port}"
+        with _started(folder, unpacked) as server:
+            if server is not None:
+                yield server
                 return
         if attempt == 2:
             pytest.fail(f"The Milvus server did not start twice. Its output ends:\n{_tail(folder)}")
@@ -68,8 +97,8 @@ def _unshare() -> list[str]:
 
 
 @contextlib.contextmanager
-def _started(folder: Path, unpacked: Path) -> Iterator[int | None]:
-    """Run the server; yield the port of its door, or None when it did not come up."""
+def _started(folder: Path, unpacked: Path) -> Iterator[Server | None]:
+    """Run the server; yield it, or None when it did not come up."""
     with socket.create_server(("127.0.0.1", 0)) as door, (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
             [*_unshare(), sys.executable, __file__, str(door.fileno()), str(folder), str(unpacked)],
@@ -82,7 +111,8 @@ def _started(folder: Path, unpacked: Path) -> Iterator[int | None]:
         assert process.stdout is not None
         try:
             ready, _, _ = select.select([process.stdout], [], [], _SECONDS_TO_START + 30)
-            yield door.getsockname()[1] if ready and process.stdout.readline() == b"ready\n" else None
+            up = ready and process.stdout.readline() == b"ready\n"
+            yield Server(door.getsockname()[1], process) if up else None
         finally:
             process.stdin.close()
             process.wait(timeout=60)
@@ -96,22 +126,50 @@ def _tail(folder: Path) -> str:
 
 
 def _serve(door: socket.socket, folder: Path, unpacked: Path) -> None:
-    """Be the child: loopback up, server up, relay until stdin ends, server down."""
+    """Be the child: loopback up, server up, relay, obey until stdin ends, server down."""
     _raise_loopback()
     folder.joinpath("bin").symlink_to(unpacked)
+    server = _launched(folder)
+    try:
+        if server is None:
+            return
+        inside = [_port(server)]
+        threading.Thread(target=_relay, args=(door, inside), daemon=True).start()
+        print("ready", flush=True)
+        for order in sys.stdin.buffer:
+            if order == b"kill\n":
+                server.server_proc.kill()
+                server.server_proc.wait()
+                print("killed", flush=True)
+            else:
+                server = _launched(folder) or _launched(folder)
+                if server is None:
+                    print("failed", flush=True)
+                    return
+                inside[0] = _port(server)
+                print("ready", flush=True)
+    finally:
+        if server is not None:
+            _stop(server.server_proc)
+
+
+def _launched(folder: Path) -> Any:
+    """Start a server on the data in ``folder``; None when it does not become healthy."""
     from milvus import MilvusServer, MilvusServerConfig  # after unshare, so that nothing of it runs outside
 
     config = MilvusServerConfig(data_dir=str(folder))
     config.set("authorization_enabled", True)
     server = MilvusServer(config, wait_for_started=False)
     server.start()
-    try:
-        if _healthy(server.server_proc):
-            threading.Thread(target=_relay, args=(door,), daemon=True).start()
-            print("ready", flush=True)
-            sys.stdin.buffer.read()
-    finally:
-        _stop(server.server_proc)
+    if _healthy(server.server_proc, server.webservice_port):
+        return server
+    _stop(server.server_proc)
+    return None
+
+
+def _port(server: Any) -> int:
+    """Return the port it listens on: another one after a restart, where the old one is still taken."""
+    return int(server.config.configurable_items["proxy_port"][1])
 
 
 def _raise_loopback() -> None:
@@ -120,12 +178,12 @@ def _raise_loopback() -> None:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))
 
 
-def _healthy(process: subprocess.Popen[bytes]) -> bool:
+def _healthy(process: subprocess.Popen[bytes], port: int) -> bool:
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
         with (
             contextlib.suppress(OSError),
-            urllib.request.urlopen(f"http://127.0.0.1:{_HEALTH}/healthz", timeout=5) as answer,
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer,
         ):
             if b"OK" in answer.read():
                 return True
@@ -142,10 +200,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _relay(door: socket.socket) -> None:
+def _relay(door: socket.socket, port: list[int]) -> None:
     while True:
         outside, _ = door.accept()
-        inside = socket.create_connection(("127.0.0.1", _PORT))
+        try:
+            inside = socket.create_connection(("127.0.0.1", port[0]))
+        except OSError:  # the server is down: whoever knocked sees the connection close
+            outside.close()
+            continue
         for source, target in ((outside, inside), (inside, outside)):
             threading.Thread(target=_copy, args=(source, target), daemon=True).start()
 

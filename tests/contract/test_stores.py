@@ -50,6 +50,10 @@ def milvus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield store
 
 
+def client_of(milvus: Any) -> Any:
+    return milvus._call._client
+
+
 def corpus_of(count: int, **columns: Any) -> Corpus:
     texts = columns.pop("items", tuple(f"text {row}" for row in range(count)))
     return Corpus(texts, columns.pop("ids", tuple(map(str, range(count)))), **columns)
@@ -234,6 +238,35 @@ def test_insert_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> Non
     store.drop("batches")
 
 
+def test_rows_are_read_back_in_order_and_bit_for_bit(store: Store) -> None:
+    vectors = np.concatenate([POINTS[:30], POINTS[:30] * np.float32(1e4)])
+    ids = tuple(f"id {row} ü👩‍🎤" for row in range(60))
+    corpus = corpus_of(60, ids=ids, groups=("α", "") * 30)
+    spec = spec_of("read", vectors)
+    place(store, spec, corpus, vectors)
+    for start, stop in ((0, 60), (7, 20), (59, 60), (50, 99)):
+        part = store.read("read", start, stop)
+        rows = np.arange(start, min(stop, 60))
+        np.testing.assert_array_equal(part.rows, rows)
+        assert (part.rows.dtype, part.vectors.dtype) == (np.int64, np.float32)
+        np.testing.assert_array_equal(part.vectors, vectors[rows])
+        assert part.ids == ids[start:stop]
+        assert part.texts == corpus.items[start:stop]
+        assert part.groups == (corpus.groups or ())[start:stop]
+    assert len(store.read("read", 60, 70)) == 0
+    store.drop("read")
+
+
+def test_an_incomplete_collection_can_be_read(store: Store) -> None:
+    store.create(spec_of("some", POINTS))
+    assert len(store.read("some", 0, 60)) == 0
+    store.add("some", np.array([3, 5]), ("a", "b"), ("x", "y"), ("", ""), POINTS[[3, 5]])
+    part = store.read("some", 0, 60)
+    assert part.rows.tolist() == [3, 5]
+    np.testing.assert_array_equal(part.vectors, POINTS[[3, 5]])
+    store.drop("some")
+
+
 def test_two_runs_and_two_models_do_not_share(store: Store) -> None:
     vectors = POINTS[:4]
     names = {collection_name(run, model, "f") for run in ("a", "b") for model in ("toy:8", "toy:8?prompt=x")}
@@ -254,7 +287,7 @@ def test_two_runs_and_two_models_do_not_share(store: Store) -> None:
 
 def stored(milvus: Any, name: str, count: int) -> list[dict[str, Any]]:
     fields = ["row", "id", "text", "group"]
-    found = milvus._client.query(name, filter=f"row < {count}", output_fields=fields, consistency_level="Strong")
+    found = client_of(milvus).query(name, filter=f"row < {count}", output_fields=fields, consistency_level="Strong")
     return sorted(found, key=lambda record: record["row"])
 
 
@@ -288,12 +321,12 @@ def test_an_id_too_long_or_half_a_character_is_refused(milvus: Any) -> None:
 
 
 def test_a_collection_of_others_is_left_alone(milvus: Any) -> None:
-    milvus._client.create_collection("theirs", dimension=8)
+    client_of(milvus).create_collection("theirs", dimension=8)
     with pytest.raises(StoreError, match=r"must be one that embdiff made\. Got theirs .* was left alone"):
         place(milvus, spec_of("theirs", POINTS), corpus_of(60), POINTS)
     assert milvus.stamp("theirs") is None
     assert "theirs" in milvus.names()
-    milvus._client.alter_collection_properties("theirs", {"embdiff": "{not json"})
+    client_of(milvus).alter_collection_properties("theirs", {"embdiff": "{not json"})
     assert milvus.stamp("theirs") is None
     milvus.drop("theirs")
 

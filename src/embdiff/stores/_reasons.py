@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
+
+# Milvus: service not ready, unavailable, too many requests; collection or partition not (fully) loaded; no replica, no
+# channel or no node ready for it. 8 is what old servers call a rate limit.
+_PASSING = {1, 2, 4, 8, 101, 103, 202, 401, 503, 901, 902, 903, 904, 905}
+_STARTING = (
+    "not ready",
+    "not loaded",
+    "unavailable",
+    "not available",
+    "fail to search on all shard leaders",
+    "no available",
+)
+
+
+def passing(error: BaseException) -> bool:
+    """Return whether a failure is one of a server that is down, starting or overloaded: it may answer later."""
+    code = grpc_code(error)
+    if isinstance(error, ConnectionError):
+        return True
+    if code is not None:
+        return bool(code == grpc.StatusCode.UNAVAILABLE)
+    text = str(getattr(error, "message", "")).lower()
+    return getattr(error, "code", None) in _PASSING or any(word in text for word in _STARTING)
+
+
+def too_large(error: BaseException | None) -> bool:
+    """Return whether an answer was refused because of its size."""
+    if error is None:
+        return False
+    text = str(getattr(error, "message", error)).lower()
+    return grpc_code(error) == grpc.StatusCode.RESOURCE_EXHAUSTED or "larger than" in text or "exceed" in text
 
 
 def grpc_code(error: BaseException) -> Any:
@@ -17,7 +49,8 @@ def reason(error: BaseException) -> str:
     """Return why a call failed, on one line: gRPC's own words where there are some, else those of pymilvus."""
     behind = _grpc_error(error)
     text = behind.details() if behind is not None and hasattr(behind, "details") else None
-    return " ".join(str(text or getattr(error, "message", None) or error).split()).rstrip(".")
+    words = " ".join(str(text or getattr(error, "message", None) or error).split())
+    return re.sub(r"(\[\w+\] Retry [^,]*, (message=)?)+", "", words).rstrip(".")
 
 
 def _grpc_error(error: BaseException | None) -> Any:

@@ -19,7 +19,7 @@ from embdiff.records import Corpus, FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores._fields import Cut, fit
 from embdiff.stores._names import collection_name
 
-__all__ = ["CollectionSpec", "Cut", "Placement", "Store", "check_vectors", "collection_name", "place"]
+__all__ = ["Batch", "CollectionSpec", "Cut", "Placement", "Store", "check_vectors", "collection_name", "place"]
 
 STAMP_SCHEMA = 1
 _ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
@@ -73,6 +73,41 @@ class CollectionSpec:
         return dict(json.loads(json.dumps(full, allow_nan=False)))
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some rows of a collection, by row number.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (m,)
+        Row numbers, ascending.
+    ids, texts, groups : tuple of str, length m
+        As stored; a group is "" for none.
+    vectors : ndarray of float32, shape (m, d)
+    """
+
+    rows: IntArray
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    groups: tuple[str, ...]
+    vectors: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def followed_by(self, other: Batch) -> Batch:
+        """Return the rows of both, which must come in this order."""
+        if not len(self) or not len(other):
+            return self if len(self) else other
+        return Batch(
+            np.concatenate([self.rows, other.rows]),
+            self.ids + other.ids,
+            self.texts + other.texts,
+            self.groups + other.groups,
+            np.concatenate([self.vectors, other.vectors]),
+        )
+
+
 class Store(Protocol):
     """A vector database, reduced to what a comparison needs.
 
@@ -98,6 +133,9 @@ class Store(Protocol):
 
     def count(self, name: str) -> int:
         """Return the number of rows in a collection, exactly."""
+
+    def read(self, name: str, start: int, stop: int) -> Batch:
+        """Return the rows numbered start..stop-1 that are there, by row number, also of an incomplete collection."""
 
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection, stamped as incomplete.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Neighbors
-from embdiff.stores.base import CollectionSpec, check_vectors
+from embdiff.stores.base import Batch, CollectionSpec, check_vectors
 
 
 @dataclass
@@ -21,6 +21,7 @@ class _Collection:
     stamp: dict[str, Any]
     vectors: FloatArray
     there: npt.NDArray[np.bool_] = field(repr=False)
+    texts: list[tuple[str, str, str]] = field(repr=False)
     index: exact.Index | None = None
 
 
@@ -60,6 +61,13 @@ class MemoryStore:
         """Return the number of rows added."""
         return int(self._get(name).there.sum())
 
+    def read(self, name: str, start: int, stop: int) -> Batch:
+        """Return the rows numbered start..stop-1 that are there."""
+        collection = self._get(name)
+        rows = (start + np.flatnonzero(collection.there[start:stop])).astype(np.int64)
+        ids, texts, groups = (tuple(collection.texts[row][part] for row in rows) for part in range(3))
+        return Batch(rows, ids, texts, groups, collection.vectors[rows])
+
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection.
 
@@ -77,6 +85,7 @@ class MemoryStore:
             spec.full_stamp(complete=False),
             np.zeros((spec.rows, spec.dim), dtype=np.float32),
             np.zeros(spec.rows, dtype=bool),
+            [("", "", "")] * spec.rows,
         )
 
     def add(
@@ -88,8 +97,10 @@ class MemoryStore:
         groups: Sequence[str],
         vectors: FloatArray,
     ) -> None:
-        """Insert vectors float32 (m, d) at rows (m,); the texts are not kept, nothing here returns them."""
+        """Insert m rows; see `Store.add`."""
         collection = self._get(name)
+        for row, *strings in zip(rows, ids, texts, groups, strict=True):
+            collection.texts[row] = (strings[0], strings[1], strings[2])
         collection.vectors[rows] = vectors
         collection.there[rows] = True
         collection.index = None

@@ -10,8 +10,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,21 +27,24 @@ from embdiff._progress import progress, silent
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.stores._address import Address
+from embdiff.stores._calls import PATIENCE, Calls, Once
 from embdiff.stores._fields import in_calls
 from embdiff.stores._lists import Lists, settled, to_arrays
 from embdiff.stores._lite import close_lite, file_of, open_lite, without_clustering_warning
-from embdiff.stores._reasons import grpc_code, reason
-from embdiff.stores.base import CollectionSpec, check_vectors
+from embdiff.stores._reasons import grpc_code, reason, too_large
+from embdiff.stores.base import Batch, CollectionSpec, check_vectors
 
 # pymilvus prints a traceback of every error that it also raises.
-logging.getLogger("pymilvus.decorators").setLevel(logging.CRITICAL)
+for _name in ("pymilvus.decorators", "pymilvus.client.connection_manager", "pymilvus.client.grpc_handler"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 _PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties
 _FIELD_BYTES = 65_535  # the longest VARCHAR of Milvus
 _MOST = 16_384  # Milvus returns no longer lists
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
 _QUERIES_PER_CALL, _HITS_PER_CALL = 1_000, 100_000
-_CONNECT, _CALL, _WORK = 5.0, 60.0, 3_600.0  # seconds
+_CONNECT, _CALL, _SEARCH, _WORK = 5.0, 60.0, 600.0, 3_600.0  # seconds
+_FAILURES = (MilvusException, grpc.RpcError, ConnectionError)
 _DROP = 10.0  # after Ctrl-C, too: nobody waits a minute then, and what is left is stamped as incomplete
 _INDEX = "vector"
 
@@ -75,11 +78,18 @@ class MilvusStore:
         else:
             address = Address.parse(uri, os.environ.get("EMBDIFF_STORE_TOKEN", ""))
             self.uri = address.public
-        self._client: Any = None
+        self._sent_again: set[str] = set()
         try:
-            self._client = _connect(address, self.uri)
+            client = _connect(address, self.uri)
+        except BaseException:
+            if self._file is not None:
+                close_lite(self._file)
+            raise
+        self._call = Calls(client, self.uri, _FAILURES, 0.0 if self._file is not None else PATIENCE)
+        try:
             # A server may be Lite too, as 'milvus-lite server'; it says so itself.
-            self._is_lite = str(self._client.get_server_version(timeout=_CALL)).startswith("milvus_lite")
+            version = self._call("tell its version", lambda client: client.get_server_version(timeout=_CALL))
+            self._is_lite = str(version).startswith("milvus_lite")
             if address.db:  # a server notices a database that does not exist only when it is used
                 self.names()
         except BaseException:
@@ -88,13 +98,11 @@ class MilvusStore:
 
     def names(self) -> list[str]:
         """Return the names of all collections in the database."""
-        with self._asking("list the collections"):
-            return sorted(self._client.list_collections(timeout=_CALL))
+        return sorted(self._call("list the collections", lambda client: client.list_collections(timeout=_CALL)))
 
     def stamp(self, name: str) -> dict[str, Any] | None:
         """Return the stamp on a collection; None when it carries none."""
-        with self._asking(f"describe {name}"):
-            described = self._client.describe_collection(name, timeout=_CALL)
+        described = self._call(f"describe {name}", lambda client: client.describe_collection(name, timeout=_CALL))
         try:
             stamp = json.loads(described.get("properties", {}).get(_PROPERTY, "null"))
         except ValueError:
@@ -103,14 +111,33 @@ class MilvusStore:
 
     def count(self, name: str) -> int:
         """Return the number of rows in a collection, exactly; on a server this loads it."""
-        with self._asking(f"count the rows of {name}"):
-            if self._is_lite:  # exact there, at any time
-                return int(self._client.get_collection_stats(name, timeout=_CALL)["row_count"])
-            self._client.load_collection(name, timeout=_WORK)
-            answer = self._client.query(
-                name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=_CALL
+        if self._is_lite:  # exact there, at any time
+            stats = self._call(
+                f"count the rows of {name}", lambda client: client.get_collection_stats(name, timeout=_CALL)
             )
-            return int(answer[0]["count(*)"])
+            return int(stats["row_count"])
+        answer = self._query(name, f"count the rows of {name}", filter="", output_fields=["count(*)"])
+        return int(answer[0]["count(*)"])
+
+    def read(self, name: str, start: int, stop: int) -> Batch:
+        """Return the rows numbered start..stop-1 that are there; on a server this loads the collection."""
+        where, fields = f"row >= {start} && row < {stop}", ["row", "id", "text", "group", "vector"]
+        try:
+            found = self._query(name, f"read {name}", filter=where, output_fields=fields)
+        except StoreError as error:
+            if stop - start == 1 or not too_large(error.__cause__):
+                raise
+            middle = (start + stop) // 2
+            return self.read(name, start, middle).followed_by(self.read(name, middle, stop))
+        found = sorted(found, key=lambda record: record["row"])
+        dim = len(found[0]["vector"]) if found else 0
+        return Batch(
+            np.array([record["row"] for record in found], dtype=np.int64),
+            tuple(record["id"] for record in found),
+            tuple(record["text"] for record in found),
+            tuple(record["group"] for record in found),
+            np.array([record["vector"] for record in found], dtype=np.float32).reshape(len(found), dim),
+        )
 
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection with its index declared, stamped as incomplete."""
@@ -119,19 +146,20 @@ class MilvusStore:
         for text in ("id", "text", "group"):
             schema.add_field(text, DataType.VARCHAR, max_length=_FIELD_BYTES)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=spec.dim)
-        with self._asking(f"create {spec.name}"):
-            self._client.create_collection(
-                spec.name,
-                schema=schema,
-                properties={_PROPERTY: json.dumps(spec.full_stamp(complete=False))},
-                consistency_level="Strong",
-                timeout=_CALL,
+        properties = {_PROPERTY: json.dumps(spec.full_stamp(complete=False))}
+        what = f"create {spec.name}"
+
+        def make(client: Any) -> None:  # a collection that is there with the same schema is no error
+            client.create_collection(
+                spec.name, schema=schema, properties=properties, consistency_level="Strong", timeout=_CALL
             )
-            # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
-            self._client.create_index(spec.name, self._index(spec), timeout=_CALL, sync=False)
-            # Lite builds the indexes of a *loaded* collection in the background and cannot tell when they are done:
-            # until then it searches by brute force. Released, it builds them in load_collection.
-            self._client.release_collection(spec.name, timeout=_CALL)
+
+        self._call(what, make)
+        # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
+        self._call(what, lambda client: client.create_index(spec.name, self._index(spec), timeout=_CALL, sync=False))
+        # Lite builds the indexes of a *loaded* collection in the background and cannot tell when they are done:
+        # until then it searches by brute force. Released, it builds them in load_collection.
+        self._call(what, lambda client: client.release_collection(spec.name, timeout=_CALL))
 
     def add(
         self,
@@ -147,28 +175,65 @@ class MilvusStore:
             {"row": int(row), "id": name_, "text": text, "group": group, "vector": vector}
             for row, name_, text, group, vector in zip(rows, ids, texts, groups, vectors, strict=True)
         ]
-        with self._asking(f"insert into {name}"):
-            for part in in_calls(records, _BYTES_PER_CALL):
-                self._client.insert(name, part, timeout=_WORK)
+        for part in in_calls(records, _BYTES_PER_CALL):
+            self._insert(name, part)
+
+    def _insert(self, name: str, part: list[dict[str, Any]]) -> None:
+        """Insert what one call takes. An answer that was lost may mean that the rows are there: look before again."""
+        missing = part
+
+        def look(client: Any) -> None:
+            nonlocal missing
+            self._sent_again.add(name)
+            if self._is_lite:  # a key that is there is written over, not kept twice
+                return
+            client.load_collection(name, timeout=_WORK)
+            first, last = part[0]["row"], part[-1]["row"]
+            found = client.query(
+                name, filter=f"row >= {first} && row <= {last}", output_fields=["row"], **_strongly(_CALL)
+            )
+            there = {record["row"] for record in found}
+            missing = [record for record in part if record["row"] not in there]
+
+        def send(client: Any) -> None:
+            if missing:
+                client.insert(name, missing, timeout=Once(_SEARCH))
+
+        self._call(f"insert into {name}", send, mend=look)
 
     def build(self, spec: CollectionSpec) -> None:
         """Flush, wait until every row is indexed, and stamp the collection as complete."""
-        with self._asking(f"build the index of {spec.name}"):
-            # What is not flushed is always searched by brute force, whatever the index.
-            self._client.flush(spec.name, timeout=_WORK)
-            end = time.monotonic() + _WORK
-            while self._client.describe_index(spec.name, _INDEX, timeout=_CALL).get("pending_index_rows", 0):
-                if time.monotonic() > end:
-                    raise StoreError(f"The index of {spec.name} in {self.uri} must be built within an hour. It is not.")
-                time.sleep(0.1)
-            stamp = json.dumps(spec.full_stamp(complete=True))
-            self._client.alter_collection_properties(spec.name, {_PROPERTY: stamp}, timeout=_CALL)
+        what = f"build the index of {spec.name}"
+        # What is not flushed is always searched by brute force, whatever the index.
+        self._call(what, lambda client: client.flush(spec.name, timeout=_WORK))
+        end = time.monotonic() + _WORK
+        while self._call(what, lambda client: client.describe_index(spec.name, _INDEX, timeout=_CALL)).get(
+            "pending_index_rows", 0
+        ):
+            if time.monotonic() > end:
+                raise StoreError(f"The index of {spec.name} in {self.uri} must be built within an hour. It is not.")
+            time.sleep(0.1)
+        if spec.name in self._sent_again:
+            self._check_count(spec)
+        stamp = json.dumps(spec.full_stamp(complete=True))
+        self._call(
+            what, lambda client: client.alter_collection_properties(spec.name, {_PROPERTY: stamp}, timeout=_CALL)
+        )
+
+    def _check_count(self, spec: CollectionSpec) -> None:
+        """Refuse a collection in which rows that were sent again are twice."""
+        there = self.count(spec.name)
+        if there != spec.rows:
+            raise StoreError(
+                f"{spec.name} in {self.uri} must hold {spec.rows:,} rows after the server was lost in between. Got "
+                f"{there:,}. Run again: the collection is made anew."
+            )
 
     def load(self, spec: CollectionSpec) -> None:
         """Load the collection; Lite builds its indexes here."""
         nlist = spec.index.params.get("nlist", 1) if self._file is not None else 0
-        with self._asking(f"load {spec.name}"), without_clustering_warning(spec.rows, nlist):
-            self._client.load_collection(spec.name, timeout=_WORK)
+        with without_clustering_warning(spec.rows, nlist):
+            self._load(spec.name)
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`.
@@ -195,14 +260,11 @@ class MilvusStore:
 
     def drop(self, name: str) -> None:
         """Remove a collection, if it is there."""
-        with self._asking(f"drop {name}"):
-            self._client.drop_collection(name, timeout=_DROP)
+        self._call(f"drop {name}", lambda client: client.drop_collection(name, timeout=_DROP), patience=_DROP)
 
     def close(self) -> None:
         """Close the connection; the last one on a Lite file lets its lock go."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._call.close()
         if self._file is not None:
             close_lite(self._file)
             self._file = None
@@ -244,30 +306,31 @@ class MilvusStore:
 
     def _hits(self, spec: CollectionSpec, queries: FloatArray, width: int) -> Any:
         """Search once."""
-        with self._asking(f"search {spec.name}"):
-            return self._client.search(
+        return self._call(
+            f"search {spec.name}",
+            lambda client: client.search(
                 spec.name,
                 data=list(queries),
                 anns_field="vector",
                 limit=width,
                 output_fields=[],
                 search_params={"metric_type": spec.metric.upper(), "params": spec.index.search_params},
-                consistency_level="Strong",
-                timeout=_WORK,
-            )
+                **_strongly(_SEARCH),
+            ),
+        )
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """Turn what pymilvus raises into a StoreError of one line."""
-        if self._client is None:
-            raise StoreError(f"A store must be open to {what}. Got {self.uri}, which was closed. Open it again.")
-        try:
-            yield
-        except (MilvusException, grpc.RpcError) as error:
-            raise StoreError(
-                f"Milvus must be able to {what}. Got from {self.uri}: {reason(error)}. "
-                "Check the store, or use another with --store."
-            ) from None
+    def _load(self, name: str) -> None:
+        self._call(f"load {name}", lambda client: client.load_collection(name, timeout=_WORK))
+
+    def _query(self, name: str, what: str, **arguments: Any) -> Any:
+        """Ask for rows by a filter; the collection is loaded first."""
+        self._load(name)
+        return self._call(what, lambda client: client.query(name, **arguments, **_strongly(_SEARCH)))
+
+
+def _strongly(seconds: float) -> dict[str, Any]:
+    """Return what makes a server answer with all that was acknowledged before."""
+    return {"consistency_level": "Strong", "timeout": seconds}
 
 
 def _connect(address: Address, public: str) -> Any:

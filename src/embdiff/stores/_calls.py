@@ -1,0 +1,116 @@
+"""Calls to a server: what is asked again when it does not answer, for how long, and what is said then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from embdiff._progress import progress
+from embdiff.errors import StoreError
+from embdiff.stores._reasons import passing, reason
+
+T = TypeVar("T")
+PATIENCE = 150.0  # seconds; a killed server is up after 12 and has its collections loaded again after 25 to 60
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+
+
+class Once(float):
+    """A timeout in seconds that pymilvus takes for over whenever it asks.
+
+    It sends a call that failed again by itself until the timeout is over, an insert too, and a server keeps the rows
+    of both.
+    """
+
+    def __le__(self, other: object) -> bool:
+        return True
+
+
+class Calls:
+    """A client whose calls are made again, with growing pauses, while a server is down or not ready yet.
+
+    Parameters
+    ----------
+    client : object
+        Given to every call; it connects anew by itself.
+    uri : str
+        Of the store, without secrets, for messages.
+    failures : tuple of exception classes
+        What the client raises; anything else passes through.
+    patience : float
+        Seconds to go on trying, from the first failure; 0 tries once.
+    """
+
+    def __init__(self, client: Any, uri: str, failures: tuple[type[Exception], ...], patience: float) -> None:
+        self._client, self._uri, self._failures, self._patience = client, uri, failures, patience
+
+    def __call__(
+        self,
+        what: str,
+        send: Callable[[Any], T],
+        *,
+        mend: Callable[[Any], None] | None = None,
+        patience: float | None = None,
+    ) -> T:
+        """Return what ``send(client)`` returns; it must be safe to repeat, if need be after ``mend(client)``.
+
+        Parameters
+        ----------
+        what : str
+            What is done, for messages: Milvus must be able to ...
+        send : callable
+        mend : callable, optional
+            Called before each repetition: what makes repeating safe, or possible.
+        patience : float, optional
+            Less patience than usual.
+
+        Raises
+        ------
+        StoreError
+            When it fails for a reason that waiting does not cure, or has not answered for too long.
+        """
+        if self._client is None:
+            raise StoreError(f"A store must be open to {what}. Got {self._uri}, which was closed. Open it again.")
+        try:
+            return send(self._client)
+        except self._failures as error:
+            most = self._patience if patience is None else min(patience, self._patience)
+            if not most or not passing(error):
+                raise self._refusal(what, error) from error
+            return self._again(what, send, mend, error, most)
+
+    def close(self) -> None:
+        """Close the client; later calls are refused."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _again(
+        self, what: str, send: Callable[[Any], T], mend: Callable[[Any], None] | None, error: Exception, most: float
+    ) -> T:
+        start, pause, tries = time.monotonic(), _FIRST_PAUSE, 1
+        with progress(f"wait for {self._uri} to {what}", int(most), "seconds") as advance:
+            shown = 0
+            while (spent := time.monotonic() - start) + pause <= most:
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                advance(int(spent) - shown)
+                shown = int(spent)
+                tries += 1
+                try:
+                    if mend is not None:
+                        mend(self._client)
+                    return send(self._client)
+                except self._failures as again:
+                    error = again
+                    if not passing(error):
+                        break
+        raise self._refusal(
+            what, error, f" {tries} tries in {time.monotonic() - start:.0f} seconds, the last one:"
+        ) from error
+
+    def _refusal(self, what: str, error: Exception, tried: str = "") -> StoreError:
+        return StoreError(
+            f"Milvus must be able to {what}. Got from {self._uri}:{tried} {reason(error)}. "
+            "Check the store, or use another with --store."
+        )

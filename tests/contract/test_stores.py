@@ -18,10 +18,12 @@ from embdiff.errors import DataError, ParameterError, ShapeError, StoreError
 from embdiff.records import Corpus, FloatArray, Metric
 from embdiff.stores import get_store
 from embdiff.stores.base import CollectionSpec, Store, collection_name, place
+from embdiff.stores.memory import MemoryStore
 from milvus_server import TOKEN
 
 METRICS: tuple[Metric, ...] = ("cosine", "ip", "l2")
 SERVER = pytest.param("server", marks=pytest.mark.server)
+LANCE = pytest.param("lancedb", marks=pytest.mark.slow)  # installed by make test-all only
 random = np.random.default_rng(7)
 POINTS = random.standard_normal((60, 8)).astype(np.float32)
 POINTS[30:40] = POINTS[3]
@@ -33,12 +35,15 @@ CLUSTERED = (np.repeat(CENTRES, 500, axis=0) + random.standard_normal((2000, 8))
 def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
     if kind == "memory":
         return get_store("memory:")
+    if kind == "lancedb":
+        pytest.importorskip("lancedb")
+        return get_store(f"lancedb:{folder / 'vectors'}")
     if kind == "lite":
         return get_store(f"milvus:{folder / 'vectors.db'}")
     return get_store(f"{request.getfixturevalue('milvus_server')}?token={TOKEN}")
 
 
-@pytest.fixture(scope="module", params=["memory", "lite", SERVER])
+@pytest.fixture(scope="module", params=["memory", "lite", LANCE, SERVER])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with opened(request.param, request, tmp_path_factory.mktemp("store")) as store:
         yield store
@@ -137,7 +142,8 @@ def test_short_lists_are_padded(store: Store, points: Any) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 23])
 def test_any_number_of_queries(store: Store, points: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embdiff.stores.milvus._QUERIES_PER_CALL", 7)
+    if not isinstance(store, MemoryStore):
+        monkeypatch.setattr(f"{type(store).__module__}._QUERIES_PER_CALL", 7)
     whole = store.search(points("ip"), QUERIES[:count], 4)
     assert whole.rows.shape == (count, 4)
     np.testing.assert_array_equal(whole.rows, nearest_by_hand(by_hand(QUERIES[:count], POINTS, "ip"), 4))

@@ -23,11 +23,13 @@ from embdiff.stores.base import CollectionSpec, place
 
 
 def test_stores_are_listed() -> None:
-    assert list_stores() == ["http", "https", "memory", "milvus"]
+    assert list_stores() == ["http", "https", "lancedb", "memory", "milvus"]
 
 
 def test_importing_stores_loads_no_database() -> None:
-    code = "import sys, embdiff.stores; print({'pymilvus', 'milvus_lite', 'grpc', 'faiss'} & set(sys.modules))"
+    code = (
+        "import sys, embdiff.stores; print({'pymilvus', 'milvus_lite', 'grpc', 'faiss', 'lancedb'} & set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
 
@@ -40,7 +42,7 @@ def test_importing_stores_loads_no_database() -> None:
         ("milvis:a.db", r"Did you mean 'milvus'\?"),
         ("redis://me:secret@host", r"Got 'redis://host'\. "),
         ("milvus", r"Write milvus: and, after the colon, where it is\."),
-        ("", r"Got ''\. Known: http, https, memory, milvus\."),
+        ("", r"Got ''\. Known: http, https, lancedb, memory, milvus\."),
     ],
 )
 def test_unknown_stores_are_answered_with_a_hint(uri: str, hint: str) -> None:

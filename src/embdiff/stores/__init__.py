@@ -21,6 +21,13 @@ REGISTRY = Registry(
         Entry("milvus", _MILVUS, "milvus:FILE: Milvus Lite, a folder on disk, no server"),
         Entry("http", _MILVUS, "http://HOST:PORT[?token=...&db=...]: a Milvus server or cluster"),
         Entry("https", _MILVUS, "https://HOST:PORT[?token=...&db=...]: the same, encrypted"),
+        Entry(
+            "lancedb",
+            "embdiff.stores.lancedb:LanceStore",
+            "lancedb:DIR: LanceDB tables in a folder, exact by default, open to many processes",
+            ("lancedb",),
+            "lancedb",
+        ),
     ),
 )
 
@@ -31,9 +38,9 @@ def get_store(uri: str) -> Store:
     Parameters
     ----------
     uri : str
-        ``memory:``, ``milvus:FILE``, ``http(s)://HOST:PORT[?token=...&db=...]``, or what another package registered
-        under the entry-point group ``embdiff.stores``: a name that stands for a callable taking the whole text. A
-        token may also come from the environment variable EMBDIFF_STORE_TOKEN.
+        ``memory:``, ``milvus:FILE``, ``lancedb:DIR``, ``http(s)://HOST:PORT[?token=...&db=...]``, or what
+        another package registered under the entry-point group ``embdiff.stores``: a name that stands for a callable
+        taking the whole text. A token may also come from the environment variable EMBDIFF_STORE_TOKEN.
 
     Returns
     -------

@@ -6,13 +6,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("lancedb")
-pytestmark = pytest.mark.slow  # LanceDB comes with make test-all only
 
 from embdiff.config import IndexSpec
 from embdiff.errors import MissingDependencyError, ParameterError, StoreError
@@ -20,6 +18,10 @@ from embdiff.records import Corpus, Metric
 from embdiff.stores import get_store
 from embdiff.stores.base import CollectionSpec, place
 
+pytestmark = [
+    pytest.mark.slow,  # LanceDB comes with make test-all only
+    pytest.mark.skipif(find_spec("lancedb") is None, reason="needs the package lancedb"),
+]
 VECTORS = np.random.default_rng(3).standard_normal((300, 8)).astype(np.float32)
 CORPUS = Corpus(tuple(f"text {row}" for row in range(300)), tuple(map(str, range(300))))
 

@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check fix bench bench-full bench-readme docs constraints clean
+.PHONY: help setup frontend test-frontend demo test test-all check fix bench bench-full bench-readme docs constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +25,23 @@ $(VENV)/.test: $(VENV)/.setup
 	$(PIP) -e '.[test]'
 	touch $@
 
-demo: setup  ## run the main job on bundled sentences and offline models
+# The page that reports and notebooks show: bundled from frontend/, never committed.
+STATIC := src/embdiff/views/static
+frontend: $(STATIC)/view.js  ## bundle the report's page (Node on the PATH, else from a package)
+
+$(STATIC)/view.js: $(VENV)/.setup $(wildcard frontend/src/*) frontend/package-lock.json frontend/build.mjs scripts/build_frontend.py
+	$(BIN)/python scripts/build_frontend.py
+
+test-frontend: $(STATIC)/view.js  ## types and unit tests of the page
+	$(BIN)/python scripts/build_frontend.py --check
+
+demo: setup frontend  ## run the main job on bundled sentences and offline models
 	$(BIN)/embdiff demo
 
 # Threads of torch that spin while they wait make a busy machine several times slower; tests are not measurements.
 test test-all: export OMP_WAIT_POLICY := passive
 
-test: $(VENV)/.test  ## the everyday suite
+test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 	$(BIN)/python -m pytest -m "$(EVERYDAY)"
 
 test-all: $(VENV)/.test check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
@@ -66,4 +76,4 @@ constraints: $(VENV)/.test  ## pin what is installed now (for maintainers)
 	$(BIN)/python scripts/write_constraints.py
 
 clean:  ## remove the environment and everything generated
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(STATIC) frontend/node_modules frontend/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -242,6 +242,8 @@ class RunConfig(BaseModel):
         Seed of every random number.
     cache : str
         Where vectors are kept, as typed; "" is the default.
+    layout : {"pca", "umap", "none"}
+        How the maps of the report are made.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -266,6 +268,7 @@ class RunConfig(BaseModel):
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     cache: str = ""
+    layout: Literal["pca", "umap", "none"] = "pca"
 
     @classmethod
     def checked(cls, **settings: Any) -> RunConfig:

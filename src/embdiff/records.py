@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
+LayoutMethod = Literal["pca", "umap"]
 
 
 @dataclass(frozen=True)
@@ -339,3 +340,37 @@ class ElsewhereRows:
     rows: IntArray
     ranks: IntArray
     similarity: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A map of one model's space in two dimensions, to look at. Neighbours are never taken from it.
+
+    Parameters
+    ----------
+    model : str
+    method : {"pca", "umap"}
+    xy : ndarray of float32, shape (n, 2)
+        Centred; the mean squared radius is 1.
+    kept : float
+        Share of the k true neighbours that are among the k nearest in the map; NaN when not known.
+    k, kept_rows : int
+        Neighbours counted, and rows asked for them.
+    """
+
+    model: str
+    method: LayoutMethod
+    xy: FloatArray
+    kept: float = float("nan")
+    k: int = 0
+    kept_rows: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but the coordinates as JSON-able values."""
+        return {
+            "model": self.model,
+            "method": self.method,
+            "kept": self.kept if np.isfinite(self.kept) else None,
+            "k": self.k,
+            "kept_rows": self.kept_rows,
+        }

@@ -22,13 +22,15 @@ from embdiff.errors import DataError, EmbdiffError, ParameterError
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.similarities import Distribution, Similarities
-from embdiff.records import Answer, Corpus, ElsewhereRows, Neighbors, Qrels, Score
+from embdiff.records import Answer, Corpus, ElsewhereRows, Layout, Neighbors, Qrels, Score
 
 FORMAT = 1
 STORE_FILE = "milvus.db"
+LAYOUTS_FILE = "layouts.parquet"
+REPORT_FILE = "report.html"
 FILES = frozenset(
     {"run.toml", "manifest.json", "corpus.parquet", "queries.parquet", "neighbors.parquet", "exact.parquet",
-     "elsewhere.parquet", "scores.json", "groups.json", STORE_FILE, *run_parts.FILES}
+     "elsewhere.parquet", "scores.json", "groups.json", STORE_FILE, LAYOUTS_FILE, REPORT_FILE, *run_parts.FILES}
 )  # fmt: skip
 
 
@@ -58,6 +60,8 @@ class Run:
     distributions : tuple of Distribution
     calibrations : tuple of Calibration
         Empty unless asked for.
+    layouts : tuple of Layout
+        Maps of the models' spaces, to look at; empty in older runs.
     """
 
     config: RunConfig
@@ -73,6 +77,7 @@ class Run:
     similarities: tuple[Similarities, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
+    layouts: tuple[Layout, ...] = ()
 
     def parts(self) -> dict[str, Any]:
         """Return all of the run as plain comparable values: two runs are equal when these are, wherever stored."""
@@ -87,6 +92,7 @@ class Run:
             "scores": [score.to_dict() for score in self.scores],
             "groups": groups_json(self),
             "expected": self.expected and self.expected.judgements,
+            "layouts": {layout.model: {**layout.facts(), "xy": layout.xy} for layout in self.layouts},
             "manifest": {key: value for key, value in self.manifest.items() if key != "store"},
             "similarities": {each.model: each.parts() for each in self.similarities},
             "distributions": [each.to_dict() for each in self.distributions],
@@ -133,8 +139,11 @@ def write(run: Run, folder: Path) -> None:
     if run.similarities:
         run_parts.write_similarities(run.similarities, run.distributions, run.queries.ids, folder)
     run_parts.write_calibrations(run.calibrations, folder)
+    if run.layouts:
+        _write_table(_layout_columns(run), folder / LAYOUTS_FILE)
     expected = run.expected and {"source": run.expected.source, "judgements": run.expected.judgements}
-    state = {"query_rows": run.query_rows, "corpus": _corpus_facts(run.corpus), "queries": _corpus_facts(run.queries)}
+    state = {"query_rows": run.query_rows, "corpus": _corpus_facts(run.corpus), "queries": _corpus_facts(run.queries),
+             "layouts": [layout.facts() for layout in run.layouts]}  # fmt: skip
     manifest = {**run.manifest, "format": FORMAT, "state": {**state, "expected": expected}}
     _files.write_json(folder / "manifest.json", manifest)
 
@@ -188,7 +197,36 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
         similarities=similarities,
         distributions=distributions,
         calibrations=run_parts.read_calibrations(folder),
+        layouts=_read_layouts(folder, state.get("layouts", ()), len(corpus)),
     )
+
+
+def _layout_columns(run: Run) -> dict[str, Any]:
+    """Return the maps, one row for each (model, corpus row)."""
+    return _stack(
+        [
+            {
+                "model": np.full(len(run.corpus), layout.model, dtype=object),
+                "id": np.array(run.corpus.ids, dtype=object),
+                "x": layout.xy[:, 0],
+                "y": layout.xy[:, 1],
+            }
+            for layout in run.layouts
+        ]
+    )
+
+
+def _read_layouts(folder: Path, facts: Sequence[Mapping[str, Any]], rows: int) -> tuple[Layout, ...]:
+    if not facts:
+        return ()
+    table = _read_table(folder / LAYOUTS_FILE)
+    found = []
+    for place, each in enumerate(facts):
+        part = slice(place * rows, (place + 1) * rows)
+        xy = np.stack([table["x"][part], table["y"][part]], axis=1)
+        known = {**each, "kept": np.nan if each["kept"] is None else each["kept"]}
+        found.append(Layout(xy=xy, **known))
+    return tuple(found)
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +10,6 @@ import pytest
 import embdiff as ed
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        chromium = None
-    if chromium is None:
-        reason = "needs Debian's chromium and the package playwright"
-        if "browser" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
-            pytest.fail(f"EMBDIFF_REQUIRE names browser, but this {reason}")
-        pytest.skip(reason)
-    with sync_playwright() as driver:
-        flags = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-        with driver.chromium.launch(
-            executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags
-        ) as it:
-            yield it
 
 
 def _open(browser: Any, fragment: str, folder: Path) -> tuple[Any, list[str]]:

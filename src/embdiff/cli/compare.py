@@ -66,6 +66,7 @@ def compare_command(
     permutations: Annotated[int | None, typer.Option(help="Permutations of the group test. Default 9999.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of intervals and permutations. Default 0.")] = None,
     cache: CacheOption = None,
+    layout: Annotated[str | None, typer.Option(help="Maps of the report: pca (default), umap or none.")] = None,
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,7 +75,7 @@ def compare_command(
         "models": model, "query_models": query_model, "queries": queries, "k": k, "metric": metric, "index": index,
         "store": store, "preset": preset, "expected": expected, "text_column": text_column, "id_column": id_column,
         "group_column": group_column, "empty": empty, "self_matches": self_matches, "permutations": permutations,
-        "sample": sample, "half_width": half_width, "seed": seed, "cache": cache,
+        "sample": sample, "half_width": half_width, "seed": seed, "cache": cache, "layout": layout,
     }  # fmt: skip
     run_and_print(data, given, out, as_json)
 

@@ -11,8 +11,9 @@ from typing import Any
 from embdiff import _files, runs
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.geometry import geometry_scores, spaces_of
+from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
-from embdiff.comparison.result import Comparison
+from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.sampling import describe_sample, sized
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
@@ -49,6 +50,7 @@ def compare(
     sample: int | str | None = None,
     half_width: float | None = None,
     cache: str | Path | None = None,
+    layout: str | None = None,
 ) -> Comparison:
     """Encode a corpus with each model, store, search, and say whose neighbours changed.
 
@@ -95,6 +97,8 @@ def compare(
     cache : str or path, optional
         Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
         else the user's cache folder.
+    layout : {"pca", "umap", "none"}, optional
+        How the maps of the report are made. Default pca; umap needs the extra ``umap``.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def compare(
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
         "permutations": permutations, "sample": None if sample is None else str(sample), "half_width": half_width,
-        "cache": None if cache is None else str(cache),
+        "cache": None if cache is None else str(cache), "layout": layout,
     }  # fmt: skip
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
@@ -131,9 +135,10 @@ def compare(
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest, *similarities_of(config, inputs, encoded),
+            layouts=layouts_of(config, spaces),
         )  # fmt: skip
         if folder is not None:
-            runs.write(run, folder)
+            write_run(run, folder)
     return Comparison(run, Path(out) if out is not None else None)
 
 

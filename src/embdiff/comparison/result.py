@@ -13,7 +13,7 @@ import numpy as np
 from embdiff import _files, runs
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.views import html, payload, terminal
+from embdiff.views import html, payload, report, terminal
 from embdiff.views.diff import QueryDiff, query_diffs
 
 if TYPE_CHECKING:
@@ -153,6 +153,34 @@ class Comparison:
         """
         return payload.build(self.run, queries=queries, path=self.path)
 
+    def to_html(self, path: str | Path | None = None) -> Path:
+        """Write the report: one page that works offline, with linked maps and neighbour diffs.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            The file; ``report.html`` in the run folder by default.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        ParameterError
+            When there is no run folder and no path, or the file cannot be written.
+        MissingDependencyError
+            When the front end was not built into this installation.
+        """
+        if path is None and self.path is None:
+            raise ParameterError(
+                "A report of a run without a folder needs a file name. Got none. Name one: to_html('report.html')."
+            )
+        target = Path(path) if path is not None else Path(self.path or "") / runs.REPORT_FILE
+        report.write(self.run, target)
+        return target
+
     def save(self, folder: str | Path) -> Path:
         """Write the run folder; an earlier run there is replaced.
 
@@ -168,7 +196,7 @@ class Comparison:
             raise ParameterError(f"A run is in its own folder already. Got {folder}. Name another folder.")
         store = self.run.manifest["store"] if self.run.config.store else None
         with _files.whole_folder(target) as part:
-            runs.write(replace(self.run, manifest={**self.run.manifest, "store": store}), part)
+            write_run(replace(self.run, manifest={**self.run.manifest, "store": store}), part)
         return Path(folder)
 
     def _repr_html_(self) -> str:
@@ -181,6 +209,13 @@ class Comparison:
         return isinstance(other, Comparison) and _same(self.run.parts(), other.run.parts())
 
     __hash__ = None  # type: ignore[assignment]  # equality is by value and values hold arrays
+
+
+def write_run(run: runs.Run, folder: Path) -> None:
+    """Write the records of a run, and its report where this installation can make one."""
+    runs.write(run, folder)
+    if report.is_built():
+        report.write(run, folder / runs.REPORT_FILE)
 
 
 def load(path: str | Path) -> Comparison:

@@ -1,0 +1,137 @@
+// The figures of the story: agreement between all models, curves over k, cost against quality.
+
+import { amount, GROUPS, inkOn } from "./colours.js";
+import { figure, h, s } from "./dom.js";
+import type { Header, Score } from "./payload.js";
+
+const decimal = (value: number | null, digits = 2) => (value === null ? "n/a" : value.toFixed(digits));
+
+export function heatmaps(head: Header): HTMLElement[] {
+  const measure = head.scores.find((score) => /^overlap@/.test(score.measure))?.measure;
+  if (!measure) return [];
+  const scores = head.scores.filter((score) => score.measure === measure);
+  const askers = [...new Set(scores.map((score) => score.query_model))];
+  return askers.map((asker) =>
+    figure(
+      `Agreement of all models, ${measure}${asker ? `, asked with ${asker}` : ""}.`,
+      "Each cell is the share of neighbours that two collections have in common: the number, its 95 % interval, and (in brackets) what chance alone would give.",
+      heatmap(scores.filter((score) => score.query_model === asker)),
+    ),
+  );
+}
+
+function heatmap(scores: Score[]): HTMLElement {
+  const models = [...new Set(scores.flatMap((score) => score.models))];
+  const wide = models.length > 8;
+  const table = h("table", { class: wide ? "heat dense" : "heat" });
+  table.append(h("tr", {}, h("td"), ...models.map((model) => h("th", { scope: "col" }, h("span", {}, model)))));
+  for (const a of models) {
+    const cells = models.map((b) => {
+      const score = scores.find(({ models: [x, y] }) => (x === a && y === b) || (x === b && y === a));
+      if (a === b || !score) return h("td", { class: "same" }, a === b ? "–" : "");
+      const words = `${a} and ${b}: ${decimal(score.value)} [${decimal(score.low)}, ${decimal(score.high)}], chance ${decimal(score.chance)}, n = ${score.n}`;
+      const cell = h("td", { title: words }, decimal(score.value));
+      if (!wide) cell.append(h("small", {}, `[${decimal(score.low)}, ${decimal(score.high)}] (${decimal(score.chance)})`));
+      if (score.value !== null) {
+        cell.style.backgroundColor = amount(score.value);
+        cell.style.color = inkOn(score.value);
+      }
+      return cell;
+    });
+    table.append(h("tr", {}, h("th", { scope: "row" }, a), ...cells));
+  }
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Agreement of all models" }, table);
+}
+
+interface Point {
+  k: number;
+  score: Score;
+}
+
+export function curves(head: Header): HTMLElement[] {
+  const lines = new Map<string, Point[]>();
+  for (const score of head.curves) {
+    const [name, k] = score.measure.split("@");
+    if (name !== "overlap" || score.value === null || !k) continue;
+    const key = `${score.models.join(" | ")}${score.query_model ? `, asked with ${score.query_model}` : ""}`;
+    lines.set(key, [...(lines.get(key) ?? []), { k: Number(k), score }]);
+  }
+  const several = [...lines].filter(([, points]) => points.length > 1).slice(0, GROUPS.length);
+  if (!several.length) return [];
+  const hidden = lines.size - several.length;
+  return [
+    figure(
+      "Agreement at every depth.",
+      "From left to right the lists get longer; a line that rises says that models agree more on the neighbourhood than on its first places. Bands are 95 % intervals, dashes are chance." +
+        (hidden > 0 ? ` ${hidden} more pairs are in the tables below.` : ""),
+      lineChart(several),
+      h("div", { class: "legend" }, ...several.map(([name], at) => key(name, GROUPS[at]))),
+    ),
+  ];
+}
+
+function key(name: string, colour: string): HTMLElement {
+  const mark = h("i", { class: "swatch" });
+  mark.style.backgroundColor = colour;
+  return h("span", {}, mark, ` ${name} `);
+}
+
+function lineChart(lines: [string, Point[]][]): SVGSVGElement {
+  const [width, height, left, bottom] = [560, 260, 40, 30];
+  const depths = [...new Set(lines.flatMap(([, points]) => points.map((point) => point.k)))].sort((a, b) => a - b);
+  const span = Math.log(depths[depths.length - 1] / depths[0]) || 1;
+  const x = (k: number) => left + (Math.log(k / depths[0]) / span) * (width - left - 20);
+  const y = (value: number) => 10 + (1 - value) * (height - bottom - 10);
+  const path = (points: Point[], of: (score: Score) => number | null) =>
+    points.map((point, at) => `${at ? "L" : "M"}${x(point.k).toFixed(1)},${y(of(point.score) ?? 0).toFixed(1)}`).join("");
+  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": "Overlap against depth" });
+  for (const tick of [0, 0.25, 0.5, 0.75, 1])
+    svg.append(
+      s("line", { x1: left, x2: width - 20, y1: y(tick), y2: y(tick), class: "grid" }),
+      s("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, String(tick)),
+    );
+  for (const k of depths) svg.append(s("text", { x: x(k), y: height - 10, "text-anchor": "middle" }, `@${k}`));
+  lines.forEach(([name, points], at) => {
+    const ordered = [...points].sort((a, b) => a.k - b.k);
+    const back = [...ordered].reverse();
+    const band = `${path(ordered, (score) => score.high)}${path(back, (score) => score.low).replace("M", "L")}Z`;
+    svg.append(
+      s("path", { d: band, fill: GROUPS[at], opacity: 0.18 }),
+      s("path", { d: path(ordered, (score) => score.chance), stroke: GROUPS[at], fill: "none", "stroke-dasharray": "3 4", opacity: 0.7 }),
+      s("path", { d: path(ordered, (score) => score.value), stroke: GROUPS[at], fill: "none", "stroke-width": 2 }, s("title", {}, name)),
+    );
+  });
+  return svg;
+}
+
+export function costs(head: Header): HTMLElement[] {
+  const known = head.costs.filter((cost) => cost.seconds !== null && cost.seconds > 0);
+  if (known.length < 2) return [];
+  const withQuality = head.quality !== null && known.every((cost) => cost.quality !== null);
+  const [width, height, left, bottom] = [560, 240, 60, 40];
+  const upright = (cost: Header["costs"][number]) => (withQuality ? (cost.quality as number) : cost.bytes);
+  const most = withQuality ? 1 : Math.max(...known.map(upright)) * 1.15;
+  const slowest = Math.max(...known.map((cost) => cost.seconds as number)) * 1.15;
+  const x = (seconds: number) => left + (seconds / slowest) * (width - left - 20);
+  const y = (value: number) => 10 + (1 - value / most) * (height - bottom - 10);
+  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": "Cost of each model" });
+  svg.append(
+    s("line", { x1: left, x2: width - 20, y1: y(0), y2: y(0), class: "axis" }),
+    s("line", { x1: left, x2: left, y1: 10, y2: y(0), class: "axis" }),
+    s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "milliseconds to encode one text →"),
+    s("text", { x: 4, y: 20 }, withQuality ? `↑ ${head.quality}` : "↑ bytes per vector"),
+  );
+  known.forEach((cost, at) => {
+    const [cx, cy] = [x(cost.seconds as number), y(upright(cost))];
+    const words = `${cost.model}: ${((cost.seconds as number) * 1000).toFixed(2)} ms a text, ${cost.bytes.toLocaleString("en")} bytes a vector${withQuality ? `, ${head.quality} ${decimal(cost.quality)}` : ""}`;
+    const onRight = cx < width * 0.65;
+    svg.append(
+      s("circle", { cx, cy, r: withQuality ? 4 + Math.sqrt(cost.bytes) / 12 : 6, fill: GROUPS[at % GROUPS.length], opacity: 0.8 }, s("title", {}, words)),
+      s("text", { x: onRight ? cx + 14 : cx - 14, y: cy + 4 + ((at % 3) - 1) * 15, "text-anchor": onRight ? "start" : "end" }, cost.model),
+    );
+  });
+  const reading = withQuality
+    ? "To the left is faster, up is higher on the labels given with this run, a larger dot takes more bytes per vector."
+    : "To the left is faster, down is smaller. No labels were given with this run, so nothing here says which model finds the right results.";
+  return [figure("What each model costs.", reading, svg)];
+}

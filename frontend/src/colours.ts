@@ -1,0 +1,40 @@
+// Colour-blind-safe colours: Okabe and Ito (2008) for groups, the ends of cividis (Nunez et al. 2018) for amounts.
+
+export const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8c8c8c"];
+const LOW: Rgb = [0, 34, 78];
+const MIDDLE: Rgb = [124, 123, 120];
+const HIGH: Rgb = [254, 232, 56];
+
+type Rgb = [number, number, number];
+
+/** Amount in 0..1 to a colour. */
+export function amount(value: number): string {
+  return hex(mixed(Math.min(1, Math.max(0, value))));
+}
+
+/** Black or white, whichever reads on the colour of `amount(value)`. */
+export function inkOn(value: number): string {
+  const [r, g, b] = mixed(Math.min(1, Math.max(0, value)));
+  return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff";
+}
+
+export const AMOUNTS = Array.from({ length: 32 }, (_, step) => amount(step / 31));
+
+function mixed(value: number): Rgb {
+  const [from, to, share] = value < 0.5 ? [LOW, MIDDLE, value * 2] : [MIDDLE, HIGH, value * 2 - 1];
+  return [0, 1, 2].map((i) => from[i] + (to[i] - from[i]) * share) as Rgb;
+}
+
+function hex(rgb: Rgb): string {
+  return `#${rgb.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** The eight commonest groups get a colour of their own, the rest share the last. */
+export function groupColours(groups: readonly string[]): { names: string[]; of: Map<string, number> } {
+  const counts = new Map<string, number>();
+  for (const group of groups) counts.set(group, (counts.get(group) ?? 0) + 1);
+  const byCount = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([name]) => name);
+  const all = byCount.length <= GROUPS.length;
+  const names = all ? byCount : [...byCount.slice(0, GROUPS.length - 1), `${byCount.length - GROUPS.length + 1} other groups`];
+  return { names, of: new Map(byCount.map((name, place) => [name, Math.min(place, GROUPS.length - 1)])) };
+}

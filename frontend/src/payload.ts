@@ -1,0 +1,191 @@
+// What Python hands over: one gzipped block of a JSON header and raw arrays. Mirrors embdiff/views/packing.py.
+
+export interface ArrayRef {
+  dtype: "int32" | "float32" | "uint16" | "uint8";
+  shape: number[];
+  offset: number;
+  bytes: number;
+}
+
+export interface Score {
+  measure: string;
+  models: string[];
+  query_model: string | null;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  chance: number | null;
+  n: number;
+  reason: string | null;
+}
+
+export interface TextTable {
+  title: string;
+  head: string[];
+  rows: string[][];
+  remarks: string[];
+}
+
+export interface AnswerHead {
+  model: string;
+  query_model: string;
+  rows: ArrayRef;
+  distance: ArrayRef;
+  is_self: ArrayRef;
+  elsewhere: { rows: ArrayRef; ranks: ArrayRef; distance: ArrayRef };
+}
+
+export interface MapHead {
+  model: string;
+  method: string;
+  about: string;
+  x: ArrayRef;
+  y: ArrayRef;
+}
+
+export interface Header {
+  view: number;
+  title: string;
+  facts: string;
+  provenance: [string, string][];
+  verdict: string[];
+  notes: string[];
+  models: string[];
+  metric: string;
+  distance_word: string;
+  k: number;
+  scores: Score[];
+  curves: Score[];
+  tables: TextTable[];
+  costs: { model: string; seconds: number | null; bytes: number; quality: number | null }[];
+  quality: string | null;
+  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null };
+  queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean };
+  answers: AnswerHead[];
+  maps: MapHead[];
+  maps_words: string;
+  disagreement: ArrayRef;
+  disagreement_words: string;
+}
+
+type Typed = Int32Array | Float32Array | Uint16Array | Uint8Array;
+
+export interface Answer {
+  model: string;
+  queryModel: string;
+  width: number;
+  rows: Int32Array;
+  distance: Float32Array;
+  isSelf: Uint8Array;
+  elseWidth: number;
+  elseRows: Int32Array;
+  elseRanks: Int32Array;
+  elseDistance: Float32Array;
+}
+
+export interface Scene {
+  head: Header;
+  answers: Answer[];
+  maps: { model: string; method: string; about: string; x: Float32Array; y: Float32Array }[];
+  disagreement: Float32Array;
+  /** corpus row of each query, or null where queries came from elsewhere */
+  queryRow: Int32Array | null;
+  /** query of each corpus row, -1 where the row did not ask */
+  queryOfRow: Int32Array;
+}
+
+const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
+export const VERSION = 1;
+
+/** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
+export function array(ref: ArrayRef, body: Uint8Array): Typed {
+  const size = SIZE[ref.dtype];
+  const count = ref.bytes / size;
+  const planes = body.subarray(ref.offset, ref.offset + ref.bytes);
+  const out = new Uint8Array(ref.bytes);
+  for (let plane = 0; plane < size; plane++) {
+    const from = plane * count;
+    for (let i = 0; i < count; i++) out[i * size + plane] = planes[from + i];
+  }
+  switch (ref.dtype) {
+    case "int32":
+      return new Int32Array(out.buffer);
+    case "float32":
+      return new Float32Array(out.buffer);
+    case "uint16":
+      return new Uint16Array(out.buffer);
+    case "uint8":
+      return out;
+  }
+}
+
+export async function unzip(packed: Uint8Array): Promise<Uint8Array> {
+  const stream = new Blob([packed as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+export function fromBase64(text: string): Uint8Array {
+  const modern = Uint8Array as unknown as { fromBase64?: (text: string) => Uint8Array };
+  if (modern.fromBase64) return modern.fromBase64(text);
+  const raw = atob(text);
+  const out = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) out[i] = raw.charCodeAt(i);
+  return out;
+}
+
+/** Read the unzipped block: 4 bytes length of the header (little endian), the header, the arrays. */
+export function read(block: Uint8Array): Scene {
+  const length = new DataView(block.buffer, block.byteOffset).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(block.subarray(4, 4 + length))) as Header;
+  if (head.view !== VERSION) throw new Error(`This page reads version ${VERSION} of the data. Got ${head.view}.`);
+  const body = block.subarray(4 + length);
+  const ints = (ref: ArrayRef) => array(ref, body) as Int32Array;
+  const floats = (ref: ArrayRef) => array(ref, body) as Float32Array;
+  const queryRow = head.queries.rows ? ints(head.queries.rows) : null;
+  const queryOfRow = new Int32Array(head.items.ids.length).fill(-1);
+  queryRow?.forEach((row, query) => (queryOfRow[row] = query));
+  return {
+    head,
+    answers: head.answers.map((answer) => ({
+      model: answer.model,
+      queryModel: answer.query_model,
+      width: answer.rows.shape[1],
+      rows: ints(answer.rows),
+      distance: floats(answer.distance),
+      isSelf: array(answer.is_self, body) as Uint8Array,
+      elseWidth: answer.elsewhere.rows.shape[1],
+      elseRows: ints(answer.elsewhere.rows),
+      elseRanks: ints(answer.elsewhere.ranks),
+      elseDistance: floats(answer.elsewhere.distance),
+    })),
+    maps: head.maps.map((map) => ({
+      model: map.model,
+      method: map.method,
+      about: map.about,
+      x: unit(array(map.x, body) as Uint16Array),
+      y: unit(array(map.y, body) as Uint16Array),
+    })),
+    disagreement: floats(head.disagreement),
+    queryRow,
+    queryOfRow,
+  };
+}
+
+/** 0..65535 to -1..1 */
+function unit(values: Uint16Array): Float32Array {
+  return Float32Array.from(values, (value) => value / 32767.5 - 1);
+}
+
+export function queryCount(scene: Scene): number {
+  return scene.disagreement.length;
+}
+
+export function queryId(scene: Scene, query: number): string {
+  const { queries, items } = scene.head;
+  return queries.own && scene.queryRow ? items.ids[scene.queryRow[query]] : queries.ids[query];
+}
+
+export function queryText(scene: Scene, query: number): string {
+  const { queries, items } = scene.head;
+  return queries.own && scene.queryRow ? items.texts[scene.queryRow[query]] : queries.texts[query];
+}

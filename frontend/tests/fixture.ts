@@ -1,0 +1,38 @@
+// A scene worked by hand: four rows, two models, k = 2.
+
+import type { Answer, Header, Scene } from "../src/payload.js";
+
+export function answer(model: string, queryModel: string, rows: number[], elsewhere: [number, number][][]): Answer {
+  const width = 2;
+  const elseWidth = Math.max(0, ...elsewhere.map((each) => each.length));
+  const flat = (of: (pair: [number, number] | undefined) => number) =>
+    elsewhere.flatMap((each) => Array.from({ length: elseWidth }, (_, at) => of(each[at])));
+  return {
+    model,
+    queryModel,
+    width,
+    rows: Int32Array.from(rows),
+    distance: Float32Array.from(rows, (_, at) => 1 - (at % width) / 10),
+    isSelf: new Uint8Array(rows.length),
+    elseWidth,
+    elseRows: Int32Array.from(flat((pair) => pair?.[0] ?? -1)),
+    elseRanks: Int32Array.from(flat((pair) => pair?.[1] ?? -1)),
+    elseDistance: Float32Array.from(flat((pair) => (pair ? 0.1 : Number.NaN))),
+  };
+}
+
+export function scene(disagreement: number[], answers: Answer[]): Scene {
+  const ids = ["a", "b", "c", "d"];
+  const head = {
+    items: { ids, texts: ["alpha", "Beta", "gamma <b>", "delta"], lengths: null, groups: null },
+    queries: { rows: null, ids: [], texts: [], own: true },
+  } as unknown as Header;
+  return {
+    head,
+    answers,
+    maps: [],
+    disagreement: Float32Array.from(disagreement),
+    queryRow: Int32Array.from([0, 1, 2, 3]),
+    queryOfRow: Int32Array.from([0, 1, 2, 3]),
+  };
+}

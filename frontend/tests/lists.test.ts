@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { amount, groupColours, inkOn } from "../src/colours.js";
+import { BINS, binOf, counted } from "../src/histogram.js";
+import { listed } from "../src/listview.js";
+import { Store } from "../src/state.js";
+import { scene } from "./fixture.js";
+
+const four = scene([0.2, 0.9, Number.NaN, 0.2], []);
+
+test("queries are sorted by disagreement, the undefined last either way, ties by row", () => {
+  assert.deepEqual(listed(four, "", null, "disagreement", true), [1, 0, 3, 2]);
+  assert.deepEqual(listed(four, "", null, "disagreement", false), [0, 3, 1, 2]);
+});
+
+test("search looks into id and text, whatever the case; a filter limits", () => {
+  assert.deepEqual(listed(four, " BETA ", null, "id", false), [1]);
+  assert.deepEqual(listed(four, "ta", null, "text", false), [1, 3]);
+  assert.deepEqual(listed(four, "", new Set([3, 0]), "id", true), [3, 0]);
+  assert.deepEqual(listed(four, "nothing like it", null, "id", true), []);
+});
+
+test("every defined value has a bin", () => {
+  assert.equal(binOf(0), 0);
+  assert.equal(binOf(1), BINS - 1);
+  assert.equal(binOf(Number.NaN), -1);
+  assert.equal(counted(four.disagreement).reduce((sum, count) => sum + count), 3);
+});
+
+test("rare groups share the last colour and are counted", () => {
+  const groups = Array.from({ length: 12 }, (_, at) => `g${at}`);
+  const { names, of } = groupColours(groups);
+  assert.equal(names.length, 8);
+  assert.equal(names[7], "5 other groups");
+  assert.equal(of.get("g9"), 7);
+});
+
+test("ink reads on its ground", () => {
+  assert.equal(inkOn(0), "#fff");
+  assert.equal(inkOn(1), "#000");
+  assert.match(amount(0.5), /^#[0-9a-f]{6}$/);
+});
+
+test("listeners hear what changed, and nothing when nothing did", () => {
+  const store = new Store({ query: null, hovered: null, filter: null, filterWords: "", colour: "group", queryModel: null, reference: 0 });
+  const heard: string[] = [];
+  store.subscribe((_, changed) => heard.push([...changed].join()));
+  store.set({ query: 3 });
+  store.set({ query: 3 });
+  store.set({ hovered: 1, colour: "group" });
+  assert.deepEqual(heard, ["query", "hovered"]);
+});

@@ -1,0 +1,25 @@
+"""The maps of a run's spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from embdiff._progress import progress
+from embdiff.config import RunConfig, check_metric
+from embdiff.layouts import layouts
+from embdiff.records import Layout, Space
+
+
+def layouts_of(config: RunConfig, spaces: Mapping[str, Space]) -> tuple[Layout, ...]:
+    """Return one map for each model that has vectors; none when the run was asked for none."""
+    if config.layout == "none" or not spaces:
+        return ()
+    with progress("maps", len(spaces), "models") as advance:
+        found = layouts(
+            {name: space.vectors for name, space in spaces.items()},
+            check_metric(config.metric),
+            method=config.layout,
+            seed=config.seed,
+        )
+        advance(len(found))
+    return found

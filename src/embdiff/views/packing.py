@@ -1,0 +1,163 @@
+"""A run as one compact block for the page: JSON for words, byte planes for numbers, gzip around both.
+
+The front end (``frontend/src/payload.ts``) reads it. Layout: 4 bytes length of the header (little endian), the header
+as UTF-8 JSON, the arrays. An array of m numbers of s bytes stands as s planes of m bytes (all first bytes, then all
+second ones...), which compresses far better; ``offset`` counts from the end of the header.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.measures.disagreement import query_disagreement
+from embdiff.records import Answer, Layout
+from embdiff.runs import Run
+from embdiff.search import compared_pairs
+from embdiff.views import payload as summaries
+from embdiff.views import story
+from embdiff.views.tables import summary_tables
+from embdiff.views.words import distance_word, facts_line, visible
+
+VERSION = 1
+TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
+_MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
+
+
+class _Arrays:
+    """Collects arrays and tells where each will stand."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, values: npt.NDArray[Any]) -> dict[str, Any]:
+        array = np.ascontiguousarray(values)
+        planes = array.reshape(-1).view(np.uint8).reshape(-1, array.dtype.itemsize).T.tobytes()
+        place = {"dtype": str(array.dtype), "shape": list(array.shape), "offset": self._size, "bytes": len(planes)}
+        self.parts.append(planes)
+        self._size += len(planes)
+        return place
+
+
+def pack(run: Run) -> bytes:
+    """Return the gzipped block of a run.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    bytes
+        About 4 MB for 50,000 rows of ordinary sentences, two models and k = 10. Texts beyond 2,000 characters are cut
+        (their length is told), distances have five significant digits; ranks and rows are exact.
+    """
+    arrays = _Arrays()
+    summary = summaries.build(run, queries=0)
+    head = {
+        "view": VERSION,
+        "title": story.title(summary),
+        "facts": facts_line(summary),
+        "provenance": [[visible(name), visible(value)] for name, value in story.provenance(summary)],
+        "verdict": story.verdict(summary),
+        "notes": story.notes(summary),
+        "models": list(run.config.models),
+        "metric": run.config.metric,
+        "distance_word": distance_word(run.config.metric),
+        "k": run.config.k,
+        "scores": summary["scores"],
+        "curves": summary.get("curves", []),
+        "tables": [vars(table) for table in summary_tables(summary)],
+        **story.costs(summary),
+        "items": _items(run),
+        "queries": _queries(run, arrays),
+        "answers": [_answer(answer, arrays) for answer in run.answers],
+        "maps": [_map(layout, arrays) for layout in run.layouts],
+        "maps_words": story.maps_words(run.layouts),
+        "disagreement": arrays.add(_disagreement(run)),
+        "disagreement_words": story.DISAGREEMENT,
+    }
+    header = json.dumps(head, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
+    return gzip.compress(block, compresslevel=9, mtime=0)
+
+
+def _items(run: Run) -> dict[str, Any]:
+    texts = run.corpus.items
+    long = any(len(text) > TEXT_LIMIT for text in texts)
+    return {
+        "ids": list(map(visible, run.corpus.ids)),
+        "texts": list(_shown(texts)),
+        "lengths": [len(text) for text in texts] if long else None,
+        "groups": None if run.corpus.groups is None else list(map(visible, run.corpus.groups)),
+    }
+
+
+def _shown(texts: Iterable[str]) -> Iterable[str]:
+    for text in texts:
+        cut = len(text) > TEXT_LIMIT
+        yield visible(text[:TEXT_LIMIT]) + (f"… ({len(text):,} characters)" if cut else "")
+
+
+def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
+    rows = None if run.query_rows is None else arrays.add(np.array(run.query_rows, dtype=np.int32))
+    own = run.query_rows is not None and all(
+        run.corpus.ids[row] == name for row, name in zip(run.query_rows, run.queries.ids, strict=True)
+    )
+    return {
+        "rows": rows,
+        "own": own,
+        "ids": [] if own else list(map(visible, run.queries.ids)),
+        "texts": [] if own else list(_shown(run.queries.items)),
+    }
+
+
+def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
+    there = answer.elsewhere
+    distance = np.float32(0.0) - there.similarity if answer.returned.metric == "l2" else there.similarity
+    return {
+        "model": visible(answer.model),
+        "query_model": visible(answer.query_model),
+        "rows": arrays.add(answer.returned.rows.astype(np.int32)),
+        "distance": arrays.add(_rounded(answer.returned.distance)),
+        "is_self": arrays.add(answer.is_self.astype(np.uint8)),
+        "elsewhere": {
+            "rows": arrays.add(there.rows.astype(np.int32)),
+            "ranks": arrays.add(there.ranks.astype(np.int32)),
+            "distance": arrays.add(_rounded(distance)),
+        },
+    }
+
+
+def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    half = np.where(np.isfinite(values), np.uint32(0x100), np.uint32(0))  # NaN stays NaN
+    rounded: npt.NDArray[np.float32] = ((bits + half) & _MANTISSA).view(np.float32)
+    return rounded
+
+
+def _map(layout: Layout, arrays: _Arrays) -> dict[str, Any]:
+    extent = float(np.abs(layout.xy).max()) or 1.0
+    steps = np.rint((layout.xy.astype(np.float64) / extent * 0.95 + 1.0) * 32767.5).astype(np.uint16)
+    return {
+        "model": visible(layout.model),
+        "method": layout.method,
+        "about": story.map_words(layout),
+        "x": arrays.add(steps[:, 0]),
+        "y": arrays.add(steps[:, 1]),
+    }
+
+
+def _disagreement(run: Run) -> npt.NDArray[np.float32]:
+    """Return the disagreement of each query, (q,); NaN for all where there is but one collection."""
+    pairs = [(a.returned, b.returned) for a, b in compared_pairs(run.answers)]
+    if not pairs:
+        return np.full(len(run.queries), np.nan, dtype=np.float32)
+    return query_disagreement(pairs).astype(np.float32)

@@ -1,0 +1,91 @@
+"""The report: one self-contained page that works from a file, without any network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from embdiff import _files
+from embdiff.errors import MissingDependencyError, ParameterError
+from embdiff.runs import Run
+from embdiff.views import payload, story
+from embdiff.views.packing import pack
+
+SCRIPT, STYLE = "view.js", "style.css"
+_STATIC = files("embdiff.views").joinpath("static")
+
+
+def asset(name: str) -> str:
+    """Return a built part of the front end: ``view.js`` or ``style.css``.
+
+    Raises
+    ------
+    MissingDependencyError
+        When it was not built into this installation.
+    """
+    try:
+        return _STATIC.joinpath(name).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MissingDependencyError(
+            f"The page needs {name}, which is built when embdiff is packed. Got an installation without it. In a clone "
+            "run 'make frontend'; elsewhere install embdiff from its wheel."
+        ) from None
+
+
+def is_built() -> bool:
+    """Return whether this installation can make pages."""
+    return _STATIC.joinpath(SCRIPT).is_file() and _STATIC.joinpath(STYLE).is_file()
+
+
+def page(run: Run) -> str:
+    """Return the report of a run as HTML.
+
+    The page carries everything it needs, and a Content-Security-Policy that forbids it every connection.
+    ``unsafe-eval`` is there for regl, which compiles its drawing functions; no user text is ever part of code.
+
+    Raises
+    ------
+    MissingDependencyError
+        When the front end was not built into this installation.
+    """
+    script, style = asset(SCRIPT).replace("</script", "<\\/script"), asset(STYLE)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
+        "connect-src 'none'; base-uri 'none'; form-action 'none'"
+    )
+    title = escape(story.title(payload.build(run, queries=0)))
+    data = base64.b64encode(pack(run)).decode()
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{style}</style></head>\n"
+        '<body style="margin:0"><main id="embdiff-report" class="embdiff-view">'
+        "<p>This page draws itself with JavaScript, from the data it carries.</p></main>\n"
+        f'<script type="text/plain" id="embdiff-data">{data}</script>\n'
+        f'<script type="module">{script}</script>\n</body></html>\n'
+    )
+
+
+def write(run: Run, path: Path) -> None:
+    """Write the report atomically.
+
+    Raises
+    ------
+    ParameterError
+        When the folder is not there or cannot be written to.
+    MissingDependencyError
+        As for `page`.
+    """
+    html = page(run)
+    try:
+        _files.write_text(path, html)
+    except OSError as error:
+        raise ParameterError(
+            f"A report must be written into a folder that is there and may be written to. Got {path}: "
+            f"{error.strerror or error}. Name another file with -o."
+        ) from None

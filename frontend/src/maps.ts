@@ -21,13 +21,18 @@ export function mapsView(scene: Scene, store: Store): HTMLElement {
 
 function controls(scene: Scene, store: Store, area: HTMLElement): HTMLElement {
   const box = h("div", { class: "controls" });
-  const renderer = createRenderer();
+  let renderer: ReturnType<typeof createRenderer> | null = null;
   const panels: Panel[] = [];
   const shown = scene.maps.slice(0, MOST_MAPS).map((_, at) => at);
   const redraw = () => {
     for (const panel of panels.splice(0)) panel.plot.destroy();
     area.replaceChildren();
-    for (const at of shown) panels.push(panel(scene, store, renderer, at, area));
+    try {
+      renderer ??= createRenderer();
+      for (const at of shown) panels.push(panel(scene, store, renderer, at, area));
+    } catch {
+      area.replaceChildren(h("p", { class: "empty" }, "The maps could not be drawn: this browser offers no WebGL. The lists below need none."));
+    }
     void Promise.all(panels.map((each) => each.ready)).then(() => area.setAttribute("data-ready", "true"));
   };
   if (scene.head.items.groups)

@@ -1,0 +1,200 @@
+"""The report in a real browser, with the network cut: linked, exact, searchable, and without a word on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embdiff as ed
+from embdiff.views import report
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)"),
+]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> ed.Comparison:
+    out = tmp_path_factory.mktemp("report") / "run"
+    return ed.compare("sample", ["toy:16", "toy:64"], k=4, store="memory:", out=out)
+
+
+class Page:
+    """The report opened, and everything that should not have happened on it."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.view = browser.new_page(**{"viewport": {"width": 1400, "height": 900}, **options}, offline=True)
+        self.noticed: list[str] = []
+        self.view.on("console", self._heard)
+        self.view.on("pageerror", lambda error: self.noticed.append(str(error)))
+        self.view.on("dialog", lambda dialog: (self.noticed.append(dialog.message), dialog.dismiss()))
+        self.view.on("request", lambda request: self._asked(request.url))
+        self.view.goto(path.as_uri())
+        self.view.wait_for_selector("[data-mounted]")
+        self.view.wait_for_selector(".maps[data-ready]")
+
+    def _heard(self, message: Any) -> None:
+        # Software drawing tells of its own slowness; that is Chromium's word, not the page's.
+        if "GL Driver Message" not in message.text:
+            self.noticed.append(message.text)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith("file:"):
+            self.noticed.append(url)
+
+    def column(self, model: str) -> list[tuple[int, int]]:
+        """Rows and ranks of what a column says was returned."""
+        found = self.view.locator(f'.diff-column[data-model="{model}"] .neighbour:not(.elsewhere)').all()
+        return [(int(each.get_attribute("data-row")), int(each.get_attribute("data-rank"))) for each in found]
+
+
+@pytest.fixture
+def page(browser: Any, result: ed.Comparison) -> Iterator[Page]:
+    opened = Page(browser, result.path / "report.html")
+    yield opened
+    assert opened.noticed == []
+    opened.view.close()
+
+
+def test_a_query_chosen_shows_exactly_the_neighbours_of_the_file(page, result):
+    import pandas as pd
+
+    table = pd.read_parquet(result.path / "neighbors.parquet")
+    row_of = {name: row for row, name in enumerate(result.run.corpus.ids)}
+    for query in ("lanterns-05", "cup-02"):
+        page.view.get_by_role("searchbox").fill(query)
+        page.view.locator(f'.queries button:text-is("{query}")').click()
+        assert query in page.view.locator(".query-line").inner_text()
+        for model in result.run.config.models:
+            part = table[(table.query_id == query) & (table.model == model)].sort_values("rank")
+            assert page.column(model) == [
+                (row_of[name], rank) for name, rank in zip(part.id, part["rank"], strict=True)
+            ]
+        lost = page.view.locator('.diff-column[data-model="toy:64"] .neighbour.lost b').all_inner_texts()
+        assert set(lost) == set(result.diff(query).ids("lost"))
+        gained = page.view.locator('.diff-column[data-model="toy:64"] .neighbour.gained b').all_inner_texts()
+        assert set(gained) == set(result.diff(query).ids("gained"))
+
+
+def test_search_and_sort_work(page, result):
+    assert "52 of 52 queries" in page.view.locator(".list .count").inner_text()
+    page.view.get_by_role("searchbox").fill("HANGERS-1")
+    ids = page.view.locator(".queries button.link").all_inner_texts()
+    assert set(ids) == {"hangers-10", "hangers-11", "hangers-12", "hangers-13"}
+    page.view.locator(".queries th button[data-key=id]").click()
+    assert page.view.locator(".queries button.link").all_inner_texts() == sorted(ids)
+    page.view.locator(".queries th button[data-key=id]").click()
+    assert page.view.locator(".queries button.link").all_inner_texts() == sorted(ids, reverse=True)
+    assert page.view.locator('.queries th[aria-sort="descending"]').count() == 1
+
+
+def test_the_histogram_limits_the_list(page):
+    bar = page.view.locator('.histogram .bar[tabindex="0"]').last
+    bar.focus()
+    page.view.keyboard.press("Enter")
+    words = bar.get_attribute("aria-label")
+    assert words is not None
+    assert page.view.locator(".list .count").inner_text().startswith(f"{words.split()[0]} of 52 queries")
+    page.view.get_by_role("button", name="show all").click()
+    assert page.view.locator(".list .count").inner_text() == "52 of 52 queries"
+
+
+def _hover_any(page: Page, place: int) -> str:
+    """Move over a map until a dot is hit; return what the line below says."""
+    canvas = page.view.locator(".map-frame canvas").nth(place)
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    line = page.view.locator(".hover-line")
+    for across in range(1, 40):
+        for down in range(1, 30):
+            page.view.mouse.move(box["x"] + box["width"] * across / 40, box["y"] + box["height"] * down / 30)
+            if not line.inner_text().startswith("Point at a dot"):
+                return line.inner_text()
+    raise AssertionError("no dot was hit")
+
+
+def _pixels(page: Page, place: int) -> bytes:
+    return page.view.locator(".map-frame canvas").nth(place).screenshot()
+
+
+def test_a_row_under_the_pointer_is_marked_in_the_other_map_and_in_the_diff(page, result):
+    before = _pixels(page, 1)
+    said = _hover_any(page, 0)
+    page.view.wait_for_timeout(300)
+    assert any(said.startswith(name) for name in result.run.corpus.ids)
+    assert _pixels(page, 1) != before
+
+
+def test_a_click_on_a_dot_opens_its_neighbours(page, result):
+    said = _hover_any(page, 1)
+    page.view.mouse.down()
+    page.view.mouse.up()
+    name = max((each for each in result.run.corpus.ids if said.startswith(each)), key=len)
+    page.view.wait_for_function("n => document.querySelector('.query-line')?.innerText.startsWith(n)", arg=name)
+    assert [rank for _, rank in page.column("toy:16")] == [1, 2, 3, 4]
+
+
+def test_a_lasso_limits_the_list(page):
+    canvas = page.view.locator(".map-frame canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+    page.view.keyboard.down("Shift")
+    page.view.mouse.move(x + 5, y + 5)
+    page.view.mouse.down()
+    for across, down in ((0.5, 0.02), (0.5, 0.5), (0.5, 0.97), (0.02, 0.97), (0.02, 0.5), (0.02, 0.03)):
+        page.view.mouse.move(x + width * across, y + height * down, steps=8)
+    page.view.mouse.up()
+    page.view.keyboard.up("Shift")
+    page.view.wait_for_function("document.querySelector('.list .count').innerText.includes('inside the lasso')")
+    count = int(page.view.locator(".list .count").inner_text().split()[0])
+    assert 0 < count < 52
+
+
+def test_everything_is_reached_with_the_keyboard(page):
+    page.view.get_by_role("searchbox").focus()
+    for _ in range(60):
+        page.view.keyboard.press("Tab")
+        focused = page.view.evaluate("document.activeElement.closest('.queries td') !== null")
+        if focused:
+            break
+    page.view.keyboard.press("Enter")
+    name = page.view.evaluate("document.activeElement.innerText || document.querySelector('.chosen button').innerText")
+    assert page.view.locator(".query-line").inner_text().startswith(name)
+
+
+def test_hostile_text_is_text(browser, tmp_path):
+    texts = ["<script>console.log('ran')</script>", "<img src=x onerror=alert(1)>", "</script><b>bold</b>", "a & b"]
+    ed.compare(texts, ["toy:8", "toy:16"], k=2, store="memory:", groups=["<i>g</i>", "h"] * 2, out=tmp_path / "run")
+    opened = Page(browser, tmp_path / "run" / "report.html")
+    assert opened.view.locator("main img, main script, main i:not(.swatch)").count() == 0
+    shown = opened.view.locator("main").inner_text()
+    assert "<img src=x onerror=alert(1)>" in shown
+    assert "<i>g</i>" in shown
+    assert opened.noticed == []
+
+
+@pytest.mark.parametrize("models", [["toy:4"], [f"toy:{dim}" for dim in range(2, 42)]], ids=["one", "forty"])
+def test_few_and_many_models(browser, tmp_path, models):
+    texts = ["one", "two"] if len(models) == 1 else [f"text {row} {'abcdefgh'[row % 8]}" for row in range(12)]
+    ed.compare(texts, models, k=1, store="memory:", out=tmp_path / "run")
+    opened = Page(browser, tmp_path / "run" / "report.html", viewport={"width": 1024, "height": 700})
+    wide = opened.view.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 1024
+    assert opened.noticed == []
+
+
+def test_without_webgl_the_words_remain(browser, result):
+    """A page whose maps cannot be drawn still shows the lists."""
+    view = browser.new_page(offline=True)
+    view.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    view.goto((result.path / "report.html").as_uri())
+    view.wait_for_selector("[data-mounted]")
+    assert "52 of 52 queries" in view.locator(".list .count").inner_text()
+    assert "could not be drawn" in view.locator(".maps").inner_text()

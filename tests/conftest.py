@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from milvus_server import milvus_process as milvus_process  # one server for the whole session
 from milvus_server import milvus_server as milvus_server
+
+# A busy machine is slow, which is no property of the code under test.
+settings.register_profile("embdiff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("embdiff")
 
 # The user's own cache is never touched: not by fixtures that outlive a test either.
 os.environ["EMBDIFF_CACHE"] = "off"

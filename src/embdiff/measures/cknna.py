@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.jackknife import groups, jackknife, pairs
 from embdiff.records import Neighbors, Score
 
 SHUFFLES = 20  # random orders whose mean is the chance level
@@ -70,16 +70,15 @@ def score_cknna(a: Neighbors, b: Neighbors, models: tuple[str, str], *, seed: in
     -------
     Score
         ``cknna@k``; n is the number of rows. Chance is the mean over 20 random orders of the rows. The jackknife leaves
-        rows out of lists already made: it does not search again among the others.
+        rows out of lists already made: it does not search again among the others. What hangs on pairs of rows is
+        counted once (Efron and Stein 1981).
     """
     left, right = _pair(a, b)
     value = _aligned(left, right) if a.k >= 2 else math.nan
-    without = []
-    for part in groups(left.n, seed=seed):
-        kept = np.ones(left.n, dtype=np.bool_)
-        kept[part] = False
-        without.append(_aligned(left.only(kept), right.only(kept)))
-    low, high, method = jackknife(value, without, CKNNA.range)
+    parts = groups(left.n, seed=seed)
+    without = [_without(left, right, part) for part in parts]
+    two = [_without(left, right, np.concatenate([parts[i], parts[j]])) for i, j in pairs(len(parts))]
+    low, high, method = jackknife(value, without, CKNNA.range, two_left_out=two)
     rng = np.random.default_rng(seed)
     known = math.isfinite(value)
     chances = [_aligned(left, right.reordered(rng.permutation(left.n))) for _ in range(SHUFFLES)] if known else []
@@ -161,6 +160,12 @@ def check_every_row(lists: Neighbors) -> None:
             f"Got {lists.rows[at].tolist()} as the neighbours of row {at}. "
             "Search every row of the corpus, leaving each out of its own list."
         )
+
+
+def _without(a: _Sparse, b: _Sparse, part: _Rows) -> float:
+    kept = np.ones(a.n, dtype=np.bool_)
+    kept[part] = False
+    return _aligned(a.only(kept), b.only(kept))
 
 
 def _aligned(a: _Sparse, b: _Sparse) -> float:

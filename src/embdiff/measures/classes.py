@@ -10,6 +10,7 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.inference import interval
+from embdiff.measures.jackknife import groups, jackknife
 from embdiff.records import FloatArray, IntArray, Score
 
 Doubles = npt.NDArray[np.float64]
@@ -125,7 +126,11 @@ def _dealt_out(predicted: IntArray, truth: IntArray) -> float:
 
 
 def score_silhouette(vectors: FloatArray, labels: IntArray, model: str, *, seed: int) -> Score:
-    """Return the mean silhouette; chance: the mean over 20 random orders of the labels."""
+    """Return the mean silhouette; chance: the mean over 20 random orders of the labels.
+
+    The interval is a jackknife over 20 groups of texts: each also moves the means of the classes, so that values per
+    text are not independent.
+    """
     values = silhouette(vectors, labels)
     known = values[~np.isnan(values)]
     left_out = len(values) - len(known)
@@ -133,13 +138,28 @@ def score_silhouette(vectors: FloatArray, labels: IntArray, model: str, *, seed:
     if not len(known):
         reason = "there is one class only, or no vector has a direction"
         return Score("silhouette", (model,), math.nan, math.nan, math.nan, math.nan, 0, reason=reason)
-    low, high, method = interval((known + 1.0) / 2.0, seed=seed)
+    value = float(known.mean())
+    low, high, method = jackknife(value, _without_groups(vectors, labels, values, seed), SILHOUETTE.range)
+    if method == "none":
+        why = "there is no interval: without some of the texts the value is undefined"
+        reason = why if reason is None else f"{reason}; {why}"
     rng = np.random.default_rng(seed)
     chance = np.nanmean([np.nanmean(silhouette(vectors, rng.permutation(labels))) for _ in range(SHUFFLES)])
     return Score(
-        "silhouette", (model,), float(known.mean()), 2 * low - 1, 2 * high - 1, float(chance), len(known),
+        "silhouette", (model,), value, low, high, float(chance), len(known),
         interval=method, reason=reason, per_query=tuple(values.tolist()),
     )  # fmt: skip
+
+
+def _without_groups(vectors: FloatArray, labels: IntArray, values: Doubles, seed: int) -> list[float]:
+    """Return the mean silhouette without each group of the texts that have one."""
+    known = np.flatnonzero(~np.isnan(values))
+    means = []
+    for part in groups(len(known), seed=seed):
+        rest = np.delete(known, part)
+        without = silhouette(vectors[rest], labels[rest])
+        means.append(math.nan if np.isnan(without).all() else float(np.nanmean(without)))
+    return means
 
 
 def confused_only(first: IntArray, second: IntArray, truth: IntArray) -> list[tuple[int, int, int]]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.cknna import check_every_row
-from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.jackknife import FEWER, LOG, groups, jackknife, linked
 from embdiff.measures.moments import Doubles, check_space
 from embdiff.measures.row_pairs import squared_distances, unit_rows
 from embdiff.records import Neighbors, Score, Space
@@ -50,7 +50,7 @@ def intrinsic_dimension(x: npt.ArrayLike, a: Neighbors) -> float:
     ----------
     Facco, d'Errico, Rodriguez and Laio, Sci. Rep. 7 (2017) 12140.
     """
-    return _slope(_log_ratios(x, a))
+    return _slope(_log_ratios(x, a)[0])
 
 
 def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> Score:
@@ -67,13 +67,15 @@ def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> S
     Returns
     -------
     Score
-        n is the number of rows used; ``reason`` says how many were left out. The jackknife leaves rows out of the fit
-        and holds neighbours fixed. There is no chance level.
+        n is the number of rows used; ``reason`` says how many were left out. The jackknife, on the scale of
+        logarithms, leaves 10 groups of rows out of the fit and holds neighbours fixed; two rows that are each other's
+        nearest share a distance, and stay in one group. There is no chance level.
     """
-    ratios = _log_ratios(a.vectors, neighbors)
+    ratios, partner = _log_ratios(a.vectors, neighbors)
     value = _slope(ratios)
-    without = [_slope(np.delete(ratios, part)) for part in groups(len(ratios), seed=seed)]
-    low, high, method = jackknife(value, without, INTRINSIC_DIMENSION.range)
+    parts = groups(len(ratios), seed=seed, count=FEWER, together=linked(partner))
+    without = [_slope(np.delete(ratios, part)) for part in parts]
+    low, high, method = jackknife(value, without, INTRINSIC_DIMENSION.range, scale=LOG)
     out = len(a.ids) - len(ratios)
     note = f"{out} of {len(a.ids)} rows repeat another, or have no two different neighbours, and are left out"
     why = "" if math.isfinite(value) else f"undefined: {INTRINSIC_DIMENSION.undefined_when}"
@@ -90,8 +92,11 @@ def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> S
     )
 
 
-def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> Doubles:
-    """Return log(r2 / r1) of the rows that have both, one of each set of equal rows."""
+def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> tuple[Doubles, _Rows]:
+    """Return log(r2 / r1) of the rows that have both, one of each set of equal rows, and their partners, both (m,).
+
+    A partner is the row, among these m, that is the nearest of this one and whose nearest this one is; else itself.
+    """
     vectors = check_space(x)
     _check(len(vectors), a)
     if a.metric == "cosine":
@@ -110,7 +115,15 @@ def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> Doubles:
     # Lists are ordered by rounded similarity: of two that round alike either may be the nearer.
     lengths.sort(axis=0)
     ratios: Doubles = 0.5 * np.log(lengths[1] / lengths[0])
-    return ratios
+    return ratios, _partners(rows, near, len(vectors))
+
+
+def _partners(rows: _Rows, near: _Rows, n: int) -> _Rows:
+    own = np.arange(len(rows), dtype=np.int64)
+    place = np.full(n, -1, dtype=np.int64)
+    place[rows] = own
+    nearest = np.where(place[near] >= 0, place[near], own)
+    return np.where(nearest[nearest] == own, nearest, own)
 
 
 def _two_different(rows: _Rows, lists: _Rows, codes: _Rows) -> tuple[_Rows, _Rows]:

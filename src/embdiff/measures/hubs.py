@@ -10,7 +10,7 @@ import numpy.typing as npt
 from embdiff.measures.base import Measure
 from embdiff.measures.cknna import check_every_row
 from embdiff.measures.inference import wilson
-from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.jackknife import FEWER, groups, jackknife, linked
 from embdiff.records import Neighbors, Score
 
 Doubles = npt.NDArray[np.float64]
@@ -84,12 +84,16 @@ def score_hubness(a: Neighbors, model: str, *, seed: int) -> Score:
     -------
     Score
         ``hubness@k``. The jackknife leaves rows out of those whose counts are described; the counts are held fixed.
+        It has 10 groups, and keeps a row and its nearest one together, whose counts hang together.
         Chance: skewness of the binomial counts of neighbours drawn at random, ``(1 - 2p) / sqrt((n-1) p (1-p))`` with
         ``p = k / (n - 1)``.
     """
     counts = occurrences(a)
     value = _skewness(counts)
-    without = [_skewness(np.delete(counts, part)) for part in groups(len(counts), seed=seed)]
+    nearest = a.rows[:, 0] if a.k else np.full(len(counts), -1)
+    together = linked(np.where(nearest >= 0, nearest, np.arange(len(counts))))
+    parts = groups(len(counts), seed=seed, count=FEWER, together=together)
+    without = [_skewness(np.delete(counts, part)) for part in parts]
     low, high, method = jackknife(value, without, HUBNESS.range)
     p = _share(counts)
     known = math.isfinite(value)

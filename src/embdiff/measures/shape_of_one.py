@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure, MeasureSpec, Parameter
-from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.jackknife import FEWER, LOG, PLAIN, Scale, groups, jackknife, root
 from embdiff.measures.moments import Doubles, Floating, Moments, Pass, check_space
 from embdiff.measures.row_pairs import PAIRS, row_pairs, sampled, squared_distances, unit_rows
 from embdiff.records import Score, Space
@@ -105,17 +105,22 @@ def uniformity(x: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
 
 
 def score_anisotropy(a: Space, *, seed: int) -> Score:
-    """Return `anisotropy` with interval; chance is 0, the mean for directions spread evenly."""
+    """Return `anisotropy` with interval, on the scale of the length of the mean direction.
+
+    Chance is 0, the mean for directions spread evenly.
+    """
     unit, empty = unit_rows(check_space(a.vectors))
     total, n = unit.sum(axis=0, dtype=np.float64), len(unit)
     without = [
         _mean_cosine(total - unit[part].sum(axis=0, dtype=np.float64), n - len(part)) for part in groups(n, seed=seed)
     ]
-    return _score(ANISOTROPY, a, _mean_cosine(total, n), without, chance=0.0, n=n, note=_left_out(empty, len(a.ids)))
+    scale = root(-1 / (n - 1)) if n > 1 else PLAIN
+    note = _left_out(empty, len(a.ids))
+    return _score(ANISOTROPY, a, _mean_cosine(total, n), without, chance=0.0, n=n, note=note, scale=scale)
 
 
 def score_first_component(a: Space, *, seed: int) -> Score:
-    """Return `first_component` with interval.
+    """Return `first_component` with interval, on the scale of logarithms.
 
     Chance is the level of the same number of rows of independent equal variances: the edge of Marchenko and Pastur's
     law over the dimension, ``(1 + sqrt(d / n))^2 / d``, at most 1.
@@ -125,14 +130,14 @@ def score_first_component(a: Space, *, seed: int) -> Score:
     total = over.moments()
     without = [_first_share(total - over.moments(part)) for part in groups(total.n, seed=seed)]
     chance = min(1.0, (1 + math.sqrt(a.dim / max(1, total.n))) ** 2 / a.dim)
-    return _score(FIRST_COMPONENT, a, _first_share(total), without, chance=chance, n=total.n)
+    return _score(FIRST_COMPONENT, a, _first_share(total), without, chance=chance, n=total.n, scale=LOG)
 
 
 def score_norm_spread(a: Space, *, seed: int) -> Score:
-    """Return `norm_spread` with interval; there is no chance level."""
+    """Return `norm_spread` with interval, on the scale of logarithms over 10 groups; there is no chance level."""
     norms = _norms(check_space(a.vectors))
-    without = [_variation(np.delete(norms, part)) for part in groups(len(norms), seed=seed)]
-    return _score(NORM_SPREAD, a, _variation(norms), without, chance=math.nan, n=len(norms))
+    without = [_variation(np.delete(norms, part)) for part in groups(len(norms), seed=seed, count=FEWER)]
+    return _score(NORM_SPREAD, a, _variation(norms), without, chance=math.nan, n=len(norms), scale=LOG)
 
 
 def score_uniformity(a: Space, *, pairs: int = PAIRS, seed: int) -> Score:
@@ -210,9 +215,10 @@ def _score(
     chance: float,
     n: int,
     note: str | None = None,
+    scale: Scale = PLAIN,
     **parameters: float,
 ) -> Score:
-    low, high, method = jackknife(value, without, measure.range)
+    low, high, method = jackknife(value, without, measure.range, scale=scale)
     known = math.isfinite(value)
     return Score(
         measure=str(MeasureSpec(measure, None, parameters)),

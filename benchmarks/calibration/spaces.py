@@ -1,0 +1,172 @@
+"""Families of measures of whole spaces: the rows are drawn, all of them anew for every repetition."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from benchmarks.calibration.family import Drawn, Family, ends
+from embdiff import exact
+from embdiff.measures import shape_of_one as one
+from embdiff.measures.cknna import score_cknna
+from embdiff.measures.classes import score_silhouette
+from embdiff.measures.dimension import score_intrinsic_dimension
+from embdiff.measures.geometry import score_geometry
+from embdiff.measures.hubs import score_hubness, score_orphans
+from embdiff.measures.pairs import auc, pearson, score_pairs, spearman
+from embdiff.measures.rsa import rsa, score_rsa
+from embdiff.records import Neighbors, Space, Stamp
+
+K, K_HUBS = 10, 3  # of ten neighbours nearly every row is one, and orphans are too few to calibrate a share
+PAIRS = 100_000  # of rows: all of them up to n = 200, a fifth at 1,000
+_WEIGHTS = 0.75 ** np.arange(12)  # how the variance falls from axis to axis
+
+
+def space(vectors: np.ndarray, model: str) -> Space:
+    """Return a space of these vectors."""
+    vectors = vectors.astype(np.float32)
+    return Space(model, tuple(map(str, range(len(vectors)))), vectors, Stamp(model, "1", vectors.shape[1]))
+
+
+def rows(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Draw rows (n, 12) around 6 centres, in directions of falling variance, some far out."""
+    centres = np.random.default_rng(40).standard_normal((6, 12))
+    lengths = rng.gamma(25.0, 1 / 25.0, (n, 1))
+    return (0.8 * centres[rng.integers(0, 6, n)] + rng.standard_normal((n, 12))) * np.sqrt(_WEIGHTS) * lengths
+
+
+def related(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows in two spaces: the second is a linear map of the first to 8 dimensions, with noise."""
+    x = rows(rng, n)
+    turn = np.random.default_rng(41).standard_normal((12, 8)) / math.sqrt(12)
+    return x, x @ turn + 0.35 * rng.standard_normal((n, 8))
+
+
+def nearest(a: Space, k: int = K) -> Neighbors:
+    """Return the nearest rows of every row, its own left out."""
+    return exact.search(a.vectors, a.vectors, k, "cosine", leave_out=np.arange(len(a.ids)))
+
+
+class Two(Family):
+    """Geometry of two related spaces."""
+
+    name = "two spaces"
+    about = (
+        "rows around 6 centres in 12 dimensions of falling variance, their lengths varied by a fifth; the other space "
+        "is a linear map to 8 dimensions with noise; rsa over all pairs, at n = 1,000 over a fifth of them"
+    )
+
+    @functools.cached_property
+    def population(self) -> dict[str, float]:
+        """The values of debiased measures over very many rows."""
+        x, y = related(np.random.default_rng(42), 400_000)
+        every = score_geometry(space(x, "a"), space(y, "b"), seed=0, measures=("cka",))[0].value
+        return {"cka": every, f"rsa(pairs={PAIRS})": rsa(x, y, pairs=4_000_000, seed=0)}
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return population values; measures that the number of rows biases: their expectation at n."""
+        biased = ("cka_biased", "procrustes", "shape_angle", "svcca(variance=0.99)", "pwcca")
+        return {**self.population, **dict.fromkeys(biased), f"cknna@{K}": None}
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score n rows."""
+        a, b = (space(v, m) for v, m in zip(related(rng, n), "ab", strict=True))
+        scores = [*score_geometry(a, b, seed=seed), score_rsa(a, b, pairs=PAIRS, seed=seed)]
+        return ends([*scores, score_cknna(nearest(a), nearest(b), ("a", "b"), seed=seed)])
+
+
+class Unrelated(Family):
+    """Geometry of two independent spaces, by the measures whose value is then known."""
+
+    name = "unrelated spaces"
+    about = "the same two laws, the second space drawn from other rows"
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return 0."""
+        return {"cka": 0.0, f"rsa(pairs={PAIRS})": 0.0}
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score n rows."""
+        a, b = space(related(rng, n)[0], "a"), space(related(rng, n)[1], "b")
+        return ends([*score_geometry(a, b, seed=seed, measures=("cka",)), score_rsa(a, b, pairs=PAIRS, seed=seed)])
+
+
+class One(Family):
+    """The shape of one space."""
+
+    name = "one space"
+    about = "rows as above; lists of 3 neighbours for hubness and orphans, of 10 for the intrinsic dimension"
+
+    @functools.cached_property
+    def population(self) -> dict[str, float]:
+        """The values over very many rows."""
+        x = rows(np.random.default_rng(43), 1_000_000).astype(np.float32)
+        return {
+            "anisotropy": one.anisotropy(x),
+            "first_component": one.first_component(x),
+            "norm_spread": one.norm_spread(x),
+            f"uniformity(pairs={PAIRS})": one.uniformity(x, pairs=4_000_000),
+        }
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return population values where rows do not bias, else expectations at n."""
+        at_n = ("first_component", f"hubness@{K_HUBS}", f"orphans@{K_HUBS}", "intrinsic_dimension")
+        return {**self.population, **dict.fromkeys(at_n)}
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score n rows."""
+        a = space(rows(rng, n), "a")
+        scores = [score(a, seed=seed) for score in (one.score_anisotropy, one.score_first_component)]
+        scores += [one.score_norm_spread(a, seed=seed), one.score_uniformity(a, pairs=PAIRS, seed=seed)]
+        lists = nearest(a, K_HUBS)
+        scores += [score_hubness(lists, "a", seed=seed), score_orphans(lists, "a")]
+        return ends([*scores, score_intrinsic_dimension(a, nearest(a), seed=seed)])
+
+
+class Labelled(Family):
+    """Silhouette of labelled rows."""
+
+    name = "classes"
+    about = "rows of 4 classes of unequal sizes in 8 dimensions that overlap"
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return the expectation at n: the nearest other class is chosen by what is there."""
+        return {"silhouette": None}
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score n rows."""
+        centres = np.random.default_rng(44).standard_normal((4, 8))
+        labels = rng.choice(4, n, p=(0.4, 0.3, 0.2, 0.1))
+        vectors = centres[labels] + rng.standard_normal((n, 8))
+        return ends([score_silhouette(vectors.astype(np.float32), labels, "a", seed=seed)])
+
+
+class Pairs(Family):
+    """Similarity and score of pairs, as in STS: scores in steps, similarities that spread more in the middle."""
+
+    name = "pairs"
+    about = "cosines around a curve of scores from 0 to 5 in steps of .2, spread unevenly; auc: score at least 3"
+
+    def law(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw similarities and scores."""
+        score = np.round(5 * rng.beta(1.1, 0.9, n), 1) // 0.2 * 0.2
+        spread = 0.08 + 0.05 * score * (5 - score) / 6
+        return np.tanh(0.05 + 0.22 * score + spread * rng.standard_t(6, n)), score
+
+    @functools.cached_property
+    def population(self) -> dict[str, float]:
+        """The values over very many pairs."""
+        x, y = self.law(np.random.default_rng(45), 2_000_000)
+        return {"spearman": spearman(x, y), "pearson": pearson(x, y), "auc": auc(x, (y >= 3).astype(float))}
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return population values."""
+        return dict(self.population)
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score n pairs."""
+        x, y = self.law(rng, n)
+        scores = [score_pairs(name, x, y, "a") for name in ("spearman", "pearson")]
+        return ends([*scores, score_pairs("auc", x, (y >= 3).astype(np.float64), "a")])

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -93,7 +93,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
     except OSError as error:
         raise ParameterError(
             f"The run folder must be writable. Got {target}: {error.strerror or error}. Name another folder with --out."
@@ -105,6 +105,94 @@ def whole_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         _remove(part)
         raise
+
+
+@contextmanager
+def resumable_folder(target: Path, key: str, worth_keeping: Callable[[Path, BaseException], bool]) -> Iterator[Path]:
+    """Build a folder aside as `whole_folder` does, in one that the same work finds again should it be interrupted.
+
+    Parameters
+    ----------
+    target : Path
+        The folder to make or to replace.
+    key : str
+        What tells this work from other work for the same target; letters and digits.
+    worth_keeping : callable
+        Given the part and the error that ended the work; False removes the part. Kill -9 asks nobody: the part stays.
+
+    Yields
+    ------
+    Path
+        The folder to fill; it may hold what was done before. Nobody else has it until the block ends.
+
+    Raises
+    ------
+    ParameterError
+        When the parent cannot be written to, is full, or another process is at the same work.
+    """
+    part = target.parent / f".{target.name}.partial-{key}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(part, target):
+            part.mkdir(exist_ok=True)
+            try:
+                yield part
+                _put_in_place(part, target)
+            except BaseException as error:
+                if not worth_keeping(part, error):
+                    _remove(part)
+                raise
+            _remove_left_over(target)
+    except OSError as error:
+        raise ParameterError(
+            f"The run folder must be writable. Got {target}: {error.strerror or error}. Make room or name another "
+            "folder with --out, and run the command again: it goes on where it stopped."
+        ) from None
+
+
+@contextmanager
+def _alone(part: Path, target: Path) -> Iterator[None]:
+    """Hold the lock of a part; refuse when another process has it."""
+    handle = _locked(part)
+    if handle is None:
+        raise ParameterError(
+            f"A run folder must be written by one command at a time. Got {target}, which another process is making in "
+            "the same way. Wait until it is done, or name another folder with --out."
+        )
+    try:
+        yield
+    finally:
+        _lock_of(part).unlink(missing_ok=True)
+        handle.close()
+
+
+def _locked(part: Path) -> IO[Any] | None:
+    while True:
+        handle = _lock_of(part).open("ab")
+        if not lock_now(handle):
+            handle.close()
+            return None
+        # The file may have been removed, with its lock, between opening and locking it.
+        if _lock_of(part).exists() and os.path.samestat(os.fstat(handle.fileno()), _lock_of(part).stat()):
+            return handle
+        handle.close()
+
+
+def _lock_of(part: Path) -> Path:
+    return part.with_name(f"{part.name}.lock")
+
+
+def _remove_left_over(target: Path) -> None:
+    """Remove what interrupted work for the same target left, now that the target stands."""
+    for part in target.parent.glob(f".{target.name}.partial-*"):
+        if part.is_dir():
+            handle = _locked(part)
+            if handle is not None:
+                _remove(part)
+                _lock_of(part).unlink(missing_ok=True)
+                handle.close()
+    for old in target.parent.glob(f".{target.name}.old-*"):
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _remove(folder: Path) -> None:

@@ -345,12 +345,11 @@ def test_a_full_disk_says_so_and_the_run_goes_on_afterwards(cache, monkeypatch):
             raise OSError(28, os.strerror(28))
         real(self, keys, vectors)
 
-    monkeypatch.setattr(_journal.Journal, "add", full_after_three)
-    with pytest.raises(
-        CacheError, match=r"must be writable\. Got No space left on device in .*finished batches are kept"
-    ):
-        encoded(TEXTS, cache)
-    monkeypatch.undo()
+    said = r"must be writable\. Got No space left on device in .*finished batches are kept"
+    with monkeypatch.context() as patch:
+        patch.setattr(_journal.Journal, "add", full_after_three)
+        with pytest.raises(CacheError, match=said):
+            encoded(TEXTS, cache)
     vectors, tally = encoded(TEXTS, VectorCache.at(cache.folder))
     assert tally == Tally(700, 0, 192, 508)
     assert vectors.tobytes() == Counting().encode(TEXTS).tobytes()

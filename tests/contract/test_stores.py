@@ -219,16 +219,91 @@ def test_an_incomplete_collection_is_never_reused(store: Store, inserted: int) -
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError("no space left")])
 @pytest.mark.parametrize("stage", ["add", "build", "load"])
-def test_what_fails_midway_leaves_nothing(
+def test_what_fails_midway_never_looks_whole_and_is_finished_next_time(
     store: Store, stage: str, error: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(store, stage, fail)
-    with pytest.raises(error if isinstance(error, type) else type(error)):
+    with monkeypatch.context() as patch:
+        patch.setattr(store, stage, fail)
+        with pytest.raises(error if isinstance(error, type) else type(error)):
+            place(store, spec_of("failed", POINTS), corpus_of(60), POINTS)
+    stamp = store.stamp("failed")
+    assert stamp is not None
+    assert stamp["complete"] is (stage == "load")
+    placement = place(store, spec_of("failed", POINTS), corpus_of(60), POINTS)
+    assert placement.reused is (stage == "load")
+    assert placement.resumed == (60 if stage == "build" else 0)
+    found = store.search(spec_of("failed", POINTS), QUERIES, 5)
+    np.testing.assert_array_equal(found.rows, nearest_by_hand(by_hand(QUERIES, POINTS, "cosine"), 5))
+    store.drop("failed")
+
+
+def test_a_failed_create_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = store.create
+
+    def fail(spec: CollectionSpec) -> None:
+        real(spec)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "create", fail)
+    with pytest.raises(KeyboardInterrupt):
         place(store, spec_of("failed", POINTS), corpus_of(60), POINTS)
     assert "failed" not in store.names()
+
+
+def test_inserted_rows_are_gone_on_from_only_when_they_are_a_beginning(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, corpus, groups = spec_of("part", POINTS, "l2"), corpus_of(60), [""] * 60
+    added: list[int] = []
+    real = store.add
+
+    def add(name: str, rows: Any, *rest: Any) -> None:
+        added.extend(rows)
+        real(name, rows, *rest)
+
+    for there, resumed in ((range(25), 25), (range(5, 25), 0), (range(0, 20, 2), 0)):
+        rows = np.array(there)
+        store.create(spec)
+        store.add(
+            "part", rows, *([list(x)[i] for i in there] for x in (corpus.ids, corpus.items, groups)), POINTS[rows]
+        )
+        added.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "add", add)
+            placement = place(store, spec, corpus, POINTS)
+        assert placement.resumed == resumed
+        assert added == list(range(resumed, 60))
+        assert store.count("part") == 60
+        np.testing.assert_array_equal(store.search(spec, POINTS[:30], 1).similarity.round(4), np.zeros((30, 1)))
+        store.drop("part")
+
+
+@pytest.mark.parametrize("index", ["flat", "ivf_flat(nlist=4,nprobe=4)"])
+def test_an_index_may_be_built_again(store: Store, index: str) -> None:
+    """As when the process was killed between building it and saying so."""
+    if store.uri == "memory:" and index != "flat":
+        pytest.skip("memory: has no other index")
+    spec, corpus = spec_of("again", POINTS, "l2", index), corpus_of(60)
+    store.create(spec)
+    store.add("again", np.arange(60), corpus.ids, corpus.items, [""] * 60, POINTS)
+    store.build(spec)
+    incomplete = json.dumps(spec.full_stamp(complete=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "stamp", lambda name: json.loads(incomplete))
+        assert place(store, spec, corpus, POINTS).resumed == 60
+    found = store.search(spec, QUERIES, 5)
+    np.testing.assert_array_equal(found.rows, nearest_by_hand(by_hand(QUERIES, POINTS, "l2"), 5))
+    store.drop("again")
+
+
+def test_rows_of_another_process_are_noticed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "count", lambda name: 61)
+    with pytest.raises(StoreError, match=r"of 60 rows must hold that many\. Got 61 in twice of .*the same comparison"):
+        place(store, spec_of("twice", POINTS), corpus_of(60), POINTS)
+    store.drop("twice")
 
 
 def test_insert_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

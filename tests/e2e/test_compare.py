@@ -188,24 +188,12 @@ def test_several_runs_in_one_file_and_reuse(embdiff, sentences):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_interrupt_leaves_nothing(tmp_path):
+def test_ctrl_c_leaves_no_run_and_the_same_command_goes_on(embdiff, tmp_path):
     corpus = tmp_path / "many.txt"
-    corpus.write_text("\n".join(f"sentence number {row} of many" for row in range(60_000)))
-    command = [
-        sys.executable,
-        "-m",
-        "embdiff",
-        "compare",
-        "many.txt",
-        "-m",
-        "toy:64",
-        "--queries",
-        "first:5",
-        "--out",
-        "run",
-    ]
+    corpus.write_text("\n".join(f"sentence number {row} of many" for row in range(30_000)))
+    options = ("compare", "many.txt", "-m", "toy:64", "--queries", "first:5", "--out", "run")
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "embdiff", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -215,14 +203,43 @@ def test_interrupt_leaves_nothing(tmp_path):
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".run.partial-*/milvus.db/collections/*")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(0.5)
+    time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert "interrupted; nothing was written" in err
+    assert "interrupted; no run was written. The same command goes on where this one stopped" in err
     assert "Traceback" not in err
-    assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == []
+    left = [path.name for path in tmp_path.iterdir() if "run" in path.name]
+    assert len(left) == 1
+    assert left[0].startswith(".run.partial-")
+    assert embdiff(*options).code == 0
+    collection = ed.load("run").run.manifest["models"][0]["collection"]
+    assert 0 < collection["resumed"] <= 30_000
+    assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == ["run"]
+    assert embdiff(*options[:-1], "undisturbed").code == 0
+    pd.testing.assert_frame_equal(*(pd.read_parquet(f"{name}/neighbors.parquet") for name in ("run", "undisturbed")))
+
+
+def test_two_processes_do_not_share_an_unfinished_run(embdiff, sentences, monkeypatch):
+    both = []
+
+    def again(*_):
+        both.append(embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embdiff.comparison.line.search_all", again)
+    done = embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
+    assert (done.code, both[0].code) == (130, 2)
+    assert "must be written by one command at a time. Got " in both[0].err
+    assert "which another process is making in the same way" in both[0].err
+
+
+def test_what_interrupted_commands_left_goes_when_the_run_stands(embdiff, sentences, tmp_path):
+    for name in (".run.partial-0123456789ab", ".run.old-abcdefgh"):
+        (tmp_path / name / "milvus.db").mkdir(parents=True)
+    assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run").code == 0
+    assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == ["run"]
 
 
 @pytest.mark.server

@@ -26,6 +26,9 @@ for module in (compare, demo, evaluate, show, report, thresholds, listings, cach
     module.register(app)
 
 
+_INTERRUPTED = "embdiff: interrupted; no run was written. The same command goes on where this one stopped"
+
+
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
@@ -35,5 +38,5 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == 130:  # Ctrl-C, which typer has caught already
-            print("embdiff: interrupted; nothing was written", file=sys.stderr)  # noqa: T201
+            print(_INTERRUPTED, file=sys.stderr)  # noqa: T201
         raise

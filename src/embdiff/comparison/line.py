@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from embdiff.comparison.stages import answers_of, encode_all, place_all, search_
 from embdiff.comparison.thresholds import similarities_of
 from embdiff.config import RunConfig
 from embdiff.encoders.cache import VectorCache
-from embdiff.errors import ParameterError
+from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.stores import get_store
 from embdiff.stores.base import Store
 
@@ -120,7 +121,7 @@ def compare(
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
     vectors = VectorCache.at(config.cache)
-    with _workplace(config, out) as (folder, opened):
+    with _workplace(config, inputs, out) as (folder, opened):
         encoded = encode_all(config, inputs, objects, vectors)
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
         inputs, encoded, pilot = sized(config, inputs, encoded, placed)
@@ -143,20 +144,39 @@ def compare(
 
 
 @contextmanager
-def _workplace(config: RunConfig, out: str | Path | None) -> Iterator[tuple[Path | None, Store]]:
-    """Open the store, in the run folder or aside; the folder appears only when all went well."""
+def _workplace(config: RunConfig, inputs: Inputs, out: str | Path | None) -> Iterator[tuple[Path | None, Store]]:
+    """Open the store, in the run folder or aside; the folder appears only when all went well.
+
+    Until then it has a name that the same command finds again: rows stored before an interruption are not stored twice.
+    """
     with ExitStack() as stack:
         folder = None
         if out is not None:
             target = runs.free_folder(Path(out))
             _refuse_store_inside(config.store, target)
-            folder = stack.enter_context(_files.whole_folder(target))
+            folder = stack.enter_context(_files.resumable_folder(target, _key(config, inputs), _has_rows))
+            for stale in folder.iterdir():  # only the database is gone on with
+                if stale.name != runs.STORE_FILE:
+                    stale.unlink()
         if config.store:
             uri = config.store
         else:
             aside = folder or Path(stack.enter_context(TemporaryDirectory(prefix="embdiff-")))
             uri = f"milvus:{aside / runs.STORE_FILE}"
         yield folder, stack.enter_context(get_store(uri))
+
+
+def _key(config: RunConfig, inputs: Inputs) -> str:
+    """Return what tells this comparison from others: settings and data."""
+    whole = "\0".join((config.model_dump_json(), inputs.corpus.digest(), inputs.queries.digest()))
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _has_rows(folder: Path, error: BaseException) -> bool:
+    """Return whether an interrupted comparison is worth going on with: not when it was refused."""
+    if not isinstance(error, (KeyboardInterrupt, StoreError, CacheError, OSError)):
+        return False
+    return any((folder / runs.STORE_FILE / "collections").glob("*/*"))
 
 
 def _refuse_store_inside(store: str, folder: Path) -> None:

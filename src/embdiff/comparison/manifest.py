@@ -72,6 +72,7 @@ def _model(name: str, encoded: Encoded, placed: Placed | None, cache: VectorCach
         facts["collection"] = {
             "name": placed.spec.name,
             "reused": placed.placement.reused,
+            "resumed": placed.placement.resumed,
             "rows": placed.spec.rows,
             "cut": [
                 {"id": cut.id, "field": cut.field, "bytes": cut.bytes_before, "kept": cut.bytes_kept}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from embdiff._progress import progress
 from embdiff.errors import StoreError
-from embdiff.stores._reasons import passing, reason
+from embdiff.stores._reasons import passing, reason, remedy
 
 T = TypeVar("T")
 PATIENCE = 150.0  # seconds; a killed server is up after 12 and has its collections loaded again after 25 to 60
@@ -110,7 +110,5 @@ class Calls:
         ) from error
 
     def _refusal(self, what: str, error: Exception, tried: str = "") -> StoreError:
-        return StoreError(
-            f"Milvus must be able to {what}. Got from {self._uri}:{tried} {reason(error)}. "
-            "Check the store, or use another with --store."
-        )
+        why = reason(error)
+        return StoreError(f"Milvus must be able to {what}. Got from {self._uri}:{tried} {why}. {remedy(why)}")

@@ -53,6 +53,13 @@ def reason(error: BaseException) -> str:
     return re.sub(r"(\[\w+\] Retry [^,]*, (message=)?)+", "", words).rstrip(".")
 
 
+def remedy(why: str) -> str:
+    """Return what to do about a reason."""
+    if "No space left" in why:
+        return "Make room and run the same command again: it goes on where it stopped. Or use another with --store."
+    return "Check the store, or use another with --store."
+
+
 def _grpc_error(error: BaseException | None) -> Any:
     seen: set[int] = set()  # pymilvus raises exceptions from themselves
     while error is not None and id(error) not in seen:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -194,6 +194,14 @@ class Store(Protocol):
     ) -> None: ...
 
 
+@runtime_checkable
+class Resumable(Protocol):
+    """A store in which rows inserted by a process that was interrupted can be trusted, and so need no second insert."""
+
+    def rows_there(self, name: str) -> int | None:
+        """Return m when exactly the rows 0..m-1 are in a collection, each once; None for anything else."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """How a collection came to be there.
@@ -206,15 +214,21 @@ class Placement:
         What did not fit its field and was cut; the vectors were made from the whole text all the same.
     seconds : dict of str to float
         Wall seconds of ``create``, ``insert``, ``build`` and ``load``; only ``load`` when reused.
+    resumed : int
+        Rows found from an interrupted run with the same stamp; the others were inserted now.
     """
 
     reused: bool
     cuts: tuple[Cut, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    resumed: int = 0
 
 
 def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArray) -> Placement:
-    """Make sure that a complete collection is loaded: find it by its stamp, or build it.
+    """Make sure that a complete collection is loaded: find it by its stamp, finish it, or build it.
+
+    A collection of the same stamp that is not complete was left by an interrupted run: its rows are counted, their keys
+    compared, and the rest is inserted. Where that does not come out, or the store cannot tell, it is made anew.
 
     Parameters
     ----------
@@ -237,31 +251,59 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
     ParameterError
         When a vector cannot be searched, or the index does not suit the store or the number of rows.
     StoreError
-        When a collection of that name is not ours, or the store fails. A collection half-made by then is dropped.
+        When a collection of that name is not ours, or the store fails. What is half-made by then says so in its stamp
+        and is never used as it is; it is dropped unless the next run can finish it.
     """
     _check(spec, corpus, vectors)
     texts, groups, cuts = fit(corpus, store.field_bytes)
     seconds: dict[str, float] = {}
-    if spec.name in store.names():
-        if _is_there(store, spec):
-            with _timed(seconds, "load"):
-                store.load(spec)
-            return Placement(True, cuts, seconds)
-        store.drop(spec.name)
+    if spec.name in store.names() and _is_there(store, spec):
+        with _timed(seconds, "load"):
+            store.load(spec)
+        return Placement(True, cuts, seconds)
+    with _timed(seconds, "create"):
+        start = _begin(store, spec)
     try:
-        with _timed(seconds, "create"):
-            store.create(spec)
         with _timed(seconds, "insert"):
-            _insert(store, spec.name, corpus.ids, texts, groups, vectors)
+            _insert(store, spec.name, start, corpus.ids, texts, groups, vectors)
         with _timed(seconds, "build"):
             store.build(spec)
         with _timed(seconds, "load"):
             store.load(spec)
+        _check_count(store, spec)
     except BaseException:  # Ctrl-C too
-        with suppress(Exception):  # the first error is the one to tell; the stamp says "incomplete" should this fail
+        if not isinstance(store, Resumable):
+            with suppress(Exception):  # the first error is the one to tell; the stamp says "incomplete" all the same
+                store.drop(spec.name)
+        raise
+    return Placement(False, cuts, seconds, start)
+
+
+def _check_count(store: Store, spec: CollectionSpec) -> None:
+    """Refuse a collection into which two processes have inserted the same rows at once."""
+    there = store.count(spec.name)
+    if there != spec.rows:
+        raise StoreError(
+            f"A collection of {spec.rows:,} rows must hold that many. Got {there:,} in {spec.name} of {store.uri}: "
+            "does another process run the same comparison? Run it again when that is done: the collection is made anew."
+        )
+
+
+def _begin(store: Store, spec: CollectionSpec) -> int:
+    """Return how many rows are there to go on from; 0 for a collection made just now."""
+    if spec.name in store.names():
+        if isinstance(store, Resumable) and store.stamp(spec.name) == spec.full_stamp(complete=False):
+            there = store.rows_there(spec.name)
+            if there is not None and 0 < there <= spec.rows:
+                return there
+        store.drop(spec.name)
+    try:
+        store.create(spec)
+    except BaseException:
+        with suppress(Exception):
             store.drop(spec.name)
         raise
-    return Placement(False, cuts, seconds)
+    return 0
 
 
 def _is_there(store: Store, spec: CollectionSpec) -> bool:
@@ -276,10 +318,18 @@ def _is_there(store: Store, spec: CollectionSpec) -> bool:
 
 
 def _insert(
-    store: Store, name: str, ids: Sequence[str], texts: Sequence[str], groups: Sequence[str], vectors: FloatArray
+    store: Store,
+    name: str,
+    first: int,
+    ids: Sequence[str],
+    texts: Sequence[str],
+    groups: Sequence[str],
+    vectors: FloatArray,
 ) -> None:
+    """Insert the rows from ``first`` on, in order: what is there at any time is a beginning."""
     with progress(f"store {name}", len(ids), "rows") as advance:
-        for start in range(0, len(ids), _ROWS_PER_ADD):
+        advance(first)
+        for start in range(first, len(ids), _ROWS_PER_ADD):
             part = slice(start, min(start + _ROWS_PER_ADD, len(ids)))
             rows = np.arange(part.start, part.stop, dtype=np.int64)
             store.add(name, rows, ids[part], texts[part], groups[part], vectors[part])

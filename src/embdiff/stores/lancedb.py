@@ -107,6 +107,14 @@ class LanceStore:
             vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, dim),
         )
 
+    def rows_there(self, name: str) -> int | None:
+        """Return m when exactly the rows 0..m-1 are there: by every key."""
+        with self._asking(f"read the keys of {name}") as db:
+            table = db.open_table(name)
+            found = table.search().select(["row"]).limit(max(table.count_rows(), 1)).to_arrow()
+        rows = np.sort(found["row"].to_numpy())
+        return len(rows) if np.array_equal(rows, np.arange(len(rows))) else None
+
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty table, stamped as incomplete.
 

@@ -68,6 +68,12 @@ class MemoryStore:
         ids, texts, groups = (tuple(collection.texts[row][part] for row in rows) for part in range(3))
         return Batch(rows, ids, texts, groups, collection.vectors[rows])
 
+    def rows_there(self, name: str) -> int | None:
+        """Return m when exactly the rows 0..m-1 were added, else None."""
+        there = self._get(name).there
+        count = int(there.sum())
+        return count if there[:count].all() else None
+
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection.
 

@@ -42,6 +42,7 @@ _PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets de
 _FIELD_BYTES = 65_535  # the longest VARCHAR of Milvus
 _MOST = 16_384  # Milvus returns no longer lists
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
+_KEYS_PER_CALL = 10_000  # a server returns 16,384 records at most
 _QUERIES_PER_CALL, _HITS_PER_CALL = 1_000, 100_000
 _CONNECT, _CALL, _SEARCH, _WORK = 5.0, 60.0, 600.0, 3_600.0  # seconds
 _FAILURES = (MilvusException, grpc.RpcError, ConnectionError)
@@ -138,6 +139,17 @@ class MilvusStore:
             tuple(record["group"] for record in found),
             np.array([record["vector"] for record in found], dtype=np.float32).reshape(len(found), dim),
         )
+
+    def rows_there(self, name: str) -> int | None:
+        """Return m when exactly the rows 0..m-1 are there: by their count, and by every key."""
+        count, what = self.count(name), f"read the keys of {name}"
+        for start in range(0, count, _KEYS_PER_CALL):
+            stop = min(start + _KEYS_PER_CALL, count)
+            found = self._query(name, what, filter=f"row >= {start} && row < {stop}", output_fields=["row"])
+            if sorted(record["row"] for record in found) != list(range(start, stop)):
+                return None
+        self._call(what, lambda client: client.release_collection(name, timeout=_CALL))  # see create
+        return count
 
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection with its index declared, stamped as incomplete."""

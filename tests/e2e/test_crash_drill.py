@@ -1,0 +1,145 @@
+"""kill -9 at random moments of every stage: the same command again completes, with nothing lost, doubled or different."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import embdiff as ed
+from embdiff import runs
+from embdiff.encoders import get_encoder
+from embdiff.encoders.cache import VectorCache
+from embdiff.encoders.cache.housekeeping import verify
+from embdiff.stores import base, get_store, milvus
+
+ROWS, DIM, BATCH = 1_200, 24, 32
+STAGES = ("encode", "insert", "index", "search", "write")
+ORDER = {"encode": 0, "insert": 1, "index": 1, "search": 2, "write": 3}
+# Longest wait from entering the stage to the kill, in seconds; where the stage is over sooner, the kill comes then.
+SPANS = {"encode": 0.5, "insert": 1.0, "index": 0.4, "search": 1.0, "write": 0.3}
+POINTS = [(STAGES[number % 5], random.Random(number).random()) for number in range(30)]
+TEXTS = [f"sentence {row} about {row % 37} and {row % 11}" for row in range(ROWS)]
+
+
+class Slow:
+    """A model whose vectors are worth keeping: a sleep for each batch, and a line in a log when it is done."""
+
+    batch_items = BATCH
+
+    def __init__(self, name: str, log: Path) -> None:
+        self.name, self.log = name, log
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        time.sleep(0.01)
+        rows = [np.random.default_rng([*self.name.encode(), *text.encode()]).normal(size=DIM) for text in texts]
+        note(self.log, "encoded", len(texts))
+        return np.stack(rows).astype(np.float32)
+
+
+def note(log: Path, *what: object) -> None:
+    with log.open("a") as handle:
+        handle.write(json.dumps(what) + "\n")
+
+
+def notes(log: Path, kind: str) -> list[list]:
+    return [line for line in map(json.loads, log.read_text().splitlines()) if line[0] == kind]
+
+
+def compare(log: Path, kill: tuple[str, float] | None) -> None:
+    """Compare in this process, which kills itself at the moment asked for."""
+    log.touch()
+    timers: list[threading.Timer] = []
+
+    def entering(stage: str) -> None:
+        if timers and ORDER[stage] > ORDER[kill[0]]:
+            os.kill(os.getpid(), 9)
+        if kill is not None and kill[0] == stage and not timers:
+            timers.append(threading.Timer(kill[1] * SPANS[stage], lambda: os.kill(os.getpid(), 9)))
+            timers[0].start()
+
+    def told(stage: str, function: Callable, after: Callable | None = None) -> Callable:
+        def wrapped(*arguments, **options):
+            entering(stage)
+            result = function(*arguments, **options)
+            if after is not None:
+                after(*arguments)
+            return result
+
+        return wrapped
+
+    base._ROWS_PER_ADD = 100
+    store = milvus.MilvusStore
+    store.add = told("insert", store.add, lambda self, name, rows, *_: note(log, "inserted", name, rows.tolist()))
+    store.build, store.search = told("index", store.build), told("search", store.search)
+    runs.write = told("write", runs.write)
+    entering("encode")
+    models = [get_encoder(Slow(name, log), spec=f"slow-{name}", revision="1") for name in ("a", "b")]
+    ed.compare(
+        TEXTS, models, k=5, queries="first:200", index="ivf_flat(nlist=4,nprobe=2)", out=log.parent / "run",
+        cache=log.parent / "kept",
+    )  # fmt: skip
+    if timers:
+        os.kill(os.getpid(), 9)
+    with get_store(f"milvus:{log.parent / 'run' / 'milvus.db'}") as opened:
+        for name in opened.names():
+            opened._client.load_collection(name)
+            found = opened._client.query(name, filter="row >= 0", output_fields=["row", "id"])
+            stamp = opened.stamp(name)
+            note(log, "stored", name, sorted((each["row"], each["id"]) for each in found), stamp["complete"])
+
+
+def in_a_process(log: Path, kill: tuple[str, float] | None = None) -> int:
+    process = multiprocessing.get_context("fork").Process(target=compare, args=(log, kill))
+    process.start()
+    process.join(120)
+    if process.is_alive():
+        process.kill()
+        raise AssertionError("the comparison did not end")
+    return process.exitcode
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert in_a_process(folder / "log") == 0
+    return tables(folder / "run")
+
+
+def tables(run: Path) -> dict[str, pd.DataFrame]:
+    return {name: pd.read_parquet(run / f"{name}.parquet") for name in ("neighbors", "exact", "elsewhere")}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize(("stage", "when"), POINTS, ids=[f"{n}-{stage}" for n, (stage, _) in enumerate(POINTS)])
+def test_kill_9_loses_nothing(tmp_path: Path, undisturbed: dict[str, pd.DataFrame], stage: str, when: float) -> None:
+    killed, restarted = tmp_path / "killed", tmp_path / "restarted"
+    assert in_a_process(killed, (stage, when)) == -9
+    assert not (tmp_path / "run").exists() or runs.is_run(tmp_path / "run")
+    was_whole = (tmp_path / "run").exists()
+    assert in_a_process(restarted) == 0
+    for name, table in tables(tmp_path / "run").items():
+        pd.testing.assert_frame_equal(table, undisturbed[name])
+    stored = notes(restarted, "stored")
+    assert [complete for *_, complete in stored] == [True, True]
+    for _, _, rows, _ in stored:
+        assert rows == [[row, str(row)] for row in range(ROWS)]
+    encoded = sum(count for _, count in notes(killed, "encoded") + notes(restarted, "encoded"))
+    probes = 2 * 2  # each process asks each model for one vector, to learn the dimension
+    assert encoded <= 2 * ROWS + BATCH + probes
+    before = {(name, row) for _, name, rows in notes(killed, "inserted") for row in rows}
+    again = {(name, row) for _, name, rows in notes(restarted, "inserted") for row in rows}
+    # A run that stood whole when it was killed is made again and replaced as a whole; else no row is inserted twice.
+    assert was_whole or before & again == set()
+    assert verify(VectorCache.at(tmp_path / "kept"))[1] == ()
+    assert sorted(path.name for path in tmp_path.iterdir() if "run" in path.name) == ["run"]

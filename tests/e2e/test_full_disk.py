@@ -1,0 +1,110 @@
+"""A disk that fills up: one line that says what to do, exit 2, and the same command goes on once there is room."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import embdiff as ed
+
+INSIDE = """
+import contextlib, io, json, random, subprocess, sys
+from pathlib import Path
+from embdiff import cli
+
+def embdiff(*arguments):
+    sys.argv = ["embdiff", *arguments]
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    lines = [line for line in err.getvalue().splitlines() if line.startswith("embdiff: ")]
+    return [code, " ".join(lines)]
+
+small = Path("small")
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2500k", "tmpfs", str(small)], check=True)
+draw = random.Random(0)
+Path("corpus.txt").write_text("\\n".join("".join(draw.choices("abcdefghijklmnopqrstuvwxyz ", k=2000)) for _ in range(3000)))
+full = embdiff(*ARGUMENTS)
+left = sorted(path.name for path in small.iterdir())
+subprocess.run(["mount", "-o", "remount,size=200m", str(small)], check=True)
+again = embdiff(*ARGUMENTS)
+manifest = json.loads(next(Path().glob("**/manifest.json")).read_text())
+print(json.dumps({"full": full, "left": left, "again": again, "models": manifest["models"]}))
+"""
+
+
+def filled(tmp_path: Path, *arguments: str) -> dict:
+    """Run a comparison with a small file system under ``small``, in a mount namespace of its own, twice."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("unshare") is None:
+        pytest.skip("mounting a small file system needs root and unshare")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine gives no mount namespaces")
+    (tmp_path / "small").mkdir()
+    command = ("compare", "corpus.txt", "-m", "toy:256", "-k", "2", "--queries", "first:3", *arguments)
+    script = f"ARGUMENTS = {command!r}\n{INSIDE}"
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
+    )
+    if "mount:" in done.stderr:
+        pytest.skip("this machine does not let us mount")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_where_the_cache_is(tmp_path):
+    found = filled(tmp_path, "--store", "memory:", "--cache", "small/kept", "--out", "run")
+    code, message = found["full"]
+    assert code == 2
+    assert "The vector cache must be writable. Got No space left on device in" in message
+    assert "run the same command again: finished batches are kept" in message
+    assert found["again"][0] == 0
+    assert found["models"][0]["encoding"]["cached"] > 500
+    assert found["models"][0]["encoding"]["encoded"] < 2500
+
+
+@pytest.mark.slow
+def test_where_the_run_folder_is(tmp_path):
+    found = filled(tmp_path, "--store", "memory:", "--cache", "off", "--out", "small/run")
+    code, message = found["full"]
+    assert code == 2
+    assert "The run folder must be writable. Got" in message
+    assert "No space left on device" in message
+    assert found["left"] == []
+    assert found["again"][0] == 0
+
+
+@pytest.mark.slow
+def test_where_the_database_is(tmp_path):
+    found = filled(tmp_path, "--cache", "off", "--out", "small/run")
+    code, message = found["full"]
+    assert code == 2
+    assert "Milvus must be able to" in message
+    assert "No space left on device" in message
+    assert "Make room" in message
+    assert found["again"][0] == 0, found["again"]
+    assert found["models"][0]["collection"]["rows"] == 3000
+
+
+def test_writing_the_run_fails(embdiff, sentences, monkeypatch):
+    def full(*_):
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("embdiff.runs._write_table", full)
+        done = embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
+    assert done.code == 2
+    assert "The run folder must be writable. Got " in done.err
+    assert "No space left on device. Make room or name another folder with --out" in done.err
+    assert "it goes on where it stopped" in done.err
+    assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run").code == 0
+    assert ed.load("run").run.manifest["models"][0]["collection"]["reused"] is True

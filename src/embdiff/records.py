@@ -18,6 +18,7 @@ from embdiff.errors import DataError, ShapeError
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
 LayoutMethod = Literal["pca", "umap"]

@@ -143,9 +143,8 @@ def test_a_model_fitted_on_another_corpus_has_other_vectors(cache):
 def test_what_nothing_pins_down_is_not_kept_and_the_run_says_so(embdiff_cache_notes):
     result, notes = embdiff_cache_notes
     assert not list(Path("kept").rglob("*.shard"))
-    assert result.run.manifest["models"][0]["encoding"] == {
-        "texts": 3, "duplicates": 1, "cached": 0, "encoded": 2, "cache": "unpinned: not kept",
-    }  # fmt: skip
+    kept = {"texts": 3, "duplicates": 1, "cached": 0, "encoded": 2, "cache": "unpinned: not kept"}
+    assert kept.items() <= result.run.manifest["models"][0]["encoding"].items()
     assert "2 were encoded now and 0 came from the cache, 1 were equal to another" in notes
     assert "the vectors are not kept (nothing pins the model down: give it a revision)" in notes
 

@@ -166,11 +166,11 @@ def test_loading_and_encoding_print_nothing(tiny: Callable[..., Path], capfd: py
     assert (logging.getLogger("transformers").level, bars.is_progress_bar_enabled()) == before
 
 
-def test_lengths_are_the_tokens_seen(tiny: Callable[..., Path]):
+def test_lengths_are_the_tokens_of_the_whole_text(tiny: Callable[..., Path]):
     backend = get_encoder(f"st:{tiny({'query': 'query : '})}")._backend
     texts = ["the ferry", "", "the " * 200]
-    assert backend.lengths(texts, "document").tolist() == [4, 2, 32]  # type: ignore[attr-defined]
-    assert backend.lengths(texts, "query").tolist() == [6, 4, 32]  # type: ignore[attr-defined]
+    assert backend.lengths(texts, "document").tolist() == [4, 2, 202]  # type: ignore[attr-defined]
+    assert backend.lengths(texts, "query").tolist() == [6, 4, 204]  # type: ignore[attr-defined]
 
 
 def test_packed_layers_compute_the_same():

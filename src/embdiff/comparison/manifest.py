@@ -18,7 +18,7 @@ from embdiff.search import Found
 
 _PACKAGES = (
     "embdiff", "numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch", "transformers",
-    "peft", "wordllama", "scikit-learn",
+    "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def describe(
         "queries_digest": inputs.queries.digest(),
         "self": {"dropped": inputs.own.drop, "marked": inputs.own.mark, "most": inputs.own.most},
         "cache": cache.describe(),
-        "models": [_model(name, encoded[name], placed.get(name), cache) for name in encoded],
+        "models": [_model(name, inputs, encoded[name], placed.get(name), cache) for name in encoded],
         "searches": [
             {
                 "query_model": asks,
@@ -57,12 +57,12 @@ def describe(
     }
 
 
-def _model(name: str, encoded: Encoded, placed: Placed | None, cache: VectorCache) -> dict[str, Any]:
+def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None, cache: VectorCache) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": name,
         "stamp": encoded.stamp.to_dict(),
         "fingerprint": encoded.stamp.fingerprint(),
-        "encoding": {**encoded.tally.to_dict(), "cache": cache.state(encoded.stamp)},
+        "encoding": _encoding(inputs, encoded, cache),
         "seconds": dict(encoded.seconds),
         "collection": None,
     }
@@ -80,6 +80,17 @@ def _model(name: str, encoded: Encoded, placed: Placed | None, cache: VectorCach
             ],
         }
     return facts
+
+
+def _encoding(inputs: Inputs, encoded: Encoded, cache: VectorCache) -> dict[str, Any]:
+    ids = {"document": inputs.corpus.ids, "query": inputs.queries.ids}
+    return {
+        **encoded.tally.to_dict(),
+        "truncated_ids": {role: [ids[role][row] for row in rows] for role, rows in encoded.tally.truncated},
+        "bytes_per_vector": 4 * encoded.stamp.dim,
+        "cache": cache.state(encoded.stamp),
+        **encoded.about,
+    }
 
 
 def _versions() -> dict[str, str]:

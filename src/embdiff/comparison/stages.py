@@ -31,6 +31,7 @@ class Encoded:
     queries: FloatArray | None
     seconds: dict[str, float]
     tally: Tally
+    about: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         asks = name in (config.query_models or config.models)
         vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-        encoded[name] = Encoded(name, cache.stamped(encoder.stamp), documents, vectors, seconds, tally)
+        encoded[name] = Encoded(name, cache.stamped(encoder.stamp), documents, vectors, seconds, tally, encoder.about)
     return encoded
 
 

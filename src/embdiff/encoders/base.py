@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
@@ -11,11 +12,12 @@ import numpy as np
 from embdiff._progress import progress, silent
 from embdiff.encoders.cache import Keep, Tally, VectorCache
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
-from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
 
 ROLES: tuple[Role, ...] = ("document", "query")
 DEFAULT_BATCH_ITEMS = 64
 _FIRST_WORDS = 60
+_LOOKED_AT_ONCE = 10_000
 
 
 class Backend(Protocol):
@@ -24,10 +26,11 @@ class Backend(Protocol):
     Only these two are required. What a backend may add is looked for by name:
 
     - ``fit(items)``: learn from the corpus first (`Fitted`);
-    - ``lengths(items, role)``: what each text costs, for example tokens (`Measured`); else its characters;
+    - ``lengths(items, role)``: tokens of each text (`Measured`); else its characters are its length;
     - ``batch_items``: most texts in one batch, 64 by default;
     - ``batch_budget``: most units of length in one batch, padding included; no limit by default;
     - ``same_roles``: True when queries are encoded exactly as documents are; False by default;
+    - ``about``: a mapping of what it runs on, for the run's manifest;
     - ``needs_probe``: True while the dimension is unknown: one text is then encoded before `stamp` is called.
     """
 
@@ -51,10 +54,14 @@ class Fitted(Protocol):
 
 @runtime_checkable
 class Measured(Protocol):
-    """A backend that can tell cheaply how long a text is to it."""
+    """A backend that can tell cheaply how long a text is to it.
+
+    Looked for by name: ``counts_tokens``, True when lengths are tokens (then padding and truncation are reported), and
+    ``length_limit``, the most of a text that the model sees.
+    """
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
-        """Return the length of each text, int64, shape (n,)."""
+        """Return the length of each text, what the model does not see of it included; int64, shape (n,)."""
         ...
 
 
@@ -107,6 +114,11 @@ class Encoder:
             with silent():
                 self.encode(["dimension"])
         return replace(self._backend.stamp(), fitted_on=self._fitted_on)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the model runs on, as far as it tells: ``device``, ``threads``; JSON-able."""
+        return dict(getattr(self._backend, "about", {}))
 
     @property
     def same_roles(self) -> bool:
@@ -162,29 +174,68 @@ class Encoder:
         tally.texts += len(texts)
         tally.duplicates += len(texts) - len(distinct)
         rows = np.unique(place, return_index=True)[1]
-        vectors = self._through_cache(distinct, role, rows, cache, tally)
+        vectors, cut = self._through_cache(distinct, role, rows, cache, tally)
+        tally.truncated.append((role, np.flatnonzero(cut[place])))
         return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
 
     def _through_cache(
         self, texts: list[str], role: Role, rows: IntArray, cache: VectorCache | None, tally: Tally
-    ) -> FloatArray:
-        """Encode what the cache does not have; ``rows`` are the callers' row numbers, for messages."""
+    ) -> tuple[FloatArray, BoolArray]:
+        """Encode what the cache does not have, and say which texts the model sees only the beginning of.
+
+        ``rows`` are the callers' row numbers, for messages.
+        """
+        cut, cached = np.zeros(len(texts), dtype=np.bool_), np.ones(len(texts), dtype=np.bool_)
+
+        def encode(missing: IntArray, keep: Keep | None = None) -> FloatArray:
+            cached[missing] = False
+            some = [texts[i] for i in missing]
+            start = time.perf_counter()
+            lengths, cut[missing] = self._lengths(some, role, tally)
+            vectors = self._encode_distinct(some, role, rows[missing], lengths, tally, keep)
+            tally.seconds += time.perf_counter() - start
+            return vectors
+
         if cache is None or not cache.keeps(self.stamp):
             tally.encoded += len(texts)
-            return self._encode_distinct(texts, role, rows)
+            return encode(np.arange(len(texts), dtype=np.int64)), cut
+        vectors = cache.fill(self.stamp, "document" if self.same_roles else role, texts, encode, tally)
+        self._look_for_cut(texts, role, np.flatnonzero(cached), cut, tally)
+        return vectors, cut
 
-        def encode(missing: IntArray, keep: Keep) -> FloatArray:
-            return self._encode_distinct([texts[i] for i in missing], role, rows[missing], keep)
+    def _look_for_cut(self, texts: list[str], role: Role, where: IntArray, cut: BoolArray, tally: Tally) -> None:
+        """Mark in ``cut``, among texts that were not encoded, those that the model sees only the beginning of."""
+        limit = self._limit()
+        prompt = len((self.stamp.query_prompt if role == "query" else self.stamp.prompt).encode())
+        # Hardly a token is shorter than a byte: what is half as long as the limit needs no counting.
+        long = [i for i in where if limit is not None and prompt + len(texts[i].encode(errors="replace")) > limit // 2]
+        for start in range(0, len(long), _LOOKED_AT_ONCE):
+            part = long[start : start + _LOOKED_AT_ONCE]
+            cut[part] = self._lengths([texts[i] for i in part], role, tally)[1]
 
-        return cache.fill(self.stamp, "document" if self.same_roles else role, texts, encode, tally)
+    def _lengths(self, texts: list[str], role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
+        """Return the length of each text as the model sees it, and whether that is only its beginning."""
+        whole = np.zeros(len(texts), dtype=np.bool_)
+        if not isinstance(self._backend, Measured):
+            return np.array([len(text) for text in texts], dtype=np.int64), whole
+        lengths, limit = self._backend.lengths(texts, role), self._limit()
+        tally.counted = bool(getattr(self._backend, "counts_tokens", False))
+        return (lengths, whole) if limit is None else (np.minimum(lengths, limit), lengths > limit)
 
-    def _encode_distinct(self, texts: list[str], role: Role, rows: IntArray, keep: Keep | None = None) -> FloatArray:
+    def _limit(self) -> int | None:
+        limit = getattr(self._backend, "length_limit", None)
+        return None if limit is None else int(limit)
+
+    def _encode_distinct(
+        self, texts: list[str], role: Role, rows: IntArray, lengths: IntArray, tally: Tally, keep: Keep | None
+    ) -> FloatArray:
         """Encode in batches of like length, longest first, and hand each finished one to ``keep``."""
-        lengths = self._lengths(texts, role)
         vectors: FloatArray | None = None
         with progress(f"encode {self.spec}", len(texts), "texts") as advance:
             for batch in self._batches(lengths):
                 part = self._encode_batch([texts[i] for i in batch], role, rows[batch])
+                if tally.counted:
+                    tally.add_batch(lengths[batch])
                 if vectors is None:
                     vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32)
                 self._check_dim(part, vectors.shape[1])
@@ -195,11 +246,6 @@ class Encoder:
         assert vectors is not None
         self._check_dim(vectors, self._backend.stamp().dim)
         return vectors
-
-    def _lengths(self, texts: list[str], role: Role) -> IntArray:
-        if isinstance(self._backend, Measured):
-            return self._backend.lengths(texts, role)
-        return np.array([len(text) for text in texts], dtype=np.int64)
 
     def _batches(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield positions batch by batch: like lengths together, as they need least padding."""

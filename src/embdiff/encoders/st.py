@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ _PROMPT_NAMES: dict[Role, tuple[str, ...]] = {
     "query": ("query",),
 }
 _NO_LIMIT = 1_000_000  # tokenizers without a limit say 10**30
-_TOKENIZED_AT_ONCE = 10_000
+_TOKENIZED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -143,24 +144,44 @@ class SentenceTransformers:
         )
         return vectors
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether lengths are tokens; they are characters where counting tokens would be slow."""
+        return bool(getattr(getattr(self._model, "tokenizer", None), "is_fast", False))
+
+    @property
+    def length_limit(self) -> int | None:
+        """Most tokens that the model sees; None without limit, or where lengths are characters."""
+        return self._max_tokens if self.counts_tokens else None
+
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
-        """Return the tokens the model sees of each text; its characters where counting tokens would be slow."""
-        tokenizer = getattr(self._model, "tokenizer", None)
-        if tokenizer is None or not getattr(tokenizer, "is_fast", False):
+        """Return the tokens of each text, prompt included; its characters where counting tokens would be slow."""
+        if not self.counts_tokens:
             return np.array([len(text) for text in items], dtype=np.int64)
-        prompt, limit = self._prompts[role], self._max_tokens
+        prompt = self._prompts[role]
         counts: list[int] = []
         for start in range(0, len(items), _TOKENIZED_AT_ONCE):
-            tokens = tokenizer(
-                [prompt + text for text in items[start : start + _TOKENIZED_AT_ONCE]],
-                truncation=limit is not None,
-                max_length=limit,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
-            )
-            counts.extend(map(len, tokens["input_ids"]))
+            some = [prompt + text for text in items[start : start + _TOKENIZED_AT_ONCE]]
+            counts.extend(map(len, self._counter.encode_batch_fast(some)))
         return np.array(counts, dtype=np.int64)
+
+    @cached_property
+    def _counter(self) -> Any:
+        """A tokenizer like the model's, but of the whole text: the model's own keeps its truncation to itself."""
+        import tokenizers
+
+        counter = tokenizers.Tokenizer.from_str(self._model.tokenizer.backend_tokenizer.to_str())
+        counter.no_truncation()
+        counter.no_padding()
+        return counter
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The device and the threads that the model runs on."""
+        import torch
+
+        device = str(self._model.device)
+        return {"device": device, "threads": torch.get_num_threads() if device == "cpu" else None}
 
     def stamp(self) -> Stamp:
         """Return the provenance."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from embdiff.views.encoding_table import encoding_table
 from embdiff.views.geometry_tables import geometry_tables
 from embdiff.views.table import Table
 from embdiff.views.threshold_tables import similarity_tables
@@ -166,6 +167,7 @@ def _time_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     )
     title = f"Time to load the model, encode {payload['corpus']['rows']:,} rows, and put them into the database"
     yield Table(title, ("model", *(step.replace("_", " ") for step in steps)), rows)
+    yield from encoding_table(payload["models"])
     searches = payload["searches"]
     rows = tuple(
         (row["query_model"], row["model"], seconds_text(row["seconds"]["first"]), seconds_text(row["seconds"]["warm"]))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,38 +16,11 @@ from embdiff.encoders.cache._place import Place
 from embdiff.encoders.cache._shard import keys_of
 from embdiff.encoders.cache._space import SpaceFolder, writing_to
 from embdiff.encoders.own import UNPINNED
+from embdiff.encoders.tally import Tally
 from embdiff.errors import CacheError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 FORMAT = "v1"
-
-
-@dataclass
-class Tally:
-    """What became of the texts given to one model.
-
-    Parameters
-    ----------
-    texts : int
-        Given, equal ones counted each time.
-    duplicates : int
-        Equal to an earlier one of the same call.
-    cached : int
-        Found in the cache.
-    encoded : int
-        Encoded now; ``texts = duplicates + cached + encoded``.
-    """
-
-    texts: int = 0
-    duplicates: int = 0
-    cached: int = 0
-    encoded: int = 0
-
-    def to_dict(self) -> dict[str, int]:
-        """Return JSON-able values."""
-        return {
-            "texts": self.texts, "duplicates": self.duplicates, "cached": self.cached, "encoded": self.encoded,
-        }  # fmt: skip
 
 
 class Keep(Protocol):

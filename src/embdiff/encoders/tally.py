@@ -1,0 +1,76 @@
+"""What encoding with one model cost: texts, tokens, padding, time and memory, counted while it runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from embdiff.records import IntArray, Role
+
+
+@dataclass
+class Tally:
+    """What became of the texts given to one model.
+
+    Parameters
+    ----------
+    texts : int
+        Given, equal ones counted each time.
+    duplicates : int
+        Equal to an earlier one of the same call.
+    cached : int
+        Found in the cache.
+    encoded : int
+        Encoded now; ``texts = duplicates + cached + encoded``.
+    seconds : float
+        Wall time of encoding, counting of tokens included, loading and cache not.
+    tokens, padded : int
+        Tokens that the model saw of the texts encoded now, without and with padding; 0 when it does not count tokens.
+    counted : bool
+        Whether the model counts tokens.
+    truncated : list of (str, ndarray of int64)
+        For each call its role, and the rows of which the model sees only the beginning, those from the cache included.
+    """
+
+    texts: int = 0
+    duplicates: int = 0
+    cached: int = 0
+    encoded: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    tokens: int = field(default=0, compare=False)
+    padded: int = field(default=0, compare=False)
+    counted: bool = field(default=False, compare=False)
+    truncated: list[tuple[Role, IntArray]] = field(default_factory=list, compare=False)
+
+    def add_batch(self, lengths: IntArray) -> None:
+        """Count a batch of texts with so many tokens each, int64 (b,): all are padded to the longest."""
+        self.tokens += int(lengths.sum())
+        self.padded += int(lengths.max(initial=0)) * len(lengths)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values; rates and padding are None where nothing was encoded or no tokens are counted."""
+        rate = 1 / self.seconds if self.encoded and self.seconds else None
+        known = self.counted and self.tokens > 0
+        cut = sum(len(rows) for _, rows in self.truncated)
+        return {
+            "texts": self.texts, "duplicates": self.duplicates, "cached": self.cached, "encoded": self.encoded,
+            "seconds": self.seconds,
+            "texts_per_second": self.encoded * rate if rate else None,
+            "tokens": self.tokens if known else None,
+            "tokens_per_second": self.tokens * rate if rate and known else None,
+            "padded_per_token": self.padded / self.tokens if known else None,
+            "truncated": cut if self.counted else None,
+            "truncated_share": cut / self.texts if self.counted and self.texts else None,
+            "peak_memory_bytes": peak_memory(),
+        }  # fmt: skip
+
+
+def peak_memory() -> int | None:
+    """Return the most memory that this process has held so far, in bytes; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(most) if sys.platform == "darwin" else int(most) * 1024  # macOS counts bytes, Linux kibibytes

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from embdiff.records import Corpus as Corpus
     from embdiff.stores import get_store as get_store
     from embdiff.stores import list_stores as list_stores
+    from embdiff.stores.copying import copy_collections as copy_collections
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ _HOMES = {
     "Corpus": "embdiff.records",
     "EmbdiffError": "embdiff.errors",
     "compare": "embdiff.comparison",
+    "copy_collections": "embdiff.stores.copying",
     "evaluate": "embdiff.evaluation",
     "get_encoder": "embdiff.encoders",
     "get_measure": "embdiff.measures",

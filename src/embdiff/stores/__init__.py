@@ -9,7 +9,7 @@ from embdiff._registry import Entry, Registry, nearest
 from embdiff.errors import UnknownNameError
 from embdiff.stores.base import Store
 
-__all__ = ["get_store", "list_stores"]
+__all__ = ["describe_stores", "get_store", "list_stores"]
 
 _MILVUS = "embdiff.stores.milvus:MilvusStore"
 
@@ -75,6 +75,14 @@ def get_store(uri: str) -> Store:
 def list_stores() -> list[str]:
     """Return the names of all registered kinds of store, those of other packages included."""
     return sorted(REGISTRY.entries())
+
+
+def describe_stores() -> list[dict[str, str]]:
+    """Return, for every kind of store, its ``name``, a ``summary``, and the ``pip_line`` of what is missing, or ""."""
+    return [
+        {"name": name, "summary": entry.summary, "pip_line": entry.pip_line if entry.missing else ""}
+        for name, entry in sorted(REGISTRY.entries().items())
+    ]
 
 
 def _without_secrets(uri: str) -> str:

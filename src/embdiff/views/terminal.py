@@ -49,6 +49,24 @@ def show_models(kinds: Sequence[Mapping[str, Any]], presets: Mapping[str, Sequen
     Console(highlight=False).print(Group(table, Text("Presets (--preset):"), *lines))
 
 
+def show_stores(kinds: Sequence[Mapping[str, str]]) -> None:
+    """Print the kinds of stores on stdout."""
+    table = empty("Stores", ("kind", "what it is", "works here"))
+    for kind in kinds:
+        table.add_row(kind["name"], kind["summary"], kind["pip_line"] or "yes")
+    Console(highlight=False).print(table)
+
+
+def show_copies(copies: Mapping[str, Any]) -> None:
+    """Print what was copied on stdout, and what was left out and why."""
+    table = empty(f"{copies['source']} → {copies['target']}", ("collection", "rows", "written now", "cut", "SHA-256"))
+    for one in copies["collections"]:
+        numbers = (f"{one[key]:,}" for key in ("rows", "copied", "cut"))
+        table.add_row(one["name"], *numbers, one["digest"][:12])
+    lines = [Text(f"{name} {why}: not copied") for name, why in copies["left_out"].items()]
+    Console(highlight=False).print(Group(table, *lines))
+
+
 def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:
     """Print the measures on stdout."""
     table = empty("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"))

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.calibration import lists, nulls, spaces
 from benchmarks.calibration.family import Family, coverage, simulate
-from benchmarks.calibration.page import RESULTS, page
+from benchmarks.calibration.page import PAGE, RESULTS, page
 
 FAMILIES: tuple[type[Family], ...] = (
     spaces.Two,
@@ -32,9 +32,8 @@ FAMILIES: tuple[type[Family], ...] = (
 )
 SIZES = (50, 200, 1_000)
 REPETITIONS, TESTS = 2_000, 10_000
-PIECES = 8  # each of a share of the repetitions of everything: a run cut off has some of all
+PIECES = 20  # each of a share of the repetitions of everything: a run cut off has some of all
 CACHE = Path(".calibration")
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 
 
 def _kept(family: Family, n: int, piece: int) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).with_name("results.json")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
 COVERED, REJECTED = (0.93, 0.97), (0.04, 0.06)
 
 _INTRO = """<!-- Written by 'python -m benchmarks.calibration' from what it simulated; edit the code, not this page. -->

@@ -10,12 +10,16 @@ from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
+from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import alignment_distance as align
 from embdiff.measures import cca, cka
+from embdiff.measures.geometry import score_cka
 from embdiff.measures.moments import Pass, moments
+from embdiff.measures.overlap import overlap
 from embdiff.measures.row_pairs import row_pairs
 from embdiff.measures.rsa import rsa
+from embdiff.records import Space, Stamp
 
 
 def gram_cka(x, y):
@@ -256,16 +260,46 @@ GOLDEN = [
 ]
 
 
+def independent(n, d1, d2, seed):
+    """Two independent matrices of Gaussian rows scaled to length 1, as in the table."""
+    rng = np.random.default_rng(seed)
+    drawn = (rng.standard_normal((n, d), dtype=np.float32) for d in (d1, d2))
+    return [v / np.linalg.norm(v, axis=1, keepdims=True) for v in drawn]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "d1", "d2", "published"), GOLDEN)
 def test_golden_table_of_independent_matrices(n, d1, d2, published):
     """Seeds 0 to 99: debiased CKA is 0 within 3 standard errors, biased CKA within .02 of peers.md 4.6."""
     plain, unbiased = [], []
     for seed in range(100):
-        rng = np.random.default_rng(seed)
-        x, y = (rng.standard_normal((n, d), dtype=np.float32) for d in (d1, d2))
-        sums = moments(*(v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y)), precision=np.float32)
+        sums = moments(*independent(n, d1, d2, seed), precision=np.float32)
         plain.append(cka.biased(sums))
         unbiased.append(cka.debiased(sums))
     assert abs(np.mean(unbiased)) < 3 * np.std(unbiased, ddof=1) / 10
     assert np.mean(plain) == pytest.approx(published, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "d1", "d2", "published"), GOLDEN)
+def test_golden_overlap_of_independent_matrices(n, d1, d2, published):
+    """Seeds 0 to 99: overlap@10 is 10 / (n - 1) within 3 standard errors; above 1,000 rows 1,000 of them are asked."""
+    means = []
+    for seed in range(100):
+        asked = np.arange(min(n, 1_000))
+        found = [exact.search(v[asked], v, 10, "cosine", leave_out=asked) for v in independent(n, d1, d2, seed)]
+        means.append(overlap(*found).mean())
+    assert abs(np.mean(means) - 10 / (n - 1)) < 3 * np.std(means, ddof=1) / 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "d1", "d2", "published"), GOLDEN)
+def test_the_interval_of_golden_noise_contains_0(n, d1, d2, published):
+    for seed in range(3):
+        spaces = [
+            Space(f"toy:{side}", tuple(map(str, range(n))), v, Stamp(f"toy:{side}", "1", v.shape[1]))
+            for side, v in enumerate(independent(n, d1, d2, seed))
+        ]
+        score = score_cka(*spaces, seed=seed)
+        assert score.low < 0 < score.high
+        assert score.high - score.low < 0.2

@@ -77,25 +77,3 @@ def test_measures_of_an_index_give_the_exact_answer_the_top(measure, metric):
     assert (measure.function(found, found, found.similarity) == measure.range[1]).all()
     nothing = Neighbors(np.full_like(found.rows, -1), np.full_like(found.similarity, np.nan), metric, "flat")
     assert (measure.function(nothing, found, nothing.similarity) == measure.range[0]).all()
-
-
-def test_every_need_has_its_properties_tested():
-    """A measure of a new kind needs a line here and a test above or beside."""
-    assert set(BY_NEEDS) == {
-        "two neighbors",
-        "returned + exact neighbors",
-        "neighbors + own rows",  # test_measure_retrieval.py
-        "neighbors + expected rows",  # test_measure_retrieval.py
-        "neighbors + groups",  # test_measure_groups.py, test_measure_absence.py
-        "two ordered neighbors",  # test_measure_rank.py
-        "ranks in the other space",  # test_measure_spread.py
-        "two spaces + neighbors",  # test_measure_rank.py
-        "two spaces",  # test_measure_geometry_properties.py, as are the next four
-        "one space",
-        "two neighbors of every row",
-        "one space + neighbors",
-        "neighbors of every row",
-        "neighbors + qrels",  # test_measure_ranking_values.py
-        "pairs + scores",  # tests/evaluation
-        "class labels",  # tests/evaluation
-    }

@@ -150,11 +150,7 @@ def score_uniformity(a: Space, *, pairs: int = PAIRS, seed: int) -> Score:
     n = len(unit)
     i, j = row_pairs(n, int(pairs), seed=seed)
     potentials = _potentials(unit, i, j)
-    without = []
-    for part in groups(n, seed=seed):
-        out = np.zeros(n, dtype=np.bool_)
-        out[part] = True
-        without.append(_log_mean(potentials[~(out[i] | out[j])]))
+    without = _without_groups(potentials, i, j, n, seed)
     notes = filter(None, (_left_out(empty, len(a.ids)), sampled(n, len(i))))
     value = _log_mean(potentials)
     chance = even_potential(a.dim)
@@ -196,6 +192,22 @@ def _variation(norms: Doubles) -> float:
 def _potentials(unit: Floating, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> Doubles:
     potentials: Doubles = np.exp(-HEAT * squared_distances(unit, i, j))
     return potentials
+
+
+def _without_groups(
+    potentials: Doubles, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], n: int, seed: int
+) -> list[float]:
+    """Return the log mean without the pairs that hold a row of each group: from sums by the groups of both rows."""
+    parts = groups(n, seed=seed)
+    of_row = np.empty(n, dtype=np.int64)
+    for at, part in enumerate(parts):
+        of_row[part] = at
+    codes, size = of_row[i] * len(parts) + of_row[j], len(parts) ** 2
+    left = []
+    for table in (np.bincount(codes, potentials, size), np.bincount(codes, minlength=size)):
+        square = table.reshape(len(parts), -1)
+        left.append(square.sum() - square.sum(axis=0) - square.sum(axis=1) + np.diag(square))
+    return [math.log(total / count) if count else math.nan for total, count in zip(*left, strict=True)]
 
 
 def _log_mean(potentials: Doubles) -> float:

@@ -157,8 +157,7 @@ class Searcher:
 
     def nearest(self, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
         """Return the exact k nearest rows of each query, (q, k), the store not asked; as `search` for the rest."""
-        truth = self._index.search(queries, k + own.most if own.drop else k)
-        return _without(truth, own, k) if own.drop else truth
+        return exact_lists(self._index, queries, k, own)
 
     def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
@@ -179,6 +178,12 @@ class Searcher:
             self._store.search(self._spec, few, k)
             spent.append(time.perf_counter() - start)
         return {"warm": float(np.median(spent)), "warm_queries": len(few)}
+
+
+def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
+    """Return the k nearest rows of each query, exactly; its own rows left out where they are dropped, (q, k)."""
+    found = index.search(queries, k + own.most if own.drop else k)
+    return _without(found, own, k) if own.drop else found
 
 
 def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:

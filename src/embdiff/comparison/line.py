@@ -14,6 +14,7 @@ from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.geometry import geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
+from embdiff.comparison.noise import noise_scores
 from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.sampling import describe_sample, sized
 from embdiff.comparison.scoring import group_tests, score_all
@@ -129,7 +130,11 @@ def compare(
         answers = answers_of(inputs, encoded, placed, found)
         spaces = spaces_of(inputs, encoded)
         every_row = EveryRow(config, inputs, found, {name: space.vectors for name, space in spaces.items()})
-        scores = (*score_all(config, inputs, answers, found), *geometry_scores(config, spaces, every_row))
+        scores = (
+            *score_all(config, inputs, answers, found),
+            *noise_scores(config, inputs, encoded, placed, found),
+            *geometry_scores(config, spaces, every_row),
+        )
         mixings, tests = group_tests(config, inputs, spaces, every_row)
         manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors)
         manifest["sample"] = describe_sample(config, inputs, answers, pilot)

@@ -16,9 +16,19 @@ from embdiff.encoders import Encoder, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
+from embdiff.measures.noise import BATCH, drawn
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
 from embdiff.stores.base import CollectionSpec, Placement, Store, collection_name, place
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """Vectors of some queries, encoded again one by one: their rows, the vectors, and what was sampled."""
+
+    rows: IntArray
+    vectors: FloatArray
+    note: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +42,7 @@ class Encoded:
     seconds: dict[str, float]
     tally: Tally
     about: dict[str, Any]
+    again: Again | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +70,16 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         asks = name in (config.query_models or config.models)
         vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-        encoded[name] = Encoded(name, cache.stamped(encoder.stamp), documents, vectors, seconds, tally, encoder.about)
+        again = _again(encoder, inputs, config.seed) if asks else None
+        stamp = cache.stamped(encoder.stamp)
+        encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, encoder.about, again)
     return encoded
+
+
+def _again(encoder: Encoder, inputs: Inputs, seed: int) -> Again:
+    """Encode some queries once more, one by one: what another batch size changes is not the model's doing."""
+    rows, note = drawn(len(inputs.queries), BATCH, seed=seed)
+    return Again(rows, encoder.encode_singly([inputs.queries.items[row] for row in rows], role="query"), note)
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:

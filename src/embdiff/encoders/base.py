@@ -178,6 +178,36 @@ class Encoder:
         tally.truncated.append((role, np.flatnonzero(cut[place])))
         return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
 
+    def encode_singly(self, items: Sequence[str], *, role: Role = "document") -> FloatArray:
+        """Return the vector of each text, each encoded in a batch of its own and taken from no cache.
+
+        What `encode` returns differs from this by what batching does to the model: rounding, mostly.
+
+        Parameters
+        ----------
+        items : sequence of str, length n
+            At least one.
+        role : {"document", "query"}
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d)
+
+        Raises
+        ------
+        ParameterError, EncoderError
+            As `encode`.
+        """
+        texts = _checked_items(items)
+        self._require_fit("encode")
+        with progress(f"encode {self.spec} again", len(texts), "texts") as advance:
+            vectors = []
+            for row, text in enumerate(texts):
+                vectors.append(self._encode_batch([text], role, np.array([row], dtype=np.int64)))
+                self._check_dim(vectors[-1], self._backend.stamp().dim)
+                advance(1)
+        return np.concatenate(vectors)
+
     def _through_cache(
         self, texts: list[str], role: Role, rows: IntArray, cache: VectorCache | None, tally: Tally
     ) -> tuple[FloatArray, BoolArray]:

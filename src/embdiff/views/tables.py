@@ -7,6 +7,7 @@ from typing import Any
 
 from embdiff.views.encoding_table import encoding_table
 from embdiff.views.geometry_tables import geometry_tables
+from embdiff.views.noise_tables import noise_tables
 from embdiff.views.table import Table
 from embdiff.views.threshold_tables import similarity_tables
 from embdiff.views.words import number, seconds_text, visible
@@ -28,6 +29,7 @@ def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
     """Return every table below the neighbours themselves, in order."""
     return [
         *_agreement_tables(payload),
+        *noise_tables(payload),
         *geometry_tables(payload),
         *similarity_tables(payload["similarities"]),
         *_grid_tables(payload),

@@ -1,0 +1,123 @@
+"""The noise floor of a comparison: each model against itself, with another index, precision and batch size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from embdiff import exact
+from embdiff.comparison.settings import Inputs
+from embdiff.comparison.stages import Encoded, Placed
+from embdiff.config import RunConfig, check_metric
+from embdiff.measures.base import Measure
+from embdiff.measures.chance import expected_shared
+from embdiff.measures.noise import (
+    FLOAT16,
+    NOISE_BATCH,
+    NOISE_FLOAT16,
+    NOISE_INDEX,
+    drawn,
+    half_precision,
+    score_noise,
+)
+from embdiff.records import IntArray, Neighbors, Score
+from embdiff.search import Found, OwnRows, contains, exact_lists
+
+
+class _Floor:
+    """Scores of one run, filled search by search."""
+
+    def __init__(self, config: RunConfig, inputs: Inputs) -> None:
+        self.config, self.inputs = config, inputs
+        self.metric = check_metric(config.metric)
+        self.scores: list[Score] = []
+
+    def add(
+        self,
+        measure: Measure,
+        pair: tuple[str, str],
+        again: Neighbors,
+        own: Neighbors,
+        rows: IntArray,
+        note: str | None,
+    ) -> None:
+        """Score neighbours found again for some of the queries."""
+        self.scores.append(
+            score_noise(
+                measure, again, own, pair[1], query_model=pair[0], chance=self._chance(again, own, rows),
+                seed=self.config.seed, note=note,
+            )
+        )  # fmt: skip
+
+    def undefined(self, measure: Measure, pair: tuple[str, str], reason: str) -> None:
+        """Add a score that there is not."""
+        nan = math.nan
+        self.scores.append(
+            Score(f"{measure.name}@{self.config.k}", (pair[1],), nan, nan, nan, nan, 0, pair[0], reason=reason)
+        )
+
+    def own(self, rows: IntArray) -> OwnRows:
+        """Return the own rows of some of the queries."""
+        every = self.inputs.own
+        return OwnRows([every.rows[row] for row in rows], every.drop, every.mark)
+
+    def _chance(self, again: Neighbors, own: Neighbors, rows: IntArray) -> float:
+        """Return the overlap of unrelated lists; rows that are the query itself are in both for certain."""
+        themselves = OwnRows([self.inputs.twins.rows[row] for row in rows], drop=False)
+        certain = (themselves.within(again.rows) & contains(own.rows, again.rows)).sum(axis=1)
+        dropped = np.array([len(self.inputs.own.rows[row]) for row in rows]) * self.inputs.own.drop
+        left, right = ((each.rows >= 0).sum(axis=1) for each in (again, own))
+        kinds, counts = np.unique(
+            np.stack([left, right, certain, len(self.inputs.corpus) - dropped], axis=1), axis=0, return_counts=True
+        )
+        return float(np.average([expected_shared(*map(int, kind)) / own.k for kind in kinds], weights=counts))
+
+
+def noise_scores(
+    config: RunConfig,
+    inputs: Inputs,
+    encoded: Mapping[str, Encoded],
+    placed: Mapping[str, Placed],
+    found: Mapping[tuple[str, str], Found],
+) -> list[Score]:
+    """Return, for each search of the run, what index, half precision and batch size change.
+
+    Half precision is tried on at most 1,000 queries, another batch size on at most 128, drawn with the run's seed.
+    """
+    floor = _Floor(config, inputs)
+    every = np.arange(len(inputs.queries), dtype=np.int64)
+    for pair, here in found.items():
+        floor.add(NOISE_INDEX, pair, here.returned, here.exact, every, None)
+    _float16(floor, encoded, found)
+    for pair, here in found.items():
+        again = encoded[pair[0]].again
+        assert again is not None
+        lists = placed[pair[1]].searcher.nearest(again.vectors, config.k, floor.own(again.rows))
+        floor.add(NOISE_BATCH, pair, lists, _some(here.exact, again.rows), again.rows, again.note)
+    return floor.scores
+
+
+def _float16(floor: _Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple[str, str], Found]) -> None:
+    """Search again with queries and documents rounded; one model's documents at a time."""
+    rows, note = drawn(len(floor.inputs.queries), FLOAT16, seed=floor.config.seed)
+    for name in dict.fromkeys(name for _, name in found):
+        vectors = encoded[name].documents
+        assert vectors is not None
+        documents, reason = half_precision(vectors)
+        index = exact.Index(documents, floor.metric) if reason is None else None
+        for pair, here in ((pair, here) for pair, here in found.items() if pair[1] == name):
+            asking = encoded[pair[0]].queries
+            assert asking is not None
+            queries, why = half_precision(asking[rows])
+            if index is None or why is not None:
+                floor.undefined(NOISE_FLOAT16, pair, f"undefined: {reason or why}")
+                continue
+            again = exact_lists(index, queries, floor.config.k, floor.own(rows))
+            floor.add(NOISE_FLOAT16, pair, again, _some(here.exact, rows), rows, note)
+
+
+def _some(neighbors: Neighbors, rows: IntArray) -> Neighbors:
+    return replace(neighbors, rows=neighbors.rows[rows], similarity=neighbors.similarity[rows])

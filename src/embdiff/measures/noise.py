@@ -1,0 +1,164 @@
+"""The same model again: how much of a difference between two models rounding, batching and the index make alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from embdiff.measures.base import Measure
+from embdiff.measures.inference import interval
+from embdiff.measures.mean_score import score_of_values
+from embdiff.measures.overlap import OVERLAP, overlap
+from embdiff.measures.resampling import mean_interval
+from embdiff.records import FloatArray, IntArray, Neighbors, Score
+
+BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
+
+
+def drawn(count: int, most: int, *, seed: int) -> tuple[IntArray, str | None]:
+    """Return so many of ``range(count)``, ascending, and in words that they were drawn; None when it is all."""
+    if count <= most:
+        return np.arange(count, dtype=np.int64), None
+    rows = np.sort(np.random.default_rng(seed).permutation(count)[:most]).astype(np.int64)
+    return rows, f"{most:,} of {count:,} queries were sampled"
+
+
+def half_precision(vectors: FloatArray) -> tuple[FloatArray, str | None]:
+    """Return vectors rounded to float16 and back, and why they cannot be used where that is so.
+
+    Beyond 65,504 float16 has no number, and what is below 3e-8 becomes 0.
+    """
+    with np.errstate(over="ignore"):
+        rounded: FloatArray = vectors.astype(np.float16).astype(np.float32)
+    if not np.isfinite(rounded).all():
+        return rounded, "float16 cannot hold numbers beyond 65,504"
+    if (vectors.any(axis=1) & ~rounded.any(axis=1)).any():
+        return rounded, "vectors become zero in float16"
+    return rounded, None
+
+
+def score_noise(
+    measure: Measure,
+    again: Neighbors,
+    exact: Neighbors,
+    model: str,
+    *,
+    query_model: str | None,
+    chance: float,
+    seed: int,
+    note: str | None = None,
+) -> Score:
+    """Return the overlap of a model's neighbours, found again in another way, with its own.
+
+    Parameters
+    ----------
+    measure : Measure
+        One of those below.
+    again, exact : Neighbors, shape (q, k)
+        Of the same queries.
+    model : str
+    query_model : str or None
+        As in `Score`.
+    chance : float
+        Overlap of unrelated lists.
+    seed : int
+    note : str, optional
+        What was sampled.
+    """
+    values = overlap(again, exact)
+    text = f"{measure.name}@{exact.k}"
+    within = interval(values, seed=seed)
+    score = score_of_values(text, values, (model,), query_model, chance, within, "have no neighbours and")
+    return replace(score, reason="; ".join(filter(None, (score.reason, note))) or None)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the same model again changes of a labelled measure.
+
+    Parameters
+    ----------
+    measure, model : str
+    how : str
+        ``float16``: vectors in half precision; ``batch``: texts encoded again one by one.
+    value, again : float
+        Over the same units; NaN when undefined.
+    difference, low, high : float
+        ``again - value`` with its 95 % interval.
+    changed : int
+        Units with another value.
+    n : int
+        Units.
+    reason : str or None
+        What was sampled, or why it is undefined.
+    """
+
+    measure: str
+    model: str
+    how: str
+    value: float
+    again: float
+    difference: float
+    low: float
+    high: float
+    changed: int
+    n: int
+    reason: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values: ``null`` where a number is undefined."""
+        raw: Mapping[str, Any] = vars(self)
+        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
+
+
+def change(value: Score, again: Score, how: str, *, seed: int, note: str | None = None) -> Change:
+    """Compare two scores of one model over the same units, paired.
+
+    The interval is that of the mean difference of the values per unit (`mean_interval`); when no unit changed there
+    is nothing to resample, and it is [0, 0].
+    """
+    per_unit = [np.asarray(each.per_query or (), dtype=np.float64) for each in (value, again)]
+    differences = per_unit[1] - per_unit[0]
+    low, high, _ = mean_interval(differences, seed=seed) if differences.any() else (0.0, 0.0, "none")
+    known = math.isfinite(value.value) and math.isfinite(again.value)
+    reason = "; ".join(filter(None, (None if known else value.reason or again.reason or "undefined", note))) or None
+    nan = math.nan
+    return Change(
+        value.measure,
+        value.models[0],
+        how,
+        value.value,
+        again.value,
+        again.value - value.value if known else nan,
+        low if known else nan,
+        high if known else nan,
+        int(np.count_nonzero(differences)),
+        len(differences),
+        reason,
+    )
+
+
+_SAME = "more of the same neighbours: less of a difference comes from"
+
+NOISE_INDEX = replace(
+    OVERLAP,
+    name="noise_index",
+    summary="overlap of the neighbours an index returned with the exact ones of the same model",
+    direction=f"{_SAME} the index",
+)
+NOISE_FLOAT16 = replace(
+    OVERLAP,
+    name="noise_float16",
+    summary="overlap of the exact neighbours of vectors in half precision with those of the same vectors in float32",
+    direction=f"{_SAME} rounding",
+)
+NOISE_BATCH = replace(
+    OVERLAP,
+    name="noise_batch",
+    summary="overlap of the exact neighbours of queries encoded again one by one with those of the same queries",
+    direction=f"{_SAME} batching",
+)

@@ -28,7 +28,7 @@ class Table:
         self.__class__ = type(name, (Table,), {})
 
     def encode(self, texts):
-        return np.stack([self.vectors[text] for text in texts]).astype(np.float32)
+        return np.stack([self.vectors.get(text, self.vectors["row 0"]) for text in texts]).astype(np.float32)
 
 
 def spaces(n, dims=(5, 7), *, unit=True, seed=3):

@@ -21,6 +21,7 @@ from embdiff.measures.noise import (
     NOISE_INDEX,
     drawn,
     half_precision,
+    sampled,
     score_noise,
 )
 from embdiff.records import IntArray, Neighbors, Score
@@ -95,14 +96,18 @@ def noise_scores(
     for pair, here in found.items():
         again = encoded[pair[0]].again
         assert again is not None
-        lists = placed[pair[1]].searcher.nearest(again.vectors, config.k, floor.own(again.rows))
-        floor.add(NOISE_BATCH, pair, lists, _some(here.exact, again.rows), again.rows, again.note)
+        kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
+        rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
+        lists = placed[pair[1]].searcher.nearest(again.vectors[kept], config.k, floor.own(rows))
+        floor.add(NOISE_BATCH, pair, lists, _some(here.exact, rows), rows, note)
     return floor.scores
 
 
 def _float16(floor: _Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple[str, str], Found]) -> None:
     """Search again with queries and documents rounded; one model's documents at a time."""
-    rows, note = drawn(len(floor.inputs.queries), FLOAT16, seed=floor.config.seed)
+    count = len(floor.inputs.queries)
+    rows = drawn(count, FLOAT16, seed=floor.config.seed)
+    note = sampled(rows, count)
     for name in dict.fromkeys(name for _, name in found):
         vectors = encoded[name].documents
         assert vectors is not None

@@ -16,19 +16,10 @@ from embdiff.encoders import Encoder, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
-from embdiff.measures.noise import BATCH, drawn
+from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
 from embdiff.stores.base import CollectionSpec, Placement, Store, collection_name, place
-
-
-@dataclass(frozen=True, eq=False)
-class Again:
-    """Vectors of some queries, encoded again one by one: their rows, the vectors, and what was sampled."""
-
-    rows: IntArray
-    vectors: FloatArray
-    note: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +69,8 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
 
 def _again(encoder: Encoder, inputs: Inputs, seed: int) -> Again:
     """Encode some queries once more, one by one: what another batch size changes is not the model's doing."""
-    rows, note = drawn(len(inputs.queries), BATCH, seed=seed)
-    return Again(rows, encoder.encode_singly([inputs.queries.items[row] for row in rows], role="query"), note)
+    rows = drawn(len(inputs.queries), BATCH, seed=seed)
+    return Again(rows, encoder.encode_singly([inputs.queries.items[row] for row in rows], role="query"))
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:

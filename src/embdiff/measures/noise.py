@@ -19,12 +19,31 @@ from embdiff.records import FloatArray, IntArray, Neighbors, Score
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 
 
-def drawn(count: int, most: int, *, seed: int) -> tuple[IntArray, str | None]:
-    """Return so many of ``range(count)``, ascending, and in words that they were drawn; None when it is all."""
+@dataclass(frozen=True, eq=False)
+class Again:
+    """Vectors of some texts, encoded again one by one.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (m,)
+        Which of the texts, ascending.
+    vectors : ndarray of float32, shape (m, d)
+    """
+
+    rows: IntArray
+    vectors: FloatArray
+
+
+def drawn(count: int, most: int, *, seed: int) -> IntArray:
+    """Return so many of ``range(count)``, ascending; all of them when they are no more."""
     if count <= most:
-        return np.arange(count, dtype=np.int64), None
-    rows = np.sort(np.random.default_rng(seed).permutation(count)[:most]).astype(np.int64)
-    return rows, f"{most:,} of {count:,} queries were sampled"
+        return np.arange(count, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most]).astype(np.int64)
+
+
+def sampled(rows: IntArray, count: int, what: str = "queries") -> str | None:
+    """Say that some were drawn; None when it is all of them."""
+    return None if len(rows) == count else f"{len(rows):,} of {count:,} {what} were sampled"
 
 
 def half_precision(vectors: FloatArray) -> tuple[FloatArray, str | None]:

@@ -61,9 +61,9 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         asks = name in (config.query_models or config.models)
         vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
+        stamp, about = cache.stamped(encoder.stamp), encoder.about
         again = _again(encoder, inputs, config.seed) if asks else None
-        stamp = cache.stamped(encoder.stamp)
-        encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, encoder.about, again)
+        encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, about, again)
     return encoded
 
 

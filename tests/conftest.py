@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -37,3 +40,23 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the shared data sets are not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        reason = "needs Debian's chromium and the package playwright"
+        if "browser" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
+            pytest.fail(f"EMBDIFF_REQUIRE names browser, but this {reason}")
+        pytest.skip(reason)
+    with sync_playwright() as driver:
+        flags = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+        with driver.chromium.launch(
+            executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags
+        ) as it:
+            yield it

@@ -2,7 +2,7 @@
 
 import { alike, columns, queryModels, type Column, type Entry } from "./compare.js";
 import { choice, h, s } from "./dom.js";
-import { queryId, queryText, type Scene } from "./payload.js";
+import { queryId, queryText, type Answer, type Scene } from "./payload.js";
 import type { State, Store } from "./state.js";
 
 const SIGN: Record<Entry["status"], string> = { kept: "=", moved: "~", lost: "−", gained: "+", "same list": "" };
@@ -37,9 +37,22 @@ export function diffView(scene: Scene, store: Store): HTMLElement {
 function drawn(scene: Scene, store: Store, state: Readonly<State>): Node[] {
   if (state.query === null) return [h("p", { class: "empty" }, "Choose a query in the list, or click a point in a map.")];
   const answers = alike(scene, state.queryModel);
-  const shown = shownAnswers(answers.length, state.reference).map((at) => answers[at]);
-  const reference = Math.max(0, shown.indexOf(answers[state.reference]));
-  const found = columns(shown, state.query, reference);
+  const heading = [h("strong", {}, queryId(scene, state.query)), ` ${queryText(scene, state.query)}`];
+  return sideBySide(scene, store, answers, state.query, state.reference, heading);
+}
+
+/** The columns of one query, with lines between them and how to read them. */
+export function sideBySide(
+  scene: Scene,
+  store: Store,
+  answers: Answer[],
+  query: number,
+  against: number,
+  heading: (Node | string)[],
+): Node[] {
+  const shown = shownAnswers(answers.length, against).map((at) => answers[at]);
+  const reference = Math.max(0, shown.indexOf(answers[against]));
+  const found = columns(shown, query, reference);
   const grid = h("div", { class: "diff-grid" });
   const lines = s("svg", { class: "diff-lines", "aria-hidden": "true" });
   const lists = found.map((column, at) => list(scene, store, column, at === reference));
@@ -47,7 +60,7 @@ function drawn(scene: Scene, store: Store, state: Readonly<State>): Node[] {
   requestAnimationFrame(() => connect(grid, lines, lists));
   const hidden = answers.length - shown.length;
   return [
-    h("p", { class: "query-line" }, h("strong", {}, queryId(scene, state.query)), ` ${queryText(scene, state.query)}`),
+    h("p", { class: "query-line" }, ...heading),
     grid,
     h(
       "p",

@@ -1,6 +1,7 @@
 // One module, three places: the report mounts itself, a notebook calls `render`, the live page calls `mount`.
 
 import { fromBase64, read, unzip, type Scene } from "./payload.js";
+import { mountLive } from "./live.js";
 import { explorer, newStore, report } from "./story.js";
 import type { Store } from "./state.js";
 
@@ -63,3 +64,5 @@ export type { Scene, Store };
 const root = document.getElementById("embdiff-report");
 const data = document.getElementById("embdiff-data");
 if (root && data) void mountReport(root, data.textContent ?? "");
+const live = document.getElementById("embdiff-live");
+if (live) void mountLive(live);

@@ -101,6 +101,7 @@ function panel(scene: Scene, store: Store, renderer: ReturnType<typeof createRen
       void draw(state.colour).then(() => follow(scene, state, plot));
     }
     if (changed.has("query") || changed.has("queryModel")) follow(scene, state, plot);
+    if (changed.has("nearest")) cross(map, state.nearest?.get(map.model), plot);
   };
   return { plot, ready, update };
 }
@@ -112,6 +113,17 @@ function picked(scene: Scene, store: Store, points: number[]): void {
     return store.set({ filter: new Set(asked), filterWords: `inside the lasso (${points.length.toLocaleString("en")} rows)` });
   if (asked.length) store.set({ query: asked[0] });
   else store.set({ hovered: points[0] ?? null });
+}
+
+/** Mark where a typed query stands: the middle of the rows nearest to it in the full space. */
+function cross(map: Scene["maps"][number], nearest: number[] | undefined, plot: Plot): void {
+  if (!nearest?.length) return void plot.clearAnnotations();
+  const middle = (values: Float32Array) => nearest.reduce((sum, row) => sum + values[row], 0) / nearest.length;
+  const line = { lineColor: [0.82, 0.1, 0.1, 0.8] as [number, number, number, number], lineWidth: 1.5 };
+  void plot.drawAnnotations([
+    { x: middle(map.x), ...line },
+    { y: middle(map.y), ...line },
+  ]);
 }
 
 /** Highlight the query chosen and every row that any collection returned to it. */

@@ -14,6 +14,8 @@ export interface State {
   colour: Colour;
   queryModel: string | null;
   reference: number;
+  /** for a typed query: the rows nearest to it, by model; the maps mark their middle */
+  nearest: ReadonlyMap<string, number[]> | null;
 }
 
 type Listener = (state: Readonly<State>, changed: ReadonlySet<keyof State>) => void;

@@ -24,6 +24,7 @@ export function newStore(scene: Scene): Store {
     colour: scene.head.items.groups ? "group" : "disagreement",
     queryModel: asking[0] ?? null,
     reference: 0,
+    nearest: null,
   });
 }
 

@@ -42,7 +42,7 @@ test("ink reads on its ground", () => {
 });
 
 test("listeners hear what changed, and nothing when nothing did", () => {
-  const store = new Store({ query: null, hovered: null, filter: null, filterWords: "", colour: "group", queryModel: null, reference: 0 });
+  const store = new Store({ query: null, hovered: null, filter: null, filterWords: "", colour: "group", queryModel: null, reference: 0, nearest: null });
   const heard: string[] = [];
   store.subscribe((_, changed) => heard.push([...changed].join()));
   store.set({ query: 3 });

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -51,23 +48,3 @@ def sentences(tmp_path: Path) -> Path:
     path = tmp_path / "sentences.txt"
     path.write_text("\n".join(SENTENCES) + "\n", encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        chromium = None
-    if chromium is None:
-        reason = "needs Debian's chromium and the package playwright"
-        if "browser" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
-            pytest.fail(f"EMBDIFF_REQUIRE names browser, but this {reason}")
-        pytest.skip(reason)
-    with sync_playwright() as driver:
-        flags = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-        with driver.chromium.launch(
-            executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags
-        ) as it:
-            yield it

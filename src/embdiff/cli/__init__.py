@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from embdiff.cli import cache, compare, copy, demo, evaluate, listings, report, show, thresholds
+from embdiff.cli import cache, compare, copy, demo, evaluate, export, listings, report, serve, show, thresholds
 from embdiff.errors import EmbdiffError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (compare, demo, evaluate, show, report, thresholds, listings, cache, copy):
+for module in (compare, demo, evaluate, show, report, serve, export, thresholds, listings, cache, copy):
     module.register(app)
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import numpy as np
 
 from embdiff import _files, runs
+from embdiff.comparison.again import models_again
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.views import html, payload, report, terminal
+from embdiff.views import exports, html, payload, report, terminal
 from embdiff.views.diff import QueryDiff, query_diffs
+from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,6 +182,34 @@ class Comparison:
         target = Path(path) if path is not None else Path(self.path or "") / runs.REPORT_FILE
         report.write(self.run, target)
         return target
+
+    def to_widget(self) -> Any:
+        """Return the linked maps, list and neighbour diff as a notebook widget (extra ``notebook``).
+
+        ``widget.selection`` is the row of the query shown (set it to show another), ``widget.filtered`` the rows that
+        lasso or histogram left in the list, None for all.
+        """
+        return widget(self.run)
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write one row per corpus row: id, text, group, place in every map, neighbours in every collection."""
+        exports.write_parquet(self.run, Path(path))
+        return Path(path)
+
+    def to_embedding_atlas(self, path: str | Path, model: str | None = None) -> Path:
+        """Write one model's map with its neighbours as Parquet for embedding-atlas (columns x, y, text, neighbors)."""
+        exports.write_atlas(self.run, Path(path), model)
+        return Path(path)
+
+    def to_projector(self, folder: str | Path) -> Path:
+        """Write vectors and metadata as TSV for the embedding projector; models are loaded again for it."""
+        again = models_again(self.run)
+        exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, Path(folder))
+        return Path(folder)
+
+    def to_jupyter_scatter(self) -> Any:
+        """Return the maps as linked plots of jupyter-scatter (extra ``scatter``)."""
+        return exports.jupyter_scatter(self.run)
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder; an earlier run there is replaced.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -44,30 +46,71 @@ def page(run: Run) -> str:
     """Return the report of a run as HTML.
 
     The page carries everything it needs, and a Content-Security-Policy that forbids it every connection.
-    ``unsafe-eval`` is there for regl, which compiles its drawing functions; no user text is ever part of code.
 
     Raises
     ------
     MissingDependencyError
         When the front end was not built into this installation.
     """
-    script, style = asset(SCRIPT).replace("</script", "<\\/script"), asset(STYLE)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
-        "connect-src 'none'; base-uri 'none'; form-action 'none'"
-    )
-    title = escape(story.title(payload.build(run, queries=0)))
+    script = _script()
     data = base64.b64encode(pack(run)).decode()
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{style}</style></head>\n"
-        '<body style="margin:0"><main id="embdiff-report" class="embdiff-view">'
+    return _document(
+        story.title(payload.build(run, queries=0)),
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, connect="none")}">',
+        '<main id="embdiff-report" class="embdiff-view">'
         "<p>This page draws itself with JavaScript, from the data it carries.</p></main>\n"
         f'<script type="text/plain" id="embdiff-data">{data}</script>\n'
-        f'<script type="module">{script}</script>\n</body></html>\n'
+        f'<script type="module">{script}</script>',
+    )
+
+
+def live_page(title: str, *, indexes: Sequence[str]) -> tuple[str, str]:
+    """Return the live page and its Content-Security-Policy, which lets it talk to its own server only.
+
+    Parameters
+    ----------
+    title : str
+    indexes : sequence of str
+        What can be searched with.
+
+    Raises
+    ------
+    MissingDependencyError
+        When the front end was not built into this installation.
+    """
+    script = _script()
+    html = _document(
+        title,
+        "",
+        f'<main id="embdiff-live" class="embdiff-view" data-indexes="{escape(json.dumps(list(indexes)))}">'
+        "<p>This page draws itself with JavaScript.</p></main>\n"
+        f'<script type="module">{script}</script>',
+    )
+    return html, _policy(script, connect="self")
+
+
+def _script() -> str:
+    return asset(SCRIPT).replace("</script", "<\\/script")
+
+
+def _policy(script: str, *, connect: str) -> str:
+    """Allow this very script by its hash, and ``unsafe-eval`` for regl, which compiles its drawing functions.
+
+    No text of the user's is ever part of code.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
+        f"connect-src '{connect}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _document(title: str, head: str, body: str) -> str:
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{head}\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{asset(STYLE)}</style></head>\n"
+        f'<body style="margin:0">{body}\n</body></html>\n'
     )
 
 

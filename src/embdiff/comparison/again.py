@@ -1,0 +1,64 @@
+"""The models of a run, loaded again: for exports and the live page, which need more than a run folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from embdiff.encoders import Encoder, load_named
+from embdiff.encoders.cache import VectorCache
+from embdiff.errors import DataError
+from embdiff.records import FloatArray
+from embdiff.runs import Run
+
+
+@dataclass(frozen=True, eq=False)
+class ModelAgain:
+    """A model of a run with its vectors.
+
+    Parameters
+    ----------
+    model : str
+        As typed.
+    encoder : Encoder
+    vectors : ndarray of float32, shape (n, d)
+        Of the corpus; found in the vector cache where they are.
+    """
+
+    model: str
+    encoder: Encoder
+    vectors: FloatArray
+
+
+def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, ModelAgain]:
+    """Load models of a run and encode its corpus again, from the vector cache where it holds the vectors.
+
+    Parameters
+    ----------
+    run : Run
+    models : iterable of str, optional
+        Only these; by default every model with a collection.
+
+    Raises
+    ------
+    DataError
+        When a model came as a Python object, or is no longer the one of the run.
+    """
+    stamps = {each["model"]: each["fingerprint"] for each in run.manifest["models"] if each["collection"]}
+    cache = VectorCache.at(run.config.cache)
+    found = {}
+    for name in models if models is not None else stamps:
+        if name.startswith("object:"):
+            raise DataError(
+                f"A model must have a name to be loaded again. Got {name}, a Python object. Compare a named model, or "
+                "save it as a folder and name that (st:FOLDER)."
+            )
+        encoder = load_named(name, {})
+        encoder.fit(run.corpus.items, run.corpus.digest())
+        if cache.stamped(encoder.stamp).fingerprint() != stamps[name]:
+            raise DataError(
+                f"A model must be the one that the run was made with. Got another revision or setting of {name}. "
+                "Run the comparison again, or name the revision (?revision=)."
+            )
+        found[name] = ModelAgain(name, encoder, encoder.encode(run.corpus.items, cache=cache))
+    return found

@@ -1,0 +1,128 @@
+"""One typed query, asked of every model of a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embdiff import exact
+from embdiff._progress import silent
+from embdiff.comparison.again import ModelAgain
+from embdiff.config import check_metric
+from embdiff.errors import ParameterError
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors
+from embdiff.runs import Run
+from embdiff.search import rows_only_elsewhere
+from embdiff.stores.base import CollectionSpec, Store
+from embdiff.views.words import visible
+
+LONGEST_TEXT = 10_000  # characters
+MOST_NEIGHBORS = 100
+EXACT = "exact"
+_PLACE_ROWS = 5  # a query stands on the map at the mean place of so many nearest rows
+
+
+class Asker:
+    """Models, vectors and collections of a run, asked one query at a time.
+
+    Parameters
+    ----------
+    run : Run
+    models : mapping of str to ModelAgain
+        Loaded beforehand: a request never loads a model.
+    store : Store or None
+        Where the run's collections are; None when only exact search can be had.
+    specs : mapping of str to CollectionSpec
+        The collection of each model in ``store``.
+    """
+
+    def __init__(
+        self, run: Run, models: Mapping[str, ModelAgain], store: Store | None, specs: Mapping[str, CollectionSpec]
+    ) -> None:
+        self._run, self._models, self._store, self._specs = run, models, store, specs
+        self._one_at_a_time = threading.Lock()  # models and databases are not made for many threads
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """What can be searched with: the exact answer, and the run's index where its collections are there."""
+        return (EXACT,) if self._store is None else (EXACT, self._run.config.index)
+
+    def ask(self, text: str, *, k: int | None = None, metric: str | None = None, index: str = EXACT) -> dict[str, Any]:
+        """Return every model's answer to a text, as the page draws it.
+
+        Parameters
+        ----------
+        text : str
+            1 to 10,000 characters.
+        k : int, optional
+            1..100 and no more than the corpus has rows; the run's by default.
+        metric : {"cosine", "ip", "l2"}, optional
+            The run's by default; another one can be had by exact search only.
+        index : str
+            ``exact``, or the run's index.
+
+        Raises
+        ------
+        ParameterError
+            When one of these does not hold.
+        EncoderError
+            When a model fails on the text.
+        """
+        run = self._run
+        k, wanted = self._checked(text, run.config.k if k is None else k, metric, index)
+        with self._one_at_a_time, silent():
+            vectors = {name: each.encoder.encode([text], role="query") for name, each in self._models.items()}
+            found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
+            answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
+        return {"text": visible(text), "k": k, "metric": wanted, "index": index, "answers": answers}
+
+    def _checked(self, text: str, k: int, metric: str | None, index: str) -> tuple[int, Metric]:
+        run = self._run
+        if not text.strip() or len(text) > LONGEST_TEXT:
+            raise ParameterError(
+                f"A query must have 1 to {LONGEST_TEXT:,} characters. Got {len(text):,}. Shorten or write it."
+            )
+        most = min(MOST_NEIGHBORS, len(run.corpus))
+        if not 1 <= k <= most:
+            raise ParameterError(f"k must be between 1 and {most}. Got {k}. Choose one in that range.")
+        wanted = check_metric(run.config.metric if metric is None else metric)
+        if index not in self.indexes:
+            raise ParameterError(
+                f"The index must be one of {', '.join(self.indexes)}. Got {index!r}. Choose one of these."
+            )
+        if index != EXACT and wanted != run.config.metric:
+            raise ParameterError(
+                f"The run's index knows the metric {run.config.metric} only. Got {wanted}. Search exactly for another."
+            )
+        return k, wanted
+
+    def _search(self, name: str, query: FloatArray, k: int, metric: Metric, index: str) -> Neighbors:
+        if index != EXACT and self._store is not None:
+            return self._store.search(self._specs[name], query, k)
+        return exact.search(query, self._models[name].vectors, k, metric)
+
+    def _answer(self, name: str, query: FloatArray, found: Mapping[str, Neighbors], metric: Metric) -> dict[str, Any]:
+        here, vectors = found[name], self._models[name].vectors
+        others = [there.rows for other, there in found.items() if other != name]
+        only_there: IntArray = rows_only_elsewhere(here.rows, others)
+        ranks = exact.ranks(query, vectors, only_there, metric)
+        elsewhere = Neighbors(only_there, exact.similarity(query, vectors, only_there, metric), metric)
+        nearest = exact.search(query, vectors, min(_PLACE_ROWS, len(vectors)), metric)
+        return {
+            "model": visible(name),
+            "rows": here.rows[0].tolist(),
+            "distance": [_number(value) for value in here.distance[0]],
+            "elsewhere": {
+                "rows": only_there[0].tolist(),
+                "ranks": ranks[0].tolist(),
+                "distance": [_number(value) for value in elsewhere.distance[0]],
+            },
+            "nearest": nearest.rows[0].tolist(),
+        }
+
+
+def _number(value: np.float32) -> float | None:
+    return float(value) if np.isfinite(value) else None

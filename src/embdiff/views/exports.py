@@ -1,0 +1,150 @@
+"""A run for other viewers: Parquet, embedding-atlas, the embedding projector, jupyter-scatter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embdiff import _files
+from embdiff._optional import require
+from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.records import Answer, FloatArray, Layout
+from embdiff.runs import Run
+from embdiff.views.words import visible
+
+_FORMULA = ("=", "+", "-", "@")  # what spreadsheets take for a formula at the start of a cell
+
+
+def points(run: Run) -> dict[str, Any]:
+    """Return one row per corpus row, as columns: id, text, group, and x and y of every map.
+
+    Raises
+    ------
+    ParameterError
+        When the run has no maps.
+    """
+    columns: dict[str, Any] = {"id": list(run.corpus.ids), "text": list(run.corpus.items)}
+    if run.corpus.groups is not None:
+        columns["group"] = list(run.corpus.groups)
+    for layout in _layouts(run):
+        columns[f"x_{layout.model}"], columns[f"y_{layout.model}"] = layout.xy[:, 0], layout.xy[:, 1]
+    return columns
+
+
+def write_parquet(run: Run, path: Path) -> None:
+    """Write `points`, with the neighbours of every collection where the rows themselves asked."""
+    columns = points(run)
+    for answer in run.answers:
+        if run.query_rows is not None:
+            asked = "" if answer.query_model == answer.model else f" asked with {answer.query_model}"
+            columns[f"neighbors_{answer.model}{asked}"] = _neighbors(run, answer)
+    _write(columns, path)
+
+
+def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
+    """Write one model's map for embedding-atlas: columns id, text, x, y, neighbors (``{ids, distances}``).
+
+    Raises
+    ------
+    UnknownNameError
+        When the run has no map of the model.
+    """
+    layout = _layout(run, model)
+    columns: dict[str, Any] = {"id": list(run.corpus.ids), "text": list(run.corpus.items)}
+    if run.corpus.groups is not None:
+        columns["group"] = list(run.corpus.groups)
+    columns["x"], columns["y"] = layout.xy[:, 0], layout.xy[:, 1]
+    own = [each for each in run.answers if each.model == each.query_model == layout.model]
+    if own and run.query_rows is not None:
+        columns["neighbors"] = _neighbors(run, own[0])
+    _write(columns, path)
+
+
+def _neighbors(run: Run, answer: Answer) -> list[dict[str, Any] | None]:
+    """Neighbours by corpus row: row numbers and distances; None for rows that did not ask."""
+    found: list[dict[str, Any] | None] = [None] * len(run.corpus)
+    for query, row in enumerate(run.query_rows or ()):
+        kept = answer.returned.rows[query] >= 0
+        found[row] = {
+            "ids": answer.returned.rows[query][kept].tolist(),
+            "distances": answer.returned.distance[query][kept].astype(np.float64).tolist(),
+        }
+    return found
+
+
+def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -> None:
+    """Write what the embedding projector reads: ``MODEL.vectors.tsv`` for each model, and one ``metadata.tsv``.
+
+    Tabs and line breaks become blanks, and a cell that a spreadsheet would take for a formula gets an apostrophe.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ["id\ttext" + ("\tgroup" if run.corpus.groups is not None else "")]
+    groups = run.corpus.groups or ("",) * len(run.corpus)
+    for name, text, group in zip(run.corpus.ids, run.corpus.items, groups, strict=True):
+        cells = [name, text, group] if run.corpus.groups is not None else [name, text]
+        rows.append("\t".join(map(cell, cells)))
+    _files.write_text(folder / "metadata.tsv", "\n".join(rows) + "\n")
+    for model, table in vectors.items():
+        slug = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in model)
+        lines = ("\t".join(f"{value:.8g}" for value in line) for line in table.tolist())
+        _files.write_text(folder / f"{slug}.vectors.tsv", "\n".join(lines) + "\n")
+
+
+def cell(value: str) -> str:
+    """Return text as one cell of a table for other programs: one line, and never a formula."""
+    shown = visible(value)
+    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+
+
+def jupyter_scatter(run: Run) -> Any:
+    """Return jupyter-scatter's linked maps, one per model, with selection and hover in step.
+
+    Raises
+    ------
+    MissingDependencyError
+        When jupyter-scatter is not installed.
+    """
+    import pandas as pd
+
+    jscatter: Any = require("jscatter", "scatter", "Maps by jupyter-scatter")
+    frame = pd.DataFrame(points(run))
+    maps = []
+    for layout in run.layouts:
+        plot = jscatter.Scatter(data=frame, x=f"x_{layout.model}", y=f"y_{layout.model}")
+        if "group" in frame:
+            plot.color(by="group")
+        maps.append(plot)
+    return jscatter.compose(maps, sync_selection=True, sync_hover=True)
+
+
+def _layouts(run: Run) -> tuple[Layout, ...]:
+    if not run.layouts:
+        raise ParameterError(
+            "A run must have maps to be shown elsewhere. Got one made with --layout none. Run it again."
+        )
+    return run.layouts
+
+
+def _layout(run: Run, model: str | None) -> Layout:
+    found = {layout.model: layout for layout in _layouts(run)}
+    if model is None:
+        return run.layouts[0]
+    if model not in found:
+        raise UnknownNameError(f"A model must have a map: {', '.join(found)}. Got {model!r}. Choose one of these.")
+    return found[model]
+
+
+def _write(columns: Mapping[str, Any], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.write_table(pa.table(dict(columns)), path, compression="zstd")
+    except OSError as error:
+        raise ParameterError(
+            f"An export must be written into a folder that is there and may be written to. Got {path}: {error}. "
+            "Name another file."
+        ) from None

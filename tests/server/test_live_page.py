@@ -1,0 +1,257 @@
+"""The live page's server: right answers for its own page, and refusals for everybody else."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+import embdiff as ed
+from embdiff.comparison.again import models_again
+from embdiff.errors import DataError, ParameterError
+from embdiff.server.app import application
+from embdiff.server.asking import Asker
+from embdiff.server.todo import Todo
+from embdiff.views import report
+from embdiff.views.packing import pack
+
+pytestmark = pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
+TOKEN, HOST = "the-token", "127.0.0.1:4711"
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> ed.Comparison:
+    out = tmp_path_factory.mktemp("live") / "run"
+    return ed.compare("sample", ["toy:16", "toy:64"], k=4, store="memory:", out=out)
+
+
+@pytest.fixture
+def todo(tmp_path: Path) -> Todo:
+    return Todo(tmp_path / "run.queries.jsonl")
+
+
+@pytest.fixture
+def client(result: ed.Comparison, todo: Todo) -> Iterator[TestClient]:
+    asker = Asker(result.run, models_again(result.run), None, {})
+    app = application(asker, todo, pack(result.run), "a title <b>", token=TOKEN, hosts=frozenset({HOST}))
+    with TestClient(app, base_url=f"http://{HOST}", headers={"x-embdiff-token": TOKEN}) as it:
+        yield it
+
+
+def test_every_model_answers_as_an_exact_search_does(client, result):
+    text = result.run.corpus.items[7]
+    answer = client.post("/ask", json={"text": text, "k": 5}).json()
+    asked = ed.compare("sample", ["toy:16", "toy:64"], queries=[text], k=5, store="memory:")
+    for got, wanted in zip(answer["answers"], asked.run.answers, strict=True):
+        assert got["model"] == wanted.model
+        assert got["rows"] == wanted.returned.rows[0].tolist()
+        assert got["distance"] == pytest.approx(wanted.returned.distance[0].tolist())
+        there = wanted.elsewhere
+        assert dict(zip(got["elsewhere"]["rows"], got["elsewhere"]["ranks"], strict=True)) == {
+            int(row): int(rank) for row, rank in zip(there.rows[0], there.ranks[0], strict=True) if row >= 0
+        }
+
+
+def test_metric_and_k_can_be_switched(client):
+    by_l2 = client.post("/ask", json={"text": "the rain", "k": 2, "metric": "l2"}).json()
+    assert by_l2["metric"] == "l2"
+    assert [len(each["rows"]) for each in by_l2["answers"]] == [2, 2]
+    assert all(value >= 0 for each in by_l2["answers"] for value in each["distance"])
+
+
+def test_the_page_and_its_data(client, result):
+    page = client.get(f"/?token={TOKEN}")
+    assert page.status_code == 200
+    assert "a title &lt;b&gt;" in page.text
+    assert "connect-src 'self'" in page.headers["content-security-policy"]
+    assert "access-control-allow-origin" not in page.headers
+    assert page.headers["x-frame-options"] == "DENY"
+    assert client.get("/data").content == pack(result.run)
+
+
+def test_queries_are_kept_for_judging_once_each(client, todo):
+    assert client.post("/judge", json={"text": "what is new?"}).json() == {"queries": 1}
+    assert client.post("/judge", json={"text": "what is new?"}).json() == {"queries": 1}
+    assert client.post("/judge", json={"text": "and\nthis"}).json() == {"queries": 2}
+    lines = [json.loads(line) for line in todo.path.read_text(encoding="utf-8").splitlines()]
+    assert lines == [{"id": "live-1", "text": "what is new?"}, {"id": "live-2", "text": "and\nthis"}]
+    asked = ed.compare("sample", ["toy:16"], queries=str(todo.path), k=2, store="memory:")
+    assert asked.run.queries.items == ("what is new?", "and\nthis")
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"text": "  "}, "A query must have 1 to 10,000 characters"),
+        ({"text": "x" * 10_001}, "A query must have 1 to 10,000 characters. Got 10,001"),
+        ({"text": "a", "k": 0}, "k must be between 1 and 52. Got 0"),
+        ({"text": "a", "k": 53}, "k must be between 1 and 52. Got 53"),
+        ({"text": "a", "metric": "manhattan"}, "metric"),
+        ({"text": "a", "index": "hnsw"}, "The index must be one of exact. Got 'hnsw'"),
+        ({"k": 3}, "A request must be a JSON object with text"),
+        ({"text": 3}, "A request must be a JSON object with text"),
+        ({"text": "a", "model": "st:x"}, "A request must be a JSON object with text"),
+        ([1], "A request must be a JSON object with text"),
+    ],
+)
+def test_bad_requests_are_told_why(client, body, words):
+    answer = client.post("/ask", json=body)
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+
+
+def test_no_request_without_the_token(client):
+    for headers in ({"x-embdiff-token": ""}, {"x-embdiff-token": "guess"}, {"x-embdiff-token": "tökén".encode()}):
+        assert client.get("/data", headers=headers).status_code == 403
+        assert client.post("/ask", json={"text": "a"}, headers=headers).status_code == 403
+    assert client.get("/?token=wrong", headers={"x-embdiff-token": ""}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost:80", "127.0.0.1:4711.evil.example", ""])
+def test_no_request_under_another_name(client, host):
+    assert client.get("/data", headers={"host": host}).status_code == 421
+
+
+def test_no_request_from_another_page(client):
+    assert client.post("/ask", json={"text": "a"}, headers={"origin": "http://evil.example"}).status_code == 403
+    assert client.post("/ask", json={"text": "a"}, headers={"origin": "null"}).status_code == 403
+    assert client.post("/ask", json={"text": "a"}, headers={"origin": f"http://{HOST}"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/../run.toml", "/%2e%2e/manifest.json", "/static/../../etc/passwd", "/data/x"])
+def test_no_other_path_answers(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.text == "There is nothing here."
+
+
+def test_large_bodies_are_refused(client):
+    assert client.post("/ask", content=b"x" * 10_000_000).status_code == 413
+    pieces = (b"x" * 65_536 for _ in range(150))
+    answer = client.post("/ask", content=pieces)  # sent in pieces, without its length
+    assert answer.status_code == 400
+    assert "must not be larger than 65,536 bytes" in answer.json()["error"]
+
+
+def test_an_object_cannot_be_loaded_again(tmp_path):
+    class Letters:
+        def encode(self, texts):
+            import numpy as np
+
+            return np.array([[len(text), text.count("e") + 1.0] for text in texts], dtype=np.float32)
+
+    made = ed.compare("sample", [Letters(), "toy:16"], k=2, store="memory:")
+    with pytest.raises(DataError, match=r"A model must have a name to be loaded again\. Got object:Letters"):
+        models_again(made.run)
+
+
+def test_another_model_under_the_same_name_is_refused(result):
+    from dataclasses import replace
+
+    facts = [{**each, "fingerprint": "0" * 16} for each in result.run.manifest["models"]]
+    changed = replace(result.run, manifest={**result.run.manifest, "models": facts})
+    with pytest.raises(DataError, match=r"A model must be the one that the run was made with\. Got another revision"):
+        models_again(changed)
+
+
+def test_a_taken_port_is_refused(result):
+    from embdiff.server import serve
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(ParameterError, match=r"The port must be free. Got \d+"):
+            serve(result.path, port=taken.getsockname()[1])
+
+
+class Served:
+    """``embdiff serve`` as a process of its own."""
+
+    def __init__(self, run: Path) -> None:
+        command = [sys.executable, "-m", "embdiff", "serve", str(run)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", line)
+        assert found, line + (self.process.stderr.read() if self.process.stderr else "")
+        self.address, self.port, self.token = found[0], int(found[1]), found[2]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    ed.compare(
+        "sample", ["toy:16", "toy:64"], k=4, metric="l2", index="ivf_flat(nlist=4,nprobe=4)", out=tmp_path / "run"
+    )
+    running = Served(tmp_path / "run")
+    yield running
+    running.stop()
+
+
+@pytest.mark.slow
+def test_two_hundred_at_once_are_answered_and_only_loopback_listens(served):
+    import httpx
+
+    failed: list[str] = []
+
+    def ask(number: int) -> None:
+        index = "exact" if number % 2 else "ivf_flat(nlist=4,nprobe=4)"
+        body = {"text": f"question {number}", "k": 3, "index": index}
+        url = f"http://127.0.0.1:{served.port}/ask"
+        try:
+            answer = httpx.post(url, json=body, headers={"x-embdiff-token": served.token}, timeout=120)
+            if answer.status_code != 200 or len(answer.json()["answers"]) != 2:
+                failed.append(answer.text)
+        except httpx.HTTPError as error:
+            failed.append(repr(error))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    listening = Path("/proc/net/tcp").read_text() if Path("/proc/net/tcp").exists() else ""
+    addresses = {line.split()[1] for line in listening.splitlines()[1:]}
+    port = f"{served.port:04X}"
+    assert {each for each in addresses if each.endswith(f":{port}")} <= {f"0100007F:{port}"}
+
+
+@pytest.mark.browser
+def test_a_typed_query_is_answered_side_by_side_in_a_browser(served, browser):
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    noticed: list[str] = []
+    page.on("console", lambda message: noticed.append(message.text) if "GL Driver" not in message.text else None)
+    page.on("pageerror", lambda error: noticed.append(str(error)))
+    page.on("dialog", lambda dialog: (noticed.append(dialog.message), dialog.dismiss()))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(served.address)
+    page.wait_for_selector("[data-mounted]")
+    page.wait_for_selector(".maps[data-ready]")
+    page.get_by_label("Query", exact=True).fill("<img src=x onerror=alert(1)> the rain")
+    page.get_by_role("button", name="ask", exact=True).click()
+    page.wait_for_function("document.querySelector('.told').innerText.includes('2 models')")
+    answers = page.locator(".answers .diff-column")
+    assert answers.count() == 2
+    assert answers.first.locator(".neighbour:not(.elsewhere)").count() == 4
+    assert "<img src=x onerror=alert(1)>" in page.locator(".answers .query-line").inner_text()
+    page.locator("label.choice", has_text="search").locator("select").select_option("ivf_flat(nlist=4,nprobe=4)")
+    page.wait_for_function("document.querySelector('.told').innerText.includes('ivf_flat')")
+    page.locator("label.choice", has_text="metric").locator("select").select_option("cosine")
+    page.wait_for_function("document.querySelector('.told').innerText.includes('Search exactly')")
+    page.get_by_role("button", name="judge this query later").click()
+    page.wait_for_function("document.querySelector('.told').innerText.includes('Kept for judging: 1')")
+    assert all(url.startswith(f"http://127.0.0.1:{served.port}/") for url in asked)
+    assert [each for each in noticed if "400 (Bad Request)" not in each] == []

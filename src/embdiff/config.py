@@ -238,6 +238,8 @@ class RunConfig(BaseModel):
         Half-width of the 95 % interval of overlap that the sample is made large enough for.
     permutations : int
         Permutations of the group test.
+    calibrate : int
+        Random orders of the rows that overlap, cka, rsa and procrustes are compared with; 0 for none.
     seed : int
         Seed of every random number.
     cache : str
@@ -266,6 +268,7 @@ class RunConfig(BaseModel):
     sample: str = Field(default="auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = Field(default=None, ge=0.001, lt=0.5)
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
+    calibrate: int = Field(default=0, ge=0, le=100_000)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     cache: str = ""
     layout: Literal["pca", "umap", "none"] = "pca"

@@ -64,6 +64,9 @@ def compare_command(
         float | None, typer.Option(help="Sample as many rows as an interval of overlap of +- this needs, e.g. 0.01.")
     ] = None,
     permutations: Annotated[int | None, typer.Option(help="Permutations of the group test. Default 9999.")] = None,
+    calibrate: Annotated[
+        int | None, typer.Option(help="Shuffle rows so often for calibrated overlap, cka, rsa, procrustes; try 200.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of intervals and permutations. Default 0.")] = None,
     cache: CacheOption = None,
     layout: Annotated[str | None, typer.Option(help="Maps of the report: pca (default), umap or none.")] = None,
@@ -75,6 +78,7 @@ def compare_command(
         "models": model, "query_models": query_model, "queries": queries, "k": k, "metric": metric, "index": index,
         "store": store, "preset": preset, "expected": expected, "text_column": text_column, "id_column": id_column,
         "group_column": group_column, "empty": empty, "self_matches": self_matches, "permutations": permutations,
+        "calibrate": calibrate,
         "sample": sample, "half_width": half_width, "seed": seed, "cache": cache, "layout": layout,
     }  # fmt: skip
     run_and_print(data, given, out, as_json)

@@ -17,6 +17,8 @@ from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import RunConfig
+from embdiff.measures.calibrated import calibrate_pair, over_pairs
+from embdiff.measures.calibration import Calibration
 from embdiff.measures.cknna import score_cknna
 from embdiff.measures.dimension import score_intrinsic_dimension
 from embdiff.measures.geometry import score_geometry
@@ -64,6 +66,22 @@ def geometry_scores(config: RunConfig, spaces: Mapping[str, Space], every_row: E
             scores += _alone(space, every_row, config.seed)
             advance(1)
     return scores
+
+
+def calibrations(config: RunConfig, spaces: Mapping[str, Space], every_row: EveryRow) -> tuple[Calibration, ...]:
+    """Compare every two models with shuffled rows, as often as asked; p-values adjusted over the pairs."""
+    if not config.calibrate:
+        return ()
+    pairs = list(combinations(spaces.values(), 2))
+    found: list[Calibration] = []
+    with _one_thread(0), progress("calibration", len(pairs), "pairs") as advance:
+        for a, b in pairs:
+            neighbors = every_row.of_sample(a.model), every_row.of_sample(b.model)
+            found += calibrate_pair(
+                a, b, neighbors, permutations=config.calibrate, seed=config.seed, note=every_row.note
+            )
+            advance(1)
+    return over_pairs(found)
 
 
 def _one_thread(rows: int) -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from embdiff import _files, runs
 from embdiff.comparison.every_row import EveryRow
-from embdiff.comparison.geometry import geometry_scores, spaces_of
+from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
 from embdiff.comparison.noise import noise_scores
@@ -49,6 +49,7 @@ def compare(
     id_column: str | int | None = None,
     group_column: str | int | None = None,
     permutations: int | None = None,
+    calibrate: int | None = None,
     sample: int | str | None = None,
     half_width: float | None = None,
     cache: str | Path | None = None,
@@ -96,6 +97,9 @@ def compare(
         Draw as many as the 95 % interval of overlap needs to be this wide to either side; found by a pilot of 500.
     permutations : int, optional
         Permutations of the group test. Default 9,999.
+    calibrate : int, optional
+        Shuffle the rows of the second model so many times, for every two models, and say what overlap, cka, rsa and
+        procrustes are above that. Default 0: not at all.
     cache : str or path, optional
         Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
         else the user's cache folder.
@@ -116,7 +120,8 @@ def compare(
         "groups": groups,
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
-        "permutations": permutations, "sample": None if sample is None else str(sample), "half_width": half_width,
+        "permutations": permutations, "calibrate": calibrate,
+        "sample": None if sample is None else str(sample), "half_width": half_width,
         "cache": None if cache is None else str(cache), "layout": layout,
     }  # fmt: skip
     config, objects = resolve(data, models, preset, given)
@@ -142,6 +147,7 @@ def compare(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest, *similarities_of(config, inputs, encoded),
             layouts=layouts_of(config, spaces),
+            calibrations=calibrations(config, spaces, every_row),
         )  # fmt: skip
         if folder is not None:
             write_run(run, folder)

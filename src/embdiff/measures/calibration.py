@@ -43,6 +43,8 @@ class Calibration:
     alpha : float
     reason : str or None
         Why a part is undefined.
+    p_holm : float
+        p adjusted by Holm over all pairs of models; NaN until then.
     """
 
     measure: str
@@ -57,6 +59,7 @@ class Calibration:
     permutations: int
     alpha: float = 0.05
     reason: str | None = None
+    p_holm: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
@@ -66,7 +69,7 @@ class Calibration:
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Calibration:
         """Read back what `to_dict` wrote."""
-        numbers = ("observed", "threshold", "p", "calibrated", "null_mean", "null_sd", "best")
+        numbers = ("observed", "threshold", "p", "calibrated", "null_mean", "null_sd", "best", "p_holm")
         floats = {key: math.nan if raw[key] is None else float(raw[key]) for key in numbers}
         return cls(**{**raw, **floats, "models": tuple(raw["models"])})
 

@@ -25,6 +25,39 @@ def geometry_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     yield from _tables(payload, ALONE, "Each space alone", "models", (_HOW,))
 
 
+def calibration_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield the table of measures against shuffled rows, where that was asked for."""
+    found = payload["calibrations"]
+    if not found:
+        return
+    pairs = list(dict.fromkeys(tuple(each["models"]) for each in found))
+    shown = [each for each in found if tuple(each["models"]) in pairs[:_MOST]]
+    rows, before = [], None
+    for each in shown:
+        named = " | ".join(each["models"]) if each["models"] != before else ""
+        numbers = (number(each[key], 2) for key in ("observed", "null_mean", "threshold", "calibrated"))
+        rows.append((named, each["measure"], *numbers, number(each["p"], 4), number(each["p_holm"], 4)))
+        before = each["models"]
+    remarks = (
+        "shuffled: mean with the second model's rows in random order; tau: what 5 % of such orders reach; above tau: "
+        "0 is no more than that, 1 full agreement. Holm: over the pairs, measure by measure.",
+        *(f"{measures}: {reason}" for reason, measures in _by_reason(shown).items()),
+    )
+    if len(pairs) > _MOST:
+        remarks = (*remarks, f"The first {_MOST} of {len(pairs):,} pairs; all of them are in calibration.json.")
+    head = ("collections", "measure", "value", "shuffled", "tau", "above tau", "p", "p (Holm)")
+    most = max(each["permutations"] for each in found)
+    yield Table(f"Against shuffled rows, {most:,} random orders", head, tuple(rows), remarks)
+
+
+def _by_reason(found: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    reasons: dict[str, list[str]] = {}
+    for each in found:
+        if each["reason"]:
+            reasons.setdefault(each["reason"], []).append(each["measure"])
+    return {reason: ", ".join(dict.fromkeys(measures)) for reason, measures in reasons.items()}
+
+
 def base_name(measure: str) -> str:
     """Return the name of a measure without its parameters and k."""
     return measure.partition("@")[0].partition("(")[0]
@@ -69,9 +102,5 @@ def _cell(score: Mapping[str, Any] | None) -> str:
 
 def _notes(columns: Sequence[Mapping[str, Mapping[str, Any]]]) -> tuple[str, ...]:
     """Return each reason once, with the measures that it speaks of."""
-    found: dict[str, list[str]] = {}
-    for scores in columns:
-        for measure, score in scores.items():
-            if score["reason"]:
-                found.setdefault(score["reason"], []).append(measure)
-    return tuple(f"{', '.join(dict.fromkeys(measures))}: {reason}" for reason, measures in found.items())
+    scores = [score for column in columns for score in column.values()]
+    return tuple(f"{measures}: {reason}" for reason, measures in _by_reason(scores).items())

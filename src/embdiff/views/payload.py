@@ -47,6 +47,7 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
         "models": run.manifest["models"],
         "results": [query_result(run, row) for row in range(shown)],
         "scores": [score.to_dict() for score in run.scores],
+        "calibrations": [each.to_dict() for each in run.calibrations],
         "similarities": [each.to_dict() for each in run.distributions],
         "groups": groups_json(run),
         "mutual": mutual_finds(run),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from embdiff.views.encoding_table import encoding_table
-from embdiff.views.geometry_tables import geometry_tables
+from embdiff.views.geometry_tables import calibration_tables, geometry_tables
 from embdiff.views.noise_tables import noise_tables
 from embdiff.views.table import Table
 from embdiff.views.threshold_tables import similarity_tables
@@ -31,6 +31,7 @@ def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
         *_agreement_tables(payload),
         *noise_tables(payload),
         *geometry_tables(payload),
+        *calibration_tables(payload),
         *similarity_tables(payload["similarities"]),
         *_grid_tables(payload),
         *_mutual_table(payload),

@@ -1,0 +1,134 @@
+"""Calibration against shuffled rows in a comparison: the fast forms are the measures, p-values are adjusted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+import embdiff as ed
+from embdiff.measures import calibrated
+from embdiff.measures.alignment_distance import procrustes
+from embdiff.measures.calibrated import calibrate_pair, over_pairs
+from embdiff.measures.calibration import Calibration
+from embdiff.measures.cka import cka
+from embdiff.measures.inference import holm
+from embdiff.measures.rsa import rsa
+from embdiff.records import Neighbors, Space, Stamp
+
+TEXTS = [f"text number {row} of {row * row}" for row in range(30)]
+
+
+def space(vectors, model):
+    vectors = np.asarray(vectors, dtype=np.float32)
+    return Space(model, tuple(map(str, range(len(vectors)))), vectors, Stamp(model, "1", vectors.shape[1]))
+
+
+def neighbors(vectors, k=3):
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = unit @ unit.T
+    np.fill_diagonal(near, -2)
+    rows = np.argsort(-near, axis=1, kind="stable")[:, :k].astype(np.int64)
+    return Neighbors(rows, np.take_along_axis(near, rows, axis=1).astype(np.float32), "cosine")
+
+
+def pair(n=40, noise=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, 5))
+    y = np.c_[x + noise * rng.standard_normal((n, 5)), rng.standard_normal((n, 2))]
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def calibrated_pair(x, y, **settings):
+    found = calibrate_pair(
+        space(x, "a"), space(y, "b"), (neighbors(x), neighbors(y)), **{"permutations": 19, "seed": 1, **settings}
+    )
+    return {each.measure: each for each in found}
+
+
+def test_fast_forms_are_the_measures_in_every_order():
+    x, y = pair()
+    found = calibrated_pair(x, y)
+    rng = np.random.default_rng(1)
+    orders = [rng.permutation(40) for _ in range(19)]
+    for name, function in (("cka", cka), ("rsa", rsa), ("procrustes", procrustes)):
+        assert found[name].observed == pytest.approx(function(x, y), abs=1e-6), name
+        shuffled = [function(x, y[order]) for order in orders]
+        assert found[name].null_mean == pytest.approx(np.mean(shuffled), abs=1e-6), name
+        assert found[name].null_sd == pytest.approx(np.std(shuffled, ddof=1), abs=1e-6), name
+    assert found["overlap@3"].p == found["cka"].p == found["procrustes"].p == 1 / 20
+    assert 0 < found["cka"].calibrated < found["cka"].observed
+
+
+def test_unrelated_models_are_not_told_from_shuffled_ones():
+    rng = np.random.default_rng(5)
+    x, y = (rng.standard_normal((60, 8)).astype(np.float32) for _ in range(2))
+    found = calibrated_pair(x, y, permutations=99)
+    assert all(each.p > 0.05 for each in found.values())
+    assert all(each.calibrated < 0.1 for each in found.values())
+    assert found["procrustes"].threshold < found["procrustes"].observed  # a distance: low is agreement
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_few_rows_have_a_reason(n):
+    x, y = pair(n)
+    rows = (neighbors(x, 1), neighbors(y, 1))
+    found = {each.measure: each for each in calibrate_pair(space(x, "a"), space(y, "b"), rows, permutations=5, seed=0)}
+    if n < 4:
+        assert found["cka"].reason == "the observed value is undefined"
+        assert found["cka"].to_dict()["p"] is None
+    assert found["overlap@1"].permutations == 5
+
+
+def test_equal_rows_have_a_reason():
+    same = np.ones((8, 3), dtype=np.float32)
+    found = calibrated_pair(same, pair(8)[1])
+    for name in ("cka", "rsa", "procrustes"):
+        assert "undefined" in found[name].reason, name
+
+
+def test_many_rows_are_sampled(monkeypatch):
+    monkeypatch.setattr(calibrated, "ROWS", 25)
+    x, y = pair()
+    found = calibrated_pair(x, y, note="10 of 40 rows were sampled, neighbours among these")
+    assert found["cka"].reason == found["procrustes"].reason == "25 of 40 rows were sampled"
+    assert found["overlap@3"].reason == "10 of 40 rows were sampled, neighbours among these"
+
+
+def test_holm_over_the_pairs():
+    made = [
+        Calibration(measure, ("a", "b"), 0.5, 0.1, p, 0.4, 0.0, 0.1, 1.0, 99)
+        for measure, p in (("cka", 0.01), ("rsa", 0.03), ("cka", 0.04), ("rsa", float("nan")))
+    ]
+    adjusted = [each.p_holm for each in over_pairs(made)]
+    assert adjusted[:3] == pytest.approx([*holm([0.01, 0.04])[:1], 0.03, holm([0.01, 0.04])[1]])
+    assert np.isnan(adjusted[3])
+    again = Calibration.from_dict(over_pairs(made)[0].to_dict())
+    assert again == over_pairs(made)[0]
+
+
+def test_command_line_python_and_folder(embdiff, sentences):
+    common = ("compare", str(sentences), "-m", "toy:4", "-m", "toy:8", "-m", "toy:16", "-k", "2", "--store", "memory:")
+    done = embdiff(*common, "--calibrate", "19", "--out", "run")
+    assert done.code == 0, done.err
+    assert "Against shuffled rows, 19 random orders" in done.out
+    assert max(cell_len(line) for line in done.out.splitlines()) <= 80
+    result = ed.compare(str(sentences), ["toy:4", "toy:8", "toy:16"], k=2, store="memory:", calibrate=19, out="again")
+    assert ed.load("again") == result
+    assert ed.load("run").run.calibrations == result.run.calibrations
+    assert len(result.run.calibrations) == 3 * 4
+    for each in result.run.calibrations:
+        assert each.p_holm >= each.p or np.isnan(each.p)
+    payload = json.loads(embdiff("show", "run", "--json").out)
+    assert [each["measure"] for each in payload["calibrations"][:4]] == ["overlap@2", "cka", "rsa", "procrustes"]
+    plain = ed.compare(str(sentences), ["toy:4", "toy:8"], k=2, store="memory:", out="plain")
+    assert plain.run.calibrations == ()
+    assert "shuffled rows" not in repr(plain)
+
+
+def test_refusals(embdiff, sentences):
+    done = embdiff("compare", str(sentences), "-m", "toy:4", "--calibrate", "-1", "--store", "memory:")
+    assert done.code == 2
+    assert "calibrate" in done.err

@@ -10,7 +10,8 @@ import sys
 
 import typer
 
-from embdiff.cli import cache, compare, copy, demo, evaluate, export, listings, report, serve, show, thresholds
+from embdiff.cli import cache, compare, copy, demo, evaluate, export, judge, listings, report, serve, show, thresholds
+from embdiff.cli.output import Interrupted
 from embdiff.errors import EmbdiffError
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (compare, demo, evaluate, show, report, serve, export, thresholds, listings, cache, copy):
+for module in (compare, demo, evaluate, show, report, serve, export, thresholds, listings, cache, copy, judge):
     module.register(app)
 
 
@@ -37,6 +38,6 @@ def main() -> None:
         print(f"embdiff: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except SystemExit as ended:
-        if ended.code == 130:  # Ctrl-C, which typer has caught already
+        if ended.code == 130 and not isinstance(ended, Interrupted):  # Ctrl-C, which typer has caught already
             print(_INTERRUPTED, file=sys.stderr)  # noqa: T201
         raise

@@ -21,6 +21,13 @@ CacheOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.", show_default=False)]
 
 
+class Interrupted(SystemExit):
+    """Ctrl-C in a command that has said itself what was kept."""
+
+    def __init__(self) -> None:
+        super().__init__(130)
+
+
 def print_json(value: Any) -> None:
     """Print strict JSON on stdout."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from embdiff.evaluation.classes import evaluate_classes
-from embdiff.evaluation.differences import between_models
 from embdiff.evaluation.pairs import evaluate_pairs
 from embdiff.evaluation.result import Evaluation, free_target
 from embdiff.evaluation.retrieval import evaluate_retrieval, refuse_runs
 from embdiff.evaluation.settings import check, check_task
 from embdiff.evaluation.tasks import find_task
+from embdiff.measures.differences import between_models
 from embdiff.views.words import encoding_notes
 
 

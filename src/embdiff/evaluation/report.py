@@ -6,11 +6,10 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text
 
+from embdiff.views.scored import difference_table, drawn, score_table
 from embdiff.views.table import Table
 from embdiff.views.words import number, visible
 
@@ -33,8 +32,8 @@ def text(payload: Mapping[str, Any], width: int) -> str:
 def tables(payload: Mapping[str, Any]) -> list[Table]:
     """Return what stands in which table, in order."""
     return [
-        _score_table(payload),
-        *_difference_tables(payload),
+        score_table(payload["scores"], payload["differences"]),
+        *(difference_table(each, _UNITS[payload["task"]]) for each in payload["differences"][:1]),
         *_together_tables(payload),
         *_draw_table(payload),
         *_confusion_tables(payload),
@@ -45,76 +44,13 @@ def _drawn(payload: Mapping[str, Any]) -> Group:
     head = f"Task {payload['task']} ({payload['task_found']}): {visible(payload['headline'])}"
     parts: list[RenderableType] = [Text(head, style="bold"), Text()]
     for table in tables(payload):
-        drawn = RichTable(
-            box=box.SIMPLE_HEAD, pad_edge=False, title=table.title, title_justify="left", title_style="bold"
-        )
-        for column in table.head:
-            drawn.add_column(column, overflow="fold")
-        for row in table.rows:
-            drawn.add_row(*map(Text, row))
-        parts += [drawn, *(Text(f"  {remark}", style="dim") for remark in table.remarks), Text()]
+        parts += [*drawn(table), Text()]
     parts.append(Text("How", style="bold"))
     parts += [Text(f"  {key}: {visible(value)}", style="dim") for key, value in payload["protocol"].items()]
     about = {model["model"]: model["about"] for model in payload["models"] if model["about"]}
     parts += [Text(f"  {model}: {visible(words)}", style="dim") for model, words in about.items()]
     parts += [Text(f"* {visible(note)}") for note in payload["notes"]]
     return Group(*parts)
-
-
-def _score_table(payload: Mapping[str, Any]) -> Table:
-    letters = {each["measure"]: each["letters"] for each in payload["differences"]}
-    rows, before = [], None
-    for score in payload["scores"]:
-        model, measure = score["models"][0], score["measure"]
-        known = score["value"] is not None
-        rows.append(
-            (
-                measure if measure != before else "",
-                model,
-                _value(score) if known else "n/a",
-                number(score["chance"]) if known else "",
-                f"{score['n']:,}" if known else "",
-                letters.get(measure, {}).get(model, ""),
-            )
-        )
-        before = measure
-    reasons: dict[str, list[str]] = {}
-    for score in payload["scores"]:
-        if score["reason"]:
-            who = f"{score['models'][0]} {score['measure']}" if score["value"] is None else score["models"][0]
-            reasons.setdefault(score["reason"], []).append(who)
-    remarks = [f"{', '.join(dict.fromkeys(who))}: {reason}" for reason, who in reasons.items()]
-    if letters:
-        remarks.insert(0, "same: models that share a letter cannot be told apart (paired test, Holm, 5 %)")
-    head = ("measure", "model", "value [95 %]", "chance", "n", "same")
-    return Table("Scores", head, tuple(rows), tuple(remarks))
-
-
-def _value(score: Mapping[str, Any]) -> str:
-    return f"{number(score['value'], 4)} [{number(score['low'])}, {number(score['high'])}]"
-
-
-def _difference_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    if not payload["differences"]:
-        return
-    first = payload["differences"][0]
-    rows = tuple(
-        (
-            " - ".join(test["models"]),
-            f"{number(test['difference'])} [{number(test['low'])}, {number(test['high'])}]",
-            number(test["p_holm"], 4),
-            number(test["effect"], 2),
-            number(test["detectable"]),
-        )
-        for test in first["tests"]
-    )
-    unit = _UNITS[payload["task"]]
-    remarks = (
-        f"detectable: the smallest difference that so many {unit} show with 80 % power; effect: mean over standard "
-        "deviation of the differences. The other measures: --json.",
-    )
-    head = ("models", "difference [95 %]", "p (Holm)", "effect", "detectable")
-    yield Table(f"Differences in {first['measure']}, paired over {unit}", head, rows, remarks)
 
 
 def _together_tables(payload: Mapping[str, Any]) -> Iterator[Table]:

@@ -12,9 +12,9 @@ from embdiff import _files
 from embdiff.corpus.trec import write_qrels, write_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation import report
-from embdiff.evaluation.differences import Differences
 from embdiff.evaluation.outcome import Outcome
 from embdiff.evaluation.together import Gain
+from embdiff.measures.differences import Differences
 from embdiff.records import Score
 
 if TYPE_CHECKING:

@@ -1,0 +1,214 @@
+"""The judgements on disk: a log to which each is added at once, and TREC qrels made from it.
+
+The log is what counts. It is only ever added to, and forced to the disk line by line, so that a killed session loses
+the judgement being typed and no more; the qrels are written afresh after each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from embdiff.corpus.trec import write_qrels
+from embdiff.errors import DataError, ParameterError
+from embdiff.records import Qrels
+
+HIGHEST = 9  # a grade is one key
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One answer.
+
+    Parameters
+    ----------
+    query, document : str
+        Ids.
+    grade : int or None
+        0 is not relevant, more is more so; None was skipped.
+    judge, time : str
+        Who, and when (UTC, ISO 8601).
+    query_text, document_text : str
+        Fingerprints of the texts judged: an id may come to stand for another text.
+    """
+
+    query: str
+    document: str
+    grade: int | None
+    judge: str
+    time: str
+    query_text: str
+    document_text: str
+
+
+def fingerprint(text: str) -> str:
+    """Return 16 hex digits of a text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Book:
+    """The judgements in one file, read, and added to.
+
+    Parameters
+    ----------
+    path : Path
+        The qrels file; the log stands beside it under the same name with ``.jsonl`` added.
+    write : bool
+        Whether judgements will be added: then nobody else may meanwhile.
+
+    Raises
+    ------
+    ParameterError
+        When the file exists and has no log (it is somebody else's), cannot be written, or another session has it.
+    DataError
+        When a line of the log is damaged. A torn last line, which a crash leaves, is dropped: it was never finished.
+    """
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        self.path, self.log = path, path.with_name(path.name + ".jsonl")
+        self.entries: list[Judgement] = []
+        self._handle: BinaryIO | None = None
+        if path.exists() and not self.log.is_file():
+            raise ParameterError(
+                f"The file of judgements must be new, or one that embdiff wrote with {self.log.name} beside it. "
+                f"Got {path}, which would be overwritten. Name another with --out."
+            )
+        if write:
+            self._handle = self._opened()
+        elif not self.log.exists():
+            return
+        self._read()
+
+    @property
+    def writing(self) -> bool:
+        """Whether judgements can be added."""
+        return self._handle is not None
+
+    def _opened(self) -> BinaryIO:
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            handle = self.log.open("ab")
+        except OSError as error:
+            raise ParameterError(
+                f"The judgements must be writable. Got {self.log}: {error.strerror or error}. Name another file with "
+                "--out."
+            ) from None
+        if not _locked(handle):
+            handle.close()
+            raise ParameterError(
+                f"Judgements must be open in one session at a time. Got {self.path}, which another session is adding "
+                "to. Close that one, or name another file with --out."
+            )
+        return handle
+
+    def _read(self) -> None:
+        raw = self.log.read_bytes()
+        whole, _, torn = raw.rpartition(b"\n")
+        if torn and self._handle is not None:
+            self._handle.truncate(len(raw) - len(torn))
+        for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
+            try:
+                self.entries.append(_judgement(json.loads(line)))
+            except (ValueError, TypeError, KeyError):
+                raise DataError(
+                    f"Every line of a log of judgements must be one judgement. Got {line[:80]!r} on line {number} of "
+                    f"{self.log}. Mend or delete that line."
+                ) from None
+
+    def add(self, query: tuple[str, str], document: tuple[str, str], grade: int | None, judge: str) -> Judgement:
+        """Add one judgement and force it to the disk.
+
+        Parameters
+        ----------
+        query, document : tuple of str
+            Id and text.
+        grade : int or None
+            0 to 9; None for skipped.
+        judge : str
+
+        Raises
+        ------
+        ParameterError
+            For another grade, or a book that was opened to read.
+        """
+        if grade is not None and (isinstance(grade, bool) or not isinstance(grade, int) or not 0 <= grade <= HIGHEST):
+            raise ParameterError(f"A grade must be an integer from 0 to {HIGHEST}. Got {grade!r}. Type one digit.")
+        if self._handle is None:
+            raise ParameterError(f"Judgements must be opened for writing. Got {self.path}, opened to read. Open again.")
+        made = Judgement(
+            query[0], document[0], grade, judge, datetime.now(UTC).isoformat(timespec="milliseconds"),
+            fingerprint(query[1]), fingerprint(document[1]),
+        )  # fmt: skip
+        # ASCII: an id with half a surrogate pair must not stop the saving.
+        self._handle.write(json.dumps(asdict(made)).encode("ascii") + b"\n")
+        self._handle.flush()
+        os.fsync(self._handle.fileno())
+        self.entries.append(made)
+        return made
+
+    def latest(self, queries: Mapping[str, str], documents: Mapping[str, str]) -> dict[tuple[str, str], Judgement]:
+        """Return the last judgement of each (query, document) whose texts are still those that were judged.
+
+        Parameters
+        ----------
+        queries, documents : mapping of str to str
+            Id to text, as they are now.
+        """
+        now = ({name: fingerprint(text) for name, text in texts.items()} for texts in (queries, documents))
+        asked, found = now
+        kept = (
+            entry
+            for entry in self.entries
+            if asked.get(entry.query) == entry.query_text and found.get(entry.document) == entry.document_text
+        )
+        out: dict[tuple[str, str], Judgement] = {}
+        for entry in kept:
+            out.pop((entry.query, entry.document), None)  # the newest stands last
+            out[entry.query, entry.document] = entry
+        return out
+
+    def write_qrels(self, judgements: Iterable[Judgement]) -> str | None:
+        """Write TREC qrels; return why not, where an id holds white space, which that format cannot."""
+        grades: dict[str, dict[str, int]] = {}
+        for each in judgements:
+            if each.grade is not None:
+                grades.setdefault(each.query, {})[each.document] = each.grade
+        try:
+            write_qrels(Qrels(grades, str(self.path)), self.path)
+        except DataError as error:
+            return f"The TREC file was not written, the log {self.log.name} holds everything: {error}"
+        return None
+
+    def close(self) -> None:
+        """Let others add."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+
+def _judgement(raw: Any) -> Judgement:
+    made = Judgement(**raw)
+    texts = (made.query, made.document, made.judge, made.time, made.query_text, made.document_text)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("every field but the grade is text")
+    if made.grade is not None and (type(made.grade) is not int or not 0 <= made.grade <= HIGHEST):
+        raise ValueError("no grade")
+    return made
+
+
+def _locked(handle: BinaryIO) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system: one line is still written at a time
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

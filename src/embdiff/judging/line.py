@@ -1,0 +1,206 @@
+"""A run and the judgements of it, opened together: the next question, the answer, the scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from embdiff import runs
+from embdiff.errors import ParameterError
+from embdiff.judging.book import Book, Judgement
+from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run
+from embdiff.judging.scoring import Verdict, score_judgements
+from embdiff.runs import Run
+
+VERSION = 1
+Pair = tuple[str, str]
+
+
+class Judging:
+    """Judgements under way. Use it in a ``with`` block, or call `close`.
+
+    Parameters
+    ----------
+    book : Book
+    pool : Pool
+    latest : dict of (str, str) to Judgement
+        (query, document) to what was answered before.
+    set_aside : int
+        Judgements in the file that are of other queries, documents or texts than those of this run.
+    seed : int
+    name : str
+        Of the run.
+    """
+
+    def __init__(
+        self, book: Book, pool: Pool, latest: dict[Pair, Judgement], set_aside: int, *, seed: int, name: str
+    ) -> None:
+        self.book, self.pool, self.set_aside = book, pool, set_aside
+        self._latest, self._seed, self._name = latest, seed, name
+        pooled = {(query.id, document) for query in pool.queries for document in query.documents}
+        self._trail: list[Pair] = [pair for pair in latest if pair in pooled]
+        self._again: Pair | None = None
+        self._note: str | None = None
+        if latest and book.writing:
+            self._write_qrels()  # a session that was killed may have left one out
+
+    def next(self) -> Question | None:
+        """Return the next question: the one gone back to, else the first that has no answer; None when all have."""
+        if self._again is not None:
+            return self.pool.question(*self._again)
+        for query in self.pool.queries[: self.pool.asked]:
+            for document in query.documents:
+                if (query.id, document) not in self._latest:
+                    return self.pool.question(query.id, document)
+        return None
+
+    def record(self, question: Question, grade: int | None, *, judge: str = "judge") -> None:
+        """Save an answer at once; a later one to the same question replaces it.
+
+        Parameters
+        ----------
+        question : Question
+        grade : int or None
+            0 (not relevant) to 9; None is "cannot say": the document is left out of all lists.
+        judge : str
+            Who says so.
+
+        Raises
+        ------
+        ParameterError
+            For another grade, or when the judgements were opened to read.
+        """
+        asked, found = (question.query, question.query_text), (question.document, question.document_text)
+        pair = (question.query, question.document)
+        made = self.book.add(asked, found, grade, judge)
+        self._latest.pop(pair, None)
+        self._latest[pair] = made
+        if pair in self._trail:
+            self._trail.remove(pair)
+        self._trail.append(pair)
+        self._again = None
+        self._write_qrels()
+
+    def _write_qrels(self) -> None:
+        self._note = self.book.write_qrels(self._latest.values())
+
+    def back(self) -> Question | None:
+        """Go back to the answer before, of this session or an earlier one; None when there is none.
+
+        What was said there (`said`) stays until another answer is recorded.
+        """
+        before = len(self._trail) if self._again is None else self._trail.index(self._again)
+        if before == 0:
+            return None
+        self._again = self._trail[before - 1]
+        return self.pool.question(*self._again)
+
+    def said(self, question: Question) -> Judgement | None:
+        """Return what was answered to a question."""
+        return self._latest.get((question.query, question.document))
+
+    def add_query(self, query: PooledQuery, texts: dict[str, str]) -> None:
+        """Ask about one more query, after the others (see `pooled_query`); ``texts`` holds those of its documents."""
+        self.pool = self.pool.with_query(query, texts)
+
+    @property
+    def answered(self) -> int:
+        """Questions with an answer."""
+        return len(self._latest)
+
+    def score(self) -> Verdict:
+        """Score the models by what was judged so far."""
+        grades = {pair: each.grade for pair, each in self._latest.items()}
+        return score_judgements(self.pool, grades, seed=self._seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state as JSON-able values."""
+        found = self.score().to_dict()
+        judges = list(dict.fromkeys(each.judge for each in self._latest.values()))
+        return {
+            "judging": VERSION,
+            "run": self._name,
+            "qrels": str(self.book.path),
+            "log": str(self.book.log),
+            "depth": self.pool.depth,
+            "order": self.pool.order,
+            "available": self.pool.available,
+            "judges": judges,
+            "set_aside": self.set_aside,
+            **found,
+            "notes": [*found["notes"], *([self._note] if self._note else [])],
+        }
+
+    def close(self) -> None:
+        """Let others add judgements."""
+        self.book.close()
+
+    def __enter__(self) -> Judging:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_judging(
+    run: Run | str | Path,
+    *,
+    out: str | Path | None = None,
+    queries: int = QUERIES,
+    depth: int | None = None,
+    order: str = "disputed",
+    seed: int = 0,
+    write: bool = True,
+) -> Judging:
+    """Open the judgements of a run, made so far or none yet.
+
+    Parameters
+    ----------
+    run : Run or path
+        A run folder, or its records (then ``out`` must be given).
+    out : path, optional
+        File of TREC qrels; the log stands beside it, with ``.jsonl`` added. By default beside the run folder, under
+        its name with ``.qrels`` added, as a repeated run replaces the folder.
+    queries, depth, order, seed
+        As for `pool_run`.
+    write : bool
+        Whether answers will be recorded.
+
+    Raises
+    ------
+    EmbdiffError
+        Its subclasses name what must hold, what was got and what to do.
+    """
+    records = run if isinstance(run, Run) else runs.read(Path(run))
+    path = default_path(run) if out is None else Path(out)
+    pool_run(records, queries=queries, depth=depth, seed=seed, order=order)  # refused before a file is made
+    book = Book(path, write=write)
+    try:
+        texts = (dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus))
+        latest = book.latest(*texts)
+        pool = pool_run(
+            records, queries=queries, depth=depth, seed=seed, order=order, also={query for query, _ in latest}
+        )
+        pairs = {(entry.query, entry.document) for entry in book.entries}
+        judging = Judging(book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name)
+    except BaseException:
+        book.close()
+        raise
+    return judging
+
+
+def default_path(run: Run | str | Path) -> Path:
+    """Return where the judgements of a run folder are kept: beside it.
+
+    Raises
+    ------
+    ParameterError
+        For a run without a folder.
+    """
+    if isinstance(run, Run):
+        raise ParameterError("Judgements must have a file. Got a run without a folder. Name a file with out=.")
+    folder = Path(run).resolve()
+    return folder.with_name(folder.name + ".qrels")

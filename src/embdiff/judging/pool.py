@@ -1,0 +1,243 @@
+"""What is asked about: the results of all models of a run, pooled, each once, in an order that tells nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from embdiff._registry import nearest
+from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.measures.disagreement import query_disagreement
+from embdiff.measures.inference import Doubles
+from embdiff.measures.overlap import overlap
+from embdiff.records import Answer, IntArray, Neighbors
+from embdiff.runs import Run
+from embdiff.search import compared_pairs
+
+Order = Literal["disputed", "random"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+QUERIES, DEPTH = 20, 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """One document of one query, and where it stands.
+
+    Parameters
+    ----------
+    query, document : str
+        Ids.
+    query_text, document_text : str
+    query_place, queries : int
+        Place of the query from 1, and how many are asked.
+    place, documents : int
+        Place of the document among those of its query, from 1, and how many there are.
+    """
+
+    query: str
+    document: str
+    query_text: str
+    document_text: str
+    query_place: int
+    queries: int
+    place: int
+    documents: int
+
+
+@dataclass(frozen=True)
+class PooledQuery:
+    """A query with what each model found.
+
+    Parameters
+    ----------
+    id, text : str
+    lists : mapping of str to tuple of str
+        Model to document ids, the first place first; the query's own row is left out.
+    documents : tuple of str
+        Every document of the lists, once, in the blind order.
+    disputed : float
+        Mean of 1 - overlap over the pairs of models, 0 to 1.
+    """
+
+    id: str
+    text: str
+    lists: Mapping[str, tuple[str, ...]]
+    documents: tuple[str, ...]
+    disputed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The queries to ask about.
+
+    Parameters
+    ----------
+    queries : tuple of PooledQuery
+        In the order in which they are asked; those after the first ``asked`` are only scored.
+    texts : mapping of str to str
+        Document id to text.
+    depth : int
+        Results of each list that were pooled.
+    asked : int
+    available : int
+        Queries that could be asked: all of the run.
+    order : {"disputed", "random"}
+    """
+
+    queries: tuple[PooledQuery, ...]
+    texts: Mapping[str, str]
+    depth: int
+    asked: int
+    available: int
+    order: Order
+
+    def with_query(self, query: PooledQuery, texts: Mapping[str, str]) -> Pool:
+        """Return the pool with one more query to ask, last; ``texts`` holds those of its documents.
+
+        Raises
+        ------
+        ParameterError
+            When the query is in the pool already.
+        """
+        if any(query.id == known.id for known in self.queries):
+            raise ParameterError(
+                f"A query of a pool must be new. Got the id {query.id!r}, which it holds. Give it another id."
+            )
+        queries = (*self.queries[: self.asked], query, *self.queries[self.asked :])
+        return replace(
+            self, queries=queries, texts={**self.texts, **texts}, asked=self.asked + 1, available=self.available + 1
+        )
+
+    def question(self, query: str, document: str) -> Question:
+        """Return the question about a document of a query, by their ids."""
+        place, pooled = next((i, each) for i, each in enumerate(self.queries, start=1) if each.id == query)
+        return Question(
+            query, document, pooled.text, self.texts[document], place, self.asked,
+            pooled.documents.index(document) + 1, len(pooled.documents),
+        )  # fmt: skip
+
+
+def pooled_query(
+    name: str, text: str, lists: Mapping[str, Sequence[str]], *, seed: int, disputed: float = 0.0
+) -> PooledQuery:
+    """Pool the lists of one query.
+
+    The order is that of a hash of seed, query and document: it depends neither on who found a document, nor at which
+    place, nor on what else was found.
+    """
+    documents = {document for found in lists.values() for document in found}
+    blind = sorted(documents, key=lambda document: _shuffled(seed, name, document))
+    return PooledQuery(name, text, {model: tuple(found) for model, found in lists.items()}, tuple(blind), disputed)
+
+
+def pool_run(
+    run: Run,
+    *,
+    queries: int = QUERIES,
+    depth: int | None = None,
+    seed: int = 0,
+    order: str = "disputed",
+    also: Collection[str] = (),
+) -> Pool:
+    """Pool the results of all models of a run.
+
+    Parameters
+    ----------
+    run : Run
+    queries : int
+        How many to ask about, at least 1.
+    depth : int, optional
+        Results of each model that are pooled; by default 5, or k of the run if that is smaller.
+    seed : int
+        Of the blind order of the documents, and of the order of queries that are disputed alike.
+    order : {"disputed", "random"}
+        Most disputed first, or a random sample of the queries of the run.
+    also : collection of str
+        Ids of queries to keep in the pool although they are not among the first: those judged before.
+
+    Raises
+    ------
+    ParameterError
+        When a number is out of range, or there is nothing to judge.
+    UnknownNameError
+        For another order.
+    """
+    depth = _checked(run, queries, depth, seed)
+    if order not in ORDERS:
+        raise UnknownNameError(f"An order must be one of {', '.join(ORDERS)}. Got {order!r}. {nearest(order, ORDERS)}")
+    systems = {_system(run, answer): _without_self(answer, depth) for answer in run.answers}
+    disputed = _disputed(run, systems)
+    first = -disputed if order == "disputed" else np.zeros(len(disputed))
+    ids = run.queries.ids
+    there = np.flatnonzero(np.any([rows[:, 0] >= 0 for rows in systems.values()], axis=0))
+    ranked = sorted(there.tolist(), key=lambda row: (first[row], _shuffled(seed, ids[row])))
+    if not ranked:
+        raise DataError("A run to judge must have results besides the queries themselves. Got none. Raise k.")
+    asked = min(queries, len(ranked))
+    chosen = [*ranked[:asked], *(row for row in ranked[asked:] if ids[row] in also)]
+    pooled = tuple(
+        pooled_query(
+            ids[row],
+            run.queries.items[row],
+            {name: [run.corpus.ids[found] for found in rows[row] if found >= 0] for name, rows in systems.items()},
+            seed=seed,
+            disputed=float(disputed[row]),
+        )
+        for row in chosen
+    )
+    row_of = {name: row for row, name in enumerate(run.corpus.ids)}
+    texts = {name: run.corpus.items[row_of[name]] for query in pooled for name in query.documents}
+    known: Order = "random" if order == "random" else "disputed"
+    return Pool(pooled, texts, depth, asked, len(ranked), known)
+
+
+def _checked(run: Run, queries: int, depth: int | None, seed: int) -> int:
+    k = run.config.k
+    if queries < 1:
+        raise ParameterError(f"The number of queries to judge must be at least 1. Got {queries}. Write --queries 20.")
+    if seed < 0:
+        raise ParameterError(f"A seed must be an integer from 0. Got {seed}. Write --seed 0.")
+    if depth is None:
+        return min(DEPTH, k)
+    if not 1 <= depth <= k:
+        raise ParameterError(
+            f"The depth to judge must be between 1 and {k}, the results per query of this run. Got {depth}. "
+            "Lower --depth, or compare with a larger k."
+        )
+    return depth
+
+
+def _system(run: Run, answer: Answer) -> str:
+    crossed = bool(run.config.query_models)
+    return f"{answer.model} (asked with {answer.query_model})" if crossed else answer.model
+
+
+def _without_self(answer: Answer, depth: int) -> IntArray:
+    """Return the first places of each list, the query's own row left out and the others moved up; (q, depth)."""
+    gone = answer.is_self | (answer.returned.rows < 0)
+    order = np.argsort(gone, axis=1, kind="stable")[:, :depth]
+    rows = np.take_along_axis(answer.returned.rows, order, axis=1)
+    return np.where(np.take_along_axis(gone, order, axis=1), -1, rows)
+
+
+def _disputed(run: Run, systems: Mapping[str, IntArray]) -> Doubles:
+    """Return the mean of 1 - overlap over the pairs compared, per query; 0 where there is none; (q,)."""
+    pairs = [
+        (_neighbors(systems[_system(run, a)]), _neighbors(systems[_system(run, b)]))
+        for a, b in compared_pairs(run.answers)
+    ]
+    if not pairs:
+        return np.zeros(len(run.queries))
+    return np.nan_to_num(query_disagreement(pairs, overlap), nan=0.0)
+
+
+def _neighbors(rows: IntArray) -> Neighbors:
+    return Neighbors(rows, np.zeros(rows.shape, dtype=np.float32), "cosine")
+
+
+def _shuffled(seed: int, *names: str) -> bytes:
+    return hashlib.sha256("\0".join((str(seed), *names)).encode("utf-8", "surrogatepass")).digest()

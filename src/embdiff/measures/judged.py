@@ -151,9 +151,23 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
     grades = np.zeros(rows.shape, dtype=np.int64)
     if keys.size and rows.size:
         asked = np.arange(len(rows), dtype=np.int64)[:, None] * stride + rows
-        place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-        grades = np.where((keys[place] == asked) & (rows >= 0), values[place], 0)
+        likely = np.flatnonzero(_may_be(keys, asked) & (rows >= 0))
+        some = asked.reshape(-1)[likely]
+        place = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
+        grades.reshape(-1)[likely] = np.where(keys[place] == some, values[place], 0)
     return Graded(grades, judged, level)
+
+
+def _may_be(keys: IntArray, asked: IntArray) -> npt.NDArray[np.bool_]:
+    """Return where a number can be among the keys: few documents of a list are judged, and the others are sorted out.
+
+    One bit of a table for the last digits of each key; a number that shares them with a key is looked up in vain.
+    """
+    size = 1 << min(22, max(10, (16 * len(keys)).bit_length()))
+    table = np.zeros(size, dtype=bool)
+    table[keys & (size - 1)] = True
+    found: npt.NDArray[np.bool_] = table[asked & (size - 1)]
+    return found
 
 
 def trec_order(rows: IntArray, scores: FloatArray | Doubles, name_rank: IntArray) -> IntArray:
@@ -176,13 +190,20 @@ def trec_order(rows: IntArray, scores: FloatArray | Doubles, name_rank: IntArray
     if rows.size == 0:
         return rows
     there = rows >= 0
-    if np.isnan(scores[there]).any():
+    if (np.isnan(scores) & there).any():
         raise ParameterError("Scores of a run must be numbers. Got NaN. Leave those documents out, or mend the scores.")
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, as it does in trec_eval
-        first = np.where(there, -scores.astype(np.float32), np.inf)
+        narrow = scores.astype(np.float32)
+    falling = (narrow[:, :-1] > narrow[:, 1:]) & there[:, :-1]
+    mixed = np.flatnonzero(~(falling | ~there[:, 1:]).all(axis=1))
+    if not mixed.size:  # as models hand them over: nothing is tied, nothing to be sorted
+        return rows
+    rows, there, out = rows[mixed], there[mixed], rows.copy()
+    first = np.where(there, -narrow[mixed], np.inf)
     second = np.where(there, -name_rank[np.maximum(rows, 0)], 1)
     order = np.lexsort((second, first, ~there), axis=-1)
-    return np.take_along_axis(rows, order, axis=1)
+    out[mixed] = np.take_along_axis(rows, order, axis=1)
+    return out
 
 
 def name_ranks(ids: Sequence[str]) -> IntArray:

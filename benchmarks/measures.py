@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from benchmarks.report import Figure
 from embdiff import exact
+from embdiff._progress import silent
 from embdiff.measures.cka import cka
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
 from embdiff.measures.overlap import overlap
@@ -164,7 +165,8 @@ def list_comparison(queries: int = 100_000, k: int = 100, rows: int = 100_000, b
     rng = np.random.default_rng(1)
     vectors = rng.standard_normal((rows, 384), dtype=np.float32)
     block = min(block, rows)
-    searches = [seconds(lambda: exact.search(vectors[:block], vectors, k, "ip"))[1] for _ in range(3)]
+    with silent():
+        searches = [seconds(lambda: exact.search(vectors[:block], vectors, k, "ip"))[1] for _ in range(3)]
     one, two = lists(queries, k, rows)
     compared = [seconds(lambda: (overlap(one, two), rbo(one, two)))[1] for _ in range(3)]
     whole = [2 * each * queries / block for each in searches]

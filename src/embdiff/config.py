@@ -18,6 +18,9 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import Metric
 
 MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code")
+# Of collections that others made, read in the place of a model.
+COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
+_DATABASES = ("milvus", "http", "https")
 _MAY_BE_EMPTY = ("prompt", "query_prompt")  # an empty prompt switches a model's own one off
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
@@ -40,7 +43,8 @@ class ModelSpec:
     name : str
         What the kind makes of it: a hub name, a folder, a dimension; "" for kinds without one.
     options : mapping of str to str
-        Keys of `MODEL_KEYS`; values may be percent-encoded in the text form.
+        Keys of `MODEL_KEYS`, or of `COLLECTION_KEYS` for a collection (``milvus:FILE#NAME``); values may be
+        percent-encoded in the text form.
     """
 
     kind: str
@@ -56,6 +60,7 @@ class ModelSpec:
         ParameterError
             When the text is no spec, or an option is unknown, empty or given twice.
         """
+        _refuse_secrets(text)
         head, _, tail = text.partition("?")  # the tail is kept to the last blank: prompts often end in one
         kind, _, name = head.strip().partition(":")
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
@@ -66,10 +71,11 @@ class ModelSpec:
         options: dict[str, str] = {}
         for part in filter(None, tail.split("&")):
             key, equals, value = part.partition("=")
-            if key not in MODEL_KEYS:
+            known = COLLECTION_KEYS if kind in _DATABASES and "#" in name else MODEL_KEYS
+            if key not in known:
                 raise UnknownNameError(
-                    f"An option of a model must be one of {', '.join(MODEL_KEYS)}. "
-                    f"Got {key!r} in {text!r}. {nearest(key, MODEL_KEYS)}"
+                    f"An option of a model must be one of {', '.join(known)}. "
+                    f"Got {key!r} in {text!r}. {nearest(key, known)}"
                 )
             if not equals or (not value and key not in _MAY_BE_EMPTY) or key in options:
                 raise ParameterError(
@@ -83,6 +89,15 @@ class ModelSpec:
         head = f"{self.kind}:{self.name}" if self.name else self.kind
         tail = "&".join(f"{key}={quote(value, safe='/:,. ')}" for key, value in self.options.items())
         return f"{head}?{tail}" if tail else head
+
+
+def _refuse_secrets(text: str) -> None:
+    """Refuse a server's address with a token or a password: models are written into run folders."""
+    if re.match(r"https?:", text) and re.search(r"//[^/?#]*@|[?&]token=", text):
+        raise ParameterError(
+            "A collection on a server must be written without token or password: the text is kept with the run. Got "
+            "one with a secret. Leave it out and set EMBDIFF_STORE_TOKEN."
+        )
 
 
 # name → {parameter: (default, lowest, highest)}; the bounds are those Milvus documents for each index.

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
-from embdiff.stores.base import CollectionSpec, Store
+from embdiff.stores.base import CollectionSpec, Searched
 
 WARM_CALLS = 5
 WARM_QUERIES = 100
@@ -110,7 +110,7 @@ class Searcher:
 
     Parameters
     ----------
-    store : Store
+    store : Searched
         Where the collection lives.
     spec : CollectionSpec
         Which collection, with which metric and index.
@@ -118,7 +118,7 @@ class Searcher:
         The vectors in it, for the exact answer.
     """
 
-    def __init__(self, store: Store, spec: CollectionSpec, vectors: FloatArray) -> None:
+    def __init__(self, store: Searched, spec: CollectionSpec, vectors: FloatArray) -> None:
         self._store, self._spec = store, spec
         self._index = exact.Index(vectors, spec.metric)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +46,8 @@ def compare_command(
         str | None, typer.Option(help="flat (default), 'ivf_flat(nlist=4,nprobe=2)', 'hnsw(M=16,ef=64)'...")
     ] = None,
     store: Annotated[
-        str | None, typer.Option(help="milvus:FILE, http://HOST:PORT or memory:. Default: a file in the run folder.")
+        str | None,
+        typer.Option(help="milvus:FILE, lancedb:DIR, http://HOST:PORT or memory:. Default: a file in the run folder."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.", show_default=False)] = None,
     expected: Annotated[str | None, typer.Option(help="Expected results: csv or tsv, query_id,id[,grade].")] = None,
@@ -121,4 +123,5 @@ def _default_folder(data: str, given: dict[str, Any]) -> Path:
     """Return a folder name that is the same for the same data file and settings."""
     settings = sorted((key, value) for key, value in given.items() if value is not None)
     text = repr((str(Path(data).resolve()), settings))
-    return Path(RUNS_FOLDER) / f"{Path(data).stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    stem = re.sub(r"[?#&=:/\\]+", "-", Path(data).stem if "#" not in data else data.partition("?")[0])
+    return Path(RUNS_FOLDER) / f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

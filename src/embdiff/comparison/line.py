@@ -11,6 +11,7 @@ from typing import Any
 
 from embdiff import _files, runs
 from embdiff.comparison.every_row import EveryRow
+from embdiff.comparison.existing import opened_collections
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
@@ -75,7 +76,7 @@ def compare(
     index : str, optional
         ``flat`` (default), ``ivf_flat(nlist=4,nprobe=2)``, ``hnsw(M=16,ef=64)``...
     store : str, optional
-        ``memory:``, ``milvus:FILE``, ``http://HOST:PORT``. Default: Milvus Lite in the run folder.
+        ``memory:``, ``milvus:FILE``, ``lancedb:DIR``, ``http://HOST:PORT``. Default: Milvus Lite in the run folder.
     groups : sequence of str, optional
         A group for each row; enables the mixing matrix and the group test.
     expected : path, mapping or list of tuples, optional
@@ -127,7 +128,7 @@ def compare(
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
     vectors = VectorCache.at(config.cache)
-    with _workplace(config, inputs, out) as (folder, opened):
+    with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
         encoded = encode_all(config, inputs, objects, vectors)
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
         inputs, encoded, pilot = sized(config, inputs, encoded, placed)

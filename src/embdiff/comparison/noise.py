@@ -95,7 +95,9 @@ def noise_scores(
     _float16(floor, encoded, found)
     for pair, here in found.items():
         again = encoded[pair[0]].again
-        assert again is not None
+        if again is None:
+            floor.undefined(NOISE_BATCH, pair, "undefined: the vectors were read from a collection, not encoded")
+            continue
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
         lists = placed[pair[1]].searcher.nearest(again.vectors[kept], config.k, floor.own(rows))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.comparison.existing import Existing, corpus_of, is_reference
 from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, IndexSpec, RunConfig, check_metric, worst_case_queries
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
 from embdiff.encoders import PRESETS, named_models
@@ -93,8 +94,10 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     asked = wanted.pop("query_models", ())
     if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
         asked = models
-    names, objects = named_models(models)
-    query_names, objects = named_models(asked, what="query model", known=objects)
+    collections = {text: Existing(text) for text in (*models, *asked) if is_reference(text)}
+    names, objects = named_models(models, besides=collections)
+    query_names, objects = named_models(asked, what="query model", besides=collections, known=objects)
+    objects.update(collections)
     settings = {
         **{key: value for key, value in wanted.items() if key not in ("groups", "queries", "expected")},
         "data": str(data) if isinstance(data, (str, Path)) else None,
@@ -114,7 +117,10 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
 def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:
     """Read corpus, queries and expected results, and check that k and the index fit them."""
     columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column")}
-    corpus = read_corpus(data, **columns, groups=groups, empty=config.empty)
+    if is_reference(data):
+        corpus = corpus_of(data, config.empty, [name for name, value in columns.items() if value is not None])
+    else:
+        corpus = read_corpus(data, **columns, groups=groups, empty=config.empty)
     if len(corpus) < 2:
         raise ParameterError(
             f"A corpus must have at least two rows, so that one can be another's neighbour. Got {len(corpus)} in "

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric
 from embdiff.encoders import Encoder, load_named
@@ -34,6 +35,7 @@ class Encoded:
     tally: Tally
     about: dict[str, Any]
     again: Again | None = None
+    existing: Existing | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,14 @@ class Placed:
 def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], cache: VectorCache) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next."""
     encoded: dict[str, Encoded] = {}
-    for name in dict.fromkeys((*config.models, *config.query_models)):
+    names = dict.fromkeys((*config.models, *config.query_models))
+    read = {name: _read(objects[name], config, inputs) for name in names if isinstance(objects.get(name), Existing)}
+    for name in names:
+        if name in read:
+            if config.query_models:
+                _check_dimensions(name, read[name].stamp.dim, encoded)
+            encoded[name] = read[name]
+            continue
         start, tally = time.perf_counter(), Tally()
         encoder = load_named(name, objects)
         encoder.fit(inputs.corpus.items, inputs.corpus.digest())
@@ -71,6 +80,18 @@ def _again(encoder: Encoder, inputs: Inputs, seed: int) -> Again:
     """Encode some queries once more, one by one: what another batch size changes is not the model's doing."""
     rows = drawn(len(inputs.queries), BATCH, seed=seed)
     return Again(rows, encoder.encode_singly([inputs.queries.items[row] for row in rows], role="query"))
+
+
+def _read(existing: Existing, config: RunConfig, inputs: Inputs) -> Encoded:
+    """Take the vectors of a collection that others made; before anything is encoded, for what may be refused."""
+    start, tally = time.perf_counter(), Tally()
+    existing.check_metric(config.metric)
+    documents = existing.documents(inputs.corpus)
+    loaded = time.perf_counter()
+    asks = existing.text in (config.query_models or config.models)
+    vectors = existing.queries(documents, inputs.query_rows, inputs.queries.items) if asks else None
+    seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
+    return Encoded(existing.text, existing.stamp(documents), documents, vectors, seconds, tally, {}, existing=existing)
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:
@@ -101,6 +122,9 @@ def place_all(
 def _place(store: Store, config: RunConfig, inputs: Inputs, encoded: Encoded, label: str) -> Placed:
     assert encoded.documents is not None
     space = Space(encoded.model, inputs.corpus.ids, encoded.documents, encoded.stamp)
+    if encoded.existing is not None:
+        spec, searcher = encoded.existing.placed(space)
+        return Placed(spec, Placement(True, ()), searcher)
     spec = CollectionSpec(
         name=collection_name(label, encoded.model, encoded.stamp.fingerprint()),
         dim=space.dim,

@@ -19,7 +19,17 @@ from embdiff.records import Corpus, FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores._fields import Cut, fit
 from embdiff.stores._names import collection_name
 
-__all__ = ["Batch", "CollectionSpec", "Cut", "Placement", "Store", "check_vectors", "collection_name", "place"]
+__all__ = [
+    "Batch",
+    "CollectionSpec",
+    "Cut",
+    "Placement",
+    "Searched",
+    "Store",
+    "check_vectors",
+    "collection_name",
+    "place",
+]
 
 STAMP_SCHEMA = 1
 _ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
@@ -106,6 +116,13 @@ class Batch:
             self.groups + other.groups,
             np.concatenate([self.vectors, other.vectors]),
         )
+
+
+class Searched(Protocol):
+    """What can be searched: a store, or a single collection that others made."""
+
+    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
+        """Return the k nearest rows of each query; see `Store.search`."""
 
 
 class Store(Protocol):

@@ -33,10 +33,11 @@ from embdiff.stores._lists import Lists, settled, to_arrays
 from embdiff.stores._lite import close_lite, file_of, open_lite, without_clustering_warning
 from embdiff.stores._reasons import grpc_code, reason, too_large
 from embdiff.stores.base import Batch, CollectionSpec, check_vectors
+from embdiff.stores.theirs import Fields, TheirCollection
 
 # pymilvus prints a traceback of every error that it also raises.
-for _name in ("pymilvus.decorators", "pymilvus.client.connection_manager", "pymilvus.client.grpc_handler"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+for _name in ("decorators", "client.connection_manager", "client.grpc_handler", "client.iterator.query_iterator"):
+    logging.getLogger(f"pymilvus.{_name}").setLevel(logging.CRITICAL)
 
 _PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties
 _FIELD_BYTES = 65_535  # the longest VARCHAR of Milvus
@@ -140,6 +141,10 @@ class MilvusStore:
             np.array([record["vector"] for record in found], dtype=np.float32).reshape(len(found), dim),
         )
 
+    def theirs(self, name: str, fields: Fields) -> TheirCollection:
+        """Return a collection that embdiff need not have made, to be read and searched as it is."""
+        return TheirCollection(self._call, self.uri, name, fields)
+
     def rows_there(self, name: str) -> int | None:
         """Return m when exactly the rows 0..m-1 are there: by their count, and by every key."""
         count, what = self.count(name), f"read the keys of {name}"
@@ -216,6 +221,8 @@ class MilvusStore:
     def build(self, spec: CollectionSpec) -> None:
         """Flush, wait until every row is indexed, and stamp the collection as complete."""
         what = f"build the index of {spec.name}"
+        if self._is_lite:  # what was read in between is loaded: see create
+            self._call(what, lambda client: client.release_collection(spec.name, timeout=_CALL))
         # What is not flushed is always searched by brute force, whatever the index.
         self._call(what, lambda client: client.flush(spec.name, timeout=_WORK))
         end = time.monotonic() + _WORK

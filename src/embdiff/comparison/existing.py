@@ -1,0 +1,217 @@
+"""A collection that others made, as one side of a comparison: its vectors are there already, nothing is encoded.
+
+Written ``milvus:FILE#COLLECTION?vector=...&id=...&text=...`` or ``http://HOST:PORT#COLLECTION?...``. The collection is
+read and searched, never written to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from embdiff.config import ModelSpec, check_metric
+from embdiff.encoders import load_named
+from embdiff.errors import DataError, ParameterError, StoreError
+from embdiff.records import Corpus, FloatArray, Space, Stamp
+from embdiff.search import Searcher
+from embdiff.stores import get_store
+from embdiff.stores.base import CollectionSpec, check_vectors
+from embdiff.stores.theirs import Fields, TheirCollection, TheirRows
+
+_FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION"
+
+
+def is_reference(text: Any) -> bool:
+    """Return whether a text names a collection in a store, and neither a model nor a file."""
+    return isinstance(text, str) and re.match(r"(milvus|https?|lancedb|memory):[^?]*#", text) is not None
+
+
+def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:
+    """Return the rows of a collection as a corpus.
+
+    Parameters
+    ----------
+    text : str
+        As `Existing` takes it, with ``text=FIELD``.
+    empty : {"refuse", "keep", "drop"}
+        Rows without text can be kept only: the collection has a vector for each.
+    columns : sequence of str
+        Options for columns that were given; they belong into the text.
+
+    Raises
+    ------
+    ParameterError
+        When options do not fit.
+    DataError
+        When rows have no text.
+    """
+    if columns:
+        raise ParameterError(
+            f"Fields of a collection must be named in its text. Got {', '.join(columns)} with {text}. Write "
+            "?text=FIELD&id=FIELD&group=FIELD."
+        )
+    with Existing(text) as existing:
+        corpus = existing.corpus()
+    blank = [name for name, item in zip(corpus.ids, corpus.items, strict=True) if not item.strip()]
+    if blank and empty != "keep":
+        raise DataError(
+            f"Rows of a collection must have texts. Got {len(blank):,} without, for example {blank[0]!r}, in {text}. "
+            "Keep them with --empty keep (empty='keep')."
+        )
+    return corpus
+
+
+class Existing:
+    """A collection of others, opened to be read.
+
+    Parameters
+    ----------
+    text : str
+        ``STORE#COLLECTION?vector=FIELD&id=FIELD&text=FIELD&group=FIELD&encoder=MODEL&db=NAME``. ``vector`` may be left
+        out when there is one field of vectors; ``id`` is the primary key by default; ``encoder`` is the model that
+        encodes queries which are no rows.
+
+    Raises
+    ------
+    ParameterError
+        When the text is malformed or holds a secret.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        spec = ModelSpec.parse(text)
+        place, _, self.collection = spec.name.partition("#")
+        if spec.kind not in ("milvus", "http", "https") or not self.collection or not place:
+            raise ParameterError(f"A collection of others must be written {_FORM}. Got {text!r}. Mend the text.")
+        self.options = spec.options
+        self._file = Path(place) if spec.kind == "milvus" else None
+        self._uri = f"{spec.kind}:{place}" + (f"?db={self.options['db']}" if "db" in self.options else "")
+        self._stack = ExitStack()
+        self._theirs: TheirCollection | None = None
+        self._read: TheirRows | None = None
+
+    def __enter__(self) -> Self:
+        if self._file is not None and not self._file.expanduser().exists():
+            raise StoreError(f"The store of a collection to read must exist. Got {self._file}. Check the path.")
+        store: Any = self._stack.enter_context(get_store(self._uri))
+        self._theirs = store.theirs(
+            self.collection, Fields(*(self.options.get(key, "") for key in ("vector", "id", "text", "group")))
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        self._theirs = self._read = None
+
+    def corpus(self) -> Corpus:
+        """Return the rows as a corpus; the text field must be named.
+
+        Raises
+        ------
+        ParameterError
+            When it is not.
+        """
+        if "text" not in self.options:
+            raise ParameterError(
+                f"A corpus taken from a collection must name its field of texts. Got {self.text}. Add ?text=FIELD."
+            )
+        rows = self._rows()
+        return Corpus(rows.texts, rows.ids, rows.groups or None, source=self.text, ids_given=True)
+
+    def documents(self, corpus: Corpus) -> FloatArray:
+        """Return the vector of each row of the corpus, float32 (n, d), joined by id.
+
+        Raises
+        ------
+        DataError
+            When the two do not hold the same ids.
+        """
+        rows, theirs = self._rows(), self._open()
+        position = {name: row for row, name in enumerate(rows.ids)}
+        missing = [name for name in corpus.ids if name not in position]
+        extra = sorted(set(position).difference(corpus.ids))
+        for what, names in (("lacks", missing), ("has besides", extra)):
+            if names:
+                raise DataError(
+                    f"A collection and the corpus must hold the same ids. Got {len(rows.ids):,} in {self.text} and "
+                    f"{len(corpus):,} in {corpus.source}; the collection {what} {len(names):,}, for example "
+                    f"{', '.join(map(repr, names[:3]))}. Name the field of ids with id=, the column with --id-column, "
+                    "or take the corpus from the collection."
+                )
+        order = np.array([position[name] for name in corpus.ids], dtype=np.int64)
+        theirs.join({rows.keys[place]: row for row, place in enumerate(order)})
+        return np.ascontiguousarray(rows.vectors[order])
+
+    def stamp(self, documents: FloatArray) -> Stamp:
+        """Return the provenance: which collection, and a hash of the vectors."""
+        digest = hashlib.sha256(documents.tobytes()).hexdigest()
+        return Stamp(f"{self._open().uri}#{self.collection}", digest, int(documents.shape[1]))
+
+    def queries(self, documents: FloatArray, rows: tuple[int, ...] | None, texts: tuple[str, ...]) -> FloatArray:
+        """Return the query vectors: the rows' own, or those of the model named with ``encoder=``.
+
+        Raises
+        ------
+        ParameterError
+            When queries are no rows and no encoder is named, or its dimension is another one.
+        """
+        if rows is not None:
+            return np.ascontiguousarray(documents[list(rows)])
+        if "encoder" not in self.options:
+            raise ParameterError(
+                f"Queries that are no rows of the corpus need a model that encodes them. Got none for {self.text}. Add "
+                "encoder=MODEL, the one that made the vectors."
+            )
+        encoder = load_named(self.options["encoder"], {})
+        if encoder.stamp.dim != documents.shape[1]:
+            raise ParameterError(
+                f"The encoder of a collection must have its dimension, {documents.shape[1]}. Got {encoder.stamp.dim} "
+                f"from {self.options['encoder']}. Name the model that made the vectors."
+            )
+        return encoder.encode(texts, role="query")
+
+    def check_metric(self, metric: str) -> None:
+        """Refuse a run with another metric than the collection's."""
+        theirs = self._open()
+        if theirs.metric != check_metric(metric):
+            raise ParameterError(
+                f"The metric of a comparison must be that of the collections it reads. Got {metric} for the run and "
+                f"{theirs.metric} in {self.text}. Add --metric {theirs.metric}."
+            )
+
+    def placed(self, space: Space) -> tuple[CollectionSpec, Searcher]:
+        """Return the collection as it is, ready to be asked."""
+        theirs = self._open()
+        stamp: Mapping[str, Any] = {**space.stamp.to_dict(), "normalized": space.normalized}
+        rows = len(space.ids)
+        spec = CollectionSpec(self.collection, space.dim, theirs.metric, theirs.index, rows, stamp)
+        check_vectors(space.vectors, spec, [f"row {row} (id {name!r})" for row, name in enumerate(space.ids)])
+        return spec, Searcher(theirs, spec, space.vectors)
+
+    def _open(self) -> TheirCollection:
+        assert self._theirs is not None
+        return self._theirs
+
+    def _rows(self) -> TheirRows:
+        if self._read is None:
+            self._read = self._open().read()
+        return self._read
+
+
+@contextmanager
+def opened_collections(objects: Mapping[str, Any]) -> Iterator[None]:
+    """Open every collection of others among the objects of a run."""
+    with ExitStack() as stack:
+        for one in objects.values():
+            if isinstance(one, Existing):
+                stack.enter_context(one)
+        yield

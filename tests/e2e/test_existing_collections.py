@@ -53,7 +53,8 @@ def state(client: Any) -> str:
     described = client.describe_collection(NAME)
     rows = client.query(NAME, filter="pk >= 0", output_fields=["*"], consistency_level="Strong")
     indexes = [client.describe_index(NAME, name) for name in client.list_indexes(NAME)]
-    told = [described, sorted(map(str, rows)), indexes, sorted(client.list_collections())]
+    records = sorted(json.dumps(row, sort_keys=True, default=float) for row in rows)  # fields come in any order
+    told = [described, records, indexes, sorted(client.list_collections())]
     return json.dumps(told, default=str, sort_keys=True)
 
 

@@ -12,10 +12,14 @@ export function amount(value: number): string {
   return hex(mixed(Math.min(1, Math.max(0, value))));
 }
 
-/** Black or white, whichever reads on the colour of `amount(value)`. */
+/** Black or white, whichever contrasts more with the colour of `amount(value)` (relative luminance of WCAG 2). */
 export function inkOn(value: number): string {
-  const [r, g, b] = mixed(Math.min(1, Math.max(0, value)));
-  return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#000" : "#fff";
+  const [r, g, b] = mixed(Math.min(1, Math.max(0, value))).map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
 }
 
 export const AMOUNTS = Array.from({ length: 32 }, (_, step) => amount(step / 31));

@@ -47,7 +47,8 @@ _MOVE = """async ([x, y]) => {
   const line = document.querySelector('.hover-line'), before = line.textContent;
   const start = performance.now();
   const told = new Promise((done) => {
-    const watch = new MutationObserver(() => { watch.disconnect(); requestAnimationFrame(() => done(performance.now() - start)); });
+    const drawn = () => done(performance.now() - start);
+    const watch = new MutationObserver(() => { watch.disconnect(); requestAnimationFrame(drawn); });
     watch.observe(line, {childList: true, characterData: true, subtree: true});
     setTimeout(() => { watch.disconnect(); done(null); }, 1000);
   });

@@ -195,3 +195,11 @@ def test_the_text_form_round_trips_and_holds_no_secret() -> None:
         with pytest.raises(ParameterError, match=r"without token or password.*set EMBDIFF_STORE_TOKEN") as raised:
             ed.compare("sample", models=[secret])
         assert "hush" not in str(raised.value)
+
+
+@pytest.mark.parametrize("store", ["milvus:run/a.db", "lancedb:run/vectors"])
+def test_a_store_inside_the_run_folder_is_refused(store: str) -> None:
+    with pytest.raises(
+        ParameterError, match=rf"must lie outside the run folder, which is replaced\. Got {store} in run"
+    ):
+        ed.compare("sample", models=["toy:4"], store=store, out="run")

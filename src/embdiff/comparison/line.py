@@ -195,7 +195,7 @@ def _refuse_store_inside(store: str, folder: Path) -> None:
     """Refuse a database named by hand inside the run folder: that folder is replaced as a whole."""
     kind, _, path = store.partition(":")
     target = Path(path).resolve()
-    if kind == "milvus" and folder in (target, *target.parents):
+    if kind in ("milvus", "lancedb") and folder in (target, *target.parents):
         raise ParameterError(
             f"A database named with --store must lie outside the run folder, which is replaced. Got {store} in "
             f"{folder.name}. Put it beside the folder, or leave --store out."

@@ -63,7 +63,8 @@ def measures() -> str:
     from embdiff.measures import list_measures
 
     parts = [MADE + "# Measures\n\nEvery score comes with n, a 95 % interval and its chance level. "
-             "Measures without labels say how models differ, not which one to prefer.\n"]  # fmt: skip
+             "Measures without labels say how models differ, not which one to prefer. "
+             "How often the intervals hold the true value, measure by measure: [calibration.md](calibration.md).\n"]  # fmt: skip
     for measure in list_measures():
         symmetric = "yes" if measure.symmetric else "no"
         parts.append(

@@ -34,61 +34,92 @@ SIZES = (50, 200, 1_000)
 REPETITIONS, TESTS = 2_000, 10_000
 PIECES = 20  # each of a share of the repetitions of everything: a run cut off has some of all
 CACHE = Path(".calibration")
+_TESTS = CACHE / "nulls.json"
 
 
-def _kept(family: Family, n: int, piece: int) -> dict[str, np.ndarray]:
-    path = CACHE / f"{family.name.replace(' ', '_')}-{n}-{piece}.npz"
-    if not path.exists():
-        start, count = time.perf_counter(), REPETITIONS // PIECES
-        drawn = simulate(family, n, count, first=piece * count)
-        np.savez(path, **drawn)
-        print(f"{family.name}, n = {n}, piece {piece + 1}: {time.perf_counter() - start:.0f} s", flush=True)
-    with np.load(path) as stored:
-        return {name: stored[name] for name in stored.files}
+def _path(family: Family, n: int, piece: int) -> Path:
+    return CACHE / f"{family.name.replace(' ', '_')}-{n}-{piece}.npz"
 
 
-def _rejected(name: str, piece: int) -> int:
-    path = CACHE / "nulls.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    key = f"{name}: {piece}"
+def _simulate(family: Family, n: int, piece: int) -> None:
+    if _path(family, n, piece).exists():
+        return
+    start, count = time.perf_counter(), REPETITIONS // PIECES
+    np.savez(_path(family, n, piece), **simulate(family, n, count, first=piece * count))
+    print(f"{family.name}, n = {n}, piece {piece + 1}: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _kept(family: Family, n: int) -> dict[str, np.ndarray]:
+    """Return the values of all pieces that are there."""
+    parts = []
+    for path in filter(Path.exists, (_path(family, n, piece) for piece in range(PIECES))):
+        with np.load(path) as stored:
+            parts.append({name: stored[name] for name in stored.files})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+
+
+def _truth(family: Family, n: int) -> dict[str, float | None]:
+    path, key = CACHE / "truth.json", f"{family.name}: {n}"
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if key not in known:
-        start, count = time.perf_counter(), TESTS // PIECES
-        # The test of absence reports its progress; ten thousand reports help nobody.
-        with contextlib.redirect_stderr(io.StringIO()):
-            known[key] = nulls.rejections(nulls.NULLS[name], count, first=piece * count)
-        path.write_text(json.dumps(known))
-        print(f"{name}, piece {piece + 1}: {time.perf_counter() - start:.0f} s", flush=True)
-    return int(known[key])
+        known[key] = family.truth(n)
+        path.write_text(json.dumps(known), encoding="utf-8")
+    truth: dict[str, float | None] = known[key]
+    return truth
 
 
-def _gathered(families: list[Family], pieces: int) -> dict[str, object]:
-    table = []
+def _counted() -> dict[str, int]:
+    return json.loads(_TESTS.read_text(encoding="utf-8")) if _TESTS.exists() else {}
+
+
+def _test(name: str, piece: int) -> None:
+    known, key = _counted(), f"{name}: {piece}"
+    if key in known:
+        return
+    start, count = time.perf_counter(), TESTS // PIECES
+    # The test of absence reports its progress; ten thousand reports help nobody.
+    with contextlib.redirect_stderr(io.StringIO()):
+        known[key] = nulls.rejections(nulls.NULLS[name], count, first=piece * count)
+    _TESTS.write_text(json.dumps(known), encoding="utf-8")
+    print(f"{name}, piece {piece + 1}: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def _gathered(families: list[Family]) -> dict[str, object]:
+    table, tests, counted = [], [], _counted()
     for family in families:
         for n in SIZES:
-            parts = [_kept(family, n, piece) for piece in range(pieces)]
-            whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-            for measure, row in coverage(family, n, whole).items():
+            whole = _kept(family, n)
+            if not whole:
+                continue
+            for measure, row in coverage(_truth(family, n), whole).items():
                 count = len(whole[measure])
                 table.append({"family": family.name, "measure": measure, "n": n, **row, "repetitions": count})
-    count = pieces * (TESTS // PIECES)
-    tests = [
-        {"test": name, "rejected": sum(_rejected(name, piece) for piece in range(pieces)), "repetitions": count}
-        for name in nulls.NULLS
-    ]
+    for name in nulls.NULLS:
+        pieces = [counted[key] for key in (f"{name}: {piece}" for piece in range(PIECES)) if key in counted]
+        if pieces:
+            count = len(pieces) * (TESTS // PIECES)
+            tests.append({"test": name, "rejected": sum(pieces), "repetitions": count})
     return {"families": {family.name: family.about for family in families}, "coverage": table, "tests": tests}
 
 
 def main() -> None:
     """Simulate piece by piece; after each, write what there is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pieces", type=int, default=PIECES, help=f"of {PIECES}: fewer for a first look")
-    wanted = parser.parse_args().pieces
+    parser.add_argument("--only", nargs="*", help="names of families to simulate now; 'tests' for the tests")
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES, help="of samples to simulate now")
+    parser.add_argument("--pieces", type=int, default=PIECES, help=f"of {PIECES}: fewer for a first look, 0 to write")
+    asked = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
     families = [family() for family in FAMILIES]
-    for pieces in range(1, wanted + 1):
-        found = _gathered(families, pieces)
-        RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        PAGE.write_text(page(), encoding="utf-8")
+    wanted = asked.only if asked.only is not None else [*(family.name for family in families), "tests"]
+    for piece in range(asked.pieces):
+        for family in families:
+            for n in asked.sizes if family.name in wanted else ():
+                _simulate(family, n, piece)
+        for name in nulls.NULLS if "tests" in wanted else ():
+            _test(name, piece)
+    RESULTS.write_text(json.dumps(_gathered(families), indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
     print(f"written to {PAGE.name}")
 
 

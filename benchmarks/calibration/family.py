@@ -38,9 +38,9 @@ def simulate(family: Family, n: int, repetitions: int, first: int = 0) -> dict[s
     return {name: np.array([each[name] for each in drawn]) for name in drawn[0]}
 
 
-def coverage(family: Family, n: int, drawn: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+def coverage(truth: dict[str, float | None], drawn: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Return, per measure, the share of intervals that hold the true value, and how many miss it on either side."""
-    truth, table = family.truth(n), {}
+    table = {}
     for name, rows in drawn.items():
         value, low, high = rows.T
         true = float(value.mean()) if truth[name] is None else float(truth[name] or 0.0)

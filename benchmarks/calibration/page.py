@@ -73,7 +73,10 @@ def _coverage(rows: Sequence[dict[str, Any]]) -> str:
     ]
     for measure in dict.fromkeys(row["measure"] for row in rows):
         for n in sizes:
-            row = next(row for row in rows if (row["measure"], row["n"]) == (measure, n))
+            found = [row for row in rows if (row["measure"], row["n"]) == (measure, n)]
+            if not found:
+                continue
+            row = found[0]
             lines.append(
                 f"| `{measure}` | {n:,} | {row['true']:.3f} | **{row['held']:.1%}** | {row['below']:.1%} | "
                 f"{row['above']:.1%} | {row['width']:.3f} | {row['repetitions']:,} |"

@@ -64,7 +64,7 @@ def measures() -> str:
 
     parts = [MADE + "# Measures\n\nEvery score comes with n, a 95 % interval and its chance level. "
              "Measures without labels say how models differ, not which one to prefer. "
-             "How often the intervals hold the true value, measure by measure: [calibration.md](calibration.md).\n"]  # fmt: skip
+             "How often the intervals hold, measure by measure: [calibration.md](calibration.md).\n"]  # fmt: skip
     for measure in list_measures():
         symmetric = "yes" if measure.symmetric else "no"
         parts.append(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures import pairs
 from embdiff.measures.pairs import auc, average_ranks, influence, pair_similarity, pearson, score_pairs, spearman
 
 stats = pytest.importorskip("scipy.stats", reason="the reference is a test dependency")
@@ -126,3 +127,29 @@ def test_what_is_refused():
         auc([1, 2, 3], [1, 2, 3])
     with pytest.raises(ShapeError, match=r"must have one shape \(n, d\)"):
         pair_similarity(np.ones((2, 2), np.float32), np.ones((3, 2), np.float32), "cosine")
+
+
+@pytest.mark.parametrize("n", [4, 5, 40])
+def test_correlations_without_each_pair(n):
+    rng = np.random.default_rng(n)
+    x, y = rng.standard_normal((2, n))
+    expected = [stats.pearsonr(np.delete(x, i), np.delete(y, i)).statistic for i in range(n)]
+    np.testing.assert_allclose(pairs.without_each(x, y), expected, atol=1e-12)
+
+
+def test_the_interval_of_a_linear_correlation_leaves_pairs_out():
+    """By the definition: pseudo-values of Fisher's z, Student's quantile; the influence where z would be infinite."""
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal(30)
+    y = x + rng.standard_t(3, 30)
+    score = pairs.score_pairs("pearson", x, y, "m")
+    z = [math.atanh(stats.pearsonr(np.delete(x, i), np.delete(y, i)).statistic) for i in range(30)]
+    pseudo = 30 * math.atanh(score.value) - 29 * np.array(z)
+    half = stats.t.ppf(0.975, 29) * pseudo.std(ddof=1) / math.sqrt(30)
+    assert score.interval == "jackknife"
+    assert (score.low, score.high) == pytest.approx(
+        (math.tanh(pseudo.mean() - half), math.tanh(pseudo.mean() + half)), abs=1e-6
+    )
+    line = pairs.score_pairs("pearson", np.array([0.0, 1, 2, 3, 4]), np.array([0.0, 1, 2, 3, 9]), "m")
+    assert line.interval == "influence"
+    assert line.low < line.value < line.high

@@ -1,7 +1,8 @@
 """Do similar pairs look similar: correlation of similarity and score over pairs of texts, AUC for two kinds of pairs.
 
 Intervals come from the influence of each pair on the number (the first term of the delete-one jackknife), so they
-assume no shape of the data: on Fisher's z scale for correlations, on the logit scale for AUC (DeLong's variance).
+assume no shape of the data: on Fisher's z scale for correlations, on the logit scale for AUC (DeLong's variance). One
+pair far out moves a linear correlation more than its influence says: there all pairs are left out one by one.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def score_pairs(measure: str, similarity: Doubles, score: Doubles, model: str) -
         why = "all similarities or all scores are equal" if len(x) >= 2 else "there are fewer than two pairs"
         return _undefined(measure, model, len(x), why if reason is None else f"{why}; {reason}")
     pulls = influence(measure, x, y)
-    low, high, method = _interval(measure, value, pulls, y)
+    low, high, method = _interval(measure, value, pulls, x, y)
     values = np.full(len(score), np.nan)
     values[known] = value + pulls
     if method == "none":
@@ -190,7 +191,9 @@ def _undefined(measure: str, model: str, n: int, reason: str) -> Score:
     return Score(measure, (model,), math.nan, math.nan, math.nan, _CHANCE[measure], n, reason=reason)
 
 
-def _interval(measure: str, value: float, pulls: Doubles, score: Doubles) -> tuple[float, float, str]:
+def _interval(
+    measure: str, value: float, pulls: Doubles, similarity: Doubles, score: Doubles
+) -> tuple[float, float, str]:
     n = len(pulls)
     if n < FEWEST:
         return math.nan, math.nan, "none"
@@ -203,11 +206,39 @@ def _interval(measure: str, value: float, pulls: Doubles, score: Doubles) -> tup
             return *wilson(value, fewer), "wilson"
         low, high = wilson((value + 1.0) / 2.0, n)
         return 2.0 * low - 1.0, 2.0 * high - 1.0, "wilson"
+    if measure == "pearson":
+        ends = _left_out_interval(value, similarity, score)
+        if ends is not None:
+            return *ends, "jackknife"
     z = _t_quantile(n - 1) * error / bend
     if measure == "auc":
         middle = math.log(value / (1.0 - value))
         return 1.0 / (1.0 + math.exp(z - middle)), 1.0 / (1.0 + math.exp(-z - middle)), "influence"
     return math.tanh(math.atanh(value) - z), math.tanh(math.atanh(value) + z), "influence"
+
+
+def _left_out_interval(value: float, similarity: Doubles, score: Doubles) -> tuple[float, float] | None:
+    """Return the jackknife interval of Pearson's correlation on Fisher's z scale, its bias taken off.
+
+    None when without some pair the others are on one line (z is infinite). Miller, Biometrika 61 (1974) 1.
+    """
+    without = without_each(similarity, score)
+    if not (np.abs(without) < 1 - 1e-12).all():
+        return None
+    n, z, left = len(without), math.atanh(value), np.arctanh(without)
+    middle = n * z - (n - 1) * float(left.mean())
+    reach = _t_quantile(n - 1) * math.sqrt((n - 1) / n * float(((left - left.mean()) ** 2).sum()))
+    return min(value, math.tanh(middle - reach)), max(value, math.tanh(middle + reach))
+
+
+def without_each(similarity: Doubles, score: Doubles) -> Doubles:
+    """Return Pearson's correlation without each pair, (n,), from sums; NaN where the others do not vary."""
+    n, x, y = len(score), similarity - similarity.mean(), score - score.mean()
+    # Without pair i the centred sums are less x_i^2, and the new means are -x_i / (n - 1).
+    share = n / (n - 1)
+    xx, yy, xy = (float(a @ b) - share * a * b for a, b in ((x, x), (y, y), (x, y)))
+    below = np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0))
+    return np.asarray(np.divide(xy, below, out=np.full(n, np.nan), where=below > 0))
 
 
 def _t_quantile(free: int) -> float:

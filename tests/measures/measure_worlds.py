@@ -335,6 +335,7 @@ UNDEFINED = {
         ("overlap", "jaccard", "exact_overlap", "exact_jaccard", "rbo", "rank_similarity", "kendall_tau", "spread"),
         _empty_lists,
     ),
+    **dict.fromkeys(("noise_index", "noise_float16", "noise_batch"), _empty_lists),
     "second_order_cosine": _empty_lists,
     "orphans": _empty_lists,
     **dict.fromkeys(("cka", "cka_biased", "rsa", "procrustes", "shape_angle", "svcca", "pwcca"), _FLAT),

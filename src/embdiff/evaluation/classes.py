@@ -13,11 +13,13 @@ from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, read_classes
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.lexical import Bm25
+from embdiff.evaluation.noise import Scored, changes
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.probe import probe, protocol
 from embdiff.evaluation.settings import BM25, Settings
 from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette
 from embdiff.measures.judged import name_ranks
+from embdiff.measures.noise import Change
 from embdiff.records import FloatArray, IntArray, Score
 
 CONFUSIONS_KEPT = 50
@@ -34,6 +36,7 @@ class _Table:
         self.notes: list[str] = []
         self.predicted: dict[str, IntArray] = {}
         self.draws: dict[str, list[float]] = {}
+        self.noise: list[Change] = []
 
     def vote(self, model: str, rows: IntArray) -> None:
         """Classify by neighbours."""
@@ -83,17 +86,22 @@ def evaluate_classes(path: Path, settings: Settings) -> Outcome:
         models=tuple(table.facts),
         protocol=_protocol(data, settings),
         notes=(*_data_notes(data), *table.notes),
-        details={"draws": table.draws, "confusions": _confusions(table)},
+        details={
+            "draws": table.draws,
+            "confusions": _confusions(table),
+            "noise": [each.to_dict() for each in table.noise],
+        },
     )
 
 
 def _dense(table: _Table, name: str) -> None:
     data, settings = table.data, table.settings
-    train, test, facts = encode_two(name, settings, data.train, data.test.items, queries=False)
+    train, test, again, facts = encode_two(name, settings, data.train, data.test.items, queries=False)
     table.facts.append(facts)
     rows, _ = rank(test, train, settings.voters, settings.metric)
     table.vote(name, rows)
     table.probe(name, train, test)
+    table.noise += changes(_headline(table, name), train, test, again, what="test texts", seed=settings.seed)
     table.scores.append(score_silhouette(test, data.test_labels, name, seed=settings.seed))
     lost = [without_direction(vectors, settings.metric) for vectors in (train, test)]
     if any(lost):
@@ -101,6 +109,19 @@ def _dense(table: _Table, name: str) -> None:
             f"{name}: {lost[0]:,} training and {lost[1]:,} test texts have a zero vector (no word known): they are "
             "nobody's neighbours, and classified wrong by neighbours."
         )
+
+
+def _headline(table: _Table, name: str) -> Scored:
+    """Return what scores the vote of neighbours for some of the test texts."""
+    data, settings = table.data, table.settings
+    k = min(settings.voters, len(data.train))
+
+    def score(train: FloatArray, test: FloatArray, which: IntArray) -> Score:
+        rows, _ = rank(test, train, settings.voters, settings.metric)
+        predicted = knn_predict(rows, data.train_labels, k)
+        return score_accuracy(f"knn_accuracy@{k}", predicted, data.test_labels[which], name, seed=settings.seed)
+
+    return score
 
 
 def _lexical(table: _Table) -> None:

@@ -12,6 +12,7 @@ from embdiff.encoders import Encoder, load_named
 from embdiff.encoders.cache import Tally
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
+from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.records import Corpus, FloatArray, IntArray, Metric, Role
 
 
@@ -23,19 +24,20 @@ def load(name: str, settings: Settings, corpus: Corpus) -> tuple[Encoder, float]
     return encoder, time.perf_counter() - start
 
 
-def encode_one(name: str, settings: Settings, corpus: Corpus) -> tuple[FloatArray, ModelFacts]:
-    """Return the vectors of a corpus, and the facts of the model."""
+def encode_one(name: str, settings: Settings, corpus: Corpus, again: IntArray) -> tuple[FloatArray, Again, ModelFacts]:
+    """Return the vectors of a corpus, those of some rows encoded again one by one, and the facts of the model."""
     encoder, loaded = load(name, settings, corpus)
     start, tally = time.perf_counter(), Tally()
     vectors = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
-    return vectors, _facts(name, encoder, settings, tally, seconds)
+    facts = _facts(name, encoder, settings, tally, seconds)
+    return vectors, Again(again, encoder.encode_singly([corpus.items[row] for row in again])), facts
 
 
 def encode_two(
     name: str, settings: Settings, corpus: Corpus, others: Sequence[str], *, queries: bool
-) -> tuple[FloatArray, FloatArray, ModelFacts]:
-    """Return the vectors of a corpus and of other texts, and the facts of the model.
+) -> tuple[FloatArray, FloatArray, Again, ModelFacts]:
+    """Return the vectors of a corpus and of other texts, those of some others again, and the facts of the model.
 
     Parameters
     ----------
@@ -54,7 +56,9 @@ def encode_two(
     role: Role = "query" if queries else "document"
     asked = encoder.encode(others, role=role, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
-    return documents, asked, _facts(name, encoder, settings, tally, seconds)
+    facts = _facts(name, encoder, settings, tally, seconds)
+    rows = drawn(len(others), BATCH, seed=settings.seed)
+    return documents, asked, Again(rows, encoder.encode_singly([others[row] for row in rows], role=role)), facts
 
 
 def _facts(name: str, encoder: Encoder, settings: Settings, tally: Tally, seconds: dict[str, float]) -> ModelFacts:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from embdiff.evaluation.encode import encode_one
+from embdiff.evaluation.noise import Scored, undefined
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.pair_files import Pairs, read_pairs
 from embdiff.evaluation.settings import BM25, Settings
+from embdiff.measures.noise import BATCH, Again, Change, change, drawn, half_precision, sampled
 from embdiff.measures.pairs import pair_similarity, score_pairs
-from embdiff.records import Corpus, Score
+from embdiff.records import Corpus, FloatArray, IntArray, Score
 
 _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
 
@@ -30,9 +32,17 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
     corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
     place = {text: row for row, text in enumerate(texts)}
     left, right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
+    few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
+    again_rows = np.unique(np.concatenate([left[few], right[few]])).astype(np.int64)
+    noise: list[Change] = []
     for name in settings.models:
-        vectors, about = encode_one(name, settings, corpus)
+        vectors, again, about = encode_one(name, settings, corpus, again_rows)
         similarity = pair_similarity(vectors[left], vectors[right], settings.metric)
+
+        def score(first: FloatArray, second: FloatArray, which: IntArray, name: str = name) -> Score:
+            return score_pairs(measures[0], pair_similarity(first, second, settings.metric), pairs.score[which], name)
+
+        noise += _same_again(score, vectors, (left, right), few, again, settings.seed)
         scores += [score_pairs(measure, similarity, pairs.score, name) for measure in measures]
         facts.append(about)
     return Outcome(
@@ -43,7 +53,29 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
         units=tuple(map(str, range(len(pairs)))),
         models=tuple(facts),
         protocol=_protocol(pairs, settings),
+        details={"noise": [each.to_dict() for each in noise]},
     )
+
+
+def _same_again(
+    score: Scored, vectors: FloatArray, sides: tuple[IntArray, IntArray], few: IntArray, again: Again, seed: int
+) -> list[Change]:
+    """Return what half precision and encoding one by one change, the latter over a few pairs."""
+    left, right = sides
+    replaced = vectors[again.rows].copy(), again.vectors
+    place = {int(row): at for at, row in enumerate(again.rows)}
+    at = [np.array([place[int(row)] for row in side[few]], dtype=np.int64) for side in sides]
+    every = np.arange(len(left), dtype=np.int64)
+    plain = score(vectors[left], vectors[right], every)
+    low, reason = half_precision(vectors)
+    before, after = (score(table[at[0]], table[at[1]], few) for table in replaced)
+    note = sampled(few, len(left), "pairs")
+    return [
+        undefined(plain, "float16", reason)
+        if reason
+        else change(plain, score(low[left], low[right], every), "float16", seed=seed),
+        change(before, after, "batch", seed=seed, note=note),
+    ]
 
 
 def _undefined(measure: str) -> Score:

@@ -14,12 +14,16 @@ from embdiff.corpus.trec import read_run
 from embdiff.errors import DataError, MissingDependencyError, ParameterError
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.lexical import Bm25
+from embdiff.evaluation.noise import Scored, changes
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.settings import BM25, Settings
 from embdiff.evaluation.together import PROTOCOL, together
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
+from embdiff.measures.noise import Change
 from embdiff.measures.ranking_scores import RANKING_MEASURES, score_ranking
 from embdiff.records import FloatArray, IntArray, Score
+
+NOISE_DEPTH = 100  # of lists ranked again: more than ndcg@10 looks at, ties included
 
 _List = dict[str, dict[str, float]]
 
@@ -63,10 +67,12 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
             add(*_lexical(asked, settings))
         except MissingDependencyError as error:
             notes.append(f"The baseline bm25 is left out: {error}")
+    noise: list[Change] = []
     for name in settings.models:
-        about, rows, similarity, note = _dense(name, asked, settings)
+        about, rows, similarity, note, same_again = _dense(name, asked, settings)
         add(about, rows, similarity)
         notes.extend(note)
+        noise.extend(same_again)
     for path in settings.runs:
         add(*_given(path, asked))
     return Outcome(
@@ -78,6 +84,7 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
         models=tuple(facts),
         protocol=_protocol(collection, settings),
         notes=tuple(notes),
+        details={"noise": [each.to_dict() for each in noise]},
         together=together(lists, asked.judged, asked.name_rank, documents=len(collection.corpus), seed=settings.seed),
         runs=runs,
         qrels=collection.qrels,
@@ -108,9 +115,11 @@ def _placed(asked: _Asked, rows: IntArray, similarity: FloatArray) -> tuple[IntA
     return all_rows, all_similarity
 
 
-def _dense(name: str, asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray, list[str]]:
+def _dense(
+    name: str, asked: _Asked, settings: Settings
+) -> tuple[ModelFacts, IntArray, FloatArray, list[str], list[Change]]:
     corpus = asked.collection.corpus
-    documents, queries, facts = encode_two(name, settings, corpus, asked.texts, queries=True)
+    documents, queries, again, facts = encode_two(name, settings, corpus, asked.texts, queries=True)
     rows, similarity = rank(queries, documents, settings.depth, settings.metric)
     lost = [without_direction(vectors, settings.metric) for vectors in (documents, queries)]
     note = []
@@ -119,7 +128,23 @@ def _dense(name: str, asked: _Asked, settings: Settings) -> tuple[ModelFacts, In
             f"{name}: {lost[0]:,} documents and {lost[1]:,} queries have a zero vector (no word known): such documents "
             "are never found, such queries find nothing."
         )
-    return facts, *_placed(asked, rows, similarity), note
+    noise = changes(_headline(name, asked, settings), documents, queries, again, what="queries", seed=settings.seed)
+    return facts, *_placed(asked, rows, similarity), note, noise
+
+
+def _headline(name: str, asked: _Asked, settings: Settings) -> Scored:
+    """Return what scores the first measure for some of the queries asked."""
+    row_of = {document: row for row, document in enumerate(asked.collection.corpus.ids)}
+
+    def score(documents: FloatArray, queries: FloatArray, which: IntArray) -> Score:
+        rows, similarity = rank(queries, documents, min(settings.depth, NOISE_DEPTH), settings.metric)
+        names = [asked.queries[asked.places[place]] for place in which]
+        judged = Judged.from_qrels(asked.collection.qrels.judgements, names, row_of)
+        graded = grade(trec_order(rows, similarity, asked.name_rank), judged)
+        count = len(asked.collection.corpus)
+        return score_ranking(graded, RANKING_MEASURES[0], (name,), documents=count, seed=settings.seed)
+
+    return score
 
 
 def _lexical(asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray]:

@@ -141,9 +141,9 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
     is nothing to resample, and it is [0, 0].
     """
     per_unit = [np.asarray(each.per_query or (), dtype=np.float64) for each in (value, again)]
-    differences = per_unit[1] - per_unit[0]
-    low, high, _ = mean_interval(differences, seed=seed) if differences.any() else (0.0, 0.0, "none")
     known = math.isfinite(value.value) and math.isfinite(again.value)
+    differences = per_unit[1] - per_unit[0] if known else np.zeros(0)
+    low, high, _ = mean_interval(differences, seed=seed) if differences.any() else (0.0, 0.0, "none")
     reason = "; ".join(filter(None, (None if known else value.reason or again.reason or "undefined", note))) or None
     nan = math.nan
     return Change(
@@ -156,7 +156,7 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
         low if known else nan,
         high if known else nan,
         int(np.count_nonzero(differences)),
-        len(differences),
+        value.n,
         reason,
     )
 

@@ -34,9 +34,10 @@ def calibration_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     shown = [each for each in found if tuple(each["models"]) in pairs[:_MOST]]
     rows, before = [], None
     for each in shown:
-        named = " | ".join(each["models"]) if each["models"] != before else ""
+        if each["models"] != before:
+            rows.append((" | ".join(each["models"]), *("" for _ in range(6))))
         numbers = (number(each[key], 2) for key in ("observed", "null_mean", "threshold", "calibrated"))
-        rows.append((named, each["measure"], *numbers, number(each["p"], 4), number(each["p_holm"], 4)))
+        rows.append((f"  {each['measure']}", *numbers, number(each["p"], 4), number(each["p_holm"], 4)))
         before = each["models"]
     remarks = (
         "shuffled: mean with the second model's rows in random order; tau: what 5 % of such orders reach; above tau: "
@@ -45,7 +46,7 @@ def calibration_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     )
     if len(pairs) > _MOST:
         remarks = (*remarks, f"The first {_MOST} of {len(pairs):,} pairs; all of them are in calibration.json.")
-    head = ("collections", "measure", "value", "shuffled", "tau", "above tau", "p", "p (Holm)")
+    head = ("collections", "value", "shuffled", "tau", "above tau", "p", "p (Holm)")
     most = max(each["permutations"] for each in found)
     yield Table(f"Against shuffled rows, {most:,} random orders", head, tuple(rows), remarks)
 

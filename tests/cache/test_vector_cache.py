@@ -105,6 +105,17 @@ def test_any_text_is_found_again(cache, text):
     assert get_encoder("toy:8").encode([text], cache=cache).tobytes() == get_encoder("toy:8").encode([text]).tobytes()
 
 
+def test_texts_encoded_one_by_one_are_kept_apart(cache):
+    model = Counting()
+    encoder = encoder_of(model)
+    first = encoder.encode_singly(["b", "a", "b"], cache=cache)
+    assert model.seen == ["a", "b"] or model.seen == ["b", "a"]
+    again = encoder.encode_singly(["b", "a", "b"], cache=cache)
+    assert len(model.seen) == 2
+    assert first.tobytes() == again.tobytes() == Counting().encode(["b", "a", "b"]).tobytes()
+    assert encoded(["a", "b"], cache)[1].cached == 0
+
+
 def test_what_makes_vectors_keeps_them_apart(cache):
     encoded(TEXTS[:5], cache)
     assert encoded(TEXTS[:5], cache, revision="2")[1].cached == 0

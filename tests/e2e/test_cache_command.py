@@ -55,19 +55,20 @@ def test_evaluate_keeps_vectors_too(embdiff):
 def test_ls_verify_prune(embdiff, sentences):
     embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     listed = json.loads(embdiff("cache", "ls", "--cache", "kept", "--json").out)
-    assert [(space["model"], space["vectors"]) for space in listed["spaces"]] in (
-        [("toy:8", 8), ("toy:16", 8)],
-        [("toy:16", 8), ("toy:8", 8)],
-    )
+    assert sorted((space["model"], space["role"], space["vectors"]) for space in listed["spaces"]) == [
+        (model, role, 8) for model in ("toy:16", "toy:8") for role in ("document", "query, one by one")
+    ]
     assert "toy:16 (16 × float32)" in embdiff("cache", "ls", "--cache", "kept").out
-    assert embdiff("cache", "verify", "--cache", "kept").out.strip() == "2 files checked, 0 damaged"
-    shard = next(Path("kept").rglob("*.shard"))
+    assert embdiff("cache", "verify", "--cache", "kept").out.strip() == "4 files checked, 0 damaged"
+    shard = next(
+        path for path in Path("kept").rglob("*.shard") if '"document"' in (path.parent / "space.json").read_text()
+    )
     shard.write_bytes(shard.read_bytes()[:-1])
     found = embdiff("cache", "verify", "--cache", "kept", "--json")
     assert found.code == 2
-    assert json.loads(found.out)["checked"] == 2
+    assert json.loads(found.out)["checked"] == 4
     assert json.loads(found.out)["damaged"][0]["file"].endswith(shard.name)
-    assert "2 files checked, 1 damaged" in embdiff("cache", "verify", "--cache", "kept").out
+    assert "4 files checked, 1 damaged" in embdiff("cache", "verify", "--cache", "kept").out
     again = embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     assert again.code == 0
     assert "are damaged" in " ".join(again.out.split())

@@ -71,15 +71,16 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         stamp, about = cache.stamped(encoder.stamp), encoder.about
-        again = _again(encoder, inputs, config.seed) if asks else None
+        again = _again(encoder, inputs, config.seed, cache) if asks else None
         encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, about, again)
     return encoded
 
 
-def _again(encoder: Encoder, inputs: Inputs, seed: int) -> Again:
+def _again(encoder: Encoder, inputs: Inputs, seed: int, cache: VectorCache) -> Again:
     """Encode some queries once more, one by one: what another batch size changes is not the model's doing."""
     rows = drawn(len(inputs.queries), BATCH, seed=seed)
-    return Again(rows, encoder.encode_singly([inputs.queries.items[row] for row in rows], role="query"))
+    texts = [inputs.queries.items[row] for row in rows]
+    return Again(rows, encoder.encode_singly(texts, role="query", cache=cache))
 
 
 def _read(existing: Existing, config: RunConfig, inputs: Inputs) -> Encoded:

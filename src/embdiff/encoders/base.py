@@ -178,8 +178,10 @@ class Encoder:
         tally.truncated.append((role, np.flatnonzero(cut[place])))
         return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
 
-    def encode_singly(self, items: Sequence[str], *, role: Role = "document") -> FloatArray:
-        """Return the vector of each text, each encoded in a batch of its own and taken from no cache.
+    def encode_singly(
+        self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
+    ) -> FloatArray:
+        """Return the vector of each text, each encoded in a batch of its own.
 
         What `encode` returns differs from this by what batching does to the model: rounding, mostly.
 
@@ -188,6 +190,8 @@ class Encoder:
         items : sequence of str, length n
             At least one.
         role : {"document", "query"}
+        cache : VectorCache, optional
+            Where such vectors are kept, apart from those of `encode`.
 
         Returns
         -------
@@ -195,18 +199,31 @@ class Encoder:
 
         Raises
         ------
-        ParameterError, EncoderError
+        ParameterError, EncoderError, CacheError
             As `encode`.
         """
         texts = _checked_items(items)
         self._require_fit("encode")
-        with progress(f"encode {self.spec} again", len(texts), "texts") as advance:
+        first = {text: row for row, text in reversed(list(enumerate(texts)))}
+        distinct = list(first)
+
+        def encode(missing: IntArray, keep: Keep) -> FloatArray:
             vectors = []
-            for row, text in enumerate(texts):
-                vectors.append(self._encode_batch([text], role, np.array([row], dtype=np.int64)))
-                self._check_dim(vectors[-1], self._backend.stamp().dim)
-                advance(1)
-        return np.concatenate(vectors)
+            with progress(f"encode {self.spec} again", len(missing), "texts") as advance:
+                for place, i in enumerate(missing):
+                    row = np.array([first[distinct[i]]], dtype=np.int64)
+                    vectors.append(self._encode_batch([distinct[i]], role, row))
+                    self._check_dim(vectors[-1], self._backend.stamp().dim)
+                    keep(np.array([place], dtype=np.int64), vectors[-1])
+                    advance(1)
+            return np.concatenate(vectors)
+
+        if cache is None or not cache.keeps(self.stamp):
+            vectors = encode(np.arange(len(distinct), dtype=np.int64), lambda _batch, _part: None)
+        else:
+            vectors = cache.fill(self.stamp, role, distinct, encode, Tally(), singly=True)
+        place = {text: row for row, text in enumerate(distinct)}
+        return np.ascontiguousarray(vectors[[place[text] for text in texts]])
 
     def _through_cache(
         self, texts: list[str], role: Role, rows: IntArray, cache: VectorCache | None, tally: Tally

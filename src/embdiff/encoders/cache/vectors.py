@@ -87,7 +87,16 @@ class VectorCache:
             return stamp
         return replace(stamp, precision=f"{stamp.precision}, kept as {self.precision}")
 
-    def fill(self, stamp: Stamp, role: Role, texts: list[str], encode: EncodeMissing, tally: Tally) -> FloatArray:
+    def fill(
+        self,
+        stamp: Stamp,
+        role: Role,
+        texts: list[str],
+        encode: EncodeMissing,
+        tally: Tally,
+        *,
+        singly: bool = False,
+    ) -> FloatArray:
         """Return the vector of each text, from the cache where it is there.
 
         Parameters
@@ -101,6 +110,8 @@ class VectorCache:
             Given positions among the texts, ascending, and a function that keeps finished batches; returns vectors.
         tally : Tally
             Added to.
+        singly : bool
+            Whether each text is encoded in a batch of its own: such vectors are kept apart.
 
         Returns
         -------
@@ -112,7 +123,7 @@ class VectorCache:
         CacheError
             When the folder cannot be written, or a value does not fit float16.
         """
-        space = self._space(stamp, role)
+        space = self._space(stamp, f"{role}, one by one" if singly else role)
         keys = keys_of(texts)
         vectors = np.empty((len(texts), stamp.dim), dtype=np.float32)
         here, found = space.find(keys)
@@ -139,7 +150,7 @@ class VectorCache:
             )
         return rounded
 
-    def _space(self, stamp: Stamp, role: Role) -> SpaceFolder:
+    def _space(self, stamp: Stamp, role: str) -> SpaceFolder:
         assert self.folder is not None
         about = {"dim": stamp.dim, "precision": self.precision, "role": role, "stamp": stamp.to_dict()}
         name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]

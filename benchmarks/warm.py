@@ -1,0 +1,118 @@
+"""The same command again: a comparison that has been made once, made once more with everything kept.
+
+Texts are real: sentences of the data sets beside the checkout, and variations of them (two sentences joined, a sentence
+cut short) until there are enough. The command is ``embdiff compare FILE -m minilm -m wordllama:256``, with a sample of
+1,000 queries against the whole corpus, a database named with ``--store`` (Milvus Lite) and a cache: the first run
+encodes and stores everything; the second finds vectors in the cache and collections by their stamps, searches, measures
+and writes again. Each run is a process of its own, so that loading Python and the libraries counts in both.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import Figure
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+MODELS = ("minilm", "wordllama:256")
+BOUND = 0.05
+FEW_ROWS, MANY_ROWS = 5_000, 20_000
+ROWS = {
+    "warm_rerun": "the same command again on 20,000 rows, nothing encoded: time of the second run over the first",
+    "warm_rerun_5000": "the same on 5,000 rows",
+}
+
+
+def real_texts() -> list[str]:
+    """Return different sentences of Banking77, STSb, Cranfield and TIME, in an order fixed by a seed."""
+    found: list[str] = []
+    for name in ("train", "test"):
+        with (DATA / "banking77" / f"{name}.csv").open(encoding="utf-8", newline="") as handle:
+            found += [row["text"] for row in csv.DictReader(handle)]
+    with (DATA / "stsb" / "stsb-en-dev.csv").open(encoding="utf-8", newline="") as handle:
+        found += [text for row in csv.reader(handle) for text in row[:2]]
+    for name in ("cranfield", "time"):
+        with (DATA / name / "corpus.jsonl").open(encoding="utf-8") as handle:
+            found += [sentence for line in handle for sentence in json.loads(line)["text"].split(" . ")]
+    tidy = dict.fromkeys(" ".join(text.split()) for text in found)
+    kept = [text for text in tidy if 10 <= len(text) <= 600]
+    random.Random(0).shuffle(kept)
+    return kept
+
+
+def texts(count: int) -> list[str]:
+    """Return ``count`` different texts: real ones, then variations of them, by a fixed seed."""
+    real = real_texts()
+    draw, chosen = random.Random(1), dict.fromkeys(real[:count])
+    while len(chosen) < count:
+        first, second = draw.sample(real, 2)
+        words = first.split()
+        chosen[draw.choice([f"{first} {second}", " ".join(words[: max(3, len(words) // 2)]) + f" {second}"])] = None
+    return list(chosen)
+
+
+def command(folder: Path, out: str) -> list[str]:
+    """Return the command of both runs."""
+    models = [part for model in MODELS for part in ("-m", model)]
+    return [
+        sys.executable, "-m", "embdiff", "compare", str(folder / "texts.txt"), *models, "--sample", "1000",
+        "--store", f"milvus:{folder / 'vectors.db'}", "--cache", str(folder / "kept"), "--out", str(folder / out),
+    ]  # fmt: skip
+
+
+def run(folder: Path, out: str = "run") -> tuple[float, dict[str, Any]]:
+    """Run the command once; return wall seconds and the manifest."""
+    start = time.perf_counter()
+    quiet = {**os.environ, "GRPC_VERBOSITY": "NONE"}
+    done = subprocess.run(command(folder, out), env=quiet, capture_output=True, text=True, check=False)
+    spent = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return spent, json.loads((folder / out / "manifest.json").read_text(encoding="utf-8"))
+
+
+def measure(count: int, repeats: int) -> Figure:
+    """Return the figure on ``count`` rows: the median of ``repeats`` warm runs over the one cold run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "texts.txt").write_text("\n".join(texts(count)) + "\n", encoding="utf-8")
+        cold, manifest = run(folder)
+        encoded = [model["encoding"]["encoded"] for model in manifest["models"]]
+        assert encoded == [count] * len(MODELS), encoded
+        warm = []
+        for _ in range(repeats):
+            spent, manifest = run(folder)
+            assert [model["encoding"]["encoded"] for model in manifest["models"]] == [0] * len(MODELS)
+            assert all(model["collection"]["reused"] for model in manifest["models"])
+            warm.append(spent)
+    ratio = sorted(warm)[len(warm) // 2] / cold
+    name = "warm_rerun" if count == MANY_ROWS else f"warm_rerun_{count}"
+    return Figure(name, ratio, BOUND, "of the cold run", {"cold": [cold], "warm": warm}, at_most=True)
+
+
+def main(full: bool = False) -> list[Figure]:
+    """Measure on 5,000 rows, in full on 20,000, which takes minutes to encode."""
+    count = MANY_ROWS if full else FEW_ROWS
+    if not DATA.is_dir():
+        nan = float("nan")
+        missing = Figure(
+            "warm_rerun", nan, BOUND, "", {}, at_most=True, why="the data sets are not beside the checkout"
+        )
+        print(missing.line(), flush=True)
+        return [missing]
+    figure = measure(count, 2)
+    print(figure.line(), flush=True)
+    return [figure]
+
+
+if __name__ == "__main__":
+    main(full="--full" in sys.argv)

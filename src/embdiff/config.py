@@ -30,6 +30,10 @@ PILOT = 500  # queries that tell how many a half-width needs
 
 Emptiness = Literal["refuse", "keep", "drop"]
 SelfMatches = Literal["auto", "keep", "drop"]
+Baseline = Literal["beside", "named", "none"]
+
+# What a comparison says of two neighbour lists, in the order in which it is shown.
+AGREEMENT = ("overlap", "jaccard", "rbo(p=0.9)", "rank_similarity", "kendall_tau", "spread", "second_order_cosine")
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,10 @@ class RunConfig(BaseModel):
         How many rows query when all are to: ``all``, a number, or ``auto``: all of up to 20,000, else 5,000.
     half_width : float or None
         Half-width of the 95 % interval of overlap that the sample is made large enough for.
+    measures : tuple of str
+        Measures of agreement in their text form; without @k, the k of the run is meant.
+    baseline : {"beside", "named", "none"}
+        Whether bm25 stands beside the models: where it is installed, because it was named among the models, or not.
     permutations : int
         Permutations of the group test.
     calibrate : int
@@ -282,6 +290,8 @@ class RunConfig(BaseModel):
     expected: str | None = None
     sample: str = Field(default="auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = Field(default=None, ge=0.001, lt=0.5)
+    measures: tuple[str, ...] = AGREEMENT
+    baseline: Baseline = "beside"
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
     calibrate: int = Field(default=0, ge=0, le=100_000)
     seed: int = Field(default=0, ge=0, le=2**63 - 1)

@@ -1,8 +1,11 @@
 """The run folder and the record it holds.
 
 ``run.toml`` (settings), ``manifest.json`` (provenance, versions, timings), ``corpus.parquet``, ``queries.parquet``,
-``neighbors.parquet``, ``exact.parquet``, ``elsewhere.parquet``, ``scores.json``, ``groups.json``, and the Milvus Lite
-file ``milvus.db`` unless another store was named. The manifest is written last: a folder without it is not a run.
+``neighbors.parquet``, ``exact.parquet``, ``elsewhere.parquet``, ``scores.json``, ``agreement.json`` (curves over k),
+``groups.json``, where bm25 stood beside the models ``baseline.parquet`` and ``baseline_elsewhere.parquet``, with
+expected results ``expected.json`` (tests between the models), and the
+Milvus Lite file ``milvus.db`` unless another store was named. The manifest is written last: a
+folder without it is not a run.
 """
 
 from __future__ import annotations
@@ -19,8 +22,10 @@ import numpy.typing as npt
 from embdiff import _files, run_parts
 from embdiff.config import RunConfig, check_metric
 from embdiff.errors import DataError, EmbdiffError, ParameterError
+from embdiff.lexical import BM25
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
+from embdiff.measures.differences import Differences
 from embdiff.measures.similarities import Distribution, Similarities
 from embdiff.records import Answer, Corpus, ElsewhereRows, Layout, Neighbors, Qrels, Score
 
@@ -30,7 +35,8 @@ LAYOUTS_FILE = "layouts.parquet"
 REPORT_FILE = "report.html"
 FILES = frozenset(
     {"run.toml", "manifest.json", "corpus.parquet", "queries.parquet", "neighbors.parquet", "exact.parquet",
-     "elsewhere.parquet", "scores.json", "groups.json", STORE_FILE, LAYOUTS_FILE, REPORT_FILE, *run_parts.FILES}
+     "elsewhere.parquet", "scores.json", "groups.json", "agreement.json", "baseline.parquet",
+     "baseline_elsewhere.parquet", "expected.json", STORE_FILE, LAYOUTS_FILE, REPORT_FILE, *run_parts.FILES}
 )  # fmt: skip
 
 
@@ -62,6 +68,14 @@ class Run:
         Empty unless asked for.
     layouts : tuple of Layout
         Maps of the models' spaces, to look at; empty in older runs.
+    baseline : Answer or None
+        Of bm25, where it stood beside the models.
+    curves : tuple of Score
+        Agreement at several depths up to k.
+    tails : tuple of dict
+        What the unseen tail leaves open of each rbo.
+    differences : tuple of (str or None, Differences)
+        With expected results: the query model, and how the collections differ in a measure.
     """
 
     config: RunConfig
@@ -78,6 +92,20 @@ class Run:
     distributions: tuple[Distribution, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     layouts: tuple[Layout, ...] = ()
+    baseline: Answer | None = None
+    curves: tuple[Score, ...] = ()
+    tails: tuple[Mapping[str, Any], ...] = ()
+    differences: tuple[tuple[str | None, Differences], ...] = ()
+
+    @property
+    def beside(self) -> tuple[Answer, ...]:
+        """The answer of bm25, if there is one."""
+        return () if self.baseline is None else (self.baseline,)
+
+    @property
+    def shown(self) -> tuple[Answer, ...]:
+        """The answers whose lists are shown: of the models, and of bm25 where it was named among them."""
+        return (*self.answers, *(self.beside if self.config.baseline == "named" else ()))
 
     def parts(self) -> dict[str, Any]:
         """Return all of the run as plain comparable values: two runs are equal when these are, wherever stored."""
@@ -86,9 +114,13 @@ class Run:
             "corpus": self.corpus,
             "queries": self.queries,
             "query_rows": self.query_rows,
-            "neighbors": neighbor_columns(self, "returned"),
-            "exact": neighbor_columns(self, "exact"),
-            "elsewhere": _elsewhere_columns(self),
+            "neighbors": neighbor_columns(self, self.answers, "returned"),
+            "exact": neighbor_columns(self, self.answers, "exact"),
+            "elsewhere": _elsewhere_columns(self, self.answers),
+            "baseline": neighbor_columns(self, self.beside, "returned"),
+            "baseline_elsewhere": _elsewhere_columns(self, self.beside),
+            "agreement": agreement_json(self),
+            "differences": differences_json(self),
             "scores": [score.to_dict() for score in self.scores],
             "groups": groups_json(self),
             "expected": self.expected and self.expected.judgements,
@@ -131,9 +163,15 @@ def write(run: Run, folder: Path) -> None:
     _files.write_text(folder / "run.toml", run.config.to_toml())
     _write_corpus(run.corpus, folder / "corpus.parquet")
     _write_corpus(run.queries, folder / "queries.parquet")
-    _write_table(neighbor_columns(run, "returned"), folder / "neighbors.parquet")
-    _write_table(neighbor_columns(run, "exact"), folder / "exact.parquet")
-    _write_table(_elsewhere_columns(run), folder / "elsewhere.parquet")
+    _write_table(neighbor_columns(run, run.answers, "returned"), folder / "neighbors.parquet")
+    _write_table(neighbor_columns(run, run.answers, "exact"), folder / "exact.parquet")
+    _write_table(_elsewhere_columns(run, run.answers), folder / "elsewhere.parquet")
+    if run.baseline is not None:
+        _write_table(neighbor_columns(run, run.beside, "returned"), folder / "baseline.parquet")
+        _write_table(_elsewhere_columns(run, run.beside), folder / "baseline_elsewhere.parquet")
+    _files.write_json(folder / "agreement.json", agreement_json(run))
+    if run.expected is not None:
+        _files.write_json(folder / "expected.json", differences_json(run))
     _files.write_json(folder / "scores.json", [score.to_dict() for score in run.scores])
     _files.write_json(folder / "groups.json", groups_json(run))
     if run.similarities:
@@ -180,6 +218,8 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
     corpus = _read_corpus(folder / "corpus.parquet", state["corpus"])
     queries = _read_corpus(folder / "queries.parquet", state["queries"])
     groups = json.loads((folder / "groups.json").read_text(encoding="utf-8"))
+    agreement = _optional_json(folder / "agreement.json", {"curves": [], "tails": []})
+    differences = _optional_json(folder / "expected.json", [])
     expected = state["expected"]
     rows = state["query_rows"]
     similarities, distributions = run_parts.read_similarities(folder)
@@ -198,6 +238,10 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
         distributions=distributions,
         calibrations=run_parts.read_calibrations(folder),
         layouts=_read_layouts(folder, state.get("layouts", ()), len(corpus)),
+        baseline=_read_baseline(folder, config, corpus, queries),
+        curves=tuple(Score.from_dict(raw) for raw in agreement["curves"]),
+        tails=tuple(agreement["tails"]),
+        differences=tuple((raw["query_model"], Differences.from_dict(raw)) for raw in differences),
     )
 
 
@@ -227,6 +271,21 @@ def _read_layouts(folder: Path, facts: Sequence[Mapping[str, Any]], rows: int) -
         known = {**each, "kept": np.nan if each["kept"] is None else each["kept"]}
         found.append(Layout(xy=xy, **known))
     return tuple(found)
+
+
+def _optional_json(path: Path, otherwise: Any) -> Any:
+    """Read a file that older runs do not have."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
+
+
+def agreement_json(run: Run) -> dict[str, Any]:
+    """Return the curves over k and the tails of rbo as JSON-able values."""
+    return {"curves": [score.to_dict() for score in run.curves], "tails": [dict(tail) for tail in run.tails]}
+
+
+def differences_json(run: Run) -> list[dict[str, Any]]:
+    """Return how the collections differ in the measures of expected results, as JSON-able values."""
+    return [{"query_model": asks, **each.to_dict()} for asks, each in run.differences]
 
 
 def _corpus_facts(corpus: Corpus) -> dict[str, Any]:
@@ -284,10 +343,10 @@ def _names(ids: Sequence[str], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return named
 
 
-def neighbor_columns(run: Run, which: str) -> dict[str, Any]:
+def neighbor_columns(run: Run, answers: Sequence[Answer], which: str) -> dict[str, Any]:
     """Return the ``returned`` or ``exact`` neighbours, one row for each (answer, query, rank), padding left out."""
     blocks: list[dict[str, Any]] = []
-    for answer in run.answers:
+    for answer in answers:
         neighbors: Neighbors = getattr(answer, which)
         query, place = np.nonzero(neighbors.rows >= 0)
         rows = neighbors.rows[query, place]
@@ -306,9 +365,9 @@ def neighbor_columns(run: Run, which: str) -> dict[str, Any]:
     return _stack(blocks)
 
 
-def _elsewhere_columns(run: Run) -> dict[str, Any]:
+def _elsewhere_columns(run: Run, answers: Sequence[Answer]) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = []
-    for answer in run.answers:
+    for answer in answers:
         there = answer.elsewhere
         query, place = np.nonzero(there.rows >= 0)
         blocks.append(
@@ -325,7 +384,7 @@ def _elsewhere_columns(run: Run) -> dict[str, Any]:
 
 
 def _stack(blocks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} if blocks else {}
 
 
 def groups_json(run: Run) -> dict[str, Any]:
@@ -357,6 +416,24 @@ def _read_answers(
             )
         )
     return tuple(answers)
+
+
+def _read_baseline(folder: Path, config: RunConfig, corpus: Corpus, queries: Corpus) -> Answer | None:
+    """Read the answer of bm25; it has no index, so that what it returned is exact."""
+    if not (folder / "baseline.parquet").is_file():
+        return None
+    listed, elsewhere = (
+        _Lookup(_read_table(folder / f"{name}.parquet"), corpus, queries) for name in ("baseline", "baseline_elsewhere")
+    )
+    pair, shape = (BM25, BM25), (len(queries), config.k)
+    returned = Neighbors(
+        rows=listed.grid(pair, "row", shape, fill=-1),
+        similarity=listed.grid(pair, "similarity", shape, fill=np.nan),
+        metric="ip",
+        index=BM25,
+    )
+    is_self = listed.grid(pair, "self", shape, fill=False)
+    return Answer(BM25, BM25, returned, returned, is_self, elsewhere.elsewhere(pair, len(queries)))
 
 
 _TABLES = ("neighbors", "exact", "elsewhere")

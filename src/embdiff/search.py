@@ -145,10 +145,10 @@ class Searcher:
         raw = self._store.search(self._spec, queries, wide)
         seconds = {"first": time.perf_counter() - start, **self._warm(queries, wide)}
         truth = self._index.search(queries, wide)
-        returned = _without(raw, own, k) if own.drop else raw
+        returned = without_own(raw, own, k) if own.drop else raw
         return Found(
             returned=returned,
-            exact=_without(truth, own, k) if own.drop else truth,
+            exact=without_own(truth, own, k) if own.drop else truth,
             nearest=Neighbors(truth.rows[:, :1], truth.similarity[:, :1], metric),
             exact_similarity=self._index.similarity(queries, returned.rows),
             is_self=own.within(returned.rows) if own.mark else np.zeros(returned.rows.shape, dtype=bool),
@@ -183,7 +183,7 @@ class Searcher:
 def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
     """Return the k nearest rows of each query, exactly; its own rows left out where they are dropped, (q, k)."""
     found = index.search(queries, k + own.most if own.drop else k)
-    return _without(found, own, k) if own.drop else found
+    return without_own(found, own, k) if own.drop else found
 
 
 def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
@@ -210,16 +210,22 @@ def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
     return np.ascontiguousarray(table[:, : int((table >= 0).sum(axis=1).max(initial=0))])
 
 
-def compared_pairs(answers: Sequence[Answer]) -> list[tuple[Answer, Answer]]:
+def compared_pairs(answers: Sequence[Answer], baseline: Answer | None = None) -> list[tuple[Answer, Answer]]:
     """Return the pairs of answers that are compared: two collections, asked alike.
 
-    With query models, the same query model asked both; without, each collection was asked by its own model.
+    With query models, the same query model asked both; without, each collection was asked by its own model. The
+    ``baseline``, asked by nobody's vectors, is compared with every answer.
     """
     crossed = any(answer.query_model != answer.model for answer in answers)
     asked: dict[str, list[Answer]] = {}
     for answer in answers:
         asked.setdefault(answer.query_model if crossed else "", []).append(answer)
-    return [pair for alike in asked.values() for pair in combinations(alike, 2)]
+    beside = [] if baseline is None else [baseline]
+    return [
+        pair
+        for alike in asked.values()
+        for pair in (*combinations(alike, 2), *((answer, other) for answer in alike for other in beside))
+    ]
 
 
 def contains(sets: IntArray, rows: IntArray) -> npt.NDArray[np.bool_]:
@@ -230,8 +236,8 @@ def contains(sets: IntArray, rows: IntArray) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _without(neighbors: Neighbors, own: OwnRows, k: int) -> Neighbors:
-    """Leave each query's own rows out of its list and cut it to k, padding what comes back short."""
+def without_own(neighbors: Neighbors, own: OwnRows, k: int) -> Neighbors:
+    """Leave each query's own rows out of its list, (q, wide), and cut it to k, padding what comes back short."""
     gone = own.within(neighbors.rows) | (neighbors.rows < 0)
     order = np.argsort(gone, axis=1, kind="stable")[:, :k]
     dropped = np.take_along_axis(gone, order, axis=1)

@@ -132,9 +132,7 @@ def test_missing_cells(write):
         judged([(b"q0", "d1")])
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("e.csv", "q0,d1\n"), ("e.csv", "query_id,document\nq0,d1\n"), ("e.txt", "q0 d1\n")]
-)
+@pytest.mark.parametrize(("name", "content"), [("e.csv", "q0,d1\n"), ("e.csv", "query_id,document\nq0,d1\n")])
 def test_header_is_needed(write, name, content):
     with pytest.raises(DataError, match=r"header with the columns query_id and id.*Name the columns"):
         judged(write(name, content))
@@ -155,3 +153,16 @@ def test_no_usable_row(write):
         judged(write("e.csv", "query_id,id\n"))
     with pytest.raises(DataError, match="must exist"):
         judged("missing.csv")
+
+
+@pytest.mark.parametrize("name", ["qrels.txt", "judged.qrels", "qrels"])
+def test_trec_qrels(write, name):
+    found = judged(write(name, "# judged by hand\nq0 0 d1 2\nq0 0 d0 0\nd1 0 d0 1\nq1 Q0 d1 -1\n"))
+    assert found == {"q0": {"d1": 2, "d0": 0}, "q1": {"d1": -1}}
+
+
+def test_bad_trec_qrels(write):
+    with pytest.raises(DataError, match=r"must have 4 fields between white space.*Got 2 on line 1"):
+        judged(write("e.txt", "q0 d1\n"))
+    with pytest.raises(DataError, match=r"Every id must be an id of the corpus .* Got 'nobody' at the key 'q0'"):
+        judged(write("e.txt", "q0 0 nobody 1\n"))

@@ -124,7 +124,7 @@ def test_the_words_of_the_report_take_no_side(result):
 
 
 def test_one_model_and_one_query_are_enough():
-    small = ed.compare(["one", "two"], ["toy:4"], queries="first:1", k=1, store="memory:")
+    small = ed.compare(["one", "two"], ["toy:4"], queries="first:1", k=1, store="memory:", baseline=False)
     head, _ = unpacked(packing.pack(small.run))
     assert "nothing to agree or disagree with" in head["verdict"][0]
 

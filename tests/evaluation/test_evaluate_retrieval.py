@@ -14,7 +14,7 @@ from embdiff import _optional
 from embdiff.corpus.trec import read_qrels, read_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation.encode import rank
-from embdiff.evaluation.lexical import Bm25
+from embdiff.lexical import Bm25
 from embdiff.measures import ranking
 from embdiff.measures.judged import grade_run
 

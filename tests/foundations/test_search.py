@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embdiff.config import IndexSpec
@@ -30,6 +30,7 @@ def _order(query: np.ndarray, vectors: np.ndarray, gone: set[int]) -> list[int]:
     ]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.booleans())
 def test_dropped_rows_are_gone_and_ranks_close_up(seed, k, drop):
     rng = np.random.default_rng(seed)

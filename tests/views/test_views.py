@@ -92,10 +92,10 @@ def test_payload_is_strict_json(hostile):
 
 
 def test_smallest_and_widest_cases():
-    small = ed.compare(["one", "two"], ["toy:4"], queries="first:1", k=1, store="memory:")
+    small = ed.compare(["one", "two"], ["toy:4"], queries="first:1", k=1, store="memory:", baseline=False)
     assert "overlap" not in [score.measure.partition("@")[0] for score in small.scores]
     assert "n = 1" in repr(small)
-    many = ed.compare(HOSTILE, [f"toy:{dim}" for dim in range(2, 26)], k=2, store="memory:")
+    many = ed.compare(HOSTILE, [f"toy:{dim}" for dim in range(2, 26)], k=2, store="memory:", baseline=False)
     assert len([score for score in many.scores if score.measure == "overlap@2"]) == 24 * 23 // 2
     assert max(cell_len(line) for line in terminal.text(many.to_dict(queries=2), width=80).splitlines()) <= 80
 

@@ -69,6 +69,14 @@ def compare_command(
     calibrate: Annotated[
         int | None, typer.Option(help="Shuffle rows so often for calibrated overlap, cka, rsa, procrustes; try 200.")
     ] = None,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(help="Measure of agreement, such as overlap@3 or 'rbo(p=0.8)@5'; repeat. See 'embdiff measures'."),
+    ] = None,
+    baseline: Annotated[
+        bool | None,
+        typer.Option(help="Whether bm25 stands beside the models. Default: where installed.", show_default=False),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of intervals and permutations. Default 0.")] = None,
     cache: CacheOption = None,
     layout: Annotated[str | None, typer.Option(help="Maps of the report: pca (default), umap or none.")] = None,
@@ -80,7 +88,7 @@ def compare_command(
         "models": model, "query_models": query_model, "queries": queries, "k": k, "metric": metric, "index": index,
         "store": store, "preset": preset, "expected": expected, "text_column": text_column, "id_column": id_column,
         "group_column": group_column, "empty": empty, "self_matches": self_matches, "permutations": permutations,
-        "calibrate": calibrate,
+        "calibrate": calibrate, "measures": measure or None, "baseline": baseline,
         "sample": sample, "half_width": half_width, "seed": seed, "cache": cache, "layout": layout,
     }  # fmt: skip
     run_and_print(data, given, out, as_json)

@@ -36,6 +36,9 @@ def diff_command(
     run: RunArgument,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="Id of a query, or its row from 0.")],
     query_model: Annotated[str | None, typer.Option(help="Only what this query model asked.")] = None,
+    baseline: Annotated[
+        bool | None, typer.Option(help="Whether to compare with bm25, too. Default: where named with -m.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
@@ -44,7 +47,7 @@ def diff_command(
 
     result = load(run)
     is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
-    found = result.diff(int(query) if is_row else query, query_model=query_model)
+    found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
     if as_json:
         print_json(found.to_dict())
     else:

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from embdiff import _files, runs
+from embdiff.comparison.agreement import Compared
+from embdiff.comparison.baseline import ask_words
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.existing import opened_collections
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
@@ -55,6 +57,8 @@ def compare(
     half_width: float | None = None,
     cache: str | Path | None = None,
     layout: str | None = None,
+    measures: Sequence[str] | None = None,
+    baseline: bool | None = None,
 ) -> Comparison:
     """Encode a corpus with each model, store, search, and say whose neighbours changed.
 
@@ -106,6 +110,12 @@ def compare(
         else the user's cache folder.
     layout : {"pca", "umap", "none"}, optional
         How the maps of the report are made. Default pca; umap needs the extra ``umap``.
+    measures : sequence of str, optional
+        Measures of agreement in their text form, ``overlap@3`` or ``rbo(p=0.8)@5``; without ``@k`` at the k of the
+        run. Default: those of `embdiff.config.AGREEMENT`.
+    baseline : bool, optional
+        Whether bm25, which ranks by words, stands beside the models in the tables of agreement. By default where it
+        is installed and the data are not too large; ``"bm25"`` among the models shows its lists beside theirs, too.
 
     Returns
     -------
@@ -121,7 +131,7 @@ def compare(
         "groups": groups,
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
-        "permutations": permutations, "calibrate": calibrate,
+        "permutations": permutations, "calibrate": calibrate, "measures": measures, "baseline": baseline,
         "sample": None if sample is None else str(sample), "half_width": half_width,
         "cache": None if cache is None else str(cache), "layout": layout,
     }  # fmt: skip
@@ -133,22 +143,25 @@ def compare(
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
         inputs, encoded, pilot = sized(config, inputs, encoded, placed)
         found = search_all(config, inputs, encoded, placed)
-        answers = answers_of(inputs, encoded, placed, found)
+        lexical, words = ask_words(config, inputs, found)
+        answers = answers_of(inputs, encoded, placed, found, lexical)
         spaces = spaces_of(inputs, encoded)
         every_row = EveryRow(config, inputs, found, {name: space.vectors for name, space in spaces.items()})
+        scored = score_all(Compared(config, inputs, answers, lexical, encoded, placed), found)
         scores = (
-            *score_all(config, inputs, answers, found),
+            *scored.scores,
             *noise_scores(config, inputs, encoded, placed, found),
             *geometry_scores(config, spaces, every_row),
         )
         mixings, tests = group_tests(config, inputs, spaces, every_row)
-        manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors)
+        manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors, words, scored.expected)
         manifest["sample"] = describe_sample(config, inputs, answers, pilot)
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest, *similarities_of(config, inputs, encoded),
-            layouts=layouts_of(config, spaces),
-            calibrations=calibrations(config, spaces, every_row),
+            layouts=layouts_of(config, spaces), calibrations=calibrations(config, spaces, every_row),
+            baseline=lexical, curves=scored.agreement.curves,
+            tails=scored.agreement.tails, differences=scored.expected.differences if scored.expected else (),
         )  # fmt: skip
         if folder is not None:
             write_run(run, folder)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from embdiff.comparison.expected import Expected
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig
@@ -18,7 +19,7 @@ from embdiff.search import Found
 
 _PACKAGES = (
     "embdiff", "numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch", "transformers",
-    "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino",
+    "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino", "bm25s",
 )  # fmt: skip
 
 
@@ -30,6 +31,8 @@ def describe(
     placed: Mapping[str, Placed],
     found: Mapping[tuple[str, str], Found],
     cache: VectorCache,
+    baseline: Mapping[str, Any] | None,
+    expected: Expected | None,
 ) -> dict[str, Any]:
     """Return the manifest as JSON-able values; all times in seconds."""
     return {
@@ -54,6 +57,8 @@ def describe(
             }
             for (asks, name), here in found.items()
         ],
+        "baseline": baseline and dict(baseline),
+        "expected": expected and {"own": expected.own},
     }
 
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -14,14 +14,22 @@ from embdiff import _files, runs
 from embdiff.comparison.again import models_again
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.views import exports, html, payload, report, terminal
+from embdiff.measures import get_measure
+from embdiff.measures.paired import PairedTest
+from embdiff.records import Score
+from embdiff.views import disputed, exports, html, payload, report, terminal
 from embdiff.views.diff import QueryDiff, query_diffs
 from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from embdiff.records import Score
+
+class Disagreement(NamedTuple):
+    """Queries and rows of a comparison, the most disputed first; see `Comparison.disagreement`."""
+
+    queries: pd.DataFrame
+    items: pd.DataFrame
 
 
 class Comparison:
@@ -44,8 +52,14 @@ class Comparison:
         """Every number of the run, with interval, chance level and n."""
         return self.run.scores
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self, *, baseline: bool | None = None) -> pd.DataFrame:
         """Return one row per (query, query model, collection, rank).
+
+        Parameters
+        ----------
+        baseline : bool, optional
+            Whether the rows of bm25 stand at the end (``query_model`` and ``model`` bm25). By default where it was
+            named among the models.
 
         Returns
         -------
@@ -54,13 +68,78 @@ class Comparison:
         """
         import pandas as pd
 
-        return pd.DataFrame(runs.neighbor_columns(self.run, "returned"))
+        answers = self.run.shown if baseline is None else (*self.run.answers, *(self.run.beside if baseline else ()))
+        return pd.DataFrame(runs.neighbor_columns(self.run, answers, "returned"))
 
     def scores_frame(self) -> pd.DataFrame:
         """Return the scores as a data frame, one row each."""
         import pandas as pd
 
         return pd.DataFrame([score.to_dict() for score in self.scores])
+
+    def curves_frame(self) -> pd.DataFrame:
+        """Return overlap, jaccard and rbo at several depths up to k: one row per pair, measure and depth.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns measure (text form), k (the depth), models, query_model, value, low, high, chance, n, interval,
+            reason.
+        """
+        import pandas as pd
+
+        rows = [{**score.to_dict(), "k": get_measure(score.measure).k} for score in self.run.curves]
+        columns = ["measure", "k", *(key for key in Score.__dataclass_fields__ if key not in ("measure", "per_query"))]
+        return pd.DataFrame(rows, columns=columns)
+
+    def disagreement(self) -> Disagreement:
+        """Return the queries and the rows by how much the models disagree about them, the most disputed first.
+
+        Returns
+        -------
+        Disagreement
+            Two data frames, ``queries`` and ``items``; empty when there are no two lists to compare. Queries are
+            ordered by ``disagreement``, the mean over the pairs of collections of 1 - rbo(p=0.9)@k, in [0, 1]; rows by
+            the mean over the pairs of the difference in how many of the queries return them, as a share.
+
+        Notes
+        -----
+        bm25 counts where it was named among the models, or where there is but one model.
+        """
+        import pandas as pd
+
+        found = disputed.disagreement(self.run) or {"queries": [], "items": []}
+        crossed = bool(self.run.config.query_models)
+        queries = [(row["id"], row["text"], row["value"], row["overlap"], row["row"]) for row in found["queries"]]
+        items = [
+            {
+                "id": row["id"],
+                "text": row["text"],
+                "disagreement": row["value"],
+                "only_one": row["only_one"],
+                "place_change": np.nan if row["place_change"] is None else row["place_change"],
+                **{disputed.column(each, crossed): each["queries"] for each in row["returned"]},
+            }
+            for row in found["items"]
+        ]
+        columns = ["id", "text", "disagreement", "only_one", "place_change"]
+        return Disagreement(
+            pd.DataFrame(queries, columns=["id", "text", "disagreement", "overlap_disagreement", "row"]),
+            pd.DataFrame(items) if items else pd.DataFrame(columns=columns),
+        )
+
+    def differences_frame(self) -> pd.DataFrame:
+        """Return the paired tests between collections in the measures of expected results, one row each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns query_model and those of `embdiff.measures.paired.PairedTest`; empty without expected results.
+        """
+        import pandas as pd
+
+        rows = [{"query_model": asks, **test.to_dict()} for asks, each in self.run.differences for test in each.tests]
+        return pd.DataFrame(rows, columns=["query_model", *PairedTest.__dataclass_fields__])
 
     def hits_frame(self) -> pd.DataFrame:
         """Return hit or miss for each query with expected results, per query model and collection.
@@ -84,7 +163,7 @@ class Comparison:
         frame.insert(3, "hit", frame["rank"].notna())
         return frame
 
-    def diff(self, query: int | str, *, query_model: str | None = None) -> QueryDiff:
+    def diff(self, query: int | str, *, query_model: str | None = None, baseline: bool | None = None) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
 
         Parameters
@@ -93,6 +172,8 @@ class Comparison:
             Row of the query (from 0), or its id.
         query_model : str, optional
             Only this query model's results.
+        baseline : bool, optional
+            Whether bm25 is compared with each collection, too. By default where it was named among the models.
 
         Raises
         ------
@@ -101,7 +182,7 @@ class Comparison:
         UnknownNameError
             When no query has the id, or nothing was asked with the query model.
         """
-        return query_diffs(self.run, self._query_row(query), query_model)
+        return query_diffs(self.run, self._query_row(query), query_model, baseline=baseline)
 
     def _query_row(self, query: int | str) -> int:
         ids = self.run.queries.ids

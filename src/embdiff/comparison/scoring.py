@@ -2,68 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from embdiff.comparison.agreement import Agreement, Compared, agreement
 from embdiff.comparison.every_row import EveryRow
+from embdiff.comparison.expected import Expected, judged_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.config import RunConfig
 from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
-from embdiff.measures.overlap import overlap, score_jaccard, score_overlap
 from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
-from embdiff.records import Answer, IntArray, Neighbors, Qrels, Score
-from embdiff.search import Found, OwnRows, compared_pairs
+from embdiff.records import Qrels, Score
+from embdiff.search import Found
 
 Pairs = Mapping[tuple[str, str], Found]
 
 
-def score_all(config: RunConfig, inputs: Inputs, answers: Sequence[Answer], found: Pairs) -> tuple[Score, ...]:
-    """Return every score of the run, in the order in which they are shown."""
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Every number of a run except those of groups and of spaces.
+
+    Parameters
+    ----------
+    scores : tuple of Score
+        In the order in which they are shown.
+    agreement : Agreement
+        Its scores are among ``scores``; curves and tails are not.
+    expected : Expected or None
+        As ``agreement``: its scores are among ``scores``.
+    """
+
+    scores: tuple[Score, ...]
+    agreement: Agreement
+    expected: Expected | None
+
+
+def score_all(compared: Compared, found: Pairs) -> Scored:
+    """Return agreement, self-retrieval, what the index lost, and expected results."""
+    config, inputs = compared.config, compared.inputs
     index = _index_scores(config, inputs, found)
-    lossy = any(score.value < 1.0 for score in index)
-    scores = [*_agreement(config, inputs, answers, exactly=False)]
-    if lossy:
-        scores += _agreement(config, inputs, answers, exactly=True)
-    scores += _self_retrieval(inputs, found)
-    scores += index
+    agreed = agreement(compared, lossy=any(score.value < 1.0 for score in index))
+    scores = [*agreed.scores, *_self_retrieval(inputs, found), *index]
+    judged = None
     if inputs.expected is not None:
-        scores += _expected_hits(inputs, inputs.expected, found)
-    return tuple(scores)
-
-
-def _candidates(inputs: Inputs) -> IntArray:
-    """Return how many rows each query could return, (q,)."""
-    own = np.array([len(rows) for rows in inputs.own.rows], dtype=np.int64)
-    return len(inputs.corpus) - (own if inputs.own.drop else np.zeros_like(own))
-
-
-def _agreement(config: RunConfig, inputs: Inputs, answers: Sequence[Answer], *, exactly: bool) -> list[Score]:
-    """Score each pair of collections that were asked alike, on what was returned or on the exact neighbours."""
-    scores = []
-    for a, b in compared_pairs(answers):
-        left, right = (a.exact, b.exact) if exactly else (a.returned, b.returned)
-        certain = _certain(left, right, inputs.twins)
-        asked = a.query_model if a.query_model == b.query_model else None
-        for score_of in (score_overlap, score_jaccard):
-            score = score_of(
-                left,
-                right,
-                (a.model, b.model),
-                query_model=asked,
-                candidates=_candidates(inputs),
-                fixed=certain,
-                seed=config.seed,
-            )
-            scores.append(replace(score, measure=f"exact_{score.measure}") if exactly else score)
-    return scores
-
-
-def _certain(a: Neighbors, b: Neighbors, own: OwnRows) -> IntArray:
-    """Return how many of each query's own rows both lists hold: no luck was needed for those."""
-    left, right = (replace(n, rows=np.where(own.within(n.rows), n.rows, -1)) for n in (a, b))
-    return np.rint(np.nan_to_num(overlap(left, right)) * a.k).astype(np.int64)
+        judged = judged_scores(compared, inputs.expected)
+        scores += [*_expected_hits(inputs, inputs.expected, found), *judged.scores]
+    return Scored(tuple(scores), agreed, judged)
 
 
 def _self_retrieval(inputs: Inputs, found: Pairs) -> list[Score]:
@@ -83,7 +69,7 @@ def _index_scores(config: RunConfig, inputs: Inputs, found: Pairs) -> list[Score
             here.exact_similarity,
             (name,),
             query_model=asks,
-            candidates=_candidates(inputs),
+            candidates=inputs.candidates,
             seed=config.seed,
         )
         for (asks, name), here in found.items()
@@ -97,7 +83,7 @@ def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]
         for query in inputs.queries.ids
     ]
     return [
-        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=_candidates(inputs))
+        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=inputs.candidates)
         for (asks, name), here in found.items()
     ]
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.comparison.existing import Existing, corpus_of, is_reference
 from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, IndexSpec, RunConfig, check_metric, worst_case_queries
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
 from embdiff.encoders import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.records import Corpus, Qrels
+from embdiff.lexical import BM25
+from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.search import OwnRows
 
 # What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.
@@ -65,6 +67,12 @@ class Inputs:
             twins=replace(self.twins, rows=self.twins.rows[:count]),
         )
 
+    @property
+    def candidates(self) -> IntArray:
+        """How many rows each query could return, (q,)."""
+        own = np.array([len(rows) for rows in self.own.rows], dtype=np.int64)
+        return len(self.corpus) - (own if self.own.drop else np.zeros_like(own))
+
 
 def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]) -> tuple[RunConfig, dict[str, Any]]:
     """Return the settings, and the model objects (not specs) by the name they go under.
@@ -86,16 +94,20 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     wanted = {**_preset(preset), **{key: value for key, value in given.items() if value is not None}}
     models = models or wanted.get("models", ())
     wanted.pop("models", None)
-    if not models:
-        raise ParameterError(
-            "A comparison needs at least one model. Got none. Name models with -m (models=), for example "
-            "-m minilm -m wordllama:256, or take --preset tutorial-offline."
-        )
+    _refuse_none(models)
     asked = wanted.pop("query_models", ())
     if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
-        asked = models
+        asked = models if isinstance(models, str) else [model for model in models if not _is_bm25(model)]
+    if not isinstance(asked, str) and any(map(_is_bm25, asked)):
+        raise ParameterError(
+            "A query model must have vectors. Got bm25, which has none: it ranks the texts of the queries by itself. "
+            "Name it with -m."
+        )
     collections = {text: Existing(text) for text in (*models, *asked) if is_reference(text)}
-    names, objects = named_models(models, besides=collections)
+    names, objects = named_models(models, besides=(BM25, *collections))
+    baseline = chosen_baseline(wanted.pop("baseline", None), BM25 in names)
+    names = tuple(name for name in names if name != BM25)
+    _refuse_none(names)
     query_names, objects = named_models(asked, what="query model", besides=collections, known=objects)
     objects.update(collections)
     settings = {
@@ -103,15 +115,21 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
         "data": str(data) if isinstance(data, (str, Path)) else None,
         "models": names,
         "query_models": query_names,
+        "baseline": baseline,
         "queries": _text_or(wanted.get("queries"), "list", default="all"),
         "groups": None if wanted.get("groups") is None else "list",
         "expected": _text_or(wanted.get("expected"), "list", default=None),
     }
+    if isinstance(wanted.get("measures"), str):
+        text = wanted["measures"]
+        raise ParameterError(f"The measures must be a list. Got the text {text!r}. Write [{text!r}].")
     config = RunConfig.checked(**settings)
-    config = config.model_copy(
-        update={"metric": check_metric(config.metric), "index": str(IndexSpec.parse(config.index))}
-    )
-    return config, objects
+    update = {
+        "metric": check_metric(config.metric),
+        "index": str(IndexSpec.parse(config.index)),
+        "measures": chosen_measures(config.measures, config.k, expected=config.expected is not None),
+    }
+    return config.model_copy(update=update), objects
 
 
 def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:
@@ -184,6 +202,18 @@ def _own_rows(
     if config.queries == "all" and rows is not None and choice == "auto":
         return OwnRows([np.array([row], dtype=np.int64) for row in rows], drop=True, mark=False), twins
     return OwnRows(twins.rows, drop=choice == "drop"), twins
+
+
+def _refuse_none(models: Sequence[Any]) -> None:
+    if not models:
+        raise ParameterError(
+            "A comparison needs at least one model. Got none. Name models with -m (models=), for example "
+            "-m minilm -m wordllama:256, or take --preset tutorial-offline."
+        )
+
+
+def _is_bm25(model: Any) -> bool:
+    return isinstance(model, str) and model == BM25
 
 
 def _preset(name: str | None) -> dict[str, Any]:

@@ -172,8 +172,9 @@ def answers_of(
     encoded: Mapping[str, Encoded],
     placed: Mapping[str, Placed],
     found: Mapping[tuple[str, str], Found],
+    baseline: Answer | None = None,
 ) -> tuple[Answer, ...]:
-    """Add, to each answer, the exact place of every row that the collections compared with it returned instead."""
+    """Add, to each answer, the exact place of every row that the lists compared with it hold instead."""
     cross = any(asks != name for asks, name in found)
     answers = []
     for (asks, name), here in found.items():
@@ -182,6 +183,8 @@ def answers_of(
             for (also_asks, other), there in found.items()
             if other != name and (also_asks == asks or not cross)
         ]
+        if baseline is not None:
+            others.append(baseline.returned.rows)
         vectors = encoded[asks].queries
         assert vectors is not None
         rows = rows_only_elsewhere(here.returned.rows, others)

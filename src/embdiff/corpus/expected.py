@@ -14,11 +14,13 @@ from embdiff.corpus.columns import same_name
 from embdiff.corpus.files import hint, shown
 from embdiff.corpus.formats import read_table
 from embdiff.corpus.tables import ABSENT, Table, as_label, kind_of, listed
+from embdiff.corpus.trec import read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
 _QUERY = ("query_id", "qid", "query")
 _DOCUMENT = ("id", "_id", "doc_id", "docid", "document_id", "corpus_id")
+_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 _GRADE = ("grade", "score", "relevance", "rel")
 
 Place = Callable[[], str]
@@ -32,7 +34,8 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     ----------
     data : path, sequence of tuple, dict, or Qrels
         A table (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) with the columns ``query_id``, ``id`` and, if wanted,
-        ``grade`` (BEIR's names ``query-id``, ``corpus-id``, ``score`` do as well); tuples
+        ``grade`` (BEIR's names ``query-id``, ``corpus-id``, ``score`` do as well); any other file is TREC
+        qrels, four fields between white space; tuples
         ``(query_id, id)`` or ``(query_id, id, grade)``; or a dict from query id to ids, or to ``{id: grade}``.
     queries : Corpus
         The queries of this run.
@@ -57,7 +60,7 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     >>> read_expected([("a", "b")], songs, songs).judgements
     {'a': {'b': 1}}
     """
-    source, rows = _rows(data)
+    source, rows, of_trec = _rows(data)
     asked, documents = set(queries.ids), set(corpus.ids)
     allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
     judged: dict[str, dict[str, int]] = {}
@@ -67,7 +70,7 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
             raise _unknown("query_id", query, place, source, queries)
         if document not in documents:
             raise _unknown("id", document, place, source, corpus)
-        grade = _grade(grade_cell, place, source)
+        grade = int(str(grade_cell)) if of_trec else _grade(grade_cell, place, source)
         if judged.setdefault(query, {}).setdefault(document, grade) != grade:
             raise DataError(
                 f"A query and an id must have one grade. Got {judged[query][document]} and {grade} for {query!r} and "
@@ -82,16 +85,19 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     return Qrels(used, source)
 
 
-def _rows(data: object) -> tuple[str, Iterator[Row]]:
-    """Return the source and the rows: place, query id, document id, grade."""
+def _rows(data: object) -> tuple[str, Iterator[Row], bool]:
+    """Return the source, the rows (place, query id, document id, grade), and whether they are TREC's."""
     if isinstance(data, (str, os.PathLike)):
+        if Path(data).suffix.lower() not in _TABLES:
+            qrels = read_qrels(Path(data))
+            return qrels.source, _dict_rows(qrels.judgements), True
         table = read_table(Path(data), _is_header)
-        return table.source, _file_rows(table)
+        return table.source, _file_rows(table), False
     if isinstance(data, Qrels):
-        return data.source, _dict_rows(data.judgements)
+        return data.source, _dict_rows(data.judgements), False
     if isinstance(data, Mapping):
-        return "dict", _dict_rows(data)
-    return "list", _tuple_rows(listed(data))
+        return "dict", _dict_rows(data), False
+    return "list", _tuple_rows(listed(data)), False
 
 
 def _is_header(cells: Sequence[str], _surely: bool) -> bool:

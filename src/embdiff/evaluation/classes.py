@@ -12,11 +12,11 @@ import numpy as np
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, read_classes
 from embdiff.evaluation.encode import encode_two, rank, without_direction
-from embdiff.evaluation.lexical import Bm25
 from embdiff.evaluation.noise import Scored, changes
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.probe import probe, protocol
-from embdiff.evaluation.settings import BM25, Settings
+from embdiff.evaluation.settings import Settings
+from embdiff.lexical import BM25, Bm25
 from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette
 from embdiff.measures.judged import name_ranks
 from embdiff.measures.noise import Change

@@ -11,7 +11,8 @@ from embdiff.evaluation.encode import encode_one
 from embdiff.evaluation.noise import Scored, undefined
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.pair_files import Pairs, read_pairs
-from embdiff.evaluation.settings import BM25, Settings
+from embdiff.evaluation.settings import Settings
+from embdiff.lexical import BM25
 from embdiff.measures.noise import BATCH, Again, Change, change, drawn, half_precision, sampled
 from embdiff.measures.pairs import pair_similarity, score_pairs
 from embdiff.records import Corpus, FloatArray, IntArray, Score

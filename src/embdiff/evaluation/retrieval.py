@@ -13,11 +13,11 @@ from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
 from embdiff.errors import DataError, MissingDependencyError, ParameterError
 from embdiff.evaluation.encode import encode_two, rank, without_direction
-from embdiff.evaluation.lexical import Bm25
 from embdiff.evaluation.noise import Scored, changes
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
-from embdiff.evaluation.settings import BM25, Settings
+from embdiff.evaluation.settings import Settings
 from embdiff.evaluation.together import PROTOCOL, together
+from embdiff.lexical import BM25, Bm25
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
 from embdiff.measures.noise import Change
 from embdiff.measures.ranking_scores import RANKING_MEASURES, score_ranking

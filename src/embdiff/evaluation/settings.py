@@ -12,11 +12,11 @@ from embdiff.config import check_metric
 from embdiff.encoders import named_models
 from embdiff.encoders.cache import VectorCache
 from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.lexical import BM25
 from embdiff.records import Metric
 
 Task = Literal["retrieval", "pairs", "classes"]
 TASKS: tuple[Task, ...] = get_args(Task)
-BM25 = "bm25"
 DEPTH = 1_000  # as MTEB and BEIR cut their lists
 VOTERS = 5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,12 @@ class Differences:
             "ties": [list(group) for group in self.ties],
             "letters": dict(self.letters),
         }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Differences:
+        """Read back what `to_dict` wrote."""
+        tests = tuple(PairedTest.from_dict(test) for test in raw["tests"])
+        return cls(raw["measure"], tests, tuple(map(tuple, raw["ties"])), dict(raw["letters"]))
 
 
 def between_models(scores: Sequence[Score], *, seed: int) -> tuple[Differences, ...]:

@@ -45,7 +45,7 @@ def query_disagreement(pairs: Lists, agreement: Callable[[Neighbors, Neighbors],
         When there is no pair, or the lists differ in shape.
     """
     _check(pairs)
-    return _mean_of_known(np.stack([1.0 - agreement(a, b) for a, b in pairs]))
+    return mean_of_known(np.stack([1.0 - agreement(a, b) for a, b in pairs]))
 
 
 def occurrences(neighbors: Neighbors, rows: int) -> IntArray:
@@ -147,18 +147,18 @@ def most_disputed(values: npt.ArrayLike, most: int | None = None) -> IntArray:
     return known[:most]
 
 
-def _counted(found: IntArray, rows: int) -> IntArray:
-    counts: IntArray = np.bincount(found[found >= 0], minlength=rows)
-    return counts
-
-
-def _mean_of_known(values: Doubles) -> Doubles:
-    """Mean over the first axis of the values that are defined, NaN where none is."""
+def mean_of_known(values: Doubles) -> Doubles:
+    """Return the mean over the first axis of the values that are defined, NaN where none is."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)
     out: Doubles = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
     return out
+
+
+def _counted(found: IntArray, rows: int) -> IntArray:
+    counts: IntArray = np.bincount(found[found >= 0], minlength=rows)
+    return counts
 
 
 def _check(pairs: Lists) -> None:

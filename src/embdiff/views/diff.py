@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from embdiff.errors import UnknownNameError
+from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.lexical import BM25
 from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.search import compared_pairs
 from embdiff.views import html, terminal
-from embdiff.views.payload import item
+from embdiff.views.disputed import item
 
 Status = Literal["kept", "moved", "lost", "gained"]
 
@@ -26,7 +27,8 @@ class QueryDiff:
     pairs : tuple of dict
         ``models``, ``query_models`` (two each) and ``entries``: dicts with ``status``, ``id``, ``text``, ``group``,
         ``self``, ``ranks`` and ``distances`` in the first and second collection. For a lost or gained row, the place
-        in the collection that did not return it is its *exact* rank and distance there.
+        in the collection that did not return it is its *exact* rank and distance there (None where bm25 does not rank
+        it: no word in common). ``metrics`` says what the distances of each are: the metric, or ``bm25``.
     """
 
     query: dict[str, Any]
@@ -47,14 +49,20 @@ class QueryDiff:
         return terminal.diff_text(self.to_dict(), width=100)
 
 
-def query_diffs(run: Run, row: int, query_model: str | None = None) -> QueryDiff:
-    """Return the diff of one query, for each pair of collections that were asked alike.
+def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline: bool | None = None) -> QueryDiff:
+    """Return the diff of one query, for each pair of collections that were asked alike, and with bm25 where wanted.
 
     Raises
     ------
     UnknownNameError
         When nothing was asked with ``query_model``.
     """
+    beside = run.beside if (run.config.baseline == "named" if baseline is None else baseline) else ()
+    if baseline and not beside:
+        raise ParameterError(
+            "A diff with bm25 needs a run in which it stood beside the models. Got one without it. Run the comparison "
+            "again with bm25 installed, or name it: -m bm25."
+        )
     asked = {answer.query_model for answer in run.answers}
     if query_model is not None and query_model not in asked:
         raise UnknownNameError(
@@ -66,9 +74,10 @@ def query_diffs(run: Run, row: int, query_model: str | None = None) -> QueryDiff
             "models": [a.model, b.model],
             "query_models": [a.query_model, b.query_model],
             "metric": run.config.metric,
+            "metrics": [distance_of(a, run.config.metric), distance_of(b, run.config.metric)],
             "entries": _entries(run, a, b, row),
         }
-        for a, b in compared_pairs(run.answers)
+        for a, b in compared_pairs(run.answers, *beside)
         if query_model in (None, a.query_model, b.query_model)
     )
     query = {
@@ -103,7 +112,7 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[dict[str, Any]]:
     return entries
 
 
-def _places(answer: Answer, row: int) -> dict[int, tuple[int, float, bool]]:
+def _places(answer: Answer, row: int) -> dict[int, tuple[int | None, float | None, bool]]:
     returned = answer.returned
     return {
         int(found): (place + 1, float(returned.distance[row, place]), bool(answer.is_self[row, place]))
@@ -112,8 +121,15 @@ def _places(answer: Answer, row: int) -> dict[int, tuple[int, float, bool]]:
     }
 
 
-def _exact_place(answer: Answer, row: int, found: int) -> tuple[int, float, bool]:
+def _exact_place(answer: Answer, row: int, found: int) -> tuple[int | None, float | None, bool]:
     there = answer.elsewhere
     place = list(there.rows[row]).index(found)
+    if there.ranks[row, place] < 0:  # bm25 ranks nothing that shares no word with the query
+        return None, None, False
     similarity = float(there.similarity[row, place])
     return int(there.ranks[row, place]), 0.0 - similarity if answer.returned.metric == "l2" else similarity, False
+
+
+def distance_of(answer: Answer, metric: str) -> str:
+    """Return what the distances of an answer are: the metric of the run, or ``bm25``."""
+    return BM25 if answer.model == BM25 else metric

@@ -15,6 +15,7 @@ from embdiff.views.words import (
     facts_line,
     hit_words,
     number,
+    rank_text,
     shortened,
     side_by_side,
     visible,
@@ -56,8 +57,8 @@ def render_diff(diff: Mapping[str, Any]) -> str:
     parts = [f"<p><strong>{_text(query['id'])}</strong> {_short(query['text'])}</p>"]
     for pair in diff["pairs"]:
         first, second = pair["models"]
-        word = distance_word(pair["metric"])
-        head = ("", "neighbour", f"rank in {first}", word, f"rank in {second}", word)
+        one, two = map(distance_word, pair["metrics"])
+        head = ("", "neighbour", f"rank in {first}", one, f"rank in {second}", two)
         title = f"{first} → {second}, {asked_words(pair)}"
         parts.append(_table(title, head, map(_diff_cells, pair["entries"])))
     parts.append(f"<p><small>{_text(EXACT_PLACES)}</small></p>")
@@ -69,7 +70,7 @@ def _diff_cells(entry: Mapping[str, Any]) -> list[str]:
     places = [
         cell
         for rank, distance in zip(entry["ranks"], entry["distances"], strict=True)
-        for cell in (str(rank), number(distance))
+        for cell in (rank_text(rank), number(distance))
     ]
     status = f'<span style="color:{colour}">{_text(entry["status"])}</span>'
     return [status, f"<strong>{_text(entry['id'])}</strong> {_short(entry['text'])}", *places]

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from embdiff.records import Answer
-from embdiff.runs import Run, groups_json
+from embdiff.runs import Run, agreement_json, differences_json, groups_json
+from embdiff.views.disputed import disagreement, item
 
 VERSION = 1
+DISPUTED = 20  # of the most disputed queries and rows, where not everything is wanted
 
 NOTES = (
     "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
@@ -49,12 +51,16 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
         "scores": [score.to_dict() for score in run.scores],
         "calibrations": [each.to_dict() for each in run.calibrations],
         "similarities": [each.to_dict() for each in run.distributions],
+        **agreement_json(run),
+        "differences": differences_json(run),
+        "disagreement": disagreement(run, None if queries is None else max(shown, DISPUTED)),
+        "baseline": run.manifest.get("baseline"),
         "groups": groups_json(run),
         "mutual": mutual_finds(run),
         "searches": run.manifest["searches"],
         "sample": run.manifest.get("sample"),
         "manifest": {key: run.manifest[key] for key in ("created", "versions", "machine", "seed", "store", "self")}
-        | {"cache": run.manifest.get("cache", {})},
+        | {"cache": run.manifest.get("cache", {}), "expected": run.manifest.get("expected")},
         "notes": list(NOTES),
     }
 
@@ -69,24 +75,24 @@ def query_result(run: Run, row: int) -> dict[str, Any]:
         "expected": sorted(run.expected.judgements.get(run.queries.ids[row], ())) if run.expected else None,
         "answers": [
             _with_hit({"query_model": answer.query_model, "model": answer.model}, _neighbors(run, answer, row))
-            for answer in run.answers
+            for answer in run.shown
         ],
+        "baseline": _baseline_list(run, row),
     }
+
+
+def _baseline_list(run: Run, row: int) -> dict[str, Any] | None:
+    """Return the list of bm25 where it stood beside the models without being named among them."""
+    if run.baseline is None or run.baseline in run.shown:
+        return None
+    answer = run.baseline
+    return _with_hit({"query_model": answer.query_model, "model": answer.model}, _neighbors(run, answer, row))
 
 
 def _with_hit(answer: dict[str, Any], neighbors: list[dict[str, Any]]) -> dict[str, Any]:
     """Add the neighbours, and the rank of the first expected one (None for a miss, or where nothing is expected)."""
     ranks = [entry["rank"] for entry in neighbors if entry["expected"]]
     return {**answer, "expected_rank": ranks[0] if ranks else None, "neighbors": neighbors}
-
-
-def item(run: Run, row: int) -> dict[str, Any]:
-    """Return one corpus row as shown: id, text and group."""
-    return {
-        "id": run.corpus.ids[row],
-        "text": run.corpus.items[row],
-        "group": run.corpus.groups[row] if run.corpus.groups else None,
-    }
 
 
 def _neighbors(run: Run, answer: Answer, row: int) -> list[dict[str, Any]]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from embdiff.lexical import BM25
+from embdiff.views.agreement_tables import LABELLED, agreement_tables, counted, reasons, score_text
+from embdiff.views.disputed_tables import disputed_tables
 from embdiff.views.encoding_table import encoding_table
-from embdiff.views.geometry_tables import calibration_tables, geometry_tables
+from embdiff.views.geometry_tables import base_name, calibration_tables, geometry_tables
 from embdiff.views.noise_tables import noise_tables
+from embdiff.views.scored import difference_table, score_table
 from embdiff.views.table import Table
 from embdiff.views.threshold_tables import similarity_tables
 from embdiff.views.words import number, seconds_text, visible
 
-_AGREEMENT = {
-    "": ("overlap", "jaccard"),
-    "without the index (exact neighbours)": ("exact_overlap", "exact_jaccard"),
-}
 _GRIDS = {
     "self_retrieval": "Does a query find itself? Share of queries whose own row comes first",
     "index_recall": "What the index lost: share of the exact neighbours that it returned",
@@ -28,58 +29,22 @@ _WIDEST_MATRIX, _MOST_TESTS = 8, 24
 def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
     """Return every table below the neighbours themselves, in order."""
     return [
-        *_agreement_tables(payload),
+        *agreement_tables(payload),
         *noise_tables(payload),
+        *disputed_tables(payload),
         *geometry_tables(payload),
         *calibration_tables(payload),
         *similarity_tables(payload["similarities"]),
         *_grid_tables(payload),
+        *_expected_tables(payload),
         *_mutual_table(payload),
         *_group_tables(payload),
         *_time_tables(payload),
     ]
 
 
-def score_text(score: Mapping[str, Any]) -> str:
-    """Return value, interval and chance in one cell; the reason when there is no value."""
-    if score["value"] is None:
-        return f"n/a ({score['reason']})"
-    return f"{number(score['value'], 2)} [{number(score['low'], 2)}, {number(score['high'], 2)}] {_chance(score)}"
-
-
-def _chance(score: Mapping[str, Any]) -> str:
-    return number(score["chance"], 2)
-
-
 def _scores(payload: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [score for score in payload["scores"] if score["measure"].partition("@")[0] == name]
-
-
-def _counted(scores: Sequence[Mapping[str, Any]]) -> str:
-    """Return how many queries stand behind the scores."""
-    counts = sorted({score["n"] for score in scores})
-    return f"n = {counts[0]:,}" if len(counts) == 1 else f"n = {counts[0]:,} to {counts[-1]:,}"
-
-
-def _reasons(scores: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f"{score['measure']}: {score['reason']}" for score in scores if score["reason"]))
-
-
-def _agreement_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    for how, names in _AGREEMENT.items():
-        columns = [_scores(payload, name) for name in names]
-        if not columns[0]:
-            continue
-        rows, asked = [], None
-        for line in zip(*columns, strict=True):
-            by = line[0]["query_model"]
-            if by != asked:
-                rows.append((f"asked with {by}", *("" for _ in line)))
-                asked = by
-            rows.append((" | ".join(line[0]["models"]), *map(score_text, line)))
-        title = f"Agreement of neighbours between collections{', ' + how if how else ''}; {_counted(columns[0])}"
-        head = ("collections", *(f"{column[0]['measure']} [95 %] chance" for column in columns))
-        yield Table(title, head, tuple(rows), _reasons([score for column in columns for score in column]))
 
 
 def _grid_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
@@ -95,8 +60,20 @@ def _grid_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
             by = score["query_model"] if crossed else "its own model"
             lines.setdefault(by, {})[score["models"][0]] = score_text(score)
         rows = tuple((by, *(cells.get(model, "") for model in collections)) for by, cells in lines.items())
-        title = f"{words}; {scores[0]['measure']} [95 %] chance, {_counted(scores)}"
-        yield Table(title, ("asked with", *collections), rows, _reasons(scores))
+        title = f"{words}; {scores[0]['measure']} [95 %] chance, {counted(scores)}"
+        yield Table(title, ("asked with", *collections), rows, reasons(scores))
+
+
+def _expected_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield, for each query model, the scores by the expected results and the differences between collections."""
+    scores = [score for score in payload["scores"] if base_name(score["measure"]) in LABELLED]
+    asked = [score["query_model"] for score in scores if score["models"] != [BM25]]
+    for asks in dict.fromkeys(asked):
+        mine = [score for score in scores if score["query_model"] == asks or score["models"] == [BM25]]
+        differences = [each for each in payload["differences"] if each["query_model"] == asks]
+        by = f", asked with {asks}" if asks else ""
+        yield replace(score_table(mine, differences), title=f"Expected results as judgements{by}")
+        yield from (difference_table(each, "queries") for each in differences[:1])
 
 
 def _mutual_table(payload: Mapping[str, Any]) -> Iterator[Table]:

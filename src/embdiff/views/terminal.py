@@ -19,6 +19,7 @@ from embdiff.views.words import (
     facts_line,
     hit_words,
     number,
+    rank_text,
     shortened,
     side_by_side,
     visible,
@@ -147,11 +148,16 @@ def _diff(diff: Mapping[str, Any]) -> Group:
     parts: list[RenderableType] = [Text(head, style="bold", overflow="fold")]
     for pair in diff["pairs"]:
         first, second = pair["models"]
-        places = (f"{name}\nrank  {distance_word(pair['metric'])}" for name in (first, second))
+        places = (
+            f"{name}\nrank  {distance_word(metric)}"
+            for name, metric in zip((first, second), pair["metrics"], strict=True)
+        )
         table = empty(f"{first} → {second}, {asked_words(pair)}", ("", "neighbour", *places))
         for entry in pair["entries"]:
             style = _STATUS_STYLE[entry["status"]]
-            cells = [f"{rank}  {number(d)}" for rank, d in zip(entry["ranks"], entry["distances"], strict=True)]
+            cells = [
+                f"{rank_text(rank)}  {number(d)}" for rank, d in zip(entry["ranks"], entry["distances"], strict=True)
+            ]
             name = f"{visible(entry['id'])}{' self' if entry['self'] else ''}\n"
             label = Text.assemble((name, style), shortened(entry["text"], _DIFF_TEXT))
             table.add_row(Text(f"{_STATUS_SIGN[entry['status']]} {entry['status']}", style=style), label, *cells)

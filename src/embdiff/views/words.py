@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine"}
+_DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 
 
 EXACT_PLACES = (
@@ -18,6 +18,11 @@ EXACT_PLACES = (
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as shown; an undefined one as ``n/a``."""
     return "n/a" if value is None else f"{value:.{digits}f}"
+
+
+def rank_text(rank: int | None) -> str:
+    """Return a rank as shown; that of a row which is not ranked at all as ``-``."""
+    return "-" if rank is None else str(rank)
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -99,6 +104,8 @@ def side_by_side(
 def asked_words(pair: Mapping[str, Any]) -> str:
     """Return who asked the two collections of a diff."""
     first, second = pair["query_models"]
+    if second == "bm25":
+        return f"asked with {first}, and with its words"
     return f"asked with {first}" if first == second else "each asked by its own model"
 
 
@@ -117,6 +124,10 @@ def caveats(payload: Mapping[str, Any]) -> list[str]:
             'chance level allows for that. To leave it out: --self drop (self_matches="drop").'
         )
     found += map(visible, payload["corpus"]["notes"])
+    found += _about_baseline(payload)
+    own = (payload["manifest"].get("expected") or {}).get("own", 0)
+    if own:
+        found.append(f"{own:,} expected results are the query itself, which is left out: they count as not found.")
     dropped = payload["corpus"]["dropped"]
     if dropped:
         found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {visible(dropped[0])}).")
@@ -145,3 +156,15 @@ def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) ->
 
 
 _NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}
+
+
+def _about_baseline(payload: Mapping[str, Any]) -> list[str]:
+    facts = payload["baseline"]
+    if not facts or facts["left_out"]:
+        return [facts["left_out"]] if facts else []
+    said = "bm25 ranks by the words of the query, without a model: it shows what of an agreement words alone explain."
+    short = facts["short_lists"]
+    if short:
+        count = payload["queries"]["count"]
+        said += f" For {short:,} of {count:,} queries fewer than k rows share a word: those lists are shorter."
+    return [said]

@@ -11,6 +11,7 @@ from embdiff._optional import require
 from embdiff._progress import progress
 from embdiff.records import FloatArray, IntArray
 
+BM25 = "bm25"
 K1, B = 1.5, 0.75
 
 
@@ -72,6 +73,41 @@ class Bm25:
                     rows[number, : len(found)], scores[number, : len(found)] = found, values
                 advance(1)
         return rows, scores
+
+    def places(self, queries: Sequence[str], rows: IntArray, name_rank: IntArray) -> tuple[IntArray, FloatArray]:
+        """Return the rank, from 1, and the score of given texts for each query; (q, m).
+
+        A text that shares no word with the query has no rank: -1 and NaN, as for a pad.
+
+        Parameters
+        ----------
+        queries : sequence of str, length q
+        rows : ndarray of int64, shape (q, m)
+            -1 pads.
+        name_rank : ndarray of int64, shape (n,)
+            As for `rank`.
+        """
+        ranks = np.full(rows.shape, -1, dtype=np.int64)
+        scores = np.full(rows.shape, np.nan, dtype=np.float32)
+        if self._empty or not rows.shape[1]:
+            return ranks, scores
+        with progress("place in bm25", len(queries), "queries") as advance:
+            for number, words in enumerate(self._words(queries)):
+                if words:
+                    every = np.asarray(self._index.get_scores(words))
+                    ranks[number] = _ranks(every, rows[number], name_rank)
+                    scores[number] = np.where(ranks[number] > 0, every[np.maximum(rows[number], 0)], np.nan)
+                advance(1)
+        return ranks, scores
+
+
+def _ranks(scores: FloatArray, rows: IntArray, name_rank: IntArray) -> IntArray:
+    """Return the rank of each row (-1 pads) among all texts that share a word with the query, -1 for another; (m,)."""
+    found = np.flatnonzero(scores > 0.0)
+    order = found[np.lexsort((-name_rank[found], -scores[found]))]
+    place = np.full(len(scores), -1, dtype=np.int64)
+    place[order] = np.arange(1, len(order) + 1)
+    return np.where(rows >= 0, place[np.maximum(rows, 0)], -1)
 
 
 def _best(scores: FloatArray, depth: int, name_rank: IntArray) -> tuple[IntArray, FloatArray]:

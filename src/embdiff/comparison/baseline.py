@@ -1,0 +1,83 @@
+"""bm25 beside the models: asked with the texts of the queries, as it has no vectors and no collection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from embdiff._optional import is_installed
+from embdiff.comparison.settings import Inputs
+from embdiff.config import RunConfig
+from embdiff.lexical import BM25, Bm25
+from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
+from embdiff.search import Found, rows_only_elsewhere, without_own
+
+# Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.
+MOST_PAIRS, MOST_ROWS = 400_000_000, 200_000
+
+
+def ask_words(
+    config: RunConfig, inputs: Inputs, found: Mapping[tuple[str, str], Found]
+) -> tuple[Answer | None, dict[str, Any] | None]:
+    """Return what bm25 answers, and what the run says of it; (None, None) when it is not wanted.
+
+    The answer's rows share at least one word with the query, so that lists may be short (-1, NaN); its ``exact``
+    neighbours are the same, as there is no index. The places of rows that the models returned are given where bm25
+    ranks them at all.
+    """
+    if config.baseline == "none":
+        return None, None
+    reason = None if config.baseline == "named" else _left_out(inputs)
+    if reason:
+        return None, {"model": BM25, "about": None, "left_out": reason, "seconds": None, "short_lists": None}
+    start = time.perf_counter()
+    index = Bm25(inputs.corpus.items)
+    indexed = time.perf_counter()
+    returned = _search(index, config, inputs)
+    others = [here.returned.rows for here in found.values()]
+    rows = rows_only_elsewhere(returned.rows, others)
+    elsewhere = _elsewhere(index, inputs, rows)
+    marked = inputs.own.within(returned.rows) if inputs.own.mark else np.zeros(returned.rows.shape, dtype=bool)
+    facts = {
+        "model": BM25,
+        "about": index.about,
+        "left_out": None,
+        "seconds": {"index": indexed - start, "search": time.perf_counter() - indexed},
+        "short_lists": int((returned.rows < 0).any(axis=1).sum()),
+    }
+    return Answer(BM25, BM25, returned, returned, marked, elsewhere), facts
+
+
+def _left_out(inputs: Inputs) -> str | None:
+    if not is_installed("bm25s"):
+        return "bm25 is left out: it needs the package 'bm25s'. Install it with: pip install 'embdiff[bm25]'"
+    queries, rows = len(inputs.queries), len(inputs.corpus)
+    if queries * rows > MOST_PAIRS or rows > MOST_ROWS:
+        return f"bm25 is left out: {queries:,} queries on {rows:,} rows take it long. To have it: -m bm25"
+    return None
+
+
+def _order(inputs: Inputs) -> IntArray:
+    """Equal scores by row, as everywhere in a comparison; bm25 itself orders them by falling rank of the id."""
+    return np.arange(len(inputs.corpus), dtype=np.int64)[::-1].copy()
+
+
+def _search(index: Bm25, config: RunConfig, inputs: Inputs) -> Neighbors:
+    wide = config.k + (inputs.own.most if inputs.own.drop else 0)
+    rows, scores = index.rank(inputs.queries.items, wide, _order(inputs))
+    found = Neighbors(rows, scores, "ip", BM25)
+    return without_own(found, inputs.own, config.k) if inputs.own.drop else found
+
+
+def _elsewhere(index: Bm25, inputs: Inputs, rows: IntArray) -> ElsewhereRows:
+    own = inputs.own.padded() if inputs.own.drop and inputs.own.most else rows[:, :0]
+    ranks, scores = index.places(inputs.queries.items, np.concatenate([rows, own], axis=1), _order(inputs))
+    width = rows.shape[1]
+    ranks, own_ranks = ranks[:, :width], ranks[:, width:]
+    passed = np.zeros_like(ranks)
+    for column in own_ranks.T:
+        passed += (column[:, None] > 0) & (column[:, None] < ranks)
+    return ElsewhereRows(rows, ranks - passed, scores[:, :width])

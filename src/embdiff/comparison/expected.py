@@ -1,0 +1,109 @@
+"""Expected results as judgements: retrieval measures by trec_eval's rules, and paired tests between the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embdiff.comparison.agreement import Compared
+from embdiff.measures import MeasureSpec, get_measure
+from embdiff.measures.differences import Differences, between_models
+from embdiff.measures.judged import Graded, Judged, grade, name_ranks, trec_order
+from embdiff.measures.ranking_scores import random_order, score_ranking
+from embdiff.records import Answer, IntArray, Qrels, Score
+
+MEASURES = ("ndcg", "mrr", "recall", "precision", "hit")
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What the lists are worth by the expected results.
+
+    Parameters
+    ----------
+    scores : tuple of Score
+        Of every collection and bm25, measure by measure; ``query_model`` as in `Score`.
+    differences : tuple of (str or None, Differences)
+        For each query model (None: each model queried its own): every two collections, on the same queries.
+    own : int
+        Judgements of a query's own row, where that is left out of the results: never found.
+    """
+
+    scores: tuple[Score, ...]
+    differences: tuple[tuple[str | None, Differences], ...]
+    own: int
+
+
+def judged_scores(compared: Compared, expected: Qrels) -> Expected:
+    """Score every list against the expected results.
+
+    Every judged query counts; equal similarities are ordered by id as trec_eval does; lists are as deep as the k of
+    the run. Chance is a random order of the rows that a query could return.
+    """
+    inputs = compared.inputs
+    names = tuple(name for name in inputs.queries.ids if name in expected.judgements)
+    place = {name: number for number, name in enumerate(inputs.queries.ids)}
+    asked = np.array([place[name] for name in names], dtype=np.int64)
+    row_of = {name: row for row, name in enumerate(inputs.corpus.ids)}
+    judged, own = _never_found(compared, Judged.from_qrels(expected.judgements, names, row_of), asked)
+    by_id, candidates = name_ranks(inputs.corpus.ids), inputs.candidates[asked]
+    specs = _specs(compared)
+
+    def scored(answer: Answer, asks: str | None) -> list[Score]:
+        rows = trec_order(answer.returned.rows[asked], answer.returned.similarity[asked], by_id)
+        graded = grade(rows, judged)
+        return [
+            replace(_score(graded, spec, answer.model, candidates, compared.config.seed), query_model=asks)
+            for spec in specs
+        ]
+
+    crossed = bool(compared.config.query_models)
+    groups: dict[str | None, list[Score]] = {}
+    for answer in compared.answers:
+        asks = answer.query_model if crossed else None
+        groups.setdefault(asks, []).extend(scored(answer, asks))
+    words = [] if compared.baseline is None else scored(compared.baseline, None)
+    every = [score for scores in (*groups.values(), words) for score in scores]
+    return Expected(
+        tuple(score for spec in specs for score in every if score.measure == str(spec)),
+        tuple(
+            (asks, each)
+            for asks, scores in groups.items()
+            for each in between_models([*scores, *words], seed=compared.config.seed)
+        ),
+        own,
+    )
+
+
+def _specs(compared: Compared) -> list[MeasureSpec]:
+    """Return the usual measures at the k of the run, and what else was chosen."""
+    k = compared.config.k
+    chosen = [get_measure(text) for text in compared.config.measures]
+    wanted = [get_measure(name) for name in MEASURES]
+    wanted += [spec for spec in chosen if spec.measure.needs == "neighbors + qrels"]
+    full = [MeasureSpec(spec.measure, spec.k or (k if spec.measure.cutoff else None)) for spec in wanted]
+    return list({str(spec): spec for spec in full}.values())
+
+
+def _score(graded: Graded, spec: MeasureSpec, model: str, candidates: IntArray, seed: int) -> Score:
+    score = score_ranking(graded, str(spec), (model,), documents=int(candidates.max(initial=1)), seed=seed)
+    kinds = np.unique(candidates)
+    if len(kinds) < 2:
+        return score
+    chance = np.empty(len(candidates))
+    for documents in kinds:
+        at = candidates == documents
+        chance[at] = random_order(graded, spec, int(documents))[at]
+    return replace(score, chance=float(chance.mean()))
+
+
+def _never_found(compared: Compared, judged: Judged, asked: IntArray) -> tuple[Judged, int]:
+    """Say of a query's own rows, where they are left out, that they are not there; and how many judgements that are."""
+    own = compared.inputs.own
+    if not own.drop:
+        return judged, 0
+    wanted = np.full((len(own.rows), max(1, int(np.bincount(judged.query).max(initial=0)))), -1, dtype=np.int64)
+    wanted[asked[judged.query], judged.places()] = judged.document
+    gone = own.within(wanted)[asked[judged.query], judged.places()] & (judged.document >= 0)
+    return replace(judged, document=np.where(gone, -1, judged.document)), int(gone.sum())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/tutorial.md", "docs/thresholds.md", "docs/judging.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md")
 
 
 def test_generated_pages_are_fresh():

@@ -50,7 +50,9 @@ def compare_command(
         typer.Option(help="milvus:FILE, lancedb:DIR, http://HOST:PORT or memory:. Default: a file in the run folder."),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.", show_default=False)] = None,
-    expected: Annotated[str | None, typer.Option(help="Expected results: csv or tsv, query_id,id[,grade].")] = None,
+    expected: Annotated[
+        str | None, typer.Option(help="Expected results: table query_id,id[,grade], or TREC qrels.")
+    ] = None,
     text_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the text column.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the id column.")] = None,
     group_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the group column.")] = None,

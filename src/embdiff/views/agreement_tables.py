@@ -16,7 +16,7 @@ _FIRST = {
 # In tables of their own, whatever was chosen.
 _ELSEWHERE = ("self_retrieval", "index_recall", "expected_hit")
 LABELLED = ("ndcg", "map", "mrr", "rr", "recall", "precision", "hit")
-_ACROSS, _MOST_ROWS, _MOST_DEPTHS, _FEW = 2, 60, 4, 3
+_ACROSS, _MOST_ROWS, _MORE_ROWS, _MOST_DEPTHS, _FEW = 2, 60, 24, 4, 3
 
 
 def agreement_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
@@ -91,8 +91,9 @@ def _more(payload: Mapping[str, Any]) -> Iterator[Table]:
     scores = [score for score in payload["scores"] if _is_more(payload, score)]
     if not scores:
         return
+    shown, hidden = _first_pairs(scores)
     rows: list[tuple[str, ...]] = []
-    for measure, column in _columns(scores).items():
+    for measure, column in _columns(shown).items():
         for score in column:
             by = f" (asked with {score['query_model']})" if score["query_model"] else ""
             known = score["value"] is not None
@@ -104,19 +105,29 @@ def _more(payload: Mapping[str, Any]) -> Iterator[Table]:
                     f"{score['n']:,}" if known else "",
                 )
             )
-    hidden = len(rows) - _MOST_ROWS
-    said = (f"The first {_MOST_ROWS} of {len(rows):,} rows; all of them are in scores.json.",) if hidden > 0 else ()
+    said = (f"{hidden:,} more pairs are in scores.json.",) if hidden else ()
     read = (
         "kendall_tau: order of the common rows alone, from -1 to 1. spread: how far the first model's neighbours went "
         "in the second, as a share of all rows: small means near."
     )
-    remarks = (*said, read, *_reasons_by_pair(scores))
+    remarks = (*said, read, *_reasons_by_pair(shown))
     yield Table(
         "More about agreement",
         ("measure", "collections", "value [95 %] chance", "n"),
-        tuple(rows[:_MOST_ROWS]),
+        tuple(rows),
         remarks,
     )
+
+
+def _first_pairs(scores: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:
+    """Return all scores of as many pairs as fit the table, at least one, and how many pairs are left out."""
+    by_pair: dict[tuple[str | None, frozenset[str]], list[Mapping[str, Any]]] = {}
+    for score in scores:
+        by_pair.setdefault((score["query_model"], frozenset(score["models"])), []).append(score)
+    pairs = list(by_pair.values())
+    count = max(1, _MORE_ROWS // len(pairs[0]))
+    first = {id(score) for pair in pairs[:count] for score in pair}
+    return [score for score in scores if id(score) in first], max(0, len(pairs) - count)
 
 
 def _reasons_by_pair(scores: Sequence[Mapping[str, Any]]) -> list[str]:

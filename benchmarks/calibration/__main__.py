@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.calibration import lists, nulls, spaces
 from benchmarks.calibration.family import Family, coverage, simulate
-from benchmarks.calibration.page import PAGE, RESULTS, page
+from benchmarks.calibration.page import PAGE, REPETITIONS, RESULTS, TESTS, page
 
 FAMILIES: tuple[type[Family], ...] = (
     spaces.Two,
@@ -31,7 +31,6 @@ FAMILIES: tuple[type[Family], ...] = (
     spaces.Unrelated,
 )
 SIZES = (50, 200, 1_000)
-REPETITIONS, TESTS = 2_000, 10_000
 PIECES = 20  # each of a share of the repetitions of everything: a run cut off has some of all
 CACHE = Path(".calibration")
 _TESTS = CACHE / "nulls.json"

@@ -208,6 +208,25 @@ def check_metric(name: str) -> Metric:
     raise UnknownNameError(f"A metric must be one of {', '.join(METRICS)}. Got {name!r}. {nearest(name, METRICS)}")
 
 
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
+
+
+def read_memory(text: str) -> int:
+    """Read a size such as ``512MiB``, ``4GiB`` or ``1.5 GB`` and return it in bytes.
+
+    Raises
+    ------
+    ParameterError
+        When it is none, or not at least one byte.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|B)\s*", text, re.IGNORECASE)
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size < 1:
+        raise ParameterError(f"Memory must be a number with a unit, such as 512MiB or 4GiB. Got {text!r}. Write 4GiB.")
+    return size
+
+
 def worst_case(queries: int, rows: int) -> float:
     """Return the half-width of the 95 % interval of a mean in [0, 1] over ``queries`` of ``rows``, at the very worst.
 
@@ -253,6 +272,9 @@ class RunConfig(BaseModel):
         File of expected results, ``list`` when given from Python.
     sample : str
         How many rows query when all are to: ``all``, a number, or ``auto``: all of up to 20,000, else 5,000.
+    memory : str or None
+        What vectors may take, for example ``4GiB``: half of it to keep vectors in, half to search in those that stay
+        in their files (``vectors:``). None for no limit.
     half_width : float or None
         Half-width of the 95 % interval of overlap that the sample is made large enough for.
     measures : tuple of str
@@ -289,6 +311,7 @@ class RunConfig(BaseModel):
     groups: Literal["list"] | None = None
     expected: str | None = None
     sample: str = Field(default="auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
+    memory: str | None = None
     half_width: float | None = Field(default=None, ge=0.001, lt=0.5)
     measures: tuple[str, ...] = AGREEMENT
     baseline: Baseline = "beside"

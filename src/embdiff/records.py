@@ -22,6 +22,7 @@ BoolArray = npt.NDArray[np.bool_]
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
 LayoutMethod = Literal["pca", "umap"]
+_ROWS = 16_384  # rows looked at together
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,11 @@ class Space:
     @property
     def normalized(self) -> bool:
         """Whether every vector has Euclidean norm 1 within 1e-3."""
-        norms = np.linalg.norm(self.vectors.astype(np.float64), axis=1)
-        return bool(np.all(np.abs(norms - 1.0) < 1e-3))
+        for start in range(0, len(self.vectors), _ROWS):
+            norms = np.linalg.norm(self.vectors[start : start + _ROWS].astype(np.float64), axis=1)
+            if not np.all(np.abs(norms - 1.0) < 1e-3):
+                return False
+        return True
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,7 +120,7 @@ class Searcher:
 
     def __init__(self, store: Searched, spec: CollectionSpec, vectors: FloatArray) -> None:
         self._store, self._spec = store, spec
-        self._index = exact.Index(vectors, spec.metric)
+        self._index = exact.index(vectors, spec.metric)
 
     def search(self, queries: FloatArray, k: int, own: OwnRows) -> Found:
         """Return the k nearest rows of each query vector, from the store and exactly.
@@ -180,7 +180,7 @@ class Searcher:
         return {"warm": float(np.median(spent)), "warm_queries": len(few)}
 
 
-def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
+def exact_lists(index: exact.Index | exact.StreamedIndex, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
     """Return the k nearest rows of each query, exactly; its own rows left out where they are dropped, (q, k)."""
     found = index.search(queries, k + own.most if own.drop else k)
     return without_own(found, own, k) if own.drop else found

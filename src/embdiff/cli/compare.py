@@ -67,6 +67,9 @@ def compare_command(
     half_width: Annotated[
         float | None, typer.Option(help="Sample as many rows as an interval of overlap of +- this needs, e.g. 0.01.")
     ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="What vectors may take, e.g. 4GiB; larger files of vectors stay on disk.")
+    ] = None,
     permutations: Annotated[int | None, typer.Option(help="Permutations of the group test. Default 9999.")] = None,
     calibrate: Annotated[
         int | None, typer.Option(help="Shuffle rows so often for calibrated overlap, cka, rsa, procrustes; try 200.")
@@ -90,7 +93,7 @@ def compare_command(
         "models": model, "query_models": query_model, "queries": queries, "k": k, "metric": metric, "index": index,
         "store": store, "preset": preset, "expected": expected, "text_column": text_column, "id_column": id_column,
         "group_column": group_column, "empty": empty, "self_matches": self_matches, "permutations": permutations,
-        "calibrate": calibrate, "measures": measure or None, "baseline": baseline,
+        "calibrate": calibrate, "measures": measure or None, "baseline": baseline, "memory": memory,
         "sample": sample, "half_width": half_width, "seed": seed, "cache": cache, "layout": layout,
     }  # fmt: skip
     run_and_print(data, given, out, as_json)

@@ -8,11 +8,22 @@ import numpy as np
 
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
+from embdiff.comparison.stages import Encoded
 from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, check_metric
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.search import Found
 
 MOST = 10_000  # rows searched only to describe a space; beyond, so many are drawn
+
+
+def documents_of(encoded: Mapping[str, Encoded]) -> dict[str, FloatArray]:
+    """Return the vectors of every row of each model that has a collection."""
+    return {name: each.documents for name, each in encoded.items() if each.documents is not None}
+
+
+def on_disk(documents: Mapping[str, FloatArray]) -> list[str]:
+    """Return the models whose vectors stay in their file."""
+    return [name for name, vectors in documents.items() if not isinstance(vectors, np.ndarray)]
 
 
 class EveryRow:
@@ -41,7 +52,7 @@ class EveryRow:
         self.asked_rows = _asked_rows(config, inputs)
         self._searched: dict[tuple[str, bool], Neighbors] = {}
         self.rows = rows = len(inputs.corpus)
-        there = self._asked and all((name, name) in found for name in documents)
+        there = self._asked and all((name, name) in found for name in documents) and not on_disk(documents)
         self.sample: IntArray | None = None
         if not there and rows > MOST:
             self.sample = np.sort(np.random.default_rng(config.seed).permutation(rows)[:MOST]).astype(np.int64)

@@ -13,7 +13,7 @@ import numpy as np
 
 from embdiff import exact
 from embdiff._progress import progress
-from embdiff.comparison.every_row import EveryRow
+from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import RunConfig
@@ -32,12 +32,14 @@ PAIRS = 100_000  # pairs of rows sampled for rsa and uniformity: a standard erro
 FROM_SUMS = ("cka", "procrustes", "shape_angle", "svcca", "pwcca")
 
 
-def spaces_of(inputs: Inputs, encoded: Mapping[str, Encoded]) -> dict[str, Space]:
-    """Return the documents' vectors of every model that has any."""
+def spaces_of(inputs: Inputs, encoded: Mapping[str, Encoded], every_row: EveryRow) -> dict[str, Space]:
+    """Return the documents' vectors of every model that has any; of sampled rows when some stay in their file."""
+    documents = documents_of(encoded)
+    rows = every_row.sample if on_disk(documents) else None
+    ids = inputs.corpus.ids if rows is None else tuple(inputs.corpus.ids[row] for row in rows)
     return {
-        name: Space(name, inputs.corpus.ids, each.documents, each.stamp)
-        for name, each in encoded.items()
-        if each.documents is not None
+        name: Space(name, ids, vectors if rows is None else vectors[rows], encoded[name].stamp)
+        for name, vectors in documents.items()
     }
 
 
@@ -65,7 +67,11 @@ def geometry_scores(config: RunConfig, spaces: Mapping[str, Space], every_row: E
         for space in spaces.values():
             scores += _alone(space, every_row, config.seed)
             advance(1)
-    return scores
+    drawn = min(len(space.ids) for space in spaces.values())
+    if drawn == every_row.rows:
+        return scores
+    note = f"from {drawn:,} of {every_row.rows:,} rows, sampled: vectors stay in their file"
+    return [replace(each, reason=f"{each.reason}; {note}" if each.reason else note) for each in scores]
 
 
 def calibrations(config: RunConfig, spaces: Mapping[str, Space], every_row: EveryRow) -> tuple[Calibration, ...]:
@@ -145,7 +151,9 @@ def _dimension(space: Space, found: Neighbors, every_row: EveryRow, seed: int) -
             return _undefined(name, (space.model,), len(vectors), "an inner product is no distance: vectors differ in "
                               "length")  # fmt: skip
         found = Neighbors(found.rows, found.similarity, "cosine", found.index)
-    ids = space.ids if every_row.sample is None else tuple(np.array(space.ids, dtype=object)[every_row.sample])
+    ids = space.ids
+    if every_row.sample is not None and len(ids) == every_row.rows:
+        ids = tuple(np.array(ids, dtype=object)[every_row.sample])
     return score_intrinsic_dimension(replace(space, ids=ids, vectors=vectors), found, seed=seed)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from embdiff import _files, runs
 from embdiff.comparison.agreement import Compared
 from embdiff.comparison.baseline import ask_words
-from embdiff.comparison.every_row import EveryRow
+from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.existing import opened_collections
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
@@ -55,6 +55,7 @@ def compare(
     calibrate: int | None = None,
     sample: int | str | None = None,
     half_width: float | None = None,
+    memory: str | None = None,
     cache: str | Path | None = None,
     layout: str | None = None,
     measures: Sequence[str] | None = None,
@@ -100,6 +101,9 @@ def compare(
         sees every row of the corpus.
     half_width : float, optional
         Draw as many as the 95 % interval of overlap needs to be this wide to either side; found by a pilot of 500.
+    memory : str, optional
+        What vectors may take, for example ``"4GiB"``. Files of ready vectors (``vectors:``) that are larger stay on
+        disk and are read a block at a time.
     permutations : int, optional
         Permutations of the group test. Default 9,999.
     calibrate : int, optional
@@ -132,6 +136,7 @@ def compare(
         "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
         "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
         "permutations": permutations, "calibrate": calibrate, "measures": measures, "baseline": baseline,
+        "memory": memory,
         "sample": None if sample is None else str(sample), "half_width": half_width,
         "cache": None if cache is None else str(cache), "layout": layout,
     }  # fmt: skip
@@ -145,8 +150,8 @@ def compare(
         found = search_all(config, inputs, encoded, placed)
         lexical, words = ask_words(config, inputs, found)
         answers = answers_of(inputs, encoded, placed, found, lexical)
-        spaces = spaces_of(inputs, encoded)
-        every_row = EveryRow(config, inputs, found, {name: space.vectors for name, space in spaces.items()})
+        every_row = EveryRow(config, inputs, found, documents_of(encoded))
+        spaces = spaces_of(inputs, encoded, every_row)
         scored = score_all(Compared(config, inputs, answers, lexical, encoded, placed), found)
         scores = (
             *scored.scores,
@@ -155,11 +160,12 @@ def compare(
         )
         mixings, tests = group_tests(config, inputs, spaces, every_row)
         manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors, words, scored.expected)
+        manifest["on_disk"] = on_disk(documents_of(encoded))
         manifest["sample"] = describe_sample(config, inputs, answers, pilot)
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest, *similarities_of(config, inputs, encoded),
-            layouts=layouts_of(config, spaces), calibrations=calibrations(config, spaces, every_row),
+            layouts=layouts_of(config, spaces, len(inputs.corpus)), calibrations=calibrations(config, spaces, every_row),
             baseline=lexical, curves=scored.agreement.curves,
             tails=scored.agreement.tails, differences=scored.expected.differences if scored.expected else (),
         )  # fmt: skip

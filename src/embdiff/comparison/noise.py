@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from embdiff import exact
+from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig, check_metric
@@ -96,7 +97,8 @@ def noise_scores(
     for pair, here in found.items():
         again = encoded[pair[0]].again
         if again is None:
-            floor.undefined(NOISE_BATCH, pair, "undefined: the vectors were read from a collection, not encoded")
+            where = "a file" if encoded[pair[0]].existing is None else "a collection"
+            floor.undefined(NOISE_BATCH, pair, f"undefined: the vectors were read from {where}, not encoded")
             continue
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
@@ -113,6 +115,10 @@ def _float16(floor: _Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple
     for name in dict.fromkeys(name for _, name in found):
         vectors = encoded[name].documents
         assert vectors is not None
+        if on_disk({name: vectors}):
+            for pair in (pair for pair in found if pair[1] == name):
+                floor.undefined(NOISE_FLOAT16, pair, "undefined: vectors that stay in their file are not rounded")
+            continue
         documents, reason = half_precision(vectors)
         index = exact.Index(documents, floor.metric) if reason is None else None
         for pair, here in ((pair, here) for pair, here in found.items() if pair[1] == name):

@@ -11,7 +11,15 @@ import numpy as np
 
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.comparison.existing import Existing, corpus_of, is_reference
-from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, IndexSpec, RunConfig, check_metric, worst_case_queries
+from embdiff.config import (
+    SAMPLE_ABOVE,
+    SAMPLE_SIZE,
+    IndexSpec,
+    RunConfig,
+    check_metric,
+    read_memory,
+    worst_case_queries,
+)
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
 from embdiff.encoders import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
@@ -128,8 +136,14 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
         "metric": check_metric(config.metric),
         "index": str(IndexSpec.parse(config.index)),
         "measures": chosen_measures(config.measures, config.k, expected=config.expected is not None),
+        "memory": config.memory and _memory(config.memory),
     }
     return config.model_copy(update=update), objects
+
+
+def _memory(text: str) -> str:
+    read_memory(text)
+    return text.replace(" ", "")
 
 
 def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:

@@ -6,13 +6,13 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
-from embdiff.config import IndexSpec, RunConfig, check_metric
+from embdiff.config import IndexSpec, RunConfig, check_metric, read_memory
 from embdiff.encoders import Encoder, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
@@ -64,14 +64,15 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         loaded = time.perf_counter()
         if config.query_models:
             _check_dimensions(name, encoder.stamp.dim, encoded)
-        documents = None
+        documents: FloatArray | None = None
         if name in config.models:
-            documents = encoder.encode(inputs.corpus.items, cache=cache, tally=tally)
+            left = _left_on_disk(config, encoder)
+            documents = left if left is not None else encoder.encode(inputs.corpus.items, cache=cache, tally=tally)
         asks = name in (config.query_models or config.models)
         vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         stamp, about = cache.stamped(encoder.stamp), encoder.about
-        again = _again(encoder, inputs, config.seed, cache) if asks else None
+        again = _again(encoder, inputs, config.seed, cache) if asks and not encoder.by_row else None
         encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, about, again)
     return encoded
 
@@ -93,6 +94,17 @@ def _read(existing: Existing, config: RunConfig, inputs: Inputs) -> Encoded:
     vectors = existing.queries(documents, inputs.query_rows, inputs.queries.items) if asks else None
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
     return Encoded(existing.text, existing.stamp(documents), documents, vectors, seconds, tally, {}, existing=existing)
+
+
+def _left_on_disk(config: RunConfig, encoder: Encoder) -> FloatArray | None:
+    """Return given vectors in their file when the memory allowed cannot hold them; half of it is to work in.
+
+    `FileVectors` are sliced, and asked for rows, as arrays are; that is all that the stages do with vectors.
+    """
+    if config.memory is None:
+        return None
+    half = read_memory(config.memory) // 2
+    return cast("FloatArray | None", encoder.on_disk(half // len(config.models), half))
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embdiff._registry import nearest
+from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import RunConfig
@@ -62,6 +63,9 @@ class ThresholdTable:
         return threshold_tables.text(self.to_dict(), width=100)
 
 
+_ON_DISK = "vectors that stay in their file are not gone through for this"
+
+
 def similarities_of(
     config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded]
 ) -> tuple[tuple[Similarities, ...], tuple[Distribution, ...]]:
@@ -86,7 +90,8 @@ def similarities_of(
         asking = encoded[asks].queries
         assert asking is not None
         vectors = asking[queries]
-        reason = _without_direction(vectors, each.documents)
+        stays = bool(on_disk({name: each.documents}))
+        reason = _ON_DISK if stays else _without_direction(vectors, each.documents)
         place, similarity, count, binned, hits = (
             gather(vectors, each.documents, own, wanted, kept=kept) if reason is None else NO_LINES
         )

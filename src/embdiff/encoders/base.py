@@ -12,6 +12,7 @@ import numpy as np
 from embdiff._progress import progress, silent
 from embdiff.encoders.cache import Keep, Tally, VectorCache
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
+from embdiff.exact import FileVectors
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
 
 ROLES: tuple[Role, ...] = ("document", "query")
@@ -31,6 +32,8 @@ class Backend(Protocol):
     - ``batch_budget``: most units of length in one batch, padding included; no limit by default;
     - ``same_roles``: True when queries are encoded exactly as documents are; False by default;
     - ``about``: a mapping of what it runs on, for the run's manifest;
+    - ``by_row``: True when vectors belong to rows, not to texts: all texts are then handed over at once, as they are;
+      with ``on_disk(memory)`` and ``nbytes``, for vectors that may stay in their file (`Encoder.on_disk`);
     - ``needs_probe``: True while the dimension is unknown: one text is then encoded before `stamp` is called.
     """
 
@@ -125,6 +128,11 @@ class Encoder:
         """Whether a text has the same vector as a query and as a document."""
         return bool(getattr(self._backend, "same_roles", False))
 
+    @property
+    def by_row(self) -> bool:
+        """Whether vectors belong to the rows of the corpus and nothing is encoded."""
+        return bool(getattr(self._backend, "by_row", False))
+
     def encode(
         self,
         items: Sequence[str],
@@ -167,6 +175,8 @@ class Encoder:
         if role not in ROLES:
             raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
         self._require_fit("encode")
+        if self.by_row:
+            return self._backend.encode(texts, role=role)
         first: dict[str, int] = {}
         place = np.array([first.setdefault(text, len(first)) for text in texts], dtype=np.int64)
         distinct = list(first)
@@ -224,6 +234,32 @@ class Encoder:
             vectors = cache.fill(self.stamp, role, distinct, encode, Tally(), singly=True)
         place = {text: row for row, text in enumerate(distinct)}
         return np.ascontiguousarray(vectors[[place[text] for text in texts]])
+
+    def on_disk(self, room: int, memory: int) -> FileVectors | None:
+        """Return given vectors where they are, in their file, when they would take more than ``room`` bytes in memory.
+
+        Parameters
+        ----------
+        room : int
+            Bytes that may be kept in memory.
+        memory : int
+            Bytes that working on them may take at a time.
+
+        Returns
+        -------
+        FileVectors or None
+            None for every model whose vectors are no file, and for small files.
+
+        Raises
+        ------
+        ParameterError
+            When ``memory`` is too little to work in.
+        """
+        if not self.by_row or getattr(self._backend, "nbytes", 0) <= room:
+            return None
+        self._require_fit("give its vectors")
+        stored: FileVectors = self._backend.on_disk(memory)  # type: ignore[attr-defined]
+        return stored
 
     def _through_cache(
         self, texts: list[str], role: Role, rows: IntArray, cache: VectorCache | None, tally: Tally

@@ -58,6 +58,11 @@ REGISTRY = Registry(
             ("sklearn",),
             "lsa",
         ),
+        Entry(
+            "vectors",
+            "embdiff.encoders.vectors:Vectors",
+            "vectors that are ready, in a .npy file, one for each row of the corpus",
+        ),
         Entry("toy", "embdiff.encoders.toy:Toy", "counts of letters, to be worked out by hand, offline"),
     ),
 )
@@ -69,6 +74,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     **{name: (name, "384") for name in adapter_names()},
     "wordllama": ("wordllama:256, :128 or :64", "256, 128 or 64"),
     "lsa": ("lsa:DIM", "DIM"),
+    "vectors": ("vectors:FILE.npy", "of the file"),
     "toy": ("toy:DIM", "DIM"),
 }
 

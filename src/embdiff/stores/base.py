@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -15,6 +16,7 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, ShapeError, StoreError
+from embdiff.exact import FileVectors
 from embdiff.records import Corpus, FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores._fields import Cut, fit
 from embdiff.stores._names import collection_name
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 STAMP_SCHEMA = 1
+_ROWS_CHECKED = 65_536
 _ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
 
 
@@ -219,6 +222,16 @@ class Resumable(Protocol):
         """Return m when exactly the rows 0..m-1 are in a collection, each once; None for anything else."""
 
 
+@runtime_checkable
+class Adopting(Protocol):
+    """A store that can search vectors where they lie, in a file."""
+
+    def adopt(
+        self, name: str, ids: Sequence[str], texts: Sequence[str], groups: Sequence[str], vectors: FileVectors
+    ) -> None:
+        """Take all rows of a collection as they are, the vectors from a file, which must not change."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """How a collection came to be there.
@@ -241,7 +254,7 @@ class Placement:
     resumed: int = 0
 
 
-def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArray) -> Placement:
+def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVectors) -> Placement:
     """Make sure that a complete collection is loaded: find it by its stamp, finish it, or build it.
 
     A collection of the same stamp that is not complete was left by an interrupted run: its rows are counted, their keys
@@ -254,7 +267,7 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
         The collection wanted.
     corpus : Corpus
         n rows.
-    vectors : ndarray of float32, shape (n, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
         One vector per row, finite; not zero for the metric cosine.
 
     Returns
@@ -282,7 +295,10 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
         start = _begin(store, spec)
     try:
         with _timed(seconds, "insert"):
-            _insert(store, spec.name, start, corpus.ids, texts, groups, vectors)
+            if isinstance(store, Adopting) and not isinstance(vectors, np.ndarray):
+                store.adopt(spec.name, corpus.ids, texts, groups, vectors)
+            else:
+                _insert(store, spec.name, start, corpus.ids, texts, groups, vectors)
         with _timed(seconds, "build"):
             store.build(spec)
         with _timed(seconds, "load"):
@@ -341,7 +357,7 @@ def _insert(
     ids: Sequence[str],
     texts: Sequence[str],
     groups: Sequence[str],
-    vectors: FloatArray,
+    vectors: FloatArray | FileVectors,
 ) -> None:
     """Insert the rows from ``first`` on, in order: what is there at any time is a beginning."""
     with progress(f"store {name}", len(ids), "rows") as advance:
@@ -360,7 +376,7 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = time.perf_counter() - start
 
 
-def _check(spec: CollectionSpec, corpus: Corpus, vectors: FloatArray) -> None:
+def _check(spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVectors) -> None:
     if vectors.dtype != np.float32 or vectors.shape != (spec.rows, spec.dim) or len(corpus) != spec.rows:
         raise ShapeError(
             f"A collection of {spec.rows} rows and dimension {spec.dim} must get that many texts and float32 vectors "
@@ -369,11 +385,17 @@ def _check(spec: CollectionSpec, corpus: Corpus, vectors: FloatArray) -> None:
         )
     if not spec.rows:
         raise ParameterError("A collection must have at least one row. Got none. Give at least one text.")
-    check_vectors(vectors, spec, [f"row {row} (id {name!r})" for row, name in enumerate(corpus.ids)])
+    step = len(vectors) if isinstance(vectors, np.ndarray) else _ROWS_CHECKED  # what lies in a file is read in parts
+    for start in range(0, len(vectors), step):
+        check_vectors(vectors[start : start + step], spec, partial(_row_name, corpus, start))
     spec.index.check_rows(spec.rows, 1)
 
 
-def check_vectors(vectors: FloatArray, spec: CollectionSpec, places: Sequence[str] | None = None) -> None:
+def _row_name(corpus: Corpus, first: int, at: int) -> str:
+    return f"row {first + at} (id {corpus.ids[first + at]!r})"
+
+
+def check_vectors(vectors: FloatArray, spec: CollectionSpec, place: Callable[[int], str] = "query {}".format) -> None:
     """Refuse vectors that no store should be asked to take or to look for: databases differ in what they do with them.
 
     Parameters
@@ -381,8 +403,8 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, places: Sequence[st
     vectors : ndarray of float32, shape (m, d)
     spec : CollectionSpec
         The collection they are for.
-    places : sequence of str, length m, optional
-        How to call each of them; ``query 0``... by default.
+    place : callable, optional
+        How to call the vector of a number; ``query 0``... by default.
 
     Raises
     ------
@@ -403,7 +425,6 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, places: Sequence[st
         what = "other than zero for the metric cosine (zero has no direction)"
         remedy = "Leave these rows out, or use the metric l2 or ip."
     if bad.size:
-        place_of_first = places[bad[0]] if places is not None else f"query {bad[0]}"
         raise ParameterError(
-            f"Vectors must be {what}. Got one that is not in {place_of_first}, {bad.size} in all. {remedy}"
+            f"Vectors must be {what}. Got one that is not in {place(int(bad[0]))}, {bad.size} in all. {remedy}"
         )

@@ -15,14 +15,26 @@ from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.stores.base import Batch, CollectionSpec, check_vectors
 
+_NOTHING = ("", "", "")
+
 
 @dataclass
 class _Collection:
     stamp: dict[str, Any]
-    vectors: FloatArray
+    vectors: FloatArray | exact.FileVectors
     there: npt.NDArray[np.bool_] = field(repr=False)
-    texts: list[tuple[str, str, str]] = field(repr=False)
-    index: exact.Index | None = None
+    texts: Any = field(repr=False)
+    index: exact.Index | exact.StreamedIndex | None = None
+
+
+class _Columns:
+    """Texts by row, kept as the columns they came in."""
+
+    def __init__(self, *columns: Sequence[str]) -> None:
+        self._columns = columns
+
+    def __getitem__(self, row: int) -> tuple[str, ...]:
+        return tuple(column[row] for column in self._columns)
 
 
 class MemoryStore:
@@ -91,7 +103,7 @@ class MemoryStore:
             spec.full_stamp(complete=False),
             np.zeros((spec.rows, spec.dim), dtype=np.float32),
             np.zeros(spec.rows, dtype=bool),
-            [("", "", "")] * spec.rows,
+            [_NOTHING] * spec.rows,
         )
 
     def add(
@@ -105,11 +117,26 @@ class MemoryStore:
     ) -> None:
         """Insert m rows; see `Store.add`."""
         collection = self._get(name)
+        assert isinstance(collection.vectors, np.ndarray)  # only a whole collection lies in a file
         for row, *strings in zip(rows, ids, texts, groups, strict=True):
             collection.texts[row] = (strings[0], strings[1], strings[2])
         collection.vectors[rows] = vectors
         collection.there[rows] = True
         collection.index = None
+
+    def adopt(
+        self,
+        name: str,
+        ids: Sequence[str],
+        texts: Sequence[str],
+        groups: Sequence[str],
+        vectors: exact.FileVectors,
+    ) -> None:
+        """Take all rows of a collection from a file: they are searched there, block by block."""
+        collection = self._get(name)
+        collection.vectors, collection.index = vectors, None
+        collection.texts = _Columns(ids, texts, groups)
+        collection.there[:] = True
 
     def build(self, spec: CollectionSpec) -> None:
         """Stamp the collection as complete."""
@@ -124,7 +151,7 @@ class MemoryStore:
         check_vectors(vectors, spec)
         collection = self._get(spec.name)
         if collection.index is None:
-            collection.index = exact.Index(collection.vectors, spec.metric)
+            collection.index = exact.index(collection.vectors, spec.metric)
         found = collection.index.search(vectors, min(k, spec.rows))
         short = ((0, 0), (0, k - found.k))
         rows = np.pad(found.rows, short, constant_values=-1)

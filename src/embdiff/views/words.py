@@ -117,6 +117,11 @@ def hit_words(answer: Mapping[str, Any]) -> str:
 def caveats(payload: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
     found = sample_notes(payload.get("sample"))
+    if payload.get("on_disk"):
+        found.append(
+            f"The vectors of {', '.join(map(visible, payload['on_disk']))} stayed in their files (--memory): "
+            "neighbours are exact all the same; geometry is of sampled rows above 10,000; no maps, no cut-offs."
+        )
     own = payload["manifest"]["self"]
     if own["most"] and not own["dropped"]:
         found.append(
@@ -144,7 +149,7 @@ def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) ->
     found = []
     for model in models:
         done = model.get("encoding")  # runs of earlier versions have none, nor has what has no vectors
-        if done:
+        if done and done["texts"]:  # given vectors are not made of texts
             same = f", {done['duplicates']:,} were equal to another" if done["duplicates"] else ""
             why = _NOT_KEPT.get(done["cache"])
             kept = f"; the vectors are not kept ({why})" if why else ""

@@ -1,0 +1,277 @@
+"""Exact search against the bare matrix product, its peers, and itself on disk; sampled queries against all of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+import embdiff as ed
+from benchmarks.report import Figure, repeats_for
+from embdiff import exact
+from embdiff._progress import silent
+from embdiff.measures.overlap import overlap
+from embdiff.records import FloatArray, Neighbors
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # Milvus Lite's pings are noise beside the figures
+
+COUNT, DIM, QUERIES, K = 100_000, 384, 1_024, 10
+ON_DISK, ON_DISK_QUERIES, MEMORY = 1_000_000, 1_000, "512MiB"
+SAMPLED, SAMPLED_DIM, HALF_WIDTH = 200_000, 128, 0.01
+NEAR = 1e-6  # relative difference of float64 scores below which two neighbours may change places
+
+ROWS = {
+    "exact_vs_gemm": f"{COUNT:,} x {DIM}, top {K}, {QUERIES:,} queries: exact search over the bare float32 product",
+    "exact_vs_sklearn": "the same: scikit-learn's brute-force cosine over exact search",
+    "exact_vs_milvus_lite": "the same: Milvus Lite, IVF_FLAT nlist = nprobe = 4, one batch, over exact search",
+    "selfknn_vs_faiss": f"all pairs of {COUNT:,} x {DIM}, top {K}: exact search over faiss.knn",
+    "stream_rss": f"compare {ON_DISK:,} x {DIM} from disk, {ON_DISK_QUERIES:,} queries, --memory {MEMORY}: peak RSS",
+    "stream_time": "the same search from disk over in memory, time per row",
+    "sampled_vs_full": f"compare {SAMPLED:,} rows, 2 models, sampled to +-{HALF_WIDTH:g}, over searching all pairs",
+    "sampled_covers": "how far that sample's overlap is from that of all rows, over its half-width",
+}
+
+
+def unit_rows(count: int, dim: int, seed: int) -> FloatArray:
+    """Return normalised random vectors: the hard case, as no row is much nearer than the others."""
+    vectors = np.random.default_rng(seed).standard_normal((count, dim), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def timed(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
+    """Run the ways in turn, as often as `repeats_for` says of the slowest, after one run that is not counted."""
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    slowest = max(_seconds(way) for way in ways.values())
+    for _ in range(repeats_for(slowest)):
+        for name, way in ways.items():
+            spent[name].append(_seconds(way))
+    return spent
+
+
+def _seconds(way: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    way()
+    return time.perf_counter() - start
+
+
+def product(queries: FloatArray, vectors: FloatArray) -> None:
+    """Multiply every query with every row, in tiles that stay in the cache, and keep nothing."""
+    tile = np.empty((512, 4_096), dtype=np.float32)
+    for i in range(0, len(queries), 512):
+        for j in range(0, len(vectors), 4_096):
+            block = vectors[j : j + 4_096]
+            rows = queries[i : i + 512]
+            np.matmul(rows, block.T, out=tile[: len(rows), : len(block)])
+
+
+def few_queries(rows: int = COUNT) -> list[Figure]:
+    """Measure 1,024 queries: against the product, scikit-learn and Milvus Lite."""
+    from sklearn.neighbors import NearestNeighbors
+
+    vectors, queries = unit_rows(rows, DIM, 0), unit_rows(QUERIES, DIM, 1)
+    prepared = exact.Index(vectors, "cosine")
+    brute = NearestNeighbors(n_neighbors=K, algorithm="brute", metric="cosine").fit(vectors)
+    with tempfile.TemporaryDirectory() as folder:
+        client = _milvus(Path(folder) / "bench.db", vectors)
+        spent = timed(
+            {
+                "product": lambda: product(queries, vectors),
+                "exact": lambda: exact.search(queries, vectors, K, "cosine"),
+                "exact, prepared": lambda: prepared.search(queries, K),
+                "scikit-learn": lambda: brute.kneighbors(queries),
+                "Milvus Lite": lambda: client.search(
+                    "bench", list(queries), limit=K, anns_field="vector",
+                    search_params={"metric_type": "COSINE", "params": {"nprobe": 4}},
+                ),
+            }
+        )  # fmt: skip
+        client.close()
+    bare, ours = median(spent["product"]), median(spent["exact"])
+    pick = {name: {name: spent[name], "exact": spent["exact"]} for name in ("scikit-learn", "Milvus Lite")}
+    first = {name: spent[name] for name in ("exact", "exact, prepared", "product")}
+    return [
+        Figure("exact_vs_gemm", ours / bare, 1.10, "times the product", first, at_most=True),
+        _faster("exact_vs_sklearn", 3.0, pick["scikit-learn"]),
+        _faster("exact_vs_milvus_lite", 1.8, pick["Milvus Lite"]),
+    ]
+
+
+def _faster(name: str, bound: float, spent: dict[str, list[float]]) -> Figure:
+    slow, fast = (median(values) for values in spent.values())
+    return Figure(name, slow / fast, bound, "times faster", spent)
+
+
+def _milvus(path: Path, vectors: FloatArray) -> Any:
+    from pymilvus import DataType, MilvusClient
+
+    client = MilvusClient(str(path))
+    schema = client.create_schema(auto_id=False)
+    schema.add_field("key", DataType.INT64, is_primary=True)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=vectors.shape[1])
+    client.create_collection("bench", schema=schema)
+    for start in range(0, len(vectors), 5_000):
+        rows = vectors[start : start + 5_000]
+        client.insert("bench", [{"key": start + at, "vector": row} for at, row in enumerate(rows)])
+    index = client.prepare_index_params()
+    index.add_index("vector", index_type="IVF_FLAT", metric_type="COSINE", params={"nlist": 4})
+    client.flush("bench")
+    client.create_index("bench", index)
+    client.load_collection("bench")
+    return client
+
+
+def all_pairs(rows: int = COUNT) -> list[Figure]:
+    """Measure every row with every row, and check the neighbours of both ways."""
+    import faiss
+
+    vectors, own = unit_rows(rows, DIM, 2), np.arange(rows)
+    found: dict[str, Any] = {}
+
+    def ours() -> None:
+        found["exact"] = exact.search(vectors, vectors, K, "cosine", leave_out=own)
+
+    def peer() -> None:
+        found["faiss"] = faiss.knn(vectors, vectors, K + 1, faiss.METRIC_INNER_PRODUCT)[1]
+
+    spent: dict[str, list[float]] = {"exact": [], "faiss": []}
+    for _ in range(repeats_for(30.0 * (rows / COUNT) ** 2)):
+        spent["exact"].append(_seconds(ours))
+        spent["faiss"].append(_seconds(peer))
+    wrong, near = differing(found["exact"], _own_left_out(found["faiss"]), vectors)
+    print(f"neighbours that differ by more than {NEAR:g}: {wrong} of {rows * K:,}; that may change places: {near}")
+    if wrong:
+        raise AssertionError(f"{wrong} neighbours differ from faiss beyond rounding")
+    ratio = median(spent["exact"]) / median(spent["faiss"])
+    return [Figure("selfknn_vs_faiss", ratio, 0.70, "times faiss.knn", spent, at_most=True)]
+
+
+def _own_left_out(rows: Any) -> Any:
+    order = np.argsort(rows == np.arange(len(rows))[:, None], axis=1, kind="stable")[:, :K]
+    return np.take_along_axis(rows, order, axis=1)
+
+
+def differing(ours: Neighbors, peer: Any, vectors: FloatArray) -> tuple[int, int]:
+    """Return how many of our neighbours the peer lacks though their scores differ, and how many only by rounding."""
+    missing = ~(ours.rows[:, :, None] == peer[:, None, :]).any(axis=2)
+    query, place = np.nonzero(missing)
+    if not len(query):
+        return 0, 0
+    asked = vectors[query].astype(np.float64)
+    mine = np.einsum("nd,nd->n", asked, vectors[ours.rows[query, place]].astype(np.float64))
+    last = np.stack([np.einsum("nd,nd->n", asked, vectors[peer[query, at]].astype(np.float64)) for at in range(K)])
+    apart = np.abs(mine - last.min(axis=0)) > NEAR * np.abs(mine)
+    return int(apart.sum()), int((~apart).sum())
+
+
+def from_disk(rows: int = ON_DISK) -> list[Figure]:
+    """Measure time and memory of vectors that stay in their file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, texts = Path(folder) / "vectors.npy", Path(folder) / "rows.txt"
+        _write(path, rows)
+        texts.write_text("".join(f"row {row}\n" for row in range(rows)), encoding="utf-8")
+        seconds, peak = _compare_aside(texts, path)
+        vectors, queries = np.load(path), unit_rows(ON_DISK_QUERIES, DIM, 5)
+        stored = exact.FileVectors(path, 2**28)  # what compare gives the blocks of one model, of 512 MiB
+        spent = timed(
+            {
+                "disk": lambda: exact.search(queries, stored, K, "cosine"),
+                "memory": lambda: exact.search(queries, vectors, K, "cosine"),
+            }
+        )
+    ratio = median(spent["disk"]) / median(spent["memory"])
+    return [
+        Figure("stream_rss", peak, 1.0, "GiB", {"whole compare, seconds": [seconds]}, at_most=True),
+        Figure("stream_time", ratio, 1.3, "times memory", spent, at_most=True),
+    ]
+
+
+def _write(path: Path, rows: int, dim: int = DIM) -> None:
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, dim))
+    for start in range(0, rows, 50_000):
+        out[start : start + 50_000] = unit_rows(min(50_000, rows - start), dim, start + 3)
+    out.flush()
+
+
+_ASIDE = """
+import sys
+from pathlib import Path
+from embdiff.__main__ import main
+peak = sys.argv.pop(1)
+try:
+    main()
+finally:
+    status = Path("/proc/self/status").read_text()
+    Path(peak).write_text(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+def _compare_aside(texts: Path, vectors: Path) -> tuple[float, float]:
+    """Compare in a process of its own; return its seconds, and the most memory it held at once in GiB."""
+    peak = vectors.with_name("peak")
+    options = ["-m", f"vectors:{vectors}", "--store", "memory:", "--memory", MEMORY, "--sample", str(ON_DISK_QUERIES)]
+    options += ["--out", str(vectors.with_name("run"))]
+    start = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", _ASIDE, str(peak), "compare", str(texts), *options],
+        check=True,
+        capture_output=True,
+    )
+    return time.perf_counter() - start, int(peak.read_text()) / 2**20
+
+
+def sampled(rows: int = SAMPLED) -> list[Figure]:
+    """Compare two models by a sample, and search all pairs once for what the sample should have said."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{name}.npy" for name in ("a", "b")]
+        rng, first = np.random.default_rng(6), unit_rows(rows, SAMPLED_DIM, 7)
+        second = first + 0.5 * rng.standard_normal(first.shape, dtype=np.float32) / np.sqrt(np.float32(SAMPLED_DIM))
+        for path, vectors in zip(paths, (first, second), strict=True):
+            np.save(path, vectors)
+        texts = [f"row {row}" for row in range(rows)]
+        models = [f"vectors:{path}" for path in paths]
+
+        def ask() -> ed.Comparison:
+            with silent():
+                return ed.compare(texts, models, store="memory:", half_width=HALF_WIDTH)
+
+        start = time.perf_counter()
+        result = ask()
+        once = time.perf_counter() - start
+        some = [once, *(_seconds(ask) for _ in range(repeats_for(once) - 1))]
+    start, own = time.perf_counter(), np.arange(rows)
+    a, b = (exact.search(v, v, K, "cosine", leave_out=own) for v in (first, second))
+    every = time.perf_counter() - start
+    true = float(overlap(a, b).mean())
+    pair = result.run.manifest["sample"]["pairs"][0]
+    away = abs(pair["value"] - true) / pair["half_width"]
+    print(f"sampled {pair['value']:.4f} +- {pair['half_width']:.4f}, all rows {true:.4f}")
+    spent = {"sampled compare": some, "search of all pairs": [every]}
+    return [
+        Figure("sampled_vs_full", median(some) / every, 0.05, "of all pairs", spent, at_most=True),
+        Figure("sampled_covers", away, 1.0, "half-widths away", {"sampled compare": some}, at_most=True),
+    ]
+
+
+def main() -> list[Figure]:
+    """Measure everything and print every ratio."""
+    figures = []
+    for part in (few_queries, all_pairs, from_disk, sampled):
+        with silent():
+            measured = part()
+        for figure in measured:
+            print(figure.line(), flush=True)
+        figures += measured
+    return figures
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Ready vectors as a model: read, checked, and left in their file when the memory allowed is too small."""
+
+import json
+
+import numpy as np
+import pytest
+
+import embdiff as ed
+from embdiff.comparison import every_row
+from embdiff.config import read_memory
+from embdiff.errors import DataError, EncoderError, ParameterError
+from embdiff.exact import FileVectors, _file
+from embdiff.views import terminal
+
+ROWS = 300
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "given.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((ROWS, 8)).astype(np.float32))
+    return path
+
+
+@pytest.fixture
+def texts():
+    return [f"row {row}" for row in range(ROWS)]
+
+
+def fitted(path, texts):
+    encoder = ed.get_encoder(f"vectors:{path}")
+    encoder.fit(texts, "digest")
+    return encoder
+
+
+def test_vectors_come_by_row_also_for_equal_texts(file):
+    encoder = fitted(file, ["same"] * ROWS)
+    np.testing.assert_array_equal(encoder.encode(["same"] * ROWS), np.load(file))
+    assert encoder.same_roles
+    stamp = encoder.stamp
+    assert (stamp.model, stamp.dim, stamp.fitted_on) == ("vectors:given.npy", 8, "digest")
+    assert stamp.revision.startswith("blake2b:")
+
+
+def test_another_file_is_another_revision(file, tmp_path):
+    other = tmp_path / "other" / "given.npy"
+    other.parent.mkdir()
+    np.save(other, np.load(file) * 2)
+    texts = [str(row) for row in range(ROWS)]
+    assert fitted(file, texts).stamp.fingerprint() != fitted(other, texts).stamp.fingerprint()
+
+
+def test_refusals(file, tmp_path, texts):
+    with pytest.raises(ParameterError, match=r"must be named by their file\. Got 'vectors'\. Write vectors:FILE\.npy"):
+        ed.get_encoder("vectors")
+    with pytest.raises(ParameterError, match="An option of vectors must not be given"):
+        ed.get_encoder(f"vectors:{file}?dim=4")
+    with pytest.raises(DataError, match="must be there and readable"):
+        ed.get_encoder("vectors:nowhere.npy")
+    with pytest.raises(ParameterError, match=r"one vector for each of the 2 rows of the corpus.*Got 300 vectors"):
+        fitted(file, ["a", "b"])
+    with pytest.raises(
+        ParameterError, match=r"knows the vectors of the 300 rows.*Got 1 texts as query\. Query with rows"
+    ):
+        fitted(file, texts).encode(["new"], role="query")
+    broken = np.load(file)
+    broken[7, 2] = np.nan
+    np.save(tmp_path / "broken.npy", broken)
+    with pytest.raises(EncoderError, match=r"must hold finite vectors\. Got NaN or infinity in row 7\."):
+        fitted(tmp_path / "broken.npy", texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("512MiB", 2**29), ("4GiB", 2**32), ("1.5 gb", 1_500_000_000), ("20KB", 20_000), ("7B", 7)]
+)
+def test_sizes_of_memory(text, size):
+    assert read_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "512", "MiB", "0GiB", "-1GiB", "4 gigabytes"])
+def test_sizes_that_are_none(text, texts):
+    with pytest.raises(ParameterError, match="Memory must be a number with a unit, such as 512MiB or 4GiB"):
+        ed.compare(texts, ["toy:8"], memory=text, store="memory:")
+
+
+@pytest.fixture
+def small_files_stay_on_disk(monkeypatch):
+    monkeypatch.setattr(_file, "_LEAST_ROWS", 1)
+    read = []
+    blocks = FileVectors.blocks
+    monkeypatch.setattr(FileVectors, "blocks", lambda self: read.append(self.block_rows) or blocks(self))
+    yield read
+    assert min(read) < ROWS
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_a_comparison_from_disk_is_that_of_memory(small_files_stay_on_disk, file, tmp_path, texts, metric):
+    other = tmp_path / "other.npy"
+    np.save(other, np.load(file) + 0.3)
+    models, settings = [f"vectors:{file}", f"vectors:{other}"], {"k": 4, "metric": metric, "store": "memory:"}
+    groups = ["odd" if row % 2 else "even" for row in range(ROWS)]
+    here = ed.compare(texts, models, groups=groups, permutations=99, **settings)
+    there = ed.compare(texts, models, groups=groups, permutations=99, memory="10KB", out=tmp_path / "run", **settings)
+    for a, b in zip(here.run.answers, there.run.answers, strict=True):
+        np.testing.assert_array_equal(a.returned.rows, b.returned.rows)
+        np.testing.assert_array_equal(a.exact.similarity, b.exact.similarity)
+        np.testing.assert_array_equal(a.elsewhere.ranks, b.elsewhere.ranks)
+    assert here.run.tests == there.run.tests
+    rounded = [score for score in there.scores if score.measure == "noise_float16@4"]
+    assert {score.reason for score in rounded} == {"undefined: vectors that stay in their file are not rounded"}
+    same = zip(here.scores, there.scores, strict=True)
+    assert all(str(a) == str(b) for a, b in same if a.measure != "noise_float16@4")
+    assert "stayed in their files (--memory): neighbours are exact all the same" in terminal.text(there.to_dict(1), 900)
+    assert ed.load(tmp_path / "run") == there
+
+
+def test_geometry_of_what_stays_on_disk_is_of_sampled_rows_and_says_so(
+    small_files_stay_on_disk, file, texts, monkeypatch
+):
+    monkeypatch.setattr(every_row, "MOST", 100)
+    result = ed.compare(texts, [f"vectors:{file}"], k=4, store="memory:", memory="10KB")
+    noted = [score for score in result.scores if score.measure.startswith("anisotropy")]
+    assert noted
+    assert all("from 100 of 300 rows, sampled: vectors stay in their file" in score.reason for score in noted)
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_a_zero_vector_in_a_file_is_named(small_files_stay_on_disk, file, texts):
+    vectors = np.load(file)
+    vectors[123] = 0
+    np.save(file, vectors)
+    with pytest.raises(ParameterError, match=r"Got one that is not in row 123 \(id '123'\), 1 in all"):
+        ed.compare(texts, [f"vectors:{file}"], k=4, store="memory:", memory="10KB")
+    small_files_stay_on_disk.append(1)  # nothing was searched
+
+
+def test_too_little_memory_is_refused(file, texts):
+    with pytest.raises(ParameterError, match=r"memory for vectors must be at least 1 MiB for 8 dimensions"):
+        ed.compare(texts, [f"vectors:{file}"], store="memory:", memory="9KB")

@@ -16,7 +16,7 @@ from embdiff._progress import progress
 from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
-from embdiff.config import RunConfig
+from embdiff.config import SAMPLE_ABOVE, RunConfig
 from embdiff.measures.calibrated import calibrate_pair, over_pairs
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.cknna import score_cknna
@@ -33,9 +33,13 @@ FROM_SUMS = ("cka", "procrustes", "shape_angle", "svcca", "pwcca")
 
 
 def spaces_of(inputs: Inputs, encoded: Mapping[str, Encoded], every_row: EveryRow) -> dict[str, Space]:
-    """Return the documents' vectors of every model that has any; of sampled rows when some stay in their file."""
+    """Return the documents' vectors of every model that has any.
+
+    They are of sampled rows when some stay in their file, or when only a sample of more than 20,000 rows was asked.
+    """
     documents = documents_of(encoded)
-    rows = every_row.sample if on_disk(documents) else None
+    some = inputs.sampled_from is not None and len(inputs.corpus) > SAMPLE_ABOVE
+    rows = every_row.sample if some or on_disk(documents) else None
     ids = inputs.corpus.ids if rows is None else tuple(inputs.corpus.ids[row] for row in rows)
     return {
         name: Space(name, ids, vectors if rows is None else vectors[rows], encoded[name].stamp)
@@ -70,7 +74,7 @@ def geometry_scores(config: RunConfig, spaces: Mapping[str, Space], every_row: E
     drawn = min(len(space.ids) for space in spaces.values())
     if drawn == every_row.rows:
         return scores
-    note = f"from {drawn:,} of {every_row.rows:,} rows, sampled: vectors stay in their file"
+    note = f"from {drawn:,} of {every_row.rows:,} rows, sampled"
     return [replace(each, reason=f"{each.reason}; {note}" if each.reason else note) for each in scores]
 
 

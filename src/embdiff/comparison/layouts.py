@@ -8,26 +8,14 @@ from embdiff._progress import progress
 from embdiff.comparison.every_row import on_disk
 from embdiff.config import RunConfig, check_metric
 from embdiff.layouts import layouts
-from embdiff.records import Layout, Space
+from embdiff.records import FloatArray, Layout
 
 
-def layouts_of(config: RunConfig, spaces: Mapping[str, Space], rows: int) -> tuple[Layout, ...]:
-    """Return one map for each model that has vectors; none when the run was asked for none.
-
-    Neither are there any when the spaces are only of some of the ``rows``: vectors that stay in their file.
-    """
-    if config.layout == "none" or not spaces or _on_disk(spaces, rows):
+def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[Layout, ...]:
+    """Return one map for each model that has vectors; none when none was asked for, or when some stay on disk."""
+    if config.layout == "none" or not documents or on_disk(documents):
         return ()
-    with progress("maps", len(spaces), "models") as advance:
-        found = layouts(
-            {name: space.vectors for name, space in spaces.items()},
-            check_metric(config.metric),
-            method=config.layout,
-            seed=config.seed,
-        )
+    with progress("maps", len(documents), "models") as advance:
+        found = layouts(documents, check_metric(config.metric), method=config.layout, seed=config.seed)
         advance(len(found))
     return found
-
-
-def _on_disk(spaces: Mapping[str, Space], rows: int) -> bool:
-    return any(len(space.ids) != rows or bool(on_disk({name: space.vectors})) for name, space in spaces.items())

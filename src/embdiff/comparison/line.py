@@ -165,7 +165,7 @@ def compare(
         run = runs.Run(
             config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
             inputs.expected, manifest, *similarities_of(config, inputs, encoded),
-            layouts=layouts_of(config, spaces, len(inputs.corpus)), calibrations=calibrations(config, spaces, every_row),
+            layouts=layouts_of(config, documents_of(encoded)), calibrations=calibrations(config, spaces, every_row),
             baseline=lexical, curves=scored.agreement.curves,
             tails=scored.agreement.tails, differences=scored.expected.differences if scored.expected else (),
         )  # fmt: skip

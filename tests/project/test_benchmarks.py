@@ -1,0 +1,122 @@
+"""The frame of the benchmarks: what is measured is kept, what breaks is shown, the README holds known figures."""
+
+import json
+import math
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import __main__ as bench  # noqa: E402
+from benchmarks import report, table  # noqa: E402
+from benchmarks.report import Figure, hardware  # noqa: E402
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "results.json")
+    return tmp_path / "results.json"
+
+
+def module(monkeypatch, name, main):
+    made = ModuleType(f"benchmarks.{name}")
+    made.main = main
+    monkeypatch.setitem(sys.modules, f"benchmarks.{name}", made)
+
+
+def figure(name="some", ratio=2.0, **more):
+    return Figure(name, ratio, 1.5, "times faster", {"slow": [2.0, 2.2, 2.1], "fast": [1.0]}, **more)
+
+
+def test_results_hold_what_is_promised(results, monkeypatch):
+    module(monkeypatch, "good", lambda: [figure(), figure("at_most", at_most=True), figure("none", math.nan)])
+    assert bench.main(["good"]) == 0
+    kept = json.loads(results.read_text())
+    wanted = {"name", "ratio", "bound", "holds", "unit", "timings", "hardware", "versions"}
+    assert all(wanted <= set(each) for each in kept)
+    assert [(each["ratio"], each["holds"]) for each in kept] == [(2.0, True), (2.0, False), (None, None)]
+    assert kept[0]["versions"]["numpy"]
+
+
+def test_a_module_that_breaks_costs_no_other(results, monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("no luck")
+
+    module(monkeypatch, "bad", broken)
+    module(monkeypatch, "good", lambda: [figure()])
+    assert bench.main(["bad", "good"]) == 1
+    first, second = json.loads(results.read_text())
+    assert (first["name"], first["ratio"], first["why"]) == ("bad", None, "failed: RuntimeError: no luck")
+    assert second["holds"] is True
+    assert "failed: RuntimeError: no luck" in capsys.readouterr().out
+
+
+def test_a_run_cut_short_keeps_the_figures_so_far(results, monkeypatch, capsys):
+    def cut():
+        raise KeyboardInterrupt
+
+    module(monkeypatch, "good", lambda: [figure()])
+    module(monkeypatch, "long", cut)
+    assert bench.main(["good", "long", "good"]) == 130
+    assert len(json.loads(results.read_text())) == 1
+    assert "long: cut short; the figures so far are kept" in capsys.readouterr().out
+
+
+def test_full_is_told_where_it_is_asked_for(results, monkeypatch):
+    told = []
+    module(monkeypatch, "more", lambda full=False: told.append(full) or [])
+    assert bench.main(["more"]) == bench.main(["--full", "more"]) == 0
+    assert told == [False, True]
+
+
+def test_hardware_names_what_times_depend_on():
+    facts = hardware()
+    assert facts["cores"] >= 1
+    assert facts["memory_gib"] > 0
+    assert facts["processor"]
+    assert set(facts["instructions"]) <= set(report.INSTRUCTIONS)
+
+
+def test_work_below_twenty_seconds_is_measured_five_times():
+    assert [report.repeats_for(seconds) for seconds in (0.1, 19.9, 20.0, 300.0)] == [5, 5, 2, 2]
+
+
+def test_the_table_is_written_between_its_marks(tmp_path):
+    kept = tmp_path / "results.json"
+    report.keep([figure("exact_vs_gemm", at_most=True), figure("encode_bf16", math.nan, why="no bfloat16 here")], kept)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    table.write_readme(kept, readme)
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| `exact_vs_gemm` |" in text
+    assert "2 (missed) | at most 1.5 | slow 2.1, fast 1 |" in text
+    assert "| `encode_bf16` | no bfloat16 here | n/a |" in text
+    table.write_readme(kept, readme)
+    assert readme.read_text() == text
+
+
+def test_a_table_without_results_or_marks_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="There must be results of a run"):
+        table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
+    report.keep([figure()], tmp_path / "results.json")
+    (tmp_path / "README.md").write_text("no marks")
+    with pytest.raises(SystemExit, match="must hold the lines"):
+        table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
+
+
+def test_figures_in_the_readme_are_those_that_are_measured():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.partition(table.BEGIN)[2].partition(table.END)[0]
+    assert table.BEGIN in text
+    named = set(re.findall(r"^\| `([a-z0-9_]+)` \|", block, re.MULTILINE))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
+    unknown = {name for name in named - set(table.known_rows()) if f'"{name}"' not in sources}
+    assert not unknown

@@ -194,7 +194,7 @@ class Existing:
         stamp: Mapping[str, Any] = {**space.stamp.to_dict(), "normalized": space.normalized}
         rows = len(space.ids)
         spec = CollectionSpec(self.collection, space.dim, theirs.metric, theirs.index, rows, stamp)
-        check_vectors(space.vectors, spec, [f"row {row} (id {name!r})" for row, name in enumerate(space.ids)])
+        check_vectors(space.vectors, spec, lambda row: f"row {row} (id {space.ids[row]!r})")
         return spec, Searcher(theirs, spec, space.vectors)
 
     def _open(self) -> TheirCollection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import subprocess
@@ -17,9 +16,9 @@ from starlette.testclient import TestClient
 import embdiff as ed
 from embdiff.comparison.again import models_again
 from embdiff.errors import DataError, ParameterError
+from embdiff.judging.typed import TypedQueries
 from embdiff.server.app import application
 from embdiff.server.asking import Asker
-from embdiff.server.todo import Todo
 from embdiff.views import report
 from embdiff.views.packing import pack
 
@@ -34,14 +33,14 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> ed.Comparison:
 
 
 @pytest.fixture
-def todo(tmp_path: Path) -> Todo:
-    return Todo(tmp_path / "run.queries.jsonl")
+def typed(tmp_path: Path) -> TypedQueries:
+    return TypedQueries(tmp_path / "run.queries.jsonl")
 
 
 @pytest.fixture
-def client(result: ed.Comparison, todo: Todo) -> Iterator[TestClient]:
+def client(result: ed.Comparison, typed: TypedQueries) -> Iterator[TestClient]:
     asker = Asker(result.run, models_again(result.run), None, {})
-    app = application(asker, todo, pack(result.run), "a title <b>", token=TOKEN, hosts=frozenset({HOST}))
+    app = application(asker, typed, pack(result.run), "a title <b>", token=TOKEN, hosts=frozenset({HOST}))
     with TestClient(app, base_url=f"http://{HOST}", headers={"x-embdiff-token": TOKEN}) as it:
         yield it
 
@@ -77,14 +76,45 @@ def test_the_page_and_its_data(client, result):
     assert client.get("/data").content == pack(result.run)
 
 
-def test_queries_are_kept_for_judging_once_each(client, todo):
+def test_queries_are_kept_for_judging_once_each(client, typed, result):
     assert client.post("/judge", json={"text": "what is new?"}).json() == {"queries": 1}
     assert client.post("/judge", json={"text": "what is new?"}).json() == {"queries": 1}
     assert client.post("/judge", json={"text": "and\nthis"}).json() == {"queries": 2}
-    lines = [json.loads(line) for line in todo.path.read_text(encoding="utf-8").splitlines()]
-    assert lines == [{"id": "live-1", "text": "what is new?"}, {"id": "live-2", "text": "and\nthis"}]
-    asked = ed.compare("sample", ["toy:16"], queries=str(todo.path), k=2, store="memory:")
-    assert asked.run.queries.items == ("what is new?", "and\nthis")
+    first, second = typed.read()
+    assert (first.text, second.text) == ("what is new?", "and\nthis")
+    asked = ed.compare("sample", ["toy:16", "toy:64"], queries=["what is new?"], k=4, store="memory:")
+    for answer in asked.run.answers:
+        assert list(first.lists[answer.model]) == [asked.run.corpus.ids[row] for row in answer.returned.rows[0]]
+
+
+def test_typed_queries_are_judged_with_those_of_the_run(client, result):
+    from embdiff.judging import open_judging
+
+    path = TypedQueries.beside(result.path).path
+    try:
+        TypedQueries(path).add("what is new?", {"toy:16": ["harbour-01", "cup-02"], "toy:64": ["cup-02", "cup-03"]})
+        TypedQueries(path).add("of other models", {"toy:16": ["harbour-01"]})
+        with open_judging(result.path, queries=2, depth=2, write=False) as judging:
+            *_, last = judging.pool.queries[: judging.pool.asked]
+            assert judging.pool.asked == 3
+            assert last.text == "what is new?"
+            assert set(last.documents) == {"harbour-01", "cup-02", "cup-03"}
+            assert "1 typed queries are left out" in judging.to_dict()["notes"][-1]
+    finally:
+        path.unlink()
+
+
+def test_a_torn_line_is_passed_over_and_a_strange_one_refused(tmp_path):
+    typed = TypedQueries(tmp_path / "run.queries.jsonl")
+    typed.add("one", {"a": ["x"]})
+    with typed.path.open("a") as handle:
+        handle.write('{"id": "typed-2", "te')
+    assert [query.text for query in typed.read()] == ["one"]
+    assert typed.add("two", {"a": ["y"]}) == 2
+    assert [query.text for query in typed.read()] == ["one", "two"]
+    typed.path.write_text('{"id": 1}\n')
+    with pytest.raises(DataError, match="A line of typed queries must be an object with id, text and lists"):
+        typed.read()
 
 
 @pytest.mark.parametrize(

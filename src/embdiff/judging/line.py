@@ -11,6 +11,7 @@ from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement
 from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run
 from embdiff.judging.scoring import Verdict, score_judgements
+from embdiff.judging.typed import TypedQueries, with_typed
 from embdiff.runs import Run
 
 VERSION = 1
@@ -31,10 +32,20 @@ class Judging:
     seed : int
     name : str
         Of the run.
+    left_out : int
+        Typed queries that could not be pooled: other models or rows than those of this run.
     """
 
     def __init__(
-        self, book: Book, pool: Pool, latest: dict[Pair, Judgement], set_aside: int, *, seed: int, name: str
+        self,
+        book: Book,
+        pool: Pool,
+        latest: dict[Pair, Judgement],
+        set_aside: int,
+        *,
+        seed: int,
+        name: str,
+        left_out: int = 0,
     ) -> None:
         self.book, self.pool, self.set_aside = book, pool, set_aside
         self._latest, self._seed, self._name = latest, seed, name
@@ -42,6 +53,7 @@ class Judging:
         self._trail: list[Pair] = [pair for pair in latest if pair in pooled]
         self._again: Pair | None = None
         self._note: str | None = None
+        self._left_out = left_out
         if latest and book.writing:
             self._write_qrels()  # a session that was killed may have left one out
 
@@ -129,8 +141,15 @@ class Judging:
             "judges": judges,
             "set_aside": self.set_aside,
             **found,
-            "notes": [*found["notes"], *([self._note] if self._note else [])],
+            "notes": [*found["notes"], *([self._note] if self._note else []), *self._typed_notes()],
         }
+
+    def _typed_notes(self) -> list[str]:
+        if not self._left_out:
+            return []
+        return [
+            f"{self._left_out:,} typed queries are left out: their lists are of other models or rows than this run's."
+        ]
 
     def close(self) -> None:
         """Let others add judgements."""
@@ -177,15 +196,19 @@ def open_judging(
     records = run if isinstance(run, Run) else runs.read(Path(run))
     path = default_path(run) if out is None else Path(out)
     pool_run(records, queries=queries, depth=depth, seed=seed, order=order)  # refused before a file is made
+    typed = [] if isinstance(run, Run) else TypedQueries.beside(run).read()
     book = Book(path, write=write)
     try:
-        texts = (dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus))
-        latest = book.latest(*texts)
+        queries_texts, texts = (
+            dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus)
+        )
+        latest = book.latest({**queries_texts, **{each.id: each.text for each in typed}}, texts)
         pool = pool_run(
             records, queries=queries, depth=depth, seed=seed, order=order, also={query for query, _ in latest}
         )
+        pool, left_out = with_typed(pool, typed, texts, seed=seed)
         pairs = {(entry.query, entry.document) for entry in book.entries}
-        judging = Judging(book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name)
+        judging = Judging(book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name, left_out=left_out)
     except BaseException:
         book.close()
         raise

@@ -15,8 +15,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from embdiff.errors import EmbdiffError, ParameterError
+from embdiff.judging.typed import TypedQueries
 from embdiff.server.asking import Asker
-from embdiff.server.todo import Todo
 from embdiff.views.report import live_page
 
 MOST_BYTES = 64 * 1024
@@ -89,14 +89,16 @@ def _refused(words: str, status: int) -> Response:
     return PlainTextResponse(words, status_code=status, headers=_HEADERS)
 
 
-def application(asker: Asker, todo: Todo, block: bytes, title: str, *, token: str, hosts: frozenset[str]) -> ASGIApp:
+def application(
+    asker: Asker, typed: TypedQueries, block: bytes, title: str, *, token: str, hosts: frozenset[str]
+) -> ASGIApp:
     """Return the application.
 
     Parameters
     ----------
     asker : Asker
-    todo : Todo
-        Where queries to judge later are kept.
+    typed : TypedQueries
+        Where queries to judge later are kept, for ``embdiff judge``.
     block : bytes
         The packed run.
     title : str
@@ -121,7 +123,8 @@ def application(asker: Asker, todo: Todo, block: bytes, title: str, *, token: st
 
     async def judge(request: Request) -> Response:
         wanted = await _json(request, {"text": str}, needed=("text",))
-        count = await run_in_threadpool(todo.add, wanted["text"])
+        lists = await run_in_threadpool(asker.lists, wanted["text"])
+        count = await run_in_threadpool(typed.add, wanted["text"], lists)
         return JSONResponse({"queries": count}, headers=_HEADERS)
 
     routes = [

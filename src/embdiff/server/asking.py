@@ -79,6 +79,22 @@ class Asker:
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
         return {"text": visible(text), "k": k, "metric": wanted, "index": index, "answers": answers}
 
+    def lists(self, text: str) -> dict[str, list[str]]:
+        """Return the ids that each model returns to a text, as the run itself searched: to be judged.
+
+        Raises
+        ------
+        ParameterError, EncoderError
+            As for `ask`.
+        """
+        ids, index = self._run.corpus.ids, self.indexes[-1]
+        found = self.ask(text, index=index)
+        names = list(self._models)
+        return {
+            name: [ids[row] for row in answer["rows"] if row >= 0]
+            for name, answer in zip(names, found["answers"], strict=True)
+        }
+
     def _checked(self, text: str, k: int, metric: str | None, index: str) -> tuple[int, Metric]:
         run = self._run
         if not text.strip() or len(text) > LONGEST_TEXT:

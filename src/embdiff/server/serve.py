@@ -15,16 +15,15 @@ from embdiff.comparison import load
 from embdiff.comparison.again import ModelAgain, models_again
 from embdiff.config import IndexSpec, check_metric
 from embdiff.errors import ParameterError
+from embdiff.judging.typed import TypedQueries
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
-from embdiff.server.todo import Todo
 from embdiff.stores import get_store
 from embdiff.stores.base import CollectionSpec, Store
 from embdiff.views import payload, story
 from embdiff.views.packing import pack
 
 LOOPBACK = "127.0.0.1"
-TODO_SUFFIX = ".queries.jsonl"
 
 
 def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = print) -> None:
@@ -58,9 +57,9 @@ def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = pri
     with _collections(run, folder, again) as (store, specs), _listening(port) as bound:
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
-        asker, todo = Asker(run, again, store, specs), Todo(folder.with_name(folder.name + TODO_SUFFIX))
+        asker, typed = Asker(run, again, store, specs), TypedQueries.beside(folder)
         title = story.title(payload.build(run, queries=0))
-        app = application(asker, todo, pack(run), title, token=token, hosts=hosts)
+        app = application(asker, typed, pack(run), title, token=token, hosts=hosts)
         config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=5, h11_max_incomplete_event_size=64 * 1024)
         ready(f"http://{LOOPBACK}:{number}/?token={token}")
         uvicorn.Server(config).run(sockets=[bound])

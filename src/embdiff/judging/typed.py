@@ -58,11 +58,10 @@ class TypedQueries:
             if any(query.text == text for query in known):
                 return len(known)
             name = f"typed-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-            line = json.dumps(
-                {"id": name, "text": text, "lists": {model: list(found) for model, found in lists.items()}}
-            )
-            with self.path.open("a", encoding="utf-8", newline="\n") as handle:
-                handle.write(line + "\n")
+            plain = {"id": name, "text": text, "lists": {model: list(found) for model, found in lists.items()}}
+            with self.path.open("ab") as handle:
+                handle.truncate(self._whole())  # a line torn by a crash goes
+                handle.write(json.dumps(plain).encode() + b"\n")
                 handle.flush()
                 os.fsync(handle.fileno())
             return len(known) + 1

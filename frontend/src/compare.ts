@@ -18,15 +18,18 @@ export interface Column {
   entries: Entry[];
 }
 
+/** Has no vectors: asked with the words of the query, whoever else asks. */
+const LEXICAL = "bm25";
+
 /** Answers that stand side by side: all of one query model, or each model's own where nobody else asked. */
 export function alike(scene: Scene, queryModel: string | null): Answer[] {
-  return queryModel === null ? scene.answers : scene.answers.filter((answer) => answer.queryModel === queryModel);
+  return queryModel === null ? scene.answers : scene.answers.filter((answer) => answer.queryModel === queryModel || answer.model === LEXICAL);
 }
 
 /** The query models that asked every collection; empty where each model asked its own. */
 export function queryModels(scene: Scene): string[] {
   const crossed = scene.answers.some((answer) => answer.model !== answer.queryModel);
-  return crossed ? [...new Set(scene.answers.map((answer) => answer.queryModel))] : [];
+  return crossed ? [...new Set(scene.answers.map((answer) => answer.queryModel))].filter((name) => name !== LEXICAL) : [];
 }
 
 export function returnedRows(answer: Answer, query: number): number[] {
@@ -42,6 +45,8 @@ export function columns(answers: Answer[], query: number, reference: number): Co
   answers.forEach((answer, at) => {
     if (at !== reference) for (const row of base) if (!returnedRows(answer, query).includes(row)) elsewhere.set(row, true);
   });
+  // A run may know the place of rows that a list not shown here returned (bm25 beside the models): those stay out.
+  const shown = new Set(answers.flatMap((answer) => returnedRows(answer, query)));
   return answers.map((answer, at) => ({
     model: answer.model,
     entries: [
@@ -49,7 +54,9 @@ export function columns(answers: Answer[], query: number, reference: number): Co
         ...entry,
         status: statusOf(entry, at === reference, placeInBase, elsewhere),
       })),
-      ...missing(answer, query).map((entry) => ({
+      ...missing(answer, query)
+        .filter((entry) => shown.has(entry.row))
+        .map((entry) => ({
         ...entry,
         status: (placeInBase.has(entry.row) ? "lost" : "gained") as Status,
       })),

@@ -78,7 +78,7 @@ def pack(run: Run) -> bytes:
         **story.costs(summary),
         "items": _items(run),
         "queries": _queries(run, arrays),
-        "answers": [_answer(answer, arrays) for answer in run.answers],
+        "answers": [_answer(answer, arrays) for answer in run.shown],
         "maps": [_map(layout, arrays) for layout in run.layouts],
         "maps_words": story.maps_words(run.layouts),
         "disagreement": arrays.add(_disagreement(run)),

@@ -126,6 +126,8 @@ class Stamp:
         Numeric precision the model ran in, for example ``float32``.
     fitted_on : str or None
         Digest of the corpus for models fitted on it (LSA).
+    backend : str or None
+        What ran the model, where the user chose: ``onnx``, ``openvino``. None for the library's own way.
     """
 
     model: str
@@ -136,6 +138,7 @@ class Stamp:
     max_tokens: int | None = None
     precision: str = "float32"
     fitted_on: str | None = None
+    backend: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stamp as plain JSON-able values."""

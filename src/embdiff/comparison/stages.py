@@ -21,6 +21,7 @@ from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
 from embdiff.stores.base import CollectionSpec, Placement, Store, collection_name, place
+from embdiff.variants import measure_variant
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,8 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         stamp, about = cache.stamped(encoder.stamp), encoder.about
         again = _again(encoder, inputs, config.seed, cache) if asks and not encoder.by_row else None
+        if documents is not None:
+            about |= measure_variant(name, encoder, inputs.corpus.items, documents, cache, config.seed)
         encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, about, again)
     return encoded
 

@@ -2,7 +2,7 @@
 
 from embdiff.encoders.base import Backend, Encoder
 from embdiff.encoders.catalogue import EncoderInfo, get_encoder, list_encoders
-from embdiff.encoders.naming import load_named, named_models
+from embdiff.encoders.naming import float32_of, load_named, named_models
 from embdiff.encoders.presets import PRESETS
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Backend",
     "Encoder",
     "EncoderInfo",
+    "float32_of",
     "get_encoder",
     "list_encoders",
     "load_named",

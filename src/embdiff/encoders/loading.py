@@ -20,7 +20,18 @@ from embdiff.encoders.hub import Source, cache_folder
 from embdiff.errors import EncoderError
 
 
-def load(source: Source, spec: ModelSpec, trust_remote_code: bool = False) -> Any:
+def device_for(backend: str) -> str:
+    """Return the device to run on: the fastest that PyTorch has; the CPU for what PyTorch does not run."""
+    torch = require("torch", "st", "A sentence-transformers model")
+    if backend == "torch":
+        if torch.cuda.is_available():
+            return "cuda"
+        if torch.backends.mps.is_available():
+            return "mps"
+    return "cpu"
+
+
+def load(source: Source, spec: ModelSpec, trust_remote_code: bool = False, device: str = "cpu") -> Any:
     """Load a located model in float32, without progress bars and log lines.
 
     Raises
@@ -37,6 +48,7 @@ def load(source: Source, spec: ModelSpec, trust_remote_code: bool = False) -> An
         with quiet():
             model = library.SentenceTransformer(
                 source.path,
+                device=device,
                 revision=source.commit,
                 cache_folder=cache_folder(),
                 local_files_only=source.local,

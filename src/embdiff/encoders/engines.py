@@ -1,0 +1,128 @@
+"""Running an exported model: ONNX Runtime, or OpenVINO. Arrays in, arrays out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from embdiff._optional import require
+from embdiff.errors import ParameterError
+from embdiff.records import FloatArray, IntArray
+
+# backend → precisions that it can run in; PyTorch's own path is not an engine.
+PRECISIONS: Mapping[str, tuple[str, ...]] = {
+    "torch": ("float32",),
+    "onnx": ("float32", "int8"),
+    "openvino": ("float32", "bfloat16"),
+}
+
+
+class Engine(Protocol):
+    """A model that is ready to run.
+
+    Attributes
+    ----------
+    version : str
+        Of the library.
+    """
+
+    version: str
+
+    def run(self, inputs: Mapping[str, IntArray]) -> FloatArray:
+        """Return the vectors (b, d) of a batch; each input is int64 (b, tokens)."""
+        ...
+
+
+def threads() -> int:
+    """Return how many threads to compute with: those that OMP_NUM_THREADS names, else the processors we may use."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    if named.isdigit() and int(named) > 0:
+        return int(named)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def need(backend: str, precision: str, purpose: str) -> None:
+    """Refuse, before anything is loaded, what is not installed or what this processor cannot do.
+
+    Raises
+    ------
+    MissingDependencyError
+        When the library is missing.
+    ParameterError
+        For bfloat16 on a processor without the instructions: it would be simulated, slowly.
+    """
+    library = require({"onnx": "onnxruntime", "openvino": "openvino"}[backend], backend, purpose)
+    if precision == "int8":
+        require("onnx", "onnx", purpose)
+    if precision == "bfloat16" and "BF16" not in cpu_abilities(library):
+        raise ParameterError(
+            f"{purpose} needs a processor with bfloat16 instructions. Got one without. Leave precision out."
+        )
+
+
+def cpu_abilities(openvino: Any) -> tuple[str, ...]:
+    """Return what OpenVINO says that this processor does well: FP32, BF16, INT8..."""
+    return tuple(openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def start(backend: str, precision: str, path: Path) -> Engine:
+    """Load an exported file; what it needs was checked by `need`."""
+    return OpenVino(path, precision) if backend == "openvino" else OnnxRuntime(path)
+
+
+class OnnxRuntime:
+    """ONNX Runtime on the CPU; the precision is that of the file.
+
+    Parameters
+    ----------
+    path : Path
+        The ONNX file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads()
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.version = f"onnxruntime {onnxruntime.__version__}"
+
+    def run(self, inputs: Mapping[str, IntArray]) -> FloatArray:
+        """Return the vectors of a batch."""
+        vectors: FloatArray = self._session.run(None, dict(inputs))[0]
+        return vectors
+
+
+class OpenVino:
+    """OpenVINO on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The file in OpenVINO's own format.
+    precision : {"float32", "bfloat16"}
+        Said outright: left alone, OpenVINO would take bfloat16 where the processor has it.
+    """
+
+    def __init__(self, path: Path, precision: str) -> None:
+        import openvino
+
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",  # all threads on one batch: a batch is large, and memory stays small
+            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+            "INFERENCE_NUM_THREADS": threads(),
+        }
+        self._request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+        self.version = f"openvino {openvino.__version__.partition('-')[0]}"
+
+    def run(self, inputs: Mapping[str, IntArray]) -> FloatArray:
+        """Return the vectors of a batch."""
+        self._request.infer(dict(inputs), share_inputs=True)
+        return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)

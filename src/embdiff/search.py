@@ -161,8 +161,9 @@ class Searcher:
 
     def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
-        ranks = self._index.ranks(queries, rows)
-        if own.drop and own.most:
+        one = own.padded()[:, 0] if own.drop and own.most == 1 else None
+        ranks = self._index.ranks(queries, rows, leave_out=one)
+        if own.drop and own.most > 1:
             own_ranks = self._index.ranks(queries, own.padded())
             passed = np.zeros_like(ranks)
             for column in own_ranks.T:

@@ -16,7 +16,7 @@ from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, rows_only_elsewhere, without_own
 
 # Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.
-MOST_PAIRS, MOST_ROWS = 400_000_000, 200_000
+MOST_PAIRS, MOST_ROWS = 100_000_000, 200_000
 
 
 def ask_words(

@@ -40,13 +40,16 @@ demo: setup frontend  ## run the main job on bundled sentences and offline model
 
 # Threads of torch that spin while they wait make a busy machine several times slower; tests are not measurements.
 test test-all: export OMP_WAIT_POLICY := passive
+# One worker per core: each keeps to a thread, so that they do not get in each other's way.
+test test-all: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/.test frontend test-frontend  ## the everyday suite
-	$(BIN)/python -m pytest -m "$(EVERYDAY)"
+	$(BIN)/python -m pytest -n auto -m "$(EVERYDAY)"
 
 test-all: $(VENV)/.test check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
 	$(PIP) -e '.[test-all]'
-	$(BIN)/python -m pytest -m "not ($(EVERYDAY))"
+	$(BIN)/python -m pytest -n auto -m "(slow or browser) and not server"
+	$(BIN)/python -m pytest -m "server"
 
 check: $(VENV)/.test  ## ruff, mypy, import contract, generated docs
 	$(BIN)/ruff check .

@@ -219,4 +219,11 @@ def test_large_texts(write):
 
 
 def test_public_names():
-    assert embdiff.corpus.__all__ == ["read_corpus", "read_expected", "read_queries", "sample", "self_rows"]
+    assert embdiff.corpus.__all__ == [
+        "read_corpus",
+        "read_expected",
+        "read_queries",
+        "rows_of",
+        "sample",
+        "self_rows",
+    ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from embdiff.runs import REPORT_FILE
 from embdiff.views import tables
 from embdiff.views.drawing import drawn, empty
 from embdiff.views.words import (
@@ -114,6 +116,8 @@ def _comparison(payload: Mapping[str, Any]) -> Group:
     parts += [Text(f"* {note}", style="dim") for note in (*caveats(payload), *payload["notes"])]
     if payload["path"]:
         parts += [Text(), Text(f"Run folder: {payload['path']}", style="bold", overflow="fold")]
+        if (Path(payload["path"]) / REPORT_FILE).is_file():
+            parts.append(Text(f"Report: {Path(payload['path']) / REPORT_FILE}", style="bold", overflow="fold"))
     return Group(*parts)
 
 

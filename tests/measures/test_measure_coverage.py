@@ -62,7 +62,7 @@ def test_coverage_of_lists(name, n, record_property):
         ends = mean_interval(sample, seed=seed, bounds=BOUNDS[name]) if name in BOUNDS else interval(sample, seed=seed)
         held += ends[0] <= every.mean() <= ends[1]
     share = held / REPETITIONS
-    record_property("coverage", share)
+    record_property("coverage", float(share))
     print(f"coverage {name}, n = {n}: {share:.2%} ({time.perf_counter() - start:.0f} s)")
     assert 0.93 <= share <= 0.97
 
@@ -77,7 +77,7 @@ def test_coverage_of_few_differences(n, record_property):
         low, high, method = mean_interval(every[rng.integers(0, len(every), n)], seed=0)
         held += low <= every.mean() <= high
         assert method == "student"
-    record_property("coverage", held / REPETITIONS)
+    record_property("coverage", float(held / REPETITIONS))
     print(f"coverage difference (Student), n = {n}: {held / REPETITIONS:.2%}")
     assert 0.93 <= held / REPETITIONS <= 0.97
 
@@ -101,7 +101,7 @@ def test_a_true_null_is_rejected_at_its_level(name, n, record_property):
     rng, rejected, start = np.random.default_rng(23), 0, time.perf_counter()
     for seed in range(10_000):
         rejected += randomisation_p(NULLS[name](rng, n), seed=seed, permutations=1_999)[0] <= 0.05
-    record_property("rejected", rejected / 10_000)
+    record_property("rejected", float(rejected / 10_000))
     print(f"true null {name}, n = {n}: {rejected / 100:.2f} % rejected ({time.perf_counter() - start:.0f} s)")
     coarse = name == "overlaps at 10" and n == 15
     assert (0.03 if coarse else 0.04) <= rejected / 10_000 <= (0.05 if coarse else 0.06)
@@ -117,6 +117,6 @@ def test_a_detectable_difference_is_detected(n, record_property):
     shift = detectable_difference(spread * sample / sample.std(ddof=1))
     for seed in range(REPETITIONS):
         found += randomisation_p(rng.normal(shift, spread, n), seed=seed, permutations=1_999)[0] <= 0.05
-    record_property("power", found / REPETITIONS)
+    record_property("power", float(found / REPETITIONS))
     print(f"power at the detectable difference, n = {n}: {found / REPETITIONS:.1%}")
     assert 0.77 <= found / REPETITIONS <= 0.83

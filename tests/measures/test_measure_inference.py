@@ -125,7 +125,7 @@ def test_coverage(name, n, record_property):
         values = rng.binomial(10, rng.beta(first, second, n)) / 10
         low, high, _ = interval(values, seed=seed)
         held += low <= first / (first + second) <= high
-    record_property("coverage", held / 2_000)
+    record_property("coverage", float(held / 2_000))
     print(f"coverage {name}, n = {n}: {held / 20:.1f} %")
     assert 0.93 <= held / 2_000 <= 0.97
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.records import FloatArray, IntArray, Metric
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 
 Lists = tuple[IntArray, FloatArray]
 _LONGEST_TIE = 100  # Milvus Lite spends 0.1 ms on every hit
@@ -61,6 +61,13 @@ def settled(ask: Callable[[FloatArray, int], Lists], queries: FloatArray, k: int
         longer_rows, longer = _by_row(*ask(queries[tied], min(k + _LONGEST_TIE, most)))
         rows[tied], similarity[tied] = longer_rows[:, :k], longer[:, :k]
     return rows, similarity
+
+
+def lengthened(rows: IntArray, similarity: FloatArray, k: int, metric: Metric, index: str) -> Neighbors:
+    """Return lists as neighbours of length k, padded with -1 and NaN where there are fewer rows."""
+    short = ((0, 0), (0, k - rows.shape[1]))
+    rows = np.pad(rows, short, constant_values=-1)
+    return Neighbors(rows, np.pad(similarity, short, constant_values=np.nan), metric, index)
 
 
 def _by_row(rows: IntArray, similarity: FloatArray) -> Lists:

@@ -18,7 +18,7 @@ from lancedb.index import HnswFlat, IvfFlat, IvfSq
 from embdiff._progress import progress, silent
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
-from embdiff.stores._lists import Lists, settled
+from embdiff.stores._lists import Lists, lengthened, settled
 from embdiff.stores.base import Batch, CollectionSpec, check_vectors
 
 _KEY = "embdiff"  # metadata of the field "row" with the stamp: LanceDB changes metadata of fields only, atomically
@@ -180,13 +180,7 @@ class LanceStore:
         spec.index.check_rows(spec.rows, wanted)
         most = min(spec.rows, spec.index.params.get("ef", spec.rows))
         rows, similarity = settled(lambda queries, width: self._ask(spec, queries, width), vectors, wanted, most)
-        short = ((0, 0), (0, k - wanted))
-        return Neighbors(
-            np.pad(rows, short, constant_values=-1),
-            np.pad(similarity, short, constant_values=np.nan),
-            spec.metric,
-            str(spec.index),
-        )
+        return lengthened(rows, similarity, k, spec.metric, str(spec.index))
 
     def drop(self, name: str) -> None:
         """Remove a table, if it is there."""

@@ -29,7 +29,7 @@ from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.stores._address import Address
 from embdiff.stores._calls import PATIENCE, Calls, Once
 from embdiff.stores._fields import in_calls
-from embdiff.stores._lists import Lists, settled, to_arrays
+from embdiff.stores._lists import Lists, lengthened, settled, to_arrays
 from embdiff.stores._lite import close_lite, file_of, open_lite, without_clustering_warning
 from embdiff.stores._reasons import grpc_code, reason, too_large
 from embdiff.stores.base import Batch, CollectionSpec, check_vectors
@@ -269,13 +269,7 @@ class MilvusStore:
         spec.index.check_rows(spec.rows, wanted)
         most = min(spec.rows, _MOST, spec.index.params.get("ef", _MOST))
         rows, similarity = settled(lambda queries, width: self._ask(spec, queries, width), vectors, wanted, most)
-        short = ((0, 0), (0, k - wanted))
-        return Neighbors(
-            np.pad(rows, short, constant_values=-1),
-            np.pad(similarity, short, constant_values=np.nan),
-            spec.metric,
-            str(spec.index),
-        )
+        return lengthened(rows, similarity, k, spec.metric, str(spec.index))
 
     def drop(self, name: str) -> None:
         """Remove a collection, if it is there."""

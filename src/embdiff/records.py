@@ -248,7 +248,7 @@ class Score:
     query_model : str or None
         The model whose vectors queried; None when each model queried its own collection.
     interval : str
-        How the interval was made: ``wilson``, ``bca``, ``student``, ``jackknife`` or ``none``.
+        How the interval was made: ``wilson``, ``bca``, ``bootstrap-t``, ``student``, ``jackknife`` or ``none``.
     reason : str or None
         Why a part is undefined.
     per_query : tuple of float or None

@@ -111,7 +111,7 @@ def test_a_paired_test():
     first[4] = second[9] = math.nan
     test = paired_test(first, second, ("a", "b"), measure="ndcg@10", seed=0)
     differences = np.delete(first - second, [4, 9])
-    assert (test.n, test.unequal, test.permutations, test.interval) == (58, 58, 10_000, "bca")
+    assert (test.n, test.unequal, test.permutations, test.interval) == (58, 58, 10_000, "bootstrap-t")
     assert test.difference == pytest.approx(differences.mean())
     assert test.effect == pytest.approx(differences.mean() / differences.std(ddof=1))
     assert test.low < test.difference < test.high

@@ -76,7 +76,7 @@ def test_independent_random_spaces_reach_chance():
     for score in SCORES:
         found = score(a, b, ("x", "y"), query_model=None, candidates=999, seed=0)
         assert found.low <= found.chance <= found.high, found
-        assert found.interval == "bca"
+        assert found.interval == "bootstrap-t"
 
 
 def test_scores():

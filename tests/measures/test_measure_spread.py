@@ -49,7 +49,7 @@ def test_the_same_and_unrelated_spaces():
     score = score_spread(far, ("x", "y"), query_model=None, candidates=399, seed=0)
     assert score.chance == pytest.approx(400 / 2 / 399)
     assert score.low <= score.chance <= score.high
-    assert (score.measure, score.interval, score.n) == ("spread@9", "bca", 400)
+    assert (score.measure, score.interval, score.n) == ("spread@9", "bootstrap-t", 400)
 
 
 def test_spread_score():

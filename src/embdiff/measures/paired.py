@@ -40,7 +40,7 @@ class PairedTest:
         Mean over these queries of first minus second; NaN for n = 0.
     low, high : float
         95 % interval of the difference; NaN where there is none.
-    interval : {"bca", "student", "none"}
+    interval : {"bootstrap-t", "bca", "student", "none"}
         As in `resampling.mean_interval`.
     p : float
         Two-sided, of the paired randomisation test: how often random signs give a mean at least as far from 0.

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError
+from embdiff.measures.bootstrap_t import bootstrap_t
 from embdiff.measures.inference import FEW, Doubles, wilson
 
 RESAMPLES = 4_000
+STUDENTISED = 4_096  # values at most for the studentised bootstrap; skewness of more no longer moves the ends
 MOST = 4_096  # values resampled one by one; beyond, in bins of neighbouring values
 _BINS = 256
 _TAIL = 64  # of these bins at each end hold one value: outliers keep their own
@@ -47,10 +49,11 @@ def mean_interval(
     -------
     low, high : float
         NaN when there is no interval.
-    method : {"wilson", "student", "bca", "none"}
-        From 30 values: ``bca`` with 4,000 resamples, widened for small samples as `inference.interval` does it.
-        Below: ``wilson`` (rescaled to the bounds; conservative) where there are bounds, else ``student`` (which takes
-        the mean to be near normal). All values equal: ``wilson`` with bounds, else ``none``, as for a single value.
+    method : {"wilson", "student", "bootstrap-t", "bca", "none"}
+        30 to 4,096 values: ``bootstrap-t`` with 4,000 resamples. More, or so few that differ that resamples often
+        have none of them: ``bca``, widened for small samples as `inference.interval` does it. Below 30: ``wilson``
+        (rescaled to the bounds; conservative) where there are bounds, else ``student`` (which takes the mean to be
+        near normal). All values equal: ``wilson`` with bounds, else ``none``, as for a single value.
 
     Raises
     ------
@@ -59,6 +62,9 @@ def mean_interval(
 
     Notes
     -----
+    Values with a long tail (ranks, second-order cosines) need the studentised bootstrap: at n = 50 BCa covers 92 % of
+    their means where it covers 94 % (docs/calibration.md); where values have no long tail the two agree.
+
     Above 4,096 values, they are sorted into 256 bins, the 64 lowest and 64 highest values each in its own: how many
     are drawn from a bin is exact, the sum within a bin is drawn from the normal distribution with its mean and
     variance. The bins hold nearly all of the variance and skewness, so this changes the ends by less than the noise of
@@ -66,8 +72,8 @@ def mean_interval(
 
     References
     ----------
-    Efron, JASA 82 (1987) 171 (BCa); Hesterberg, Am. Stat. 69 (2015) 371; Student, Biometrika 6 (1908) 1; Wilson, JASA
-    22 (1927) 209.
+    `bootstrap_t`; Efron, JASA 82 (1987) 171 (BCa); Hesterberg, Am. Stat. 69 (2015) 371; Student, Biometrika 6 (1908) 1;
+    Wilson, JASA 22 (1927) 209.
     """
     array = np.asarray(values, dtype=np.float64).ravel()
     array = array[~np.isnan(array)]
@@ -77,8 +83,8 @@ def mean_interval(
         return math.nan, math.nan, "none"
     if n < FEW or (array == array[0]).all():
         return _few(array, bounds, level)
-    low, high = _bca(np.sort(array), seed, level)
-    return (low, high, "bca") if bounds is None else (max(bounds[0], low), min(bounds[1], high), "bca")
+    low, high, method = _resampled(np.sort(array), seed, level)
+    return (low, high, method) if bounds is None else (max(bounds[0], low), min(bounds[1], high), method)
 
 
 def student_quantile(share: float, free: int) -> float:
@@ -146,6 +152,15 @@ def _few(array: Doubles, bounds: tuple[float, float] | None, level: float) -> tu
         return math.nan, math.nan, "none"
     half = student_quantile(0.5 + level / 2, n - 1) * float(array.std(ddof=1)) / math.sqrt(n)
     return mean - half, mean + half, "student"
+
+
+def _resampled(array: Doubles, seed: int, level: float) -> tuple[float, float, str]:
+    if len(array) <= STUDENTISED:
+        mean = float(array.mean())
+        ends = bootstrap_t(array - mean, resamples=RESAMPLES, seed=seed, level=level)
+        if ends is not None:
+            return mean + ends[0], mean + ends[1], "bootstrap-t"
+    return *_bca(array, seed, level), "bca"
 
 
 def _bca(array: Doubles, seed: int, level: float) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def measure_variant(
     different = np.unique(np.asarray(items, dtype=object), return_index=True)[1]
     rows = np.sort(np.random.default_rng(seed).permutation(different)[:ROWS])
     here = vectors[rows]
-    there = get_encoder(twin).encode([items[row] for row in rows], cache=cache)
+    there = get_encoder(twin, cache=cache).encode([items[row] for row in rows], cache=cache)
     a, b = here.astype(np.float64), there.astype(np.float64)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     cosines = np.sum(a * b, axis=1)[lengths > 0] / lengths[lengths > 0]

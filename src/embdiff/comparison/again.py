@@ -53,7 +53,7 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
                 f"A model must have a name to be loaded again. Got {name}, a Python object. Compare a named model, or "
                 "save it as a folder and name that (st:FOLDER)."
             )
-        encoder = load_named(name, {})
+        encoder = load_named(name, {}, cache)
         encoder.fit(run.corpus.items, run.corpus.digest())
         if cache.stamped(encoder.stamp).fingerprint() != stamps[name]:
             raise DataError(

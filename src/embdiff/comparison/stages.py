@@ -60,7 +60,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
             encoded[name] = read[name]
             continue
         start, tally = time.perf_counter(), Tally()
-        encoder = load_named(name, objects)
+        encoder = load_named(name, objects, cache)
         encoder.fit(inputs.corpus.items, inputs.corpus.digest())
         loaded = time.perf_counter()
         if config.query_models:

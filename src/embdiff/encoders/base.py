@@ -11,6 +11,7 @@ import numpy as np
 
 from embdiff._progress import progress, silent
 from embdiff.encoders.cache import Keep, Tally, VectorCache
+from embdiff.encoders.cache.cut import cut_texts
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
@@ -283,18 +284,31 @@ class Encoder:
             tally.encoded += len(texts)
             return encode(np.arange(len(texts), dtype=np.int64)), cut
         vectors = cache.fill(self.stamp, "document" if self.same_roles else role, texts, encode, tally)
-        self._look_for_cut(texts, role, np.flatnonzero(cached), cut, tally)
+        tally.counted = bool(getattr(self._backend, "counts_tokens", False))
+        self._look_for_cut(texts, role, ~cached, cut, tally, cache)
         return vectors, cut
 
-    def _look_for_cut(self, texts: list[str], role: Role, where: IntArray, cut: BoolArray, tally: Tally) -> None:
-        """Mark in ``cut``, among texts that were not encoded, those that the model sees only the beginning of."""
+    def _look_for_cut(
+        self, texts: list[str], role: Role, counted: BoolArray, cut: BoolArray, tally: Tally, cache: VectorCache
+    ) -> None:
+        """Mark in ``cut``, among texts not ``counted`` just now, those that the model sees only the beginning of."""
         limit = self._limit()
+        if limit is None:
+            return
         prompt = len((self.stamp.query_prompt if role == "query" else self.stamp.prompt).encode())
         # Hardly a token is shorter than a byte: what is half as long as the limit needs no counting.
-        long = [i for i in where if limit is not None and prompt + len(texts[i].encode(errors="replace")) > limit // 2]
-        for start in range(0, len(long), _LOOKED_AT_ONCE):
-            part = long[start : start + _LOOKED_AT_ONCE]
-            cut[part] = self._lengths([texts[i] for i in part], role, tally)[1]
+        long = [i for i, text in enumerate(texts) if prompt + len(text.encode(errors="replace")) > limit // 2]
+
+        def count(which: IntArray) -> BoolArray:
+            found = np.zeros(len(which), dtype=np.bool_)
+            for start in range(0, len(which), _LOOKED_AT_ONCE):
+                some = [texts[long[i]] for i in which[start : start + _LOOKED_AT_ONCE]]
+                found[start : start + _LOOKED_AT_ONCE] = self._lengths(some, role, tally)[1]
+            return found
+
+        if long:
+            some = [texts[i] for i in long]
+            cut[long] = cut_texts(cache.results, self.stamp, role, some, counted[long], cut[long], count)
 
     def _lengths(self, texts: list[str], role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
         """Return the length of each text as the model sees it, and whether that is only its beginning."""

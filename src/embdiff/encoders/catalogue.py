@@ -10,7 +10,9 @@ from embdiff._registry import Entry, Registry
 from embdiff.config import ModelSpec
 from embdiff.encoders.adapters import adapter_names
 from embdiff.encoders.base import Encoder
+from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.own import UNPINNED, Own
+from embdiff.encoders.remembered import Unloaded
 from embdiff.errors import ParameterError
 
 _ST_NEEDS = ("sentence_transformers", "torch")
@@ -46,7 +48,7 @@ REGISTRY = Registry(
         ),
         Entry(
             "wordllama",
-            "embdiff.encoders.wordllama:WordLlama",
+            "embdiff.encoders.wordllama:from_spec",
             "WordLlama: means of static word-piece vectors, offline",
             ("wordllama",),
             "wordllama",
@@ -120,7 +122,9 @@ def list_encoders() -> tuple[EncoderInfo, ...]:
     return tuple(infos)
 
 
-def get_encoder(model: Any, *, spec: str | None = None, revision: str = UNPINNED) -> Encoder:
+def get_encoder(
+    model: Any, *, spec: str | None = None, revision: str = UNPINNED, cache: VectorCache | None = None
+) -> Encoder:
     """Load a model.
 
     Parameters
@@ -134,6 +138,8 @@ def get_encoder(model: Any, *, spec: str | None = None, revision: str = UNPINNED
         Name for your own object; ``object:CLASS`` by default. Two objects need two names.
     revision : str
         Whatever tells versions of your own object apart; vectors of different revisions are never mixed.
+    cache : VectorCache, optional
+        Where it is looked up what is known of the model: one that is known is loaded only when it must encode.
 
     Returns
     -------
@@ -156,13 +162,15 @@ def get_encoder(model: Any, *, spec: str | None = None, revision: str = UNPINNED
                 f"spec and revision must only be given with an object of your own. Got them with {model!r}. Leave them "
                 "out; a hub model's revision is written st:NAME?revision=..."
             )
-        return model if isinstance(model, Encoder) else _from_text(model)
+        return model if isinstance(model, Encoder) else _from_text(model, cache)
     name = spec or f"object:{type(model).__name__}"
     return Encoder(name, Own(model, name, revision))
 
 
-def _from_text(text: str) -> Encoder:
+def _from_text(text: str, cache: VectorCache | None) -> Encoder:
     spec = ModelSpec.parse(text)
     backend = REGISTRY.load(spec.kind)(spec)
+    if isinstance(backend, Unloaded):
+        backend = backend.load() if cache is None else backend.through(cache.results)
     # Another package's kind may be as plain as a user's object: it needs no stamp of its own.
     return Encoder(text, backend if hasattr(backend, "stamp") else Own(backend, str(spec)))

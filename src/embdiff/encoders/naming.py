@@ -7,6 +7,7 @@ from typing import Any
 
 from embdiff.config import ModelSpec
 from embdiff.encoders.base import Encoder
+from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.catalogue import REGISTRY, get_encoder
 from embdiff.errors import ParameterError
 
@@ -70,10 +71,10 @@ def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
     return name
 
 
-def load_named(name: str, objects: Mapping[str, Any]) -> Encoder:
-    """Load the model that goes under ``name``; raises as `get_encoder` does."""
+def load_named(name: str, objects: Mapping[str, Any], cache: VectorCache | None = None) -> Encoder:
+    """Load the model that goes under ``name``, or what the cache knows of it; raises as `get_encoder` does."""
     model = objects.get(name, name)
-    return get_encoder(model) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
+    return get_encoder(model, cache=cache) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
 
 
 def float32_of(name: str, encoder: Encoder) -> str | None:

@@ -8,7 +8,7 @@ unless an option replaces them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,10 +20,12 @@ from embdiff.encoders.engines import PRECISIONS, need, threads
 from embdiff.encoders.hub import locate
 from embdiff.encoders.loading import device_for, load
 from embdiff.encoders.options import refuse_unused, whole_number
+from embdiff.encoders.remembered import Unloaded, versions
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 OPTIONS = ("revision", "prompt", "query_prompt", "dim", "trust_remote_code", "precision", "backend")
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")
 _PROMPT_NAMES: dict[Role, tuple[str, ...]] = {
     "document": ("document", "passage", "corpus"),
     "query": ("query",),
@@ -93,21 +95,50 @@ def made(model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str
     return Graph(model, choices, spec, name, revision)
 
 
-def from_spec(spec: ModelSpec) -> SentenceTransformers:
-    """Load ``st:NAME?options``.
+def unloaded(
+    spec: ModelSpec, choices: Choices, name: str, revision: str, model: Callable[[], Any], *libraries: str
+) -> Unloaded:
+    """Return a model that was found, for whoever loads it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    choices : Choices
+    name, revision : str
+        For the stamp.
+    model : callable
+        Loads the sentence-transformers model.
+    libraries : str
+        Packages that it needs besides those of every such model.
+    """
+    engine = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}.get(choices.backend, ())
+    identity = {
+        "name": name,
+        "revision": revision,
+        "choices": choices,
+        "versions": versions(*LIBRARIES, *engine, *libraries),
+    }
+    return Unloaded(str(spec), identity, lambda: made(model(), choices, spec, name, revision))
+
+
+def from_spec(spec: ModelSpec) -> Unloaded:
+    """Find ``st:NAME?options``.
 
     Raises
     ------
     ParameterError
         For options that do not hold.
     EncoderError
-        When the model cannot be found or loaded.
+        When the model cannot be found; loading it raises EncoderError when it cannot be loaded.
     """
     choices = Choices.of(spec)
     source = locate(spec.name, spec.options.get("revision"), str(spec))
     name = f"st:{source.name}" + (" + mean of tokens" if source.bare else "")
-    model = load(source, spec, choices.trust_remote_code, device_for(choices.backend))
-    return made(model, choices, spec, name, source.revision)
+
+    def model() -> Any:
+        return load(source, spec, choices.trust_remote_code, device_for(choices.backend))
+
+    return unloaded(spec, choices, name, source.revision, model)
 
 
 class SentenceTransformers:

@@ -18,6 +18,7 @@ import numpy as np
 
 from embdiff.config import ModelSpec
 from embdiff.encoders.options import refuse_unused
+from embdiff.encoders.remembered import Unloaded, versions
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
 
@@ -25,18 +26,33 @@ DIMS = (256, 128, 64)
 _CONFIG = "l2_supercat"
 
 
-class WordLlama:
-    """Mean of word-piece vectors.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        ``wordllama:256``, ``wordllama:128`` or ``wordllama:64``.
+def from_spec(spec: ModelSpec) -> Unloaded:
+    """Find ``wordllama:256``, ``wordllama:128`` or ``wordllama:64``; loading raises as `WordLlama` does.
 
     Raises
     ------
     ParameterError
         For another dimension, or any option.
+    """
+    refuse_unused(spec)
+    if spec.name not in map(str, DIMS):
+        raise ParameterError(
+            f"The dimension of wordllama must be one of {', '.join(map(str, DIMS))}. Got '{spec}'. "
+            f"Write wordllama:{DIMS[0]}."
+        )
+    dim = int(spec.name)
+    return Unloaded(str(spec), {"wordllama": dim, "versions": versions("wordllama")}, lambda: WordLlama(dim))
+
+
+class WordLlama:
+    """Mean of word-piece vectors.
+
+    Parameters
+    ----------
+    dim : {256, 128, 64}
+
+    Raises
+    ------
     EncoderError
         When the package comes without its files.
     """
@@ -46,15 +62,9 @@ class WordLlama:
     batch_budget = 32_768
     same_roles = True
 
-    def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
-        if spec.name not in map(str, DIMS):
-            raise ParameterError(
-                f"The dimension of wordllama must be one of {', '.join(map(str, DIMS))}. Got '{spec}'. "
-                f"Write wordllama:{DIMS[0]}."
-            )
-        self._dim = int(spec.name)
-        self._model = _load(self._dim)
+    def __init__(self, dim: int) -> None:
+        self._dim = dim
+        self._model = _load(dim)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return unit vectors, shape (n, dim), zero for texts without a word piece; the role plays no part."""

@@ -18,6 +18,7 @@ from embdiff.encoders.cache._space import SpaceFolder, writing_to
 from embdiff.encoders.own import UNPINNED
 from embdiff.encoders.tally import Tally
 from embdiff.errors import CacheError
+from embdiff.kept import Kept
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 FORMAT = "v1"
@@ -45,6 +46,8 @@ class VectorCache:
     ----------
     notes : list of str
         What a run should tell: damaged shards that were not used, a default folder that cannot be used.
+    results : Kept
+        Results other than vectors, in the same folder.
     """
 
     def __init__(self, place: Place) -> None:
@@ -53,6 +56,7 @@ class VectorCache:
         self.folder = place.folder
         if place.folder is not None:
             self._check(place.folder, place.named)
+        self.results = Kept(self.folder)
 
     @classmethod
     def at(cls, text: str | os.PathLike[str] | None) -> VectorCache:
@@ -167,4 +171,4 @@ class VectorCache:
 
     def describe(self) -> dict[str, Any]:
         """Return for a manifest whether vectors are kept and how, and what is to be told; no path of the machine."""
-        return {"on": self.folder is not None, "precision": self.precision, "notes": list(self.notes)}
+        return {"on": self.folder is not None, "precision": self.precision, "notes": [*self.notes, *self.results.notes]}

@@ -101,7 +101,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     try:
         part.chmod(0o777 & ~_umask())
         yield part
-        _put_in_place(part, target)
+        put_in_place(part, target)
     except BaseException:
         _remove(part)
         raise
@@ -111,53 +111,106 @@ def whole_folder(target: Path) -> Iterator[Path]:
 def resumable_folder(target: Path, key: str, worth_keeping: Callable[[Path, BaseException], bool]) -> Iterator[Path]:
     """Build a folder aside as `whole_folder` does, in one that the same work finds again should it be interrupted.
 
-    Parameters
-    ----------
-    target : Path
-        The folder to make or to replace.
-    key : str
-        What tells this work from other work for the same target; letters and digits.
-    worth_keeping : callable
-        Given the part and the error that ended the work; False removes the part. Kill -9 asks nobody: the part stays.
+    Parameters and errors are those of `work_folder`.
 
     Yields
     ------
     Path
         The folder to fill; it may hold what was done before. Nobody else has it until the block ends.
+    """
+    with work_folder(target, key, worth_keeping) as part:
+        yield part
+        put_in_place(part, target)
+
+
+@contextmanager
+def work_folder(
+    target: Path, key: str, worth_keeping: Callable[[Path, BaseException], bool], what: str = "run folder"
+) -> Iterator[Path]:
+    """Give a folder to work in beside a target, which the same work finds again should it be interrupted.
+
+    When the block ends well, the folder is removed, and so is what interrupted work for the same target left.
+
+    Parameters
+    ----------
+    target : Path
+        What is to be made or replaced; the block does it itself.
+    key : str
+        What tells this work from other work for the same target; letters and digits.
+    worth_keeping : callable
+        Given the folder and the error that ended the work; False removes it. Kill -9 asks nobody: the folder stays.
+    what : str
+        What the target is called in messages.
+
+    Yields
+    ------
+    Path
+        The folder; it may hold what was done before. Nobody else has it until the block ends.
 
     Raises
     ------
     ParameterError
         When the parent cannot be written to, is full, or another process is at the same work.
     """
-    part = target.parent / f".{target.name}.partial-{key}"
+    part = work_path(target, key)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part, target):
+        with _alone(part, target, what):
             part.mkdir(exist_ok=True)
             try:
                 yield part
-                _put_in_place(part, target)
             except BaseException as error:
                 if not worth_keeping(part, error):
                     _remove(part)
                 raise
+            _remove(part)
             _remove_left_over(target)
     except OSError as error:
         raise ParameterError(
-            f"The run folder must be writable. Got {target}: {error.strerror or error}. Make room or name another "
-            "folder with --out, and run the command again: it goes on where it stopped."
+            f"The {what} must be writable. Got {target}: {error.strerror or error}. Make room or name another "
+            f"{what.split()[-1]} with --out, and run the command again: it goes on where it stopped."
         ) from None
 
 
+def work_path(target: Path, key: str) -> Path:
+    """Return the folder that `work_folder` gives."""
+    return target.parent / f".{target.name}.partial-{key}"
+
+
 @contextmanager
-def _alone(part: Path, target: Path) -> Iterator[None]:
+def whole_file(path: Path) -> Iterator[Path]:
+    """Write a file aside and move it into place only when the block ends well, and it is on the disk.
+
+    Whatever stood at ``path`` stays until then; on any error, Ctrl-C included, what was written aside is removed.
+
+    Yields
+    ------
+    Path
+        The name to write, in the same folder; readers of tables ignore it, as it begins with a dot.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o666 & ~_umask())
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _alone(part: Path, target: Path, what: str) -> Iterator[None]:
     """Hold the lock of a part; refuse when another process has it."""
     handle = _locked(part)
     if handle is None:
         raise ParameterError(
-            f"A run folder must be written by one command at a time. Got {target}, which another process is making in "
-            "the same way. Wait until it is done, or name another folder with --out."
+            f"A {what} must be written by one command at a time. Got {target}, which another process is making in "
+            f"the same way. Wait until it is done, or name another {what.split()[-1]} with --out."
         )
     try:
         yield
@@ -204,8 +257,8 @@ def _remove(folder: Path) -> None:
             return
 
 
-def _put_in_place(part: Path, target: Path) -> None:
-    """Swap ``part`` in for ``target``; the old folder is deleted only after the new one stands."""
+def put_in_place(part: Path, target: Path) -> None:
+    """Swap the folder ``part`` in for ``target``; the old folder is deleted only after the new one stands."""
     if not target.exists():
         part.replace(target)
         return

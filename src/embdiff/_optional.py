@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from embdiff.errors import MissingDependencyError
@@ -37,3 +40,14 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
 def is_installed(module: str) -> bool:
     """Return whether ``module`` could be imported, without importing it."""
     return importlib.util.find_spec(module.split(".")[0]) is not None
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the version of Python and of each of these packages that is installed."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

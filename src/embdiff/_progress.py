@@ -11,6 +11,7 @@ from typing import Protocol
 
 _SECONDS_BETWEEN_LINES = 5.0
 _shown: ContextVar[bool] = ContextVar("embdiff_progress", default=True)
+_fed: ContextVar[Advance | None] = ContextVar("embdiff_progress_fed", default=None)
 
 
 class Advance(Protocol):
@@ -27,6 +28,16 @@ def silent() -> Iterator[None]:
         yield
     finally:
         _shown.reset(token)
+
+
+@contextmanager
+def feeding(advance: Advance) -> Iterator[None]:
+    """Let what is done inside this block advance a bar that is shown already, instead of bars of its own."""
+    token = _fed.set(advance)
+    try:
+        yield
+    finally:
+        _fed.reset(token)
 
 
 @contextmanager
@@ -47,7 +58,10 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     Advance
         Call it with the number of units just finished.
     """
-    if not _shown.get():
+    fed = _fed.get()
+    if fed is not None:
+        yield fed
+    elif not _shown.get():
         yield lambda _count: None
     elif sys.stderr.isatty():
         with _bar(label, total, unit) as advance:

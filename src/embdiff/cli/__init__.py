@@ -10,7 +10,21 @@ import sys
 
 import typer
 
-from embdiff.cli import cache, compare, copy, demo, evaluate, export, judge, listings, report, serve, show, thresholds
+from embdiff.cli import (
+    cache,
+    compare,
+    copy,
+    demo,
+    encode,
+    evaluate,
+    export,
+    judge,
+    listings,
+    report,
+    serve,
+    show,
+    thresholds,
+)
 from embdiff.cli.output import Interrupted
 from embdiff.errors import EmbdiffError
 
@@ -23,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (compare, demo, evaluate, show, report, serve, export, thresholds, listings, cache, copy, judge):
+for module in (compare, demo, evaluate, encode, show, report, serve, export, thresholds, listings, cache, copy, judge):
     module.register(app)
 
 

@@ -54,7 +54,7 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
                 "save it as a folder and name that (st:FOLDER)."
             )
         encoder = load_named(name, {}, cache)
-        encoder.fit(run.corpus.items, run.corpus.digest())
+        encoder.fit(run.corpus.items, run.corpus.digest(), run.corpus.ids)
         if cache.stamped(encoder.stamp).fingerprint() != stamps[name]:
             raise DataError(
                 f"A model must be the one that the run was made with. Got another revision or setting of {name}. "

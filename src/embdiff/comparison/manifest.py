@@ -6,9 +6,9 @@ import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from embdiff._optional import versions
 from embdiff.comparison.expected import Expected
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
@@ -37,7 +37,7 @@ def describe(
     """Return the manifest as JSON-able values; all times in seconds."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": versions(_PACKAGES),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "seed": config.seed,
         "store": store_uri if config.store else f"milvus:{STORE_FILE}",
@@ -96,13 +96,3 @@ def _encoding(inputs: Inputs, encoded: Encoded, cache: VectorCache) -> dict[str,
         "cache": cache.state(encoded.stamp),
         **encoded.about,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -61,7 +61,7 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
             continue
         start, tally = time.perf_counter(), Tally()
         encoder = load_named(name, objects, cache)
-        encoder.fit(inputs.corpus.items, inputs.corpus.digest())
+        encoder.fit(inputs.corpus.items, inputs.corpus.digest(), inputs.corpus.ids)
         loaded = time.perf_counter()
         if config.query_models:
             _check_dimensions(name, encoder.stamp.dim, encoded)

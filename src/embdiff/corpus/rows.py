@@ -30,7 +30,7 @@ def corpus_of(
         group_of: Sequence[str] | None = [given[row] for row in kept]
     else:
         group_of = _labels(table, "group", picked.group, kept)
-    names = [str(row) for row in kept] if ids is None else ids
+    names = [str(table.number(row)) for row in kept] if ids is None else ids
     _refuse_repeated_ids(table, names, kept)
     _refuse_characters(table, "group", group_of or (), kept)
     return Corpus(
@@ -108,7 +108,7 @@ def _kept(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -
             f"Every row must hold text. Got {len(blank):,} empty of {len(texts):,} in {table.source}: {places}. "
             f"{ways_out}"
         )
-    if len(blank) == len(texts):
+    if len(blank) == len(texts) and table.first is None:
         raise DataError(
             f"At least one row must hold text. Got {len(blank):,} rows in {table.source}, all empty. "
             "Fill them in or name another file."
@@ -156,9 +156,9 @@ def _dropped(table: Table, position: int | None, kept: Sequence[int]) -> tuple[s
     """Return the ids of the rows left out; the row number stands in where the id is missing too."""
     left_out = sorted(set(range(table.size)) - set(kept))
     if position is None:
-        return tuple(str(row) for row in left_out)
+        return tuple(str(table.number(row)) for row in left_out)
     cells = table.column(position)
-    return tuple(as_label(cells[row]) or str(row) for row in left_out)
+    return tuple(as_label(cells[row]) or str(table.number(row)) for row in left_out)
 
 
 def _refuse_repeated_ids(table: Table, names: Sequence[str], rows: Sequence[int]) -> None:

@@ -51,6 +51,8 @@ class Table:
         Whether the rows are texts, without columns.
     headerless : bool
         Whether line 1 of a .csv or .tsv was taken as data.
+    first : int, optional
+        Number of the first row, where these rows are a piece of a larger table.
     """
 
     source: str
@@ -60,10 +62,15 @@ class Table:
     lines: Sequence[int] | None = None
     plain: bool = False
     headerless: bool = False
+    first: int | None = None
+
+    def number(self, row: int) -> int:
+        """Return the number of a row, from 0, in the whole table."""
+        return row + (self.first or 0)
 
     def where(self, row: int) -> str:
         """Return the place of a row as people count: ``line 5 (row 3)``; rows start at 0, lines at 1."""
-        return f"row {row}" if self.lines is None else f"line {self.lines[row]} (row {row})"
+        return f"row {self.number(row)}" if self.lines is None else f"line {self.lines[row]} (row {row})"
 
 
 def kind_of(value: object) -> str:

@@ -28,6 +28,7 @@ class Backend(Protocol):
     Only these two are required. What a backend may add is looked for by name:
 
     - ``fit(items)``: learn from the corpus first (`Fitted`);
+    - ``join(items, ids)``: find the ready vectors of its rows (`Joined`);
     - ``lengths(items, role)``: tokens of each text (`Measured`); else its characters are its length;
     - ``batch_items``: most texts in one batch, 64 by default;
     - ``batch_budget``: most units of length in one batch, padding included; no limit by default;
@@ -53,6 +54,15 @@ class Fitted(Protocol):
 
     def fit(self, items: Sequence[str]) -> None:
         """Learn from the texts."""
+        ...
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """A backend with ready vectors that finds each row's by its id or its text."""
+
+    def join(self, items: Sequence[str], ids: Sequence[str]) -> None:
+        """Find the vector of each row of the corpus."""
         ...
 
 
@@ -88,8 +98,8 @@ class Encoder:
     def __repr__(self) -> str:
         return f"Encoder({self.spec!r})"
 
-    def fit(self, items: Sequence[str], digest: str) -> None:
-        """Let a model that learns from the corpus (``lsa``) do so; nothing happens for the others.
+    def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
+        """Let a model that learns from the corpus (``lsa``) do so, or find its rows; nothing happens for the others.
 
         Parameters
         ----------
@@ -97,15 +107,28 @@ class Encoder:
             The corpus.
         digest : str
             What tells this corpus from others (`Corpus.digest`); it becomes part of the stamp.
+        ids : sequence of str, length n, optional
+            Ids of the rows, by default their numbers: ready vectors (``vectors:``) are found by them.
 
         Raises
         ------
         ParameterError
             When the corpus is empty, or too small for the model.
+        DataError
+            When a row has no vector among those that are ready.
         """
+        if isinstance(self._backend, Joined):
+            texts = _checked_items(items)
+            self._backend.join(texts, [str(row) for row in range(len(texts))] if ids is None else ids)
+            self._fitted_on = digest
         if isinstance(self._backend, Fitted):
             self._backend.fit(_checked_items(items))
             self._fitted_on = digest
+
+    @property
+    def learns(self) -> bool:
+        """Whether the model learns from the corpus, and has to be fitted on it."""
+        return isinstance(self._backend, Fitted)
 
     @property
     def stamp(self) -> Stamp:
@@ -403,10 +426,10 @@ class Encoder:
             )
 
     def _require_fit(self, wish: str) -> None:
-        if isinstance(self._backend, Fitted) and self._fitted_on is None:
+        if isinstance(self._backend, Fitted | Joined) and self._fitted_on is None:
             raise EncoderError(
                 f"{self.spec} must be fitted on the corpus before it can {wish}. Got a model that was not. "
-                "Call encoder.fit(corpus.items, corpus.digest()) first."
+                "Call encoder.fit(corpus.items, corpus.digest(), corpus.ids) first."
             )
 
 

@@ -62,8 +62,8 @@ REGISTRY = Registry(
         ),
         Entry(
             "vectors",
-            "embdiff.encoders.vectors:Vectors",
-            "vectors that are ready, in a .npy file, one for each row of the corpus",
+            "embdiff.encoders.vectors:from_spec",
+            "vectors that are ready: a .npy file by row, Parquet (as embdiff encode writes it) by id or text",
         ),
         Entry("toy", "embdiff.encoders.toy:Toy", "counts of letters, to be worked out by hand, offline"),
     ),
@@ -76,7 +76,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     **{name: (name, "384") for name in adapter_names()},
     "wordllama": ("wordllama:256, :128 or :64", "256, 128 or 64"),
     "lsa": ("lsa:DIM", "DIM"),
-    "vectors": ("vectors:FILE.npy", "of the file"),
+    "vectors": ("vectors:FILE.npy, :FILE.parquet or :FOLDER", "of the file"),
     "toy": ("toy:DIM", "DIM"),
 }
 

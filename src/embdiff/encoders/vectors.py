@@ -14,13 +14,21 @@ from pathlib import Path
 import numpy as np
 
 from embdiff.config import ModelSpec
+from embdiff.encoders.joined import JoinedVectors
 from embdiff.encoders.options import refuse_unused
+from embdiff.encoders.parquet import SUFFIX
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, Role, Stamp
 
 _READ = 2**24  # bytes hashed at a time
 _ROWS = 65_536  # rows checked at a time
+
+
+def from_spec(spec: ModelSpec) -> Vectors | JoinedVectors:
+    """Return ready vectors of a model spec: of a .npy file by row, of Parquet files joined by id or text."""
+    path = Path(spec.name)
+    return JoinedVectors(spec) if spec.name and (path.suffix == SUFFIX or path.is_dir()) else Vectors(spec)
 
 
 class Vectors:
@@ -47,7 +55,7 @@ class Vectors:
         if not spec.name:
             raise ParameterError(
                 f"Given vectors must be named by their file. Got '{spec}'. Write vectors:FILE.npy, a table (n, d) "
-                "saved with numpy.save."
+                "saved with numpy.save, or vectors:FILE.parquet."
             )
         self._spec, self._path = str(spec), Path(spec.name)
         self._file = FileVectors(self._path, 2**62)

@@ -21,7 +21,7 @@ def load(name: str, settings: Settings, corpus: Corpus) -> tuple[Encoder, float]
     """Load a model, let it learn from the corpus where it does so, and return the seconds it took."""
     start = time.perf_counter()
     encoder = load_named(name, settings.objects, settings.cache)
-    encoder.fit(corpus.items, corpus.digest())
+    encoder.fit(corpus.items, corpus.digest(), corpus.ids)
     return encoder, time.perf_counter() - start
 
 

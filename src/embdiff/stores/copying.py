@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -108,7 +108,9 @@ def copy_collections(
     with get_store(source) as here, get_store(target) as there:
         wanted, left_out = _wanted(here, collections)
         specs = [_spec_of(here, name) for name in wanted]
-        return Copies(here.uri, there.uri, tuple(_copy(here, there, spec, overwrite) for spec in specs), left_out)
+        return Copies(
+            here.uri, there.uri, tuple(copy_rows(here, there, spec, overwrite=overwrite) for spec in specs), left_out
+        )
 
 
 def _refuse_missing(uri: str) -> None:
@@ -176,11 +178,45 @@ def _spec_of(source: Store, name: str) -> CollectionSpec:
     return spec
 
 
-def _copy(source: Store, target: Store, spec: CollectionSpec, overwrite: bool) -> Copied:
+class Source(Protocol):
+    """What rows are copied from: a store, or anything that can be read like one."""
+
+    uri: str
+
+    def read(self, name: str, start: int, stop: int) -> Batch:
+        """Return the rows numbered start..stop-1 that are there, by row number."""
+
+
+def copy_rows(
+    source: Source, target: Store, spec: CollectionSpec, *, overwrite: bool = False, doing: str = "copy"
+) -> Copied:
+    """Make one collection whole in the target, whatever of it is there already, and compare all rows in the end.
+
+    Parameters
+    ----------
+    source : Source
+        Holds the rows 0..n-1.
+    target : Store
+    spec : CollectionSpec
+        Of n rows, the same in both.
+    overwrite : bool
+        Replace another collection of embdiff's of that name.
+    doing : str
+        What the progress bar says.
+
+    Returns
+    -------
+    Copied
+
+    Raises
+    ------
+    ParameterError, StoreError
+        As `copy_collections`.
+    """
     begun = _begun(target, spec, overwrite)
     whole = begun and target.stamp(spec.name) == spec.full_stamp(complete=True)
     digest, copied, cut = hashlib.sha256(), 0, 0
-    with progress(f"copy {spec.name}", spec.rows, "rows") as advance:
+    with progress(f"{doing} {spec.name}", spec.rows, "rows") as advance:
         for part in _batches(source, spec):
             fitted, cuts = _fitted(part, target, spec)
             _add_to(digest, fitted)
@@ -216,7 +252,7 @@ def _begun(target: Store, spec: CollectionSpec, overwrite: bool) -> bool:
     return False
 
 
-def _batches(store: Store, spec: CollectionSpec) -> Iterator[Batch]:
+def _batches(store: Source, spec: CollectionSpec) -> Iterator[Batch]:
     """Yield all rows in order; refuse a collection in which one is missing or twice."""
     for start in range(0, spec.rows, _ROWS_PER_BATCH):
         stop = min(start + _ROWS_PER_BATCH, spec.rows)

@@ -70,6 +70,29 @@ def show_copies(copies: Mapping[str, Any]) -> None:
     Console(highlight=False).print(Group(table, *lines))
 
 
+def show_encoded(done: Mapping[str, Any]) -> None:
+    """Print what encoding a corpus came to on stdout, and how its vectors are used."""
+    table = empty(f"{done['model']} → {done['out']}", ("", ""))
+    told = done["encoding"]
+    table.add_row("rows, dimension", f"{done['rows']:,}, {done['dim']}")
+    table.add_row("stamp", f"{done['fingerprint']}, {done['role']}")
+    if done["collection"]:
+        table.add_row("collection", done["collection"])
+    if done["reused"]:
+        table.add_row("reused", "it was there already, whole: nothing was done")
+    else:
+        table.add_row("parts", f"{done['parts']:,}, of which {done['parts_found']:,} were there before")
+    table.add_row("texts", f"{told['encoded']:,} encoded, {told['cached']:,} cached, {told['duplicates']:,} repeated")
+    for key, words in (("truncated", "seen by the model only in part"), ("cut", "cut to fit the store")):
+        if told.get(key, done.get(key)):
+            table.add_row(key, f"{told.get(key, done.get(key)):,} {words}")
+    if done["dropped"]:
+        table.add_row("dropped", f"{done['dropped']:,} without text: {', '.join(done['dropped_ids'])}"[:200])
+    table.add_row("time", f"{done['seconds']:,.1f} s here, {done['engine']} engine, {done['workers']:,} at work")
+    use = [Text(f"Use it as a model: -m '{done['as_model']}'")] if done["as_model"] else []
+    Console(highlight=False).print(Group(table, *map(Text, done["notes"]), *use), soft_wrap=True)
+
+
 def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:
     """Print the measures on stdout."""
     table = empty("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"))

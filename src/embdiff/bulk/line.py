@@ -1,0 +1,202 @@
+"""encode_corpus(): texts of any size to vectors that are kept, in one place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from embdiff import _files
+from embdiff._optional import versions
+from embdiff._progress import progress
+from embdiff.bulk.engines import ENGINES, Engine, Local
+from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, kind_of
+from embdiff.bulk.part import Job, labels_of, summed
+from embdiff.bulk.plan import Plan, corpus_of, lay_ready
+from embdiff.bulk.result import Encoding
+from embdiff.bulk.stored import StoreOutput
+from embdiff.corpus.pieces import Pieces, open_pieces
+from embdiff.encoders import Encoder, get_encoder
+from embdiff.encoders.base import ROLES
+from embdiff.encoders.cache import VectorCache
+from embdiff.encoders.own import UNPINNED
+from embdiff.encoders.parquet import FORMAT, label_of
+from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.records import Role
+
+PART_ROWS = 5_000
+_PACKAGES = (
+    "embdiff", "numpy", "pyarrow", "sentence-transformers", "torch", "transformers", "peft", "wordllama",
+    "scikit-learn", "onnxruntime", "openvino", "ray",
+)  # fmt: skip
+
+
+def encode_corpus(
+    data: Any,
+    model: str | Encoder,
+    out: str | Path,
+    *,
+    role: str = "document",
+    engine: str = "local",
+    part_rows: int = PART_ROWS,
+    metric: str | None = None,
+    index: str | None = None,
+    work: str | Path | None = None,
+    text_column: str | int | None = None,
+    id_column: str | int | None = None,
+    group_column: str | int | None = None,
+    empty: str = "refuse",
+    cache: str | Path | None = None,
+) -> Encoding:
+    """Encode a corpus, part by part, into a Parquet file, a folder of such files, or a collection of a store.
+
+    A call that was interrupted, however that ended, is taken up by the next one with the same arguments: parts that
+    are whole are not encoded again. Nothing appears under the name of the output before all of it is there.
+
+    Parameters
+    ----------
+    data : path, list of str, or anything `read_corpus` takes
+        A ``.parquet`` file, or a folder of such files, is never in memory as a whole.
+    model : str or Encoder
+        Text form, or an `Encoder` whose revision is pinned.
+    out : str or path
+        ``NAME.parquet``, a folder, or a store: ``milvus:FILE``, ``lancedb:DIR``, ``http://HOST:PORT``. A file or folder
+        that this function wrote before is replaced, anything else refused.
+    role : {"document", "query"}
+        As what the texts are encoded: it matters to models with prompts.
+    engine : {"local"}
+        This process.
+    part_rows : int
+        Most rows of a part, at least 1.
+    metric, index : str, optional
+        Of the collection in a store: cosine and flat by default. Files know neither.
+    work : path, optional
+        Folder in which parts wait until they are in a store. By default beside the database, for a server the current
+        folder.
+    text_column, id_column, group_column, empty
+        As for `read_corpus`.
+    cache : str or path, optional
+        Where vectors are kept besides and found again; as for `compare`.
+
+    Returns
+    -------
+    Encoding
+
+    Raises
+    ------
+    DataError
+        When the corpus cannot be read as it is; before anything is encoded.
+    ParameterError
+        When arguments do not fit, or something stands in the place of the output.
+    EncoderError, CacheError, StoreError
+        When the model, the cache or the store fails; the same call goes on then.
+    """
+    start = time.perf_counter()
+    as_role = _checked(role, engine, part_rows)
+    pieces = open_pieces(data, text_column=text_column, id_column=id_column, group_column=group_column, empty=empty)
+    output = _output(str(out), pieces, work, metric, index)
+    vectors = VectorCache.at(cache)
+    encoder = _loaded(model, pieces, part_rows, vectors)
+    job = _job(output, encoder, as_role, pieces, part_rows, vectors)
+    with ExitStack() as stack:
+        label = output.found(job)
+        plan, found, cut, engaged = None, 0, 0, Local(encoder, vectors)
+        if label is None:
+            what = "database" if output.kind == "store" else output.kind
+            stack.enter_context(_files.work_folder(output.target, job.label["job"], _worth_keeping, what))
+            plan = lay_ready(pieces, job, part_rows)
+            found = _encode(engaged, job, plan)
+            label = _whole_label(job, plan)
+            cut = output.finish(job, plan, label)
+    return Encoding(
+        out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
+        dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
+        seconds=time.perf_counter() - start, encoding=label["encoding"], engine=engaged.name, workers=engaged.workers,
+        collection=output.collection, cut=cut, dropped=plan.dropped if plan else 0,
+        dropped_ids=tuple(plan.dropped_ids) if plan else (), notes=(*(plan.notes if plan else ()), *vectors.notes),
+    )  # fmt: skip
+
+
+def _checked(role: str, engine: str, part_rows: int) -> Role:
+    if engine not in ENGINES:
+        raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {engine!r}. Choose one of these.")
+    if part_rows < 1:
+        raise ParameterError(f"A part must have at least one row. Got {part_rows}. Raise --part-rows.")
+    for known in ROLES:
+        if known == role:
+            return known
+    raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
+
+
+def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | None, index: str | None) -> Output:
+    kind = kind_of(out)
+    if kind == "store":
+        name = Path(pieces.source).stem
+        return StoreOutput(out, None if work is None else Path(work), name, metric or "cosine", index or "flat")
+    for option, value in (("metric", metric), ("index", index), ("work", work)):
+        if value is not None:
+            raise ParameterError(
+                f"--{option} is for a collection in a store. Got it with the {kind} {out}. Leave it out, or write to a "
+                "store."
+            )
+    return FileOutput(Path(out)) if kind == "file" else FolderOutput(Path(out))
+
+
+def _loaded(model: str | Encoder, pieces: Pieces, part_rows: int, cache: VectorCache) -> Encoder:
+    """Load the model, and let it learn from the whole corpus where it has to; refuse what cannot be gone on with."""
+    encoder = get_encoder(model, cache=cache)
+    if encoder.by_row:
+        raise ParameterError(
+            f"A model to encode with must make vectors. Got {encoder.spec}, which has them already. Name another, or "
+            "compare with these as they are."
+        )
+    if encoder.learns:
+        corpus = corpus_of(pieces, part_rows)
+        encoder.fit(corpus.items, corpus.digest())
+    if encoder.stamp.revision == UNPINNED:
+        raise ParameterError(
+            f"Vectors that are kept must come from a model that something pins down. Got {encoder.spec} without a "
+            "revision. Write get_encoder(model, spec=NAME, revision=VERSION)."
+        )
+    return encoder
+
+
+def _job(output: Output, encoder: Encoder, role: Role, pieces: Pieces, part_rows: int, cache: VectorCache) -> Job:
+    stamp = cache.stamped(encoder.stamp)
+    told = {"stamp": stamp.to_dict(), "role": role, "data": pieces.digest(), "part_rows": part_rows, "format": FORMAT}
+    key = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
+    folder = _files.work_path(output.target, key)
+    return Job(folder, encoder.spec, role, label_of(stamp, role, versions(_PACKAGES), model=encoder.spec, job=key))
+
+
+def _encode(engine: Engine, job: Job, plan: Plan) -> int:
+    """Encode the parts that are missing; return how many were there."""
+    todo = plan.missing(job)
+    with progress(f"encode {job.model}", plan.rows, "texts") as advance:
+        advance(plan.rows - sum(plan.sizes[number] for number in todo))
+        for _ in engine.run(job, plan, todo, advance):
+            pass
+    return len(plan.sizes) - len(todo)
+
+
+def _whole_label(job: Job, plan: Plan) -> dict[str, Any]:
+    """Return what is written on all the vectors together."""
+    parts = labels_of(job, len(plan.sizes))
+    return {
+        **job.label,
+        "rows": plan.rows,
+        "parts": len(parts),
+        "dropped": plan.dropped,
+        "normalized": all(part["normalized"] for part in parts),
+        "encoding": summed(parts),
+    }
+
+
+def _worth_keeping(folder: Path, error: BaseException) -> bool:
+    """Return whether interrupted work is worth going on with: something is encoded, and nothing was refused."""
+    if isinstance(error, (ParameterError, DataError)):
+        return False
+    return any((folder / "vectors").glob("part-*.parquet"))

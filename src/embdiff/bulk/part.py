@@ -1,0 +1,123 @@
+"""One part: its texts in, its vectors out. What every engine does, wherever it does it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from embdiff.encoders import Encoder
+from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.parquet import label_on, rows_of, write_vectors
+from embdiff.errors import DataError
+from embdiff.records import FloatArray, Role, Space
+
+COUNTED = ("texts", "duplicates", "cached", "encoded", "seconds", "tokens", "padded", "truncated")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What everybody who encodes a part has to know; plain values, to be sent to other machines.
+
+    Parameters
+    ----------
+    folder : Path
+        Where texts lie ready and vectors go: on one file system that all of them see.
+    model : str
+        The model's text form.
+    role : {"document", "query"}
+    label : mapping
+        What is written on every file of vectors; its ``job`` tells this job from others.
+    """
+
+    folder: Path
+    model: str
+    role: Role
+    label: Mapping[str, Any]
+
+    @property
+    def texts(self) -> Path:
+        """The folder of texts."""
+        return self.folder / "texts"
+
+    @property
+    def vectors(self) -> Path:
+        """The folder of vectors."""
+        return self.folder / "vectors"
+
+    def texts_of(self, number: int) -> Path:
+        """Return the file with the texts of a part."""
+        return self.texts / part_name(number)
+
+    def vectors_of(self, number: int) -> Path:
+        """Return the file with the vectors of a part."""
+        return self.vectors / part_name(number)
+
+
+def part_name(number: int) -> str:
+    """Return the file name of a part; names sort as parts do."""
+    return f"part-{number:07d}.parquet"
+
+
+def encode_part(encoder: Encoder, job: Job, number: int, cache: VectorCache) -> None:
+    """Encode the texts of a part and write its vectors, whole or not at all.
+
+    Raises
+    ------
+    EncoderError, CacheError
+        As `Encoder.encode`.
+    OSError
+        When the file cannot be written.
+    """
+    corpus, tally = rows_of(job.texts_of(number)), Tally()
+    if len(corpus):
+        vectors = encoder.encode(corpus.items, role=job.role, cache=cache, tally=tally)
+    else:
+        vectors = np.empty((0, int(job.label["dim"])), dtype=np.float32)
+    write_vectors(
+        job.vectors_of(number),
+        corpus,
+        vectors,
+        {**job.label, "part": number, "rows": len(corpus), "encoding": _counted(tally), **_shape(vectors, encoder)},
+    )
+
+
+def _counted(tally: Tally) -> dict[str, float]:
+    cut = sum(len(rows) for _, rows in tally.truncated)
+    return {name: cut if name == "truncated" else getattr(tally, name) for name in COUNTED}
+
+
+def _shape(vectors: FloatArray, encoder: Encoder) -> dict[str, bool]:
+    space = Space(encoder.spec, ("",) * len(vectors), vectors, encoder.stamp)
+    return {"normalized": space.normalized}
+
+
+def is_done(job: Job, number: int, size: int) -> bool:
+    """Return whether the vectors of a part are there, of this job, whole."""
+    path = job.vectors_of(number)
+    if not path.is_file():
+        return False
+    try:
+        label = label_on(path)
+        rows = pq.read_metadata(path).num_rows
+    except (DataError, OSError, ValueError):
+        return False
+    return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
+
+
+def labels_of(job: Job, parts: int) -> list[dict[str, Any]]:
+    """Return what is written on each of the parts."""
+    return [label_on(job.vectors_of(number)) or {} for number in range(parts)]
+
+
+def summed(labels: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return what encoding the parts came to."""
+    total: Counter[str] = Counter()
+    for label in labels:
+        total.update(label["encoding"])
+    return {name: total[name] for name in COUNTED}

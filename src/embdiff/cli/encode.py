@@ -1,0 +1,62 @@
+"""``embdiff encode``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embdiff.cli.output import CacheOption, JsonOption, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command("encode")(encode_command)
+
+
+def encode_command(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Parquet file, or folder of such files, of any size; or txt, csv, tsv, jsonl file.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[str, typer.Option("-m", "--model", help="Model. See 'embdiff models'.", show_default=False)],
+    out: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--out",
+            help="OUT.parquet, a folder for parts, milvus:FILE, lancedb:DIR or http://HOST:PORT.",
+            show_default=False,
+        ),
+    ],
+    role: Annotated[str, typer.Option(help="document or query: it matters to models with prompts.")] = "document",
+    part_rows: Annotated[int, typer.Option(help="Most rows of a part; a part is what is never encoded twice.")] = 5_000,
+    metric: Annotated[str | None, typer.Option(help="Of a collection: cosine (default), ip or l2.")] = None,
+    index: Annotated[str | None, typer.Option(help="Of a collection: flat (default), 'hnsw(M=16,ef=64)'...")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder in which parts wait to be stored. Default: beside the database.")
+    ] = None,
+    text_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the text column.")] = None,
+    id_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the id column.")] = None,
+    group_column: Annotated[str | None, typer.Option(help="Name or 0-based position of the group column.")] = None,
+    empty: Annotated[str, typer.Option(help="Rows without text: refuse, keep or drop.")] = "refuse",
+    cache: CacheOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Encode INPUT with one model and keep the vectors: in Parquet, or in a store. Interrupted, it goes on."""
+    from embdiff.bulk import encode_corpus
+    from embdiff.views import terminal
+
+    done = encode_corpus(
+        data, model, out, role=role, part_rows=part_rows, metric=metric, index=index, work=work,
+        text_column=text_column, id_column=id_column, group_column=group_column, empty=empty, cache=cache,
+    ).to_dict()  # fmt: skip
+    if as_json:
+        print_json(done)
+    else:
+        terminal.show_encoded(done)

@@ -1,0 +1,134 @@
+"""Vectors in Parquet files: columns id, text, group and vector, and on the schema where the vectors came from.
+
+The vector is a fixed-size list of float32, which every reader of Arrow knows. Under the key ``embdiff`` the schema
+carries JSON: ``format``, ``stamp`` and ``fingerprint`` of the model, ``dim``, ``role``, ``versions``, and what the
+writer adds. Nothing in it depends on a metric.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embdiff import _files
+from embdiff.errors import DataError
+from embdiff.records import Corpus, FloatArray, Role, Stamp
+
+FORMAT = 1
+ID, TEXT, GROUP, VECTOR = "id", "text", "group", "vector"
+SUFFIX = ".parquet"
+ABOUT = "_embdiff.json"  # of a folder; readers of tables pass over names that begin so
+_KEY = b"embdiff"
+
+
+def label_of(stamp: Stamp, role: Role, versions: Mapping[str, str], **more: Any) -> dict[str, Any]:
+    """Return what is written on a file of vectors, JSON-able."""
+    return {
+        "format": FORMAT,
+        "stamp": stamp.to_dict(),
+        "fingerprint": stamp.fingerprint(),
+        "dim": stamp.dim,
+        "role": role,
+        "versions": dict(versions),
+        **more,
+    }
+
+
+def schema_of(label: Mapping[str, Any], *, groups: bool) -> pa.Schema:
+    """Return the columns of a file of vectors, stamped with ``label``."""
+    fields = [pa.field(ID, pa.string(), nullable=False), pa.field(TEXT, pa.string(), nullable=False)]
+    if groups:
+        fields.append(pa.field(GROUP, pa.string(), nullable=False))
+    fields.append(pa.field(VECTOR, pa.list_(pa.float32(), int(label["dim"])), nullable=False))
+    return pa.schema(fields, metadata={_KEY: json.dumps(label, allow_nan=False, ensure_ascii=False).encode()})
+
+
+def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """Open a file to write: texts compressed, vectors as they are (they do not shrink), a checksum on every page."""
+    compression = {name: "zstd" for name in (ID, TEXT, GROUP) if name in schema.names}
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression={**compression, f"{VECTOR}.list.element": "none"},
+        use_dictionary=[GROUP] if GROUP in schema.names else False,
+        write_page_checksum=True,
+    )
+
+
+def write_vectors(path: Path, corpus: Corpus, vectors: FloatArray, label: Mapping[str, Any]) -> None:
+    """Write rows and their vectors, float32 (n, d), atomically: readers see the whole file or none.
+
+    Parameters
+    ----------
+    path : Path
+    corpus : Corpus
+        n rows; n may be 0.
+    vectors : ndarray of float32, shape (n, d)
+    label : mapping
+        As `label_of` makes it.
+    """
+    schema = schema_of(label, groups=corpus.groups is not None)
+    columns: list[Any] = [pa.array(corpus.ids, pa.string()), pa.array(corpus.items, pa.string())]
+    if corpus.groups is not None:
+        columns.append(pa.array(corpus.groups, pa.string()))
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    columns.append(pa.FixedSizeListArray.from_arrays(flat, int(label["dim"])))
+    with _files.whole_file(path) as aside, writer(aside, schema) as file:
+        file.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
+def label_on(path: Path) -> dict[str, Any] | None:
+    """Return what stands on a Parquet file of ours; None when it carries nothing of ours.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, or a later version of embdiff wrote it.
+    """
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(_KEY)
+        label = None if found is None else json.loads(found)
+    except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
+        raise DataError(
+            f"A .parquet file must be in the Parquet format. Got {path}: {str(error).splitlines()[0]} Write it again."
+        ) from None
+    if label is not None and label.get("format") != FORMAT:
+        raise DataError(
+            f"A file of vectors must be of format {FORMAT}. Got {label.get('format')!r} in {path}. Read it with the "
+            "version of embdiff that wrote it."
+        )
+    return label
+
+
+def rows_of(path: Path) -> Corpus:
+    """Return the rows of a file of ours, without the vectors."""
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=[name for name in (ID, TEXT, GROUP) if name in file.schema_arrow.names])
+    groups = tuple(table[GROUP].to_pylist()) if GROUP in table.column_names else None
+    ids, texts = (tuple(table[name].to_pylist()) for name in (ID, TEXT))
+    return Corpus(texts, ids, groups, source=path.name, ids_given=True)
+
+
+def vectors_of(path: Path) -> FloatArray:
+    """Return the vectors of a file of ours, float32 (n, d); every page is compared with its checksum.
+
+    Raises
+    ------
+    DataError
+        When a page is damaged.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            column = file.read(columns=[VECTOR])[VECTOR].combine_chunks()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"A file of vectors must be whole. Got {path}: {str(error).splitlines()[0]} Encode it again."
+        ) from None
+    dim = column.type.list_size
+    return np.ascontiguousarray(column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim))

@@ -118,16 +118,59 @@ def _hover_any(page: Page, place: int) -> str:
     raise AssertionError("no dot was hit")
 
 
-def _pixels(page: Page, place: int) -> bytes:
-    return page.view.locator(".map-frame canvas").nth(place).screenshot()
+def _ring(page: Page, place: int) -> tuple[float, float] | None:
+    """Return where the ring of a map stands on the screen, None where there is none."""
+    page.view.wait_for_timeout(100)
+    found = page.view.locator(".map-ring").nth(place).locator("circle").last.bounding_box()
+    return None if found is None else (found["x"] + found["width"] / 2, found["y"] + found["height"] / 2)
 
 
-def test_a_row_under_the_pointer_is_marked_in_the_other_map_and_in_the_diff(page, result):
-    before = _pixels(page, 1)
+def test_a_row_under_the_pointer_is_marked_in_every_map_and_in_the_diff(page, result):
+    assert _ring(page, 1) is None
     said = _hover_any(page, 0)
-    page.view.wait_for_timeout(300)
     assert any(said.startswith(name) for name in result.run.corpus.ids)
-    assert _pixels(page, 1) != before
+    assert _ring(page, 0) is not None
+    row = page.view.locator(".neighbour").first
+    row.hover()
+    name = row.locator("b").inner_text()
+    assert page.view.locator(".hover-line b").inner_text() == name
+    assert page.view.locator(".neighbour.hot b").all_inner_texts() == [name] * 2
+
+
+def test_the_ring_stays_on_its_dot_when_a_map_is_zoomed_dragged_or_resized(page, result):
+    """Where the ring of the second map stands, the pointer finds the same row there."""
+    view, line = page.view, page.view.locator(".hover-line")
+
+    def agrees() -> None:
+        row = view.locator('.queries button.link:text-is("cup-02")')
+        view.get_by_role("searchbox").fill("cup-02")
+        row.scroll_into_view_if_needed()
+        row.hover()
+        view.wait_for_function("document.querySelector('.hover-line').innerText.startsWith('cup-02')")
+        view.locator(".map-frame").nth(1).scroll_into_view_if_needed()
+        spot = _ring(page, 1)
+        assert spot is not None
+        view.mouse.move(spot[0] + 1, spot[1])
+        view.mouse.move(*spot)
+        view.wait_for_timeout(100)
+        assert line.inner_text().startswith("cup-02")
+        assert _ring(page, 1) == pytest.approx(spot, abs=0.2)
+
+    agrees()
+    view.mouse.wheel(0, -150)
+    view.wait_for_timeout(500)
+    agrees()
+    box = view.locator(".map-frame").nth(1).bounding_box()
+    assert box is not None
+    view.mouse.move(box["x"] + 8, box["y"] + 8)
+    view.mouse.down()
+    view.mouse.move(box["x"] + 48, box["y"] + 33, steps=4)
+    view.mouse.up()
+    view.wait_for_timeout(500)
+    agrees()
+    view.set_viewport_size({"width": 1100, "height": 900})
+    view.wait_for_timeout(1_000)
+    agrees()
 
 
 def test_a_click_on_a_dot_opens_its_neighbours(page, result):

@@ -83,6 +83,16 @@ def _test(name: str, piece: int) -> None:
     print(f"{name}, piece {piece + 1}: {time.perf_counter() - start:.0f} s", flush=True)
 
 
+def _attainable() -> dict[str, float]:
+    """Return the level that the exact test of coarse differences can reach, by number of differences."""
+    path = CACHE / "attainable.json"
+    if not path.exists():
+        found = {str(n): nulls.attainable(nulls.COARSE, n, TESTS) for n in (15, 50, 200)}
+        path.write_text(json.dumps(found), encoding="utf-8")
+    known: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return known
+
+
 def _gathered(families: list[Family]) -> dict[str, object]:
     table, tests, counted = [], [], _counted()
     for family in families:
@@ -98,7 +108,12 @@ def _gathered(families: list[Family]) -> dict[str, object]:
         if pieces:
             count = len(pieces) * (TESTS // PIECES)
             tests.append({"test": name, "rejected": sum(pieces), "repetitions": count})
-    return {"families": {family.name: family.about for family in families}, "coverage": table, "tests": tests}
+    return {
+        "families": {family.name: family.about for family in families},
+        "coverage": table,
+        "tests": tests,
+        "attainable": _attainable(),
+    }
 
 
 def main() -> None:

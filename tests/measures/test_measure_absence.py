@@ -28,6 +28,7 @@ def test_by_hand():
     assert [test.ratio for test in tests] == pytest.approx([4 / 3, 5 / 3, 0])
     assert [test.observed for test in tests] == pytest.approx([4 / 8, 5 / 8, 0])
     assert [test.expected for test in tests] == pytest.approx([2 / 5] * 3)
+    assert all(test.p == max(test.p_kept, test.p_recounted) for test in tests)
     assert all(math.isnan(test.p_holm) and test.permutations == 99 and test.reason is None for test in tests)
 
 

@@ -39,6 +39,18 @@ def test_exact_p_against_all_signs(steps):
     )
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_it_rejects_as_often_as_the_steps_allow(seed):
+    """Of all 1,024 signs of ten coarse differences, those with p of at most .05 make up 5 % at most, one step below."""
+    sizes = np.random.default_rng(seed).integers(1, 6, 10) / 10
+    signs = np.array(list(itertools.product((1, -1), repeat=10)))
+    p = np.array([randomisation_p(each * sizes, seed=0)[0] for each in signs])
+    next_step = p[p > 0.05].min()
+    assert np.mean(p <= 0.05) == pytest.approx(p[p <= 0.05].max())
+    assert np.mean(p <= 0.05) <= 0.05 < next_step
+    assert np.mean(p <= next_step) == pytest.approx(next_step)
+
+
 @pytest.mark.parametrize("n", [17, 24, 100])
 def test_random_signs_against_scipy(n):
     differences = np.random.default_rng(n).gamma(1, 1, n) - 0.75

@@ -63,6 +63,9 @@ class GroupTest:
     permutations : int
     reason : str or None
         Why ratio and p are undefined.
+    p_kept, p_recounted : float
+        The two that ``p`` is the larger of: rows keep their counts, everything is counted again. NaN where a run of an
+        earlier version did not keep them.
     """
 
     group: str
@@ -75,6 +78,8 @@ class GroupTest:
     permutations: int
     p_holm: float = math.nan
     reason: str | None = None
+    p_kept: float = math.nan
+    p_recounted: float = math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values, ``null`` where a number is undefined."""
@@ -94,6 +99,8 @@ class GroupTest:
             permutations=int(raw["permutations"]),
             p_holm=number_or_nan(raw["p_holm"]),
             reason=raw.get("reason"),
+            p_kept=number_or_nan(raw.get("p_kept")),
+            p_recounted=number_or_nan(raw.get("p_recounted")),
         )
 
 
@@ -150,10 +157,24 @@ def absence_test(
     tests = []
     for at, group in enumerate(groups):
         reason = _reason(len(groups), float(due[at]), float(given.sum()))
-        p = math.nan if reason else float((1 + lower[at]) / (permutations + 1))
+        kept, recounted = (math.nan if reason else float(1 + count[at]) / (permutations + 1) for count in lower)
         ratio = math.nan if reason else float(taken[at] / due[at])
         shares = _shares(taken[at], given.sum() - given[at], sizes[at], len(of_row))
-        tests.append(GroupTest(group, int(sizes[at]), int(taken[at]), *shares, ratio, p, permutations, reason=reason))
+        tests.append(
+            GroupTest(
+                group=group,
+                n_rows=int(sizes[at]),
+                hits=int(taken[at]),
+                observed=shares[0],
+                expected=shares[1],
+                ratio=ratio,
+                p=max(kept, recounted),
+                permutations=permutations,
+                reason=reason,
+                p_kept=kept,
+                p_recounted=recounted,
+            )
+        )
     return tests
 
 

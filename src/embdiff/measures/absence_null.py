@@ -90,8 +90,8 @@ def count_lower(
     results: Results,
     permutations: int,
     seed: int,
-) -> IntArray:
-    """Count the permutations whose ratio is at most the observed one, in the null model where there are more; (g,).
+) -> tuple[IntArray, IntArray]:
+    """Count the permutations whose ratio is at most the observed one, in either null model; both (g,).
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def count_lower(
                 hits, expected = results.counted(labels, sizes)
                 again += _at_most(hits * due, expected * taken)
             advance(count)
-    return np.maximum(kept, again)
+    return kept, again
 
 
 def _at_most(left: Doubles, right: Doubles) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from embdiff.errors import ParameterError
-from embdiff.measures import holm, inference, interval, wilson
+from embdiff.measures import holm, interval, share_interval, wilson
 
 
 def test_wilson_by_hand():
@@ -46,7 +46,8 @@ def test_which_interval_is_used():
     assert interval(rng.integers(0, 2, 500), seed=0)[2] == "wilson"
     assert interval(np.full(500, 0.4), seed=0) == (*wilson(0.4, 500), "wilson")
     assert interval(rng.random(29), seed=0)[2] == "wilson"
-    assert interval(rng.random(30), seed=0)[2] == "bca"
+    assert interval(rng.integers(0, 11, 30) / 10, seed=0)[2] == "bca"
+    assert interval(rng.random(40), seed=0)[2] == "bootstrap-t"
     assert interval(np.full(500, 1.0), seed=0)[1] == 1.0
     assert wilson(0.0, 0) == pytest.approx((math.nan, math.nan), nan_ok=True)
 
@@ -65,11 +66,11 @@ def test_values_outside_the_unit_interval_are_refused():
 @pytest.mark.parametrize("shape", [(1.2, 4.0), (0.35, 4.6), (20.0, 0.6)])
 def test_bca_against_scipy(n, shape, monkeypatch):
     """Different random numbers: the ends agree within the noise of 40,000 resamples and one step of the mean."""
-    monkeypatch.setattr(inference, "RESAMPLES", 40_000)
+    monkeypatch.setattr(share_interval, "RESAMPLES", 40_000)
     rng = np.random.default_rng(n)
     values = rng.binomial(10, rng.beta(*shape, n)) / 10
     low, high, method = interval(values, seed=7)
-    level = inference._widened(0.95, n)
+    level = share_interval._widened(0.95, n)
     reference = stats.bootstrap(
         (values,),
         np.mean,
@@ -88,7 +89,7 @@ def test_bca_against_scipy(n, shape, monkeypatch):
 @pytest.mark.parametrize("n", [30, 50, 1_000])
 def test_small_samples_are_widened_as_student_would(n):
     t = stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1))
-    assert inference._widened(0.95, n) == pytest.approx(2 * stats.norm.cdf(t) - 1, abs=2e-5)
+    assert share_interval._widened(0.95, n) == pytest.approx(2 * stats.norm.cdf(t) - 1, abs=2e-5)
 
 
 def test_bca_is_the_same_for_the_same_seed_and_any_order():

@@ -12,10 +12,11 @@ from embdiff.judging.plan import Plan, plans
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import MeasureSpec, get_measure
 from embdiff.measures.differences import Differences, between_models
-from embdiff.measures.inference import Doubles, interval
+from embdiff.measures.inference import Doubles
 from embdiff.measures.judged import Graded, Judged, grade
 from embdiff.measures.mean_score import score_of_values
 from embdiff.measures.ranking_scores import random_order, values_of
+from embdiff.measures.share_interval import interval
 from embdiff.records import IntArray, Score
 
 Grades = Mapping[tuple[str, str], int | None]

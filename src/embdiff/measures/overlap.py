@@ -12,8 +12,9 @@ import numpy.typing as npt
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import check_drawn, expected_jaccard, expected_shared
-from embdiff.measures.inference import Doubles, interval
+from embdiff.measures.inference import Doubles
 from embdiff.measures.mean_score import score_of_values
+from embdiff.measures.share_interval import interval
 from embdiff.records import IntArray, Neighbors, Score
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest

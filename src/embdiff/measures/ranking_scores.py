@@ -8,8 +8,8 @@ import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import MeasureSpec, get_measure
-from embdiff.measures.inference import interval
 from embdiff.measures.judged import Doubles, Graded
+from embdiff.measures.share_interval import interval
 from embdiff.records import IntArray, Score
 
 RANKING_MEASURES = ("ndcg@10", "map", "mrr@10", "rr", "recall@100", "precision@10", "hit@10")

@@ -1,8 +1,8 @@
 """Intervals for the mean of per-query values of any range and any number of distinct values.
 
-`inference.interval` draws how often each distinct value occurs: right for overlaps, which have k + 1 values. Values
-that are all different (RBO, differences of two models) are resampled here, in a time that hardly grows with their
-number.
+`share_interval.interval` draws how often each distinct value occurs: right for overlaps, which have k + 1 values.
+Values that are all different (RBO, nDCG, differences of two models) are resampled here, in a time that hardly grows
+with their number.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def mean_interval(
         NaN when there is no interval.
     method : {"wilson", "student", "bootstrap-t", "bca", "none"}
         30 to 4,096 values: ``bootstrap-t`` with 4,000 resamples. More, or so few that differ that resamples often
-        have none of them: ``bca``, widened for small samples as `inference.interval` does it. Below 30: ``wilson``
+        have none of them: ``bca``, widened for small samples as `share_interval.interval` does it. Below 30: ``wilson``
         (rescaled to the bounds; conservative) where there are bounds, else ``student`` (which takes the mean to be
         near normal). All values equal: ``wilson`` with bounds, else ``none``, as for a single value.
 

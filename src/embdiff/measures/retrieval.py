@@ -11,8 +11,9 @@ import numpy as np
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_hits
-from embdiff.measures.inference import Doubles, interval
+from embdiff.measures.inference import Doubles
 from embdiff.measures.mean_score import score_of_values
+from embdiff.measures.share_interval import interval
 from embdiff.records import FloatArray, IntArray, Neighbors, Score
 
 _TOLERANCE = 1e-6  # what float32 arithmetic in a store may confuse, as a share of the scale of the similarities

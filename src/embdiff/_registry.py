@@ -88,6 +88,8 @@ class Registry:
         UnknownNameError
             When nobody registered the name.
         """
+        if name in self._builtin:  # looking for other packages' entries reads the metadata of every package installed
+            return self._builtin[name]
         entries = self.entries()
         if name not in entries:
             raise UnknownNameError(

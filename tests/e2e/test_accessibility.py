@@ -1,4 +1,4 @@
-"""axe-core finds no serious fault on the report, in light and dark, and on the live page's part of it."""
+"""axe-core finds no serious fault on the report and the live page, in light and dark."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 import embdiff as ed
 from embdiff.views import report
+from live_server import Served
 
 AXE = Path(__file__).resolve().parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 pytestmark = [
@@ -38,6 +39,20 @@ def test_the_report_has_no_serious_fault(browser, tmp_path, scheme):
     for each in page.locator("details").all():
         each.evaluate("each => { each.open = true; }")
     assert serious(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_live_page_has_no_serious_fault(browser, tmp_path, scheme):
+    ed.compare("sample", ["toy:16", "toy:64", "toy:8"], k=4, store="memory:", out=tmp_path / "run")
+    with Served(tmp_path / "run") as served:
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        page.goto(served.address)
+        page.wait_for_selector(".maps[data-ready]")
+        assert serious(page) == []
+        page.get_by_label("Query", exact=True).fill("the rain")
+        page.get_by_role("button", name="ask", exact=True).click()
+        page.wait_for_function("document.querySelector('.told').innerText.includes('3 models')")
+        assert serious(page) == []
 
 
 @pytest.mark.parametrize("width", [1024, 1920])

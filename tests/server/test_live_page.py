@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +18,7 @@ from embdiff.server.app import application
 from embdiff.server.asking import Asker
 from embdiff.views import report
 from embdiff.views.packing import pack
+from live_server import Served
 
 pytestmark = pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
 TOKEN, HOST = "the-token", "127.0.0.1:4711"
@@ -202,31 +200,13 @@ def test_a_taken_port_is_refused(result):
             serve(result.path, port=taken.getsockname()[1])
 
 
-class Served:
-    """``embdiff serve`` as a process of its own."""
-
-    def __init__(self, run: Path) -> None:
-        command = [sys.executable, "-m", "embdiff", "serve", str(run)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", line)
-        assert found, line + (self.process.stderr.read() if self.process.stderr else "")
-        self.address, self.port, self.token = found[0], int(found[1]), found[2]
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     ed.compare(
         "sample", ["toy:16", "toy:64"], k=4, metric="l2", index="ivf_flat(nlist=4,nprobe=4)", out=tmp_path / "run"
     )
-    running = Served(tmp_path / "run")
-    yield running
-    running.stop()
+    with Served(tmp_path / "run") as running:
+        yield running
 
 
 @pytest.mark.slow

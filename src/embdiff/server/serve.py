@@ -75,6 +75,7 @@ def _listening(port: int) -> Iterator[socket.socket]:
             raise ParameterError(
                 f"The port must be free. Got {port}: {error.strerror}. Choose another --port."
             ) from None
+        bound.listen()  # whoever opens the address at once waits, and is not refused
         yield bound
 
 

@@ -18,7 +18,7 @@ from benchmarks.table import write_readme
 
 # Each has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where main
 # takes ``full``, it is told whether there is time for more.
-MODULES = ("tutorial", "encode", "measures", "views", "warm", "exact", "growth")
+MODULES = ("tutorial", "encode", "measures", "views", "warm", "exact", "sampled", "growth")
 RESULTS = Path(__file__).parent / "results.json"
 
 

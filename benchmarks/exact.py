@@ -1,4 +1,4 @@
-"""Exact search against the bare matrix product, its peers, and itself on disk; sampled queries against all of them."""
+"""Exact search against the bare matrix product, its peers, and itself on disk."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from typing import Any
 
 import numpy as np
 
-import embdiff as ed
 from benchmarks.growth import run_aside
 from benchmarks.report import Figure, repeats_for
 from embdiff import exact
 from embdiff._progress import silent
-from embdiff.measures.overlap import overlap
 from embdiff.records import FloatArray, Neighbors
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # Milvus Lite's pings are noise beside the figures
 
 COUNT, DIM, QUERIES, K = 100_000, 384, 1_024, 10
 ON_DISK, ON_DISK_QUERIES, MEMORY = 1_000_000, 1_000, "512MiB"
-SAMPLED, SAMPLED_DIM, HALF_WIDTH = 200_000, 256, 0.01
 NEAR = 1e-6  # relative difference of float64 scores below which two neighbours may change places
 
 ROWS = {
@@ -34,9 +31,6 @@ ROWS = {
     "selfknn_vs_faiss": f"all pairs of {COUNT:,} x {DIM}, top {K}: exact search over faiss.knn",
     "stream_rss": f"compare {ON_DISK:,} x {DIM} from disk, {ON_DISK_QUERIES:,} queries, --memory {MEMORY}: peak RSS",
     "stream_time": "the same search from disk over in memory, time per row",
-    "sampled_vs_full": f"compare {SAMPLED:,} rows, 2 models, sampled to +-{HALF_WIDTH:g}, over searching all pairs "
-    "as compare does, by the store and exactly (measured once, doubled)",
-    "sampled_covers": "how far that sample's overlap is from that of all rows, over its half-width",
 }
 
 
@@ -50,14 +44,15 @@ def unit_rows(count: int, dim: int, seed: int) -> FloatArray:
 def timed(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
     """Run the ways in turn, as often as `repeats_for` says of the slowest, after one run that is not counted."""
     spent: dict[str, list[float]] = {name: [] for name in ways}
-    slowest = max(_seconds(way) for way in ways.values())
+    slowest = max(seconds_of(way) for way in ways.values())
     for _ in range(repeats_for(slowest)):
         for name, way in ways.items():
-            spent[name].append(_seconds(way))
+            spent[name].append(seconds_of(way))
     return spent
 
 
-def _seconds(way: Callable[[], Any]) -> float:
+def seconds_of(way: Callable[[], Any]) -> float:
+    """Return the seconds that one call takes."""
     start = time.perf_counter()
     way()
     return time.perf_counter() - start
@@ -144,8 +139,8 @@ def all_pairs(rows: int = COUNT) -> list[Figure]:
 
     spent: dict[str, list[float]] = {"exact": [], "faiss": []}
     for _ in range(repeats_for(30.0 * (rows / COUNT) ** 2)):
-        spent["exact"].append(_seconds(ours))
-        spent["faiss"].append(_seconds(peer))
+        spent["exact"].append(seconds_of(ours))
+        spent["faiss"].append(seconds_of(peer))
     wrong, near = differing(found["exact"], _own_left_out(found["faiss"]), vectors)
     print(f"neighbours that differ by more than {NEAR:g}: {wrong} of {rows * K:,}; that may change places: {near}")
     if wrong:
@@ -207,43 +202,10 @@ def _compare_aside(texts: Path, vectors: Path) -> tuple[float, float]:
     return run_aside(["compare", str(texts), *options, "--out", str(vectors.with_name("run"))])
 
 
-def sampled(rows: int = SAMPLED) -> list[Figure]:
-    """Compare two models by a sample, and search all pairs once for what the sample should have said."""
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{name}.npy" for name in ("a", "b")]
-        rng, first = np.random.default_rng(6), unit_rows(rows, SAMPLED_DIM, 7)
-        second = first + 0.5 * rng.standard_normal(first.shape, dtype=np.float32) / np.sqrt(np.float32(SAMPLED_DIM))
-        for path, vectors in zip(paths, (first, second), strict=True):
-            np.save(path, vectors)
-        texts = [f"row {row}" for row in range(rows)]
-        models = [f"vectors:{path}" for path in paths]
-
-        def ask() -> ed.Comparison:
-            with silent():
-                return ed.compare(texts, models, store="memory:", half_width=HALF_WIDTH)
-
-        start = time.perf_counter()
-        result = ask()
-        once = time.perf_counter() - start
-        some = [once, *(_seconds(ask) for _ in range(repeats_for(once) - 1))]
-    start, own = time.perf_counter(), np.arange(rows)
-    a, b = (exact.search(v, v, K, "cosine", leave_out=own) for v in (first, second))
-    every = 2 * (time.perf_counter() - start)  # compare asks the store and, once more, for the exact answer
-    true = float(overlap(a, b).mean())
-    pair = result.run.manifest["sample"]["pairs"][0]
-    away = abs(pair["value"] - true) / pair["half_width"]
-    print(f"sampled {pair['value']:.4f} +- {pair['half_width']:.4f}, all rows {true:.4f}")
-    spent = {"sampled compare": some, "search of all pairs": [every]}
-    return [
-        Figure("sampled_vs_full", median(some) / every, 0.05, "of all pairs", spent, at_most=True),
-        Figure("sampled_covers", away, 1.0, "half-widths away", {"sampled compare": some}, at_most=True),
-    ]
-
-
 def main() -> list[Figure]:
     """Measure everything and print every ratio."""
     figures = []
-    for part in (few_queries, all_pairs, from_disk, sampled):
+    for part in (few_queries, all_pairs, from_disk):
         with silent():
             measured = part()
         for figure in measured:

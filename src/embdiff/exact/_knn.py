@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embdiff._progress import progress
+from embdiff.exact import _few as few
 from embdiff.exact._duplicates import Distinct
 from embdiff.exact._pairs import pair_similarity
 from embdiff.exact._surrogate import Surrogate
@@ -24,7 +25,10 @@ def nearest(task: Task) -> tuple[IntArray, FloatArray]:
     """Return the first ``task.wanted`` rows of each query and their similarity, both (q, wanted)."""
     import faiss
 
-    count = min(task.wanted + _MARGIN, len(task.vectors))
+    count, (queries, dim) = min(task.wanted + _MARGIN, len(task.vectors)), task.stand_in.left.shape
+    if few.pays(queries, dim, len(task.vectors)):
+        worst, candidates = few.best_rows(task.stand_in, count)
+        return task.decided(slice(0, len(candidates)), candidates, worst)
     rows, found = task.empty()
     left, right = task.stand_in.left, task.stand_in.right
     with progress("exact search", len(left), "queries") as advance:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff._progress import progress
+from embdiff.exact._largest import Largest, true_places
 from embdiff.exact._surrogate import Surrogate
 from embdiff.records import FloatArray, IntArray
 
@@ -17,8 +16,6 @@ _TILE = 1_024  # rows of a tile of products: 4 MiB stay in the cache while they 
 _SAMPLE = 1_024  # rows from which the first thresholds come
 _LEAST_ROWS = 20_000
 _MOST_WANTED = 40  # candidates per row; beyond, sorting them out costs more than half of the products
-
-_Small = npt.NDArray[np.int32]
 
 
 def pays(rows: int, wanted: int) -> bool:
@@ -72,63 +69,31 @@ def _product(left: FloatArray, right: FloatArray, buffer: FloatArray) -> FloatAr
     return np.asarray(left @ right.T)
 
 
-@dataclass
-class _Waiting:
-    """Products above the threshold that have not been sorted in yet, for one block of rows."""
-
-    count: int = 0
-    parts: list[tuple[npt.NDArray[np.uint16], _Small, FloatArray]] = field(default_factory=list)
-
-
 class _Best:
-    """The largest products of each row so far, and the threshold that a further one must pass."""
+    """The largest products of each row so far, in blocks, and the thresholds that further ones must pass."""
 
     def __init__(self, pairs: Surrogate, wanted: int) -> None:
-        count = len(pairs.right)
-        self._wanted = wanted
-        self._rows = np.full((count, wanted), -1, dtype=np.int32)
-        self._products = np.full((count, wanted), -np.inf, dtype=np.float32)
         self._threshold = _first_thresholds(pairs, wanted)
-        self._waiting: dict[int, _Waiting] = {}
+        self._blocks = {
+            start: Largest(self._threshold[start : start + _TILE], wanted)
+            for start in range(0, len(pairs.right), _TILE)
+        }
 
     def look_through(self, block: FloatArray, i: int, j: int) -> None:
         """Take in the products of rows i, i + 1... (down) and j, j + 1... (across)."""
-        height, width = block.shape
-        flat = block.ravel()
-        passed = _true(block > self._threshold[i : i + height, None])
+        width, flat = block.shape[1], block.ravel()
+        passed = true_places(block > self._blocks[i].threshold[:, None])
         down, across = np.divmod(passed, width)
-        self._offer(i, height, down, across + j, flat[passed])
+        self._blocks[i].offer(down, across + j, flat[passed])
         if i != j:
-            passed = _true(block > self._threshold[None, j : j + width])
+            passed = true_places(block > self._blocks[j].threshold)
             down, across = np.divmod(passed, width)
-            self._offer(j, width, across, down + i, flat[passed])
-
-    def _offer(self, block: int, size: int, own: IntArray, other: IntArray, products: FloatArray) -> None:
-        waiting = self._waiting.setdefault(block, _Waiting())
-        waiting.count += len(own)
-        waiting.parts.append((own.astype(np.uint16), other.astype(np.int32), products))
-        if waiting.count > size * self._wanted // 2:
-            self._sort_in(block, size)
-
-    def _sort_in(self, block: int, size: int) -> None:
-        parts = self._waiting.pop(block).parts
-        here = slice(block, block + size)
-        own = np.concatenate([np.repeat(np.arange(size, dtype=np.uint16), self._wanted), *(part[0] for part in parts)])
-        rows = np.concatenate([self._rows[here].ravel(), *(part[1] for part in parts)])
-        products = np.concatenate([self._products[here].ravel(), *(part[2] for part in parts)])
-        order = np.argsort(-products)
-        order = order[np.argsort(own[order], kind="stable")]  # by row, largest product first
-        start = np.searchsorted(own[order], np.arange(size, dtype=np.uint16))
-        keep = order[start[:, None] + np.arange(self._wanted)]
-        self._rows[here], self._products[here] = rows[keep], products[keep]
-        np.maximum(self._threshold[here], self._products[here, -1], out=self._threshold[here])
+            self._blocks[j].offer(across, down + i, flat[passed])
 
     def finished(self) -> tuple[FloatArray, IntArray]:
         """Return the thresholds and rows at the end; see `best_partners`."""
-        for block in list(self._waiting):
-            self._sort_in(block, min(_TILE, len(self._rows) - block))
-        assert self._rows.min() >= 0  # the first thresholds lie below ``wanted`` products of each row
-        return self._threshold, self._rows.astype(np.int64)
+        rows = np.concatenate([block.rows() for block in self._blocks.values()])
+        return self._threshold, rows
 
 
 def _first_thresholds(pairs: Surrogate, wanted: int) -> FloatArray:
@@ -141,12 +106,3 @@ def _first_thresholds(pairs: Surrogate, wanted: int) -> FloatArray:
     # The same products in another order of summation: off by twice the slack at most.
     low = products[:, -1] - 2.0 * np.maximum(pairs.slack, pairs.slack[drawn].max())
     return np.asarray(np.nextafter(low.astype(np.float32), np.float32(-np.inf)))
-
-
-def _true(mask: npt.NDArray[np.bool_]) -> IntArray:
-    """Return the flat places that are true: few among many, so eight are looked at together."""
-    flat = mask.ravel()
-    if flat.size % 8:
-        return np.flatnonzero(flat)
-    words = np.flatnonzero(flat.view(np.uint64))
-    return (words[:, None] * 8 + np.arange(8))[flat.reshape(-1, 8)[words]]

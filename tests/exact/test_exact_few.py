@@ -1,0 +1,87 @@
+"""A few queries: their products looked through here give the answer that faiss's candidates give."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embdiff import exact
+from embdiff.exact import _few
+
+METRICS = ("cosine", "ip", "l2")
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(_few, "_FEWEST", 1)
+    monkeypatch.setattr(_few, "_LEAST_ROWS", 2)
+    monkeypatch.setattr(_few, "_NUMBERS", 300)
+    taken = []
+    through = _few.best_rows
+    monkeypatch.setattr(_few, "best_rows", lambda task, wanted: taken.append(1) or through(task, wanted))
+    yield taken
+    assert taken  # else the tests below would not test what they say
+
+
+def same_as_by_faiss(queries, vectors, k, metric, leave_out=None):
+    found = exact.search(queries, vectors, k, metric, leave_out=leave_out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_few, "pays", lambda queries, dim, rows: False)
+        expected = exact.search(queries, vectors, k, metric, leave_out=leave_out)
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.similarity, expected.similarity)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("rows", [8, 17, 200, 1_003])
+@pytest.mark.parametrize("queries", [1, 20, 33])
+def test_any_number_of_tiles(small_tiles, metric, rows, queries):
+    rng = np.random.default_rng(rows)
+    vectors = rng.standard_normal((rows, 12)).astype(np.float32)
+    asked = rng.standard_normal((queries, 12)).astype(np.float32)
+    same_as_by_faiss(asked, vectors, 5, metric, np.arange(queries) % rows)
+    same_as_by_faiss(asked, vectors, rows, metric)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    metric=st.sampled_from(METRICS),
+    exponent=st.floats(-4, 4),
+    offset=st.sampled_from([0.0, 3.0, 100.0]),
+    kinds=st.integers(12, 70),
+    k=st.integers(1, 30),
+)
+def test_duplicates_ties_and_norms_to_ten_thousand(small_tiles, seed, metric, exponent, offset, kinds, k):
+    rng = np.random.default_rng(seed)
+    base = rng.integers(-2, 3, (kinds, 6)) * 10.0**exponent + offset * rng.standard_normal(6)
+    base *= 10.0 ** rng.integers(-2, 1, (kinds, 1))
+    base[~base.any(axis=1), 0] = 1.0
+    vectors = base[rng.integers(0, kinds, 90)].astype(np.float32)
+    same_as_by_faiss(vectors[rng.integers(0, 90, 25)], vectors, k, metric)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_sorted_rows(small_tiles, order):
+    """The best come last, or first: every tile passes something, or only one does."""
+    angles = np.sort(np.random.default_rng(3).uniform(0, 1.5, 700))[::order]
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    same_as_by_faiss(np.repeat([[0.0, 1.0]], 21, axis=0).astype(np.float32), vectors, 6, "cosine")
+
+
+def test_by_size():
+    assert _few.pays(100, 384, 100_000)
+    assert not _few.pays(19, 384, 100_000)
+    assert not _few.pays(100, 384, 9_999)
+    assert not _few.pays(400, 384, 100_000)
+    assert not _few.pays(2_000, 2, 100_000)
+
+
+def test_real_size_against_asking_many_together():
+    rng = np.random.default_rng(5)
+    vectors = rng.standard_normal((12_000, 64)).astype(np.float32)
+    queries = rng.standard_normal((2_000, 64)).astype(np.float32)
+    expected = exact.search(queries, vectors, 10, "l2")
+    found = exact.search(queries[:300], vectors, 10, "l2")
+    np.testing.assert_array_equal(found.rows, expected.rows[:300])
+    np.testing.assert_array_equal(found.similarity, expected.similarity[:300])

@@ -97,6 +97,9 @@ class Registry:
             )
         return entries[name]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._builtin or name in self.entries()
+
     def load(self, name: str) -> Any:
         """Import what ``name`` stands for.
 

@@ -6,17 +6,22 @@ This is the only place that decides whether a query may find itself.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff import exact
 from embdiff.errors import ParameterError
+from embdiff.kept import recall
 from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
-from embdiff.stores.base import CollectionSpec, Searched
+from embdiff.stores.base import CollectionSpec, Identified, Searched
+
+T = TypeVar("T")
 
 WARM_CALLS = 5
 WARM_QUERIES = 100
@@ -95,6 +100,9 @@ class Found:
     is_self : ndarray of bool, shape (q, k)
     seconds : dict
         ``first`` call with all queries; ``warm``: median of repeated calls; ``warm_queries``: queries per warm call.
+    asked : str or None
+        When an earlier run asked the same collection with the same queries, ISO 8601: what it returned then, and the
+        seconds it took then. None when the store was asked now.
     """
 
     returned: Neighbors
@@ -103,6 +111,7 @@ class Found:
     exact_similarity: FloatArray
     is_self: npt.NDArray[np.bool_]
     seconds: dict[str, float] = field(default_factory=dict)
+    asked: str | None = None
 
 
 class Searcher:
@@ -119,8 +128,11 @@ class Searcher:
     """
 
     def __init__(self, store: Searched, spec: CollectionSpec, vectors: FloatArray) -> None:
-        self._store, self._spec = store, spec
-        self._index = exact.index(vectors, spec.metric)
+        self._store, self._spec, self._vectors = store, spec, vectors
+
+    @cached_property
+    def _index(self) -> exact.Index | exact.StreamedIndex:
+        return exact.index(self._vectors, self._spec.metric)
 
     def search(self, queries: FloatArray, k: int, own: OwnRows) -> Found:
         """Return the k nearest rows of each query vector, from the store and exactly.
@@ -139,28 +151,55 @@ class Searcher:
             When the dimensions differ or k is out of range.
         """
         metric = self._spec.metric
-        own.check_k(k, len(self._index))
+        own.check_k(k, self._spec.rows)
         wide = k + own.most if own.drop else k
-        start = time.perf_counter()
-        raw = self._store.search(self._spec, queries, wide)
-        seconds = {"first": time.perf_counter() - start, **self._warm(queries, wide)}
-        truth = self._index.search(queries, wide)
+        raw, seconds, asked = self._ask(queries, wide)
+        truth = self._recall("search", lambda: self._index.search(queries, wide), queries, wide)
         returned = without_own(raw, own, k) if own.drop else raw
         return Found(
             returned=returned,
             exact=without_own(truth, own, k) if own.drop else truth,
             nearest=Neighbors(truth.rows[:, :1], truth.similarity[:, :1], metric),
-            exact_similarity=self._index.similarity(queries, returned.rows),
+            exact_similarity=self._recall(
+                "similarity", lambda: self._index.similarity(queries, returned.rows), queries, returned.rows
+            ),
             is_self=own.within(returned.rows) if own.mark else np.zeros(returned.rows.shape, dtype=bool),
             seconds=seconds,
+            asked=asked,
         )
+
+    def _ask(self, queries: FloatArray, k: int) -> tuple[Neighbors, dict[str, float], str | None]:
+        """Return what the store answers, the seconds it took, and when an earlier run was told so.
+
+        A collection that can be told from every other, also from one made later in the same way, is asked once.
+        """
+
+        def ask() -> tuple[Neighbors, dict[str, float]]:
+            start = time.perf_counter()
+            raw = self._store.search(self._spec, queries, k)
+            return raw, {"first": time.perf_counter() - start, **self._warm(queries, k)}
+
+        spec, store = self._spec, self._store
+        identity = store.identity(spec.name) if isinstance(store, Identified) else None
+        if identity is None:
+            return *ask(), None
+        inputs = (identity, spec.metric, str(spec.index), spec.rows, queries, k)
+        (raw, seconds), made = recall("store.search", inputs, ask)
+        return raw, seconds, made
+
+    def _recall(self, what: str, compute: Callable[[], T], *inputs: Any) -> T:
+        """Return what the exact index computes, or computed before from the same vectors."""
+        return recall(f"exact.{what}", (self._vectors, self._spec.metric, *inputs), compute)[0]
 
     def nearest(self, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
         """Return the exact k nearest rows of each query, (q, k), the store not asked; as `search` for the rest."""
-        return exact_lists(self._index, queries, k, own)
+        return self._recall("lists", lambda: exact_lists(self._index, queries, k, own), queries, k, own)
 
     def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
+        return self._recall("places", lambda: self._place_of(queries, rows, own), queries, rows, own)
+
+    def _place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         one = own.padded()[:, 0] if own.drop and own.most == 1 else None
         ranks = self._index.ranks(queries, rows, leave_out=one)
         if own.drop and own.most > 1:

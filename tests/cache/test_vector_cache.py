@@ -16,7 +16,8 @@ from embdiff import _files
 from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import Place, Tally, VectorCache, _journal, _space
 from embdiff.encoders.cache._shard import Shard, keys_of, write_shard
-from embdiff.encoders.cache.housekeeping import list_spaces, parse_size, prune, verify
+from embdiff.encoders.cache.housekeeping import list_spaces, prune, verify
+from embdiff.encoders.cache.sizes import parse_size
 from embdiff.errors import CacheError, EncoderError, ParameterError
 
 TEXTS = [f"sentence number {row}" for row in range(700)]

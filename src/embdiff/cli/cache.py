@@ -11,7 +11,11 @@ from embdiff.cli.output import CacheOption, JsonOption, print_json
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Vectors kept on disk: list, verify, prune.")
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        help="What is kept on disk: list, verify, prune.",
+    )
     group.command("ls")(ls_command)
     group.command("verify")(verify_command)
     group.command("prune")(prune_command)
@@ -19,17 +23,18 @@ def register(app: typer.Typer) -> None:
 
 
 def ls_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
-    """List what is kept: a line for each model, role and precision."""
+    """List what is kept: vectors by model, role and precision; results by kind; exported models."""
     from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import list_spaces
+    from embdiff.encoders.cache.housekeeping import list_others, list_spaces
     from embdiff.views import kept
 
     opened = VectorCache.at(cache)
     spaces = [space.to_dict() for space in list_spaces(opened)]
+    others = [shelf.to_dict() for shelf in list_others(opened)]
     if as_json:
-        print_json({"folder": str(opened.folder), "spaces": spaces})
+        print_json({"folder": str(opened.folder), "spaces": spaces, "others": others})
     else:
-        kept.show_spaces(str(opened.folder), spaces)
+        kept.show_spaces(str(opened.folder), spaces, others)
 
 
 def verify_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
@@ -59,9 +64,10 @@ def prune_command(
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove damaged shards, what killed processes left, and what the options name. A dry run without --yes."""
+    """Remove what is damaged, what killed processes left, and what the options name. A dry run without --yes."""
     from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import parse_size, prune
+    from embdiff.encoders.cache.housekeeping import prune
+    from embdiff.encoders.cache.sizes import parse_size
     from embdiff.views import kept
 
     most = None if max_size is None else parse_size(max_size)

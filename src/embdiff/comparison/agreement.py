@@ -14,6 +14,7 @@ from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig
 from embdiff.exact import norms
+from embdiff.kept import call
 from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.mean_score import mean_score
@@ -158,7 +159,8 @@ def _at_depths(
     parameters: Mapping[str, float],
 ) -> tuple[Score, ...]:
     left, right = lists
-    return score_curve(
+    return call(
+        score_curve,
         score_of,
         left,
         right,
@@ -184,7 +186,7 @@ def _curves(compared: Compared, a: Answer, b: Answer) -> list[Score]:
 
 def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> dict[str, Any]:
     left, right = (truncated(answer.returned, _k(spec)) for answer in (a, b))
-    found = rbo_with_tail(left, right, **spec.parameters)
+    found = call(rbo_with_tail, left, right, **spec.parameters)
     known = ~np.isnan(found.value)
     low, high = (float(side[known].mean()) if known.any() else None for side in (found.low, found.high))
     about = {"measure": str(spec), "models": [a.model, b.model], "query_model": _asked(compared, a, b)}
@@ -205,7 +207,8 @@ def _spread(compared: Compared, here: Answer, there: Answer, spec: MeasureSpec) 
         found = compared.placed[there.model].searcher.place_of(queries, unknown, compared.inputs.own)
         ranks = np.where(unknown >= 0, found.ranks, ranks)
     own = compared.inputs.twins.within(rows)
-    return score_spread(
+    return call(
+        score_spread,
         ranks,
         (here.model, there.model),
         query_model=_asked(compared, here, there),
@@ -222,7 +225,8 @@ def _second_order(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -
     if any((norms(vectors) == 0.0).any() for vectors in (ask_a, rows_a, ask_b, rows_b)):
         return _undefined(compared, spec, a, b, _NO_DIRECTION)
     left, right = (truncated(answer.returned, _k(spec)) for answer in (a, b))
-    return score_second_order_cosine(
+    return call(
+        score_second_order_cosine,
         left,
         right,
         (ask_a, ask_b),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.config import RunConfig
+from embdiff.kept import recall
 from embdiff.lexical import BM25, Bm25
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, rows_only_elsewhere, without_own
@@ -33,22 +34,31 @@ def ask_words(
     reason = None if config.baseline == "named" else _left_out(inputs)
     if reason:
         return None, {"model": BM25, "about": None, "left_out": reason, "seconds": None, "short_lists": None}
+    others = [here.returned.rows for here in found.values()]
+    asked = (inputs.corpus.items, inputs.queries.items, inputs.own, config.k, others)
+    (returned, elsewhere, about, seconds), made = recall("bm25", asked, lambda: _ask(config, inputs, others))
+    marked = inputs.own.within(returned.rows) if inputs.own.mark else np.zeros(returned.rows.shape, dtype=bool)
+    facts = {
+        "model": BM25,
+        "about": about,
+        "left_out": None,
+        "seconds": seconds,
+        "asked": made,
+        "short_lists": int((returned.rows < 0).any(axis=1).sum()),
+    }
+    return Answer(BM25, BM25, returned, returned, marked, elsewhere), facts
+
+
+def _ask(
+    config: RunConfig, inputs: Inputs, others: Sequence[IntArray]
+) -> tuple[Neighbors, ElsewhereRows, str, dict[str, float]]:
+    """Return the lists, the places of rows in other lists, what was run, and the seconds it took."""
     start = time.perf_counter()
     index = Bm25(inputs.corpus.items)
     indexed = time.perf_counter()
     returned = _search(index, config, inputs)
-    others = [here.returned.rows for here in found.values()]
-    rows = rows_only_elsewhere(returned.rows, others)
-    elsewhere = _elsewhere(index, inputs, rows)
-    marked = inputs.own.within(returned.rows) if inputs.own.mark else np.zeros(returned.rows.shape, dtype=bool)
-    facts = {
-        "model": BM25,
-        "about": index.about,
-        "left_out": None,
-        "seconds": {"index": indexed - start, "search": time.perf_counter() - indexed},
-        "short_lists": int((returned.rows < 0).any(axis=1).sum()),
-    }
-    return Answer(BM25, BM25, returned, returned, marked, elsewhere), facts
+    elsewhere = _elsewhere(index, inputs, rows_only_elsewhere(returned.rows, others))
+    return returned, elsewhere, index.about, {"index": indexed - start, "search": time.perf_counter() - indexed}
 
 
 def _left_out(inputs: Inputs) -> str | None:

@@ -10,6 +10,7 @@ from embdiff import exact
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, check_metric
+from embdiff.kept import call
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.search import Found
 
@@ -72,7 +73,7 @@ class EveryRow:
             return self._found[name, name].exact
         vectors, k = self._documents[name], min(self._config.k, self.rows - 1)
         metric = check_metric(self._config.metric)
-        return exact.search(vectors[self.asked_rows], vectors, k, metric, leave_out=self.asked_rows)
+        return call(exact.search, vectors[self.asked_rows], vectors, k, metric, leave_out=self.asked_rows)
 
     def of_sample(self, name: str) -> Neighbors:
         """Return the neighbours of every row, or of the rows in ``sample`` among themselves; the same for all models.
@@ -91,7 +92,8 @@ class EveryRow:
             vectors = self._documents[name] if sample is None else self._documents[name][sample]
             k = min(self._config.k, len(vectors) - 1)
             own = np.arange(len(vectors), dtype=np.int64)
-            self._searched[key] = exact.search(vectors, vectors, k, check_metric(self._config.metric), leave_out=own)
+            metric = check_metric(self._config.metric)
+            self._searched[key] = call(exact.search, vectors, vectors, k, metric, leave_out=own)
         return self._searched[key]
 
 

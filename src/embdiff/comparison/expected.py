@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embdiff.comparison.agreement import Compared
+from embdiff.kept import call
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.judged import Graded, Judged, grade, name_ranks, trec_order
@@ -70,7 +71,7 @@ def judged_scores(compared: Compared, expected: Qrels) -> Expected:
         tuple(
             (asks, each)
             for asks, scores in groups.items()
-            for each in between_models([*scores, *words], seed=compared.config.seed)
+            for each in call(between_models, [*scores, *words], seed=compared.config.seed)
         ),
         own,
     )
@@ -87,7 +88,7 @@ def _specs(compared: Compared) -> list[MeasureSpec]:
 
 
 def _score(graded: Graded, spec: MeasureSpec, model: str, candidates: IntArray, seed: int) -> Score:
-    score = score_ranking(graded, str(spec), (model,), documents=int(candidates.max(initial=1)), seed=seed)
+    score = call(score_ranking, graded, str(spec), (model,), documents=int(candidates.max(initial=1)), seed=seed)
     kinds = np.unique(candidates)
     if len(kinds) < 2:
         return score

@@ -17,6 +17,7 @@ from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import SAMPLE_ABOVE, RunConfig
+from embdiff.kept import call
 from embdiff.measures.calibrated import calibrate_pair, over_pairs
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.cknna import score_cknna
@@ -87,8 +88,8 @@ def calibrations(config: RunConfig, spaces: Mapping[str, Space], every_row: Ever
     with _one_thread(0), progress("calibration", len(pairs), "pairs") as advance:
         for a, b in pairs:
             neighbors = every_row.of_sample(a.model), every_row.of_sample(b.model)
-            found += calibrate_pair(
-                a, b, neighbors, permutations=config.calibrate, seed=config.seed, note=every_row.note
+            found += call(
+                calibrate_pair, a, b, neighbors, permutations=config.calibrate, seed=config.seed, note=every_row.note
             )
             advance(1)
     return over_pairs(found)
@@ -108,10 +109,10 @@ def _one_thread(rows: int) -> AbstractContextManager[Any]:
 
 
 def _pair(a: Space, b: Space, every_row: EveryRow, seed: int) -> Iterator[Score]:
-    first, *others = score_geometry(a, b, seed=seed, measures=FROM_SUMS)
+    first, *others = call(score_geometry, a, b, seed=seed, measures=FROM_SUMS)
     yield first
     yield _cknna(a, b, every_row, seed)
-    yield score_rsa(a, b, pairs=PAIRS, seed=seed)
+    yield call(score_rsa, a, b, pairs=PAIRS, seed=seed)
     yield from others
 
 
@@ -121,7 +122,7 @@ def _cknna(a: Space, b: Space, every_row: EveryRow, seed: int) -> Score:
     if left is None or right is None:
         k, n = every_row.of_sample(a.model).rows.shape[::-1]
         return _undefined(f"cknna@{k}", models, n, "it aligns cosines: vectors searched by l2 must be of length 1")
-    return _noted(score_cknna(left, right, models, seed=seed), every_row)
+    return _noted(call(score_cknna, left, right, models, seed=seed), every_row)
 
 
 def _aligned(space: Space, every_row: EveryRow) -> Neighbors | None:
@@ -132,17 +133,17 @@ def _aligned(space: Space, every_row: EveryRow) -> Neighbors | None:
     if not space.normalized:
         return None
     vectors = every_row.vectors(space.model)
-    return Neighbors(found.rows, exact.similarity(vectors, vectors, found.rows, "cosine"), "cosine", found.index)
+    return Neighbors(found.rows, call(exact.similarity, vectors, vectors, found.rows, "cosine"), "cosine", found.index)
 
 
 def _alone(space: Space, every_row: EveryRow, seed: int) -> Iterator[Score]:
     found = every_row.of_sample(space.model)
-    yield score_anisotropy(space, seed=seed)
-    yield score_first_component(space, seed=seed)
-    yield score_norm_spread(space, seed=seed)
-    yield score_uniformity(space, pairs=PAIRS, seed=seed)
-    yield _noted(score_hubness(found, space.model, seed=seed), every_row)
-    yield _noted(score_orphans(found, space.model), every_row)
+    yield call(score_anisotropy, space, seed=seed)
+    yield call(score_first_component, space, seed=seed)
+    yield call(score_norm_spread, space, seed=seed)
+    yield call(score_uniformity, space, pairs=PAIRS, seed=seed)
+    yield _noted(call(score_hubness, found, space.model, seed=seed), every_row)
+    yield _noted(call(score_orphans, found, space.model), every_row)
     yield _noted(_dimension(space, found, every_row, seed), every_row)
 
 
@@ -158,7 +159,7 @@ def _dimension(space: Space, found: Neighbors, every_row: EveryRow, seed: int) -
     ids = space.ids
     if every_row.sample is not None and len(ids) == every_row.rows:
         ids = tuple(np.array(ids, dtype=object)[every_row.sample])
-    return score_intrinsic_dimension(replace(space, ids=ids, vectors=vectors), found, seed=seed)
+    return call(score_intrinsic_dimension, replace(space, ids=ids, vectors=vectors), found, seed=seed)
 
 
 def _noted(score: Score, every_row: EveryRow) -> Score:

@@ -27,6 +27,7 @@ from embdiff.comparison.thresholds import similarities_of
 from embdiff.config import RunConfig
 from embdiff.encoders.cache import VectorCache
 from embdiff.errors import CacheError, ParameterError, StoreError
+from embdiff.kept import using
 from embdiff.stores import get_store
 from embdiff.stores.base import Store
 
@@ -143,7 +144,7 @@ def compare(
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
     vectors = VectorCache.at(config.cache)
-    with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
+    with using(vectors.results), opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
         encoded = encode_all(config, inputs, objects, vectors)
         placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
         inputs, encoded, pilot = sized(config, inputs, encoded, placed)
@@ -169,6 +170,7 @@ def compare(
             baseline=lexical, curves=scored.agreement.curves,
             tails=scored.agreement.tails, differences=scored.expected.differences if scored.expected else (),
         )  # fmt: skip
+        manifest |= {"cache": vectors.describe(), "results": vectors.results.describe()}
         if folder is not None:
             write_run(run, folder)
     return Comparison(run, Path(out) if out is not None else None)

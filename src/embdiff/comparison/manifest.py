@@ -54,6 +54,7 @@ def describe(
                 "queries": len(here.returned.rows),
                 "short_lists": int((here.returned.rows < 0).any(axis=1).sum()),
                 "seconds": here.seconds,
+                "asked": here.asked,
             }
             for (asks, name), here in found.items()
         ],

@@ -13,6 +13,7 @@ from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig, check_metric
+from embdiff.kept import call
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_shared
 from embdiff.measures.noise import (
@@ -25,7 +26,7 @@ from embdiff.measures.noise import (
     sampled,
     score_noise,
 )
-from embdiff.records import IntArray, Neighbors, Score
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.search import Found, OwnRows, contains, exact_lists
 
 
@@ -48,8 +49,8 @@ class _Floor:
     ) -> None:
         """Score neighbours found again for some of the queries."""
         self.scores.append(
-            score_noise(
-                measure, again, own, pair[1], query_model=pair[0], chance=self._chance(again, own, rows),
+            call(
+                score_noise, measure, again, own, pair[1], query_model=pair[0], chance=self._chance(again, own, rows),
                 seed=self.config.seed, note=note,
             )
         )  # fmt: skip
@@ -119,17 +120,24 @@ def _float16(floor: _Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple
             for pair in (pair for pair in found if pair[1] == name):
                 floor.undefined(NOISE_FLOAT16, pair, "undefined: vectors that stay in their file are not rounded")
             continue
-        documents, reason = half_precision(vectors)
-        index = exact.Index(documents, floor.metric) if reason is None else None
         for pair, here in ((pair, here) for pair, here in found.items() if pair[1] == name):
             asking = encoded[pair[0]].queries
             assert asking is not None
-            queries, why = half_precision(asking[rows])
-            if index is None or why is not None:
-                floor.undefined(NOISE_FLOAT16, pair, f"undefined: {reason or why}")
+            again, why = call(_halved, vectors, asking[rows], floor.metric, floor.config.k, floor.own(rows))
+            if again is None:
+                floor.undefined(NOISE_FLOAT16, pair, f"undefined: {why}")
                 continue
-            again = exact_lists(index, queries, floor.config.k, floor.own(rows))
             floor.add(NOISE_FLOAT16, pair, again, _some(here.exact, rows), rows, note)
+
+
+def _halved(
+    documents: FloatArray, queries: FloatArray, metric: Metric, k: int, own: OwnRows
+) -> tuple[Neighbors | None, str | None]:
+    """Return the exact neighbours after rounding, or why there are none."""
+    (documents, reason), (queries, why) = half_precision(documents), half_precision(queries)
+    if reason is not None or why is not None:
+        return None, reason or why
+    return exact_lists(exact.Index(documents, metric), queries, k, own), None
 
 
 def _some(neighbors: Neighbors, rows: IntArray) -> Neighbors:

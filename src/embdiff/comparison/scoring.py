@@ -12,6 +12,7 @@ from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.config import RunConfig
+from embdiff.kept import call
 from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
 from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
 from embdiff.records import Qrels, Score
@@ -56,14 +57,15 @@ def _self_retrieval(inputs: Inputs, found: Pairs) -> list[Score]:
     if not inputs.twins.most:
         return []
     return [
-        score_self_retrieval(here.nearest, inputs.twins.rows, (name,), query_model=asks, rows=len(inputs.corpus))
+        call(score_self_retrieval, here.nearest, inputs.twins.rows, (name,), query_model=asks, rows=len(inputs.corpus))
         for (asks, name), here in found.items()
     ]
 
 
 def _index_scores(config: RunConfig, inputs: Inputs, found: Pairs) -> list[Score]:
     return [
-        score_index_recall(
+        call(
+            score_index_recall,
             here.returned,
             here.exact,
             here.exact_similarity,
@@ -83,7 +85,7 @@ def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]
         for query in inputs.queries.ids
     ]
     return [
-        score_expected_hit(here.returned, wanted, (name,), query_model=asks, candidates=inputs.candidates)
+        call(score_expected_hit, here.returned, wanted, (name,), query_model=asks, candidates=inputs.candidates)
         for (asks, name), here in found.items()
     ]
 
@@ -103,8 +105,8 @@ def group_tests(
     of_query = groups if asked is None else [groups[row] for row in asked]
     for name in models:
         neighbors = every_row.of_asked(name)
-        mixings[name] = mixing(neighbors, groups, of_query, left_out=True)
-        tests[name] = absence_test(
-            neighbors, groups, query_rows=asked, permutations=config.permutations, seed=config.seed
+        mixings[name] = call(mixing, neighbors, groups, of_query, left_out=True)
+        tests[name] = call(
+            absence_test, neighbors, groups, query_rows=asked, permutations=config.permutations, seed=config.seed
         )
     return mixings, tuple((name, test) for name, adjusted in adjust(tests).items() for test in adjusted)

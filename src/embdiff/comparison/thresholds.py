@@ -14,6 +14,7 @@ from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import RunConfig
 from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.kept import call
 from embdiff.measures.similarities import NO_LINES, NUMBERS, QUERIES, Distribution, Similarities, describe, gather
 from embdiff.measures.thresholds import CarryOver, carry_over
 from embdiff.records import FloatArray, IntArray
@@ -93,12 +94,12 @@ def similarities_of(
         stays = bool(on_disk({name: each.documents}))
         reason = _ON_DISK if stays else _without_direction(vectors, each.documents)
         place, similarity, count, binned, hits = (
-            gather(vectors, each.documents, own, wanted, kept=kept) if reason is None else NO_LINES
+            call(gather, vectors, each.documents, own, wanted, kept=kept) if reason is None else NO_LINES
         )
         flags = np.isin(queries, sampled), np.isin(queries, judged)
         found.append(Similarities(name, asks, queries, *flags, place, similarity, count, binned, hits, reason))
         if reason is None:
-            distributions += describe(found[-1], each.documents, config.k, seed=config.seed)
+            distributions += call(describe, found[-1], each.documents, config.k, seed=config.seed)
     return tuple(found), tuple(distributions)
 
 

@@ -12,10 +12,11 @@ import atexit
 import hashlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from embdiff.errors import CacheError, EncoderError
 
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 SUMS = "checksums.json"
-_FOLDER, _FORMAT = "graphs", 1
+GRAPHS, _FORMAT = "graphs", 1
 _OPSET = 17
 _MADE_WITH = ("torch", "transformers", "sentence-transformers")
 
@@ -112,8 +113,10 @@ def _kept(about: Mapping[str, str], file: str, make: Callable[[Path], None]) -> 
         make(folder)
         return folder / file
     whole = {"format": _FORMAT, **about, **{name: version(name) for name in _MADE_WITH}}
-    target = root / _FOLDER / hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
-    if _is_whole(target):
+    target = root / GRAPHS / hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+    if is_whole(target):
+        with suppress(OSError):
+            os.utime(target / SUMS)  # when it was of use last, for `prune`
         return target / file
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -135,18 +138,19 @@ def _kept(about: Mapping[str, str], file: str, make: Callable[[Path], None]) -> 
 
 def _move(part: Path, target: Path) -> None:
     """Put a whole folder into place; where another process was first, its copy stays."""
-    if target.exists() and not _is_whole(target):
+    if target.exists() and not is_whole(target):
         damaged = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
         target.replace(damaged / "graph")
         shutil.rmtree(damaged, ignore_errors=True)
     try:
         part.replace(target)
     except OSError:
-        if not _is_whole(target):
+        if not is_whole(target):
             raise
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
+    """Return whether every part of an exported model matches its checksum."""
     try:
         sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["sha256"]
         return bool(sums) and all(sha256_of(folder / name) == wanted for name, wanted in sums.items())

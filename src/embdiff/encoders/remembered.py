@@ -76,14 +76,12 @@ class Unloaded:
 
     def through(self, kept: Kept) -> Backend:
         """Return the model as it is remembered; the first time it is loaded, to be remembered."""
-        loaded: list[Backend] = []
-
-        def ask() -> Facts:
-            loaded.append(self.load())
-            return Facts.of(loaded[0])
-
-        facts = kept.recall(WHAT, self.identity, ask)
-        return loaded[0] if loaded else Remembered(self, facts)
+        facts = kept.get(WHAT, self.identity)
+        if facts is not None:
+            return Remembered(self, facts)
+        model = self.load()
+        kept.put(WHAT, self.identity, Facts.of(model))
+        return model
 
 
 class Remembered:

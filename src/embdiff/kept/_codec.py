@@ -43,7 +43,7 @@ def pack(value: Any, arrays: Arrays) -> Any:
         return float(value) if math.isfinite(value) else {"float": repr(float(value))}
     if isinstance(value, np.ndarray):
         return {"array": _appended(value, arrays)}
-    if type(value) is tuple and len(value) >= _MANY and all(type(each) is float for each in value):
+    if type(value) is tuple and len(value) >= _MANY and all(isinstance(each, float) for each in value):
         return {"floats": _appended(np.array(value, dtype=np.float64), arrays)}
     kind = type(value)
     if kind in (tuple, list):

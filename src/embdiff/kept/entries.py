@@ -11,6 +11,7 @@ import io
 import json
 import os
 import secrets
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from embdiff.kept._digest import CannotTell, Digester, surroundings
 
 T = TypeVar("T")
 FOLDER = "results/v1"
+WORTH = 0.01  # seconds; what is computed in less is not worth a file
 SUFFIX = ".kept"
 PART = ".part"
 _MAGIC = b"embdiff kept 1\n"
@@ -80,9 +82,11 @@ class Kept:
         self.counts: dict[str, Reused] = {}
         self._digest = Digester()
         self._refused = False
+        if folder is not None:
+            surroundings()  # of the code as it was loaded, should somebody edit it while a run goes on
 
-    def recall(self, what: str, inputs: Any, compute: Callable[[], T]) -> T:
-        """Return a result made earlier from the same inputs by the same code, else compute it and keep it.
+    def recall(self, what: str, inputs: Any, compute: Callable[[], T]) -> tuple[T, str | None]:
+        """Return a result made earlier from the same inputs by the same code, and when; else compute and keep it.
 
         Parameters
         ----------
@@ -91,23 +95,32 @@ class Kept:
         inputs : value
             Everything that decides the result; see `embdiff.kept._digest.Digester` for what can be told apart.
         compute : callable
-            Returns the result, of plain values, arrays and records of embdiff. What cannot be told apart or written
-            is computed each time.
+            Returns the result, of plain values, arrays and records of embdiff. What cannot be told apart or written,
+            and what takes less than `WORTH`, is computed each time.
+
+        Returns
+        -------
+        result
+            Of an earlier run its numbers, bit for bit.
+        made : str or None
+            ISO 8601; None when it was computed just now.
         """
         path = self._path(what, inputs)
         if path is None:
-            return compute()
+            return compute(), None
         count = self.counts.setdefault(what, Reused())
         found = self._read(path)
         if found is not None:
             made, value = found
             count.reused += 1
             count.made.append(made)
-            return value  # type: ignore[no-any-return]
+            return value, made
+        start = time.perf_counter()
         value = compute()
         count.computed += 1
-        self._keep(path, value)
-        return value
+        if time.perf_counter() - start >= WORTH:
+            self._keep(path, value)
+        return value, None
 
     def get(self, what: str, inputs: Any) -> Any:
         """Return what `put` kept under these inputs; None when nothing is there."""
@@ -229,14 +242,14 @@ def using(kept: Kept) -> Iterator[Kept]:
         _in_use.reset(token)
 
 
-def recall(what: str, inputs: Any, compute: Callable[[], T]) -> T:
+def recall(what: str, inputs: Any, compute: Callable[[], T]) -> tuple[T, str | None]:
     """Return `Kept.recall` of what is in use; outside of `using` compute."""
     kept = _in_use.get()
-    return compute() if kept is None else kept.recall(what, inputs, compute)
+    return (compute(), None) if kept is None else kept.recall(what, inputs, compute)
 
 
 def call(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Call a function whose result depends on its arguments alone, or return what it returned for equal ones."""
     name = f"{function.__module__}.{function.__qualname__}".removeprefix("embdiff.")
     inputs: tuple[Any, Mapping[str, Any]] = (arguments, named)
-    return recall(name, inputs, lambda: function(*arguments, **named))
+    return recall(name, inputs, lambda: function(*arguments, **named))[0]

@@ -209,7 +209,7 @@ def register(measure: Measure) -> Measure:
         raise ParameterError(
             f"The name of a measure must be lower-case letters, digits and _. Got {measure.name!r}. Rename it."
         )
-    if measure.name in _names():
+    if measure.name in _ADDED or measure.name in _REGISTRY:
         raise ParameterError(f"The name of a measure must be new. Got {measure.name!r}, which exists. Rename it.")
     _ADDED[measure.name] = measure
     return measure
@@ -234,19 +234,15 @@ def get_measure(text: str) -> MeasureSpec:
     head, at, after = text.strip().partition("@")
     match = re.fullmatch(r"\s*([A-Za-z0-9_-]+)\s*(?:\((.*)\))?\s*", head)
     name = match.group(1).lower() if match else head
-    if match is None or name not in _names():
+    if match is None or not (name in _ADDED or name in _REGISTRY):
         raise UnknownNameError(
             f"A measure must be one of the registered names, for example overlap@10. Got {text!r}. "
-            f"{nearest(name, _names())}"
+            f"{nearest(name, {*_REGISTRY.entries(), *_ADDED})}"
         )
     measure = _load(name)
     return MeasureSpec(
         measure, _cutoff(measure, after, text) if at else None, _parameters(measure, match.group(2) or "", text)
     )
-
-
-def _names() -> set[str]:
-    return {*_REGISTRY.entries(), *_ADDED}
 
 
 def _load(name: str) -> Measure:

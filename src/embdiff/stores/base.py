@@ -25,6 +25,7 @@ __all__ = [
     "Batch",
     "CollectionSpec",
     "Cut",
+    "Identified",
     "Placement",
     "Searched",
     "Store",
@@ -220,6 +221,14 @@ class Resumable(Protocol):
 
     def rows_there(self, name: str) -> int | None:
         """Return m when exactly the rows 0..m-1 are in a collection, each once; None for anything else."""
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A store that gives every collection it makes a name that no other collection has, not even its successor."""
+
+    def identity(self, name: str) -> str | None:
+        """Return what a collection got when it was created; None where it has nothing of the kind."""
 
 
 @runtime_checkable

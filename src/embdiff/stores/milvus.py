@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -40,6 +41,7 @@ for _name in ("decorators", "client.connection_manager", "client.grpc_handler", 
     logging.getLogger(f"pymilvus.{_name}").setLevel(logging.CRITICAL)
 
 _PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties
+_IDENTITY = "embdiff.identity"
 _FIELD_BYTES = 65_535  # the longest VARCHAR of Milvus
 _MOST = 16_384  # Milvus returns no longer lists
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
@@ -104,12 +106,19 @@ class MilvusStore:
 
     def stamp(self, name: str) -> dict[str, Any] | None:
         """Return the stamp on a collection; None when it carries none."""
-        described = self._call(f"describe {name}", lambda client: client.describe_collection(name, timeout=_CALL))
         try:
-            stamp = json.loads(described.get("properties", {}).get(_PROPERTY, "null"))
+            stamp = json.loads(self._properties(name).get(_PROPERTY, "null"))
         except ValueError:
             return None
         return stamp if isinstance(stamp, dict) else None
+
+    def identity(self, name: str) -> str | None:
+        """Return the random name that a collection got when it was created; None for those of older versions."""
+        return self._properties(name).get(_IDENTITY)
+
+    def _properties(self, name: str) -> dict[str, str]:
+        described = self._call(f"describe {name}", lambda client: client.describe_collection(name, timeout=_CALL))
+        return dict(described.get("properties", {}))
 
     def count(self, name: str) -> int:
         """Return the number of rows in a collection, exactly; on a server this loads it."""
@@ -163,7 +172,7 @@ class MilvusStore:
         for text in ("id", "text", "group"):
             schema.add_field(text, DataType.VARCHAR, max_length=_FIELD_BYTES)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=spec.dim)
-        properties = {_PROPERTY: json.dumps(spec.full_stamp(complete=False))}
+        properties = {_PROPERTY: json.dumps(spec.full_stamp(complete=False)), _IDENTITY: secrets.token_hex(16)}
         what = f"create {spec.name}"
 
         def make(client: Any) -> None:  # a collection that is there with the same schema is no error

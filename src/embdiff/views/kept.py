@@ -12,10 +12,12 @@ from rich.text import Text
 
 from embdiff.views.words import visible
 
+_SHELVES = {"results": "kept results", "graphs": "exported model"}
 
-def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]]) -> None:
-    """Print what a cache holds on stdout."""
-    size = sum(space["bytes"] for space in spaces) / 1e6
+
+def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Print what a cache holds on stdout: spaces of vectors, then results and exported models."""
+    size = sum(each["bytes"] for each in (*spaces, *others)) / 1e6
     console = Console(highlight=False)
     console.print(Text(f"{folder}: {len(spaces):,} spaces, {size:,.1f} MB", overflow="fold"))
     if spaces:
@@ -25,6 +27,12 @@ def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]]) -> None:
             files = f"{space['shards']:,}" + (f" + {space['unfinished']} unfinished" if space["unfinished"] else "")
             days = f"{space['unused_days']:.0f} days"
             table.add_row(model, space["role"], f"{space['vectors']:,}", files, f"{space['bytes'] / 1e6:,.1f}", days)
+        console.print(table)
+    if others:
+        table = _table("besides vectors", "kind", "items", "MB", "unused")
+        for each in others:
+            size, days = f"{each['bytes'] / 1e6:,.1f}", f"{each['unused_days']:.0f} days"
+            table.add_row(_SHELVES[each["shelf"]], visible(each["name"]), f"{each['items']:,}", size, days)
         console.print(table)
 
 

@@ -155,7 +155,18 @@ def _time_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     )
     few = int(searches[0]["seconds"]["warm_queries"])
     title = f"Time to search: one call with {searches[0]['queries']:,} queries, then (warm) calls with {few:,}"
-    yield Table(title, ("asked with", "collection", "first", "warm"), rows, _short_lists(searches))
+    yield Table(
+        title, ("asked with", "collection", "first", "warm"), rows, (*_earlier(searches), *_short_lists(searches))
+    )
+
+
+def _earlier(searches: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(
+        f"{row['model']} asked with {row['query_model']}: not asked again. Its lists and times are of "
+        f"{row['asked']}, when the same collection was asked with the same vectors."
+        for row in searches
+        if row.get("asked")
+    )
 
 
 def _short_lists(searches: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

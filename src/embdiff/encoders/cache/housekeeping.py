@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,72 +16,14 @@ from embdiff._progress import progress
 from embdiff.encoders.cache import _journal
 from embdiff.encoders.cache._shard import PART, SUFFIX, Damaged, Shard
 from embdiff.encoders.cache._space import ABOUT, writing_to
+from embdiff.encoders.cache.reports import Finding, SpaceInfo
+from embdiff.encoders.cache.shelves import Item, ShelfInfo, items, list_shelves
 from embdiff.encoders.cache.vectors import FORMAT, VectorCache
+from embdiff.encoders.exported import GRAPHS
 from embdiff.errors import ParameterError
 
 _DAY = 86_400.0
 _PART_SECONDS = 3_600.0  # a part this old was left by a killed process: writing a shard takes seconds
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
-
-
-@dataclass(frozen=True)
-class SpaceInfo:
-    """One space of a cache.
-
-    Parameters
-    ----------
-    name : str
-        Of its folder.
-    model, revision : str
-        From its stamp; "?" when that cannot be read.
-    role, precision : str
-    dim, vectors : int
-        A vector may be kept twice after a crash: the count is of what is kept.
-    shards, bytes : int
-    unfinished : int
-        Journals: of running processes, or left by killed ones.
-    unused_days : float
-        Days since it was last of use.
-    """
-
-    name: str
-    model: str
-    revision: str
-    role: str
-    precision: str
-    dim: int
-    vectors: int
-    shards: int
-    bytes: int
-    unfinished: int
-    unused_days: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A file of a cache that is not sound, or that `prune` removes.
-
-    Parameters
-    ----------
-    file : str
-        Relative to the cache.
-    model : str
-    why : str
-    bytes : int
-    """
-
-    file: str
-    model: str
-    why: str
-    bytes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -126,18 +67,23 @@ def list_spaces(cache: VectorCache) -> tuple[SpaceInfo, ...]:
     return tuple(found)
 
 
+def list_others(cache: VectorCache) -> tuple[ShelfInfo, ...]:
+    """Return what is kept besides vectors: results by kind, exported models."""
+    return list_shelves(items(_folder(cache)))
+
+
 def verify(cache: VectorCache) -> tuple[int, tuple[Finding, ...]]:
-    """Read every byte and compare it with its checksum.
+    """Read every byte, of vectors, kept results and exported models, and compare it with its checksum.
 
     Returns
     -------
     checked : int
-        Files looked at.
+        Files looked at; an exported model counts as one.
     damaged : tuple of Finding
-        Shards that do not match, and spaces that say nothing of themselves.
+        What does not match, and spaces that say nothing of themselves.
     """
-    spaces = _spaces(cache)
-    total, damaged = sum(len(space.shards) for space in spaces), []
+    spaces, others = _spaces(cache), [item for item in items(_folder(cache)) if item.finished]
+    total, damaged = sum(len(space.shards) for space in spaces) + len(others), []
     with progress("verify the cache", total, "files") as advance:
         for space in spaces:
             if space.shards and not space.about:
@@ -150,6 +96,11 @@ def verify(cache: VectorCache) -> tuple[int, tuple[Finding, ...]]:
                 if why:
                     damaged.append(_finding(cache, space, path, why))
                 advance(1)
+        for item in others:
+            why = item.why_damaged()
+            if why:
+                damaged.append(_of_item(cache, item, why))
+            advance(1)
     return total, tuple(damaged)
 
 
@@ -167,9 +118,9 @@ def prune(
     ----------
     cache : VectorCache
     unused_days : float, optional
-        Remove spaces that were of no use for longer.
+        Remove spaces, results and exported models that were of no use for longer.
     model : str, optional
-        Remove spaces of this model: as stamps call it, as ``embdiff cache ls`` prints it.
+        Remove spaces and exported graphs of this model: as stamps call it, as ``embdiff cache ls`` prints it.
     most_bytes : int, optional
         Then remove, the longest unused first, until no more than this is left.
     really : bool
@@ -187,12 +138,23 @@ def prune(
     CacheError
         When a file cannot be removed.
     """
-    spaces = _spaces(cache)
-    if model is not None and model not in {space.model for space in spaces}:
-        there = ", ".join(sorted({space.model for space in spaces})) or "nothing"
+    spaces, others = _spaces(cache), items(_folder(cache))
+    known = {space.model for space in spaces} | {item.name for item in others if item.shelf == GRAPHS}
+    if model is not None and model not in known:
+        there = ", ".join(sorted(known)) or "nothing"
         raise ParameterError(f"A model to prune must be in the cache. Got {model!r}; there is {there}. Name one of it.")
-    going = {finding.file: finding for finding in (*_left_over(cache, spaces), *verify(cache)[1])}
+    going = {finding.file: finding for finding in (*_left_over(cache, spaces, others), *verify(cache)[1])}
     now = time.time()
+    for item in others:
+        idle = (now - item.used) / _DAY
+        if item.finished and item.shelf == GRAPHS and model == item.name:
+            why = "of this model"
+        elif item.finished and unused_days is not None and idle > unused_days:
+            why = f"unused for {idle:.0f} days"
+        else:
+            continue
+        found = _of_item(cache, item, why)
+        going.setdefault(found.file, found)
     for space in spaces:
         idle = (now - space.used) / _DAY
         if model == space.model:
@@ -202,26 +164,12 @@ def prune(
         else:
             continue
         for path in space.shards:
-            going.setdefault(str(path.relative_to(_folder(cache))), _finding(cache, space, path, why))
+            going.setdefault(path.relative_to(_folder(cache)).as_posix(), _finding(cache, space, path, why))
     if most_bytes is not None:
-        going |= {finding.file: finding for finding in _beyond(cache, spaces, going, most_bytes)}
+        going |= {finding.file: finding for finding in _beyond(cache, spaces, others, going, most_bytes)}
     if really:
-        _remove(cache, list(going), spaces)
+        _remove(cache, list(going), spaces, others)
     return tuple(going.values())
-
-
-def parse_size(text: str) -> int:
-    """Return bytes from ``500MB``, ``2GiB`` or a number.
-
-    Raises
-    ------
-    ParameterError
-        For anything else.
-    """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?i?)b?\s*", text.lower())
-    if match is None or match.group(2) not in _UNITS:
-        raise ParameterError(f"A size must be a number with kB, MB, GB, KiB, MiB or GiB. Got {text!r}. Write 2GiB.")
-    return int(float(match.group(1)) * _UNITS[match.group(2)])
 
 
 def _folder(cache: VectorCache) -> Path:
@@ -262,7 +210,10 @@ def _why_damaged(space: _Space, path: Path) -> str:
     return ""
 
 
-def _left_over(cache: VectorCache, spaces: list[_Space]) -> Iterator[Finding]:
+def _left_over(cache: VectorCache, spaces: list[_Space], others: list[Item]) -> Iterator[Finding]:
+    for item in others:
+        if item.abandoned:
+            yield _of_item(cache, item, "left by a killed process")
     for space in spaces:
         for path in space.path.glob(f".*{PART}"):
             with suppress(OSError):
@@ -270,26 +221,32 @@ def _left_over(cache: VectorCache, spaces: list[_Space]) -> Iterator[Finding]:
                     yield _finding(cache, space, path, "left by a killed process")
 
 
-def _beyond(cache: VectorCache, spaces: list[_Space], going: dict[str, Finding], most_bytes: int) -> Iterator[Finding]:
+def _beyond(
+    cache: VectorCache, spaces: list[_Space], others: list[Item], going: dict[str, Finding], most_bytes: int
+) -> Iterator[Finding]:
+    why = "to reach the size"
     staying = [
-        (space.used, _mtime(path), path, space)
-        for space in spaces
-        for path in space.shards
-        if str(path.relative_to(_folder(cache))) not in going
+        (space.used, _mtime(path), _finding(cache, space, path, why)) for space in spaces for path in space.shards
     ]
-    size = sum(_size(path) for _, _, path, _ in staying)
-    for _, _, path, space in sorted(staying, key=lambda each: each[:2]):
+    staying += [(item.used, item.used, _of_item(cache, item, why)) for item in others if item.finished]
+    staying = [each for each in staying if each[2].file not in going]
+    size = sum(finding.bytes for _, _, finding in staying)
+    for _, _, finding in sorted(staying, key=lambda each: each[:2]):
         if size <= most_bytes:
             return
-        size -= _size(path)
-        yield _finding(cache, space, path, "to reach the size")
+        size -= finding.bytes
+        yield finding
 
 
-def _remove(cache: VectorCache, files: list[str], spaces: list[_Space]) -> None:
+def _remove(cache: VectorCache, files: list[str], spaces: list[_Space], others: list[Item]) -> None:
     folder = _folder(cache)
+    by_name = {item.path.relative_to(folder).as_posix(): item for item in others}
     with writing_to(folder):
         for name in files:
-            (folder / name).unlink(missing_ok=True)
+            if name in by_name:
+                by_name[name].remove()
+            else:
+                (folder / name).unlink(missing_ok=True)
         for space in spaces:
             left = {path.name for path in space.path.iterdir()}
             if left <= {ABOUT, "merge.lock"}:
@@ -301,6 +258,11 @@ def _remove(cache: VectorCache, files: list[str], spaces: list[_Space]) -> None:
 
 def _finding(cache: VectorCache, space: _Space, path: Path, why: str) -> Finding:
     return Finding(path.relative_to(_folder(cache)).as_posix(), space.model, why, _size(path))
+
+
+def _of_item(cache: VectorCache, item: Item, why: str) -> Finding:
+    shown = item.name if item.shelf == GRAPHS else f"results: {item.name}"
+    return Finding(item.path.relative_to(_folder(cache)).as_posix(), shown, why, item.bytes)
 
 
 def _size(path: Path) -> int:

@@ -15,6 +15,7 @@ export interface Entry {
 
 export interface Column {
   model: string;
+  distanceWord: string;
   entries: Entry[];
 }
 
@@ -49,6 +50,7 @@ export function columns(answers: Answer[], query: number, reference: number): Co
   const shown = new Set(answers.flatMap((answer) => returnedRows(answer, query)));
   return answers.map((answer, at) => ({
     model: answer.model,
+    distanceWord: answer.distanceWord,
     entries: [
       ...returned(answer, query).map((entry) => ({
         ...entry,

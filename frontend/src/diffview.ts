@@ -57,7 +57,7 @@ export function sideBySide(
   const lines = s("svg", { class: "diff-lines", "aria-hidden": "true" });
   const lists = found.map((column, at) => list(scene, store, column, at === reference));
   grid.append(lines, ...lists);
-  requestAnimationFrame(() => connect(grid, lines, lists));
+  new ResizeObserver(() => connect(grid, lines, lists)).observe(grid); // at first, and whenever places change
   const hidden = answers.length - shown.length;
   return [
     h("p", { class: "query-line" }, ...heading),
@@ -86,7 +86,7 @@ function list(scene: Scene, store: Store, column: Column, isReference: boolean):
       listed.append(h("li", { class: "divider", "aria-hidden": "true" }));
       before = false;
     }
-    listed.append(item(scene, store, entry));
+    listed.append(item(scene, store, entry, column.distanceWord));
   }
   if (!column.entries.some((entry) => entry.returned)) listed.prepend(h("li", { class: "empty" }, "nothing returned"));
   return h(
@@ -97,8 +97,8 @@ function list(scene: Scene, store: Store, column: Column, isReference: boolean):
   );
 }
 
-function item(scene: Scene, store: Store, entry: Entry): HTMLElement {
-  const { items, distance_word: word } = scene.head;
+function item(scene: Scene, store: Store, entry: Entry, word: string): HTMLElement {
+  const { items } = scene.head;
   const query = scene.queryOfRow[entry.row];
   const distance = Number.isFinite(entry.distance) ? entry.distance.toFixed(3) : "n/a";
   const button = h(
@@ -126,6 +126,7 @@ function mark(body: HTMLElement, row: number | null): void {
 /** Lines between the places of one row in columns that stand next to each other. */
 function connect(grid: HTMLElement, svg: SVGSVGElement, lists: HTMLElement[]): void {
   const frame = grid.getBoundingClientRect();
+  svg.replaceChildren();
   svg.setAttribute("width", String(frame.width));
   svg.setAttribute("height", String(frame.height));
   for (let at = 0; at + 1 < lists.length; at++) {

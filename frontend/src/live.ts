@@ -10,6 +10,7 @@ interface Heard {
   text: string;
   k: number;
   metric: string;
+  distance_word: string;
   index: string;
   answers: {
     model: string;
@@ -67,8 +68,9 @@ function asking(scene: Scene, store: Store, indexes: string[]): HTMLElement {
 
   const draw = () => {
     if (!last) return;
-    const heading = [h("strong", {}, "your query"), ` ${last.text}`];
-    shown.replaceChildren(...sideBySide(scene, store, last.answers.map(asAnswer), 0, against, heading));
+    const { text: asked, answers, distance_word: word } = last;
+    const heading = [h("strong", {}, "your query"), ` ${asked}`];
+    shown.replaceChildren(...sideBySide(scene, store, answers.map((each) => asAnswer(each, word)), 0, against, heading));
   };
   const ask = async () => {
     if (!text.value.trim()) return;
@@ -112,11 +114,12 @@ function asking(scene: Scene, store: Store, indexes: string[]): HTMLElement {
   );
 }
 
-function asAnswer(each: Heard["answers"][number]): Answer {
+function asAnswer(each: Heard["answers"][number], distanceWord: string): Answer {
   const numbers = (values: (number | null)[]) => Float32Array.from(values, (value) => value ?? Number.NaN);
   return {
     model: each.model,
     queryModel: each.model,
+    distanceWord,
     width: each.rows.length,
     rows: Int32Array.from(each.rows),
     distance: numbers(each.distance),

@@ -29,6 +29,7 @@ export interface TextTable {
 export interface AnswerHead {
   model: string;
   query_model: string;
+  distance_word: string;
   rows: ArrayRef;
   distance: ArrayRef;
   is_self: ArrayRef;
@@ -52,7 +53,6 @@ export interface Header {
   notes: string[];
   models: string[];
   metric: string;
-  distance_word: string;
   k: number;
   scores: Score[];
   curves: Score[];
@@ -73,6 +73,7 @@ type Typed = Int32Array | Float32Array | Uint16Array | Uint8Array;
 export interface Answer {
   model: string;
   queryModel: string;
+  distanceWord: string;
   width: number;
   rows: Int32Array;
   distance: Float32Array;
@@ -95,7 +96,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {
@@ -149,6 +150,7 @@ export function read(block: Uint8Array): Scene {
     answers: head.answers.map((answer) => ({
       model: answer.model,
       queryModel: answer.query_model,
+      distanceWord: answer.distance_word,
       width: answer.rows.shape[1],
       rows: ints(answer.rows),
       distance: floats(answer.distance),

@@ -10,6 +10,7 @@ export function answer(model: string, queryModel: string, rows: number[], elsewh
   return {
     model,
     queryModel,
+    distanceWord: "cosine",
     width,
     rows: Int32Array.from(rows),
     distance: Float32Array.from(rows, (_, at) => 1 - (at % width) / 10),

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +37,22 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON (no NaN) atomically, indented, UTF-8."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def file_names(names: Iterable[str]) -> dict[str, str]:
+    """Return for each name the stem of a file: ASCII letters, digits, ``.``, ``-`` and ``_``, at most 77 characters.
+
+    No two names get the same, on file systems either that take ``A`` for ``a``: where two would, all get a hash.
+    """
+    plain = {
+        name: "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in name)[:60] for name in names
+    }
+    if len({stem.casefold() for stem in plain.values()}) == len(plain):
+        return plain
+    return {
+        name: f"{stem}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+        for name, stem in plain.items()
+    }
 
 
 def lock_now(handle: IO[Any]) -> bool:

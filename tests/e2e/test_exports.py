@@ -61,6 +61,24 @@ def test_projector_gets_vectors_and_cells_that_are_no_formulas(result, tmp_path)
     assert np.allclose(vectors, ed.get_encoder("toy:8").encode(TEXTS))
 
 
+def test_models_whose_names_look_alike_get_files_of_their_own(result, tmp_path):
+    tables = {"x/y": np.eye(6, 2, dtype=np.float32), "x:y": np.eye(6, 3, dtype=np.float32)}
+    exports.write_projector(result.run, tables, tmp_path)
+    written = sorted(path.name for path in tmp_path.glob("*.vectors.tsv"))
+    assert len(written) == 2
+    assert {np.loadtxt(tmp_path / name, delimiter="\t").shape for name in written} == {(6, 2), (6, 3)}
+
+
+def test_jupyter_scatter_links_one_map_per_model(result):
+    pytest.importorskip("jscatter", reason="needs the package jupyter-scatter")
+    first, second = result.to_jupyter_scatter().children
+    assert len(first.points) == len(second.points) == len(TEXTS)
+    first.selection = np.array([1, 4])
+    assert second.selection.tolist() == [1, 4]
+    second.hovering = 3
+    assert first.hovering == 3
+
+
 def test_refusals_of_exports(result, tmp_path, embdiff, monkeypatch):
     done = embdiff("export", str(result.path), "--to", "excel", "-o", str(tmp_path / "x"))
     assert done.code == 2

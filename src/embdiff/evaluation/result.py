@@ -16,6 +16,7 @@ from embdiff.evaluation.outcome import Outcome
 from embdiff.evaluation.together import Gain
 from embdiff.measures.differences import Differences
 from embdiff.records import Score
+from embdiff.views.exports import cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,17 +118,20 @@ class Evaluation:
         writer.writerow(["unit", "measure", "model", "value"])
         for score in self.scores:
             for unit, value in zip(self.outcome.units, score.per_query or (), strict=False):
-                writer.writerow([unit, score.measure, score.models[0], "" if value != value else repr(value)])
+                writer.writerow(
+                    [cell(unit), score.measure, cell(score.models[0]), "" if value != value else repr(value)]
+                )
         return out.getvalue()
 
     def _write_trec(self, part: Path) -> list[str]:
         """Write judgements and runs; ids with white space have no place in these formats, and are told."""
         assert self.outcome.qrels is not None
         (part / "runs").mkdir()
+        stems = _files.file_names(self.outcome.runs)
         try:
             write_qrels(self.outcome.qrels, part / "qrels.txt")
             for place, (model, run) in enumerate(self.outcome.runs.items(), start=1):
-                write_run(run, part / "runs" / f"{place:02}-{_slug(model)}.run", tag=model)
+                write_run(run, part / "runs" / f"{place:02}-{stems[model]}.run", tag=model)
         except DataError as error:
             return [f"The TREC files were not written: {error}"]
         return []
@@ -150,7 +154,3 @@ def free_target(target: Path) -> Path:
             "else. Name another folder with --out."
         )
     return target
-
-
-def _slug(model: str) -> str:
-    return "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in model)[:60]

@@ -19,6 +19,7 @@ from embdiff.runs.columns import (
     groups_json,
     neighbor_columns,
 )
+from embdiff.search import compared_pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,19 @@ class Run:
     @property
     def shown(self) -> tuple[Answer, ...]:
         """The answers whose lists are shown: of the models, and of bm25 where it was named among them."""
-        return (*self.answers, *(self.beside if self.config.baseline == "named" else ()))
+        return (*self.answers, *self._named)
+
+    @property
+    def disputing(self) -> list[tuple[Answer, Answer]]:
+        """The pairs by which queries and rows count as disputed: of the models, and of bm25 where it was named.
+
+        Where there is but one model, it is compared with bm25 that stood beside it.
+        """
+        return compared_pairs(self.answers, *self._named) or compared_pairs(self.answers, *self.beside)
+
+    @property
+    def _named(self) -> tuple[Answer, ...]:
+        return self.beside if self.config.baseline == "named" else ()
 
     def parts(self) -> dict[str, Any]:
         """Return all of the run as plain comparable values: two runs are equal when these are, wherever stored."""

@@ -17,7 +17,7 @@ from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
 from embdiff.search import rows_only_elsewhere
 from embdiff.stores.base import CollectionSpec, Store
-from embdiff.views.words import visible
+from embdiff.views.words import distance_word, visible
 
 LONGEST_TEXT = 10_000  # characters
 MOST_NEIGHBORS = 100
@@ -77,7 +77,15 @@ class Asker:
             vectors = {name: each.encoder.encode([text], role="query") for name, each in self._models.items()}
             found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
-        return {"text": visible(text), "k": k, "metric": wanted, "index": index, "answers": answers}
+        word = distance_word(wanted)
+        return {
+            "text": visible(text),
+            "k": k,
+            "metric": wanted,
+            "distance_word": word,
+            "index": index,
+            "answers": answers,
+        }
 
     def lists(self, text: str) -> dict[str, list[str]]:
         """Return the ids that each model returns to a text, as the run itself searched: to be judged.

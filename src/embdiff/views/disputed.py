@@ -19,7 +19,6 @@ from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
 from embdiff.records import Answer
 from embdiff.runs import Run
-from embdiff.search import compared_pairs
 
 QUERIES_BY = f"mean over the pairs of 1 - rbo(p={P:g})"
 ITEMS_BY = "mean over the pairs of |queries that return the row in A - in B| / queries"
@@ -54,8 +53,7 @@ def disagreement(run: Run, most: int | None = None) -> dict[str, Any] | None:
         known; ``returned`` says to how many queries each collection returns it). None without two lists to compare.
         bm25 counts where it was named among the models, or where there is but one model.
     """
-    pairs = compared_pairs(run.answers, *(run.beside if run.config.baseline == "named" else ()))
-    pairs = pairs or compared_pairs(run.answers, run.baseline)
+    pairs = run.disputing
     if not pairs:
         return None
     lists = [(a.returned, b.returned) for a, b in pairs]

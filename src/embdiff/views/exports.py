@@ -87,10 +87,10 @@ def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -
         cells = [name, text, group] if run.corpus.groups is not None else [name, text]
         rows.append("\t".join(map(cell, cells)))
     _files.write_text(folder / "metadata.tsv", "\n".join(rows) + "\n")
+    stems = _files.file_names(vectors)
     for model, table in vectors.items():
-        slug = "".join(c if c.isascii() and (c.isalnum() or c in ".-") else "_" for c in model)
         lines = ("\t".join(f"{value:.8g}" for value in line) for line in table.tolist())
-        _files.write_text(folder / f"{slug}.vectors.tsv", "\n".join(lines) + "\n")
+        _files.write_text(folder / f"{stems[model]}.vectors.tsv", "\n".join(lines) + "\n")
 
 
 def cell(value: str) -> str:

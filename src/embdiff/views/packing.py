@@ -19,13 +19,13 @@ import numpy.typing as npt
 from embdiff.measures.disagreement import query_disagreement
 from embdiff.records import Answer, Layout
 from embdiff.runs import Run
-from embdiff.search import compared_pairs
 from embdiff.views import payload as summaries
 from embdiff.views import story
+from embdiff.views.diff import distance_of
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import distance_word, facts_line, visible
 
-VERSION = 1
+VERSION = 2
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -70,7 +70,6 @@ def pack(run: Run) -> bytes:
         "notes": story.notes(summary),
         "models": list(run.config.models),
         "metric": run.config.metric,
-        "distance_word": distance_word(run.config.metric),
         "k": run.config.k,
         "scores": summary["scores"],
         "curves": summary.get("curves", []),
@@ -78,7 +77,7 @@ def pack(run: Run) -> bytes:
         **story.costs(summary),
         "items": _items(run),
         "queries": _queries(run, arrays),
-        "answers": [_answer(answer, arrays) for answer in run.shown],
+        "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
         "maps_words": story.maps_words(run.layouts),
         "disagreement": arrays.add(_disagreement(run)),
@@ -119,12 +118,19 @@ def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
     }
 
 
+def _shown_answers(run: Run) -> list[Answer]:
+    """Return the lists that the page shows: those of the run, and whatever disagreement is counted against."""
+    against = (answer for pair in run.disputing for answer in pair)
+    return list({id(answer): answer for answer in (*run.shown, *against)}.values())
+
+
 def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
     there = answer.elsewhere
     distance = np.float32(0.0) - there.similarity if answer.returned.metric == "l2" else there.similarity
     return {
         "model": visible(answer.model),
         "query_model": visible(answer.query_model),
+        "distance_word": distance_word(distance_of(answer, answer.returned.metric)),
         "rows": arrays.add(answer.returned.rows.astype(np.int32)),
         "distance": arrays.add(_rounded(answer.returned.distance)),
         "is_self": arrays.add(answer.is_self.astype(np.uint8)),
@@ -157,7 +163,7 @@ def _map(layout: Layout, arrays: _Arrays) -> dict[str, Any]:
 
 def _disagreement(run: Run) -> npt.NDArray[np.float32]:
     """Return the disagreement of each query, (q,); NaN for all where there is but one collection."""
-    pairs = [(a.returned, b.returned) for a, b in compared_pairs(run.answers)]
+    pairs = [(a.returned, b.returned) for a, b in run.disputing]
     if not pairs:
         return np.full(len(run.queries), np.nan, dtype=np.float32)
     return query_disagreement(pairs).astype(np.float32)

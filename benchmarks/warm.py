@@ -3,8 +3,8 @@
 Texts are real: sentences of the data sets beside the checkout, and variations of them (two sentences joined, a sentence
 cut short) until there are enough. The command is ``embdiff compare FILE -m minilm -m wordllama:256``, with a sample of
 1,000 queries against the whole corpus, a database named with ``--store`` (Milvus Lite) and a cache: the first run
-encodes and stores everything; the second finds vectors in the cache and collections by their stamps, searches, measures
-and writes again. Each run is a process of its own, so that loading Python and the libraries counts in both.
+encodes, stores, searches and measures everything; the second finds vectors and results in the cache and collections by
+their stamps, and writes the run again. Each run is a process of its own: loading Python and libraries counts in both.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def encode_one(name: str, settings: Settings, corpus: Corpus, again: IntArray) -
     vectors = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
     facts = _facts(name, encoder, settings, tally, seconds, corpus, vectors)
-    return vectors, Again(again, encoder.encode_singly([corpus.items[row] for row in again])), facts
+    singly = encoder.encode_singly([corpus.items[row] for row in again], cache=settings.cache)
+    return vectors, Again(again, singly), facts
 
 
 def encode_two(
@@ -59,7 +60,8 @@ def encode_two(
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
     facts = _facts(name, encoder, settings, tally, seconds, corpus, documents)
     rows = drawn(len(others), BATCH, seed=settings.seed)
-    return documents, asked, Again(rows, encoder.encode_singly([others[row] for row in rows], role=role)), facts
+    singly = encoder.encode_singly([others[row] for row in rows], role=role, cache=settings.cache)
+    return documents, asked, Again(rows, singly), facts
 
 
 def _facts(

@@ -28,10 +28,11 @@ class Engine(Protocol):
     name: str
     workers: int
 
-    def run(self, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> Iterator[int]:
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> Iterator[int]:
         """Encode the parts numbered so; yield the number of each when its vectors are written.
 
-        ``advance`` is told of texts that are done, at the latest with their part.
+        ``encoder`` is the model, for an engine in this process; ``advance`` is told of texts that are done, at the
+        latest with their part.
         """
 
 
@@ -40,17 +41,15 @@ class Local:
 
     Parameters
     ----------
-    encoder : Encoder
-        Fitted, where it has to be.
     cache : VectorCache
     """
 
     name, workers = "local", 1
 
-    def __init__(self, encoder: Encoder, cache: VectorCache) -> None:
-        self._encoder, self._cache = encoder, cache
+    def __init__(self, cache: VectorCache) -> None:
+        self._cache = cache
 
-    def run(self, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> Iterator[int]:
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> Iterator[int]:
         """Encode part after part; see `Engine.run`."""
         for number in todo:
             told = 0
@@ -61,6 +60,6 @@ class Local:
                 advance(count)
 
             with feeding(some):
-                encode_part(self._encoder, job, number, self._cache)
+                encode_part(encoder, job, number, self._cache)
             advance(plan.sizes[number] - told)  # equal texts, and those from the cache
             yield number

@@ -41,6 +41,9 @@ def encode_corpus(
     *,
     role: str = "document",
     engine: str = "local",
+    ray_address: str | None = None,
+    workers: int | None = None,
+    worker_gpus: float | None = None,
     part_rows: int = PART_ROWS,
     metric: str | None = None,
     index: str | None = None,
@@ -67,8 +70,15 @@ def encode_corpus(
         that this function wrote before is replaced, anything else refused.
     role : {"document", "query"}
         As what the texts are encoded: it matters to models with prompts.
-    engine : {"local"}
-        This process.
+    engine : {"local", "ray"}
+        This process, with all its cores; or workers of a Ray cluster (extra ``ray``), whose machines must all see the
+        folder of the output.
+    ray_address : str, optional
+        ``ray://HOST:PORT``, ``HOST:PORT`` or ``auto``; by default a cluster on this machine, which ends with the call.
+    workers : int, optional
+        Models at a time on the cluster, a core each; by default as many as there are cores.
+    worker_gpus : float, optional
+        GPUs of each worker; none by default.
     part_rows : int
         Most rows of a part, at least 1.
     metric, index : str, optional
@@ -79,7 +89,7 @@ def encode_corpus(
     text_column, id_column, group_column, empty
         As for `read_corpus`.
     cache : str or path, optional
-        Where vectors are kept besides and found again; as for `compare`.
+        Where vectors are kept besides and found again; as for `compare`, but with Ray nowhere unless it is named.
 
     Returns
     -------
@@ -95,20 +105,21 @@ def encode_corpus(
         When the model, the cache or the store fails; the same call goes on then.
     """
     start = time.perf_counter()
-    as_role = _checked(role, engine, part_rows)
+    as_role = _checked(role, part_rows)
+    vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
+    engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
     pieces = open_pieces(data, text_column=text_column, id_column=id_column, group_column=group_column, empty=empty)
     output = _output(str(out), pieces, work, metric, index)
-    vectors = VectorCache.at(cache)
-    encoder = _loaded(model, pieces, part_rows, vectors)
+    encoder = _loaded(model, engaged, pieces, part_rows, vectors)
     job = _job(output, encoder, as_role, pieces, part_rows, vectors)
     with ExitStack() as stack:
         label = output.found(job)
-        plan, found, cut, engaged = None, 0, 0, Local(encoder, vectors)
+        plan, found, cut = None, 0, 0
         if label is None:
             what = "database" if output.kind == "store" else output.kind
             stack.enter_context(_files.work_folder(output.target, job.label["job"], _worth_keeping, what))
             plan = lay_ready(pieces, job, part_rows)
-            found = _encode(engaged, job, plan)
+            found = _encode(engaged, encoder, job, plan)
             label = _whole_label(job, plan)
             cut = output.finish(job, plan, label)
     return Encoding(
@@ -120,9 +131,29 @@ def encode_corpus(
     )  # fmt: skip
 
 
-def _checked(role: str, engine: str, part_rows: int) -> Role:
-    if engine not in ENGINES:
-        raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {engine!r}. Choose one of these.")
+def _engine(name: str, model: Any, cache: VectorCache, **options: Any) -> Engine:
+    """Return the engine; refuse options that it would silently ignore."""
+    if name == "ray":
+        from embdiff.bulk.cluster import Ray
+
+        if not isinstance(model, str):
+            raise ParameterError(
+                f"A model for the engine ray must be a text form, which every machine can load. Got {model!r}. Save it "
+                "as a folder and name that (st:FOLDER), or use the engine local."
+            )
+        return Ray(options["ray_address"], options["workers"], options["worker_gpus"] or 0.0, cache)
+    if name not in ENGINES:
+        raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {name!r}. Choose one of these.")
+    for option, value in options.items():
+        if value is not None:
+            raise ParameterError(
+                f"--{option.replace('_', '-')} is for the engine ray: the local one is this process, with all its "
+                "cores. Got it with the engine local. Leave it out, or add --engine ray."
+            )
+    return Local(cache)
+
+
+def _checked(role: str, part_rows: int) -> Role:
     if part_rows < 1:
         raise ParameterError(f"A part must have at least one row. Got {part_rows}. Raise --part-rows.")
     for known in ROLES:
@@ -145,13 +176,18 @@ def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | Non
     return FileOutput(Path(out)) if kind == "file" else FolderOutput(Path(out))
 
 
-def _loaded(model: str | Encoder, pieces: Pieces, part_rows: int, cache: VectorCache) -> Encoder:
+def _loaded(model: str | Encoder, engine: Engine, pieces: Pieces, part_rows: int, cache: VectorCache) -> Encoder:
     """Load the model, and let it learn from the whole corpus where it has to; refuse what cannot be gone on with."""
     encoder = get_encoder(model, cache=cache)
     if encoder.by_row:
         raise ParameterError(
             f"A model to encode with must make vectors. Got {encoder.spec}, which has them already. Name another, or "
             "compare with these as they are."
+        )
+    if encoder.learns and engine.name != "local":
+        raise ParameterError(
+            f"A model that learns from the corpus must have all of it. Got {encoder.spec} with the engine "
+            f"{engine.name}, whose workers see parts. Use the engine local."
         )
     if encoder.learns:
         corpus = corpus_of(pieces, part_rows)
@@ -172,12 +208,12 @@ def _job(output: Output, encoder: Encoder, role: Role, pieces: Pieces, part_rows
     return Job(folder, encoder.spec, role, label_of(stamp, role, versions(_PACKAGES), model=encoder.spec, job=key))
 
 
-def _encode(engine: Engine, job: Job, plan: Plan) -> int:
+def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     """Encode the parts that are missing; return how many were there."""
     todo = plan.missing(job)
     with progress(f"encode {job.model}", plan.rows, "texts") as advance:
         advance(plan.rows - sum(plan.sizes[number] for number in todo))
-        for _ in engine.run(job, plan, todo, advance):
+        for _ in engine.run(encoder, job, plan, todo, advance):
             pass
     return len(plan.sizes) - len(todo)
 

@@ -36,6 +36,15 @@ def encode_command(
     ],
     role: Annotated[str, typer.Option(help="document or query: it matters to models with prompts.")] = "document",
     part_rows: Annotated[int, typer.Option(help="Most rows of a part; a part is what is never encoded twice.")] = 5_000,
+    engine: Annotated[str, typer.Option(help="local, or ray: workers of a Ray cluster.")] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="ray://HOST:PORT, HOST:PORT or auto. Default: this machine.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="ray: models at a time, a core each. Default: all cores.", show_default=False)
+    ] = None,
+    worker_gpus: Annotated[float | None, typer.Option(help="ray: GPUs of each worker.", show_default=False)] = None,
     metric: Annotated[str | None, typer.Option(help="Of a collection: cosine (default), ip or l2.")] = None,
     index: Annotated[str | None, typer.Option(help="Of a collection: flat (default), 'hnsw(M=16,ef=64)'...")] = None,
     work: Annotated[
@@ -53,7 +62,8 @@ def encode_command(
     from embdiff.views import terminal
 
     done = encode_corpus(
-        data, model, out, role=role, part_rows=part_rows, metric=metric, index=index, work=work,
+        data, model, out, role=role, engine=engine, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus,
+        part_rows=part_rows, metric=metric, index=index, work=work,
         text_column=text_column, id_column=id_column, group_column=group_column, empty=empty, cache=cache,
     ).to_dict()  # fmt: skip
     if as_json:

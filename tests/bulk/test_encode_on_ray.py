@@ -1,0 +1,251 @@
+"""Encoding by workers of a Ray cluster: the vectors of the local engine, whoever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from embdiff.bulk import encode_corpus
+from embdiff.bulk.part import Job
+from embdiff.bulk.plan import lay_ready
+from embdiff.corpus.pieces import open_pieces
+from embdiff.encoders import get_encoder
+from embdiff.encoders.parquet import label_of, vectors_of
+from embdiff.errors import MissingDependencyError, ParameterError
+from embdiff.stores import get_store
+
+psutil = pytest.importorskip("psutil", reason="processes of a cluster are looked at with psutil")
+
+ROWS, PART, WORKERS = 240, 20, 2
+TEXTS = [f"sentence {row} about {row % 11}" for row in range(ROWS)]
+
+
+@pytest.fixture
+def ray():
+    return pytest.importorskip("ray", reason="the engine ray needs it: pip install 'embdiff[ray]'")
+
+
+def texts_by_process(log: Path) -> dict[int, list[str]]:
+    return {int(path.stem): path.read_text().splitlines() for path in log.glob("*.log")}
+
+
+def listening() -> list[tuple[str, str]]:
+    """Return name and address of what this process's children listen on."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            sockets = process.net_connections(kind="inet")
+        except psutil.Error:
+            continue
+        found += [(process.name(), each.laddr.ip) for each in sockets if each.status == psutil.CONN_LISTEN]
+    return found
+
+
+def in_a_process(texts: list[str], out: object, **settings) -> subprocess.Popen:
+    """Encode in a process of its own, as the command line does: Ray is imported for the first time there."""
+    code = (
+        "import json, sys; from embdiff.bulk import encode_corpus; from embdiff.errors import EmbdiffError\n"
+        "texts, out, settings = json.load(sys.stdin)\n"
+        "try: print(json.dumps(encode_corpus(texts, 'logged:16', out, **settings).to_dict()))\n"
+        "except EmbdiffError as error: print(json.dumps({'refused': f'{type(error).__name__}: {error}'}))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdin.write(json.dumps((texts, str(out), {"part_rows": PART, "engine": "ray", **settings})))
+    process.stdin.close()
+    process.stdin = None  # `communicate` would flush it
+    return process
+
+
+def told(texts: list[str], out: object, **settings) -> dict:
+    """Return what encoding in a process of its own came to."""
+    process = in_a_process(texts, out, **settings)
+    answer, errors = process.communicate(timeout=400)
+    assert process.returncode == 0, errors
+    return json.loads(answer)
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_the_middle_changes_nothing(ray, logged: Path, tmp_path: Path) -> None:
+    """One machine, two workers, one of them killed while it encodes."""
+    encode_corpus(TEXTS, "logged:16", tmp_path / "local.parquet", part_rows=PART, cache="off")
+    for path in logged.iterdir():
+        path.unlink()
+    driver = in_a_process(TEXTS, tmp_path / "ray.parquet", workers=WORKERS)
+    errors: list[str] = []
+    threading.Thread(target=lambda: errors.extend(driver.stderr), daemon=True).start()
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and driver.poll() is None:
+        seen = texts_by_process(logged)
+        if len(seen) == WORKERS and min(map(len, seen.values())) >= PART:
+            break
+        time.sleep(0.01)
+    assert driver.poll() is None, "".join(errors)
+    assert not (tmp_path / "ray.parquet").exists()
+    addresses = listening()
+    victim = min(seen)
+    os.kill(victim, 9)
+    answer = driver.stdout.read()
+    assert driver.wait(300) == 0, "".join(errors)
+    done = json.loads(answer)
+    assert (done["engine"], done["workers"], done["parts"]) == ("ray", WORKERS, ROWS // PART)
+
+    local, spread = pq.read_table(tmp_path / "local.parquet"), pq.read_table(tmp_path / "ray.parquet")
+    assert local.equals(spread)
+    by_process = texts_by_process(logged)
+    assert len([pid for pid, texts in by_process.items() if texts]) == WORKERS + 1  # one was started anew
+    times = np.unique([text for texts in by_process.values() for text in texts], return_counts=True)[1]
+    # Only what the victim had in hand was encoded again: the part it was at, and one that waited for it at most.
+    assert len(times) == ROWS
+    assert times.max() == 2 or victim not in by_process
+    assert (times > 1).sum() <= 2 * PART
+    assert addresses
+    assert {ip for _, ip in addresses} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, addresses
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["local.parquet", "log", "package", "ray.parquet"]
+    gone = time.monotonic() + 30
+    while any(map(psutil.pid_exists, by_process)) and time.monotonic() < gone:
+        time.sleep(0.1)
+    assert not any(map(psutil.pid_exists, by_process))
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(ray, logged: Path, tmp_path_factory, monkeypatch):
+    """A cluster that stands already, to be reached by ray://; two cores and one for Ray Data."""
+    port, client = free_port(), free_port()
+    folder = Path("/tmp") / f"ray-{os.getpid()}"
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+    command = [
+        str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--node-ip-address=127.0.0.1",
+        f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false", f"--num-cpus={WORKERS + 1}",
+        f"--temp-dir={folder}", "--disable-usage-stats", "--object-store-memory=268435456",
+    ]  # fmt: skip
+    log = (tmp_path_factory.mktemp("cluster") / "log").open("w+")
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", client)) == 0:
+                break
+        time.sleep(0.2)
+    yield f"ray://127.0.0.1:{client}"
+    children = psutil.Process(process.pid).children(recursive=True)
+    for each in (*children, process):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.wait(60)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_cluster_by_its_address_into_a_store_and_what_it_refuses(cluster: str, logged: Path, tmp_path: Path) -> None:
+    uri = f"milvus:{tmp_path / 'x.db'}"
+    settings = {"ray_address": cluster, "workers": WORKERS}
+    deadly = [*TEXTS[:70], "deadly 99", *TEXTS[70:]]
+    refused = told(deadly, uri, **settings)["refused"]
+    assert (
+        "EncoderError: A part must not end the worker that encodes it. Got part 3, whose worker died 4 times" in refused
+    )
+    assert len(list(logged.glob("death-*"))) == 4
+    for death in list(logged.glob("death-*"))[1:]:
+        death.rename(death.with_name(f"before-{death.name}"))
+    (work,) = tmp_path.glob(".x.db.encode.partial-*")
+    there = len(list((work / "vectors").glob("part-*.parquet")))
+    assert 0 < there < 13
+
+    mended = [text.replace("deadly 99", "deadly 2") for text in deadly]  # other data: other work; its worker dies once
+    done = told(mended, uri, **settings)
+    assert (done["engine"], done["workers"], done["parts"], done["parts_found"]) == ("ray", WORKERS, 13, 0)
+    with get_store(uri) as opened:
+        found = opened.read(done["collection"], 0, 1_000)
+        assert opened.stamp(done["collection"])["complete"]
+    np.testing.assert_array_equal(found.vectors, get_encoder("toy:16").encode(mended))
+    assert found.texts == tuple(mended)
+
+    refused = told(TEXTS, tmp_path / "out", **{**settings, "worker_gpus": 0.5})["refused"]
+    assert "the GPUs asked for, for each of 2 workers. Got 3 cores and 0 GPUs. Lower --workers" in refused
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_not_there(ray, logged: Path, tmp_path: Path) -> None:
+    address = f"ray://127.0.0.1:{free_port()}"
+    refused = told(TEXTS, tmp_path / "out", ray_address=address)["refused"]
+    assert re.search(rf"ParameterError: Ray must be reachable\. Got .* from {address}\. Check --ray-address", refused)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "package"]
+
+
+def test_without_ray_the_pip_line_is_told(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("embdiff._optional.is_installed", lambda module: not module.startswith("ray"))
+    with pytest.raises(MissingDependencyError, match=re.escape("Install it with: pip install 'embdiff[ray]'")):
+        encode_corpus(TEXTS, "toy:16", tmp_path / "out", engine="ray")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_ray_are_not_ignored_by_the_local_engine(tmp_path: Path) -> None:
+    for option, value in (("ray_address", "ray://x:1"), ("workers", 2), ("worker_gpus", 1.0)):
+        with pytest.raises(ParameterError, match=f"--{option.replace('_', '-')} is for the engine ray"):
+            encode_corpus(TEXTS, "toy:16", tmp_path / "out", **{option: value})
+
+
+def test_what_cannot_be_spread_is_refused(ray, tmp_path: Path) -> None:
+    for model, options, message in (
+        ("lsa:4", {}, "A model that learns from the corpus must have all of it"),
+        (get_encoder("toy:16"), {}, "A model for the engine ray must be a text form"),
+        ("toy:16", {"workers": 0}, "at least one worker"),
+        ("toy:16", {"worker_gpus": -1.0}, "GPUs of a worker must be between 0 and 1,024"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            encode_corpus(TEXTS, model, tmp_path / "out", engine="ray", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def job(logged: Path, tmp_path: Path) -> Job:
+    folder = tmp_path / "job"
+    folder.mkdir()
+    (folder / "tries").mkdir()
+    found = Job(folder, "logged:16", "document", label_of(get_encoder("logged:16").stamp, "document", {}, job="j"))
+    lay_ready(open_pieces(TEXTS), found, PART)
+    return found
+
+
+def test_a_worker_encodes_its_part_and_tells_what_is_wrong(ray, job: Job, logged: Path) -> None:
+    from embdiff.bulk.cluster import Worker
+
+    worker = Worker(job, "off")
+    told = worker({"part": np.array([3])})
+    assert (told["part"][0], told["kind"][0], told["message"][0]) == (3, "", "")
+    expected = get_encoder("toy:16").encode(TEXTS[3 * PART : 4 * PART])
+    np.testing.assert_array_equal(vectors_of(job.vectors_of(3)), expected)
+    job.texts_of(5).unlink()
+    told = worker({"part": np.array([5])})
+    assert told["kind"][0] == "ParameterError"
+    assert "a file system that every worker can write to" in told["message"][0]
+    (logged / "revision").write_text("2")
+    told = Worker(job, "off")({"part": np.array([4])})
+    assert told["kind"][0] == "EncoderError"
+    assert "Every machine must have the same model. Got logged:16 with the stamp" in told["message"][0]
+    assert not job.vectors_of(4).exists()

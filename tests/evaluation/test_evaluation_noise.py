@@ -77,6 +77,22 @@ def test_pairs(tmp_path, monkeypatch):
     assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["noise"] == result.to_dict()["noise"]
 
 
+def test_pairs_without_a_direction_do_not_count_as_changed(tmp_path):
+    rows = [("a cat", "a cat sits", 1), ("a cat sat", "cat", 2), ("cat sits", "a sat", 3), ("sat", "a cat", 1.5)]
+    rows += [("a cat", word, 2.5) for word in ("xylophone", "quartz")]
+    (tmp_path / "pairs.csv").write_text("".join(f"{a},{b},{score}\n" for a, b, score in rows))
+
+    class Sparse:
+        def encode(self, texts):
+            return np.array([[text.count("cat"), text.count("a "), text.count("s")] for text in texts], np.float32)
+
+    found = noise(ed.evaluate(tmp_path / "pairs.csv", [Sparse()]))
+    for how in ("float16", "batch"):
+        each = found["object:Sparse", how]
+        assert (each["changed"], each["n"], each["difference"]) == (0, 4, 0.0)
+        assert (each["low"], each["high"]) == (0.0, 0.0)
+
+
 def test_classes(tmp_path):
     texts = [f"{word} {row},{word}" for row in range(12) for word in ("cat", "train", "bread")]
     (tmp_path / "classes.csv").write_text("text,label\n" + "\n".join(texts) + "\n")

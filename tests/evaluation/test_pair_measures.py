@@ -112,6 +112,13 @@ def test_undefined_and_extreme():
     assert apart.low < 0.7
 
 
+def test_auc_of_one_kind_that_is_left_has_a_reason():
+    x = np.array([np.nan, np.nan, 0.3, 0.9])
+    score = score_pairs("auc", x, np.array([0.0, 0.0, 1.0, 1.0]), "m")
+    assert (score.n, math.isnan(score.value)) == (2, True)
+    assert score.reason == "there is only one kind of pair; 2 of 4 pairs with a zero vector are left out"
+
+
 def test_similarities_of_pairs():
     left, right = np.array([[1, 0], [0, 0], [2, 2]], np.float32), np.array([[1, 1], [1, 0], [1, 1]], np.float32)
     assert pair_similarity(left, right, "cosine")[[0, 2]] == pytest.approx([1 / math.sqrt(2), 1])

@@ -143,6 +143,7 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
     per_unit = [np.asarray(each.per_query or (), dtype=np.float64) for each in (value, again)]
     known = math.isfinite(value.value) and math.isfinite(again.value)
     differences = per_unit[1] - per_unit[0] if known else np.zeros(0)
+    differences = differences[np.isfinite(differences)]  # a unit that is left out has no value to change
     low, high, _ = mean_interval(differences, seed=seed) if differences.any() else (0.0, 0.0, "none")
     reason = "; ".join(filter(None, (None if known else value.reason or again.reason or "undefined", note))) or None
     nan = math.nan

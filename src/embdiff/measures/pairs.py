@@ -171,9 +171,11 @@ def score_pairs(measure: str, similarity: Doubles, score: Doubles, model: str) -
     x, y = similarity[known], score[known]
     left_out = int(np.count_nonzero(~known))
     reason = f"{left_out} of {len(score)} pairs with a zero vector are left out" if left_out else None
-    value = _FUNCTIONS[measure](x, y) if len(x) >= 2 else math.nan
+    one_kind = measure == "auc" and len(np.unique(y)) == 1
+    value = _FUNCTIONS[measure](x, y) if len(x) >= 2 and not one_kind else math.nan
     if math.isnan(value):
         why = "all similarities or all scores are equal" if len(x) >= 2 else "there are fewer than two pairs"
+        why = "there is only one kind of pair" if one_kind else why
         return _undefined(measure, model, len(x), why if reason is None else f"{why}; {reason}")
     pulls = influence(measure, x, y)
     low, high, method = _interval(measure, value, pulls, x, y)

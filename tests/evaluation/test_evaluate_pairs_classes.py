@@ -11,8 +11,9 @@ import pytest
 
 import embdiff
 from embdiff import _optional
-from embdiff.errors import DataError
+from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.pair_files import read_pairs
+from embdiff.evaluation.tasks import find_task
 
 PAIRS = [
     ("the cat sleeps", "the cat sleeps now", "4.5"), ("a train leaves", "trains leave, late", "3"),
@@ -99,6 +100,32 @@ def test_refused_pairs(tmp_path, text, words):
     (tmp_path / "p.csv").write_text(text)
     with pytest.raises(DataError, match=words):
         embdiff.evaluate("p.csv", ["toy:8"], task="pairs")
+
+
+@pytest.mark.parametrize("header", ["id,text,label", "number,words,kind"])
+def test_an_id_or_a_number_is_not_the_first_text_of_a_pair(tmp_path, header):
+    rows = [(str(row), text, str(len(label))) for row, (text, label) in enumerate(LABELLED)]
+    write_csv(tmp_path / "c.csv", rows, header)
+    text, label = header.split(",")[1:]
+    result = embdiff.evaluate("c.csv", ["toy:8"], text_column=text, label_column=label, draws=1)
+    assert result.task == "classes"
+    assert find_task("c.csv", None)[1] == "classes"
+
+
+def test_named_columns_are_those_of_labelled_texts(tmp_path):
+    rows = [(f"title {row}", text, str(len(label))) for row, (text, label) in enumerate(LABELLED)]
+    write_csv(tmp_path / "c.csv", rows, "title,text,label")
+    assert find_task("c.csv", None)[1] == "pairs"
+    result = embdiff.evaluate("c.csv", ["toy:8"], text_column="text", draws=1)
+    assert (result.task, result.to_dict()["task_found"]) == ("classes", "columns of labelled texts were named")
+    with pytest.raises(ParameterError, match=r"for the task classes only. Got pairs"):
+        embdiff.evaluate("c.csv", ["toy:8"], task="pairs", label_column="label")
+
+
+def test_a_wrong_score_among_few_pairs_is_named(tmp_path):
+    write_csv(tmp_path / "p.csv", [("a b", "c d", "1"), ("e", "f", "high"), ("g", "h", "2.5")])
+    with pytest.raises(DataError, match=r"must be a number. Got str 'high' in column '2' at line 2"):
+        embdiff.evaluate("p.csv", ["toy:8"])
 
 
 def test_one_file_of_labelled_texts_is_split(tmp_path, command):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import embdiff
+from embdiff.evaluation import report
 from embdiff.evaluation.together import together
 from embdiff.measures.fusion import fused_rows
 from embdiff.measures.judged import Judged, grade
@@ -126,3 +127,19 @@ def test_runs_are_taken_together_too(beir, tmp_path):
     result = embdiff.evaluate(beir, ["toy:16"], runs=files[:1])
     pairs = {gain.models for gain in result.outcome.together}
     assert pairs == {("bm25", "toy:16"), ("bm25", "run:01-bm25.run"), ("toy:16", "run:01-bm25.run")}
+
+
+def test_what_would_be_seen_is_said_only_where_it_is_known(beir):
+    (beir / "qrels" / "one.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    result = embdiff.evaluate(beir, ["toy:64", "toy:16"], qrels="one")
+    assert {gain["detectable"] for gain in result.to_dict()["together"]} == {None}
+    words = " ".join(repr(result).split())
+    assert "from these queries nothing is known of what would be seen" in words
+    assert "one of 0.000" not in words
+    payload = result.to_dict()
+    for detectable, said in (
+        (0.125, "with so many queries one of 0.125 would mostly"),
+        (4.5, "with so few queries no"),
+    ):
+        payload["together"][0]["detectable"] = detectable
+        assert said in " ".join(report.text(payload, width=200).split())

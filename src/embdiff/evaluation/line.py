@@ -10,8 +10,8 @@ from typing import Any
 from embdiff.evaluation.classes import evaluate_classes
 from embdiff.evaluation.pairs import evaluate_pairs
 from embdiff.evaluation.result import Evaluation, free_target
-from embdiff.evaluation.retrieval import evaluate_retrieval, refuse_runs
-from embdiff.evaluation.settings import check, check_task
+from embdiff.evaluation.retrieval import evaluate_retrieval
+from embdiff.evaluation.settings import check, check_task, refuse_strangers
 from embdiff.evaluation.tasks import find_task
 from embdiff.measures.differences import between_models
 from embdiff.views.words import encoding_notes
@@ -85,12 +85,12 @@ def evaluate(
         "text_column": text_column, "label_column": label_column, "cache": cache,
     }  # fmt: skip
     settings = check(models, given)
-    path, found, how = find_task(data, check_task(task))
+    path, found, how = find_task(data, check_task(task), columns_named=settings.columns_named)
+    refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
     if found == "retrieval":
         outcome = evaluate_retrieval(path, qrels, settings)
     else:
-        refuse_runs(settings, found)
         outcome = evaluate_pairs(path, settings) if found == "pairs" else evaluate_classes(path, settings)
     told = encoding_notes([model.to_dict() for model in outcome.models], settings.cache.notes)
     outcome = replace(outcome, notes=(*outcome.notes, *told))

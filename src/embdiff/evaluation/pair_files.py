@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.corpus.columns import same_name
+from embdiff.corpus.columns import KNOWN, same_name
 from embdiff.corpus.files import shown
 from embdiff.corpus.formats import read_table
 from embdiff.corpus.tables import NumberText, Table, is_missing, kind_of
@@ -22,7 +22,7 @@ _SCORE = (
     *("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "gold", "label"),
     *("is_duplicate", "target"),
 )
-_MOSTLY = 0.9  # share of numbers in the third column from which a table without known names is taken for pairs
+_MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,7 @@ def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | 
     """Return the positions of the two texts and the number: by known names, else the three columns there are.
 
     ``sure``: the third column is taken for the numbers, whatever it holds (its cells are then checked one by one).
+    Otherwise ids or numbers among the first two columns say that these are not two texts: id, text, label.
     """
     if table.plain:
         return None
@@ -69,9 +70,16 @@ def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | 
     known = tuple(next((names.index(name) for name in role if name in names), -1) for role in (_LEFT, _RIGHT, _SCORE))
     if min(known) >= 0:
         return known[0], known[1], known[2]
-    if len(names) == 3 and (sure or _numbers(table.column(2)) >= _MOSTLY):
+    if len(names) == 3 and (sure or _two_texts_and_numbers(table, names)):
         return 0, 1, 2
     return None
+
+
+def _two_texts_and_numbers(table: Table, names: Sequence[str]) -> bool:
+    if not {*names[:2]}.isdisjoint(KNOWN["id"]):
+        return False
+    first, second, third = (_numbers(table.column(position)) for position in range(3))
+    return max(first, second) <= _MOSTLY < third
 
 
 def read_pairs(path: Path) -> Pairs:

@@ -83,10 +83,9 @@ def _together_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     fused = [gain for gain in payload["together"] if gain["way"] == "fusion"]
     if not fused:
         return
-    shown = number(max(gain["detectable"] or 0.0 for gain in fused))
     remarks = (
         "The two lists merged by reciprocal rank fusion, against the higher one alone. not shown: neither a gain nor a "
-        f"loss (paired test, Holm, 5 %); with so many queries one of {shown} would mostly be seen for any pair here.",
+        f"loss (paired test, Holm, 5 %){_seen([gain['detectable'] for gain in fused])}.",
         "The higher one is chosen by the same queries, which flatters it: gains are rather larger than shown. p of a "
         "gain is of both models, so that this choice makes none.",
     )
@@ -97,6 +96,16 @@ def _together_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
         title = f"Would using both help? {measure} of the merged lists, n = {fused[0]['n']:,}"
         yield Table(title, head, rows, remarks if measure == measures[-1] else ())
     yield _union_table([gain for gain in payload["together"] if gain["way"] == "union"])
+
+
+def _seen(detectable: Sequence[float | None]) -> str:
+    """Say which gain would be seen for any of the pairs; the measures here are between 0 and 1."""
+    known = [each for each in detectable if each is not None]
+    if not known:
+        return "; from these queries nothing is known of what would be seen"
+    if max(known) >= 1.0:
+        return "; with so few queries no difference would surely be seen"
+    return f"; with so many queries one of {number(max(known))} would mostly be seen for any pair here"
 
 
 def _union_table(gains: Sequence[Mapping[str, Any]]) -> Table:

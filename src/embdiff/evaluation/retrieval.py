@@ -11,7 +11,7 @@ import numpy as np
 from embdiff.corpus.beir import Collection, read_beir
 from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
-from embdiff.errors import DataError, MissingDependencyError, ParameterError
+from embdiff.errors import DataError, MissingDependencyError
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.noise import Scored, changes
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
@@ -210,9 +210,3 @@ def _data_notes(asked: _Asked) -> list[str]:
 def _first(which: Sequence[object]) -> str:
     named = ["/".join(each) if isinstance(each, tuple) else each for each in which]
     return shown(named, 5)
-
-
-def refuse_runs(settings: Settings, task: str) -> None:
-    """Refuse run files where there is nothing to rank."""
-    if settings.runs:
-        raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")

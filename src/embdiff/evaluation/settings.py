@@ -65,6 +65,11 @@ class Settings:
         return DEPTH if self.k is None else self.k
 
     @property
+    def columns_named(self) -> bool:
+        """Whether a column of labelled texts was named."""
+        return self.text_column is not None or self.label_column is not None
+
+    @property
     def voters(self) -> int:
         """Neighbours that vote for a class."""
         return VOTERS if self.k is None else self.k
@@ -109,6 +114,17 @@ def check(models: Sequence[Any], given: dict[str, Any]) -> Settings:
         label_column=given["label_column"],
         cache=VectorCache.at(given["cache"]),
     )
+
+
+def refuse_strangers(settings: Settings, task: Task) -> None:
+    """Refuse arguments that the task has no use for: runs where nothing is ranked, columns where none is looked for."""
+    if settings.runs and task != "retrieval":
+        raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
+    if settings.columns_named and task != "classes":
+        raise ParameterError(
+            f"Columns of texts and labels can be named for the task classes only. Got {task}. Leave --text-column and "
+            "--label-column out, or name the task."
+        )
 
 
 def check_task(task: str | None) -> Task | None:

@@ -14,7 +14,7 @@ from embdiff.evaluation.pair_files import pair_columns, pair_table
 from embdiff.evaluation.settings import Task
 
 
-def find_task(data: object, task: Task | None) -> tuple[Path, Task, str]:
+def find_task(data: object, task: Task | None, *, columns_named: bool = False) -> tuple[Path, Task, str]:
     """Return the path, the task, and in words how it was found.
 
     Parameters
@@ -22,6 +22,8 @@ def find_task(data: object, task: Task | None) -> tuple[Path, Task, str]:
     data : str or path
     task : Task or None
         As asked; None means to look.
+    columns_named : bool
+        Whether a column of labelled texts was named, which tells a file of them.
 
     Raises
     ------
@@ -40,6 +42,8 @@ def find_task(data: object, task: Task | None) -> tuple[Path, Task, str]:
             "A folder must hold corpus.jsonl, queries.jsonl and qrels/ (retrieval), or train.* and test.* (classes). "
             f"Got {path} with {_inside(path)}. Name another folder, or one file of pairs or of labelled texts."
         )
+    if columns_named:
+        return path, "classes", "columns of labelled texts were named"
     table = pair_table(path)
     columns = pair_columns(table)
     if columns is not None:

@@ -42,7 +42,7 @@ def test_every_measure_of_agreement_is_in_a_comparison(sentences, embdiff):
         score = scores[measure]
         assert 0 < score["n"] <= 8
         assert score["low"] <= score["value"] <= score["high"]
-        assert score["chance"] is not None or measure.startswith("second_order_cosine")
+        assert score["chance"] is not None
     shown = embdiff("show", "run").out
     assert "More about agreement" in shown
     assert "rank_similarity@3" in shown
@@ -143,17 +143,29 @@ def test_curves(embdiff, sentences):
     result = ed.compare(str(sentences), MODELS, k=5, out="run", baseline=False)
     frame = result.curves_frame()
     assert list(frame.k.unique()) == [1, 2, 3, 5]
-    assert set(frame.measure.str.partition("@")[0]) == {"overlap", "jaccard", "rbo(p=0.9)"}
-    assert (frame.low <= frame.value).all()
-    assert (frame.value <= frame.high).all()
-    assert (frame.n == 8).all()
+    for_every_query = {"overlap", "jaccard", "rbo(p=0.9)", "rank_similarity", "spread", "second_order_cosine"}
+    assert set(frame.measure.str.partition("@")[0]) == {*for_every_query, "kendall_tau"}
+    known = frame[~frame.measure.str.startswith("kendall_tau")]
+    assert (known.low <= known.value).all()
+    assert (known.value <= known.high).all()
+    assert (known.n == 8).all()
     at = frame[frame.measure == "overlap@2"].iloc[0]
     rows = [answer.returned.rows[:, :2] for answer in result.run.answers]
     assert at.value == np.mean([len({*x} & {*y}) / 2 for x, y in zip(*rows, strict=True)])
     assert at.chance == pytest.approx(2 / 7)
-    for measure in ("overlap@5", "jaccard@5", "rbo(p=0.9)@5"):
+    for measure in {score.measure for score in result.scores} & {*frame.measure}:
         score = score_of(result, measure, tuple(MODELS))
-        assert frame[frame.measure == measure].iloc[0].value == score.value
+        here = frame[frame.measure == measure].iloc[0]
+        assert (here.value, here.low, here.high, here.chance) == (score.value, score.low, score.high, score.chance)
+    ranks = frame[frame.measure == "spread@3"]
+    ranks = dict(zip(map(tuple, ranks.models), ranks.value, strict=True))
+    vectors = [get_encoder(name).encode(sentences.read_text().splitlines()) for name in MODELS]
+    for way in ((0, 1), (1, 0)):
+        here, there = (vectors[at] / np.linalg.norm(vectors[at], axis=1, keepdims=True) for at in way)
+        near = np.argsort(-(here @ here.T - 9 * np.eye(8)), axis=1)[:, :3]
+        order = np.argsort(np.argsort(-(there @ there.T - 9 * np.eye(8)), axis=1), axis=1) + 1
+        middle = np.median(np.take_along_axis(order, near, axis=1), axis=1)
+        assert ranks[tuple(MODELS[at] for at in way)] == pytest.approx(middle.mean() / 7)
     assert ed.load("run") == result
     assert ed.load("run").curves_frame().equals(frame)
     assert "Overlap by depth" in embdiff("show", "run").out

@@ -13,7 +13,7 @@ from embdiff.measures import get_measure
 from embdiff.measures import shape_of_one as one
 from embdiff.measures.cka import cka
 from embdiff.measures.cknna import score_cknna
-from embdiff.measures.dimension import score_intrinsic_dimension
+from embdiff.measures.dimension import even_dimension, score_intrinsic_dimension
 from embdiff.measures.geometry import (
     GEOMETRY,
     score_cka,
@@ -69,7 +69,7 @@ def test_every_score_is_whole():
         assert score.reason is None
         assert spec.measure.range[0] <= score.low <= score.value <= score.high <= spec.measure.range[1]
         assert score.interval == ("wilson" if spec.measure.name == "orphans" else "jackknife")
-        assert math.isnan(score.chance) == (spec.measure.name in ("norm_spread", "intrinsic_dimension"))
+        assert math.isfinite(score.chance)
         assert score.models == ((a.model, b.model) if len(score.models) == 2 else (a.model,))
         back = Score.from_dict(score.to_dict())
         np.testing.assert_equal((back.value, back.low, back.chance), (score.value, score.low, score.chance))
@@ -139,6 +139,23 @@ def test_chance_of_cknna_hubness_orphans_and_uniformity():
     assert score.value == pytest.approx(score.chance, abs=0.01)
     score = one.score_first_component(a, seed=0)
     assert score.value == pytest.approx(score.chance, rel=0.15)
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 3), (400, 8), (300, 64)])
+def test_chance_of_intrinsic_dimension_and_norm_spread(n, d):
+    values = []
+    for seed in range(12):
+        x = np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+        a = space(x)
+        dimension = score_intrinsic_dimension(a, exact.search(x, x, 2, "cosine", leave_out=np.arange(n)), seed=0)
+        values.append((dimension.value, one.score_norm_spread(a, seed=0).value))
+    for value, chance in zip(
+        np.transpose(values), (dimension.chance, one.score_norm_spread(a, seed=0).chance), strict=True
+    ):
+        error = value.std(ddof=1) / math.sqrt(len(value))
+        assert abs(value.mean() - chance) < 3 * error + 0.03 * chance
+    assert even_dimension(100_000, 3) == pytest.approx(2.0, rel=0.03)
+    assert math.isnan(even_dimension(9, 3))
 
 
 def test_samples_and_left_out_rows_are_said():

@@ -13,7 +13,7 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import get_measure
 from embdiff.measures import rank as blocks_module
-from embdiff.measures.second_order import score_second_order_cosine, second_order_cosine
+from embdiff.measures.second_order import chance_of_second_order, score_second_order_cosine, second_order_cosine
 from embdiff.measures.spread import median_rank, score_spread, spread
 from embdiff.records import Score
 
@@ -112,13 +112,45 @@ def test_second_order_cosine_of_a_space_and_itself():
     score = score_second_order_cosine(
         found, found, (space, space), (space, space), ("x", "y"), query_model=None, seed=0
     )
-    assert (score.measure, score.value, score.to_dict()["chance"]) == ("second_order_cosine@5", pytest.approx(1), None)
+    assert (score.measure, score.value) == ("second_order_cosine@5", pytest.approx(1))
+    assert -1 < score.chance < 0.9
     # One direction and one across: a profile of 0.
     flat = np.array([[1, 0], [0, 1], [0, 2]], dtype=np.float32)
     lists = listed([[1, 2], [-1, -1], [1, 0]])
     score = score_second_order_cosine(lists, lists, (flat, flat), (flat, flat), ("x", "y"), query_model=None, seed=0)
     assert score.n == 1
     assert score.reason == "2 of 3 queries have no neighbours, or no similarity other than 0, and are left out"
+
+
+@pytest.mark.parametrize("asked", ["every row", "some rows", "others"])
+def test_chance_of_second_order_cosine_is_what_unrelated_spaces_reach(asked):
+    rng = np.random.default_rng(5)
+    base = rng.standard_normal((300, 4)) + 1.0
+    rows = {"every row": np.arange(300), "some rows": np.arange(0, 300, 3), "others": None}[asked]
+
+    def found(space, texts):
+        if rows is None:
+            return exact.search(texts, space, 5, "cosine")
+        return exact.search(texts, space, 5, "cosine", leave_out=rows)
+
+    related = [(base @ rng.standard_normal((4, d)) + 0.1).astype(np.float32) for d in (5, 9)]
+    texts = [space[:80] + np.float32(0.5) if rows is None else space[rows] for space in related]
+    a, b = (found(space, text) for space, text in zip(related, texts, strict=True))
+    chance = chance_of_second_order(a, b, tuple(texts), tuple(related), rows=rows, seed=0)
+    values, unrelated = second_order_cosine(a, b, texts, related).mean(), []
+    for seed in range(40):  # the same spaces, the rows of the second in another order, searched anew
+        order = np.random.default_rng(seed).permutation(300)
+        other = np.random.default_rng(seed).permutation(len(texts[1]))
+        shuffled = related[1][order]
+        again = texts[1][other] if rows is None else shuffled[rows]
+        unrelated.append(
+            second_order_cosine(a, found(shuffled, again), (texts[0], again), (related[0], shuffled)).mean()
+        )
+    assert chance == pytest.approx(
+        np.mean(unrelated), abs=4 * np.std(unrelated) * math.sqrt(len(texts[0]) / 1_000 + 0.03)
+    )
+    assert values > chance + 0.05
+    assert chance == chance_of_second_order(a, b, tuple(texts), tuple(related), rows=rows, seed=0)
 
 
 def test_spaces_that_do_not_fit():

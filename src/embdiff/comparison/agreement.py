@@ -23,7 +23,7 @@ from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import truncated
 from embdiff.measures.rank_scores import score_curve, score_kendall_tau, score_rank_similarity, score_rbo
 from embdiff.measures.rbo import rbo_with_tail
-from embdiff.measures.second_order import score_second_order_cosine
+from embdiff.measures.second_order import score_second_order_curve
 from embdiff.measures.spread import score_spread
 from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Score
 from embdiff.search import OwnRows, compared_pairs
@@ -35,7 +35,7 @@ _SCORERS: Mapping[str, Callable[..., Score]] = {
     "rank_similarity": score_rank_similarity,
     "kendall_tau": score_kendall_tau,
 }
-_CURVES = ("overlap", "jaccard", "rbo(p=0.9)")
+_CURVES = ("overlap", "jaccard", "rbo(p=0.9)", "rank_similarity", "kendall_tau", "spread", "second_order_cosine")
 _NO_VECTORS = "bm25 has no vectors"
 _NO_RANK = "bm25 ranks only rows that share a word with the query"
 _NO_DIRECTION = "a vector is zero and has no direction"
@@ -50,7 +50,7 @@ class Agreement:
     scores : tuple of Score
         Every chosen measure, pair by pair.
     curves : tuple of Score
-        Overlap, jaccard and rbo at several depths up to k.
+        Every measure of agreement at several depths up to k.
     tails : tuple of dict
         For each rbo score what the unseen tail leaves open: ``measure``, ``models``, ``query_model``, and the means
         over queries of the least and the most that any continuation of the lists can give, ``low`` and ``high``.
@@ -133,9 +133,9 @@ def certain(a: Neighbors, b: Neighbors, own: OwnRows) -> IntArray:
 def _scores(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> list[Score]:
     name, needs = spec.measure.name, spec.measure.needs
     if needs == "ranks in the other space":
-        return [_spread(compared, here, there, spec) for here, there in ((a, b), (b, a))]
+        return _spread(compared, a, b, [spec])
     if name == "second_order_cosine":
-        return [_second_order(compared, a, b, spec)]
+        return _second_order(compared, a, b, [spec])
     plain = name.removeprefix("exact_")
     left, right = (a.returned, b.returned) if plain == name else (a.exact, b.exact)
     if plain in _SCORERS:
@@ -178,9 +178,12 @@ def _curves(compared: Compared, a: Answer, b: Answer) -> list[Score]:
     curves: list[Score] = []
     for text in _CURVES:
         spec = get_measure(text)
-        scorer = _SCORERS[spec.measure.name]
-        lists = (a.returned, b.returned)
-        curves += _at_depths(compared, a, b, lists, scorer, depths(compared.config.k), spec.parameters)
+        at = [replace(spec, k=depth) for depth in depths(compared.config.k)]
+        if spec.measure.name in _SCORERS:
+            lists, scorer = (a.returned, b.returned), _SCORERS[spec.measure.name]
+            curves += _at_depths(compared, a, b, lists, scorer, depths(compared.config.k), spec.parameters)
+        else:
+            curves += (_spread if spec.measure.name == "spread" else _second_order)(compared, a, b, at)
     return curves
 
 
@@ -193,11 +196,32 @@ def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> dict[s
     return {**about, "low": low, "high": high}
 
 
-def _spread(compared: Compared, here: Answer, there: Answer, spec: MeasureSpec) -> Score:
+def _spread(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> list[Score]:
+    """Return the spread of A's neighbours in B and of B's in A, at each depth asked."""
+    scores: list[Score] = []
+    for here, there in ((a, b), (b, a)):
+        if there.model == BM25:
+            scores += [_undefined(compared, spec, here, there, _NO_RANK) for spec in specs]
+            continue
+        rows = here.returned.rows[:, : max(map(_k, specs))]
+        ranks, own = _ranks_there(compared, rows, there), compared.inputs.twins.within(rows)
+        scores += [
+            call(
+                score_spread,
+                ranks[:, : _k(spec)],
+                (here.model, there.model),
+                query_model=_asked(compared, here, there),
+                candidates=compared.inputs.candidates,
+                fixed=np.count_nonzero(own[:, : _k(spec)], axis=1),
+                seed=compared.config.seed,
+            )
+            for spec in specs
+        ]
+    return scores
+
+
+def _ranks_there(compared: Compared, rows: IntArray, there: Answer) -> IntArray:
     """Rank the neighbours of one model in another: exactly, from what the run already knows where it does."""
-    if there.model == BM25:
-        return _undefined(compared, spec, here, there, _NO_RANK)
-    rows = here.returned.rows[:, : _k(spec)]
     ranks = ranks_of(rows, there.exact, there.elsewhere)
     # A row that an index returned although it is not among the exact k: its rank was not needed until now.
     unknown = np.where((rows >= 0) & (ranks < 0), rows, -1)
@@ -206,35 +230,30 @@ def _spread(compared: Compared, here: Answer, there: Answer, spec: MeasureSpec) 
         assert queries is not None
         found = compared.placed[there.model].searcher.place_of(queries, unknown, compared.inputs.own)
         ranks = np.where(unknown >= 0, found.ranks, ranks)
-    own = compared.inputs.twins.within(rows)
-    return call(
-        score_spread,
-        ranks,
-        (here.model, there.model),
-        query_model=_asked(compared, here, there),
-        candidates=compared.inputs.candidates,
-        fixed=np.count_nonzero(own, axis=1),
-        seed=compared.config.seed,
-    )
+    return ranks
 
 
-def _second_order(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> Score:
+def _second_order(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> list[Score]:
     if BM25 in (a.model, b.model):
-        return _undefined(compared, spec, a, b, _NO_VECTORS)
+        return [_undefined(compared, spec, a, b, _NO_VECTORS) for spec in specs]
     (ask_a, rows_a), (ask_b, rows_b) = (_vectors(compared, answer) for answer in (a, b))
     if any((norms(vectors) == 0.0).any() for vectors in (ask_a, rows_a, ask_b, rows_b)):
-        return _undefined(compared, spec, a, b, _NO_DIRECTION)
-    left, right = (truncated(answer.returned, _k(spec)) for answer in (a, b))
-    return call(
-        score_second_order_cosine,
-        left,
-        right,
+        return [_undefined(compared, spec, a, b, _NO_DIRECTION) for spec in specs]
+    of_query = compared.inputs.query_rows
+    rows = None if of_query is None else np.asarray(of_query, dtype=np.int64)
+    scores: tuple[Score, ...] = call(
+        score_second_order_curve,
+        a.returned,
+        b.returned,
         (ask_a, ask_b),
         (rows_a, rows_b),
         (a.model, b.model),
+        depths=[_k(spec) for spec in specs],
         query_model=_asked(compared, a, b),
+        rows=rows,
         seed=compared.config.seed,
     )
+    return list(scores)
 
 
 def _vectors(compared: Compared, answer: Answer) -> tuple[FloatArray, FloatArray]:

@@ -78,7 +78,7 @@ class Comparison:
         return pd.DataFrame([score.to_dict() for score in self.scores])
 
     def curves_frame(self) -> pd.DataFrame:
-        """Return overlap, jaccard and rbo at several depths up to k: one row per pair, measure and depth.
+        """Return every measure of agreement at several depths up to k: one row per pair, measure and depth.
 
         Returns
         -------

@@ -16,6 +16,7 @@ from embdiff.measures.row_pairs import squared_distances, unit_rows
 from embdiff.records import Neighbors, Score, Space
 
 DISCARDED = 0.1  # share of the largest ratios left out of the fit, as published
+_DRAWN = 20_000  # rows that the chance level is made of
 FEWEST = 10  # ratios: below, nine tenths of them are no line
 
 _Rows = npt.NDArray[np.int64]
@@ -69,7 +70,7 @@ def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> S
     Score
         n is the number of rows used; ``reason`` says how many were left out. The jackknife, on the scale of
         logarithms, leaves 10 groups of rows out of the fit and holds neighbours fixed; two rows that are each other's
-        nearest share a distance, and stay in one group. There is no chance level.
+        nearest share a distance, and stay in one group. Chance is `even_dimension` of so many rows.
     """
     ratios, partner = _log_ratios(a.vectors, neighbors)
     value = _slope(ratios)
@@ -85,11 +86,43 @@ def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> S
         value=value,
         low=low,
         high=high,
-        chance=math.nan,
+        chance=even_dimension(len(ratios), a.dim),
         n=len(ratios),
         interval=method,
         reason="; ".join(filter(None, (why, note if out else ""))) or None,
     )
+
+
+def even_dimension(n: int, dim: int) -> float:
+    """Return what the estimate is for n rows whose directions are spread evenly over the sphere of ``dim`` dimensions.
+
+    Cosines with one row are then independent, ``(1 + cos) / 2`` of the beta distribution with both parameters
+    ``(dim - 1) / 2``; so the two nearest of n - 1 are two order statistics, drawn for 20,000 rows or more with a
+    fixed seed, n at a time.
+
+    Parameters
+    ----------
+    n, dim : int
+
+    Returns
+    -------
+    float
+        Near ``dim - 1`` for many rows of few dimensions, far below it for few rows of many (the reason to look at it).
+        NaN for n below 10 or dim below 2.
+    """
+    if n < FEWEST or dim < 2:
+        return math.nan
+    first, second = np.random.default_rng(0).random((2, -(-_DRAWN // n), n))
+    near = -np.expm1(np.log1p(-first) / (n - 1))
+    next_ = -np.expm1(np.log1p(-near) + np.log1p(-second) / (n - 2))
+    # The share of directions within an angle: the integral of sin^(dim - 2), from where it is nothing.
+    reach = 12 / math.sqrt(dim)
+    angles = np.geomspace(max(math.pi / 2 - reach, 1e-6), min(math.pi / 2 + reach, math.pi), _DRAWN)
+    logs = (dim - 2) * np.log(np.sin((angles[1:] + angles[:-1]) / 2))
+    within = np.cumsum(np.exp(logs - logs.max()) * np.diff(angles))
+    found = np.interp(np.log(np.stack([near, next_])), np.log(within / within[-1]), np.log(angles[1:]))
+    lengths = np.log(np.sin(np.exp(found) / 2))
+    return float(np.mean([_slope(ratios) for ratios in lengths[1] - lengths[0]]))
 
 
 def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> tuple[Doubles, _Rows]:
@@ -175,7 +208,7 @@ INTRINSIC_DIMENSION = Measure(
     symmetric=True,
     invariances=("rotation", "scaling", "order of the rows", "repeated rows, when lists are long enough"),
     undefined_when="fewer than 10 different rows with two different neighbours, or all ratios are 1",
-    chance="none: it describes one space; d for a ball of d dimensions and many rows",
+    chance="what so many rows of evenly spread directions in d dimensions show; far below d for few rows",
     reference="Facco, d'Errico, Rodriguez and Laio 2017, Sci. Rep. 7:12140",
     cutoff=False,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from embdiff.exact import similarity
 from embdiff.measures.base import Measure
 from embdiff.measures.inference import Doubles
 from embdiff.measures.mean_score import mean_score
-from embdiff.measures.rank import blocks
-from embdiff.records import FloatArray, Neighbors, Score
+from embdiff.measures.rank import blocks, truncated
+from embdiff.records import FloatArray, IntArray, Neighbors, Score
 
+_SEEN = 1_000  # queries that the chance level is the mean of, at least
 _NO_PROFILE = "have no neighbours, or no similarity other than 0,"
 
 
@@ -37,7 +39,8 @@ def second_order_cosine(
     -------
     ndarray of float64, shape (q,)
         In [-1, 1]. The profiles are not centred, and cosines of embeddings are mostly positive: values near 1 are
-        common for unrelated models too (see `calibration`). NaN where both lists are empty or a profile is 0.
+        common for unrelated models too (see `chance_of_second_order`). NaN where both lists are empty or a profile is
+        0.
 
     Raises
     ------
@@ -48,23 +51,96 @@ def second_order_cosine(
     ----------
     Hamilton, Leskovec and Jurafsky 2016 (EMNLP, local neighbourhood measure); as in ReSi (Klabunde et al.).
     """
+    _check(vectors)
+    out = np.full(len(a.rows), np.nan)
+    for part, one, two in blocks(a, b):
+        union = _union(one.rows, two.rows)
+        sides = zip(queries, vectors, strict=True)
+        x, y = (similarity(asked[part], rows, union, "cosine") for asked, rows in sides)
+        out[part] = _cosine(x, y)
+    return out
+
+
+def chance_of_second_order(
+    a: Neighbors,
+    b: Neighbors,
+    queries: tuple[FloatArray, FloatArray],
+    vectors: tuple[FloatArray, FloatArray],
+    *,
+    rows: IntArray | None = None,
+    seed: int,
+) -> float:
+    """Return the mean second-order cosine after shuffling the rows of B: what unrelated spaces like these two reach.
+
+    Parameters
+    ----------
+    a, b, queries, vectors
+        As for `second_order_cosine`.
+    rows : ndarray of int64, shape (q,), optional
+        The row that each query is. Queries then change places as their rows do, so that a row left out of its own list
+        stays left out; otherwise queries and rows are shuffled apart.
+    seed : int
+        Of the shuffles: so many that 1,000 queries or more are seen, at most 1,000 queries in each.
+
+    Returns
+    -------
+    float
+        NaN when no query has a value.
+    """
+    n, q = _check(vectors), len(a.rows)
+    rng, values = np.random.default_rng(seed), [np.zeros(0)]
+    for _ in range(-(-_SEEN // max(1, q)) if q else 0):
+        # Row r of the shuffled B is what was its row order[r]; place is the way back, -1 for the pads.
+        order, other = _shuffle(n, q, rows, rng)
+        place = np.full(n + 1, -1, dtype=np.int64)
+        place[order] = np.arange(n)
+        some = np.sort(rng.permutation(q)[:_SEEN])
+        union = _union(a.rows[some], place[b.rows[other[some]]])
+        there = np.where(union >= 0, order[union], -1)
+        x = similarity(queries[0][some], vectors[0], union, "cosine")
+        y = similarity(queries[1][other[some]], vectors[1], there, "cosine")
+        values.append(_cosine(x, y))
+    known = np.concatenate(values)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _check(vectors: tuple[FloatArray, FloatArray]) -> int:
+    """Return the number of rows, the same in both spaces."""
     if len(vectors[0]) != len(vectors[1]):
         raise ShapeError(
             f"Two spaces must have the same rows. Got {len(vectors[0])} and {len(vectors[1])}. "
             "Encode one corpus with both models."
         )
-    out = np.full(len(a.rows), np.nan)
-    for part, one, two in blocks(a, b):
-        union = np.sort(np.concatenate([one.rows, two.rows], axis=1), axis=1)
-        union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
-        x, y = (
-            np.nan_to_num(similarity(q[part], rows, union, "cosine")).astype(np.float64)
-            for q, rows in zip(queries, vectors, strict=True)
-        )
-        product = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-        cosine = np.full(len(x), np.nan)
-        np.divide((x * y).sum(axis=1), product, out=cosine, where=product > 0)
-        out[part] = np.clip(cosine, -1.0, 1.0)
+    return len(vectors[0])
+
+
+def _shuffle(n: int, q: int, rows: IntArray | None, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Return an order of the rows, (n,), and which query stands in for each, (q,)."""
+    other = rng.permutation(q)
+    if rows is None:
+        return rng.permutation(n), other
+    order = np.arange(n, dtype=np.int64)
+    order[rows] = rows[other]
+    rest = np.setdiff1d(np.arange(n, dtype=np.int64), rows)
+    order[rest] = rng.permutation(rest)
+    return order, other
+
+
+def _union(left: IntArray, right: IntArray) -> IntArray:
+    """Return the rows in either list once each, -1 elsewhere; (q, 2k)."""
+    union = np.sort(np.concatenate([left, right], axis=1), axis=1)
+    union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
+    return union
+
+
+def _cosine(left: FloatArray, right: FloatArray) -> Doubles:
+    """Return the cosine of every two profiles; NaN where one of them is 0."""
+    x, y = (np.nan_to_num(side).astype(np.float64) for side in (left, right))
+    product = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    cosine = np.full(len(x), np.nan)
+    np.divide((x * y).sum(axis=1), product, out=cosine, where=product > 0)
+    out: Doubles = np.clip(cosine, -1.0, 1.0)
     return out
 
 
@@ -76,15 +152,38 @@ def score_second_order_cosine(
     models: tuple[str, str],
     *,
     query_model: str | None,
+    rows: IntArray | None = None,
     seed: int,
 ) -> Score:
-    """Return the mean second-order cosine with interval; its chance level depends on the spaces and is NaN here.
+    """Return the mean second-order cosine with interval; chance is that of shuffled rows.
 
-    Parameters as for `second_order_cosine` and `score_spread`. `calibration.calibrate` finds the chance level by
-    permutation.
+    Parameters as for `second_order_cosine`, `chance_of_second_order` and `score_spread`.
     """
     values = second_order_cosine(a, b, queries, vectors)
-    return mean_score(SECOND_ORDER_COSINE, values, a.k, models, query_model, math.nan, seed, _NO_PROFILE)
+    chance = chance_of_second_order(a, b, queries, vectors, rows=rows, seed=seed)
+    return mean_score(SECOND_ORDER_COSINE, values, a.k, models, query_model, chance, seed, _NO_PROFILE)
+
+
+def score_second_order_curve(
+    a: Neighbors,
+    b: Neighbors,
+    queries: tuple[FloatArray, FloatArray],
+    vectors: tuple[FloatArray, FloatArray],
+    models: tuple[str, str],
+    *,
+    depths: Sequence[int],
+    query_model: str | None,
+    rows: IntArray | None = None,
+    seed: int,
+) -> tuple[Score, ...]:
+    """Return the score of the first d neighbours of each list, for every d of ``depths``."""
+    return tuple(
+        score_second_order_cosine(
+            truncated(a, depth), truncated(b, depth), queries, vectors, models, query_model=query_model, rows=rows,
+            seed=seed,
+        )
+        for depth in depths
+    )  # fmt: skip
 
 
 SECOND_ORDER_COSINE = Measure(
@@ -102,6 +201,6 @@ SECOND_ORDER_COSINE = Measure(
         "rotation and scaling of either space",
     ),
     undefined_when="both lists of a query are empty, or all its similarities are 0",
-    chance="depends on the spaces, often near 1: permutation calibration",
+    chance="its mean after shuffling the rows of B, over 1,000 queries or more; often near 1",
     reference="Hamilton, Leskovec and Jurafsky 2016; ReSi (Klabunde et al. 2024)",
 )

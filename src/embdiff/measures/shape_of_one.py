@@ -134,10 +134,16 @@ def score_first_component(a: Space, *, seed: int) -> Score:
 
 
 def score_norm_spread(a: Space, *, seed: int) -> Score:
-    """Return `norm_spread` with interval, on the scale of logarithms over 10 groups; there is no chance level."""
+    """Return `norm_spread` with interval, on the scale of logarithms over 10 groups.
+
+    Chance is the level of rows of independent normal coordinates of equal variance: ``sqrt(d / E^2 - 1)``, E the mean
+    length ``sqrt(2) G((d + 1) / 2) / G(d / 2)``, about ``1 / sqrt(2 d)``.
+    """
+    mean = math.exp(math.lgamma((a.dim + 1) / 2) - math.lgamma(a.dim / 2)) * math.sqrt(2)
+    chance = math.sqrt(a.dim / mean**2 - 1)
     norms = _norms(check_space(a.vectors))
     without = [_variation(np.delete(norms, part)) for part in groups(len(norms), seed=seed, count=FEWER)]
-    return _score(NORM_SPREAD, a, _variation(norms), without, chance=math.nan, n=len(norms), scale=LOG)
+    return _score(NORM_SPREAD, a, _variation(norms), without, chance=chance, n=len(norms), scale=LOG)
 
 
 def score_uniformity(a: Space, *, pairs: int = PAIRS, seed: int) -> Score:
@@ -306,7 +312,7 @@ NORM_SPREAD = _measure(
     (0.0, math.inf),
     ("rotation", "scaling"),
     "fewer than 2 rows, or all of length 0",
-    "none: 0 when vectors are normalised",
+    "about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised",
     "Pearson 1896 (coefficient of variation)",
 )
 UNIFORMITY = _measure(

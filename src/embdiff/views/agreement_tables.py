@@ -152,7 +152,7 @@ def _curve(payload: Mapping[str, Any]) -> Iterator[Table]:
         return
     shown = list(columns)[-_MOST_DEPTHS:]
     rows = _lines([columns[measure] for measure in shown])
-    remark = "Each interval holds by itself. jaccard and rbo by depth: --json (curves), or curves_frame()."
+    remark = "Each interval holds by itself. The other measures by depth: --json (curves), or curves_frame()."
     title = f"Overlap by depth; {counted(points)}"
     head = ("value [95 %] chance", *(measure.replace("overlap", "") for measure in shown))
     yield Table(title, head, rows[:_MOST_ROWS], (remark,))

@@ -72,7 +72,7 @@ def pack(run: Run) -> bytes:
         "metric": run.config.metric,
         "k": run.config.k,
         "scores": summary["scores"],
-        "curves": summary.get("curves", []),
+        "curves": [score for score in summary["curves"] if score["measure"].startswith("overlap@")],  # as are drawn
         "tables": [vars(table) for table in summary_tables(summary)],
         **story.costs(summary),
         "items": _items(run),

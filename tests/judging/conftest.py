@@ -14,7 +14,7 @@ from embdiff.judging import Pool, pooled_query
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """Two letter-counting models on twelve sentences; every row queries."""
-    embdiff.compare(TEXTS, ["toy:4", "toy:64"], k=4, store="memory:", out=tmp_path / "runs" / "first")
+    embdiff.compare(TEXTS, ["toy:4", "toy:64"], k=4, store="memory:", baseline=False, out=tmp_path / "runs" / "first")
     return tmp_path / "runs" / "first"
 
 

@@ -101,7 +101,7 @@ def test_hostile_text_does_nothing_to_the_terminal(tmp_path):
         "x" * 2_000 + "END", "plain\nsecond line",
     ]  # fmt: skip
     run = tmp_path / "runs" / "first"
-    embdiff.compare(hostile, ["toy:4", "toy:64"], k=4, store="memory:", out=run)
+    embdiff.compare(hostile, ["toy:4", "toy:64"], k=4, store="memory:", baseline=False, out=run)
     done = judge(run, "--depth", "4", answers="m\n" + "1\n" * 40)
     assert done.returncode == 0, done.stderr
     for character in "\x1b\x07\x9b\u202e\r":
@@ -114,7 +114,7 @@ def test_hostile_text_does_nothing_to_the_terminal(tmp_path):
 
 def test_the_whole_of_a_long_text_can_be_read(tmp_path):
     run = tmp_path / "runs" / "first"
-    embdiff.compare(["x" * 2_000 + "END", "y"], ["toy:4"], k=1, store="memory:", out=run)
+    embdiff.compare(["x" * 2_000 + "END", "y"], ["toy:4"], k=1, store="memory:", baseline=False, out=run)
     done = judge(run, answers="m\nm\n")
     assert "END" in done.stdout
 

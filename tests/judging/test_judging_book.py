@@ -61,8 +61,8 @@ def test_back_goes_back_to_the_first_and_no_further(run):
 def test_a_repeated_run_keeps_the_judgements(run):
     with open_judging(run, queries=2) as judging:
         asked = answer(judging, 4)
-    embdiff.compare(TEXTS, ["toy:4", "toy:64"], k=4, store="memory:", out=run)
-    embdiff.compare(TEXTS, ["toy:4", "toy:64", "toy:16"], k=4, store="memory:", out=run)
+    embdiff.compare(TEXTS, ["toy:4", "toy:64"], k=4, store="memory:", baseline=False, out=run)
+    embdiff.compare(TEXTS, ["toy:4", "toy:64", "toy:16"], k=4, store="memory:", baseline=False, out=run)
     with open_judging(run, queries=12) as judging:
         assert judging.answered == 4
         assert judging.set_aside == 0
@@ -74,7 +74,9 @@ def test_a_repeated_run_keeps_the_judgements(run):
 def test_judgements_of_other_texts_are_set_aside_and_kept(run):
     with open_judging(run, queries=2) as judging:
         answer(judging, 4)
-    embdiff.compare([text.upper() + "!" for text in TEXTS], ["toy:4", "toy:64"], k=4, store="memory:", out=run)
+    embdiff.compare(
+        [text.upper() + "!" for text in TEXTS], ["toy:4", "toy:64"], k=4, store="memory:", baseline=False, out=run
+    )
     with open_judging(run, queries=2) as judging:
         assert (judging.answered, judging.set_aside) == (0, 4)
         answer(judging, 1)
@@ -148,7 +150,9 @@ def test_what_was_opened_to_read_is_not_written(run, tmp_path):
 def test_ids_with_blanks_are_judged_and_the_trec_file_told(run, tmp_path):
     lines = ["id,text", *(f"no {i},{text}" for i, text in enumerate(TEXTS))]
     (tmp_path / "data.csv").write_text("\n".join(lines))
-    embdiff.compare(tmp_path / "data.csv", ["toy:4", "toy:64"], k=3, store="memory:", out=tmp_path / "blank")
+    embdiff.compare(
+        tmp_path / "data.csv", ["toy:4", "toy:64"], k=3, store="memory:", baseline=False, out=tmp_path / "blank"
+    )
     with open_judging(tmp_path / "blank") as judging:
         answer(judging, 2)
         assert judging.book.write_qrels(judging.book.entries).startswith("The TREC file was not written, the log")

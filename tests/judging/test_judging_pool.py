@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from judged_sentences import TEXTS
 
 import embdiff
 from embdiff import runs
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.judging import open_judging, pool_run, pooled_query
+from embdiff.judging.scoring import score_judgements
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rank import truncated
 
@@ -64,7 +66,7 @@ def test_places_of_a_model_are_spread_evenly_over_the_order():
 
 def test_a_query_s_own_row_is_left_out_and_the_others_move_up(tmp_path):
     texts = ["one two", "two three", "three four", "four five"]
-    result = embdiff.compare(texts, ["toy:8", "toy:32"], k=3, queries="every", store="memory:")
+    result = embdiff.compare(texts, ["toy:8", "toy:32"], k=3, queries="every", store="memory:", baseline=False)
     pool = pool_run(result.run, queries=9, depth=2)
     for query in pool.queries:
         assert query.id not in query.documents
@@ -72,7 +74,9 @@ def test_a_query_s_own_row_is_left_out_and_the_others_move_up(tmp_path):
 
 
 def test_query_models_are_models_of_their_own(tmp_path):
-    result = embdiff.compare(["a b", "b c", "c d"], ["toy:8"], query_models=["toy:8"], k=1, store="memory:")
+    result = embdiff.compare(
+        ["a b", "b c", "c d"], ["toy:8"], query_models=["toy:8"], k=1, store="memory:", baseline=False
+    )
     assert set(pool_run(result.run).queries[0].lists) == {"toy:8 (asked with toy:8)"}
     assert all(query.disputed == 0.0 for query in pool_run(result.run).queries)
 
@@ -97,3 +101,36 @@ def test_what_does_not_fit_is_refused(run, by_hand, tmp_path):
     ]
     with pytest.raises(DataError, match=r"A run to judge must have results besides the queries themselves"):
         pool_run(replace(records, answers=tuple(empty)))
+
+
+def test_bm25_is_judged_where_it_stood_beside_the_models(tmp_path):
+    pytest.importorskip("bm25s")
+    result = embdiff.compare(TEXTS, ["toy:4", "toy:64"], k=4, store="memory:", out=tmp_path / "run")
+    pool, without = (pool_run(result.run, baseline=asked) for asked in (True, False))
+    assert [query.id for query in pool.queries] == [query.id for query in without.queries]
+    for query, models in zip(pool.queries, without.queries, strict=True):
+        assert [*query.lists] == ["toy:4", "toy:64", "bm25"]
+        assert [*models.lists] == ["toy:4", "toy:64"]
+        row = result.run.queries.ids.index(query.id)
+        found = [result.run.corpus.ids[at] for at in result.run.baseline.returned.rows[row] if at >= 0]
+        assert query.lists["bm25"] == tuple(found)
+        assert set(query.documents) == {*models.documents, *found}
+    with open_judging(tmp_path / "run", queries=1) as judging:
+        while (question := judging.next()) is not None:
+            judging.record(question, int(question.document in question.query))
+        assert [score.models[0] for score in judging.score().scores[:3]] == ["toy:4", "toy:64", "bm25"]
+        assert len(judging.score().plans) == 3
+    with open_judging(tmp_path / "run", queries=1, baseline=False) as judging:
+        assert judging.next() is None
+        assert {score.models[0] for score in judging.score().scores} == {"toy:4", "toy:64"}
+
+
+def test_bm25_counts_only_where_it_was_asked(by_hand):
+    first, second = by_hand.queries
+    lists = {**first.lists, "bm25": ("d4", "d1")}
+    pool = replace(by_hand, queries=(replace(first, lists=lists), second))
+    grades = {(query.id, name): int(name in ("d1", "d5")) for query in pool.queries for name in query.documents}
+    scores = {(score.measure, score.models[0]): score for score in score_judgements(pool, grades).scores}
+    assert scores["hit@3", "a"].n == 2
+    lexical = scores["precision_judged@3", "bm25"]
+    assert (lexical.n, lexical.value, lexical.chance) == (1, 0.5, 0.25)

@@ -24,6 +24,9 @@ def judge_command(
         int | None, typer.Option(help="Results of each model that are pooled. Default 5.", show_default=False)
     ] = None,
     order: Annotated[str, typer.Option(help="disputed (most disputed queries first) or random.")] = "disputed",
+    baseline: Annotated[
+        bool, typer.Option("--baseline/--no-baseline", help="Whether bm25's results, if there are any, are judged too.")
+    ] = True,
     judge: Annotated[str, typer.Option(help="Who judges; stands in the log.")] = "judge",
     out: Annotated[
         Path | None, typer.Option(help="TREC qrels to write. Default: beside the run folder, RUN.qrels.")
@@ -45,7 +48,9 @@ def judge_command(
         raise ParameterError(
             "--json must come with --status: questions need the output. Got --json alone. Add --status."
         )
-    with open_judging(run, out=out, queries=queries, depth=depth, order=order, seed=seed, write=not status) as judging:
+    with open_judging(
+        run, out=out, queries=queries, depth=depth, order=order, seed=seed, baseline=baseline, write=not status
+    ) as judging:
         if not status:
             try:
                 run_session(judging, judge=judge, read=_line, write=_write)

@@ -172,6 +172,7 @@ def open_judging(
     depth: int | None = None,
     order: str = "disputed",
     seed: int = 0,
+    baseline: bool = True,
     write: bool = True,
 ) -> Judging:
     """Open the judgements of a run, made so far or none yet.
@@ -183,7 +184,7 @@ def open_judging(
     out : path, optional
         File of TREC qrels; the log stands beside it, with ``.jsonl`` added. By default beside the run folder, under
         its name with ``.qrels`` added, as a repeated run replaces the folder.
-    queries, depth, order, seed
+    queries, depth, order, seed, baseline
         As for `pool_run`.
     write : bool
         Whether answers will be recorded.
@@ -195,7 +196,8 @@ def open_judging(
     """
     records = run if isinstance(run, Run) else runs.read(Path(run))
     path = default_path(run) if out is None else Path(out)
-    pool_run(records, queries=queries, depth=depth, seed=seed, order=order)  # refused before a file is made
+    wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}
+    pool_run(records, **wanted)  # refused before a file is made
     typed = [] if isinstance(run, Run) else TypedQueries.beside(run).read()
     book = Book(path, write=write)
     try:
@@ -203,9 +205,7 @@ def open_judging(
             dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus)
         )
         latest = book.latest({**queries_texts, **{each.id: each.text for each in typed}}, texts)
-        pool = pool_run(
-            records, queries=queries, depth=depth, seed=seed, order=order, also={query for query, _ in latest}
-        )
+        pool = pool_run(records, **wanted, also={query for query, _ in latest})
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
         pairs = {(entry.query, entry.document) for entry in book.entries}
         judging = Judging(book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name, left_out=left_out)

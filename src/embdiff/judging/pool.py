@@ -16,7 +16,6 @@ from embdiff.measures.inference import Doubles
 from embdiff.measures.overlap import overlap
 from embdiff.records import Answer, IntArray, Neighbors
 from embdiff.runs import Run
-from embdiff.search import compared_pairs
 
 Order = Literal["disputed", "random"]
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -141,9 +140,10 @@ def pool_run(
     depth: int | None = None,
     seed: int = 0,
     order: str = "disputed",
+    baseline: bool = True,
     also: Collection[str] = (),
 ) -> Pool:
-    """Pool the results of all models of a run.
+    """Pool the results of all models of a run, and of bm25 where it stood beside them.
 
     Parameters
     ----------
@@ -155,7 +155,10 @@ def pool_run(
     seed : int
         Of the blind order of the documents, and of the order of queries that are disputed alike.
     order : {"disputed", "random"}
-        Most disputed first, or a random sample of the queries of the run.
+        Most disputed first, or a random sample of the queries of the run. bm25 counts here as in the run
+        (`Run.disputing`).
+    baseline : bool
+        Whether the results of bm25, if the run has them, are judged too.
     also : collection of str
         Ids of queries to keep in the pool although they are not among the first: those judged before.
 
@@ -169,7 +172,8 @@ def pool_run(
     depth = _checked(run, queries, depth, seed)
     if order not in ORDERS:
         raise UnknownNameError(f"An order must be one of {', '.join(ORDERS)}. Got {order!r}. {nearest(order, ORDERS)}")
-    systems = {_system(run, answer): _without_self(answer, depth) for answer in run.answers}
+    answers = (*run.answers, *(run.beside if baseline else ()))
+    systems = {_system(run, answer): _without_self(answer, depth) for answer in answers}
     disputed = _disputed(run, systems)
     first = -disputed if order == "disputed" else np.zeros(len(disputed))
     ids = run.queries.ids
@@ -212,7 +216,7 @@ def _checked(run: Run, queries: int, depth: int | None, seed: int) -> int:
 
 
 def _system(run: Run, answer: Answer) -> str:
-    crossed = bool(run.config.query_models)
+    crossed = bool(run.config.query_models) and answer is not run.baseline
     return f"{answer.model} (asked with {answer.query_model})" if crossed else answer.model
 
 
@@ -226,10 +230,8 @@ def _without_self(answer: Answer, depth: int) -> IntArray:
 
 def _disputed(run: Run, systems: Mapping[str, IntArray]) -> Doubles:
     """Return the mean of 1 - overlap over the pairs compared, per query; 0 where there is none; (q,)."""
-    pairs = [
-        (_neighbors(systems[_system(run, a)]), _neighbors(systems[_system(run, b)]))
-        for a, b in compared_pairs(run.answers)
-    ]
+    named = [(_system(run, a), _system(run, b)) for a, b in run.disputing]
+    pairs = [(_neighbors(systems[a]), _neighbors(systems[b])) for a, b in named if {a, b} <= systems.keys()]
     if not pairs:
         return np.zeros(len(run.queries))
     return np.nan_to_num(query_disagreement(pairs, overlap), nan=0.0)

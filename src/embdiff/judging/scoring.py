@@ -115,20 +115,21 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
     """Score the condensed lists, measure by measure."""
     judged, row_of = _judged(queries, grades)
     sizes = judged_sizes(queries, grades)
-    graded = {
-        model: grade(_condensed(queries, model, grades, row_of, pool.depth), judged)
-        for model in dict.fromkeys(name for query in queries for name in query.lists)
-    }
-    lengths = {model: np.array([_kept(query, model, grades) for query in queries], dtype=np.int64) for model in graded}
+    share = judged.counts() / sizes
     ndcg, hit = (get_measure(f"{name}@{pool.depth}") for name in ("ndcg", "hit"))
-    scores = [_score(model, str(ndcg), values_of(each, ndcg), _chance(each, ndcg, sizes), seed)
-              for model, each in graded.items()]  # fmt: skip
-    share = float((judged.counts() / sizes).mean())
-    scores += [_score(model, f"precision_judged@{pool.depth}", _precision(each, lengths[model]), share, seed)
-               for model, each in graded.items()]  # fmt: skip
-    scores += [_score(model, str(hit), values_of(each, hit), _chance(each, hit, sizes), seed)
-               for model, each in graded.items()]  # fmt: skip
-    return tuple(scores)
+    by_measure: dict[str, list[Score]] = {}
+    for model in dict.fromkeys(name for query in queries for name in query.lists):
+        graded = grade(_condensed(queries, model, grades, row_of, pool.depth), judged)
+        lengths = np.array([_kept(query, model, grades) for query in queries], dtype=np.int64)
+        asked = np.array([model in query.lists for query in queries])  # bm25 is not asked on the live page
+        for measure, values, chance in (
+            (str(ndcg), values_of(graded, ndcg), _chance(graded, ndcg, sizes)),
+            (f"precision_judged@{pool.depth}", _precision(graded, lengths), share),
+            (str(hit), values_of(graded, hit), _chance(graded, hit, sizes)),
+        ):
+            known = np.where(asked, values, np.nan)
+            by_measure.setdefault(measure, []).append(_score(model, measure, known, float(chance[asked].mean()), seed))
+    return tuple(score for scores in by_measure.values() for score in scores)
 
 
 def _judged(queries: Sequence[PooledQuery], grades: Grades) -> tuple[Judged, dict[str, int]]:
@@ -172,17 +173,17 @@ def _precision(graded: Graded, lengths: IntArray) -> Doubles:
     return out
 
 
-def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> float:
-    """Return what a random order of each query's judged documents would reach, mean over queries."""
-    judged, total = graded.judged, 0.0
+def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> Doubles:
+    """Return what a random order of each query's judged documents would reach; (q,)."""
+    judged, out = graded.judged, np.empty(graded.judged.queries)
     for size in np.unique(sizes):
         chosen = np.flatnonzero(sizes == size)
         number = np.full(judged.queries, -1, dtype=np.int64)
         number[chosen] = np.arange(len(chosen))
         kept = number[judged.query] >= 0
         part = Judged(number[judged.query[kept]], judged.document[kept], judged.grade[kept], len(chosen))
-        total += float(random_order(Graded(graded.grades[chosen], part), spec, int(size)).sum())
-    return total / judged.queries
+        out[chosen] = random_order(Graded(graded.grades[chosen], part), spec, int(size))
+    return out
 
 
 def _score(model: str, measure: str, values: Doubles, chance: float, seed: int) -> Score:

@@ -1,7 +1,8 @@
 """Entries: a result in a file whose name is the digest of what it was made from.
 
-An entry is ``embdiff kept 1``, a SHA-256 over all that follows, and a ``.npz`` of arrays and one JSON text. It is
-written aside and renamed: readers see a whole one or none, and of two processes that make the same, either may be last.
+An entry is ``embdiff kept 1``, a SHA-256 over all that follows, and a compressed ``.npz``: arrays, and one JSON text.
+It is written aside and renamed: readers see a whole one or none, and of two processes that make the same, either may be
+last.
 """
 
 from __future__ import annotations
@@ -218,7 +219,7 @@ def write_entry(path: Path, value: Any) -> None:
     about = {"key": path.stem, "made": datetime.now(UTC).isoformat(timespec="seconds"), "value": pack(value, arrays)}
     text = np.frombuffer(json.dumps(about, allow_nan=False).encode(), dtype=np.uint8)
     body = io.BytesIO()
-    np.savez(body, allow_pickle=False, **{_ABOUT: text}, **{str(at): each for at, each in enumerate(arrays)})
+    np.savez_compressed(body, allow_pickle=False, **{_ABOUT: text}, **{str(at): each for at, each in enumerate(arrays)})
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem[:16]}-{secrets.token_hex(4)}{PART}")
     try:

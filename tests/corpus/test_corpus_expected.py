@@ -164,5 +164,12 @@ def test_trec_qrels(write, name):
 def test_bad_trec_qrels(write):
     with pytest.raises(DataError, match=r"must have 4 fields between white space.*Got 2 on line 1"):
         judged(write("e.txt", "q0 d1\n"))
-    with pytest.raises(DataError, match=r"Every id must be an id of the corpus .* Got 'nobody' at the key 'q0'"):
+    with pytest.raises(DataError, match=r"query_id must be .*Got 'nobody' at the key 'nobody'"):
+        judged(write("e.txt", "nobody 0 d1 1\n"))
+
+
+def test_ordinary_qrels_may_judge_documents_that_are_not_there(write):
+    assert judged(write("e.txt", "q0 0 nobody 1\nq0 0 d1 1\n")) == {"q0": {"nobody": 1, "d1": 1}}
+    assert judged(Qrels({"q0": {"nobody": 2}, "q1": {"d1": 1}}, "mine")) == {"q0": {"nobody": 2}, "q1": {"d1": 1}}
+    with pytest.raises(DataError, match=r"Judgements must be of documents of the corpus .*Got none in .*--id-column"):
         judged(write("e.txt", "q0 0 nobody 1\n"))

@@ -153,11 +153,22 @@ def test_own_rows_expected_and_left_out_are_said(sample):
         ["a b", "b c", "c d", "d e"], ["toy:8"], k=2, store="memory:", expected={"0": ["0", "1"], "2": ["3"]}
     )
     assert "1 expected results are the query itself, which is left out" in " ".join(repr(result).split())
-    assert result.to_dict()["manifest"]["expected"] == {"own": 1}
+    assert result.to_dict()["manifest"]["expected"] == {"own": 1, "absent": 0}
     value = next(s for s in result.scores if s.measure == "recall@2" and s.models == ("toy:8",))
     assert value.per_query[0] <= 0.5
     # Three rows can be returned, two are; of the two expected ones only one can be found.
     assert value.chance == pytest.approx((2 / 3 * 1 / 2 + 2 / 3) / 2)
+
+
+def test_judged_documents_that_are_not_there_count_as_not_found(tmp_path):
+    (tmp_path / "q.qrels").write_text("0 0 1 1\n0 0 gone 1\n2 0 lost 2\n")
+    texts = ["a b", "b c", "c d", "d e"]
+    result = ed.compare(texts, ["toy:8", "toy:16"], k=3, store="memory:", expected=tmp_path / "q.qrels")
+    assert "2 judgements name documents that are not in the corpus" in " ".join(repr(result).split())
+    value = next(s for s in result.scores if s.measure == "recall@3" and s.models == ("toy:8",))
+    assert value.per_query == (0.5, 0.0)
+    assert value.chance == pytest.approx(0.25)
+    assert "expected pairs" in repr(result)
 
 
 def test_chance_allows_for_queries_with_fewer_rows():

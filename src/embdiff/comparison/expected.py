@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embdiff.comparison.agreement import Compared
+from embdiff.comparison.settings import Inputs
 from embdiff.kept import call
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.differences import Differences, between_models
@@ -29,11 +30,25 @@ class Expected:
         For each query model (None: each model queried its own): every two collections, on the same queries.
     own : int
         Judgements of a query's own row, where that is left out of the results: never found.
+    absent : int
+        Judgements of documents that are not in the corpus: not found.
     """
 
     scores: tuple[Score, ...]
     differences: tuple[tuple[str | None, Differences], ...]
     own: int
+    absent: int
+
+
+def relevant_rows(expected: Qrels | None, inputs: Inputs) -> list[IntArray]:
+    """Return the rows that are relevant to each query; documents that are not in the corpus have none."""
+    judgements = {} if expected is None else expected.judgements
+    row_of = {name: row for row, name in enumerate(inputs.corpus.ids)} if judgements else {}
+    found = [judgements.get(query, {}) for query in inputs.queries.ids]
+    return [
+        np.array([row_of[name] for name, grade in each.items() if grade > 0 and name in row_of], dtype=np.int64)
+        for each in found
+    ]
 
 
 def judged_scores(compared: Compared, expected: Qrels) -> Expected:
@@ -74,6 +89,7 @@ def judged_scores(compared: Compared, expected: Qrels) -> Expected:
             for each in call(between_models, [*scores, *words], seed=compared.config.seed)
         ),
         own,
+        sum(name not in row_of for query in names for name in expected.judgements[query]),
     )
 
 

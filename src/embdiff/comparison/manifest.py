@@ -59,7 +59,7 @@ def describe(
             for (asks, name), here in found.items()
         ],
         "baseline": baseline and dict(baseline),
-        "expected": expected and {"own": expected.own},
+        "expected": expected and {"own": expected.own, "absent": expected.absent},
     }
 
 

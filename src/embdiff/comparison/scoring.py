@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from embdiff.comparison.agreement import Agreement, Compared, agreement
 from embdiff.comparison.every_row import EveryRow
-from embdiff.comparison.expected import Expected, judged_scores
+from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
 from embdiff.comparison.settings import Inputs
 from embdiff.config import RunConfig
 from embdiff.kept import call
@@ -79,11 +77,7 @@ def _index_scores(config: RunConfig, inputs: Inputs, found: Pairs) -> list[Score
 
 
 def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]:
-    row_of = {name: row for row, name in enumerate(inputs.corpus.ids)}
-    wanted = [
-        np.array([row_of[name] for name, grade in expected.judgements.get(query, {}).items() if grade > 0], np.int64)
-        for query in inputs.queries.ids
-    ]
+    wanted = relevant_rows(expected, inputs)
     return [
         call(score_expected_hit, here.returned, wanted, (name,), query_model=asks, candidates=inputs.candidates)
         for (asks, name), here in found.items()

@@ -10,6 +10,7 @@ import numpy as np
 
 from embdiff._registry import nearest
 from embdiff.comparison.every_row import on_disk
+from embdiff.comparison.expected import relevant_rows
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
 from embdiff.config import RunConfig
@@ -105,15 +106,8 @@ def similarities_of(
 
 def _expected_rows(inputs: Inputs) -> list[IntArray]:
     """Return the expected rows of each query, its own left out."""
-    judgements = {} if inputs.expected is None else inputs.expected.judgements
-    row_of = {name: row for row, name in enumerate(inputs.corpus.ids)} if judgements else {}
-    return [
-        np.setdiff1d(
-            np.array([row_of[name] for name, grade in judgements.get(query, {}).items() if grade > 0], dtype=np.int64),
-            own,
-        )
-        for query, own in zip(inputs.queries.ids, inputs.own.rows, strict=True)
-    ]
+    wanted = relevant_rows(inputs.expected, inputs)
+    return [np.setdiff1d(rows, own) for rows, own in zip(wanted, inputs.own.rows, strict=True)]
 
 
 def _drawn(rows: IntArray, seed: int) -> IntArray:

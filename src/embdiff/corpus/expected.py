@@ -45,13 +45,15 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     Returns
     -------
     Qrels
-        Judgements of the queries of this run. Rows for corpus ids that do not query in this run are not used.
+        Judgements of the queries of this run. Rows for corpus ids that do not query in this run are not used. Ordinary
+        qrels (TREC's, or a `Qrels`) keep judgements of documents that are not in the corpus: they count as not found.
 
     Raises
     ------
     DataError
-        When an id is unknown, a grade is no integer >= 0, two grades contradict each other, or no row is about a
-        query of this run. The message names the row.
+        When an id is unknown (a document's only in a table, tuples or a dict), a grade is no integer >= 0, two grades
+        contradict each other, no row is about a query of this run, or none about a document of the corpus. The
+        message names the row.
 
     Examples
     --------
@@ -61,14 +63,14 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     {'a': {'b': 1}}
     """
     source, rows, of_trec = _rows(data)
-    asked, documents = set(queries.ids), set(corpus.ids)
+    asked, documents, ordinary = set(queries.ids), set(corpus.ids), of_trec or isinstance(data, Qrels)
     allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
     judged: dict[str, dict[str, int]] = {}
     for place, query_cell, document_cell, grade_cell in rows:
         query, document = _id(query_cell, "query_id", place, source), _id(document_cell, "id", place, source)
         if query not in allowed:
             raise _unknown("query_id", query, place, source, queries)
-        if document not in documents:
+        if document not in documents and not ordinary:
             raise _unknown("id", document, place, source, corpus)
         grade = int(str(grade_cell)) if of_trec else _grade(grade_cell, place, source)
         if judged.setdefault(query, {}).setdefault(document, grade) != grade:
@@ -76,6 +78,11 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
                 f"A query and an id must have one grade. Got {judged[query][document]} and {grade} for {query!r} and "
                 f"{document!r}, the second at {place()} of {source}. Keep one of them."
             )
+    if judged and documents.isdisjoint(name for grades in judged.values() for name in grades):
+        raise DataError(
+            f"Judgements must be of documents of the corpus ({corpus.source}). Got none in {source}. Name the qrels of "
+            "this corpus, or the column of its ids with --id-column."
+        )
     used = {query: judged[query] for query in queries.ids if query in judged}
     if not used:
         raise DataError(

@@ -14,6 +14,11 @@ EXACT_PLACES = (
     "row there, and the model did not move it."
 )
 
+_NOT_FOUND = {
+    "own": "expected results are the query itself, which is left out",
+    "absent": "judgements name documents that are not in the corpus",
+}
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as shown; an undefined one as ``n/a``."""
@@ -130,9 +135,10 @@ def caveats(payload: Mapping[str, Any]) -> list[str]:
         )
     found += map(visible, payload["corpus"]["notes"])
     found += _about_baseline(payload)
-    own = (payload["manifest"].get("expected") or {}).get("own", 0)
-    if own:
-        found.append(f"{own:,} expected results are the query itself, which is left out: they count as not found.")
+    expected = payload["manifest"].get("expected") or {}
+    for what, words in _NOT_FOUND.items():
+        if expected.get(what):
+            found.append(f"{expected[what]:,} {words}: they count as not found.")
     dropped = payload["corpus"]["dropped"]
     if dropped:
         found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {visible(dropped[0])}).")

@@ -46,6 +46,10 @@ def test_every_measure_of_agreement_is_in_a_comparison(sentences, embdiff):
     shown = embdiff("show", "run").out
     assert "More about agreement" in shown
     assert "rank_similarity@3" in shown
+    tail = payload["tails"][0]
+    lines = shown.splitlines()
+    below = lines[next(place for place, line in enumerate(lines) if "rbo(p=0.9)@3" in line) + 1]
+    assert f"with any unseen tail {tail['low']:.2f} to {tail['high']:.2f}" in " ".join(below.split())
     again = embdiff("compare", "run/run.toml", "--out", "again")
     assert again.code == 0, again.err
     assert Path("run/agreement.json").read_text() == Path("again/agreement.json").read_text()

@@ -93,6 +93,7 @@ def _more(payload: Mapping[str, Any]) -> Iterator[Table]:
         return
     shown, hidden = _first_pairs(scores)
     rows: list[tuple[str, ...]] = []
+    tails = {_key(tail): tail for tail in payload["tails"]}
     for measure, column in _columns(shown).items():
         for score in column:
             by = f" (asked with {score['query_model']})" if score["query_model"] else ""
@@ -105,6 +106,7 @@ def _more(payload: Mapping[str, Any]) -> Iterator[Table]:
                     f"{score['n']:,}" if known else "",
                 )
             )
+            rows += _tail_row(tails.get(_key(score)))
     said = (f"{hidden:,} more pairs are in scores.json.",) if hidden else ()
     read = (
         "kendall_tau: order of the common rows alone, from -1 to 1. spread: how far the first model's neighbours went "
@@ -117,6 +119,17 @@ def _more(payload: Mapping[str, Any]) -> Iterator[Table]:
         tuple(rows),
         remarks,
     )
+
+
+def _key(found: Mapping[str, Any]) -> tuple[Any, ...]:
+    return found["measure"], tuple(found["models"]), found["query_model"]
+
+
+def _tail_row(tail: Mapping[str, Any] | None) -> list[tuple[str, ...]]:
+    """Say below an rbo what it can be, whatever stands beyond the last place of the lists."""
+    if tail is None or tail["low"] is None:
+        return []
+    return [("", "  with any unseen tail", f"{number(tail['low'], 2)} to {number(tail['high'], 2)}", "")]
 
 
 def _first_pairs(scores: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], int]:

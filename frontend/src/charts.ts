@@ -4,7 +4,7 @@ import { amount, GROUPS, inkOn } from "./colours.js";
 import { figure, h, s } from "./dom.js";
 import type { Header, Score } from "./payload.js";
 
-const decimal = (value: number | null, digits = 2) => (value === null ? "n/a" : value.toFixed(digits));
+export const decimal = (value: number | null, digits = 2) => (value === null ? "n/a" : value.toFixed(digits));
 
 export function heatmaps(head: Header): HTMLElement[] {
   const measure = head.scores.find((score) => /^overlap@/.test(score.measure))?.measure;
@@ -77,7 +77,7 @@ function key(name: string, colour: string): HTMLElement {
 }
 
 function lineChart(lines: [string, Point[]][]): SVGSVGElement {
-  const [width, height, left, bottom] = [560, 260, 40, 30];
+  const [width, height, left, bottom] = [560, 280, 40, 50];
   const depths = [...new Set(lines.flatMap(([, points]) => points.map((point) => point.k)))].sort((a, b) => a - b);
   const span = Math.log(depths[depths.length - 1] / depths[0]) || 1;
   const x = (k: number) => left + (Math.log(k / depths[0]) / span) * (width - left - 20);
@@ -90,7 +90,11 @@ function lineChart(lines: [string, Point[]][]): SVGSVGElement {
       s("line", { x1: left, x2: width - 20, y1: y(tick), y2: y(tick), class: "grid" }),
       s("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, String(tick)),
     );
-  for (const k of depths) svg.append(s("text", { x: x(k), y: height - 10, "text-anchor": "middle" }, `@${k}`));
+  for (const k of depths) svg.append(s("text", { x: x(k), y: height - 30, "text-anchor": "middle" }, `@${k}`));
+  svg.append(
+    s("text", { x: left + 6, y: 22 }, "↑ share of neighbours in common"),
+    s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "length of the lists →"),
+  );
   lines.forEach(([name, points], at) => {
     const ordered = [...points].sort((a, b) => a.k - b.k);
     const back = [...ordered].reverse();
@@ -104,11 +108,19 @@ function lineChart(lines: [string, Point[]][]): SVGSVGElement {
   return svg;
 }
 
+/** Round numbers from 0 up to a limit, about five of them. */
+export function steps(most: number): number[] {
+  const rough = most / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, at) => Number((at * step).toPrecision(6)));
+}
+
 export function costs(head: Header): HTMLElement[] {
   const known = head.costs.filter((cost) => cost.seconds !== null && cost.seconds > 0);
   if (known.length < 2) return [];
   const withQuality = head.quality !== null && known.every((cost) => cost.quality !== null);
-  const [width, height, left, bottom] = [560, 240, 60, 40];
+  const [width, height, left, bottom] = [560, 252, 60, 52];
   const upright = (cost: Header["costs"][number]) => (withQuality ? (cost.quality as number) : cost.bytes);
   const most = withQuality ? 1 : Math.max(...known.map(upright)) * 1.15;
   const slowest = Math.max(...known.map((cost) => cost.seconds as number)) * 1.15;
@@ -119,7 +131,9 @@ export function costs(head: Header): HTMLElement[] {
     s("line", { x1: left, x2: width - 20, y1: y(0), y2: y(0), class: "axis" }),
     s("line", { x1: left, x2: left, y1: 10, y2: y(0), class: "axis" }),
     s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "milliseconds to encode one text →"),
-    s("text", { x: 4, y: 20 }, withQuality ? `↑ ${head.quality}` : "↑ bytes per vector"),
+    s("text", { x: left + 6, y: 20 }, withQuality ? `↑ ${head.quality}` : "↑ bytes per vector"),
+    ...steps(slowest * 1000).map((at) => s("text", { x: x(at / 1000), y: y(0) + 16, "text-anchor": "middle" }, at.toLocaleString("en"))),
+    ...steps(most).map((at) => s("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, at.toLocaleString("en"))),
   );
   known.forEach((cost, at) => {
     const [cx, cy] = [x(cost.seconds as number), y(upright(cost))];

@@ -95,7 +95,7 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     "section",
     { class: "list", "aria-label": "Queries" },
     h("div", { class: "controls" }, search, count, clear),
-    h("table", { class: "queries" }, h("thead", {}, head), body),
+    h("div", { class: "query-rows" }, h("table", { class: "queries" }, h("thead", {}, head), body)),
     pager,
   );
 }

@@ -60,20 +60,21 @@ function controls(scene: Scene, store: Store, area: HTMLElement): HTMLElement {
 }
 
 function legend(scene: Scene, store: Store): HTMLElement {
-  const box = h("div", { class: "legend" });
+  const colours = h("div", { class: "legend" });
   const draw = (colour: Colour) => {
     const { groups } = scene.head.items;
     if (colour === "group" && groups)
-      box.replaceChildren(...groupColours(groups).names.map((name, at) => h("span", {}, swatch(GROUPS[at]), ` ${name} `)));
+      colours.replaceChildren(...groupColours(groups).names.map((name, at) => h("span", {}, swatch(GROUPS[at]), ` ${name} `)));
     else
-      box.replaceChildren(
+      colours.replaceChildren(
         h("span", {}, "all agree ", ...AMOUNTS.filter((_, at) => at % 4 === 0).map(swatch), " nothing shared"),
         h("span", {}, scene.queryRow && scene.queryRow.length < scene.head.items.ids.length ? " (rows that did not ask are shown as agreeing)" : ""),
       );
   };
   draw(store.state.colour);
   store.subscribe((state, changed) => changed.has("colour") && draw(state.colour));
-  return box;
+  const asked = scene.queryRow ? "Boxed: the query chosen below. " : "";
+  return h("div", {}, colours, h("p", { class: "small" }, `${asked}Larger dots: every row that a collection returned to it.`));
 }
 
 function swatch(colour: string): HTMLElement {

@@ -6,7 +6,7 @@ import { alike, returnedRows } from "./compare.js";
 import { AMOUNTS, GROUPS, groupColours } from "./colours.js";
 import { h } from "./dom.js";
 import type { Scene } from "./payload.js";
-import { closest, dotScale, newRing, toMap, toScreen, zoom, type Place, type Size, type View } from "./pointing.js";
+import { closest, dotScale, newMark, toMap, toScreen, zoom, type Place, type Size, type View } from "./pointing.js";
 import type { Colour, State, Store } from "./state.js";
 
 type Plot = ReturnType<typeof createScatterplot>;
@@ -26,8 +26,8 @@ export interface Panel {
 export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof createRenderer>, at: number, area: HTMLElement): Panel {
   const map = scene.maps[at];
   const canvas = h("canvas", { "aria-label": `Map of ${map.model}`, role: "img" });
-  const ring = newRing();
-  const frame = h("div", { class: "map-frame" }, canvas, ring.element);
+  const [ring, box] = [newMark("ring"), newMark("box")];
+  const frame = h("div", { class: "map-frame" }, canvas, box.element, ring.element);
   area.append(h("div", { class: "map", "data-model": map.model }, h("h4", {}, map.model), frame, h("p", { class: "small" }, map.about)));
   const dotSize = scene.head.items.ids.length > 20_000 ? 2 : scene.head.items.ids.length > 2_000 ? 4 : 7;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -48,10 +48,13 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
   const index = indexed(map);
   const view = () => plot.get("cameraView") as View;
   const size = (): Size => ({ width: frame.clientWidth, height: frame.clientHeight });
-  const circle = () => {
-    const row = store.state.hovered;
-    const place = row === null ? null : toScreen(view(), size(), [map.x[row], map.y[row]]);
-    ring.put(place, (dotSize * dotScale(view())) / 2 + 4);
+  const mark = () => {
+    const { hovered, query } = store.state;
+    const asking = query === null || !scene.queryRow ? null : scene.queryRow[query];
+    const place = (row: number | null) => (row === null ? null : toScreen(view(), size(), [map.x[row], map.y[row]]));
+    const dot = (dotSize * dotScale(view())) / 2;
+    ring.put(place(hovered), dot + 4, size());
+    box.put(place(asking), dot + 7, size());
   };
   const rowAt = (place: Place) => {
     const perPixel = 2 / (frame.clientHeight * zoom(view()));
@@ -67,7 +70,7 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
   const ready = draw(store.state.colour).then(() => follow(scene, store.state, plot));
   follows(frame, rowAt, store);
   clicks(frame, rowAt, (row) => opened(scene, store, row));
-  plot.subscribe("drawing", circle); // panned, zoomed or resized
+  plot.subscribe("drawing", mark); // panned, zoomed or resized
   plot.subscribe("select", ({ points }: { points: number[] }) => enclosed(scene, store, points));
   plot.subscribe("deselect", () => {
     store.set({ filter: null, filterWords: "" });
@@ -76,7 +79,7 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
   const toned = () => plot.set(ground(dark.matches));
   dark.addEventListener("change", toned);
   const update: Panel["update"] = (state, changed) => {
-    if (changed.has("hovered")) circle();
+    if (changed.has("hovered") || changed.has("query")) mark();
     if (changed.has("colour")) {
       paint(state.colour);
       void draw(state.colour).then(() => follow(scene, state, plot));

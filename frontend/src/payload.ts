@@ -26,6 +26,22 @@ export interface TextTable {
   remarks: string[];
 }
 
+export interface Cutoffs {
+  from: string;
+  to: string[];
+  more: number;
+  queries: number;
+  pairs: number;
+  rows: { at: number; rate: number; cells: { value: number | null; low: number | null; high: number | null }[] }[];
+  remarks: string[];
+}
+
+export interface Mixing {
+  k: number;
+  models: { model: string; groups: string[]; share: (number | null)[][]; chance: (number | null)[][] }[];
+  more: number;
+}
+
 export interface AnswerHead {
   model: string;
   query_model: string;
@@ -59,6 +75,8 @@ export interface Header {
   tables: TextTable[];
   costs: { model: string; seconds: number | null; bytes: number; quality: number | null }[];
   quality: string | null;
+  cutoffs: Cutoffs | null;
+  mixing: Mixing | null;
   items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null };
   queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean };
   answers: AnswerHead[];
@@ -96,7 +114,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 2;
+export const VERSION = 3;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

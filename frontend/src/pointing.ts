@@ -58,26 +58,25 @@ export function closest(
   return found;
 }
 
-export interface Ring {
+export interface Mark {
   element: SVGSVGElement;
-  /** Stand around a place of the screen, or nowhere. */
-  put: (place: Place | null, radius: number) => void;
+  /** Stand around a place of a map of this size, or nowhere. */
+  put: (place: Place | null, radius: number, size: Size) => void;
 }
 
-/** Two circles, dark and light, so that one of them is seen on any ground. */
-export function newRing(): Ring {
-  const circles = ["ring-ground", "ring-line"].map((name) => s("circle", { class: name }));
-  const element = s("svg", { class: "map-ring", "aria-hidden": "true" });
-  element.append(...circles);
+/** A ring or a box above a map; two lines, dark and light, so that one of them is seen on any ground. */
+export function newMark(kind: "ring" | "box"): Mark {
+  const lines = ["mark-ground", "mark-line"].map((name) => s("rect", { class: name }));
+  // On paper the map is stretched as a picture; the mark is stretched with it.
+  const element = s("svg", { class: `map-mark map-${kind}`, "aria-hidden": "true", preserveAspectRatio: "none" });
+  element.append(...lines);
   element.style.display = "none";
-  const put: Ring["put"] = (place, radius) => {
+  const put: Mark["put"] = (place, radius, { width, height }) => {
     element.style.display = place ? "" : "none";
     if (!place) return;
-    for (const circle of circles) {
-      circle.setAttribute("cx", place[0].toFixed(1));
-      circle.setAttribute("cy", place[1].toFixed(1));
-      circle.setAttribute("r", radius.toFixed(1));
-    }
+    element.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const corner = { x: place[0] - radius, y: place[1] - radius, width: 2 * radius, height: 2 * radius, rx: kind === "ring" ? radius : 0 };
+    for (const line of lines) for (const [name, value] of Object.entries(corner)) line.setAttribute(name, value.toFixed(1));
   };
   return { element, put };
 }

@@ -4,6 +4,7 @@ import { queryModels } from "./compare.js";
 import { costs, curves, heatmaps } from "./charts.js";
 import { diffView } from "./diffview.js";
 import { figure, h } from "./dom.js";
+import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
 import { histogram } from "./histogram.js";
 import { listView } from "./listview.js";
 import { mapsView } from "./maps.js";
@@ -33,10 +34,10 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
   return [
     h("header", {}, h("h1", {}, head.title), h("p", { class: "lead" }, head.facts), provenance(head)),
     section("What was found", h("ul", { class: "verdict" }, ...head.verdict.map((words) => h("li", {}, words)))),
-    section("How much the models agree", ...heatmaps(head), ...curves(head)),
+    section("How much the models agree", ...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)),
     ...explorer(scene, store),
-    ...wrapped("What it costs", costs(head)),
-    section("Every number", ...head.tables.map(textTable)),
+    ...wrapped("What a change of model asks for", [...cutoffFigure(head), ...costs(head)]),
+    section("Every number", ...head.tables.map((table) => textTable(table, head.tables.filter(({ title }) => title === table.title).length > 1))),
     section("How to take these numbers", ...head.notes.map((note) => h("p", {}, note))),
   ];
 }
@@ -89,7 +90,9 @@ function provenance(head: Header): HTMLElement {
   return h("details", {}, h("summary", {}, "Where the vectors came from, versions, sizes"), list);
 }
 
-function textTable(table: TextTable): HTMLElement {
+/** A table to open; where several have one title, their columns tell them apart. */
+function textTable(table: TextTable, shared: boolean): HTMLElement {
+  const title = shared ? `${table.title}: ${table.head.slice(1).join(", ")}` : table.title;
   const drawn = h(
     "table",
     {},
@@ -99,8 +102,8 @@ function textTable(table: TextTable): HTMLElement {
   return h(
     "details",
     { class: "numbers" },
-    h("summary", {}, table.title),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": table.title }, drawn),
+    h("summary", {}, title),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, drawn),
     ...table.remarks.map((remark) => h("p", { class: "small" }, remark)),
   );
 }

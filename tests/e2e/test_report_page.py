@@ -121,7 +121,7 @@ def _hover_any(page: Page, place: int) -> str:
 def _ring(page: Page, place: int) -> tuple[float, float] | None:
     """Return where the ring of a map stands on the screen, None where there is none."""
     page.view.wait_for_timeout(100)
-    found = page.view.locator(".map-ring").nth(place).locator("circle").last.bounding_box()
+    found = page.view.locator(".map-ring").nth(place).locator("rect").last.bounding_box()
     return None if found is None else (found["x"] + found["width"] / 2, found["y"] + found["height"] / 2)
 
 
@@ -198,6 +198,61 @@ def test_a_lasso_limits_the_list(page):
     page.view.wait_for_function("document.querySelector('.list .count').innerText.includes('inside the lasso')")
     count = int(page.view.locator(".list .count").inner_text().split()[0])
     assert 0 < count < 52
+
+
+def test_lines_of_the_diff_follow_a_resize(page):
+    """Every line begins and ends at the height of its row, in the gap between its columns."""
+    misplaced = """() => {
+      const svg = document.querySelector('.diff-lines'), frame = svg.getBoundingClientRect();
+      const columns = [...document.querySelectorAll('.diff-column')];
+      const middles = columns.map((column) => [...column.querySelectorAll('.neighbour')].map((each) => {
+        const box = each.getBoundingClientRect();
+        return box.top + box.height / 2 - frame.top;
+      }));
+      const near = (values, y) => values.some((value) => Math.abs(value - y) < 1);
+      const edge = (place, side) => columns[place].getBoundingClientRect()[side] - frame.left;
+      const of = (line, name) => Number(line.getAttribute(name));
+      const lines = [...svg.querySelectorAll('line')];
+      return [lines.length, lines.filter((line) => !(
+        near(middles[0], of(line, 'y1')) && near(middles[1], of(line, 'y2')) &&
+        Math.abs(of(line, 'x1') - edge(0, 'right')) < 1 && Math.abs(of(line, 'x2') - edge(1, 'left')) < 1)).length];
+    }"""
+    page.view.wait_for_function("document.querySelector('.diff-lines line')")
+    count, wrong = page.view.evaluate(misplaced)
+    assert count > 0
+    assert wrong == 0
+    for width in (1000, 1700):
+        page.view.set_viewport_size({"width": width, "height": 900})
+        page.view.wait_for_timeout(500)
+        assert page.view.evaluate(misplaced) == [count, 0]
+
+
+@pytest.mark.parametrize("width", [1024, 1920])
+def test_every_dot_is_on_its_map_at_first(browser, result, width):
+    opened = Page(browser, result.path / "report.html", viewport={"width": width, "height": 900})
+    for box in (each.bounding_box() for each in opened.view.locator(".map-frame").all()):
+        assert box["width"] >= box["height"] - 1  # the scatterplot shows -1..1 upwards, and sideways only if as wide
+
+
+def test_each_figure_says_how_to_read_it(page):
+    told = dict(
+        page.view.evaluate("""() => [...document.querySelectorAll('figure')].map((each) => {
+      const caption = each.querySelector('figcaption'), title = caption.querySelector('strong').innerText;
+      return [title, caption.innerText.slice(title.length).trim()];
+    })""")
+    )
+    assert list(told) == [
+        "Agreement of all models, overlap@4.",
+        "Agreement at every depth.",
+        "The index or the model?",
+        "Which groups find which.",
+        "Linked maps, one per model.",
+        "Queries by disagreement.",
+        "One query, model by model.",
+        "What a cut-off becomes in another model.",
+        "What each model costs.",
+    ]
+    assert all(words.endswith(".") and len(words) > 40 for words in told.values())
 
 
 def test_everything_is_reached_with_the_keyboard(page):

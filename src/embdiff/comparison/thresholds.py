@@ -17,7 +17,7 @@ from embdiff.config import RunConfig
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import call
 from embdiff.measures.similarities import NO_LINES, NUMBERS, QUERIES, Distribution, Similarities, describe, gather
-from embdiff.measures.thresholds import CarryOver, carry_over
+from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
 from embdiff.records import FloatArray, IntArray
 from embdiff.runs import Run
 from embdiff.views import threshold_tables
@@ -143,7 +143,11 @@ def carried_over(
         )
     names = _chosen(from_model, to_model, tuple(known))
     a, b = (_usable(known, name, run) for name in names)
-    cuts = _cutoffs(run, a.model) if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
+    cuts = (
+        few_cutoffs(run.distributions, a.model, FEW_CUTOFFS)
+        if at is None
+        else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
+    )
     carried = [each for cut in cuts for each in carry_over(a, b, cut, seed=run.config.seed)]
     shown = tuple(each for name in dict.fromkeys(names) for each in run.distributions if each.model == name)
     return ThresholdTable(a.model, b.model, tuple(carried), shown)
@@ -175,11 +179,3 @@ def _usable(known: Mapping[str, Similarities], name: str, run: Run) -> Similarit
             f"Cut-offs need a cosine for every pair. Got {name}, where {found.reason}. Leave these rows out."
         )
     return found
-
-
-def _cutoffs(run: Run, model: str) -> list[float]:
-    """Return a few cut-offs, from where unrelated pairs end to where nearest neighbours do, to two decimals."""
-    by_name = {each.population: each for each in run.distributions if each.model == model}
-    low = by_name["unrelated pairs"].quantiles[5]
-    high = by_name["nearest neighbour"].quantiles[5] if "nearest neighbour" in by_name else low
-    return list(dict.fromkeys(round(float(cut), 2) for cut in np.linspace(min(low, high), high, FEW_CUTOFFS)))

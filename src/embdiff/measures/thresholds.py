@@ -8,7 +8,7 @@ expected).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.resampling import student_quantile
-from embdiff.measures.similarities import BINS_PER_UNIT, Similarities
+from embdiff.measures.similarities import BINS_PER_UNIT, Distribution, Similarities
 
 RESAMPLES = 2_000
 FEW = 10  # queries with a passing pair, below which an interval is called rough
@@ -120,6 +120,27 @@ def carry_over(a: Similarities, b: Similarities, at: float, *, seed: int) -> tup
     if a.judged.any():
         found += [_by_precision(a, b, at, seed), _by_rate("recall", a, b, a.judged, at, seed)]
     return tuple(found)
+
+
+def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:
+    """Return cut-offs of a model worth carrying over: from where unrelated pairs end to where nearest neighbours do.
+
+    Parameters
+    ----------
+    distributions : sequence of Distribution
+    model : str
+    count : int
+        Evenly spaced and rounded to two decimals; fewer where two of them are the same then.
+
+    Returns
+    -------
+    list of float
+        Ascending, from the 95 % quantile of unrelated pairs to that of nearest neighbours.
+    """
+    by_name = {each.population: each for each in distributions if each.model == model}
+    low = by_name["unrelated pairs"].quantiles[5]
+    high = by_name["nearest neighbour"].quantiles[5] if "nearest neighbour" in by_name else low
+    return list(dict.fromkeys(round(float(cut), 2) for cut in np.linspace(min(low, high), high, count)))
 
 
 class _Curve:

@@ -19,13 +19,13 @@ import numpy.typing as npt
 from embdiff.measures.disagreement import query_disagreement
 from embdiff.records import Answer, Layout
 from embdiff.runs import Run
+from embdiff.views import figures, story
 from embdiff.views import payload as summaries
-from embdiff.views import story
 from embdiff.views.diff import distance_of
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import distance_word, facts_line, visible
 
-VERSION = 2
+VERSION = 3
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -75,6 +75,8 @@ def pack(run: Run) -> bytes:
         "curves": [score for score in summary["curves"] if score["measure"].startswith("overlap@")],  # as are drawn
         "tables": [vars(table) for table in summary_tables(summary)],
         **story.costs(summary),
+        "cutoffs": figures.cutoffs(run),
+        "mixing": figures.mixing(run),
         "items": _items(run),
         "queries": _queries(run, arrays),
         "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],

@@ -10,6 +10,7 @@ from embdiff.lexical import BM25
 from embdiff.views.agreement_tables import LABELLED, agreement_tables, counted, reasons, score_text
 from embdiff.views.disputed_tables import disputed_tables
 from embdiff.views.encoding_table import encoding_table
+from embdiff.views.figures import WIDEST_MATRIX
 from embdiff.views.geometry_tables import base_name, calibration_tables, geometry_tables
 from embdiff.views.noise_tables import noise_tables
 from embdiff.views.scored import difference_table, score_table
@@ -23,7 +24,7 @@ _GRIDS = {
     "expected_hit": "Expected results: share of queries with one among their neighbours",
 }
 
-_WIDEST_MATRIX, _MOST_TESTS = 8, 24
+_MOST_TESTS = 24
 
 
 def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
@@ -95,7 +96,7 @@ def _group_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
 def _mixing_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     k = payload["groups"]["k"]
     for model, mixing in payload["groups"]["mixing"].items():
-        if len(mixing["groups"]) > _WIDEST_MATRIX:
+        if len(mixing["groups"]) > WIDEST_MATRIX:
             continue
         names = tuple(map(visible, mixing["groups"]))
         rows = tuple(
@@ -114,7 +115,7 @@ def _absence_table(tests: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
     if len(tests) > _MOST_TESTS:
         shown = sorted(tests, key=lambda test: 2.0 if test["p"] is None else test["p"])[:_MOST_TESTS]
         hidden = (f"The {len(shown)} with the smallest p of {len(tests):,}; all of them are in groups.json.",)
-    if len({test["group"] for test in tests}) > _WIDEST_MATRIX:
+    if len({test["group"] for test in tests}) > WIDEST_MATRIX:
         hidden = (*hidden, "With so many groups the matrix of groups is not shown here; it is in groups.json.")
     rows = tuple(
         (

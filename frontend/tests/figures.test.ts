@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { steps } from "../src/charts.js";
+import { losses } from "../src/figures.js";
+import type { Header, Score } from "../src/payload.js";
+
+function score(measure: string, models: string[], value: number | null, asked: string | null = null): Score {
+  return { measure, models, query_model: asked, value, low: null, high: null, chance: null, n: 4, reason: null };
+}
+
+test("each pair as searched stands beside the same pair among exact neighbours, the largest gap first", () => {
+  const head = {
+    scores: [
+      score("overlap@5", ["a", "b"], 0.5),
+      score("overlap@5", ["a", "c"], 0.2),
+      score("overlap@5", ["a", "d"], null),
+      score("overlap@5", ["a", "b"], 0.9, "q"),
+      score("exact_overlap@5", ["a", "b"], 0.6),
+      score("exact_overlap@5", ["a", "c"], 0.7),
+      score("exact_overlap@5", ["a", "d"], 0.1),
+    ],
+  } as unknown as Header;
+  const found = losses(head).map(({ words, searched, exact }) => [words, searched.value, exact.value]);
+  assert.deepEqual(found, [
+    ["a and c", 0.2, 0.7],
+    ["a and b", 0.5, 0.6],
+  ]);
+});
+
+test("axes have about five round numbers", () => {
+  assert.deepEqual(steps(1), [0, 0.2, 0.4, 0.6, 0.8, 1]);
+  assert.deepEqual(steps(1177.6), [0, 200, 400, 600, 800, 1000]);
+  assert.deepEqual(steps(0.0043), [0, 0.001, 0.002, 0.003, 0.004]);
+});

@@ -1,0 +1,73 @@
+"""What the page draws as figures beyond scores: cut-offs carried over, and which groups find which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embdiff.kept import call
+from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
+from embdiff.runs import Run
+from embdiff.views.words import visible
+
+CUTOFFS, OTHERS = 3, 3  # each cut-off of each other model is resampled 2,000 times: about a second with 1,000 queries
+WIDEST_MATRIX, MATRICES = 8, 4
+
+
+def cutoffs(run: Run) -> dict[str, Any] | None:
+    """Return what a few cut-offs of the first model are in the next ones, by pass rate.
+
+    Returns
+    -------
+    dict or None
+        ``from``, ``to`` (models), ``more`` (models left out), ``queries``, ``pairs``, ``rows`` (``at``, ``rate`` and,
+        for each of ``to``, ``value``, ``low`` and ``high``, None where undefined) and ``remarks``; None without two
+        models whose similarities the run keeps.
+    """
+    usable = [each for each in run.similarities if each.reason is None]
+    if len(usable) < 2:
+        return None
+    first, others = usable[0], usable[1 : 1 + OTHERS]
+    rows: list[dict[str, Any]] = []
+    carried: list[CarryOver] = []
+    for at in few_cutoffs(run.distributions, first.model, CUTOFFS):
+        cells = [call(carry_over, first, other, at, seed=run.config.seed)[0] for other in others]
+        shown = [{key: cell.to_dict()[key] for key in ("value", "low", "high")} for cell in cells]
+        rows.append({"at": at, "rate": cells[0].rate_from, "cells": shown})
+        carried += cells
+    return {
+        "from": visible(first.model),
+        "to": [visible(other.model) for other in others],
+        "more": len(usable) - 1 - len(others),
+        "queries": carried[0].n,
+        "pairs": carried[0].pairs,
+        "rows": rows,
+        "remarks": list(dict.fromkeys(f"{each.at:g}: {visible(each.reason)}" for each in carried if each.reason)),
+    }
+
+
+def mixing(run: Run) -> dict[str, Any] | None:
+    """Return the matrices of groups among nearest rows.
+
+    Returns
+    -------
+    dict or None
+        ``k``, ``models`` (each with ``model``, ``groups``, ``share`` and ``chance``) and ``more`` (models left out);
+        None without groups, or with more than a page has room for.
+    """
+    fitting = [(model, each.to_dict()) for model, each in run.mixings.items()]
+    fitting = [(model, each) for model, each in fitting if 1 < len(each["groups"]) <= WIDEST_MATRIX]
+    if not fitting:
+        return None
+    return {
+        "k": min(run.config.k, len(run.corpus) - 1),
+        "models": [
+            {
+                "model": visible(model),
+                "groups": list(map(visible, each["groups"])),
+                "share": each["share"],
+                "chance": each["chance"],
+            }
+            for model, each in fitting[:MATRICES]
+        ],
+        "more": max(0, len(fitting) - MATRICES),
+    }

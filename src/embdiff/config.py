@@ -284,7 +284,7 @@ class RunConfig(BaseModel):
     permutations : int
         Permutations of the group test.
     calibrate : int
-        Random orders of the rows that overlap, cka, rsa and procrustes are compared with; 0 for none.
+        Random orders of the rows that agreement and geometry are compared with; 0 for none.
     seed : int
         Seed of every random number.
     cache : str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,17 @@ from rich.cells import cell_len
 
 import embdiff as ed
 from embdiff.measures import calibrated
-from embdiff.measures.alignment_distance import procrustes
+from embdiff.measures.alignment_distance import procrustes, shape_angle
 from embdiff.measures.calibrated import calibrate_pair, over_pairs
 from embdiff.measures.calibration import Calibration
+from embdiff.measures.cca import pwcca, svcca
 from embdiff.measures.cka import cka
 from embdiff.measures.inference import holm
+from embdiff.measures.overlap import jaccard, overlap
+from embdiff.measures.rank import kendall_tau, rank_similarity
+from embdiff.measures.rbo import rbo
 from embdiff.measures.rsa import rsa
+from embdiff.measures.second_order import second_order_cosine
 from embdiff.records import Neighbors, Space, Stamp
 
 TEXTS = [f"text number {row} of {row * row}" for row in range(30)]
@@ -53,11 +59,21 @@ def test_fast_forms_are_the_measures_in_every_order():
     found = calibrated_pair(x, y)
     rng = np.random.default_rng(1)
     orders = [rng.permutation(40) for _ in range(19)]
-    for name, function in (("cka", cka), ("rsa", rsa), ("procrustes", procrustes)):
+    spaces = {"cka": cka, "rsa": rsa, "procrustes": procrustes, "shape_angle": shape_angle}
+    for name, function in {**spaces, "svcca(variance=0.99)": svcca, "pwcca": pwcca}.items():
         assert found[name].observed == pytest.approx(function(x, y), abs=1e-6), name
         shuffled = [function(x, y[order]) for order in orders]
         assert found[name].null_mean == pytest.approx(np.mean(shuffled), abs=1e-6), name
         assert found[name].null_sd == pytest.approx(np.std(shuffled, ddof=1), abs=1e-6), name
+    lists = {"overlap@3": overlap, "jaccard@3": jaccard, "rbo(p=0.9)@3": rbo, "kendall_tau@3": kendall_tau}
+    for name, function in {**lists, "rank_similarity@3": rank_similarity}.items():
+        assert found[name].observed == pytest.approx(np.nanmean(function(neighbors(x), neighbors(y)))), name
+        shuffled = [function(neighbors(x), neighbors(y[order])) for order in orders]
+        known = [values[~np.isnan(values)].mean() for values in shuffled if not np.isnan(values).all()]
+        assert found[name].null_mean == pytest.approx(np.mean(known)), name
+        assert found[name].permutations == len(known), name
+    profiles = [second_order_cosine(neighbors(x), neighbors(z), (x, z), (x, z)).mean() for z in (y[o] for o in orders)]
+    assert found["second_order_cosine@3"].null_mean == pytest.approx(np.mean(profiles), abs=1e-6)
     assert found["overlap@3"].p == found["cka"].p == found["procrustes"].p == 1 / 20
     assert 0 < found["cka"].calibrated < found["cka"].observed
 
@@ -66,8 +82,8 @@ def test_unrelated_models_are_not_told_from_shuffled_ones():
     rng = np.random.default_rng(5)
     x, y = (rng.standard_normal((60, 8)).astype(np.float32) for _ in range(2))
     found = calibrated_pair(x, y, permutations=99)
-    assert all(each.p > 0.05 for each in found.values())
-    assert all(each.calibrated < 0.1 for each in found.values())
+    assert all(each.p_holm > 0.05 for each in over_pairs([replace(each, measure="any") for each in found.values()]))
+    assert not any(each.calibrated > 0.1 for each in found.values())
     assert found["procrustes"].threshold < found["procrustes"].observed  # a distance: low is agreement
 
 
@@ -85,7 +101,7 @@ def test_few_rows_have_a_reason(n):
 def test_equal_rows_have_a_reason():
     same = np.ones((8, 3), dtype=np.float32)
     found = calibrated_pair(same, pair(8)[1])
-    for name in ("cka", "rsa", "procrustes"):
+    for name in ("cka", "rsa", "procrustes", "shape_angle", "svcca(variance=0.99)", "pwcca"):
         assert "undefined" in found[name].reason, name
 
 
@@ -117,12 +133,16 @@ def test_command_line_python_and_folder(embdiff, sentences):
     assert max(cell_len(line) for line in done.out.splitlines()) <= 80
     result = ed.compare(str(sentences), ["toy:4", "toy:8", "toy:16"], k=2, store="memory:", calibrate=19, out="again")
     assert ed.load("again") == result
-    assert ed.load("run").run.calibrations == result.run.calibrations
-    assert len(result.run.calibrations) == 3 * 4
+    saved = ed.load("run").to_dict()["calibrations"]
+    assert saved == result.to_dict()["calibrations"]
+    assert len(result.run.calibrations) == 3 * 12
     for each in result.run.calibrations:
         assert each.p_holm >= each.p or np.isnan(each.p)
     payload = json.loads(embdiff("show", "run", "--json").out)
-    assert [each["measure"] for each in payload["calibrations"][:4]] == ["overlap@2", "cka", "rsa", "procrustes"]
+    assert [each["measure"] for each in payload["calibrations"][:12]] == [
+        *("overlap@2", "jaccard@2", "rbo(p=0.9)@2", "rank_similarity@2", "kendall_tau@2", "second_order_cosine@2"),
+        *("cka", "rsa", "procrustes", "shape_angle", "svcca(variance=0.99)", "pwcca"),
+    ]
     plain = ed.compare(str(sentences), ["toy:4", "toy:8"], k=2, store="memory:", out="plain")
     assert plain.run.calibrations == ()
     assert "shuffled rows" not in repr(plain)

@@ -72,7 +72,7 @@ def compare_command(
     ] = None,
     permutations: Annotated[int | None, typer.Option(help="Permutations of the group test. Default 9999.")] = None,
     calibrate: Annotated[
-        int | None, typer.Option(help="Shuffle rows so often for calibrated overlap, cka, rsa, procrustes; try 200.")
+        int | None, typer.Option(help="Shuffle rows so often for calibrated agreement and geometry; try 200.")
     ] = None,
     measure: Annotated[
         list[str] | None,

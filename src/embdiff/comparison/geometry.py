@@ -88,9 +88,11 @@ def calibrations(config: RunConfig, spaces: Mapping[str, Space], every_row: Ever
     with _one_thread(0), progress("calibration", len(pairs), "pairs") as advance:
         for a, b in pairs:
             neighbors = every_row.of_sample(a.model), every_row.of_sample(b.model)
+            vectors = every_row.vectors(a.model), every_row.vectors(b.model)
             found += call(
-                calibrate_pair, a, b, neighbors, permutations=config.calibrate, seed=config.seed, note=every_row.note
-            )
+                calibrate_pair, a, b, neighbors, vectors=vectors, permutations=config.calibrate, seed=config.seed,
+                note=every_row.note,
+            )  # fmt: skip
             advance(1)
     return over_pairs(found)
 

@@ -108,8 +108,8 @@ def compare(
     permutations : int, optional
         Permutations of the group test. Default 9,999.
     calibrate : int, optional
-        Shuffle the rows of the second model so many times, for every two models, and say what overlap, cka, rsa and
-        procrustes are above that. Default 0: not at all.
+        Shuffle the rows of the second model so many times, for every two models, and say what the measures of
+        agreement and geometry are above that. Default 0: not at all.
     cache : str or path, optional
         Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
         else the user's cache folder.

@@ -1,64 +1,123 @@
-"""Two models against shuffled rows: overlap, cka, rsa and procrustes, each in a form in which a shuffle is cheap."""
+"""Two models against shuffled rows: every measure of two lists or spaces, in a form in which a shuffle is cheap."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
+from embdiff.measures.cca import VARIANCE, of_orders
 from embdiff.measures.inference import holm
 from embdiff.measures.moments import Doubles, Floating, check_pair
-from embdiff.measures.overlap import overlap
+from embdiff.measures.overlap import jaccard, overlap
+from embdiff.measures.rank import kendall_tau, rank_similarity
+from embdiff.measures.rbo import P, rbo
 from embdiff.measures.row_pairs import Ranked, row_pairs, squared_distances
-from embdiff.records import IntArray, Neighbors, Space
+from embdiff.measures.second_order import second_order_cosine
+from embdiff.records import FloatArray, IntArray, Neighbors, Space
 
 ROWS = 2_000  # of the spaces; beyond, so many are drawn: n x n numbers are held
-MEASURES = ("overlap", "cka", "rsa", "procrustes")
+_LISTS: tuple[tuple[str, Callable[..., Doubles]], ...] = (
+    ("overlap@{}", overlap),
+    ("jaccard@{}", jaccard),
+    (f"rbo(p={P:g})@{{}}", rbo),
+    ("rank_similarity@{}", rank_similarity),
+    ("kendall_tau@{}", kendall_tau),
+)
 
 _Value = Callable[[IntArray], float]
+_Kind = tuple[str, _Value, int, float, str | None]
 
 
 def calibrate_pair(
-    a: Space, b: Space, neighbors: tuple[Neighbors, Neighbors], *, permutations: int, seed: int, note: str | None = None
+    a: Space,
+    b: Space,
+    neighbors: tuple[Neighbors, Neighbors],
+    *,
+    vectors: tuple[FloatArray, FloatArray] | None = None,
+    permutations: int,
+    seed: int,
+    note: str | None = None,
 ) -> tuple[Calibration, ...]:
-    """Return the calibration of each of `MEASURES` for two models.
+    """Return the calibrations for two models: of their neighbours, then of their spaces.
 
     Parameters
     ----------
     a, b : Space, vectors of shapes (n, d1) and (n, d2)
-        Of the same rows. Beyond 2,000 rows, 2,000 are drawn for cka, rsa and procrustes, and ``reason`` says so.
+        Of the same rows. Beyond 2,000 rows, 2,000 are drawn for the measures of spaces, and ``reason`` says so.
     neighbors : tuple of Neighbors, each (m, k)
         Of the same rows in both, each left out of its own list.
+    vectors : tuple of ndarray of float32, shapes (m, d1) and (m, d2), optional
+        Of the rows that the neighbours are of; by default those of the spaces.
     permutations : int
     seed : int
         Of the permutations, the same for all measures, and of the sample.
     note : str, optional
         What was sampled for the neighbours.
     """
+    kinds = [*_of_lists(neighbors, vectors or (a.vectors, b.vectors), note), *_of_spaces(a, b, seed)]
+    found = []
+    for measure, value, rows, best, words in kinds:
+        one = calibrate(
+            value, rows, (a.model, b.model), measure=measure, seed=seed, best=best,
+            agreement="high" if best else "low", permutations=permutations,
+        )  # fmt: skip
+        found.append(replace(one, reason="; ".join(filter(None, (one.reason, words))) or None))
+    return tuple(found)
+
+
+def _of_lists(
+    neighbors: tuple[Neighbors, Neighbors], vectors: tuple[FloatArray, FloatArray], note: str | None
+) -> Iterator[_Kind]:
+    first, second = neighbors
+    for text, function in _LISTS:
+        yield text.format(first.k), _mean_of(function, first, second), len(first.rows), 1.0, note
+    yield f"second_order_cosine@{first.k}", _profiles(first, second, vectors), len(first.rows), 1.0, note
+
+
+def _of_spaces(a: Space, b: Space, seed: int) -> Iterator[_Kind]:
     x, y = check_pair(a.vectors, b.vectors)
     n, sampled = len(x), None
     if n > ROWS:
         rows = np.sort(np.random.default_rng(seed).permutation(n)[:ROWS])
         x, y, sampled = x[rows], y[rows], f"{ROWS:,} of {n:,} rows were sampled"
-    first, second = neighbors
-    kinds: tuple[tuple[str, _Value, int, float, str | None], ...] = (
-        (f"overlap@{first.k}", lambda order: float(overlap(first, shuffled(second, order)).mean()), len(first.rows),
-         1.0, note),
-        ("cka", _products(_centred(x), _centred(y)), len(x), 1.0, sampled),
-        ("rsa", _products(_ranks(x), _ranks(y)), len(x), 1.0, sampled),
-        ("procrustes", _rotations(x, y), len(x), 0.0, sampled),
-    )  # fmt: skip
-    found = []
-    for measure, value, rows_there, best, words in kinds:
-        one = calibrate(
-            value, rows_there, (a.model, b.model), measure=measure, seed=seed, best=best,
-            agreement="high" if best else "low", permutations=permutations,
-        )  # fmt: skip
-        found.append(replace(one, reason="; ".join(filter(None, (one.reason, words))) or None))
-    return tuple(found)
+    distance = _rotations(x, y)
+    mean, weighted = of_orders(x, y)
+    for measure, value, best in (
+        ("cka", _products(_centred(x), _centred(y)), 1.0),
+        ("rsa", _products(_ranks(x), _ranks(y)), 1.0),
+        ("procrustes", distance, 0.0),
+        ("shape_angle", lambda order: float(np.arccos(np.clip(1 - distance(order) ** 2 / 2, 0.0, 1.0))), 0.0),
+        (f"svcca(variance={VARIANCE:g})", mean, 1.0),
+        ("pwcca", weighted, 1.0),
+    ):
+        yield measure, value, len(x), best, sampled
+
+
+def _mean_of(function: Callable[..., Doubles], first: Neighbors, second: Neighbors) -> _Value:
+    """Return the mean over the rows that have a value, NaN when none has."""
+
+    def value(order: IntArray) -> float:
+        values = function(first, shuffled(second, order))
+        known = values[~np.isnan(values)]
+        return float(known.mean()) if known.size else math.nan
+
+    return value
+
+
+def _profiles(first: Neighbors, second: Neighbors, vectors: tuple[FloatArray, FloatArray]) -> _Value:
+    left, right = vectors
+    if any(not side.any(axis=1).all() for side in vectors):
+        return lambda _order: math.nan
+
+    def both(a: Neighbors, b: Neighbors, order: IntArray) -> Doubles:
+        there = right[order]
+        return second_order_cosine(a, b, (left, there), (left, there))
+
+    return lambda order: _mean_of(lambda a, b: both(a, b, order), first, second)(order)
 
 
 def over_pairs(found: Sequence[Calibration]) -> tuple[Calibration, ...]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure, Parameter
-from embdiff.measures.moments import Doubles, Moments, moments
+from embdiff.measures.moments import Doubles, Floating, Moments, moments
 
+Rows = npt.NDArray[np.int64]
+OfOrder = Callable[[Rows], float]
 VARIANCE = 0.99
 RANK = 1e-10  # share of the largest eigenvalue of X'X that float32 vectors can leave in an empty direction
 
@@ -81,6 +84,37 @@ def weighted_correlation(sums: Moments) -> float:
         return math.nan
     weights = np.abs(variates.T @ scatter).sum(axis=1)
     return float(weights @ correlations / weights.sum())
+
+
+def of_orders(x: Floating, y: Floating, variance: float = VARIANCE) -> tuple[OfOrder, OfOrder]:
+    """Return `svcca` and `pwcca` of x and of y with its rows in a given order, each as a function of that order.
+
+    The leading components do not change with the order: only the product of two slim tables and its singular values
+    are computed again.
+    """
+    sums = moments(x, y, precision=np.float64)
+    if not enough(sums):
+        return _never, _never
+    left, right = (np.asarray(side, dtype=np.float64) - np.mean(side, axis=0, dtype=np.float64) for side in (x, y))
+    xx, yy, _ = sums.centred
+    leading, others = left @ _whitening(xx, variance), right @ _whitening(yy, variance)
+    every, others_every = left @ _whitening(xx, 1.0), right @ _whitening(yy, 1.0)
+    inside = _whitening(xx, 1.0).T @ xx
+
+    def mean(order: Rows) -> float:
+        return float(np.minimum(np.linalg.svd(leading.T @ others[order], compute_uv=False), 1.0).mean())
+
+    def weighted(order: Rows) -> float:
+        turns, correlations, _ = np.linalg.svd(every.T @ others_every[order], full_matrices=False)
+        correlations = np.minimum(correlations, 1.0)
+        weights = np.abs(turns.T @ inside).sum(axis=1)
+        return float(weights @ correlations / weights.sum()) if unique(correlations) else math.nan
+
+    return mean, weighted
+
+
+def _never(_order: Rows) -> float:
+    return math.nan
 
 
 def enough(sums: Moments) -> bool:

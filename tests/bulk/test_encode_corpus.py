@@ -1,5 +1,6 @@
 """Encoding part by part: the same vectors as in one go, nothing half-made, nothing done twice."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import embdiff as ed
-from embdiff.bulk import encode_corpus, line
+from embdiff.bulk import encode_corpus, line, part
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import lay_ready
 from embdiff.bulk.stored import _digest
@@ -21,6 +22,7 @@ from embdiff.encoders import get_encoder
 from embdiff.errors import DataError, EncoderError, ParameterError, StoreError, UnknownNameError
 from embdiff.stores import get_store
 from embdiff.stores.milvus import MilvusStore
+from milvus_server import TOKEN
 
 ROWS, PART = 100, 7
 TEXTS = [f"sentence {row % 90} about {row % 11} ü" for row in range(ROWS)]
@@ -300,6 +302,44 @@ def test_a_store_that_fails_is_gone_on_with(parquet, tmp_path, monkeypatch):
     with get_store(uri) as opened:
         assert opened.stamp(done.collection)["complete"]
         assert opened.count(done.collection) == ROWS
+
+
+@pytest.mark.server
+def test_into_a_server_and_compared_with(parquet, tmp_path, monkeypatch, milvus_server):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMBDIFF_STORE_TOKEN", TOKEN)
+    done = encode_corpus(parquet, "toy:16", milvus_server, part_rows=PART, cache="off")
+    assert hidden(tmp_path) == []
+    assert encode_corpus(parquet, "toy:16", milvus_server, part_rows=PART, cache="off", work="elsewhere").reused
+    result = ed.compare(parquet, [done.as_model, "toy:16"], k=3, baseline=False, permutations=99, store="memory:")
+    theirs, ours = result.run.answers
+    np.testing.assert_array_equal(theirs.exact.rows, ours.exact.rows)
+    with get_store(milvus_server) as store:
+        store.drop(done.collection)
+
+
+@pytest.mark.parametrize("kind", ["out.parquet", "out", "store"])
+def test_a_full_disk_is_told_and_gone_on_from(parquet, tmp_path, monkeypatch, kind):
+    out = f"milvus:{tmp_path / 'x.db'}" if kind == "store" else tmp_path / kind
+    backend, encoder = counting()
+    write = part.write_vectors
+
+    def full(path, *more):
+        if path.name == part.part_name(6):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(part, "write_vectors", full)
+        with pytest.raises(
+            ParameterError, match=r"must be writable\. Got .*: No space left on device\. Make room or name"
+        ):
+            encode_corpus(parquet, encoder, out, part_rows=PART, cache="off")
+    before, backend.given = backend.given, 0
+    done = encode_corpus(parquet, encoder, out, part_rows=PART, cache="off")
+    assert (before, done.parts_found) == (7 * PART, 6)
+    assert backend.given == ROWS - 6 * PART
+    assert hidden(tmp_path) == []
 
 
 def test_zero_vectors_are_refused_by_name_under_cosine(tmp_path):

@@ -232,7 +232,7 @@ def job(logged: Path, tmp_path: Path) -> Job:
     return found
 
 
-def test_a_worker_encodes_its_part_and_tells_what_is_wrong(ray, job: Job, logged: Path) -> None:
+def test_a_worker_encodes_its_part_and_tells_what_is_wrong(job: Job, logged: Path) -> None:
     from embdiff.bulk.cluster import Worker
 
     worker = Worker(job, "off")

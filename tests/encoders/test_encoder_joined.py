@@ -1,5 +1,6 @@
 """Ready vectors in Parquet: found by id, by text or by row, checked, and left on disk when memory is too small."""
 
+import gc
 import json
 
 import numpy as np
@@ -153,6 +154,9 @@ def test_a_folder_that_lacks_a_part_is_refused(tmp_path):
 
 @pytest.mark.parametrize("order", [range(60), [*range(30, 60), 3, 1, 2, *range(10, 20)]], ids=["as it is", "other"])
 def test_a_comparison_is_that_of_the_model(file, tmp_path, monkeypatch, order):
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(aside))
     monkeypatch.setattr(_file, "_LEAST_ROWS", 1)
     rows = corpus(order)
     settings = {"k": 3, "store": "memory:", "baseline": False, "permutations": 99}
@@ -165,3 +169,15 @@ def test_a_comparison_is_that_of_the_model(file, tmp_path, monkeypatch, order):
     assert result.run.manifest["on_disk"]
     assert result.run.manifest["models"][0]["encoding"]["joined"] == "id"
     assert ed.load(tmp_path / "run") == result
+    gc.collect()
+    assert list(aside.iterdir()) == []
+    encoder, _ = joined(file, rows)
+    stored = encoder.on_disk(0, 2_000)
+    np.testing.assert_array_equal(stored[:], expected(order))
+    assert len(list(aside.iterdir())) == 1
+    del stored
+    gc.collect()
+    assert list(aside.iterdir()) == []
+    with pytest.raises(ParameterError, match="memory for vectors must be at least"):
+        encoder.on_disk(0, 10)
+    assert list(aside.iterdir()) == []

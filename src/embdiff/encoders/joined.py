@@ -7,11 +7,13 @@ by text: a text has one vector, whatever row it stands in. A table with neither 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -112,8 +114,8 @@ class JoinedVectors:
             When that is too little, or there is no room for the file.
         """
         assert self._rows is not None
-        folder = TemporaryDirectory(prefix="embdiff-")
-        path = Path(folder.name) / "vectors.npy"
+        folder = Path(mkdtemp(prefix="embdiff-"))
+        path = folder / "vectors.npy"
         try:
             with path.open("wb") as handle:
                 write_array_header_1_0(
@@ -122,12 +124,17 @@ class JoinedVectors:
                 start = handle.tell()
                 for where, some in self._table.scattered(self._rows):
                     _write_rows(handle, start, where, some)
-        except OSError as error:
+            stored = FileVectors(path, memory)
+        except BaseException as error:
+            rmtree(folder, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
             raise ParameterError(
                 f"Vectors that memory may not hold need {self.nbytes / 2**30:.3g} GiB for a temporary file. Got "
-                f"{error.strerror or error} in {folder.name}. Make room, or set TMPDIR to another folder."
+                f"{error.strerror or error} in {folder.parent}. Make room, or set TMPDIR to another folder."
             ) from None
-        return FileVectors(path, memory, keeping=folder)
+        weakref.finalize(stored, rmtree, folder, ignore_errors=True)
+        return stored
 
     def stamp(self) -> Stamp:
         """Return the provenance: that of the model that made the vectors where it is known, and a hash of the files."""

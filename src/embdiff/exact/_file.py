@@ -29,8 +29,6 @@ class FileVectors:
     path : Path
     memory : int
         Bytes that working on the file may take at a time.
-    keeping : object, optional
-        What must live as long as this does: a temporary folder with the file.
 
     Raises
     ------
@@ -40,8 +38,8 @@ class FileVectors:
         When ``memory`` holds less than 1,024 rows four times over.
     """
 
-    def __init__(self, path: Path, memory: int, keeping: object = None) -> None:
-        self.path, self.memory, self._keeping = path, memory, keeping
+    def __init__(self, path: Path, memory: int) -> None:
+        self.path, self.memory = path, memory
         self.shape, self._kind, self._offset = _header(path)
         self._row_bytes = self.shape[1] * self._kind.itemsize
         least = _SHARES * _LEAST_ROWS * self.shape[1] * 4

@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -220,6 +221,41 @@ def test_what_cannot_be_spread_is_refused(ray, tmp_path: Path) -> None:
         with pytest.raises(ParameterError, match=message):
             encode_corpus(TEXTS, model, tmp_path / "out", engine="ray", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+class Starting:
+    """Ray as far as it is started: fails with these errors first, then stands at an address."""
+
+    def __init__(self, errors: list[str], address: str = "127.0.0.1") -> None:
+        self.errors, self.given, self.stopped = errors, [], 0
+        self.util = SimpleNamespace(get_node_ip_address=lambda: address)
+
+    def init(self, *address: str, **options: object) -> None:
+        self.given.append((address, options))
+        if self.errors:
+            raise Exception(self.errors.pop(0))  # as Ray does
+
+    def shutdown(self) -> None:
+        self.stopped += 1
+
+
+def test_a_cluster_is_started_on_loopback_and_once_more_on_a_busy_machine() -> None:
+    from embdiff.bulk.cluster import _start
+
+    busy = Starting(["The current node timed out during startup."])
+    _start(busy, 2, "folder")
+    assert (len(busy.given), busy.stopped) == (2, 1)
+    address, options = busy.given[1]
+    assert address == ("local",)
+    assert (options["num_cpus"], options["include_dashboard"], options["_node_ip_address"]) == (3, False, "127.0.0.1")
+    with pytest.raises(Exception, match="timed out"):
+        _start(Starting(["timed out", "timed out"]), 2, None)
+    broken = Starting(["no such file"])
+    with pytest.raises(Exception, match="no such file"):
+        _start(broken, 2, None)
+    assert len(broken.given) == 1
+    with pytest.raises(RuntimeError, match="a node that listens on the network"):
+        _start(Starting([], address="192.0.2.1"), 2, None)
 
 
 @pytest.fixture

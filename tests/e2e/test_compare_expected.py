@@ -148,6 +148,31 @@ def test_each_query_model_has_its_own_tests(same_group):
     assert score.per_query == pytest.approx(ndcg(graded, 2))
 
 
+def test_the_same_model_again_stands_beside_the_differences(same_group, embdiff):
+    index = "ivf_flat(nlist=8,nprobe=1)"
+    result = ed.compare("sample", ["toy:8", "toy:24"], k=5, expected=same_group, out="run", index=index, baseline=False)
+    changes = {(each["model"], each["how"]): each for each in result.to_dict()["changes"]}
+    assert len(changes) == 6
+    judged = [row for row, name in enumerate(result.run.queries.ids) if name in same_group]
+    for answer in result.run.answers:
+        lists = [
+            {result.run.queries.ids[row]: {result.run.corpus.ids[found]: float(value)
+             for found, value in zip(side.rows[row], side.similarity[row], strict=True) if found >= 0} for row in judged}
+            for side in (answer.exact, answer.returned)
+        ]  # fmt: skip
+        exact_, returned = (ndcg(grade_run(run, same_group)[1], 5) for run in lists)
+        lost = changes[answer.model, "index"]
+        assert lost["measure"] == "ndcg@5"
+        assert lost["n"] == len(judged)
+        assert (lost["value"], lost["again"]) == (pytest.approx(exact_.mean()), pytest.approx(returned.mean()))
+        assert lost["changed"] == np.count_nonzero(exact_ != returned)
+        assert lost["low"] <= lost["difference"] <= lost["high"]
+        assert changes[answer.model, "batch"]["difference"] == 0.0
+    assert any(changes[model, "index"]["changed"] for model in ("toy:8", "toy:24"))
+    assert ed.load("run") == result
+    assert "The same model again: change of ndcg@5" in embdiff("show", "run").out
+
+
 def test_own_rows_expected_and_left_out_are_said(sample):
     result = ed.compare(
         ["a b", "b c", "c d", "d e"], ["toy:8"], k=2, store="memory:", expected={"0": ["0", "1"], "2": ["3"]}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from embdiff.comparison.agreement import Compared
+from embdiff.comparison.noise import Repeated
 from embdiff.comparison.settings import Inputs
 from embdiff.kept import call
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.judged import Graded, Judged, grade, name_ranks, trec_order
+from embdiff.measures.noise import change
 from embdiff.measures.ranking_scores import random_order, score_ranking
 from embdiff.records import Answer, IntArray, Qrels, Score
 
@@ -91,6 +95,39 @@ def judged_scores(compared: Compared, expected: Qrels) -> Expected:
         own,
         sum(name not in row_of for query in names for name in expected.judgements[query]),
     )
+
+
+def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[dict[str, Any], ...]:
+    """Return what the same model again changes of the first measure of expected results, over the judged queries.
+
+    Returns
+    -------
+    tuple of dict
+        `embdiff.measures.noise.Change` as JSON-able values, and ``query_model``; empty without expected results.
+    """
+    expected, inputs = compared.inputs.expected, compared.inputs
+    if expected is None:
+        return ()
+    row_of = {name: row for row, name in enumerate(inputs.corpus.ids)}
+    by_id, spec, found = name_ranks(inputs.corpus.ids), _specs(compared)[0], []
+    for each in repeated:
+        which = np.flatnonzero([inputs.queries.ids[row] in expected.judgements for row in each.rows])
+        if not which.size:
+            continue
+        asked = each.rows[which]
+        names = [inputs.queries.ids[row] for row in asked]
+        judged, _ = _never_found(compared, Judged.from_qrels(expected.judgements, names, row_of), asked)
+        own, again = (
+            _score(
+                grade(trec_order(lists.rows[which], lists.similarity[which], by_id), judged),
+                spec, each.pair[1], inputs.candidates[asked], compared.config.seed,
+            )
+            for lists in (each.own, each.again)
+        )  # fmt: skip
+        asks = each.pair[0] if compared.config.query_models else None
+        changed = change(own, again, each.how, seed=compared.config.seed, note=each.note)
+        found.append({"query_model": asks, **changed.to_dict()})
+    return tuple(found)
 
 
 def _specs(compared: Compared) -> list[MeasureSpec]:

@@ -14,10 +14,11 @@ from embdiff.comparison.agreement import Compared
 from embdiff.comparison.baseline import ask_words
 from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.existing import opened_collections
+from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
-from embdiff.comparison.noise import noise_scores
+from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.sampling import describe_sample, sized
 from embdiff.comparison.scoring import group_tests, score_all
@@ -153,12 +154,9 @@ def compare(
         answers = answers_of(inputs, encoded, placed, found, lexical)
         every_row = EveryRow(config, inputs, found, documents_of(encoded))
         spaces = spaces_of(inputs, encoded, every_row)
-        scored = score_all(Compared(config, inputs, answers, lexical, encoded, placed), found)
-        scores = (
-            *scored.scores,
-            *noise_scores(config, inputs, encoded, placed, found),
-            *geometry_scores(config, spaces, every_row),
-        )
+        compared = Compared(config, inputs, answers, lexical, encoded, placed)
+        scored, floor = score_all(compared, found), noise_floor(config, inputs, encoded, placed, found)
+        scores = (*scored.scores, *floor.scores, *geometry_scores(config, spaces, every_row))
         mixings, tests = group_tests(config, inputs, spaces, every_row)
         manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors, words, scored.expected)
         manifest["on_disk"] = on_disk(documents_of(encoded))
@@ -169,6 +167,7 @@ def compare(
             layouts=layouts_of(config, documents_of(encoded)), calibrations=calibrations(config, spaces, every_row),
             baseline=lexical, curves=scored.agreement.curves,
             tails=scored.agreement.tails, differences=scored.expected.differences if scored.expected else (),
+            changes=judged_changes(compared, floor.repeated),
         )  # fmt: skip
         manifest |= {"cache": vectors.describe(), "results": vectors.results.describe()}
         if folder is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,14 +29,41 @@ from embdiff.measures.noise import (
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.search import Found, OwnRows, contains, exact_lists
 
+_HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 
-class _Floor:
-    """Scores of one run, filled search by search."""
+
+@dataclass(frozen=True, eq=False)
+class Repeated:
+    """Neighbours of one search found again in another way, and the exact ones.
+
+    Parameters
+    ----------
+    how : {"index", "float16", "batch"}
+    pair : tuple of str
+        Query model and model.
+    again, own : Neighbors, shape (m, k)
+    rows : ndarray of int64, shape (m,)
+        Which of the queries of the run.
+    note : str or None
+        What was sampled.
+    """
+
+    how: str
+    pair: tuple[str, str]
+    again: Neighbors
+    own: Neighbors
+    rows: IntArray
+    note: str | None
+
+
+class Floor:
+    """Scores of one run, and the lists behind them, filled search by search."""
 
     def __init__(self, config: RunConfig, inputs: Inputs) -> None:
         self.config, self.inputs = config, inputs
         self.metric = check_metric(config.metric)
         self.scores: list[Score] = []
+        self.repeated: list[Repeated] = []
 
     def add(
         self,
@@ -48,6 +75,7 @@ class _Floor:
         note: str | None,
     ) -> None:
         """Score neighbours found again for some of the queries."""
+        self.repeated.append(Repeated(_HOW[measure.name], pair, again, own, rows, note))
         self.scores.append(
             call(
                 score_noise, measure, again, own, pair[1], query_model=pair[0], chance=self._chance(again, own, rows),
@@ -79,18 +107,18 @@ class _Floor:
         return float(np.average([expected_shared(*map(int, kind)) / own.k for kind in kinds], weights=counts))
 
 
-def noise_scores(
+def noise_floor(
     config: RunConfig,
     inputs: Inputs,
     encoded: Mapping[str, Encoded],
     placed: Mapping[str, Placed],
     found: Mapping[tuple[str, str], Found],
-) -> list[Score]:
+) -> Floor:
     """Return, for each search of the run, what index, half precision and batch size change.
 
     Half precision is tried on at most 1,000 queries, another batch size on at most 128, drawn with the run's seed.
     """
-    floor = _Floor(config, inputs)
+    floor = Floor(config, inputs)
     every = np.arange(len(inputs.queries), dtype=np.int64)
     for pair, here in found.items():
         floor.add(NOISE_INDEX, pair, here.returned, here.exact, every, None)
@@ -105,10 +133,10 @@ def noise_scores(
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
         lists = placed[pair[1]].searcher.nearest(again.vectors[kept], config.k, floor.own(rows))
         floor.add(NOISE_BATCH, pair, lists, _some(here.exact, rows), rows, note)
-    return floor.scores
+    return floor
 
 
-def _float16(floor: _Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple[str, str], Found]) -> None:
+def _float16(floor: Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple[str, str], Found]) -> None:
     """Search again with queries and documents rounded; one model's documents at a time."""
     count = len(floor.inputs.queries)
     rows = drawn(count, FLOAT16, seed=floor.config.seed)

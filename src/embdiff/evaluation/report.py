@@ -9,12 +9,11 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from embdiff.views.scored import difference_table, drawn, score_table
+from embdiff.views.scored import change_table, difference_table, drawn, score_table
 from embdiff.views.table import Table
 from embdiff.views.words import number, visible
 
 _CONFUSIONS_SHOWN = 5
-_HOW = {"float16": "vectors in float16", "batch": "texts one by one"}
 _UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts"}
 
 
@@ -35,7 +34,7 @@ def tables(payload: Mapping[str, Any]) -> list[Table]:
     return [
         score_table(payload["scores"], payload["differences"]),
         *(difference_table(each, _UNITS[payload["task"]]) for each in payload["differences"][:1]),
-        *_noise_table(payload),
+        *change_table(payload.get("noise", ()), _UNITS[payload["task"]]),
         *_together_tables(payload),
         *_draw_table(payload),
         *_confusion_tables(payload),
@@ -53,30 +52,6 @@ def _drawn(payload: Mapping[str, Any]) -> Group:
     parts += [Text(f"  {model}: {visible(words)}", style="dim") for model, words in about.items()]
     parts += [Text(f"* {visible(note)}") for note in payload["notes"]]
     return Group(*parts)
-
-
-def _noise_table(payload: Mapping[str, Any]) -> Iterator[Table]:
-    found = payload.get("noise", ())
-    if not found:
-        return
-    rows = tuple(
-        (
-            each["model"],
-            _HOW[each["how"]],
-            "n/a"
-            if each["difference"] is None
-            else f"{number(each['difference'], 4)} [{number(each['low'], 4)}, {number(each['high'], 4)}]",
-            f"{each['changed']:,} of {each['n']:,}",
-        )
-        for each in found
-    )
-    remarks = (
-        f"A difference between models no larger than this is not theirs. changed: {_UNITS[payload['task']]} with "
-        "another value.",
-        *dict.fromkeys(f"{each['how']}: {each['reason']}" for each in found if each["reason"]),
-    )
-    head = ("model", "again", "change [95 %]", "changed")
-    yield Table(f"The same model again: change of {found[0]['measure']}", head, rows, remarks)
 
 
 def _together_tables(payload: Mapping[str, Any]) -> Iterator[Table]:

@@ -90,8 +90,12 @@ def groups_json(run: Run) -> dict[str, Any]:
 
 
 def agreement_json(run: Run) -> dict[str, Any]:
-    """Return the curves over k and the tails of rbo as JSON-able values."""
-    return {"curves": [score.to_dict() for score in run.curves], "tails": [dict(tail) for tail in run.tails]}
+    """Return the curves over k, the tails of rbo, and what the same model again changes, as JSON-able values."""
+    return {
+        "curves": [score.to_dict() for score in run.curves],
+        "tails": [dict(tail) for tail in run.tails],
+        "changes": [dict(change) for change in run.changes],
+    }
 
 
 def differences_json(run: Run) -> list[dict[str, Any]]:

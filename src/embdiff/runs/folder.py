@@ -160,6 +160,7 @@ def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
         baseline=read_baseline(folder, config, corpus, queries),
         curves=tuple(Score.from_dict(raw) for raw in agreement["curves"]),
         tails=tuple(agreement["tails"]),
+        changes=tuple(agreement.get("changes", ())),
         differences=tuple((raw["query_model"], Differences.from_dict(raw)) for raw in differences),
     )
 

@@ -58,6 +58,8 @@ class Run:
         What the unseen tail leaves open of each rbo.
     differences : tuple of (str or None, Differences)
         With expected results: the query model, and how the collections differ in a measure.
+    changes : tuple of dict
+        With expected results: what the same model again changes of their first measure.
     """
 
     config: RunConfig
@@ -78,6 +80,7 @@ class Run:
     curves: tuple[Score, ...] = ()
     tails: tuple[Mapping[str, Any], ...] = ()
     differences: tuple[tuple[str | None, Differences], ...] = ()
+    changes: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def beside(self) -> tuple[Answer, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -12,6 +12,12 @@ from rich.text import Text
 
 from embdiff.views.table import Table
 from embdiff.views.words import number
+
+_AGAIN = {
+    "index": "returned against exact",
+    "float16": "vectors in float16",
+    "batch": "texts one by one",
+}
 
 
 def drawn(table: Table) -> list[RenderableType]:
@@ -76,3 +82,26 @@ def difference_table(difference: Mapping[str, Any], unit: str) -> Table:
     )
     head = ("models", "difference [95 %]", "p (Holm)", "effect", "detectable")
     return Table(f"Differences in {difference['measure']}, paired over {unit}", head, rows, remarks)
+
+
+def change_table(changes: Sequence[Mapping[str, Any]], unit: str) -> Iterator[Table]:
+    """Yield what the same model again changes of a measure, where that is known; ``unit``: what it is a mean over."""
+    if not changes:
+        return
+    rows = tuple(
+        (
+            each["model"],
+            _AGAIN[each["how"]],
+            "n/a"
+            if each["difference"] is None
+            else f"{number(each['difference'], 4)} [{number(each['low'], 4)}, {number(each['high'], 4)}]",
+            f"{each['changed']:,} of {each['n']:,}",
+        )
+        for each in changes
+    )
+    remarks = (
+        f"A difference between models no larger than this is not theirs. changed: {unit} with another value.",
+        *dict.fromkeys(f"{each['how']}: {each['reason']}" for each in changes if each["reason"]),
+    )
+    head = ("model", "again", "change [95 %]", "changed")
+    yield Table(f"The same model again: change of {changes[0]['measure']}", head, rows, remarks)

@@ -13,7 +13,7 @@ from embdiff.views.encoding_table import encoding_table
 from embdiff.views.figures import WIDEST_MATRIX
 from embdiff.views.geometry_tables import base_name, calibration_tables, geometry_tables
 from embdiff.views.noise_tables import noise_tables
-from embdiff.views.scored import difference_table, score_table
+from embdiff.views.scored import change_table, difference_table, score_table
 from embdiff.views.table import Table
 from embdiff.views.threshold_tables import similarity_tables
 from embdiff.views.words import number, seconds_text, visible
@@ -75,6 +75,7 @@ def _expected_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
         by = f", asked with {asks}" if asks else ""
         yield replace(score_table(mine, differences), title=f"Expected results as judgements{by}")
         yield from (difference_table(each, "queries") for each in differences[:1])
+        yield from change_table([each for each in payload["changes"] if each["query_model"] == asks], "queries")
 
 
 def _mutual_table(payload: Mapping[str, Any]) -> Iterator[Table]:

@@ -137,9 +137,5 @@ def test_what_would_be_seen_is_said_only_where_it_is_known(beir):
     assert "from these queries nothing is known of what would be seen" in words
     assert "one of 0.000" not in words
     payload = result.to_dict()
-    for detectable, said in (
-        (0.125, "with so many queries one of 0.125 would mostly"),
-        (4.5, "with so few queries no"),
-    ):
-        payload["together"][0]["detectable"] = detectable
-        assert said in " ".join(report.text(payload, width=200).split())
+    payload["together"][0]["detectable"] = 0.125
+    assert "with so many queries one of 0.125 would mostly" in " ".join(report.text(payload, width=200).split())

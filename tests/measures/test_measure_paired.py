@@ -13,8 +13,10 @@ from scipy import stats
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import holm, paired
+from embdiff.measures.differences import between_models
 from embdiff.measures.paired import PairedTest, detectable_difference, paired_test, paired_tests, randomisation_p
 from embdiff.measures.ties import letters, tie_groups
+from embdiff.records import Score
 
 
 def test_by_hand():
@@ -149,6 +151,26 @@ def test_what_is_undefined():
     assert undefined.reason == "1 of 1 queries are undefined for a model and are left out"
     one = paired_test([1.0], [0.5], ("a", "b"), measure="rr", seed=0)
     assert (one.p, one.interval, one.to_dict()["detectable"]) == (1.0, "none", None)
+
+
+def test_no_difference_beyond_what_the_measure_allows():
+    first, second = [1.0, 0.1, 0.0], [0.0, 0.3, 0.4]
+    free, bounded = (
+        paired_test(first, second, ("x", "y"), measure="ndcg@10", seed=0, widest=widest) for widest in (math.inf, 1.0)
+    )
+    assert (free.low < -1, free.high > 1, free.detectable > 1) == (True, True, True)
+    assert (bounded.low, bounded.high) == (-1.0, 1.0)
+    assert math.isnan(bounded.detectable)
+    assert bounded.reason == "3 queries of such spread would show no difference that the measure allows"
+    assert (bounded.p, bounded.effect, bounded.difference) == (free.p, free.effect, free.difference)
+    scores = [
+        Score(name, (model,), 0.5, 0.0, 1.0, 0.1, 3, per_query=tuple(values))
+        for name in ("ndcg@10", "precision_judged@5")
+        for model, values in (("x", first), ("y", second))
+    ]
+    known, unknown = (each.tests[0] for each in between_models(scores, seed=0))
+    assert (known.low, known.high) == (-1.0, 1.0)
+    assert unknown.high == free.high
 
 
 def test_all_pairs():

@@ -74,12 +74,10 @@ def _together_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _seen(detectable: Sequence[float | None]) -> str:
-    """Say which gain would be seen for any of the pairs; the measures here are between 0 and 1."""
+    """Say which gain would be seen for any of the pairs."""
     known = [each for each in detectable if each is not None]
     if not known:
         return "; from these queries nothing is known of what would be seen"
-    if max(known) >= 1.0:
-        return "; with so few queries no difference would surely be seen"
     return f"; with so many queries one of {number(max(known))} would mostly be seen for any pair here"
 
 

@@ -164,7 +164,7 @@ def _gain(
 ) -> Gain:
     both = " + ".join(models)
     tests = [
-        paired_test(values, single, (both, model), measure=measure, seed=seed)
+        paired_test(values, single, (both, model), measure=measure, seed=seed, widest=1.0)
         for model, single in zip(models, compared, strict=True)
     ]
     means = (float(compared[0].mean()), float(compared[1].mean()))

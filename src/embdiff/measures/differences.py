@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from embdiff.errors import UnknownNameError
+from embdiff.measures.base import get_measure
 from embdiff.measures.paired import PairedTest, paired_tests
 from embdiff.measures.ties import letters, tie_groups
 from embdiff.records import Score
@@ -57,8 +60,17 @@ def between_models(scores: Sequence[Score], *, seed: int) -> tuple[Differences, 
         if len(known) < 2:
             continue
         values = {score.models[0]: np.array(score.per_query, dtype=np.float64) for score in known}
-        tests = paired_tests(values, measure=measure, seed=seed)
+        tests = paired_tests(values, measure=measure, seed=seed, widest=_widest(measure))
         ordered = [score.models[0] for score in sorted(known, key=lambda score: -score.value)]
         ties = tie_groups(ordered, tests)
         found.append(Differences(measure, tests, ties, letters(ordered, ties)))
     return tuple(found)
+
+
+def _widest(measure: str) -> float:
+    """Return the largest difference that a measure allows."""
+    try:
+        low, high = get_measure(measure).measure.range
+    except UnknownNameError:  # of judgements alone (`precision_judged`)
+        return math.inf
+    return high - low

@@ -52,7 +52,7 @@ class PairedTest:
         Cohen's d_z: mean over standard deviation of the differences; NaN when that is 0.
     detectable : float
         The smallest difference that n such queries show with 80 % power in a two-sided test at 5 %; NaN where the
-        standard deviation is 0 or unknown.
+        standard deviation is 0 or unknown, and where no difference that the measure allows is as large.
     unequal : int
         Queries on which the models differ at all; the others carry no information for the test.
     reason : str or None
@@ -205,6 +205,7 @@ def paired_test(
     measure: str,
     seed: int,
     permutations: int = PERMUTATIONS,
+    widest: float = math.inf,
 ) -> PairedTest:
     """Compare two models on the same queries.
 
@@ -219,6 +220,9 @@ def paired_test(
         Of the test and of the interval; the result for two models is the same whatever else is tested.
     permutations : int
         Random signs where there are too many to try all.
+    widest : float
+        The largest difference that the measure allows: the interval ends there, and a detectable difference that is
+        not below it is none.
 
     Returns
     -------
@@ -241,6 +245,8 @@ def paired_test(
     p, drawn = randomisation_p(differences, seed=seed, permutations=permutations)
     low, high, method = mean_interval(differences, seed=seed)
     mean = float(differences.mean()) if n else math.nan
+    low, high = max(low, min(mean, -widest)), min(high, max(mean, widest))
+    detectable = detectable_difference(differences)
     return PairedTest(
         measure=measure,
         models=models,
@@ -253,23 +259,30 @@ def paired_test(
         p_holm=p,
         permutations=drawn,
         effect=math.nan if n < 2 or equal else mean / float(differences.std(ddof=1)),
-        detectable=detectable_difference(differences),
+        detectable=math.nan if detectable >= widest else detectable,
         unequal=int(np.count_nonzero(differences)),
-        reason=_reason(len(one), n, equal),
+        reason=_reason(len(one), n, equal, hopeless=detectable >= widest),
     )
 
 
-def _reason(queries: int, n: int, equal: bool) -> str | None:
+def _reason(queries: int, n: int, equal: bool, *, hopeless: bool) -> str | None:
     if queries == 0:
         return "there are no queries"
     parts = [f"{queries - n} of {queries} queries are undefined for a model and are left out"] if n < queries else []
     if n and equal:
         parts.append(f"all {n} differences are equal: there is no interval, effect size or detectable difference")
+    if hopeless:
+        parts.append(f"{n} queries of such spread would show no difference that the measure allows")
     return "; ".join(parts) or None
 
 
 def paired_tests(
-    values: Mapping[str, npt.ArrayLike], *, measure: str, seed: int, permutations: int = PERMUTATIONS
+    values: Mapping[str, npt.ArrayLike],
+    *,
+    measure: str,
+    seed: int,
+    permutations: int = PERMUTATIONS,
+    widest: float = math.inf,
 ) -> tuple[PairedTest, ...]:
     """Compare every two models, with p-values adjusted by Holm's method over all pairs.
 
@@ -277,7 +290,7 @@ def paired_tests(
     ----------
     values : mapping of str to array of float, shape (q,)
         Model to one value per query, all in the same order of queries.
-    measure, seed, permutations
+    measure, seed, permutations, widest
         As for `paired_test`.
 
     Returns
@@ -286,7 +299,7 @@ def paired_tests(
         (first, second), (first, third), ... in the order of the mapping; empty for a single model.
     """
     tests = [
-        paired_test(values[a], values[b], (a, b), measure=measure, seed=seed, permutations=permutations)
+        paired_test(values[a], values[b], (a, b), measure=measure, seed=seed, permutations=permutations, widest=widest)
         for a, b in itertools.combinations(values, 2)
     ]
     adjusted = holm([test.p for test in tests])

@@ -79,9 +79,18 @@ def difference_table(difference: Mapping[str, Any], unit: str) -> Table:
     remarks = (
         f"detectable: the smallest difference that so many {unit} show with 80 % power; effect: mean over standard "
         "deviation of the differences. The other measures: --json.",
+        *_test_reasons(difference["tests"]),
     )
     head = ("models", "difference [95 %]", "p (Holm)", "effect", "detectable")
     return Table(f"Differences in {difference['measure']}, paired over {unit}", head, rows, remarks)
+
+
+def _test_reasons(tests: Sequence[Mapping[str, Any]]) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for test in tests:
+        if test["reason"]:
+            found.setdefault(test["reason"], []).append(" - ".join(test["models"]))
+    return [f"{', '.join(pairs)}: {reason}" for reason, pairs in found.items()]
 
 
 def change_table(changes: Sequence[Mapping[str, Any]], unit: str) -> Iterator[Table]:

@@ -80,29 +80,74 @@ def test_malformed_addresses_are_refused_without_their_secrets(uri: str) -> None
 
 
 def test_unknown_options_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match=r"one of token, db\. Got 'tokn'\. Did you mean 'token'\?") as raised:
+    with pytest.raises(
+        UnknownNameError, match=r"one of token, db, patience\. Got 'tokn'\. Did you mean 'token'\?"
+    ) as raised:
         get_store("http://h?tokn=secret")
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("patience", ["", "-1", "86401", "nan", "soon"])
+def test_patience_is_seconds(patience: str) -> None:
+    with pytest.raises(
+        ParameterError, match=rf"patience must be seconds from 0 to 86,400\. Got '{patience}'\. Write 0"
+    ):
+        get_store(f"http://h?patience={patience}")
 
 
 def test_a_server_that_is_not_there_is_told_at_once(capfd: pytest.CaptureFixture[str]) -> None:
     start = time.monotonic()
     with pytest.raises(StoreError, match=r"must answer at http://127\.0\.0\.1:1 within 5 .*refused.*\. Check the add"):
-        get_store("http://me:secret@127.0.0.1:1")
+        get_store("http://me:secret@127.0.0.1:1?patience=0")
     with pytest.raises(StoreError, match=r"must answer at http://nohost\.invalid:19530 .*not found"):
         get_store("http://nohost.invalid:19530")
     assert time.monotonic() - start < 5
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_server_that_is_down_is_waited_for_and_then_told(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(
+        StoreError,
+        match=r"at http://127\.0\.0\.1:1 within 2 seconds\. Got \d tries in \d seconds, the last one: .*refused.*"
+        r"runs; then run the same command again\.",
+    ):
+        get_store("http://me:secret@127.0.0.1:1?patience=2")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_comes_up_late_is_found(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    served: list[subprocess.Popen[bytes]] = []
+    late = threading.Timer(1.5, lambda: served.append(lite_server(tmp_path / "late.db", port)))
+    late.start()
+    try:
+        with get_store(f"http://127.0.0.1:{port}?patience=60") as store:
+            assert served  # it was not there when it was first asked for
+            assert store.names() == []
+    finally:
+        late.join()
+        for process in served:
+            process.terminate()
+            process.wait()
+
+
+def lite_server(path: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start Milvus Lite as a server of its own, as the message about a locked file advises."""
+    arguments = ["server", "--data-dir", str(path), "--host", "127.0.0.1", "--port", str(port)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "milvus_lite", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
 def test_a_server_that_says_nothing_or_something_else_is_told(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("embdiff.stores.milvus._CONNECT", 1.0)
+    monkeypatch.setattr("embdiff.stores._connect._CONNECT", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
         with pytest.raises(StoreError, match=r"within 1 seconds\. Got: Deadline Exceeded\."):
-            get_store(f"http://127.0.0.1:{silent.getsockname()[1]}")
+            get_store(f"http://127.0.0.1:{silent.getsockname()[1]}?patience=0")
         assert time.monotonic() - start < 5
 
     class Quiet(BaseHTTPRequestHandler):
@@ -122,10 +167,7 @@ def shared_lite(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
     """A Milvus Lite folder behind its own server process, as the message about a locked file advises."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    arguments = ["server", "--data-dir", str(tmp_path / "shared.db"), "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "milvus_lite", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    with lite_server(tmp_path / "shared.db", port) as process:
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", port)).close()

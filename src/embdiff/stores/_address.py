@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 
-_KEYS = ("token", "db")
+_KEYS = ("token", "db", "patience")
+_LONGEST = 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,18 @@ class Address:
         API key or ``USER:PASSWORD``; "" for none. Never shown.
     db : str
         Name of a database; "" for the default one.
+    patience : float, optional
+        Seconds to wait for the server while it does not answer; None for the usual.
     """
 
     url: str
     token: str = field(default="", repr=False)
     db: str = ""
+    patience: float | None = None
 
     @classmethod
     def parse(cls, uri: str, default_token: str) -> Address:
-        """Read ``http(s)://[USER:PASSWORD@]HOST[:PORT][?token=...&db=...]``.
+        """Read ``http(s)://[USER:PASSWORD@]HOST[:PORT][?token=...&db=...&patience=SECONDS]``.
 
         Raises
         ------
@@ -62,9 +66,22 @@ class Address:
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
         shown = f"[{host}]" if ":" in host else host
         url = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-        return cls(url, options.get("token") or user or default_token, options.get("db", ""))
+        patience = _seconds(options["patience"]) if "patience" in options else None
+        return cls(url, options.get("token") or user or default_token, options.get("db", ""), patience)
 
     @property
     def public(self) -> str:
         """The text form without secrets."""
         return f"{self.url}?db={self.db}" if self.db else self.url
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds <= _LONGEST:
+        raise ParameterError(
+            f"patience must be seconds from 0 to {_LONGEST:,.0f}. Got {text!r}. Write 0 to ask a server only once."
+        )
+    return seconds

@@ -12,6 +12,7 @@ from embdiff.stores._reasons import passing, reason, remedy
 
 T = TypeVar("T")
 PATIENCE = 150.0  # seconds; a killed server is up after 12 and has its collections loaded again after 25 to 60
+START_PATIENCE = 60.0  # the same at the start: a server that is being started is healthy after 12
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 
@@ -24,6 +25,61 @@ class Once(float):
 
     def __le__(self, other: object) -> bool:
         return True
+
+
+class NoAnswerError(Exception):
+    """No answer within the patience, or one that ends the waiting."""
+
+    def __init__(self, last: Exception, tries: int, seconds: float) -> None:
+        super().__init__(f"{tries} tries in {seconds:.0f} seconds")
+        self.last = last
+
+
+def again(
+    waiting: str,
+    send: Callable[[], T],
+    error: Exception,
+    patience: float,
+    failures: tuple[type[Exception], ...],
+    hopeless: Callable[[Exception], bool] = lambda error: not passing(error),
+) -> T:
+    """Return what ``send()`` returns, called again with growing pauses after it failed with ``error``.
+
+    Parameters
+    ----------
+    waiting : str
+        What is waited for, for the progress.
+    send : callable
+    error : Exception
+        Of the first try.
+    patience : float
+        Seconds to go on.
+    failures : tuple of exception classes
+        What ``send`` may fail with; anything else passes through.
+    hopeless : callable
+        Whether a failure ends the waiting.
+
+    Raises
+    ------
+    NoAnswerError
+        With the last failure.
+    """
+    start, pause, tries = time.monotonic(), _FIRST_PAUSE, 1
+    with progress(waiting, int(patience), "seconds") as advance:
+        shown = 0
+        while (spent := time.monotonic() - start) + pause <= patience:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            advance(int(spent) - shown)
+            shown = int(spent)
+            tries += 1
+            try:
+                return send()
+            except failures as failed:
+                error = failed
+                if hopeless(error):
+                    break
+    raise NoAnswerError(error, tries, time.monotonic() - start) from error
 
 
 class Calls:
@@ -88,27 +144,16 @@ class Calls:
     def _again(
         self, what: str, send: Callable[[Any], T], mend: Callable[[Any], None] | None, error: Exception, most: float
     ) -> T:
-        start, pause, tries = time.monotonic(), _FIRST_PAUSE, 1
-        with progress(f"wait for {self._uri} to {what}", int(most), "seconds") as advance:
-            shown = 0
-            while (spent := time.monotonic() - start) + pause <= most:
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                advance(int(spent) - shown)
-                shown = int(spent)
-                tries += 1
-                try:
-                    if mend is not None:
-                        mend(self._client)
-                    return send(self._client)
-                except self._failures as again:
-                    error = again
-                    if not passing(error):
-                        break
-        raise self._refusal(
-            what, error, f" {tries} tries in {time.monotonic() - start:.0f} seconds, the last one:"
-        ) from error
+        def mended() -> T:
+            if mend is not None:
+                mend(self._client)
+            return send(self._client)
+
+        try:
+            return again(f"wait for {self._uri} to {what}", mended, error, most, self._failures)
+        except NoAnswerError as end:
+            raise self._refusal(what, end.last, f" {end}, the last one:") from end.last
 
     def _refusal(self, what: str, error: Exception, tried: str = "") -> StoreError:
-        why = reason(error)
-        return StoreError(f"Milvus must be able to {what}. Got from {self._uri}:{tried} {why}. {remedy(why)}")
+        why, down = reason(error), self._uri.startswith("http") and passing(error)
+        return StoreError(f"Milvus must be able to {what}. Got from {self._uri}:{tried} {why}. {remedy(why, down)}")

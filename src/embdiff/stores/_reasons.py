@@ -18,6 +18,7 @@ _STARTING = (
     "fail to search on all shard leaders",
     "no available",
 )
+_ELSEWHERE = ("errors resolving", "DNS resolution failed", "Failed parsing HTTP/2", "handshake failed")
 
 
 def passing(error: BaseException) -> bool:
@@ -29,6 +30,12 @@ def passing(error: BaseException) -> bool:
         return bool(code == grpc.StatusCode.UNAVAILABLE)
     text = str(getattr(error, "message", "")).lower()
     return getattr(error, "code", None) in _PASSING or any(word in text for word in _STARTING)
+
+
+def elsewhere(error: BaseException) -> bool:
+    """Return whether no server of this kind will ever answer there: no such host, or one that speaks otherwise."""
+    why = reason(error)
+    return grpc_code(error) is not None and any(word in why for word in _ELSEWHERE)
 
 
 def too_large(error: BaseException | None) -> bool:
@@ -53,8 +60,10 @@ def reason(error: BaseException) -> str:
     return re.sub(r"(\[\w+\] Retry [^,]*, (message=)?)+", "", words).rstrip(".")
 
 
-def remedy(why: str) -> str:
-    """Return what to do about a reason."""
+def remedy(why: str, down: bool = False) -> str:
+    """Return what to do about a reason; ``down``: of a server that does not answer."""
+    if down:
+        return "Start the server and run the same command again: it goes on where it stopped."
     if "No space left" in why:
         return "Make room and run the same command again: it goes on where it stopped. Or use another with --store."
     return "Check the store, or use another with --store."

@@ -1,4 +1,4 @@
-"""Milvus Lite and Milvus servers behind one adapter; the only file that names pymilvus.
+"""Milvus Lite and Milvus servers behind one adapter; with `_connect`, the only file that names pymilvus.
 
 What the two do differently is levelled here: Strong consistency always, row numbers as keys, lengths in bytes (see
 `embdiff.stores.base.place`), index names and parameters checked before (see `embdiff.config.INDEXES`).
@@ -7,7 +7,6 @@ What the two do differently is levelled here: Strong consistency always, row num
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 import time
@@ -17,28 +16,20 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-
-# gRPC prints about every lost connection on its own; what matters comes back as an error.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-import grpc  # type: ignore[import-untyped]
-from pymilvus import DataType, MilvusClient, MilvusException
+from pymilvus import DataType, MilvusClient
 
 from embdiff._progress import progress, silent
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.stores._address import Address
 from embdiff.stores._calls import PATIENCE, Calls, Once
+from embdiff.stores._connect import FAILURES, connect
 from embdiff.stores._fields import in_calls
 from embdiff.stores._lists import Lists, lengthened, settled, to_arrays
 from embdiff.stores._lite import close_lite, file_of, open_lite, without_clustering_warning
-from embdiff.stores._reasons import grpc_code, reason, too_large
+from embdiff.stores._reasons import too_large
 from embdiff.stores.base import Batch, CollectionSpec, check_vectors
 from embdiff.stores.theirs import Fields, TheirCollection
-
-# pymilvus prints a traceback of every error that it also raises.
-for _name in ("decorators", "client.connection_manager", "client.grpc_handler", "client.iterator.query_iterator"):
-    logging.getLogger(f"pymilvus.{_name}").setLevel(logging.CRITICAL)
 
 _PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties
 _IDENTITY = "embdiff.identity"
@@ -47,8 +38,7 @@ _MOST = 16_384  # Milvus returns no longer lists
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
 _KEYS_PER_CALL = 10_000  # a server returns 16,384 records at most
 _QUERIES_PER_CALL, _HITS_PER_CALL = 1_000, 100_000
-_CONNECT, _CALL, _SEARCH, _WORK = 5.0, 60.0, 600.0, 3_600.0  # seconds
-_FAILURES = (MilvusException, grpc.RpcError, ConnectionError)
+_CALL, _SEARCH, _WORK = 60.0, 600.0, 3_600.0  # seconds
 _DROP = 10.0  # after Ctrl-C, too: nobody waits a minute then, and what is left is stamped as incomplete
 _INDEX = "vector"
 
@@ -59,16 +49,17 @@ class MilvusStore:
     Parameters
     ----------
     uri : str
-        ``milvus:FILE`` or ``http(s)://HOST:PORT[?token=...&db=...]``. A token that is not in it is taken from the
-        environment variable EMBDIFF_STORE_TOKEN.
+        ``milvus:FILE`` or ``http(s)://HOST:PORT[?token=...&db=...&patience=SECONDS]``. A token that is not in it is
+        taken from the environment variable EMBDIFF_STORE_TOKEN. A server that is down is waited for, by default 60
+        seconds at the start and 150 later.
 
     Raises
     ------
     ParameterError
         When the text is malformed.
     StoreError
-        When another process holds the file, the path cannot be used, the server does not answer within a few
-        seconds, or it refuses the token.
+        When another process holds the file, the path cannot be used, the server is down for longer than the patience
+        or is no Milvus server, or it refuses the token.
     """
 
     field_bytes: int | None = _FIELD_BYTES
@@ -84,12 +75,13 @@ class MilvusStore:
             self.uri = address.public
         self._sent_again: set[str] = set()
         try:
-            client = _connect(address, self.uri)
+            client = connect(address, self.uri)
         except BaseException:
             if self._file is not None:
                 close_lite(self._file)
             raise
-        self._call = Calls(client, self.uri, _FAILURES, 0.0 if self._file is not None else PATIENCE)
+        patience = PATIENCE if address.patience is None else address.patience
+        self._call = Calls(client, self.uri, FAILURES, 0.0 if self._file is not None else patience)
         try:
             # A server may be Lite too, as 'milvus-lite server'; it says so itself.
             version = self._call("tell its version", lambda client: client.get_server_version(timeout=_CALL))
@@ -353,26 +345,3 @@ class MilvusStore:
 def _strongly(seconds: float) -> dict[str, Any]:
     """Return what makes a server answer with all that was acknowledged before."""
     return {"consistency_level": "Strong", "timeout": seconds}
-
-
-def _connect(address: Address, public: str) -> Any:
-    try:
-        # dedicated: pymilvus keeps shared connections after close, also to a Lite server that is gone by then.
-        return MilvusClient(address.url, token=address.token, db_name=address.db, timeout=_CONNECT, dedicated=True)
-    except (MilvusException, grpc.RpcError, ConnectionError) as error:
-        code = grpc_code(error)
-        if code == grpc.StatusCode.UNAUTHENTICATED:
-            given = "Got one that it refuses." if address.token else "Got none."
-            raise StoreError(
-                f"The Milvus server at {public} wants a token. {given} Set EMBDIFF_STORE_TOKEN, or write "
-                "?token=USER:PASSWORD behind the address."
-            ) from None
-        if code is not None:
-            raise StoreError(
-                f"A Milvus server must answer at {public} within {_CONNECT:.0f} seconds. Got: {reason(error)}. "
-                "Check the address, and that the server runs."
-            ) from None
-        raise StoreError(
-            f"The Milvus server at {public} must accept the connection. Got: {reason(error)}. "
-            "Check the address and the name of the database."
-        ) from None

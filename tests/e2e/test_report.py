@@ -60,7 +60,7 @@ def test_the_page_carries_exactly_the_neighbours_of_the_run(result):
 
 
 def test_queries_from_elsewhere_carry_their_own_texts():
-    asked = ed.compare("sample", ["toy:16"], queries=["one question", "another"], k=2, store="memory:")
+    asked = ed.compare("sample", ["toy:16"], queries=["one question", "another"], k=2, store="memory:", baseline=False)
     head, array = unpacked(packing.pack(asked.run))
     assert head["queries"]["rows"] is None
     assert head["queries"]["texts"] == ["one question", "another"]

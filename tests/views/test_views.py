@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import unicodedata
 from html.parser import HTMLParser
 
 import pytest
@@ -122,6 +124,20 @@ def test_long_text_is_shortened_with_its_length():
     assert words.shortened("short", 10) == "short"
     assert words.shortened("a" * 1_000, 10) == "aaaaaaaaa… (1,000 characters)"
     assert words.visible("a\nb\x00\x1b") == "a b\ufffd\ufffd"
+
+
+def test_of_all_characters_only_controls_breaks_and_overrides_change():
+    for character in map(chr, range(sys.maxunicode + 1)):
+        shown = words.visible(f"a{character}b")[1:-1]
+        if character in "\t\r\n\v\f\x85\u2028\u2029":
+            assert shown == " "
+        elif (
+            unicodedata.category(character) == "Cc"
+            or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        ):
+            assert shown == "\ufffd"
+        else:
+            assert shown == character
 
 
 def test_unknown_queries_are_refused(hostile):

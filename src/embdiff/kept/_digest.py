@@ -77,7 +77,7 @@ class Digester:
 
     def _feed_sequence(self, update: Callable[[bytes], None], value: Any, kind: str = "") -> None:
         update(_framed(kind or type(value).__name__, str(len(value)).encode()))
-        if all(type(each) is str for each in value):  # ids and texts, by the ten thousand
+        if set(map(type, value)) <= {str}:  # ids and texts, by the ten thousand
             update(_framed("texts", json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")))
             return
         for each in value:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
-
+_BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
+_CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
+# Format characters hold zero-width joiners, which emoji need; only the bidirectional overrides among them can deceive.
+_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_TAMED = {**dict.fromkeys(map(ord, _CONTROLS + _OVERRIDES), "\ufffd"), **dict.fromkeys(map(ord, _BREAKS), " ")}
 
 EXACT_PLACES = (
     "For lost and gained rows the place in the other collection is exact. Where it is within k, the index missed the "
@@ -39,14 +42,7 @@ def seconds_text(seconds: float | None) -> str:
 
 def visible(value: str) -> str:
     """Return text on one line in which control and direction characters cannot act on a terminal."""
-    return "".join(" " if c in "\t\r\n\v\f\x85\u2028\u2029" else _tamed(c) for c in value)
-
-
-def _tamed(character: str) -> str:
-    # Cf holds zero-width joiners, which emoji need; only the bidirectional overrides among them can deceive.
-    if unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
-        return "\ufffd"
-    return character
+    return value if value.isprintable() else value.translate(_TAMED)
 
 
 def shortened(value: str, limit: int) -> str:

@@ -176,7 +176,7 @@ class SentenceTransformers:
         self._prompts = _prompts(model, choices)
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
-        self.batch_budget = 512 if on_cpu else 32_768
+        self.batch_budget = 1_024 if on_cpu else 32_768
         self._prepare()
 
     def _prepare(self) -> None:

@@ -14,15 +14,20 @@ export function heatmaps(head: Header): HTMLElement[] {
   return askers.map((asker) =>
     figure(
       `Agreement of all models, ${measure}${asker ? `, asked with ${asker}` : ""}.`,
-      "Each cell is the share of neighbours that two collections have in common: the number, its 95 % interval, and (in brackets) what chance alone would give.",
+      "Each cell is the share of neighbours that two collections have in common: the number, its 95 % interval, and (in brackets) what chance alone would give" +
+        (isDense(scores) ? "; with so many models, interval and chance stand in the tables below." : "."),
       heatmap(scores.filter((score) => score.query_model === asker)),
     ),
   );
 }
 
+function isDense(scores: Score[]): boolean {
+  return new Set(scores.flatMap((score) => score.models)).size > 8;
+}
+
 function heatmap(scores: Score[]): HTMLElement {
   const models = [...new Set(scores.flatMap((score) => score.models))];
-  const wide = models.length > 8;
+  const wide = isDense(scores);
   const table = h("table", { class: wide ? "heat dense" : "heat" });
   table.append(h("tr", {}, h("td"), ...models.map((model) => h("th", { scope: "col" }, h("span", {}, model)))));
   for (const a of models) {
@@ -56,18 +61,27 @@ export function curves(head: Header): HTMLElement[] {
     const key = `${score.models.join(" | ")}${score.query_model ? `, asked with ${score.query_model}` : ""}`;
     lines.set(key, [...(lines.get(key) ?? []), { k: Number(k), score }]);
   }
-  const several = [...lines].filter(([, points]) => points.length > 1).slice(0, GROUPS.length);
-  if (!several.length) return [];
+  const all = [...lines].filter(([, points]) => points.length > 1);
+  if (!all.length) return [];
+  const several = farthest(all);
   const hidden = lines.size - several.length;
   return [
     figure(
       "Agreement at every depth.",
       "From left to right the lists get longer; a line that rises says that models agree more on the neighbourhood than on its first places. Bands are 95 % intervals, dashes are chance." +
-        (hidden > 0 ? ` ${hidden} more pairs are in the tables below.` : ""),
+        (hidden > 0 ? ` Shown are the pairs that agree most and least at the end; ${hidden.toLocaleString("en")} more are in the tables below.` : ""),
       lineChart(several),
       h("div", { class: "legend" }, ...several.map(([name], at) => key(name, GROUPS[at]))),
     ),
   ];
+}
+
+/** As many lines as there are colours: where there are more, half of the highest and half of the lowest at their ends. */
+export function farthest<T extends { k: number; score: Score }>(lines: [string, T[]][]): [string, T[]][] {
+  if (lines.length <= GROUPS.length) return lines;
+  const end = (points: T[]) => points.reduce((last, point) => (point.k > last.k ? point : last)).score.value ?? 0;
+  const ordered = [...lines].sort(([, a], [, b]) => end(b) - end(a));
+  return [...ordered.slice(0, GROUPS.length / 2), ...ordered.slice(-GROUPS.length / 2)];
 }
 
 function key(name: string, colour: string): HTMLElement {

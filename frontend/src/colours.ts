@@ -22,7 +22,14 @@ export function inkOn(value: number): string {
   return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
 }
 
-export const AMOUNTS = Array.from({ length: 32 }, (_, step) => amount(step / 31));
+/** Amounts as dots on a map: the ends that would vanish on a dark or a white ground are left out. */
+export function dotAmounts(dark: boolean): string[] {
+  const [from, to] = dark ? [0.4, 1] : [0, 0.9];
+  return Array.from({ length: 32 }, (_, step) => amount(from + ((to - from) * step) / 31));
+}
+
+/** A dot that says nothing; seen on a dark and on a white ground. */
+export const NEUTRAL = "#8c8c8c";
 
 function mixed(value: number): Rgb {
   const [from, to, share] = value < 0.5 ? [LOW, MIDDLE, value * 2] : [MIDDLE, HIGH, value * 2 - 1];

@@ -1,9 +1,9 @@
 // Linked maps: hover, click and lasso in one are seen in all. They are only maps; neighbours come from the full space.
 
 import { createRenderer } from "regl-scatterplot";
-import { AMOUNTS, GROUPS, groupColours } from "./colours.js";
+import { GROUPS, groupColours } from "./colours.js";
 import { choice, h } from "./dom.js";
-import { newPanel, type Panel } from "./panel.js";
+import { newPanel, palette, type Panel } from "./panel.js";
 import type { Scene } from "./payload.js";
 import type { Colour, Store } from "./state.js";
 
@@ -34,7 +34,7 @@ function controls(scene: Scene, store: Store, area: HTMLElement): HTMLElement {
     }
     void Promise.all(panels.map((each) => each.ready)).then(() => area.setAttribute("data-ready", "true"));
   };
-  if (scene.head.items.groups)
+  if (scene.head.items.groups && scene.queryRow)
     box.append(
       choice("colour", [["group", "group"], ["disagreement", "disagreement"]], store.state.colour, (value) =>
         store.set({ colour: value as Colour }),
@@ -61,17 +61,20 @@ function controls(scene: Scene, store: Store, area: HTMLElement): HTMLElement {
 
 function legend(scene: Scene, store: Store): HTMLElement {
   const colours = h("div", { class: "legend" });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
   const draw = (colour: Colour) => {
     const { groups } = scene.head.items;
     if (colour === "group" && groups)
       colours.replaceChildren(...groupColours(groups).names.map((name, at) => h("span", {}, swatch(GROUPS[at]), ` ${name} `)));
-    else
+    else if (scene.queryRow)
       colours.replaceChildren(
-        h("span", {}, "all agree ", ...AMOUNTS.filter((_, at) => at % 4 === 0).map(swatch), " nothing shared"),
-        h("span", {}, scene.queryRow && scene.queryRow.length < scene.head.items.ids.length ? " (rows that did not ask are shown as agreeing)" : ""),
+        h("span", {}, "all agree ", ...palette(scene, colour, dark.matches).filter((_, at) => at % 4 === 0).map(swatch), " nothing shared"),
+        h("span", {}, scene.queryRow.length < scene.head.items.ids.length ? " (rows that did not ask are shown as agreeing)" : ""),
       );
+    else colours.replaceChildren(h("span", {}, "Dots have no colour: the queries are not rows of the corpus, and there are no groups."));
   };
   draw(store.state.colour);
+  dark.addEventListener("change", () => draw(store.state.colour));
   store.subscribe((state, changed) => changed.has("colour") && draw(state.colour));
   const asked = scene.queryRow ? "Boxed: the query chosen below. " : "";
   return h("div", {}, colours, h("p", { class: "small" }, `${asked}Larger dots: every row that a collection returned to it.`));

@@ -3,7 +3,7 @@
 import KDBush from "kdbush";
 import createScatterplot, { type createRenderer } from "regl-scatterplot";
 import { alike, returnedRows } from "./compare.js";
-import { AMOUNTS, GROUPS, groupColours } from "./colours.js";
+import { dotAmounts, GROUPS, groupColours, NEUTRAL } from "./colours.js";
 import { h } from "./dom.js";
 import type { Scene } from "./payload.js";
 import { closest, dotScale, newMark, toMap, toScreen, zoom, type Place, type Size, type View } from "./pointing.js";
@@ -65,7 +65,7 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
       { x: map.x, y: map.y, valueA: values(scene, colour) },
       { zDataType: colour === "group" ? "categorical" : "continuous", spatialIndex: index.data as ArrayBuffer },
     );
-  const paint = (colour: Colour) => plot.set({ colorBy: "valueA", pointColor: colour === "group" ? GROUPS : AMOUNTS });
+  const paint = (colour: Colour) => plot.set({ ...ground(dark.matches), colorBy: "valueA", pointColor: palette(scene, colour, dark.matches) });
   paint(store.state.colour);
   const ready = draw(store.state.colour).then(() => follow(scene, store.state, plot));
   follows(frame, rowAt, store);
@@ -76,7 +76,7 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
     store.set({ filter: null, filterWords: "" });
     follow(scene, store.state, plot);
   });
-  const toned = () => plot.set(ground(dark.matches));
+  const toned = () => paint(store.state.colour);
   dark.addEventListener("change", toned);
   const update: Panel["update"] = (state, changed) => {
     if (changed.has("hovered") || changed.has("query")) mark();
@@ -96,6 +96,12 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
 
 function ground(dark: boolean): { backgroundColor: string } {
   return { backgroundColor: dark ? "#16181d" : "#ffffff" };
+}
+
+/** Colours of the dots; none where nothing is known of the rows, because the queries come from elsewhere. */
+export function palette(scene: Scene, colour: Colour, dark: boolean): string[] {
+  if (colour === "group") return GROUPS;
+  return scene.queryRow ? dotAmounts(dark) : [NEUTRAL, NEUTRAL];
 }
 
 function indexed(map: Map2D): KDBush {

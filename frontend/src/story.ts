@@ -1,6 +1,6 @@
 // The report from top to bottom: what was compared, what was found, where, and every number.
 
-import { queryModels } from "./compare.js";
+import { alike, queryModels } from "./compare.js";
 import { costs, curves, heatmaps } from "./charts.js";
 import { diffView } from "./diffview.js";
 import { figure, h } from "./dom.js";
@@ -55,7 +55,7 @@ export function explorer(scene: Scene, store: Store): HTMLElement[] {
       ...maps,
       h(
         "div",
-        { class: "two" },
+        { class: alike(scene, store.state.queryModel).length > 2 ? "two many" : "two" },
         h(
           "div",
           {},

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { steps } from "../src/charts.js";
+import { farthest, steps } from "../src/charts.js";
+import { GROUPS } from "../src/colours.js";
 import { losses } from "../src/figures.js";
 import type { Header, Score } from "../src/payload.js";
 
@@ -31,4 +32,15 @@ test("axes have about five round numbers", () => {
   assert.deepEqual(steps(1), [0, 0.2, 0.4, 0.6, 0.8, 1]);
   assert.deepEqual(steps(1177.6), [0, 200, 400, 600, 800, 1000]);
   assert.deepEqual(steps(0.0043), [0, 0.001, 0.002, 0.003, 0.004]);
+});
+
+test("of more lines than colours the highest and the lowest at their ends are drawn", () => {
+  const line = (name: string, end: number): [string, { k: number; score: Score }[]] => [
+    name,
+    [{ k: 5, score: score("overlap@5", ["a", "b"], end) }, { k: 1, score: score("overlap@1", ["a", "b"], 1 - end) }],
+  ];
+  const lines = Array.from({ length: 11 }, (_, at) => line(`l${at}`, ((at * 7) % 11) / 11));
+  assert.equal(farthest(lines.slice(0, GROUPS.length)).length, GROUPS.length);
+  const kept = farthest(lines).map(([, points]) => Math.round((points[0].score.value as number) * 11));
+  assert.deepEqual(kept, [10, 9, 8, 7, 3, 2, 1, 0]);
 });

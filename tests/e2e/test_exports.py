@@ -38,8 +38,9 @@ def test_embedding_atlas_gets_one_map_with_its_neighbours(result, tmp_path, embd
     frame = pd.read_parquet(tmp_path / "a.parquet")
     assert {"x", "y", "text", "neighbors", "group"} <= set(frame.columns)
     assert np.allclose(frame["y"], result.run.layouts[1].xy[:, 1])
+    assert frame.neighbors[0]["ids"].tolist() == result.run.answers[1].returned.rows[0].tolist()
     assert frame.neighbors[0]["distances"].tolist() == pytest.approx(
-        result.run.answers[1].returned.distance[0].tolist()
+        (1 - result.run.answers[1].returned.similarity[0]).tolist()
     )
 
 

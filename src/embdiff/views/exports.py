@@ -15,6 +15,7 @@ from embdiff.records import Answer, FloatArray, Layout
 from embdiff.runs import Run
 from embdiff.views.words import visible
 
+_FAR = {"cosine": np.float32(1.0), "ip": np.float32(0.0), "l2": np.float32(0.0)}  # distance = this - similarity
 _FORMULA = ("=", "+", "-", "@")  # what spreadsheets take for a formula at the start of a cell
 
 
@@ -40,12 +41,14 @@ def write_parquet(run: Run, path: Path) -> None:
     for answer in run.answers:
         if run.query_rows is not None:
             asked = "" if answer.query_model == answer.model else f" asked with {answer.query_model}"
-            columns[f"neighbors_{answer.model}{asked}"] = _neighbors(run, answer)
+            columns[f"neighbors_{answer.model}{asked}"] = _neighbors(run, answer, answer.returned.distance)
     _write(columns, path)
 
 
 def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
     """Write one model's map for embedding-atlas: columns id, text, x, y, neighbors (``{ids, distances}``).
+
+    Its distances are small where rows are close: squared L2, 1 - cosine, or the inner product negated.
 
     Raises
     ------
@@ -59,18 +62,18 @@ def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
     columns["x"], columns["y"] = layout.xy[:, 0], layout.xy[:, 1]
     own = [each for each in run.answers if each.model == each.query_model == layout.model]
     if own and run.query_rows is not None:
-        columns["neighbors"] = _neighbors(run, own[0])
+        columns["neighbors"] = _neighbors(run, own[0], _FAR[own[0].returned.metric] - own[0].returned.similarity)
     _write(columns, path)
 
 
-def _neighbors(run: Run, answer: Answer) -> list[dict[str, Any] | None]:
+def _neighbors(run: Run, answer: Answer, distance: FloatArray) -> list[dict[str, Any] | None]:
     """Neighbours by corpus row: row numbers and distances; None for rows that did not ask."""
     found: list[dict[str, Any] | None] = [None] * len(run.corpus)
     for query, row in enumerate(run.query_rows or ()):
         kept = answer.returned.rows[query] >= 0
         found[row] = {
             "ids": answer.returned.rows[query][kept].tolist(),
-            "distances": answer.returned.distance[query][kept].astype(np.float64).tolist(),
+            "distances": distance[query][kept].astype(np.float64).tolist(),
         }
     return found
 

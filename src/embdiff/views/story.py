@@ -76,8 +76,9 @@ def _agreement_words(payload: Mapping[str, Any]) -> Iterator[str]:
         lead = f"The two that agree {which}, {pair}," if len(scores) > 1 else pair
         yield (
             f"{lead} share {score['value'] * k:.1f} of {k} neighbours on average "
-            f"(95 % interval {score['low'] * k:.1f} to {score['high'] * k:.1f}, {score['n']:,} queries); chance alone "
-            f"would give {score['chance'] * k:.2f}. {_against_chance(score)}"
+            f"(95 % interval {score['low'] * k:.1f} to {score['high'] * k:.1f}, "
+            f"{score['n']:,} quer{'y' if score['n'] == 1 else 'ies'}); chance alone would give "
+            f"{score['chance'] * k:.2f}. {_against_chance(score)}"
         )
 
 

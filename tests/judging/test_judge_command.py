@@ -42,6 +42,7 @@ def test_scripted_answers_back_skip_and_resume(run):
     assert again.returncode == 0, again.stderr
     assert "Document 1 of" in again.stdout
     assert "What would settle it (ndcg@2)" in again.stdout
+    assert "The same model again: overlap@" in again.stdout  # beside the differences
     assert (
         "too early to say: 2 more queries must be judged first" in again.stdout.replace("\n", " ")
         or "settle" in again.stdout

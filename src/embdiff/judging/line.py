@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,9 +13,12 @@ from embdiff.judging.book import Book, Judgement
 from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run
 from embdiff.judging.scoring import Verdict, score_judgements
 from embdiff.judging.typed import TypedQueries, with_typed
+from embdiff.measures.noise import NOISE_BATCH, NOISE_FLOAT16, NOISE_INDEX
+from embdiff.records import Score
 from embdiff.runs import Run
 
 VERSION = 1
+NOISE = frozenset(measure.name for measure in (NOISE_INDEX, NOISE_FLOAT16, NOISE_BATCH))
 Pair = tuple[str, str]
 
 
@@ -34,6 +38,8 @@ class Judging:
         Of the run.
     left_out : int
         Typed queries that could not be pooled: other models or rows than those of this run.
+    floor : sequence of Score
+        What the same model again changes of the neighbours of this run, to stand beside the differences.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Judging:
         seed: int,
         name: str,
         left_out: int = 0,
+        floor: Sequence[Score] = (),
     ) -> None:
         self.book, self.pool, self.set_aside = book, pool, set_aside
         self._latest, self._seed, self._name = latest, seed, name
@@ -53,7 +60,7 @@ class Judging:
         self._trail: list[Pair] = [pair for pair in latest if pair in pooled]
         self._again: Pair | None = None
         self._note: str | None = None
-        self._left_out = left_out
+        self._left_out, self._floor = left_out, tuple(floor)
         if latest and book.writing:
             self._write_qrels()  # a session that was killed may have left one out
 
@@ -141,6 +148,7 @@ class Judging:
             "judges": judges,
             "set_aside": self.set_aside,
             **found,
+            "noise": [score.to_dict() for score in self._floor],
             "notes": [*found["notes"], *([self._note] if self._note else []), *self._typed_notes()],
         }
 
@@ -208,7 +216,10 @@ def open_judging(
         pool = pool_run(records, **wanted, also={query for query, _ in latest})
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
         pairs = {(entry.query, entry.document) for entry in book.entries}
-        judging = Judging(book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name, left_out=left_out)
+        floor = [score for score in records.scores if score.measure.partition("@")[0] in NOISE]
+        judging = Judging(
+            book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name, left_out=left_out, floor=floor
+        )
     except BaseException:
         book.close()
         raise

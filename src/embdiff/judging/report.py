@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
+from embdiff.views.noise_tables import noise_tables
 from embdiff.views.scored import difference_table, drawn, score_table
 from embdiff.views.table import Table
 from embdiff.views.words import number, visible
@@ -25,6 +26,7 @@ def tables(payload: Mapping[str, Any]) -> Iterator[Table]:
     yield score_table(payload["scores"], payload["differences"])
     if payload["differences"]:
         yield difference_table(payload["differences"][0], "judged queries")
+    yield from noise_tables({"scores": payload["noise"]})
     if payload["more"]:
         rows = tuple(
             (

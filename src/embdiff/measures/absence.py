@@ -6,7 +6,7 @@ themselves, but blind to rows that return each other, whose counts fall together
 the labels are shuffled and everything is counted again: right for labels that mean nothing, whatever the lists.
 
 How far to trust the p-value (docs/calibration.md): labels drawn at random over real nearest neighbours are rejected in
-about 5 % of repetitions at 5 % for groups of equal size, in about 1 % for a small group among larger ones; where rows
+about 5 % of repetitions at 5 % for groups of equal size, in about 2 % for a small group among larger ones; where rows
 draw their neighbours independently with a preference for their own group, in 1 to 5 %. Where each group is a cluster of
 its own, groups at the rim really are returned less often than groups in the middle, and the test says so (10 to 19 % of
 groups in a simulation): it speaks of how this corpus lies in this space, not of why.

@@ -33,6 +33,7 @@ def values(name: str, graded: Graded) -> np.ndarray | None:
         ("out.test.aqc", "qrels.test", "results.trunc", 1, None, 100),
         ("out.test.aqcM", "qrels.test", "results.trunc", 1, 100, 100),
         ("out.test.aql", "qrels.rel_level", "results.test", 2, None, 130),
+        ("out.test.meas_params", "qrels.test", "results.test", 1, None, 40),
     ],
 )
 def test_fixtures_of_trec_eval(shared_data: Path, output, qrels, results, level, depth, fewest):

@@ -84,6 +84,8 @@ export interface Header {
   maps_words: string;
   disagreement: ArrayRef;
   disagreement_words: string;
+  row_disagreement: ArrayRef;
+  row_disagreement_words: string;
 }
 
 type Typed = Int32Array | Float32Array | Uint16Array | Uint8Array;
@@ -107,6 +109,8 @@ export interface Scene {
   answers: Answer[];
   maps: { model: string; method: string; about: string; x: Float32Array; y: Float32Array }[];
   disagreement: Float32Array;
+  /** of each corpus row: how differently often the models return it */
+  rowDisagreement: Float32Array;
   /** corpus row of each query, or null where queries came from elsewhere */
   queryRow: Int32Array | null;
   /** query of each corpus row, -1 where the row did not ask */
@@ -114,7 +118,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 3;
+export const VERSION = 4;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {
@@ -186,6 +190,7 @@ export function read(block: Uint8Array): Scene {
       y: unit(array(map.y, body) as Uint16Array),
     })),
     disagreement: floats(head.disagreement),
+    rowDisagreement: floats(head.row_disagreement),
     queryRow,
     queryOfRow,
   };

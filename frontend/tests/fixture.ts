@@ -33,6 +33,7 @@ export function scene(disagreement: number[], answers: Answer[]): Scene {
     answers,
     maps: [],
     disagreement: Float32Array.from(disagreement),
+    rowDisagreement: Float32Array.from([0.5, Number.NaN, 0, 0.25]),
     queryRow: Int32Array.from([0, 1, 2, 3]),
     queryOfRow: Int32Array.from([0, 1, 2, 3]),
   };

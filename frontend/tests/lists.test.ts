@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { amount, groupColours, inkOn } from "../src/colours.js";
 import { BINS, binOf, counted } from "../src/histogram.js";
-import { listed } from "../src/listview.js";
+import { listed, queryListing, returnedTo, returning, rowListing } from "../src/listview.js";
 import { Store } from "../src/state.js";
-import { scene } from "./fixture.js";
+import { answer, scene } from "./fixture.js";
 
-const four = scene([0.2, 0.9, Number.NaN, 0.2], []);
+const four = queryListing(scene([0.2, 0.9, Number.NaN, 0.2], []));
 
 test("queries are sorted by disagreement, the undefined last either way, ties by row", () => {
   assert.deepEqual(listed(four, "", null, "disagreement", true), [1, 0, 3, 2]);
@@ -20,11 +20,24 @@ test("search looks into id and text, whatever the case; a filter limits", () => 
   assert.deepEqual(listed(four, "nothing like it", null, "id", true), []);
 });
 
+test("rows are listed like queries, by how differently often the models return them", () => {
+  const rows = rowListing(scene([], []));
+  assert.deepEqual(listed(rows, "", null, "disagreement", true), [0, 3, 2, 1]);
+  assert.deepEqual(listed(rows, "ALPHA", null, "id", false), [0]);
+});
+
+test("from queries to the rows returned to them, and back", () => {
+  const two = scene([0, 0], [answer("m", "m", [1, 2, 0, -1], []), answer("n", "n", [3, 2, 0, 1], [])]);
+  assert.deepEqual([...returnedTo(two, new Set([0]))].sort(), [1, 2, 3]);
+  assert.deepEqual([...returning(two, 1)].sort(), [0, 1]);
+  assert.deepEqual([...returning(two, 3)], [0]);
+});
+
 test("every defined value has a bin", () => {
   assert.equal(binOf(0), 0);
   assert.equal(binOf(1), BINS - 1);
   assert.equal(binOf(Number.NaN), -1);
-  assert.equal(counted(four.disagreement).reduce((sum, count) => sum + count), 3);
+  assert.equal(counted(four.values).reduce((sum, count) => sum + count), 3);
 });
 
 test("rare groups share the last colour and are counted", () => {

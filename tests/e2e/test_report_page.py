@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import embdiff as ed
@@ -90,6 +91,24 @@ def test_search_and_sort_work(page, result):
     page.view.locator(".queries th button[data-key=id]").click()
     assert page.view.locator(".queries button.link").all_inner_texts() == sorted(ids, reverse=True)
     assert page.view.locator('.queries th[aria-sort="descending"]').count() == 1
+
+
+def test_rows_are_listed_by_disagreement_and_lead_to_the_queries_that_find_them(page, result):
+    page.view.get_by_role("button", name="rows", exact=True).click()
+    assert page.view.locator(".list .count").inner_text() == "52 of 52 rows"
+    first = page.view.locator(".queries tbody tr").first
+    expected = result.disagreement().items.iloc[0]
+    place = result.run.corpus.ids.index(expected["id"])
+    assert first.locator("button.link").inner_text() == expected["id"]
+    assert float(first.locator("td.number").inner_text()) == pytest.approx(expected["disagreement"], abs=5.1e-4)
+    first.locator("button.link").click()
+    lists = [answer.returned.rows for answer in result.run.answers]
+    finding = {int(query) for rows in lists for query in np.argwhere(rows == place)[:, 0]}
+    said = page.view.locator(".list .count").inner_text()
+    assert said == f"{len(finding)} of 52 queries, to which a model returns {expected['id']}"
+    names = {result.run.queries.ids[query] for query in finding}
+    assert set(page.view.locator(".queries button.link").all_inner_texts()) == names or len(names) > 25
+    page.view.get_by_role("button", name="show all").click()
 
 
 def test_the_histogram_limits_the_list(page):

@@ -15,6 +15,7 @@ from embdiff.measures.disagreement import (
     occurrences,
     query_disagreement,
 )
+from embdiff.measures.inference import Doubles
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
 from embdiff.records import Answer
@@ -79,6 +80,14 @@ def disagreement(run: Run, most: int | None = None) -> dict[str, Any] | None:
     }
 
 
+def row_values(pairs: list[tuple[Answer, Answer]], rows: int) -> Doubles:
+    """Return how differently often the collections return each row, float64 (rows,); NaN where none returns it."""
+    values = item_disagreement([(a.returned, b.returned) for a, b in pairs], rows)
+    returned = {id(answer): occurrences(answer.returned, rows) for pair in pairs for answer in pair}
+    values[np.sum(list(returned.values()), axis=0) == 0] = np.nan  # there is nothing to dispute
+    return values
+
+
 def column(returned: Mapping[str, Any], crossed: bool) -> str:
     """Return what the column is called that says to how many queries a collection returns a row."""
     return f"{returned['model']} asked with {returned['query_model']}" if crossed else str(returned["model"])
@@ -88,8 +97,7 @@ def _items(run: Run, pairs: list[tuple[Answer, Answer]], most: int | None) -> li
     rows = len(run.corpus)
     answers = list({id(answer): answer for pair in pairs for answer in pair}.values())
     counts = [occurrences(answer.returned, rows) for answer in answers]
-    values = item_disagreement([(a.returned, b.returned) for a, b in pairs], rows)
-    values[np.sum(counts, axis=0) == 0] = np.nan  # returned to nobody: there is nothing to dispute
+    values = row_values(pairs, rows)
     switches = [item_switches(a, b, rows) for a, b in pairs]
     only_one = np.sum([each.only_first + each.only_second for each in switches], axis=0)
     moved = mean_of_known(np.stack([each.place_change for each in switches]))

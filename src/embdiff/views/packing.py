@@ -22,10 +22,11 @@ from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views import payload as summaries
 from embdiff.views.diff import distance_of
+from embdiff.views.disputed import row_values
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import distance_word, facts_line, visible
 
-VERSION = 3
+VERSION = 4
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -84,6 +85,8 @@ def pack(run: Run) -> bytes:
         "maps_words": story.maps_words(run.layouts),
         "disagreement": arrays.add(_disagreement(run)),
         "disagreement_words": story.DISAGREEMENT,
+        "row_disagreement": arrays.add(_row_disagreement(run)),
+        "row_disagreement_words": story.ROW_DISAGREEMENT,
     }
     header = json.dumps(head, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
@@ -169,3 +172,11 @@ def _disagreement(run: Run) -> npt.NDArray[np.float32]:
     if not pairs:
         return np.full(len(run.queries), np.nan, dtype=np.float32)
     return query_disagreement(pairs).astype(np.float32)
+
+
+def _row_disagreement(run: Run) -> npt.NDArray[np.float32]:
+    """Return how differently often each corpus row is returned, (n,); NaN for all where there is one collection."""
+    pairs = run.disputing
+    if not pairs:
+        return np.full(len(run.corpus), np.nan, dtype=np.float32)
+    return row_values(pairs, len(run.corpus)).astype(np.float32)

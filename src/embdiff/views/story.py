@@ -12,6 +12,11 @@ DISAGREEMENT = (
     "Disagreement is 1 minus the rank-biased overlap of the lists, averaged over the pairs of models: 0 when all "
     "return the same rows in the same order, 1 when they share none."
 )
+ROW_DISAGREEMENT = (
+    "Disagreement about a row is how many of the queries return it in one model less how many do in the other, as a "
+    "share of the queries, averaged over the pairs of models; n/a: no model returns it. Choose a row to list the "
+    "queries that find it."
+)
 _VECTOR_NUMBER = 4  # bytes of a float32
 
 

@@ -42,14 +42,22 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """A browser whose pages are closed after the test: an open map goes on drawing."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
+def chromium() -> Iterator[Any]:
+    program = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        chromium = None
-    if chromium is None:
+        program = None
+    if program is None:
         reason = "needs Debian's chromium and the package playwright"
         if "browser" in os.environ.get("EMBDIFF_REQUIRE", "").split(","):
             pytest.fail(f"EMBDIFF_REQUIRE names browser, but this {reason}")
@@ -57,6 +65,6 @@ def browser() -> Iterator[Any]:
     with sync_playwright() as driver:
         flags = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
         with driver.chromium.launch(
-            executable_path=chromium, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags
+            executable_path=program, args=[*flags, "--no-sandbox"] if os.geteuid() == 0 else flags
         ) as it:
             yield it

@@ -40,7 +40,7 @@ def bootstrap_t(away: Doubles, *, resamples: int, seed: int, level: float) -> tu
     bootstrap confidence intervals", Ann. Statist. 16 (1988) 927.
     """
     n = len(away)
-    shift, deviation = _moments(away, resamples, seed)
+    shift, deviation = moments(away, resamples, seed)
     largest = float(np.abs(away).max())
     steady = deviation <= 1e-9 * largest
     # A resample of equal values lies infinitely many of its own standard errors away, or none if at the mean.
@@ -55,8 +55,8 @@ def bootstrap_t(away: Doubles, *, resamples: int, seed: int, level: float) -> tu
     return -high * scale, -low * scale
 
 
-def _moments(away: Doubles, resamples: int, seed: int) -> tuple[Doubles, Doubles]:
-    """Mean and standard deviation of each resample, both (resamples,)."""
+def moments(away: Doubles, resamples: int, seed: int) -> tuple[Doubles, Doubles]:
+    """Return mean and standard deviation of each resample of the values, both (resamples,)."""
     rng, n = np.random.default_rng(seed), len(away)
     mean, deviation = np.empty(resamples), np.empty(resamples)
     step = max(1, _DRAWN // n)

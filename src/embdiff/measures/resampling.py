@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError
-from embdiff.measures.bootstrap_t import bootstrap_t
+from embdiff.measures.bootstrap_t import bootstrap_t, moments
 from embdiff.measures.inference import FEW, Doubles, wilson
 
 RESAMPLES = 4_000
@@ -22,7 +22,6 @@ STUDENTISED = 4_096  # values at most for the studentised bootstrap; skewness of
 MOST = 4_096  # values resampled one by one; beyond, in bins of neighbouring values
 _BINS = 256
 _TAIL = 64  # of these bins at each end hold one value: outliers keep their own
-_DRAWN = 2**20  # numbers drawn at a time
 
 
 def mean_interval(
@@ -186,19 +185,15 @@ def _bca(array: Doubles, seed: int, level: float) -> tuple[float, float]:
 
 def _shifts(away: Doubles, seed: int) -> Doubles:
     """Mean shift of each resample, (RESAMPLES,); ``away`` is sorted and has mean 0."""
-    rng, n = np.random.default_rng(seed), len(away)
-    out = np.empty(RESAMPLES)
+    n = len(away)
     if n <= MOST:
-        step = max(1, _DRAWN // n)
-        for start in range(0, RESAMPLES, step):
-            part = out[start : start + step]
-            part[:] = away[rng.integers(0, n, (len(part), n), dtype=np.int32)].mean(axis=1)
-        return out
+        return moments(away, RESAMPLES, seed)[0]
+    rng = np.random.default_rng(seed)
     inner = np.linspace(_TAIL, n - _TAIL, _BINS - 2 * _TAIL + 1).astype(np.int64)
     edges = np.concatenate([np.arange(_TAIL), inner, np.arange(n - _TAIL + 1, n + 1)])
     sizes = np.diff(edges)
     centre = np.add.reduceat(away, edges[:-1]) / sizes
     spread = np.add.reduceat((away - np.repeat(centre, sizes)) ** 2, edges[:-1]) / sizes
     counts = rng.multinomial(n, sizes / n, size=RESAMPLES)
-    out[:] = (counts @ centre + np.sqrt(counts @ spread) * rng.standard_normal(RESAMPLES)) / n
-    return out
+    shifts: Doubles = (counts @ centre + np.sqrt(counts @ spread) * rng.standard_normal(RESAMPLES)) / n
+    return shifts

@@ -18,6 +18,9 @@ from milvus_server import milvus_server as milvus_server
 settings.register_profile("embdiff", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("embdiff")
 
+# Tests import pymilvus before embdiff can quiet gRPC, and idle connections of other tests print whenever they like.
+# What embdiff does about it is asked in a process of its own (test_store_addresses.py).
+os.environ["GRPC_VERBOSITY"] = "NONE"
 # The user's own cache is never touched: not by fixtures that outlive a test either.
 os.environ["EMBDIFF_CACHE"] = "off"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

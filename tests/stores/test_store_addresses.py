@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -105,14 +106,44 @@ def test_a_server_that_is_not_there_is_told_at_once(capfd: pytest.CaptureFixture
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_server_that_is_down_is_waited_for_and_then_told(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_down_is_waited_for_and_then_told() -> None:
     with pytest.raises(
         StoreError,
         match=r"at http://127\.0\.0\.1:1 within 2 seconds\. Got \d tries in \d seconds, the last one: .*refused.*"
         r"runs; then run the same command again\.",
     ):
         get_store("http://me:secret@127.0.0.1:1?patience=2")
-    assert capfd.readouterr() == ("", "")
+
+
+def test_a_lost_connection_prints_nothing_of_its_own() -> None:
+    """gRPC tells of a server that sends an idle client away, unless it was quieted before it was first imported."""
+    code = """
+import time
+from embdiff.errors import StoreError
+from embdiff.stores import get_store
+try:
+    get_store("http://127.0.0.1:1?patience=1")
+except StoreError:
+    pass
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+server = grpc.server(ThreadPoolExecutor(1))
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+often = {"keepalive_time_ms": 10, "keepalive_permit_without_calls": 1, "http2.max_pings_without_data": 0}
+states = []
+with grpc.insecure_channel(f"127.0.0.1:{port}", options=[(f"grpc.{k}", v) for k, v in often.items()]) as channel:
+    channel.subscribe(lambda state: states.append(state.name), try_to_connect=True)
+    end = time.monotonic() + 30
+    while states.count("READY") == 0 or states[-1] == "READY":
+        assert time.monotonic() < end, states
+        time.sleep(0.05)
+server.stop(None)
+print("sent away")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "GRPC_VERBOSITY"}
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "sent away\n", "")
 
 
 def test_a_server_that_comes_up_late_is_found(tmp_path: Path) -> None:

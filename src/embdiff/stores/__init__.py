@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from embdiff.errors import UnknownNameError
 from embdiff.stores.base import Store
 
 __all__ = ["describe_stores", "get_store", "list_stores"]
+
+# gRPC prints about every lost connection on its own, unless told not to before pymilvus imports it; what matters comes
+# back as an error.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _MILVUS = "embdiff.stores.milvus:MilvusStore"
 

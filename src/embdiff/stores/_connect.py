@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
-
-# gRPC prints about every lost connection on its own; what matters comes back as an error.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc  # type: ignore[import-untyped]
 from pymilvus import MilvusClient, MilvusException

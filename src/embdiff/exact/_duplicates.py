@@ -10,7 +10,7 @@ import numpy.typing as npt
 from embdiff.records import FloatArray, IntArray
 
 _Codes = npt.NDArray[np.uint64]
-_GLANCE = 16  # words of a row that are looked at first: rows that differ there need no second look
+_SCATTER = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits in no order: 2^64 over the golden ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,11 @@ def distinct(vectors: FloatArray) -> Distinct:
 
 
 def _alike(vectors: FloatArray) -> IntArray:
-    """Return the rows that share a few of their words with another row: only these can be equal to one."""
-    width = vectors.shape[1]
-    columns = np.arange(0, width, max(1, width // _GLANCE))[:_GLANCE]
-    codes = _codes(vectors.view(np.uint32)[:, columns])
+    """Return the rows that share their first and two middle words with another: only these can be equal to one."""
+    words, middle = vectors.view(np.uint32), vectors.shape[1] // 2
+    codes = np.zeros(len(vectors), dtype=np.uint64)
+    for column in dict.fromkeys((0, min(1, vectors.shape[1] - 1), middle, min(middle + 1, vectors.shape[1] - 1))):
+        codes = codes * _SCATTER + words[:, column]
     if np.all(np.diff(np.sort(codes)) > 0):
         return np.empty(0, dtype=np.int64)
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)

@@ -34,7 +34,7 @@ def nearest(task: Task) -> tuple[IntArray, FloatArray]:
     with progress("exact search", len(left), "queries") as advance:
         for part in _blocks(len(left)):
             products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
-            rows[part], found[part] = task.decided(part, candidates, products[:, -1])
+            rows[part], found[part] = task.decided(part, *task.promising(part, candidates, products))
             advance(len(candidates))
     return rows, found
 
@@ -71,6 +71,21 @@ class Task:
         """Return arrays for the rows and similarities, both (q, wanted)."""
         shape = (len(self.queries), self.wanted)
         return np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.float32)
+
+    def promising(self, part: slice, candidates: IntArray, products: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Drop the last columns of candidates, largest product first, where none can be among the first ``wanted``.
+
+        Returns
+        -------
+        candidates : ndarray of int64, shape (b, m)
+        worst : ndarray of float32, shape (b,)
+            No vector that is missing has a larger product.
+        """
+        last = products.shape[1] - 1
+        # Products are off by the slack at most, that of the last one wanted, too; mending sees what rounding adds.
+        near = products[:, min(self.wanted, last + 1) - 1] - 2.0 * self.stand_in.slack[part]
+        kept = int(np.count_nonzero(products >= near[:, None], axis=1).max())
+        return candidates[:, :kept], products[:, min(kept, last)]
 
     def decided(self, part: slice, candidates: IntArray, worst: FloatArray) -> tuple[IntArray, FloatArray]:
         """Return the first ``wanted`` rows of the queries in ``part`` and their similarity, both (b, wanted).

@@ -11,8 +11,8 @@ import pytest
 
 import embdiff as ed
 from embdiff.encoders import get_encoder
-from embdiff.encoders.base import Encoder
 from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.encoder import Encoder
 from embdiff.encoders.tally import peak_memory
 from embdiff.records import Stamp
 from embdiff.views import terminal

@@ -20,7 +20,7 @@ from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.encoders import Encoder, get_encoder
-from embdiff.encoders.base import ROLES
+from embdiff.encoders.backend import ROLES
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.own import UNPINNED
 from embdiff.encoders.parquet import FORMAT, label_of

@@ -1,7 +1,8 @@
-"""Models: text to vectors. One file per library; batching, progress and checks are in `base`."""
+"""Models: text to vectors. One file per library; what all share is in `encoder`, batching and checks in `batches`."""
 
-from embdiff.encoders.base import Backend, Encoder
+from embdiff.encoders.backend import Backend
 from embdiff.encoders.catalogue import EncoderInfo, get_encoder, list_encoders
+from embdiff.encoders.encoder import Encoder
 from embdiff.encoders.naming import float32_of, load_named, named_models
 from embdiff.encoders.presets import PRESETS
 

@@ -9,8 +9,8 @@ from typing import Any
 from embdiff._registry import Entry, Registry
 from embdiff.config import ModelSpec
 from embdiff.encoders.adapters import adapter_names
-from embdiff.encoders.base import Encoder
 from embdiff.encoders.cache import VectorCache
+from embdiff.encoders.encoder import Encoder
 from embdiff.encoders.own import UNPINNED, Own
 from embdiff.encoders.remembered import Unloaded
 from embdiff.errors import ParameterError

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from embdiff.config import ModelSpec
-from embdiff.encoders.base import Encoder
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.catalogue import REGISTRY, get_encoder
+from embdiff.encoders.encoder import Encoder
 from embdiff.errors import ParameterError
 
 

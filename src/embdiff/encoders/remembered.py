@@ -20,7 +20,7 @@ from embdiff.kept import Kept
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 if TYPE_CHECKING:
-    from embdiff.encoders.base import Backend
+    from embdiff.encoders.backend import Backend
 
 WHAT = "models"
 

@@ -19,7 +19,8 @@ from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.kept import recall
 from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
-from embdiff.stores.base import CollectionSpec, Identified, Searched
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.store import Identified, Searched
 
 T = TypeVar("T")
 

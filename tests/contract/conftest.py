@@ -9,7 +9,9 @@ import pytest
 from store_worlds import POINTS, corpus_of, opened, spec_of
 
 from embdiff.records import Metric
-from embdiff.stores.base import CollectionSpec, Store, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
+from embdiff.stores.store import Store
 
 SERVER = pytest.param("server", marks=pytest.mark.server)
 LANCE = pytest.param("lancedb", marks=pytest.mark.slow)  # installed by make test-all only

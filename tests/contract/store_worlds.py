@@ -11,7 +11,8 @@ import pytest
 from embdiff.config import IndexSpec
 from embdiff.records import Corpus, FloatArray, Metric
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, Store
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.store import Store
 from milvus_server import TOKEN
 
 METRICS: tuple[Metric, ...] = ("cosine", "ip", "l2")

@@ -10,8 +10,8 @@ from store_worlds import METRICS, POINTS, QUERIES, by_hand, nearest_by_hand
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.records import Metric
-from embdiff.stores.base import Store
 from embdiff.stores.memory import MemoryStore
+from embdiff.stores.store import Store
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -14,7 +14,9 @@ from store_worlds import METRICS, by_hand, corpus_of, spec_of
 
 from embdiff.records import FloatArray, Metric
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, Store, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
+from embdiff.stores.store import Store
 
 # Small data of any shape, made by hypothesis; integers, so that inner products and distances are exact
 

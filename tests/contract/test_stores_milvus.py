@@ -12,7 +12,8 @@ from store_worlds import POINTS, QUERIES, by_hand, corpus_of, nearest_by_hand, s
 
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
 from milvus_server import TOKEN
 
 random = np.random.default_rng(7)

@@ -10,7 +10,10 @@ import pytest
 from store_worlds import POINTS, QUERIES, by_hand, corpus_of, nearest_by_hand, spec_of
 
 from embdiff.errors import ParameterError, ShapeError, StoreError
-from embdiff.stores.base import CollectionSpec, Store, collection_name, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.naming import collection_name
+from embdiff.stores.placing import place
+from embdiff.stores.store import Store
 
 
 def test_place_refuses_vectors_before_it_makes_anything(store: Store) -> None:
@@ -158,7 +161,7 @@ def test_rows_of_another_process_are_noticed(store: Store, monkeypatch: pytest.M
 
 
 def test_insert_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embdiff.stores.base._ROWS_PER_ADD", 7)
+    monkeypatch.setattr("embdiff.stores.placing._ROWS_PER_ADD", 7)
     monkeypatch.setattr("embdiff.stores.milvus._BYTES_PER_CALL", 200)
     spec = spec_of("batches", POINTS, "ip")
     place(store, spec, corpus_of(60), POINTS)

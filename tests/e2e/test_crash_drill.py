@@ -20,7 +20,7 @@ from embdiff import runs
 from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.cache.housekeeping import verify
-from embdiff.stores import base, get_store, milvus
+from embdiff.stores import get_store, milvus, placing
 
 ROWS, DIM, BATCH = 1_200, 24, 64
 SINGLY = 128  # queries that the noise floor encodes again, one by one
@@ -76,7 +76,7 @@ def compare(log: Path, kill: tuple[str, float] | None) -> None:
 
         return wrapped
 
-    base._ROWS_PER_ADD = 100
+    placing._ROWS_PER_ADD = 100
     store = milvus.MilvusStore
     store.add = told("insert", store.add, lambda self, name, rows, *_: note(log, "inserted", name, rows.tolist()))
     store.build, store.search = told("index", store.build), told("search", store.search)

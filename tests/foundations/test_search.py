@@ -12,7 +12,8 @@ from embdiff.errors import ParameterError
 from embdiff.records import Corpus
 from embdiff.search import OwnRows, Searcher, contains, rows_only_elsewhere
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
 
 
 def _searcher(vectors: np.ndarray) -> Searcher:

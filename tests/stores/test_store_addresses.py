@@ -20,7 +20,8 @@ from embdiff.errors import ParameterError, StoreError, UnknownNameError
 from embdiff.records import Corpus
 from embdiff.stores import get_store, list_stores
 from embdiff.stores._address import Address
-from embdiff.stores.base import CollectionSpec, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
 
 
 def test_stores_are_listed() -> None:

@@ -21,8 +21,10 @@ from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, Store, place
+from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.copying import copy_collections
+from embdiff.stores.placing import place
+from embdiff.stores.store import Store
 from milvus_server import TOKEN
 
 ROWS = 4_100

@@ -16,7 +16,8 @@ from embdiff.config import IndexSpec
 from embdiff.errors import MissingDependencyError, ParameterError, StoreError
 from embdiff.records import Corpus, Metric
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
 
 pytestmark = [
     pytest.mark.slow,  # LanceDB comes with make test-all only
@@ -63,8 +64,8 @@ def test_a_process_killed_while_inserting_leaves_nothing_that_is_reused(tmp_path
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store_lancedb import *
-        from embdiff.stores import base
-        base._ROWS_PER_ADD = 100
+        from embdiff.stores import placing
+        placing._ROWS_PER_ADD = 100
         store = get_store("lancedb:{tmp_path}/a")
         add, calls = store.add, []
         def kill(*args):

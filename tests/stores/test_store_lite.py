@@ -19,7 +19,8 @@ from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus, Metric
 from embdiff.stores import get_store
 from embdiff.stores._lite import without_clustering_warning
-from embdiff.stores.base import CollectionSpec, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
 
 VECTORS = np.random.default_rng(3).standard_normal((51, 8)).astype(np.float32)
 CORPUS = Corpus(tuple(f"text {row}" for row in range(51)), tuple(map(str, range(51))))
@@ -163,8 +164,8 @@ def test_a_process_killed_while_inserting_leaves_nothing_that_is_reused(tmp_path
         import os, signal, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store_lite import *
-        from embdiff.stores import base
-        base._ROWS_PER_ADD = 20
+        from embdiff.stores import placing
+        placing._ROWS_PER_ADD = 20
         store = get_store("milvus:{tmp_path}/a.db")
         add, calls = store.add, []
         def kill(*args):

@@ -15,7 +15,8 @@ from embdiff.config import IndexSpec
 from embdiff.records import Corpus, FloatArray
 from embdiff.stores._fields import fit, in_calls
 from embdiff.stores._lists import Lists, settled, to_arrays
-from embdiff.stores.base import CollectionSpec, collection_name
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.naming import collection_name
 
 
 @given(st.text(), st.text(), st.text())

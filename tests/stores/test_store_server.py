@@ -16,7 +16,8 @@ from embdiff.errors import StoreError
 from embdiff.records import Corpus
 from embdiff.stores import get_store
 from embdiff.stores._calls import Calls, Once
-from embdiff.stores.base import CollectionSpec, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import place
 from milvus_server import TOKEN, Server
 
 VECTORS = np.random.default_rng(5).standard_normal((20_000, 32)).astype(np.float32)

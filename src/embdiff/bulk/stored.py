@@ -18,8 +18,9 @@ from embdiff.config import IndexSpec, check_metric
 from embdiff.encoders.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
 from embdiff.stores import get_store
-from embdiff.stores.base import Batch, CollectionSpec, check_vectors, collection_name
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 from embdiff.stores.copying import copy_rows
+from embdiff.stores.naming import collection_name
 
 
 class StoreOutput:

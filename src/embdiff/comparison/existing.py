@@ -22,7 +22,7 @@ from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.search import Searcher
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, check_vectors
+from embdiff.stores.collection import CollectionSpec, check_vectors
 from embdiff.stores.theirs import Fields, TheirCollection, TheirRows
 
 _FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION"

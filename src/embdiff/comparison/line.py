@@ -30,7 +30,7 @@ from embdiff.encoders.cache import VectorCache
 from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import using
 from embdiff.stores import get_store
-from embdiff.stores.base import Store
+from embdiff.stores.store import Store
 
 
 def compare(

@@ -20,7 +20,10 @@ from embdiff.errors import ParameterError
 from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
-from embdiff.stores.base import CollectionSpec, Placement, Store, collection_name, place
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.naming import collection_name
+from embdiff.stores.placing import Placement, place
+from embdiff.stores.store import Store
 from embdiff.variants import measure_variant
 
 

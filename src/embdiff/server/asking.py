@@ -16,7 +16,8 @@ from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
 from embdiff.search import rows_only_elsewhere
-from embdiff.stores.base import CollectionSpec, Store
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.store import Store
 from embdiff.views.words import distance_word, visible
 
 LONGEST_TEXT = 10_000  # characters

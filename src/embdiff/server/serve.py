@@ -19,7 +19,8 @@ from embdiff.judging.typed import TypedQueries
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
 from embdiff.stores import get_store
-from embdiff.stores.base import CollectionSpec, Store
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.store import Store
 from embdiff.views import payload, story
 from embdiff.views.packing import pack
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from embdiff._registry import Entry, Registry, nearest
 from embdiff.errors import UnknownNameError
-from embdiff.stores.base import Store
+from embdiff.stores.store import Store
 
 __all__ = ["describe_stores", "get_store", "list_stores"]
 

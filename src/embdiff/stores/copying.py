@@ -18,7 +18,8 @@ from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus
 from embdiff.stores import get_store
 from embdiff.stores._fields import fit
-from embdiff.stores.base import Batch, CollectionSpec, Store
+from embdiff.stores.collection import Batch, CollectionSpec
+from embdiff.stores.store import Store
 
 _ROWS_PER_BATCH = 2_000
 

@@ -19,7 +19,7 @@ from embdiff._progress import progress, silent
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores._lists import Lists, lengthened, settled
-from embdiff.stores.base import Batch, CollectionSpec, check_vectors
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 
 _KEY = "embdiff"  # metadata of the field "row" with the stamp: LanceDB changes metadata of fields only, atomically
 _INDEXES = ("flat", "ivf_flat", "ivf_sq8", "hnsw")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, IntArray, Neighbors
-from embdiff.stores.base import Batch, CollectionSpec, check_vectors
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 
 _NOTHING = ("", "", "")
 

@@ -1,7 +1,7 @@
 """Milvus Lite and Milvus servers behind one adapter; with `_connect`, the only file that names pymilvus.
 
 What the two do differently is levelled here: Strong consistency always, row numbers as keys, lengths in bytes (see
-`embdiff.stores.base.place`), index names and parameters checked before (see `embdiff.config.INDEXES`).
+`embdiff.stores.placing.place`), index names and parameters checked before (see `embdiff.config.INDEXES`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from embdiff.stores._fields import in_calls
 from embdiff.stores._lists import Lists, lengthened, settled, to_arrays
 from embdiff.stores._lite import close_lite, file_of, open_lite, without_clustering_warning
 from embdiff.stores._reasons import too_large
-from embdiff.stores.base import Batch, CollectionSpec, check_vectors
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 from embdiff.stores.theirs import Fields, TheirCollection
 
 _PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties

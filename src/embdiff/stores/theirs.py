@@ -19,7 +19,7 @@ from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameErr
 from embdiff.records import FloatArray, Metric, Neighbors
 from embdiff.stores._calls import Calls
 from embdiff.stores._lists import Lists, settled, to_arrays
-from embdiff.stores.base import CollectionSpec, check_vectors
+from embdiff.stores.collection import CollectionSpec, check_vectors
 
 _CALL, _SEARCH, _WORK = 60.0, 600.0, 3_600.0
 _ROWS_PER_PAGE, _QUERIES_PER_CALL, _MOST = 1_000, 256, 16_384

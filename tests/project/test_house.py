@@ -61,13 +61,13 @@ def test_import_contract():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_pymilvus_is_named_where_milvus_is_connected_and_used_only():
+def test_pymilvus_is_named_where_milvus_is_connected_and_collections_are_laid_out_only():
     naming = {
         path.name
         for path in (ROOT / "src").rglob("*.py")
         if re.search(r"^\s*(import|from) pymilvus", path.read_text(), re.M)
     }
-    assert naming == {"_connect.py", "milvus.py"}
+    assert naming == {"_connect.py", "_milvus_layout.py"}
 
 
 def test_version_is_the_one_in_pyproject():

@@ -1,4 +1,4 @@
-"""Milvus Lite and Milvus servers behind one adapter; with `_connect`, the only file that names pymilvus.
+"""Milvus Lite and Milvus servers behind one adapter; only `_connect` and `_milvus_layout` name pymilvus.
 
 What the two do differently is levelled here: Strong consistency always, row numbers as keys, lengths in bytes (see
 `embdiff.stores.placing.place`), index names and parameters checked before (see `embdiff.config.INDEXES`).
@@ -15,32 +15,25 @@ from contextlib import nullcontext
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from pymilvus import DataType, MilvusClient
-
-from embdiff._progress import progress, silent
-from embdiff.errors import ParameterError, StoreError
+from embdiff._progress import silent
+from embdiff.errors import StoreError
 from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.stores import _milvus_layout as layout
 from embdiff.stores._address import Address
+from embdiff.stores._asking import CALL, MOST, SEARCH, WORK, Search, check_k, strongly
 from embdiff.stores._calls import PATIENCE, Calls, Once
 from embdiff.stores._connect import FAILURES, connect
 from embdiff.stores._fields import in_calls
-from embdiff.stores._lists import Lists, lengthened, settled, to_arrays
+from embdiff.stores._lists import Lists, lengthened, settled
 from embdiff.stores._lite import close_lite, file_of, open_lite, without_clustering_warning
 from embdiff.stores._reasons import too_large
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 from embdiff.stores.theirs import Fields, TheirCollection
 
-_PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties
-_IDENTITY = "embdiff.identity"
-_FIELD_BYTES = 65_535  # the longest VARCHAR of Milvus
-_MOST = 16_384  # Milvus returns no longer lists
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
 _KEYS_PER_CALL = 10_000  # a server returns 16,384 records at most
 _QUERIES_PER_CALL, _HITS_PER_CALL = 1_000, 100_000
-_CALL, _SEARCH, _WORK = 60.0, 600.0, 3_600.0  # seconds
-_DROP = 10.0  # after Ctrl-C, too: nobody waits a minute then, and what is left is stamped as incomplete
-_INDEX = "vector"
+_DROP = 10.0  # seconds; after Ctrl-C, too: nobody waits a minute then, and what is left is stamped as incomplete
 
 
 class MilvusStore:
@@ -62,7 +55,7 @@ class MilvusStore:
         or is no Milvus server, or it refuses the token.
     """
 
-    field_bytes: int | None = _FIELD_BYTES
+    field_bytes: int | None = layout.FIELD_BYTES
 
     def __init__(self, uri: str) -> None:
         self._file = None
@@ -84,7 +77,7 @@ class MilvusStore:
         self._call = Calls(client, self.uri, FAILURES, 0.0 if self._file is not None else patience)
         try:
             # A server may be Lite too, as 'milvus-lite server'; it says so itself.
-            version = self._call("tell its version", lambda client: client.get_server_version(timeout=_CALL))
+            version = self._call("tell its version", lambda client: client.get_server_version(timeout=CALL))
             self._is_lite = str(version).startswith("milvus_lite")
             if address.db:  # a server notices a database that does not exist only when it is used
                 self.names()
@@ -94,29 +87,29 @@ class MilvusStore:
 
     def names(self) -> list[str]:
         """Return the names of all collections in the database."""
-        return sorted(self._call("list the collections", lambda client: client.list_collections(timeout=_CALL)))
+        return sorted(self._call("list the collections", lambda client: client.list_collections(timeout=CALL)))
 
     def stamp(self, name: str) -> dict[str, Any] | None:
         """Return the stamp on a collection; None when it carries none."""
         try:
-            stamp = json.loads(self._properties(name).get(_PROPERTY, "null"))
+            stamp = json.loads(self._properties(name).get(layout.PROPERTY, "null"))
         except ValueError:
             return None
         return stamp if isinstance(stamp, dict) else None
 
     def identity(self, name: str) -> str | None:
         """Return the random name that a collection got when it was created; None for those of older versions."""
-        return self._properties(name).get(_IDENTITY)
+        return self._properties(name).get(layout.IDENTITY)
 
     def _properties(self, name: str) -> dict[str, str]:
-        described = self._call(f"describe {name}", lambda client: client.describe_collection(name, timeout=_CALL))
+        described = self._call(f"describe {name}", lambda client: client.describe_collection(name, timeout=CALL))
         return dict(described.get("properties", {}))
 
     def count(self, name: str) -> int:
         """Return the number of rows in a collection, exactly; on a server this loads it."""
         if self._is_lite:  # exact there, at any time
             stats = self._call(
-                f"count the rows of {name}", lambda client: client.get_collection_stats(name, timeout=_CALL)
+                f"count the rows of {name}", lambda client: client.get_collection_stats(name, timeout=CALL)
             )
             return int(stats["row_count"])
         answer = self._query(name, f"count the rows of {name}", filter="", output_fields=["count(*)"])
@@ -124,7 +117,7 @@ class MilvusStore:
 
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1 that are there; on a server this loads the collection."""
-        where, fields = f"row >= {start} && row < {stop}", ["row", "id", "text", "group", "vector"]
+        where, fields = f"row >= {start} && row < {stop}", list(layout.FIELDS)
         try:
             found = self._query(name, f"read {name}", filter=where, output_fields=fields)
         except StoreError as error:
@@ -132,15 +125,7 @@ class MilvusStore:
                 raise
             middle = (start + stop) // 2
             return self.read(name, start, middle).followed_by(self.read(name, middle, stop))
-        found = sorted(found, key=lambda record: record["row"])
-        dim = len(found[0]["vector"]) if found else 0
-        return Batch(
-            np.array([record["row"] for record in found], dtype=np.int64),
-            tuple(record["id"] for record in found),
-            tuple(record["text"] for record in found),
-            tuple(record["group"] for record in found),
-            np.array([record["vector"] for record in found], dtype=np.float32).reshape(len(found), dim),
-        )
+        return layout.to_batch(found)
 
     def theirs(self, name: str, fields: Fields) -> TheirCollection:
         """Return a collection that embdiff need not have made, to be read and searched as it is."""
@@ -154,30 +139,31 @@ class MilvusStore:
             found = self._query(name, what, filter=f"row >= {start} && row < {stop}", output_fields=["row"])
             if sorted(record["row"] for record in found) != list(range(start, stop)):
                 return None
-        self._call(what, lambda client: client.release_collection(name, timeout=_CALL))  # see create
+        self._call(what, lambda client: client.release_collection(name, timeout=CALL))  # see create
         return count
 
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection with its index declared, stamped as incomplete."""
-        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("row", DataType.INT64, is_primary=True)
-        for text in ("id", "text", "group"):
-            schema.add_field(text, DataType.VARCHAR, max_length=_FIELD_BYTES)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=spec.dim)
-        properties = {_PROPERTY: json.dumps(spec.full_stamp(complete=False)), _IDENTITY: secrets.token_hex(16)}
+        schema, stamp = layout.schema(spec.dim), json.dumps(spec.full_stamp(complete=False))
+        properties = {layout.PROPERTY: stamp, layout.IDENTITY: secrets.token_hex(16)}
         what = f"create {spec.name}"
 
         def make(client: Any) -> None:  # a collection that is there with the same schema is no error
             client.create_collection(
-                spec.name, schema=schema, properties=properties, consistency_level="Strong", timeout=_CALL
+                spec.name, schema=schema, properties=properties, consistency_level="Strong", timeout=CALL
             )
 
         self._call(what, make)
-        # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
-        self._call(what, lambda client: client.create_index(spec.name, self._index(spec), timeout=_CALL, sync=False))
+
+        def declare(
+            client: Any,
+        ) -> None:  # sync: pymilvus would sleep half a second to see an index of nothing finished
+            client.create_index(spec.name, layout.index(spec, lite=self._is_lite), timeout=CALL, sync=False)
+
+        self._call(what, declare)
         # Lite builds the indexes of a *loaded* collection in the background and cannot tell when they are done:
         # until then it searches by brute force. Released, it builds them in load_collection.
-        self._call(what, lambda client: client.release_collection(spec.name, timeout=_CALL))
+        self._call(what, lambda client: client.release_collection(spec.name, timeout=CALL))
 
     def add(
         self,
@@ -189,10 +175,7 @@ class MilvusStore:
         vectors: FloatArray,
     ) -> None:
         """Insert m rows, in as many calls as their bytes need; see `Store.add`."""
-        records = [
-            {"row": int(row), "id": name_, "text": text, "group": group, "vector": vector}
-            for row, name_, text, group, vector in zip(rows, ids, texts, groups, vectors, strict=True)
-        ]
+        records = layout.to_records(rows, ids, texts, groups, vectors)
         for part in in_calls(records, _BYTES_PER_CALL):
             self._insert(name, part)
 
@@ -205,17 +188,17 @@ class MilvusStore:
             self._sent_again.add(name)
             if self._is_lite:  # a key that is there is written over, not kept twice
                 return
-            client.load_collection(name, timeout=_WORK)
+            client.load_collection(name, timeout=WORK)
             first, last = part[0]["row"], part[-1]["row"]
             found = client.query(
-                name, filter=f"row >= {first} && row <= {last}", output_fields=["row"], **_strongly(_CALL)
+                name, filter=f"row >= {first} && row <= {last}", output_fields=["row"], **strongly(CALL)
             )
             there = {record["row"] for record in found}
             missing = [record for record in part if record["row"] not in there]
 
         def send(client: Any) -> None:
             if missing:
-                client.insert(name, missing, timeout=Once(_SEARCH))
+                client.insert(name, missing, timeout=Once(SEARCH))
 
         self._call(f"insert into {name}", send, mend=look)
 
@@ -223,11 +206,11 @@ class MilvusStore:
         """Flush, wait until every row is indexed, and stamp the collection as complete."""
         what = f"build the index of {spec.name}"
         if self._is_lite:  # what was read in between is loaded: see create
-            self._call(what, lambda client: client.release_collection(spec.name, timeout=_CALL))
+            self._call(what, lambda client: client.release_collection(spec.name, timeout=CALL))
         # What is not flushed is always searched by brute force, whatever the index.
-        self._call(what, lambda client: client.flush(spec.name, timeout=_WORK))
-        end = time.monotonic() + _WORK
-        while self._call(what, lambda client: client.describe_index(spec.name, _INDEX, timeout=_CALL)).get(
+        self._call(what, lambda client: client.flush(spec.name, timeout=WORK))
+        end = time.monotonic() + WORK
+        while self._call(what, lambda client: client.describe_index(spec.name, layout.VECTOR, timeout=CALL)).get(
             "pending_index_rows", 0
         ):
             if time.monotonic() > end:
@@ -237,7 +220,7 @@ class MilvusStore:
             self._check_count(spec)
         stamp = json.dumps(spec.full_stamp(complete=True))
         self._call(
-            what, lambda client: client.alter_collection_properties(spec.name, {_PROPERTY: stamp}, timeout=_CALL)
+            what, lambda client: client.alter_collection_properties(spec.name, {layout.PROPERTY: stamp}, timeout=CALL)
         )
 
     def _check_count(self, spec: CollectionSpec) -> None:
@@ -264,11 +247,10 @@ class MilvusStore:
             When the vectors do not fit the collection, or k is not between 1 and 16,384.
         """
         check_vectors(vectors, spec)
-        if not 1 <= k <= _MOST:
-            raise ParameterError(f"k must be between 1 and {_MOST:,} in Milvus. Got {k}. Lower k.")
+        check_k(k)
         wanted = min(k, spec.rows)
         spec.index.check_rows(spec.rows, wanted)
-        most = min(spec.rows, _MOST, spec.index.params.get("ef", _MOST))
+        most = min(spec.rows, MOST, spec.index.params.get("ef", MOST))
         rows, similarity = settled(lambda queries, width: self._ask(spec, queries, width), vectors, wanted, most)
         return lengthened(rows, similarity, k, spec.metric, str(spec.index))
 
@@ -291,57 +273,17 @@ class MilvusStore:
     ) -> None:
         self.close()
 
-    def _index(self, spec: CollectionSpec) -> Any:
-        name, params = spec.index.name.upper(), spec.index.build_params
-        if self._is_lite and name == "FLAT":
-            # Lite searches FLAT by numpy: for L2 through a cube of queries x rows x dim floats (20,000 x 384, 200
-            # queries in calls of 8: 7.9 s and 527 MB, against 0.8 s and 21 MB so), for the others through a matrix
-            # product that gives equal vectors unequal similarities. One list, always probed, is the same exhaustive
-            # scan, by faiss.
-            name, params = "IVF_FLAT", {"nlist": 1}
-        index = MilvusClient.prepare_index_params()
-        # Lite reads the parameters under "params" only, and pymilvus flattens that away unless it is given twice.
-        twice = {**params, "params": params} if params else {}
-        index.add_index("vector", index_type=name, metric_type=spec.metric.upper(), index_name=_INDEX, params=twice)
-        return index
-
     def _ask(self, spec: CollectionSpec, queries: FloatArray, width: int) -> Lists:
         """Search in calls small enough for every limit; lists of the given width, padded."""
         step = max(1, min(_QUERIES_PER_CALL, _HITS_PER_CALL // width, _BYTES_PER_CALL // (4 * spec.dim)))
-        lists: list[Lists] = []
-        quietly = silent() if len(queries) <= step else nullcontext()
-        with quietly, progress(f"search {spec.name}", len(queries), "queries") as advance:
-            for start in range(0, max(len(queries), 1), step):
-                part = queries[start : start + step]
-                lists.append(to_arrays(self._hits(spec, part, width) if len(part) else [], width, spec.metric))
-                advance(len(part))
-        rows, similarity = zip(*lists, strict=True)
-        return np.concatenate(rows), np.concatenate(similarity)
-
-    def _hits(self, spec: CollectionSpec, queries: FloatArray, width: int) -> Any:
-        """Search once."""
-        return self._call(
-            f"search {spec.name}",
-            lambda client: client.search(
-                spec.name,
-                data=list(queries),
-                anns_field="vector",
-                limit=width,
-                output_fields=[],
-                search_params={"metric_type": spec.metric.upper(), "params": spec.index.search_params},
-                **_strongly(_SEARCH),
-            ),
-        )
+        search = Search(self._call, spec.name, layout.VECTOR, spec.metric, spec.index.search_params)
+        with silent() if len(queries) <= step else nullcontext():
+            return search.lists(queries, width, step)
 
     def _load(self, name: str) -> None:
-        self._call(f"load {name}", lambda client: client.load_collection(name, timeout=_WORK))
+        self._call(f"load {name}", lambda client: client.load_collection(name, timeout=WORK))
 
     def _query(self, name: str, what: str, **arguments: Any) -> Any:
         """Ask for rows by a filter; the collection is loaded first."""
         self._load(name)
-        return self._call(what, lambda client: client.query(name, **arguments, **_strongly(_SEARCH)))
-
-
-def _strongly(seconds: float) -> dict[str, Any]:
-    """Return what makes a server answer with all that was acknowledged before."""
-    return {"consistency_level": "Strong", "timeout": seconds}
+        return self._call(what, lambda client: client.query(name, **arguments, **strongly(SEARCH)))

@@ -17,12 +17,12 @@ from embdiff._registry import nearest
 from embdiff.config import IndexSpec, check_metric
 from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameError
 from embdiff.records import FloatArray, Metric, Neighbors
+from embdiff.stores._asking import CALL, MOST, SEARCH, WORK, Search, check_k, strongly
 from embdiff.stores._calls import Calls
-from embdiff.stores._lists import Lists, settled, to_arrays
+from embdiff.stores._lists import Lists, lengthened, settled
 from embdiff.stores.collection import CollectionSpec, check_vectors
 
-_CALL, _SEARCH, _WORK = 60.0, 600.0, 3_600.0
-_ROWS_PER_PAGE, _QUERIES_PER_CALL, _MOST = 1_000, 256, 16_384
+_ROWS_PER_PAGE, _QUERIES_PER_CALL = 1_000, 256
 _TEXT_TYPES, _KEY_TYPES = ("VARCHAR",), ("VARCHAR", "INT64", "INT32", "INT16", "INT8")
 
 
@@ -86,13 +86,13 @@ class TheirCollection:
 
     def __init__(self, call: Calls, uri: str, name: str, fields: Fields) -> None:
         self._call, self.uri, self.name = call, uri, name
-        there = call("list the collections", lambda client: client.list_collections(timeout=_CALL))
+        there = call("list the collections", lambda client: client.list_collections(timeout=CALL))
         if name not in there:
             raise StoreError(
                 f"A collection to read must be in {uri}. Got {name!r}, which is not; there are: "
                 f"{', '.join(sorted(there)) or 'none'}. Name one of these."
             )
-        described = call(f"describe {name}", lambda client: client.describe_collection(name, timeout=_CALL))
+        described = call(f"describe {name}", lambda client: client.describe_collection(name, timeout=CALL))
         self._schema = {field["name"]: field for field in described["fields"]}
         self._key = next(name for name, field in self._schema.items() if field.get("is_primary"))
         self.fields = self._resolved(fields)
@@ -110,7 +110,7 @@ class TheirCollection:
             When it is empty, or a key or an id occurs twice.
         """
         wanted = list(dict.fromkeys(filter(None, (self._key, self.fields.id, self.fields.text, self.fields.group))))
-        self._call(f"load {self.name}", lambda client: client.load_collection(self.name, timeout=_WORK))
+        self._call(f"load {self.name}", lambda client: client.load_collection(self.name, timeout=WORK))
         count = self._count()
         found = self._call(f"read {self.name}", lambda client: self._scan(client, [*wanted, self.fields.vector], count))
         if not found:
@@ -133,18 +133,11 @@ class TheirCollection:
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of queries float32 (q, d), found by the collection's own index; ties by row."""
         check_vectors(vectors, spec)
-        if not 1 <= k <= _MOST:
-            raise ParameterError(f"k must be between 1 and {_MOST:,} in Milvus. Got {k}. Lower k.")
+        check_k(k)
         wanted = min(k, self._rows)
-        most = min(self._rows, _MOST)
+        most = min(self._rows, MOST)
         rows, similarity = settled(self._ask, vectors, wanted, most)
-        short = ((0, 0), (0, k - wanted))
-        return Neighbors(
-            np.pad(rows, short, constant_values=-1),
-            np.pad(similarity, short, constant_values=np.nan),
-            self.metric,
-            str(self.index),
-        )
+        return lengthened(rows, similarity, k, self.metric, str(self.index))
 
     @property
     def _where(self) -> str:
@@ -183,8 +176,8 @@ class TheirCollection:
         """Return the metric and the index of the vectors, as the database tells them."""
 
         def described(client: Any) -> list[Any]:
-            names = client.list_indexes(self.name, timeout=_CALL)
-            return [client.describe_index(self.name, name, timeout=_CALL) for name in names]
+            names = client.list_indexes(self.name, timeout=CALL)
+            return [client.describe_index(self.name, name, timeout=CALL) for name in names]
 
         for index in self._call(f"describe {self.name}", described):
             if index.get("field_name") == self.fields.vector:
@@ -199,9 +192,7 @@ class TheirCollection:
     def _count(self) -> int:
         answer = self._call(
             f"count the rows of {self.name}",
-            lambda client: client.query(
-                self.name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=_SEARCH
-            ),
+            lambda client: client.query(self.name, filter="", output_fields=["count(*)"], **strongly(SEARCH)),
         )
         return int(answer[0]["count(*)"])
 
@@ -211,8 +202,7 @@ class TheirCollection:
             self.name,
             batch_size=_ROWS_PER_PAGE,
             output_fields=list(fields),
-            consistency_level="Strong",
-            timeout=_SEARCH,
+            **strongly(SEARCH),
         )
         try:
             with progress(f"read {self.name}", count, "rows") as advance:
@@ -238,31 +228,8 @@ class TheirCollection:
             )
 
     def _ask(self, queries: FloatArray, width: int) -> Lists:
-        lists: list[Lists] = []
-        with progress(f"search {self.name}", len(queries), "queries") as advance:
-            for start in range(0, max(len(queries), 1), _QUERIES_PER_CALL):
-                part = queries[start : start + _QUERIES_PER_CALL]
-                lists.append(to_arrays([self._rows_of(hits) for hits in self._hits(part, width)], width, self.metric))
-                advance(len(part))
-        rows, similarity = zip(*lists, strict=True)
-        return np.concatenate(rows), np.concatenate(similarity)
-
-    def _hits(self, queries: FloatArray, width: int) -> Any:
-        if not len(queries):
-            return []
-        return self._call(
-            f"search {self.name}",
-            lambda client: client.search(
-                self.name,
-                data=list(queries),
-                anns_field=self.fields.vector,
-                limit=width,
-                output_fields=[],
-                search_params={"metric_type": self.metric.upper(), "params": {}},
-                consistency_level="Strong",
-                timeout=_SEARCH,
-            ),
-        )
+        search = Search(self._call, self.name, self.fields.vector, self.metric, {})
+        return search.lists(queries, width, _QUERIES_PER_CALL, self._rows_of)
 
     def _rows_of(self, hits: Any) -> Any:
         """Turn primary keys into rows of the corpus."""

@@ -153,13 +153,11 @@ class MilvusStore:
                 spec.name, schema=schema, properties=properties, consistency_level="Strong", timeout=CALL
             )
 
-        self._call(what, make)
-
-        def declare(
-            client: Any,
-        ) -> None:  # sync: pymilvus would sleep half a second to see an index of nothing finished
+        def declare(client: Any) -> None:
+            # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
             client.create_index(spec.name, layout.index(spec, lite=self._is_lite), timeout=CALL, sync=False)
 
+        self._call(what, make)
         self._call(what, declare)
         # Lite builds the indexes of a *loaded* collection in the background and cannot tell when they are done:
         # until then it searches by brute force. Released, it builds them in load_collection.

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import report, table  # noqa: E402
+from benchmarks import exact, report, table  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
+
+from embdiff.exact import search  # noqa: E402
 
 
 @pytest.fixture
@@ -120,3 +123,24 @@ def test_figures_in_the_readme_are_those_that_are_measured():
     sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "benchmarks").glob("*.py"))
     unknown = {name for name in named - set(table.known_rows()) if f'"{name}"' not in sources}
     assert not unknown
+
+
+def test_a_peer_that_finds_other_neighbours_makes_no_figure():
+    vectors = exact.unit_rows(40, 8, 0)
+    ours = search(vectors[:3], vectors, exact.K, "cosine")
+    said = exact.neighbours_agree("peer", ours.rows[:, ::-1], ours, vectors[:3], vectors)
+    assert said == "recall@10 of peer 1 up to ties: of 30 neighbours 0 differ by more than 1e-06, 0 may change places"
+    worse = ours.rows.copy()
+    worse[0, -1] = np.setdiff1d(np.arange(40), ours.rows[0])[0]
+    with pytest.raises(AssertionError, match=r"recall@10 of peer 0\.966667 up to ties: of 30 neighbours 1 differ"):
+        exact.neighbours_agree("peer", worse, ours, vectors[:3], vectors)
+
+
+def test_neighbours_that_differ_by_rounding_are_counted_apart():
+    vectors = exact.unit_rows(40, 8, 0)
+    ours = search(vectors[:1], vectors, exact.K, "cosine")
+    twin = np.setdiff1d(np.arange(40), ours.rows[0])[0]
+    vectors[twin] = vectors[ours.rows[0, -1]]
+    tied = ours.rows.copy()
+    tied[0, -1] = twin
+    assert exact.differing(ours, tied, vectors[:1], vectors) == (0, 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff.encoders.backend import Backend, Measured
 from embdiff.encoders.cache import Keep, Tally
+from embdiff.encoders.streams import in_streams
 from embdiff.errors import EmbdiffError, EncoderError
 from embdiff.records import BoolArray, FloatArray, IntArray, Role
 
 DEFAULT_BATCH_ITEMS = 64
+_WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
 
 
@@ -92,10 +95,16 @@ class Batches:
         EncoderError
             When the model fails, or returns something else than one finite vector per text.
         """
+
+        def encoded(batch: IntArray) -> FloatArray:
+            return self._encode_batch([texts[i] for i in batch], role, rows[batch])
+
         vectors: FloatArray | None = None
-        with progress(f"encode {self._spec}", len(texts), "texts") as advance:
-            for batch in self._of_like_length(lengths):
-                part = self._encode_batch([texts[i] for i in batch], role, rows[batch])
+        with (
+            progress(f"encode {self._spec}", len(texts), "texts") as advance,
+            closing(self._each(encoded, list(self._of_like_length(lengths)))) as parts,
+        ):
+            for batch, part in parts:
                 if tally.counted:
                     tally.add_batch(lengths[batch])
                 if vectors is None:
@@ -120,10 +129,20 @@ class Batches:
                 advance(1)
         return np.concatenate(vectors)
 
+    def _each(
+        self, function: Callable[[IntArray], FloatArray], batches: list[IntArray]
+    ) -> Generator[tuple[IntArray, FloatArray]]:
+        """Several batches at the same time where the backend does that; a single one has all threads for itself."""
+        streams = min(int(getattr(self._backend, "streams", 1)), len(batches))
+        return in_streams(function, batches, streams, getattr(self._backend, "start_stream", None))
+
     def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
-        """Yield positions batch by batch: like lengths together, as they need least padding."""
+        """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""
         most_items = int(getattr(self._backend, "batch_items", DEFAULT_BATCH_ITEMS))
         budget = getattr(self._backend, "batch_budget", None)
+        streams = int(getattr(self._backend, "streams", 1))
+        if budget is not None and streams > 1:
+            budget = min(int(budget), max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
         order = np.argsort(-lengths, kind="stable")
         start = 0
         while start < len(order):

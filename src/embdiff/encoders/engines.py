@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
 
 from embdiff._optional import require
+from embdiff.encoders.streams import borrowed, streams_of
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray
 
@@ -28,12 +30,15 @@ class Engine(Protocol):
     ----------
     version : str
         Of the library.
+    streams : int
+        How many batches it runs at the same time.
     """
 
     version: str
+    streams: int
 
     def run(self, inputs: Mapping[str, IntArray]) -> FloatArray:
-        """Return the vectors (b, d) of a batch; each input is int64 (b, tokens)."""
+        """Return the vectors (b, d) of a batch; each input is int64 (b, tokens). Safe from several threads."""
         ...
 
 
@@ -89,7 +94,8 @@ class OnnxRuntime:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads()
+        self.streams = streams_of(threads())
+        options.intra_op_num_threads = threads() // self.streams
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.version = f"onnxruntime {onnxruntime.__version__}"
@@ -114,15 +120,20 @@ class OpenVino:
     def __init__(self, path: Path, precision: str) -> None:
         import openvino
 
+        self.streams = streams_of(threads())
         settings = {
-            "PERFORMANCE_HINT": "LATENCY",  # all threads on one batch: a batch is large, and memory stays small
+            "NUM_STREAMS": self.streams,
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
             "INFERENCE_NUM_THREADS": threads(),
         }
-        self._request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+        model = openvino.Core().compile_model(str(path), "CPU", settings)
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(self.streams):
+            self._requests.put(model.create_infer_request())
         self.version = f"openvino {openvino.__version__.partition('-')[0]}"
 
     def run(self, inputs: Mapping[str, IntArray]) -> FloatArray:
         """Return the vectors of a batch."""
-        self._request.infer(dict(inputs), share_inputs=True)
-        return np.array(self._request.get_output_tensor(0).data, dtype=np.float32)
+        with borrowed(self._requests) as request:
+            request.infer(dict(inputs), share_inputs=True)
+            return np.array(request.get_output_tensor(0).data, dtype=np.float32)

@@ -7,6 +7,7 @@ model is refused. In a lower precision it is a variant of it, with a provenance 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from embdiff.config import ModelSpec
 from embdiff.encoders import engines
 from embdiff.encoders.exported import graph_file, int8_file
 from embdiff.encoders.st import Choices, SentenceTransformers
+from embdiff.encoders.streams import borrowed
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role
 
@@ -73,9 +75,19 @@ class Graph(SentenceTransformers):
     def _prepare(self) -> None:
         """Leave the layers as they are: they are exported."""
 
+    @cached_property
+    def streams(self) -> int:
+        """How many batches are encoded at the same time."""
+        return self._engine.streams
+
+    def start_stream(self) -> None:
+        """Do nothing: the engine has shared its threads out."""
+
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the vectors of a batch, shape (n, dim)."""
-        vectors = self._engine.run(_inputs(self._model, items, self._prompts[role], self._spec))
+        with borrowed(self._idle) as model:  # a tokenizer cannot be used by two threads
+            inputs = _inputs(model, items, self._prompts[role], self._spec)
+        vectors = self._engine.run(inputs)
         if self._dim < vectors.shape[1]:
             vectors = np.ascontiguousarray(vectors[:, : self._dim])
         if self._renormalize:

@@ -122,8 +122,8 @@ class Remembered:
         return {**self._facts.about, "loaded": False}
 
     def __getattr__(self, name: str) -> Any:
-        """Return what only the model itself can tell: the size of its batches."""
-        if name not in ("batch_items", "batch_budget"):
+        """Return what only the model itself can tell: the size of its batches, and how many it takes at a time."""
+        if name not in ("batch_items", "batch_budget", "streams", "start_stream"):
             raise AttributeError(name)
         return getattr(self._model, name)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from embdiff.encoders.hub import locate
 from embdiff.encoders.loading import device_for, load
 from embdiff.encoders.options import refuse_unused, whole_number
 from embdiff.encoders.remembered import Unloaded, versions
+from embdiff.encoders.streams import borrowed, streams_of
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
@@ -177,6 +179,8 @@ class SentenceTransformers:
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 1_024 if on_cpu else 32_768
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        self._idle.put(model)
         self._prepare()
 
     def _prepare(self) -> None:
@@ -189,6 +193,26 @@ class SentenceTransformers:
             pack_linear_layers(self._model)
             torch.set_num_threads(min(torch.get_num_threads(), threads()))
 
+    @cached_property
+    def streams(self) -> int:
+        """How many batches are encoded at the same time; the replicas for that are made when it is first asked."""
+        from embdiff.encoders.replicas import replica
+
+        wanted = streams_of(threads()) if self._model.device.type == "cpu" else 1
+        with borrowed(self._idle) as model:
+            others = [replica(model) for _ in range(wanted - 1)]
+        if any(other is None for other in others):
+            return 1
+        for other in others:
+            self._idle.put(other)
+        return wanted
+
+    def start_stream(self) -> None:
+        """Give this thread its share of the processors."""
+        import torch
+
+        torch.set_num_threads(max(1, threads() // self.streams))
+
     @property
     def same_roles(self) -> bool:
         """Whether queries are encoded as documents are: one prompt, and no layer that tells the two apart."""
@@ -199,16 +223,17 @@ class SentenceTransformers:
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
-        encode = self._model.encode_query if role == "query" else self._model.encode_document
-        vectors: FloatArray = encode(
-            list(items),
-            prompt=self._prompts[role],
-            batch_size=len(items),
-            truncate_dim=self._dim,
-            normalize_embeddings=self._renormalize,
-            show_progress_bar=False,
-            convert_to_numpy=True,
-        )
+        with borrowed(self._idle) as model:
+            encode = model.encode_query if role == "query" else model.encode_document
+            vectors: FloatArray = encode(
+                list(items),
+                prompt=self._prompts[role],
+                batch_size=len(items),
+                truncate_dim=self._dim,
+                normalize_embeddings=self._renormalize,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
         return vectors
 
     @property

@@ -25,6 +25,10 @@ $(VENV)/.test: $(VENV)/.setup
 	$(PIP) -e '.[test]'
 	touch $@
 
+$(VENV)/.test-all: $(VENV)/.test
+	$(PIP) -e '.[test-all]'
+	touch $@
+
 # The page that reports and notebooks show: bundled from frontend/, never committed.
 STATIC := src/embdiff/views/static
 frontend: $(STATIC)/view.js  ## bundle the report's page (Node on the PATH, else from a package)
@@ -46,8 +50,7 @@ test test-all: export OMP_NUM_THREADS := 1
 test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 	$(BIN)/python -m pytest -n auto -m "$(EVERYDAY)"
 
-test-all: $(VENV)/.test check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
-	$(PIP) -e '.[test-all]'
+test-all: $(VENV)/.test-all check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
 	$(BIN)/python -m pytest -n auto -m "(slow or browser) and not server"
 	$(BIN)/python -m pytest -m "server"
 
@@ -62,10 +65,10 @@ fix: $(VENV)/.test  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test  ## measure: ratios against named peers, in one run
+bench: $(VENV)/.test-all frontend  ## measure: ratios against named peers, in one run
 	$(BIN)/python -m benchmarks
 
-bench-full: $(VENV)/.test  ## the same, and what takes longer than 25 minutes
+bench-full: $(VENV)/.test-all frontend  ## the same, and what takes longer than 25 minutes
 	$(BIN)/python -m benchmarks --full
 
 bench-readme: $(VENV)/.setup  ## write the table in README.md from the figures measured last
@@ -74,8 +77,7 @@ bench-readme: $(VENV)/.setup  ## write the table in README.md from the figures m
 docs: $(VENV)/.test  ## write the generated parts of the documentation
 	$(BIN)/python scripts/generate_docs.py
 
-constraints: $(VENV)/.test  ## pin what is installed now (for maintainers)
-	$(PIP) -e '.[test-all]'
+constraints: $(VENV)/.test-all  ## pin what is installed now (for maintainers)
 	$(BIN)/python scripts/write_constraints.py
 
 clean:  ## remove the environment and everything generated

@@ -113,7 +113,7 @@ def _write(sizes: Sequence[Size], folder: Path) -> None:
     try:
         import matplotlib
     except ImportError:
-        print("no plot: matplotlib is not installed (pip install matplotlib)", flush=True)
+        print("no plot: matplotlib is not installed (pip install 'embdiff[test-all]')", flush=True)
         return
     matplotlib.use("svg")
     from matplotlib import pyplot

@@ -6,6 +6,7 @@ also 100,000 rows, at twice the size and time to open, and no longer at the poin
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import tempfile
@@ -16,11 +17,13 @@ from typing import Any
 
 import embdiff as ed
 from benchmarks.report import Figure
+from embdiff._optional import is_installed
 from embdiff._progress import silent
 
 COUNT, MANY = 50_000, 100_000
 REPEATS, MOVES = 20, 20
 MEGABYTE = 1e6
+BOUNDS = {"size": (12.0, "MB"), "interactive": (4.0, "s"), "pointer": (100.0, "ms")}  # of 50,000 rows
 ROWS = {
     "report_50k_size": "report of 50,000 rows and two models, k = 10: size of the file",
     "report_50k_interactive": "the same: from opening the file to drawn maps (software drawing)",
@@ -100,20 +103,33 @@ def measure(rows: int) -> list[Figure]:
                 if len(spent) < REPEATS:
                     page.close()
             moves = pointed(page)
-    name, larger = f"report_{rows // 1000}k", rows / COUNT
     return [
-        Figure(f"{name}_size", size, 12.0 * larger, "MB", {}, at_most=True),
-        Figure(f"{name}_interactive", median(spent), 4.0 * larger, "s", {"open": spent}, at_most=True),
-        Figure(f"{name}_pointer", median(moves) * 1000, 100.0, "ms", {"move": moves}, at_most=True),
+        _figure(rows, "size", size, {}),
+        _figure(rows, "interactive", median(spent), {"open": spent}),
+        _figure(rows, "pointer", median(moves) * 1000, {"move": moves}),
     ]
+
+
+def _figure(rows: int, what: str, value: float, timings: dict[str, list[float]], why: str = "") -> Figure:
+    bound, unit = BOUNDS[what]
+    bound *= 1 if what == "pointer" else rows / COUNT
+    return Figure(f"report_{rows // 1000}k_{what}", value, bound, unit, timings, at_most=True, why=why)
+
+
+def _missing() -> str:
+    """Return what a page cannot be opened without here, or nothing."""
+    if shutil.which("chromium") is None:
+        return "no chromium on the PATH"
+    return "" if is_installed("playwright") else "playwright is not installed (pip install 'embdiff[test-all]')"
 
 
 def main(*, full: bool = False) -> list[Figure]:
     """Measure 50,000 rows, with ``full`` 100,000 too, and say why not where there is no browser."""
-    if shutil.which("chromium") is None:
-        figures = [Figure("report_50k_size", float("nan"), 12.0, "MB", {}, at_most=True, why="no chromium here")]
+    sizes = (COUNT, MANY) if full else (COUNT,)
+    if why := _missing():
+        figures = [_figure(rows, what, math.nan, {}, why) for rows in sizes for what in BOUNDS]
     else:
-        figures = [figure for rows in ((COUNT, MANY) if full else (COUNT,)) for figure in measure(rows)]
+        figures = [figure for rows in sizes for figure in measure(rows)]
     for figure in figures:
         print(figure.line(), flush=True)
     return figures

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import exact, report, table  # noqa: E402
+from benchmarks import exact, report, table, views  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
 
 from embdiff.exact import search  # noqa: E402
@@ -144,3 +144,16 @@ def test_neighbours_that_differ_by_rounding_are_counted_apart():
     tied = ours.rows.copy()
     tied[0, -1] = twin
     assert exact.differing(ours, tied, vectors[:1], vectors) == (0, 1)
+
+
+@pytest.mark.parametrize(("chromium", "playwright", "why"), [
+    (None, True, "no chromium on the PATH"),
+    ("/usr/bin/chromium", False, "playwright is not installed (pip install 'embdiff[test-all]')"),
+])  # fmt: skip
+def test_a_report_is_opened_only_where_there_is_a_browser_and_what_drives_it(monkeypatch, chromium, playwright, why):
+    monkeypatch.setattr(views.shutil, "which", lambda name: chromium)
+    monkeypatch.setattr(views, "is_installed", lambda module: playwright)
+    figures = views.main(full=True)
+    assert [figure.name for figure in figures] == list(views.ROWS)
+    assert [figure.bound for figure in figures] == [12, 4, 100, 24, 8, 100]
+    assert {(figure.holds, figure.why) for figure in figures} == {(None, why)}

@@ -1,7 +1,7 @@
-"""``make bench``: run every measurement, print each figure, keep ``benchmarks/results.json``.
+"""``make bench``: run every measurement, print each figure, keep it in ``benchmarks/results.json``.
 
-``python -m benchmarks NAME...`` runs only the modules named; ``--full`` adds what takes too long for every day;
-``--readme`` measures nothing and writes the table in README.md from the results kept last.
+``python -m benchmarks NAME...`` runs only the modules named, and leaves what others measured as it is; ``--full`` adds
+what takes too long for every day; ``--readme`` measures nothing and writes the table in README.md from what is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.report import Figure, failed, keep
+from benchmarks.kept import Run, keep
+from benchmarks.report import Figure, failed
 from benchmarks.table import write_readme
 
 # Each has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where main
@@ -28,12 +29,14 @@ def main(arguments: Sequence[str]) -> int:
         write_readme(RESULTS)
         return 0
     full = "--full" in arguments
-    names = [name for name in arguments if name != "--full"] or list(MODULES)
+    chosen = [name for name in arguments if name != "--full"]
+    run = Run(" ".join(["python -m benchmarks", *arguments]) if chosen else f"make bench{'-full' if full else ''}")
     figures: list[Figure] = []
     status = 0
-    for name in names:
+    for name in chosen or MODULES:
         try:
-            figures += _measured(name, full)
+            with run.measuring(name):
+                figures += _measured(name, full)
         except KeyboardInterrupt:
             print(f"{name}: cut short; the figures so far are kept", flush=True)
             status = 130
@@ -43,10 +46,14 @@ def main(arguments: Sequence[str]) -> int:
             figures.append(failed(name, error))
             print(figures[-1].line(), flush=True)
             status = 1
-        keep(figures, RESULTS)
-    keep(figures, RESULTS)
+        keep(figures, RESULTS, run)
+    if not (chosen or full or status):
+        figures.append(run.total(figures))
+        print(figures[-1].line(), flush=True)
+    keep(figures, RESULTS, run)
     measured = [figure for figure in figures if figure.holds is not None]
-    print(f"{sum(map(bool, (f.holds for f in measured)))} of {len(measured)} bounds hold; written to {RESULTS.name}")
+    print(f"{sum(map(bool, (f.holds for f in measured)))} of {len(measured)} bounds hold; kept in {RESULTS.name}")
+    print(f"{run.asked} took {run.seconds / 60:.1f} minutes")
     return status
 
 

@@ -1,8 +1,7 @@
-"""One measured figure, and how figures are printed and kept."""
+"""One measured figure, and how figures are measured and printed."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -19,6 +18,8 @@ PACKAGES = (
     "numpy", "faiss-cpu", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers", "torch",
     "onnxruntime", "openvino", "ranx", "pytrec_eval-terrier",
 )  # fmt: skip
+ENOUGH = 5  # measurements whose median is shown
+FAILED = "failed: "  # begins the reason of a figure that stands for a module that broke
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
@@ -26,7 +27,8 @@ INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "am
 class Figure:
     """A ratio against a peer or a limit, with the bound it should keep and the timings behind it.
 
-    ``ratio`` is NaN where the machine cannot run the measurement; ``why`` says so. ``at_most``: the bound is a ceiling.
+    ``ratio`` is NaN where the machine cannot run the measurement; ``why`` says so, and of others what
+    else is to be known. ``at_most``: the bound is a ceiling. ``measured_in``: the unit of the timings.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Figure:
     timings: dict[str, list[float]]
     at_most: bool = False
     why: str = ""
+    measured_in: str = "s"
     hardware: dict[str, Any] = field(default_factory=lambda: hardware())
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
@@ -52,8 +55,8 @@ class Figure:
 
     def line(self) -> str:
         """Return one line for people."""
-        times = ", ".join(f"{name} {median(values):.3f} s" for name, values in self.timings.items())
-        if self.why.startswith("failed"):
+        times = ", ".join(f"{name} {shown(values)} {self.measured_in}" for name, values in self.timings.items())
+        if self.why.startswith(FAILED):
             return f"{self.name:38} {self.why}"
         if self.holds is None:
             return f"{self.name:38} not applicable: {self.why}"
@@ -62,9 +65,15 @@ class Figure:
         return f"{self.name:38} {self.ratio:7.3g} {self.unit} ({bound}, {mark})  {times}"
 
 
+def shown(values: Sequence[float]) -> str:
+    """Return the median of five or more values; every one of fewer, of which a median says little."""
+    some = [median(values)] if len(values) >= ENOUGH else values
+    return " and ".join(f"{value:.3g}" if value < 1_000 else f"{value:,.0f}" for value in some)
+
+
 def failed(module: str, error: Exception) -> Figure:
     """Return what stands for the figures of a module that broke."""
-    return Figure(module, math.nan, 0.0, "", {}, why=f"failed: {type(error).__name__}: {error}")
+    return Figure(module, math.nan, 0.0, "", {}, why=f"{FAILED}{type(error).__name__}: {error}")
 
 
 def versions() -> dict[str, str]:
@@ -99,7 +108,7 @@ def _cpuinfo() -> dict[str, str]:
 
 def repeats_for(seconds: float) -> int:
     """Return how often to measure work that takes so long: five times below 20 s, else twice."""
-    return 5 if seconds < 20 else 2
+    return ENOUGH if seconds < 20 else 2
 
 
 def alternate(ways: dict[str, Callable[[], dict[str, float]]], repeats: int) -> dict[str, list[dict[str, float]]]:
@@ -118,12 +127,3 @@ def ratio_of(name: str, bound: float, step: str, measured: dict[str, list[dict[s
     timings = {way: [steps[step] for steps in runs] for way, runs in measured.items()}
     slow, fast = (median(values) for values in timings.values())
     return Figure(name, slow / fast, bound, "times faster", timings)
-
-
-def keep(figures: Sequence[Figure], path: Path) -> None:
-    """Write the figures as JSON, made fresh."""
-    part = path.with_suffix(".part")
-    part.write_text(
-        json.dumps([figure.to_dict() for figure in figures], indent=2, allow_nan=False) + "\n", encoding="utf-8"
-    )
-    part.replace(path)  # a run cut short leaves the figures so far, never half of them

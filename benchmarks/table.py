@@ -1,4 +1,4 @@
-"""The table of figures in README.md, written from the results of a run."""
+"""The table of figures in README.md, written from the results kept, and what is to be known of their runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from benchmarks import kept
+from benchmarks.report import shown
 
 BEGIN, END = "<!-- benchmarks: begin (make bench-readme writes this) -->", "<!-- benchmarks: end -->"
 README = Path(__file__).parent.parent / "README.md"
@@ -20,7 +22,7 @@ def known_rows() -> dict[str, str]:
     rows: dict[str, str] = {}
     for name in MODULES:
         rows |= getattr(import_module(f"benchmarks.{name}"), "ROWS", {})
-    return rows
+    return rows | kept.ROWS
 
 
 def write_readme(results: Path, readme: Path = README) -> None:
@@ -38,27 +40,55 @@ def write_readme(results: Path, readme: Path = README) -> None:
         raise SystemExit(f"{readme.name} must hold the lines '{BEGIN}' and '{END}' once each. Put them back.")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    figures = json.loads(results.read_text(encoding="utf-8"))
-    readme.write_text(f"{head}{BEGIN}\n\n{table(figures)}\n\n{END}{tail}", encoding="utf-8")
+    readme.write_text(f"{head}{BEGIN}\n\n{table(kept.records(results))}\n\n{END}{tail}", encoding="utf-8")
 
 
 def table(figures: Sequence[Mapping[str, Any]]) -> str:
-    """Return the table as Markdown, with the hardware below."""
+    """Return the table as Markdown, in the order of ``make bench``; below it the runs, and what is missing."""
     words = known_rows()
-    lines = ["| figure | what is measured | ratio | bound | median times |", "|---|---|---|---|---|"]
+    places = {name: place for place, name in enumerate(words)}
+    ordered = sorted(figures, key=lambda figure: places.get(figure["name"], len(places)))
+    lines = ["| figure | what is measured | ratio | bound | times: median of five or more, else each |"]
+    lines += ["|---|---|---|---|---|", *(_row(figure, words) for figure in ordered)]
+    notes = [_runs(ordered)]
+    if missing := [name for name in words if name not in {figure["name"] for figure in figures}]:
+        notes.append(f"Not measured: {_names(missing)}.")
+    return "\n\n".join(["\n".join(lines), *notes])
+
+
+def _row(figure: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    bound = f"{'at most' if figure['at_most'] else 'at least'} {figure['bound']:g}"
+    ratio = "n/a" if figure["ratio"] is None else f"{figure['ratio']:.3g}{'' if figure['holds'] else ' (missed)'}"
+    times = ", ".join(f"{way} {shown(values)} {figure['measured_in']}" for way, values in figure["timings"].items())
+    about = words.get(figure["name"], figure["unit"]) if figure["ratio"] is not None else ""
+    told = _cell("; ".join(part for part in (about, figure["why"]) if part))
+    return f"| `{figure['name']}` | {told} | {ratio} | {bound} | {times} |"
+
+
+def _cell(text: str) -> str:
+    """Return the text as one line without the mark that ends a cell."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _runs(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Say when and on what the figures were measured, and which of them together."""
+    together: dict[str, list[Mapping[str, Any]]] = {}
     for figure in figures:
-        bound = f"{'at most' if figure['at_most'] else 'at least'} {figure['bound']:g}"
-        ratio = "n/a" if figure["ratio"] is None else f"{figure['ratio']:.3g}{'' if figure['holds'] else ' (missed)'}"
-        times = ", ".join(f"{way} {_value(values)}" for way, values in figure["timings"].items())
-        about = words.get(figure["name"], "") if figure["ratio"] is not None else figure["why"]
-        lines.append(f"| `{figure['name']}` | {about or figure['unit']} | {ratio} | {bound} | {times} |")
-    machines = {json.dumps(figure["hardware"], sort_keys=True): figure["hardware"] for figure in figures}
-    return "\n".join([*lines, "", *(f"Measured on {_machine(each)}." for each in machines.values())])
+        together.setdefault(json.dumps([figure["run"]["began"], figure["hardware"]], sort_keys=True), []).append(figure)
+    if len(together) == 1:
+        return f"All in one run: {_run(figures[0])}."
+    lines = [f"- {_run(some[0])}: {_names([each['name'] for each in some])}." for _, some in sorted(together.items())]
+    head = f"These figures come from {len(together)} runs. A ratio is always of one run; times of different runs do not"
+    return "\n".join([f"{head} compare:", "", *lines])
 
 
-def _value(values: Sequence[float]) -> str:
-    middle = median(values)
-    return f"{middle:.3g}" if middle < 1_000 else f"{middle:,.0f}"
+def _run(figure: Mapping[str, Any]) -> str:
+    run = figure["run"]
+    return f"`{run['asked']}` of {run['began']}, {run['seconds'] / 60:.1f} minutes, on {_machine(figure['hardware'])}"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _machine(hardware: Mapping[str, Any]) -> str:

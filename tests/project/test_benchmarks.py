@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import exact, report, table, views  # noqa: E402
+from benchmarks import exact, kept, report, table, views  # noqa: E402
+from benchmarks.kept import Run  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
 
 from embdiff.exact import search  # noqa: E402
@@ -33,17 +34,19 @@ def module(monkeypatch, name, main):
 
 
 def figure(name="some", ratio=2.0, **more):
-    return Figure(name, ratio, 1.5, "times faster", {"slow": [2.0, 2.2, 2.1], "fast": [1.0]}, **more)
+    return Figure(name, ratio, 1.5, "times faster", {"slow": [2.0, 2.2, 2.1, 2.3, 1.9], "fast": [1.0, 1.2]}, **more)
 
 
 def test_results_hold_what_is_promised(results, monkeypatch):
     module(monkeypatch, "good", lambda: [figure(), figure("at_most", at_most=True), figure("none", math.nan)])
     assert bench.main(["good"]) == 0
-    kept = json.loads(results.read_text())
-    wanted = {"name", "ratio", "bound", "holds", "unit", "timings", "hardware", "versions"}
-    assert all(wanted <= set(each) for each in kept)
-    assert [(each["ratio"], each["holds"]) for each in kept] == [(2.0, True), (2.0, False), (None, None)]
-    assert kept[0]["versions"]["numpy"]
+    found = json.loads(results.read_text())
+    wanted = {"name", "ratio", "bound", "holds", "unit", "timings", "hardware", "versions", "run"}
+    assert all(wanted <= set(each) for each in found)
+    assert [(each["ratio"], each["holds"]) for each in found] == [(2.0, True), (2.0, False), (None, None)]
+    assert found[0]["versions"]["numpy"]
+    assert found[0]["run"]["asked"] == "python -m benchmarks good"
+    assert list(found[0]["run"]["modules"]) == ["good"]
 
 
 def test_a_module_that_breaks_costs_no_other(results, monkeypatch, capsys):
@@ -70,6 +73,41 @@ def test_a_run_cut_short_keeps_the_figures_so_far(results, monkeypatch, capsys):
     assert "long: cut short; the figures so far are kept" in capsys.readouterr().out
 
 
+def test_what_other_runs_measured_stays(results, monkeypatch):
+    module(monkeypatch, "one", lambda: [figure("a"), figure("b")])
+    module(monkeypatch, "two", lambda: [figure("b", 3.0)])
+    bench.main(["one"])
+    before = {each["name"]: each for each in json.loads(results.read_text())}
+    bench.main(["two"])
+    after = {each["name"]: each for each in json.loads(results.read_text())}
+    assert after["a"] == before["a"]
+    assert (after["b"]["ratio"], after["b"]["run"]["asked"]) == (3.0, "python -m benchmarks two")
+
+
+def test_a_failure_is_forgotten_once_the_module_is_measured(results, monkeypatch):
+    fails = [True]
+    module(monkeypatch, "one", lambda: 1 / 0 if fails.pop() else [figure()])
+    assert bench.main(["one"]) == 1
+    assert [each["name"] for each in json.loads(results.read_text())] == ["one"]
+    fails.append(False)
+    assert bench.main(["one"]) == 0
+    assert [each["name"] for each in json.loads(results.read_text())] == ["some"]
+
+
+def test_the_time_of_everything_is_a_figure(results, monkeypatch, capsys):
+    module(monkeypatch, "one", lambda: [figure(), figure("absent", math.nan)])
+    monkeypatch.setattr(bench, "MODULES", ("one",))
+    bench.main(["one"])
+    bench.main(["--full"])
+    assert kept.TOTAL not in {each["name"] for each in json.loads(results.read_text())}
+    bench.main([])
+    total = json.loads(results.read_text())[-1]
+    assert (total["name"], total["bound"], total["holds"], list(total["timings"])) == (kept.TOTAL, 25.0, True, ["one"])
+    assert total["ratio"] * 60 == pytest.approx(total["run"]["seconds"])
+    assert "absent" in total["why"]
+    assert "make bench took 0.0 minutes" in capsys.readouterr().out
+
+
 def test_full_is_told_where_it_is_asked_for(results, monkeypatch):
     told = []
     module(monkeypatch, "more", lambda full=False: told.append(full) or [])
@@ -89,27 +127,46 @@ def test_work_below_twenty_seconds_is_measured_five_times():
     assert [report.repeats_for(seconds) for seconds in (0.1, 19.9, 20.0, 300.0)] == [5, 5, 2, 2]
 
 
+def run_of(began):
+    return Run("make bench", began, {"some": 90.0})
+
+
 def test_the_table_is_written_between_its_marks(tmp_path):
-    kept = tmp_path / "results.json"
-    report.keep([figure("exact_vs_gemm", at_most=True), figure("encode_bf16", math.nan, why="no bfloat16 here")], kept)
+    found = tmp_path / "results.json"
+    none = figure("encode_bf16", math.nan, why="no bfloat16 here:\n a | b")
+    kept.keep([none, figure("exact_vs_gemm", at_most=True, why="so")], found, run_of("2026-01-02"))
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
-    table.write_readme(kept, readme)
+    table.write_readme(found, readme)
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "| `exact_vs_gemm` |" in text
-    assert "2 (missed) | at most 1.5 | slow 2.1, fast 1 |" in text
-    assert "| `encode_bf16` | no bfloat16 here | n/a |" in text
-    table.write_readme(kept, readme)
+    assert "exact search over the bare float32 product; so | 2 (missed) | at most 1.5 |" in text
+    assert "| slow 2.1 s, fast 1 and 1.2 s |" in text
+    assert "| `encode_bf16` | no bfloat16 here: a \\| b | n/a |" in text
+    assert "All in one run: `make bench` of 2026-01-02, 1.5 minutes, on " in text
+    missing = text.partition("Not measured: ")[2].partition(".")[0]
+    assert "`stream_rss`" in missing
+    assert "`exact_vs_gemm`" not in missing
+    table.write_readme(found, readme)
     assert readme.read_text() == text
+
+
+def test_the_table_says_which_figures_come_from_which_run(tmp_path):
+    found = tmp_path / "results.json"
+    kept.keep([figure("exact_vs_gemm"), figure("stream_rss")], found, run_of("2026-01-02"))
+    kept.keep([figure("stream_rss")], found, run_of("2026-03-04"))
+    text = table.table(kept.records(found))
+    assert "These figures come from 2 runs." in text
+    assert re.search(r"^- `make bench` of 2026-01-02, .*: `exact_vs_gemm`\.$", text, re.MULTILINE)
+    assert re.search(r"^- `make bench` of 2026-03-04, .*: `stream_rss`\.$", text, re.MULTILINE)
 
 
 def test_a_table_without_results_or_marks_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="There must be results of a run"):
         table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
-    report.keep([figure()], tmp_path / "results.json")
+    kept.keep([figure()], tmp_path / "results.json", run_of("2026-01-02"))
     (tmp_path / "README.md").write_text("no marks")
     with pytest.raises(SystemExit, match="must hold the lines"):
         table.write_readme(tmp_path / "results.json", tmp_path / "README.md")

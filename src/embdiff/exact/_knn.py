@@ -19,6 +19,7 @@ _BLOCK = 4_096  # queries per call, what faiss works in; with 1,024 it is half a
 _MARGIN = 8  # candidates beyond k, so that rounding and ties rarely need the full scan
 _SCAN_NUMBERS = 2**23  # products held at a time in the full scan
 _EXPANDED = 2**20  # rows held at a time when identical vectors are expanded
+_TILE = (1_024, 4_096)  # queries and rows that faiss multiplies at a time: 6 % faster than its 4,096 and 1,024
 
 
 def nearest(task: Task) -> tuple[IntArray, FloatArray]:
@@ -31,6 +32,7 @@ def nearest(task: Task) -> tuple[IntArray, FloatArray]:
         return task.decided(slice(0, len(candidates)), candidates, worst)
     rows, found = task.empty()
     left, right = task.stand_in.left, task.stand_in.right
+    faiss.cvar.distance_compute_blas_query_bs, faiss.cvar.distance_compute_blas_database_bs = _TILE
     with progress("exact search", len(left), "queries") as advance:
         for part in _blocks(len(left)):
             products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)

@@ -1,0 +1,52 @@
+"""A model that remembers what it was asked, and what of its vectors lies in a cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import embdiff as ed
+from embdiff.encoders import get_encoder
+from embdiff.encoders.cache import Tally, VectorCache
+
+TEXTS = [f"sentence number {row}" for row in range(700)]
+
+
+class Counting:
+    """A model that remembers what it was asked to encode, with values that only bit-exact keeping preserves."""
+
+    def __init__(self, seed: int = 0, fail_at: str | None = None) -> None:
+        self.seen: list[str] = []
+        self.seed, self.fail_at = seed, fail_at
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        if self.fail_at in texts:
+            raise RuntimeError("the model fell over")
+        self.seen += texts
+        rows = [np.random.default_rng([self.seed, *text.encode()]).normal(size=12) for text in texts]
+        return np.stack(rows).astype(np.float32)
+
+
+def encoder_of(model: Counting, revision: str = "1") -> ed.encoders.Encoder:
+    encoder = get_encoder(model, spec="counting", revision=revision)
+    assert encoder.stamp.dim == 12  # asks for one vector, to learn the dimension
+    model.seen.clear()
+    return encoder
+
+
+def encoded(
+    texts: list[str], cache: VectorCache, model: Counting | None = None, **more: str
+) -> tuple[np.ndarray, Tally]:
+    tally = Tally()
+    role = more.pop("role", "document")
+    vectors = encoder_of(model or Counting(), **more).encode(texts, role=role, cache=cache, tally=tally)
+    return vectors, tally
+
+
+def shards(cache: VectorCache) -> list[Path]:
+    return sorted(cache.folder.rglob("*.shard"))
+
+
+def journals(cache: VectorCache) -> list[Path]:
+    return sorted(cache.folder.rglob("*.journal"))

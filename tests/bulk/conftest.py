@@ -1,4 +1,4 @@
-"""A model of another package, as workers of a cluster find it: by entry point, on PYTHONPATH."""
+"""Texts in a table, and a model of another package, as workers of a cluster find it: by entry point, on PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from counted_texts import ROWS, TEXTS
 
 MODULE = '''
 import os
@@ -60,3 +62,16 @@ def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(package))
     yield log
     sys.modules.pop("logged_model", None)
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"text": TEXTS, "id": [f"i{row}" for row in range(ROWS)], "group": [row % 3 for row in range(ROWS)]}
+    )
+
+
+@pytest.fixture
+def parquet(frame: pd.DataFrame, tmp_path: Path) -> Path:
+    frame.to_parquet(tmp_path / "in.parquet", row_group_size=30)
+    return tmp_path / "in.parquet"

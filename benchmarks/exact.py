@@ -79,6 +79,17 @@ def few_queries(rows: int = COUNT) -> list[Figure]:
     prepared = exact.Index(vectors, "cosine")
     brute = NearestNeighbors(n_neighbors=K, algorithm="brute", metric="cosine").fit(vectors)
     found: dict[str, Any] = {}
+
+    def ours() -> None:
+        exact.search(queries, vectors, K, "cosine")
+
+    bare = timed(
+        {
+            "exact": ours,
+            "exact, prepared": lambda: prepared.search(queries, K),
+            "product": lambda: product(queries, vectors),
+        }
+    )
     with tempfile.TemporaryDirectory() as folder:
         client = _milvus(Path(folder) / "bench.db", vectors)
 
@@ -88,23 +99,14 @@ def few_queries(rows: int = COUNT) -> list[Figure]:
                 search_params={"metric_type": "COSINE", "params": {"nprobe": LISTS}},
             )  # fmt: skip
 
-        spent = timed(
-            {
-                "product": lambda: product(queries, vectors),
-                "exact": lambda: exact.search(queries, vectors, K, "cosine"),
-                "exact, prepared": lambda: prepared.search(queries, K),
-                "scikit-learn": lambda: brute.kneighbors(queries),
-                "Milvus Lite": peer,
-            }
-        )
+        peers = timed({"scikit-learn": lambda: brute.kneighbors(queries), "Milvus Lite": peer, "exact": ours})
         client.close()
     rows_found = np.array([[hit["key"] for hit in hits] for hits in found["Milvus Lite"]])
     same = neighbours_agree("Milvus Lite", rows_found, prepared.search(queries, K), queries, vectors)
-    bare, ours = median(spent["product"]), median(spent["exact"])
-    pick = {name: {name: spent[name], "exact": spent["exact"]} for name in ("scikit-learn", "Milvus Lite")}
-    first = {name: spent[name] for name in ("exact", "exact, prepared", "product")}
+    pick = {name: {name: peers[name], "exact": peers["exact"]} for name in ("scikit-learn", "Milvus Lite")}
+    ratio = median(bare["exact"]) / median(bare["product"])
     return [
-        Figure("exact_vs_gemm", ours / bare, 1.10, "times the product", first, at_most=True),
+        Figure("exact_vs_gemm", ratio, 1.10, "times the product", bare, at_most=True),
         _faster("exact_vs_sklearn", 3.0, pick["scikit-learn"]),
         _faster("exact_vs_milvus_lite", 1.8, pick["Milvus Lite"], why=same),
     ]

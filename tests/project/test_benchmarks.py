@@ -123,8 +123,8 @@ def test_hardware_names_what_times_depend_on():
     assert set(facts["instructions"]) <= set(report.INSTRUCTIONS)
 
 
-def test_work_below_twenty_seconds_is_measured_five_times():
-    assert [report.repeats_for(seconds) for seconds in (0.1, 19.9, 20.0, 300.0)] == [5, 5, 2, 2]
+def test_short_work_is_measured_more_often():
+    assert [report.repeats_for(seconds) for seconds in (0.1, 1.0, 19.9, 20.0, 300.0)] == [15, 5, 5, 2, 2]
 
 
 def run_of(began):

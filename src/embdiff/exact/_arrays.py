@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,9 @@ def check_tables(queries: Any, vectors: Any) -> tuple[FloatArray, FloatArray]:
     return left, right
 
 
-def check_usable(vectors: FloatArray, what: str, metric: Metric, first: int = 0) -> Doubles:
+def check_usable(
+    vectors: FloatArray, what: str, metric: Metric, first: int = 0, also: Callable[[slice], None] | None = None
+) -> Doubles:
     """Refuse what cannot be searched with; return squared lengths (n,), rounded as float32 sums are.
 
     Parameters
@@ -57,8 +60,10 @@ def check_usable(vectors: FloatArray, what: str, metric: Metric, first: int = 0)
     metric : {"cosine", "ip", "l2"}
     first : int
         Number of the first of them, for the message.
+    also : callable, optional
+        Given every part of the rows when they have just been read, on several threads.
     """
-    squares = rough_squares(vectors)
+    squares = rough_squares(vectors, also)
     low, high = _SURELY_FINE
     unsure = np.flatnonzero(~((squares > low) & (squares < high)))
     if unsure.size:
@@ -87,13 +92,15 @@ def _refuse_zero(zero: IntArray, what: str, first: int) -> None:
         )
 
 
-def rough_squares(vectors: FloatArray) -> Doubles:
+def rough_squares(vectors: FloatArray, also: Callable[[slice], None] | None = None) -> Doubles:
     """Return squared lengths (n,), summed in float32: off by at most (d + 1) roundings of the true value."""
     out = np.empty(len(vectors))
 
     def some(part: slice) -> None:
         with np.errstate(all="ignore"):
             out[part] = np.einsum("nd,nd->n", vectors[part], vectors[part])
+        if also is not None:
+            also(part)
 
     in_parts(some, len(vectors), max(1, 2**22 // max(1, vectors.shape[1])))
     return out

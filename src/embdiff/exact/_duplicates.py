@@ -45,10 +45,40 @@ class Distinct:
         return len(self.first) < len(self.inverse)
 
 
-def distinct(vectors: FloatArray) -> Distinct:
+class Glance:
+    """A look at four words of each row, to find the rows that may be equal to another; call it for every part.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (n, d)
+        Contiguous.
+    """
+
+    def __init__(self, vectors: FloatArray) -> None:
+        self.vectors = vectors
+        self._codes: _Codes = np.zeros(len(vectors), dtype=np.uint64)
+        last, middle = vectors.shape[1] - 1, vectors.shape[1] // 2
+        self._columns = tuple(dict.fromkeys((0, min(1, last), middle, min(middle + 1, last))))
+
+    def __call__(self, part: slice) -> None:
+        """Look at the rows of one part."""
+        words, codes = self.vectors[part].view(np.uint32), self._codes[part]
+        for column in self._columns:
+            codes *= _SCATTER
+            codes += words[:, column]
+
+    def alike(self) -> IntArray:
+        """Return the rows that share the words looked at with another: only these can be equal to one."""
+        if np.all(np.diff(np.sort(self._codes)) > 0):
+            return np.empty(0, dtype=np.int64)
+        _, inverse, counts = np.unique(self._codes, return_inverse=True, return_counts=True)
+        return np.flatnonzero(counts[inverse] > 1)
+
+
+def distinct(glance: Glance) -> Distinct:
     """Group the rows of a contiguous float32 array (n, d) by their bytes."""
+    vectors, like = glance.vectors, glance.alike()
     every = np.arange(len(vectors), dtype=np.int64)
-    like = _alike(vectors)
     if not like.size:
         return Distinct(every, every, every, np.arange(len(vectors) + 1, dtype=np.int64))
     same_as = every.copy()  # the first row with the same bytes
@@ -58,18 +88,6 @@ def distinct(vectors: FloatArray) -> Distinct:
     counts = np.bincount(inverse, minlength=len(first))
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Distinct(first, inverse, np.argsort(inverse, kind="stable"), start)
-
-
-def _alike(vectors: FloatArray) -> IntArray:
-    """Return the rows that share their first and two middle words with another: only these can be equal to one."""
-    words, middle = vectors.view(np.uint32), vectors.shape[1] // 2
-    codes = np.zeros(len(vectors), dtype=np.uint64)
-    for column in dict.fromkeys((0, min(1, vectors.shape[1] - 1), middle, min(middle + 1, vectors.shape[1] - 1))):
-        codes = codes * _SCATTER + words[:, column]
-    if np.all(np.diff(np.sort(codes)) > 0):
-        return np.empty(0, dtype=np.int64)
-    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
-    return np.flatnonzero(counts[inverse] > 1)
 
 
 def _first_of(vectors: FloatArray) -> IntArray:

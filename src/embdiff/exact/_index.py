@@ -9,7 +9,7 @@ import numpy as np
 
 from embdiff.errors import ShapeError
 from embdiff.exact._arrays import check_k, check_left_out, check_rows, check_tables, check_usable
-from embdiff.exact._duplicates import Distinct, distinct
+from embdiff.exact._duplicates import Distinct, Glance, distinct
 from embdiff.exact._knn import Task, nearest, nearest_of_all
 from embdiff.exact._pairs import pair_similarity
 from embdiff.exact._ranks import count_before, precedes
@@ -48,14 +48,15 @@ class Index:
                 f"Vectors must be a table (n, d) of at least one row and column. Got shape {self.vectors.shape}. "
                 "Give one vector per row."
             )
-        self._squares = check_usable(self.vectors, "row", metric, first)
+        self._glance = Glance(self.vectors)
+        self._squares = check_usable(self.vectors, "row", metric, first, self._glance)
 
     def __len__(self) -> int:
         return len(self.vectors)
 
     @cached_property
     def _groups(self) -> Distinct:
-        return distinct(self.vectors)
+        return distinct(self._glance)
 
     @cached_property
     def _unique(self) -> FloatArray:

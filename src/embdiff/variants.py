@@ -8,60 +8,101 @@ from typing import Any
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoders import Encoder, float32_of, get_encoder
+from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import VectorCache
 from embdiff.measures.overlap import score_overlap
-from embdiff.records import FloatArray
+from embdiff.records import FloatArray, IntArray, Role
 
 ROWS, K = 500, 10
 
 
 def measure_variant(
-    name: str, encoder: Encoder, items: Sequence[str], vectors: FloatArray, cache: VectorCache, seed: int
+    name: str,
+    twin: str,
+    items: Sequence[str],
+    vectors: FloatArray,
+    cache: VectorCache,
+    seed: int,
+    *,
+    role: Role = "document",
+    float32: FloatArray | None = None,
+    of_rows: int | None = None,
 ) -> dict[str, Any]:
-    """Compare a variant with its model in float32 on rows drawn from the corpus; nothing is done for other models.
+    """Compare a variant with its model in float32 on rows drawn from the corpus.
+
+    The neighbours of up to 500 different texts are searched among all different texts where at most 500 of these have
+    no float32 vector yet. Else the texts drawn are searched among themselves, which shares more neighbours than the
+    whole corpus would: ``whole`` says which.
 
     Parameters
     ----------
     name : str
         The model as typed.
-    encoder : Encoder
+    twin : str
+        The same model in float32, as `float32_of` returns it.
     items : sequence of str, length n
     vectors : ndarray of float32, shape (n, d)
-        The variant's, of these texts as documents.
+        The variant's, of these texts.
     cache : VectorCache
+        Where float32 vectors are looked for, and kept.
     seed : int
         Of the draw and of the interval.
+    role : {"document", "query"}
+        As what the texts were encoded.
+    float32 : ndarray of float32, shape (n, d), optional
+        The float32 model's, where a run has them.
+    of_rows : int, optional
+        Rows of the corpus, where the texts were drawn from it.
 
     Returns
     -------
     dict
-        Empty, or ``variant``: the float32 model, cosine (mean and lowest), and ``overlap@k`` with n, interval and
-        chance, None where there are too few different texts. All of the rows drawn, searched among themselves: in the
-        whole corpus, where neighbours lie closer together, fewer are shared.
+        JSON-able: ``of`` (the twin), ``role``, ``rows`` drawn, ``corpus_rows``, ``among`` (different texts searched),
+        ``whole`` (whether these are all), ``cosine_mean`` and ``cosine_lowest``, and ``overlap@k`` with n, interval
+        and chance, None where there are too few different texts.
     """
-    twin = float32_of(name, encoder)
-    if twin is None:
-        return {}
-    different = np.unique(np.asarray(items, dtype=object), return_index=True)[1]
+    different = np.sort(np.unique(np.asarray(items, dtype=object), return_index=True)[1])
     rows = np.sort(np.random.default_rng(seed).permutation(different)[:ROWS])
-    here = vectors[rows]
-    there = get_encoder(twin, cache=cache).encode([items[row] for row in rows], cache=cache)
-    a, b = here.astype(np.float64), there.astype(np.float64)
+    among, there = _float32(twin, items, different, rows, cache, role, float32)
+    here = vectors[among]
+    own = np.searchsorted(among, rows).astype(np.int64)
+    a, b = here[own].astype(np.float64), there[own].astype(np.float64)
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     cosines = np.sum(a * b, axis=1)[lengths > 0] / lengths[lengths > 0]
+    corpus_rows = len(items) if of_rows is None else of_rows
     facts: dict[str, Any] = {
         "of": twin,
+        "role": role,
         "rows": len(rows),
-        "corpus_rows": len(items),
+        "corpus_rows": corpus_rows,
+        "among": len(among),
+        "whole": len(among) == len(different) and len(items) == corpus_rows,
         "cosine_mean": float(cosines.mean()) if len(cosines) else None,
         "cosine_lowest": float(cosines.min()) if len(cosines) else None,
         "overlap": None,
     }
-    k = min(K, len(rows) - 2)  # with all but one as neighbours there would be nothing to choose
-    if k > 0 and (lengths > 0).all():
-        own = np.arange(len(rows), dtype=np.int64)
-        lists = [exact.search(each, each, k, "cosine", leave_out=own) for each in (here, there)]
-        score = score_overlap(lists[0], lists[1], (name, twin), query_model=None, candidates=len(rows) - 1, seed=seed)
+    k = min(K, len(among) - 2)  # with all but one as neighbours there would be nothing to choose
+    if k > 0 and all(np.any(each != 0, axis=1).all() for each in (here, there)):
+        lists = [exact.search(each[own], each, k, "cosine", leave_out=own) for each in (here, there)]
+        score = score_overlap(lists[0], lists[1], (name, twin), query_model=None, candidates=len(among) - 1, seed=seed)
         facts["overlap"] = {key: score.to_dict()[key] for key in ("measure", "value", "low", "high", "chance", "n")}
-    return {"variant": facts}
+    return facts
+
+
+def _float32(
+    twin: str,
+    items: Sequence[str],
+    different: IntArray,
+    rows: IntArray,
+    cache: VectorCache,
+    role: Role,
+    known: FloatArray | None,
+) -> tuple[IntArray, FloatArray]:
+    """Return the rows to search among, ascending, and their float32 vectors: all different ones within reason."""
+    if known is not None:
+        return different, known[different]
+    encoder = get_encoder(twin, cache=cache)
+    among = different
+    if len(different) > ROWS and encoder.missing([items[row] for row in different], role=role, cache=cache) > ROWS:
+        among = rows
+    return among, encoder.encode([items[row] for row in among], role=role, cache=cache)

@@ -18,6 +18,7 @@ from embdiff.bulk.part import Job, labels_of, summed
 from embdiff.bulk.plan import Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
+from embdiff.bulk.variant import measured
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.encoders import Encoder, get_encoder
 from embdiff.encoders.backend import ROLES
@@ -120,13 +121,13 @@ def encode_corpus(
             stack.enter_context(_files.work_folder(output.target, job.label["job"], _worth_keeping, what))
             plan = lay_ready(pieces, job, part_rows)
             found = _encode(engaged, encoder, job, plan)
-            label = _whole_label(job, plan)
+            label = _whole_label(job, plan, measured(encoder, job, plan, vectors))
             cut = output.finish(job, plan, label)
     return Encoding(
         out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
         dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
         seconds=time.perf_counter() - start, encoding=label["encoding"], engine=engaged.name, workers=engaged.workers,
-        collection=output.collection, cut=cut, dropped=plan.dropped if plan else 0,
+        variant=label.get("variant"), collection=output.collection, cut=cut, dropped=plan.dropped if plan else 0,
         dropped_ids=tuple(plan.dropped_ids) if plan else (), notes=(*(plan.notes if plan else ()), *vectors.notes),
     )  # fmt: skip
 
@@ -218,10 +219,11 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     return len(plan.sizes) - len(todo)
 
 
-def _whole_label(job: Job, plan: Plan) -> dict[str, Any]:
+def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[str, Any]:
     """Return what is written on all the vectors together."""
     parts = labels_of(job, len(plan.sizes))
     return {
+        **({} if variant is None else {"variant": variant}),
         **job.label,
         "rows": plan.rows,
         "parts": len(parts),

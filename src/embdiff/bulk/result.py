@@ -33,6 +33,8 @@ class Encoding:
         together; of all calls that made the parts.
     engine : str
     workers : int
+    variant : mapping or None
+        Of a model in lower precision, how far it is from float32: as `embdiff.variants.measure_variant` returns it.
     collection : str or None
         Name of the collection in a store.
     cut : int
@@ -58,6 +60,7 @@ class Encoding:
     encoding: Mapping[str, float]
     engine: str
     workers: int
+    variant: Mapping[str, Any] | None = None
     collection: str | None = None
     cut: int = 0
     dropped: int = 0

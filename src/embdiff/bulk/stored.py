@@ -57,7 +57,9 @@ class StoreOutput:
                 return None
             spec = self._spec(job, int(stamp["rows"]), stamp["source"])
             whole = stamp == spec.full_stamp(complete=True) and store.count(self.collection) == spec.rows
-        return {"rows": spec.rows, "parts": 0, "encoding": summed(())} if whole else None
+        if not whole:
+            return None
+        return {"rows": spec.rows, "parts": 0, "encoding": summed(()), "variant": stamp["source"].get("variant")}
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
         """Insert what is not there yet, and compare every row in the end.
@@ -69,8 +71,9 @@ class StoreOutput:
         StoreError
             When the store fails; the same command goes on then.
         """
-        source = {"corpus": _digest(job, plan), "normalized": label["normalized"], "role": label["role"]}
-        spec = self._spec(job, plan.rows, {**label["stamp"], **source, "job": label["job"]})
+        source = {"corpus": _digest(job, plan), "normalized": label["normalized"]}
+        source |= {key: label[key] for key in ("role", "job", "variant") if key in label}
+        spec = self._spec(job, plan.rows, {**label["stamp"], **source})
         spec.index.check_rows(spec.rows, 1)
         with get_store(self._uri) as store:
             there = store.stamp(spec.name) if spec.name in store.names() else None

@@ -13,7 +13,7 @@ import numpy as np
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric, read_memory
-from embdiff.encoders import Encoder, load_named
+from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
@@ -54,6 +54,7 @@ class Placed:
 def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], cache: VectorCache) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next."""
     encoded: dict[str, Encoded] = {}
+    twins: dict[str, str] = {}
     names = dict.fromkeys((*config.models, *config.query_models))
     read = {name: _read(objects[name], config, inputs) for name in names if isinstance(objects.get(name), Existing)}
     for name in names:
@@ -77,10 +78,26 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         stamp, about = cache.stamped(encoder.stamp), encoder.about
         again = _again(encoder, inputs, config.seed, cache) if asks and not encoder.by_row else None
-        if documents is not None:
-            about |= measure_variant(name, encoder, inputs.corpus.items, documents, cache, config.seed)
+        if (twin := float32_of(name, encoder)) is not None:
+            twins[name] = twin
         encoded[name] = Encoded(name, stamp, documents, vectors, seconds, tally, about, again)
+    for name, twin in twins.items():  # now that the vectors of a twin in the same run are there
+        encoded[name].about["variant"] = _variant(encoded[name], twin, encoded.get(twin), inputs, config.seed, cache)
     return encoded
+
+
+def _variant(
+    lower: Encoded, twin: str, float32: Encoded | None, inputs: Inputs, seed: int, cache: VectorCache
+) -> dict[str, Any]:
+    """Say how far a variant is from float32 on the corpus; on the queries where it encodes nothing else."""
+    if lower.documents is not None:
+        there = None if float32 is None else float32.documents
+        return measure_variant(lower.model, twin, inputs.corpus.items, lower.documents, cache, seed, float32=there)
+    assert lower.queries is not None
+    there = None if float32 is None else float32.queries
+    return measure_variant(
+        lower.model, twin, inputs.queries.items, lower.queries, cache, seed, role="query", float32=there
+    )
 
 
 def _again(encoder: Encoder, inputs: Inputs, seed: int, cache: VectorCache) -> Again:

@@ -154,6 +154,13 @@ class Encoder:
         tally.truncated.append((role, np.flatnonzero(cut[place])))
         return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
 
+    def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
+        """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
+        distinct = list(dict.fromkeys(_checked_items(items)))
+        if cache is None or not cache.keeps(self.stamp):
+            return len(distinct)
+        return cache.missing(self.stamp, "document" if self.same_roles else role, distinct)
+
     def encode_singly(
         self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
     ) -> FloatArray:

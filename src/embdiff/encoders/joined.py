@@ -60,6 +60,8 @@ class JoinedVectors:
             "vectors_of": self._table.label.get("model"),
             "role": self._table.label.get("role"),
         }
+        if "variant" in self._table.label:
+            self.about["variant"] = self._table.label["variant"]
 
     def join(self, items: Sequence[str], ids: Sequence[str]) -> None:
         """Find the vector of each row of the corpus.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoders import Encoder, load_named
+from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
@@ -68,14 +68,15 @@ def _facts(
     name: str, encoder: Encoder, settings: Settings, tally: Tally, seconds: dict[str, float], corpus: Corpus,
     documents: FloatArray,
 ) -> ModelFacts:  # fmt: skip
-    stamp = encoder.stamp
+    stamp, twin = encoder.stamp, float32_of(name, encoder)
     encoding = {
         **tally.to_dict(),
         "bytes_per_vector": 4 * stamp.dim,
         "cache": settings.cache.state(stamp),
         **encoder.about,
-        **measure_variant(name, encoder, corpus.items, documents, settings.cache, settings.seed),
     }
+    if twin is not None:
+        encoding["variant"] = measure_variant(name, twin, corpus.items, documents, settings.cache, settings.seed)
     return ModelFacts(name, settings.cache.stamped(stamp), seconds, encoding=encoding)
 
 

@@ -24,6 +24,7 @@ from embdiff.views.words import (
     rank_text,
     shortened,
     side_by_side,
+    variant_words,
     visible,
 )
 
@@ -89,8 +90,9 @@ def show_encoded(done: Mapping[str, Any]) -> None:
     if done["dropped"]:
         table.add_row("dropped", f"{done['dropped']:,} without text: {', '.join(done['dropped_ids'])}"[:200])
     table.add_row("time", f"{done['seconds']:,.1f} s here, {done['engine']} engine, {done['workers']:,} at work")
+    notes = [*([variant_words(done["model"], done["variant"])] if done.get("variant") else []), *done["notes"]]
     use = [Text(f"Use it as a model: -m '{done['as_model']}'")] if done["as_model"] else []
-    Console(highlight=False).print(Group(table, *map(Text, done["notes"]), *use), soft_wrap=True)
+    Console(highlight=False).print(Group(table, *map(Text, map(visible, notes)), *use), soft_wrap=True)
 
 
 def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:

@@ -150,6 +150,7 @@ def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) ->
     """Return what became of the texts given to each model, and what is to be told of the cache; a sentence each."""
     found = []
     for model in models:
+        found += _lower_precision(model)
         done = model.get("encoding")  # runs of earlier versions have none, nor has what has no vectors
         if done and done["texts"]:  # given vectors are not made of texts
             same = f", {done['duplicates']:,} were equal to another" if done["duplicates"] else ""
@@ -159,12 +160,24 @@ def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) ->
                 f"{model['model']}: of {done['texts']:,} texts {done['encoded']:,} were encoded now and "
                 f"{done['cached']:,} came from the cache{same}{kept}."
             )
-            if done.get("variant"):
-                found.append(_variant_words(model["model"], done["variant"]))
     return [*map(visible, found), *map(visible, notes)]
 
 
-def _variant_words(name: str, variant: Mapping[str, Any]) -> str:
+def _lower_precision(model: Mapping[str, Any]) -> list[str]:
+    """Say of a model that is not in float32 how far from it it is, or that nobody knows."""
+    variant = (model.get("encoding") or {}).get("variant")
+    if variant:
+        return [variant_words(model["model"], variant)]
+    precision = (model.get("stamp") or {}).get("precision", FLOAT32)
+    if precision.startswith(FLOAT32):  # also when kept as float16
+        return []
+    return [
+        f"{model['model']} is in lower precision ({precision}); how far it is from float32 was not measured. Encode it "
+        "again ('embdiff encode'), or name the model itself."
+    ]
+
+
+def variant_words(name: str, variant: Mapping[str, Any]) -> str:
     """Return how far a variant in lower precision is from its model in float32."""
     shared = variant["overlap"]
     close = (
@@ -173,13 +186,20 @@ def _variant_words(name: str, variant: Mapping[str, Any]) -> str:
         else f"{shared['measure']} {number(shared['value'])} [{number(shared['low'])}, {number(shared['high'])}], "
         f"chance {number(shared['chance'])}, n = {shared['n']:,}"
     )
+    what = "queries" if variant.get("role") == "query" else "rows"
+    where = (
+        f"among all {variant['among']:,} different texts"
+        if variant.get("whole")
+        else "of these among themselves, which is higher than in the whole corpus, where neighbours lie closer together"
+    )
     return (
         f"{name} is a variant of {variant['of']} in lower precision: on {variant['rows']:,} of "
-        f"{variant['corpus_rows']:,} rows, searched among themselves, cosine to it {number(variant['cosine_mean'], 5)} "
-        f"(lowest {number(variant['cosine_lowest'], 5)}); {close}."
+        f"{variant['corpus_rows']:,} {what}, cosine to it {number(variant['cosine_mean'], 5)} "
+        f"(lowest {number(variant['cosine_lowest'], 5)}); {close}{f', {where}' if shared else ''}."
     )
 
 
+FLOAT32 = "float32"
 _NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}
 
 

@@ -142,6 +142,11 @@ class VectorCache:
             tally.encoded += len(missing)
         return vectors
 
+    def missing(self, stamp: Stamp, role: Role, texts: list[str]) -> int:
+        """Return how many of these different texts have no vector here; arguments as for `fill`."""
+        here, _ = self._space(stamp, role).find(keys_of(texts))
+        return len(texts) - len(here)
+
     def _rounded(self, vectors: FloatArray) -> FloatArray:
         if self.precision == "float32":
             return vectors

@@ -13,7 +13,7 @@ import embdiff as ed
 from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.encoder import Encoder
-from embdiff.encoders.tally import peak_memory
+from embdiff.encoders.tally import added, figures, peak_memory
 from embdiff.records import Stamp
 from embdiff.views import terminal
 
@@ -65,6 +65,33 @@ def test_a_model_that_counts_no_tokens_says_none():
     done = tally.to_dict()
     assert [done[key] for key in ("tokens", "padded_per_token", "truncated", "truncated_share")] == [None] * 4
     assert done["texts_per_second"] == pytest.approx(5 / tally.seconds)
+
+
+def test_tallies_add_up_to_that_of_all_texts():
+    one, other, whole = Tally(), Tally(), Tally()
+    for tally, texts in ((one, TEXTS[:2]), (other, TEXTS[2:5])):
+        Encoder("words", Words()).encode(texts, tally=tally)
+    Encoder("words", Words()).encode(TEXTS[:2], tally=whole)
+    Encoder("words", Words()).encode(TEXTS[2:5], tally=whole)
+    counts, peaks = added([one.counts(), other.counts()]), [3, None, 7]
+    same = ("texts", "duplicates", "cached", "encoded", "tokens", "padded", "counted", "truncated")
+    assert [counts[name] for name in same] == [whole.counts()[name] for name in same]
+    done = figures({**counts, "seconds": 2.0})
+    assert (done["texts_per_second"], done["truncated"], done["truncated_share"]) == (2.5, 2, 0.4)
+    assert done["padded_per_token"] == whole.padded / whole.tokens
+    assert added([{"peak_memory_bytes": peak} for peak in peaks])["peak_memory_bytes"] == 7
+    assert figures(added([]))["texts_per_second"] is None
+
+
+def test_bytes_of_a_vector_are_those_in_memory_and_those_kept(tmp_path: Path):
+    for precision, kept in (("float32", 32), ("float16", 16)):
+        cache = f"{tmp_path / precision}?precision={precision}"
+        result = ed.compare(TEXTS, ["toy:8"], k=2, store="memory:", cache=cache, baseline=False)
+        told = result.run.manifest["models"][0]["encoding"]
+        assert (told["bytes_per_vector"], told["bytes_kept"]) == (32, kept)
+        assert f"32 / {kept}" in terminal.text(result.to_dict(), 200)
+    result = ed.compare(TEXTS, ["toy:8"], k=2, store="memory:", cache="off", baseline=False)
+    assert result.run.manifest["models"][0]["encoding"]["bytes_kept"] is None
 
 
 def test_peak_memory_is_that_of_a_python_process():

@@ -141,6 +141,27 @@ def test_float32_is_encoded_without_a_word(tiny: Callable[..., Path], tmp_path: 
     assert "variant" not in json.loads(pq.read_schema(tmp_path / "out.parquet").metadata[b"embdiff"])
 
 
+def test_what_encoding_cost_is_told_by_every_command(tiny: Callable[..., Path], tmp_path: Path, monkeypatch, capsys):
+    texts = [*TEXTS[:9], "the " * 200]
+    done = encode_corpus(texts, f"st:{tiny()}", tmp_path / "out.parquet", part_rows=4, cache="off")
+    told = json.loads(json.dumps(done.to_dict()))["encoding"]
+    assert (told["texts"], told["truncated"], told["truncated_share"], told["bytes_per_vector"]) == (10, 1, 0.1, 64)
+    assert told["bytes_kept"] is None
+    assert told["padded_per_token"] >= 1
+    assert told["tokens_per_second"] > told["texts_per_second"] > 0
+    assert told["peak_memory_bytes"] > 2**20
+    monkeypatch.setenv("COLUMNS", "200")
+    terminal.show_encoded(done.to_dict())
+    shown = plain(capsys.readouterr().out)
+    assert "tokens/s padded/token truncated bytes/vector peak MiB" in shown
+    assert "1 (10.0 %) 64" in shown
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("one,two,score\n" + "".join(f"{text},{text} late,{i % 3}\n" for i, text in enumerate(TEXTS[:12])))
+    shown = plain(report.text(evaluate(pairs, [f"st:{tiny()}"], cache="off").to_dict(), 200))
+    assert "tokens/s padded/token truncated bytes/vector peak MiB" in shown
+    assert "0 (0.0 %) 64" in shown
+
+
 def test_a_store_keeps_it_also_when_interrupted(
     tiny: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

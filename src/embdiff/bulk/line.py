@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from embdiff.encoders.backend import ROLES
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.own import UNPINNED
 from embdiff.encoders.parquet import FORMAT, label_of
+from embdiff.encoders.tally import added, figures
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.records import Role
+from embdiff.records import Role, Stamp
 
 PART_ROWS = 5_000
 _PACKAGES = (
@@ -126,8 +128,9 @@ def encode_corpus(
     return Encoding(
         out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
         dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
-        seconds=time.perf_counter() - start, encoding=label["encoding"], engine=engaged.name, workers=engaged.workers,
-        variant=label.get("variant"), collection=output.collection, cut=cut, dropped=plan.dropped if plan else 0,
+        seconds=time.perf_counter() - start, encoding=_figures(label, job, vectors), engine=engaged.name,
+        workers=engaged.workers, variant=label.get("variant"), collection=output.collection, cut=cut,
+        dropped=plan.dropped if plan else 0,
         dropped_ids=tuple(plan.dropped_ids) if plan else (), notes=(*(plan.notes if plan else ()), *vectors.notes),
     )  # fmt: skip
 
@@ -231,6 +234,12 @@ def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[s
         "normalized": all(part["normalized"] for part in parts),
         "encoding": summed(parts),
     }
+
+
+def _figures(label: Mapping[str, Any], job: Job, cache: VectorCache) -> dict[str, Any]:
+    stamp = Stamp(**job.label["stamp"])
+    told = figures(added([label["encoding"]]))
+    return {**told, "bytes_per_vector": 4 * stamp.dim, "bytes_kept": cache.bytes_kept(stamp)}
 
 
 def _worth_keeping(folder: Path, error: BaseException) -> bool:

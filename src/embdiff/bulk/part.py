@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,9 @@ import pyarrow.parquet as pq
 from embdiff.encoders import Encoder
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.parquet import label_on, rows_of, write_vectors
+from embdiff.encoders.tally import added
 from embdiff.errors import DataError
 from embdiff.records import FloatArray, Role, Space
-
-COUNTED = ("texts", "duplicates", "cached", "encoded", "seconds", "tokens", "padded", "truncated")
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,8 @@ def encode_part(encoder: Encoder, job: Job, number: int, cache: VectorCache) -> 
         job.vectors_of(number),
         corpus,
         vectors,
-        {**job.label, "part": number, "rows": len(corpus), "encoding": _counted(tally), **_shape(vectors, encoder)},
+        {**job.label, "part": number, "rows": len(corpus), "encoding": tally.counts(), **_shape(vectors, encoder)},
     )
-
-
-def _counted(tally: Tally) -> dict[str, float]:
-    cut = sum(len(rows) for _, rows in tally.truncated)
-    return {name: cut if name == "truncated" else getattr(tally, name) for name in COUNTED}
 
 
 def _shape(vectors: FloatArray, encoder: Encoder) -> dict[str, bool]:
@@ -115,9 +108,6 @@ def labels_of(job: Job, parts: int) -> list[dict[str, Any]]:
     return [label_on(job.vectors_of(number)) or {} for number in range(parts)]
 
 
-def summed(labels: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def summed(labels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what encoding the parts came to."""
-    total: Counter[str] = Counter()
-    for label in labels:
-        total.update(label["encoding"])
-    return {name: total[name] for name in COUNTED}
+    return added(label["encoding"] for label in labels)

@@ -28,9 +28,9 @@ class Encoding:
         Whether the output was there already, whole, and nothing was done.
     seconds : float
         Wall time of this call.
-    encoding : mapping of str to float
-        ``texts``, ``duplicates``, ``cached``, ``encoded``, ``truncated``, ``tokens``, and ``seconds`` of all workers
-        together; of all calls that made the parts.
+    encoding : mapping
+        As a run's manifest has it (`embdiff.encoders.tally.figures`), of all calls that made the parts. ``seconds`` are
+        of all workers together, so that rates are of one; the peak of memory is that of the largest process.
     engine : str
     workers : int
     variant : mapping or None
@@ -57,7 +57,7 @@ class Encoding:
     parts_found: int
     reused: bool
     seconds: float
-    encoding: Mapping[str, float]
+    encoding: Mapping[str, Any]
     engine: str
     workers: int
     variant: Mapping[str, Any] | None = None

@@ -94,6 +94,7 @@ def _encoding(inputs: Inputs, encoded: Encoded, cache: VectorCache) -> dict[str,
         **encoded.tally.to_dict(),
         "truncated_ids": {role: [ids[role][row] for row in rows] for role, rows in encoded.tally.truncated},
         "bytes_per_vector": 4 * encoded.stamp.dim,
+        "bytes_kept": cache.bytes_kept(encoded.stamp) if encoded.tally.texts else None,
         "cache": cache.state(encoded.stamp),
         **encoded.about,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,22 +49,60 @@ class Tally:
         self.tokens += int(lengths.sum())
         self.padded += int(lengths.max(initial=0)) * len(lengths)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values; rates and padding are None where nothing was encoded or no tokens are counted."""
-        rate = 1 / self.seconds if self.encoded and self.seconds else None
-        known = self.counted and self.tokens > 0
-        cut = sum(len(rows) for _, rows in self.truncated)
+    def counts(self) -> dict[str, Any]:
+        """Return what can be added up, JSON-able: what `figures` takes."""
         return {
             "texts": self.texts, "duplicates": self.duplicates, "cached": self.cached, "encoded": self.encoded,
-            "seconds": self.seconds,
-            "texts_per_second": self.encoded * rate if rate else None,
-            "tokens": self.tokens if known else None,
-            "tokens_per_second": self.tokens * rate if rate and known else None,
-            "padded_per_token": self.padded / self.tokens if known else None,
-            "truncated": cut if self.counted else None,
-            "truncated_share": cut / self.texts if self.counted and self.texts else None,
-            "peak_memory_bytes": peak_memory(),
+            "seconds": self.seconds, "tokens": self.tokens, "padded": self.padded, "counted": self.counted,
+            "truncated": sum(len(rows) for _, rows in self.truncated), "peak_memory_bytes": peak_memory(),
         }  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values; rates and padding are None where nothing was encoded or no tokens are counted."""
+        return figures(self.counts())
+
+
+def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return rates and shares beside what was counted, of one tally or of several added up.
+
+    Parameters
+    ----------
+    counts : mapping
+        As `Tally.counts` returns it.
+
+    Returns
+    -------
+    dict
+        JSON-able; rates and padding are None where nothing was encoded or no tokens are counted.
+    """
+    rate = 1 / counts["seconds"] if counts["encoded"] and counts["seconds"] else None
+    counted, texts, tokens, cut = (counts[name] for name in ("counted", "texts", "tokens", "truncated"))
+    known = counted and tokens > 0
+    return {
+        "texts": texts, "duplicates": counts["duplicates"], "cached": counts["cached"], "encoded": counts["encoded"],
+        "seconds": counts["seconds"],
+        "texts_per_second": counts["encoded"] * rate if rate else None,
+        "tokens": tokens if known else None,
+        "tokens_per_second": tokens * rate if rate and known else None,
+        "padded_per_token": counts["padded"] / tokens if known else None,
+        "truncated": cut if counted else None,
+        "truncated_share": cut / texts if counted and texts else None,
+        "peak_memory_bytes": counts["peak_memory_bytes"],
+    }  # fmt: skip
+
+
+def added(several: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the counts of several tallies together; of their peaks the highest, as they may be of one process."""
+    total = Tally().counts() | {"peak_memory_bytes": None}
+    for counts in several:
+        for name, value in counts.items():
+            if name == "counted":
+                total[name] = total[name] or value
+            elif name == "peak_memory_bytes":
+                total[name] = max((peak for peak in (total[name], value) if peak is not None), default=None)
+            else:
+                total[name] += value
+    return total
 
 
 def peak_memory() -> int | None:

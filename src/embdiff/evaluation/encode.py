@@ -72,6 +72,7 @@ def _facts(
     encoding = {
         **tally.to_dict(),
         "bytes_per_vector": 4 * stamp.dim,
+        "bytes_kept": settings.cache.bytes_kept(stamp),
         "cache": settings.cache.state(stamp),
         **encoder.about,
     }

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from embdiff.views.encoding_table import encoding_table
 from embdiff.views.scored import change_table, difference_table, drawn, score_table
 from embdiff.views.table import Table
 from embdiff.views.words import number, visible
@@ -38,6 +39,7 @@ def tables(payload: Mapping[str, Any]) -> list[Table]:
         *_together_tables(payload),
         *_draw_table(payload),
         *_confusion_tables(payload),
+        *encoding_table(payload["models"]),
     ]
 
 

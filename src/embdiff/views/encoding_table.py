@@ -23,7 +23,7 @@ def encoding_table(models: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
             _count(done["tokens_per_second"]),
             "" if done["padded_per_token"] is None else f"{done['padded_per_token']:.3f}",
             "" if done["truncated"] is None else f"{done['truncated']:,} ({100 * done['truncated_share']:.1f} %)",
-            _count(done["bytes_per_vector"]),
+            f"{_count(done['bytes_per_vector'])} / {_count(done.get('bytes_kept'))}".removesuffix(" / "),
             "" if done["peak_memory_bytes"] is None else _count(done["peak_memory_bytes"] / _MEBIBYTE),
         )
         for name, done in told
@@ -34,11 +34,15 @@ def encoding_table(models: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
 def _remarks(told: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
     for name, done in told:
         if done["truncated"]:
+            where = "; their ids are in the manifest (--json)" if "truncated_ids" in done else ""
             yield (
                 f"{name}: the model saw only the beginning of {done['truncated']:,} texts, which are longer than its "
-                "limit; their ids are in the manifest (--json)."
+                f"limit{where}."
             )
-    yield "An empty cell: nothing was encoded, or the model does not count tokens. Peak: of the whole process so far."
+    yield (
+        "An empty cell: nothing was encoded, or the model does not count tokens. Bytes of a vector: in memory / in the "
+        "cache. Peak: of the whole process so far."
+    )
 
 
 def _count(value: float | None) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 from embdiff.runs import REPORT_FILE
 from embdiff.views import tables
 from embdiff.views.drawing import drawn, empty
+from embdiff.views.encoding_table import encoding_table
 from embdiff.views.words import (
     EXACT_PLACES,
     asked_words,
@@ -84,15 +85,17 @@ def show_encoded(done: Mapping[str, Any]) -> None:
     else:
         table.add_row("parts", f"{done['parts']:,}, of which {done['parts_found']:,} were there before")
     table.add_row("texts", f"{told['encoded']:,} encoded, {told['cached']:,} cached, {told['duplicates']:,} repeated")
-    for key, words in (("truncated", "seen by the model only in part"), ("cut", "cut to fit the store")):
-        if told.get(key, done.get(key)):
-            table.add_row(key, f"{told.get(key, done.get(key)):,} {words}")
+    if done["cut"]:
+        table.add_row("cut", f"{done['cut']:,} cut to fit the store")
     if done["dropped"]:
         table.add_row("dropped", f"{done['dropped']:,} without text: {', '.join(done['dropped_ids'])}"[:200])
     table.add_row("time", f"{done['seconds']:,.1f} s here, {done['engine']} engine, {done['workers']:,} at work")
+    cost = [part for each in encoding_table([done] if told["texts"] else []) for part in drawn(each)]
+    if done["workers"] > 1:
+        cost.append(Text("  Rates are of one worker, the peak is that of the largest.", style="dim"))
     notes = [*([variant_words(done["model"], done["variant"])] if done.get("variant") else []), *done["notes"]]
     use = [Text(f"Use it as a model: -m '{done['as_model']}'")] if done["as_model"] else []
-    Console(highlight=False).print(Group(table, *map(Text, map(visible, notes)), *use), soft_wrap=True)
+    Console(highlight=False).print(Group(table, *cost, *map(Text, map(visible, notes)), *use), soft_wrap=True)
 
 
 def show_measures(measures: Sequence[Mapping[str, Any]]) -> None:

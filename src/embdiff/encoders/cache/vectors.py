@@ -91,6 +91,10 @@ class VectorCache:
             return stamp
         return replace(stamp, precision=f"{stamp.precision}, kept as {self.precision}")
 
+    def bytes_kept(self, stamp: Stamp) -> int | None:
+        """Return what a vector takes on disk, beside a key of 16 bytes; None when none is kept."""
+        return np.dtype(self.precision).itemsize * stamp.dim if self.keeps(stamp) else None
+
     def fill(
         self,
         stamp: Stamp,

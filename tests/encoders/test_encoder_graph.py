@@ -142,6 +142,18 @@ def test_a_missing_library_has_a_pip_line(monkeypatch: pytest.MonkeyPatch, backe
         engines.need(backend, "float32", "The model 'x'")
 
 
+def test_exporting_needs_onnx_and_running_what_is_kept_does_not(tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+    needs("onnx")
+    spec = f"st:{tiny()}?backend=onnx"
+    with monkeypatch.context() as patched:
+        patched.setattr("embdiff._optional.is_installed", lambda module: module != "onnx")
+        with pytest.raises(MissingDependencyError, match=r"needs the package 'onnx'.*pip install 'embdiff\[onnx\]'"):
+            get_encoder(spec).encode(TEXTS[:1])
+    kept = get_encoder(spec).encode(TEXTS)
+    monkeypatch.setattr("embdiff._optional.is_installed", lambda module: module != "onnx")
+    np.testing.assert_array_equal(get_encoder(spec).encode(TEXTS), kept)
+
+
 def test_bfloat16_needs_the_instructions(monkeypatch: pytest.MonkeyPatch):
     needs("openvino")
     monkeypatch.setattr(engines, "cpu_abilities", lambda library: ("FP32", "INT8"))

@@ -53,6 +53,8 @@ def graph_file(
 
     Raises
     ------
+    MissingDependencyError
+        When it must be exported as ONNX and the package ``onnx`` is missing.
     EncoderError
         When the model cannot be traced.
     CacheError
@@ -63,6 +65,8 @@ def graph_file(
     file = FILES[backend]
 
     def make(folder: Path) -> None:
+        if backend == "onnx":  # torch.onnx.export writes with it; to run what is kept already, nobody needs it
+            require("onnx", "onnx", "Exporting a model for backend=onnx")
         try:
             with quiet():
                 export(_whole(model, names), names, example, folder / file)

@@ -12,7 +12,6 @@ from counted_vectors import TEXTS, Counting, encoded, shards
 from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import VectorCache, _space
 from embdiff.encoders.cache.housekeeping import list_spaces, prune, verify
-from embdiff.encoders.cache.sizes import parse_size
 from embdiff.errors import ParameterError
 
 
@@ -94,14 +93,3 @@ def test_prune_takes_what_killed_processes_left_and_no_more(cache):
     assert [each.why for each in prune(cache, really=True)] == ["left by a killed process"]
     assert not old.exists()
     assert young.exists()
-
-
-@pytest.mark.parametrize(("text", "size"), [("10", 10), ("1.5kB", 1500), ("2GiB", 2 << 30), ("3 mb", 3_000_000)])
-def test_sizes(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "big", "-1", "1TBs", "1i"])
-def test_sizes_that_are_none(text):
-    with pytest.raises(ParameterError, match=r"A size must be a number with kB"):
-        parse_size(text)

@@ -103,3 +103,13 @@ def test_from_python(sentences):
     for cached in (0, 8):
         result = ed.compare(str(sentences), ["toy:8"], k=2, store="memory:", cache=Path("kept"))
         assert result.run.manifest["models"][0]["encoding"]["cached"] == cached
+
+
+def test_what_is_to_be_left_needs_a_unit(embdiff, sentences):
+    embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
+    for size in ("4", "4G", "big"):
+        refused = embdiff("cache", "prune", "--max-size", size, "--yes", "--cache", "kept")
+        assert refused.code == 2
+        assert "A size must be a number with a unit, such as 512MiB or 4GiB." in " ".join(refused.err.split())
+    assert json.loads(embdiff("cache", "prune", "--max-size", "4GiB", "--cache", "kept", "--json").out)["files"] == []
+    assert json.loads(embdiff("cache", "prune", "--max-size", "4B", "--cache", "kept", "--json").out)["files"]

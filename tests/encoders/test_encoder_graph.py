@@ -142,7 +142,9 @@ def test_a_missing_library_has_a_pip_line(monkeypatch: pytest.MonkeyPatch, backe
         engines.need(backend, "float32", "The model 'x'")
 
 
-def test_exporting_needs_onnx_and_running_what_is_kept_does_not(tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch):
+def test_exporting_needs_onnx_and_running_what_is_kept_does_not(
+    tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
     needs("onnx")
     spec = f"st:{tiny()}?backend=onnx"
     with monkeypatch.context() as patched:

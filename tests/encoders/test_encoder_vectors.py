@@ -7,7 +7,7 @@ import pytest
 
 import embdiff as ed
 from embdiff.comparison import every_row
-from embdiff.config import read_memory
+from embdiff.config import read_size
 from embdiff.errors import DataError, EncoderError, ParameterError
 from embdiff.exact import FileVectors, _file
 from embdiff.views import terminal
@@ -74,13 +74,36 @@ def test_refusals(file, tmp_path, texts):
     ("text", "size"), [("512MiB", 2**29), ("4GiB", 2**32), ("1.5 gb", 1_500_000_000), ("20KB", 20_000), ("7B", 7)]
 )
 def test_sizes_of_memory(text, size):
-    assert read_memory(text) == size
+    assert read_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "512", "MiB", "0GiB", "-1GiB", "4 gigabytes"])
 def test_sizes_that_are_none(text, texts):
-    with pytest.raises(ParameterError, match="Memory must be a number with a unit, such as 512MiB or 4GiB"):
+    with pytest.raises(ParameterError, match="A size must be a number with a unit, such as 512MiB or 4GiB"):
         ed.compare(texts, ["toy:8"], memory=text, store="memory:")
+
+
+def test_too_little_memory_is_told_in_what_was_typed(tmp_path, texts):
+    np.save(tmp_path / "wide.npy", np.random.default_rng(0).standard_normal((ROWS, 384)).astype(np.float32))
+    message = (
+        r"need --memory of at least 12MiB: half of it is to search in\. Got 100KiB for vectors:.*Write --memory 12MiB"
+    )
+    with pytest.raises(ParameterError, match=message):
+        ed.compare(texts, [f"vectors:{tmp_path / 'wide.npy'}"], k=2, memory="100KiB", store="memory:")
+
+
+def test_vectors_that_are_made_now_are_said_to_be_in_memory(texts, file):
+    result = ed.compare(texts, ["toy:8", f"vectors:{file}"], k=2, memory="1GiB", store="memory:")
+    assert result.run.manifest["memory"] == {"given": "1GiB", "held": {"toy:8": ROWS * 8 * 4}}
+    shown = " ".join(terminal.text(result.to_dict(1), 900).split())
+    assert (
+        "--memory 1GiB holds for files of ready vectors only. In memory as a whole were those of toy:8 (0.0 MiB)."
+        in shown
+    )
+    alone = ed.compare(texts, [f"vectors:{file}"], k=2, memory="1GiB", store="memory:")
+    assert "holds for files of ready vectors only" not in terminal.text(alone.to_dict(1), 900)
+    without = ed.compare(texts, ["toy:8"], k=2, store="memory:")
+    assert without.run.manifest["memory"] is None
 
 
 @pytest.fixture
@@ -135,5 +158,7 @@ def test_a_zero_vector_in_a_file_is_named(small_files_stay_on_disk, file, texts)
 
 
 def test_too_little_memory_is_refused(file, texts):
-    with pytest.raises(ParameterError, match=r"memory for vectors must be at least 1 MiB for 8 dimensions"):
+    with pytest.raises(
+        ParameterError, match=r"Vectors of 8 dimensions that stay in their file need --memory of at least 1MiB"
+    ):
         ed.compare(texts, [f"vectors:{file}"], store="memory:", memory="9KB")

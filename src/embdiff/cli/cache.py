@@ -65,12 +65,12 @@ def prune_command(
     as_json: JsonOption = False,
 ) -> None:
     """Remove what is damaged, what killed processes left, and what the options name. A dry run without --yes."""
+    from embdiff.config import read_size
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import prune
-    from embdiff.encoders.cache.sizes import parse_size
     from embdiff.views import kept
 
-    most = None if max_size is None else parse_size(max_size)
+    most = None if max_size is None else read_size(max_size)
     opened = VectorCache.at(cache)
     going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
     found = [finding.to_dict() for finding in going]

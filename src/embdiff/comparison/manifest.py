@@ -45,6 +45,7 @@ def describe(
         "queries_digest": inputs.queries.digest(),
         "self": {"dropped": inputs.own.drop, "marked": inputs.own.mark, "most": inputs.own.most},
         "cache": cache.describe(),
+        "memory": _memory(config, encoded),
         "models": [_model(name, inputs, encoded[name], placed.get(name), cache) for name in encoded],
         "searches": [
             {
@@ -61,6 +62,18 @@ def describe(
         "baseline": baseline and dict(baseline),
         "expected": expected and {"own": expected.own, "absent": expected.absent},
     }
+
+
+def _memory(config: RunConfig, encoded: Mapping[str, Encoded]) -> dict[str, Any] | None:
+    """Return what was allowed, and whose vectors are held in memory whatever that was: those of no file."""
+    if config.memory is None:
+        return None
+    held = {
+        name: int(each.documents.nbytes)
+        for name, each in encoded.items()
+        if each.documents is not None and (each.tally.texts or each.existing)
+    }
+    return {"given": config.memory, "held": held}
 
 
 def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None, cache: VectorCache) -> dict[str, Any]:

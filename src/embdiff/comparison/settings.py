@@ -17,7 +17,7 @@ from embdiff.config import (
     IndexSpec,
     RunConfig,
     check_metric,
-    read_memory,
+    read_size,
     worst_case_queries,
 )
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
@@ -142,7 +142,7 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
 
 
 def _memory(text: str) -> str:
-    read_memory(text)
+    read_size(text)
     return text.replace(" ", "")
 
 

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from embdiff import exact
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
-from embdiff.config import IndexSpec, RunConfig, check_metric, read_memory
+from embdiff.config import IndexSpec, RunConfig, check_metric, read_size
 from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
@@ -126,8 +127,15 @@ def _left_on_disk(config: RunConfig, encoder: Encoder) -> FloatArray | None:
     """
     if config.memory is None:
         return None
-    half = read_memory(config.memory) // 2
-    return cast("FloatArray | None", encoder.on_disk(half // len(config.models), half))
+    half = read_size(config.memory) // 2
+    room, least = half // len(config.models), exact.least_memory(encoder.stamp.dim)
+    if half < least and encoder.nbytes > room:
+        raise ParameterError(
+            f"Vectors of {encoder.stamp.dim:,} dimensions that stay in their file need --memory of at least "
+            f"{-(-2 * least // 2**20)}MiB: half of it is to search in. Got {config.memory} for {encoder.spec}. Write "
+            f"--memory {-(-2 * least // 2**20)}MiB or more."
+        )
+    return cast("FloatArray | None", encoder.on_disk(room, half))
 
 
 def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> None:

@@ -202,6 +202,11 @@ class Encoder:
         place = {text: row for row, text in enumerate(distinct)}
         return np.ascontiguousarray(vectors[[place[text] for text in texts]])
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that given vectors would take in memory; 0 for a model that makes them."""
+        return int(getattr(self._backend, "nbytes", 0)) if self.by_row else 0
+
     def on_disk(self, room: int, memory: int) -> FileVectors | None:
         """Return given vectors where they are, in their file, when they would take more than ``room`` bytes in memory.
 
@@ -222,7 +227,7 @@ class Encoder:
         ParameterError
             When ``memory`` is too little to work in.
         """
-        if not self.by_row or getattr(self._backend, "nbytes", 0) <= room:
+        if self.nbytes <= room:
             return None
         self._require_fit("give its vectors")
         stored: FileVectors = self._backend.on_disk(memory)  # type: ignore[attr-defined]

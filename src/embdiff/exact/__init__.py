@@ -7,8 +7,8 @@ also where the rows stay in a file (`FileVectors`).
 
 from embdiff.exact._arrays import norms
 from embdiff.exact._ask import index, ranks, search, similarity
-from embdiff.exact._file import FileVectors
+from embdiff.exact._file import FileVectors, least_memory
 from embdiff.exact._index import Index
 from embdiff.exact._stream import StreamedIndex
 
-__all__ = ["FileVectors", "Index", "StreamedIndex", "index", "norms", "ranks", "search", "similarity"]
+__all__ = ["FileVectors", "Index", "StreamedIndex", "index", "least_memory", "norms", "ranks", "search", "similarity"]

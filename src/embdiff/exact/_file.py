@@ -19,6 +19,11 @@ _LEAST_ROWS = 1_024  # fewer rows in a block and nothing about a search is fast 
 _SHARES = 4  # of the budget: the block, the one read ahead, a scaled copy, and room for what is found
 
 
+def least_memory(dim: int) -> int:
+    """Return the fewest bytes in which vectors of so many dimensions can be worked on in their file."""
+    return _SHARES * _LEAST_ROWS * dim * 4
+
+
 class FileVectors:
     """A table of float32, float16 or float64 numbers in a .npy file, as float32.
 
@@ -42,11 +47,11 @@ class FileVectors:
         self.path, self.memory = path, memory
         self.shape, self._kind, self._offset = _header(path)
         self._row_bytes = self.shape[1] * self._kind.itemsize
-        least = _SHARES * _LEAST_ROWS * self.shape[1] * 4
+        least = least_memory(self.shape[1])
         if memory < least:
             raise ParameterError(
-                f"The memory for vectors must be at least {-(-least // 2**20)} MiB for {self.shape[1]} dimensions. Got "
-                f"{memory / 2**20:.3g} MiB. Raise --memory."
+                f"The memory to work on a file of vectors must be at least {-(-least // 2**20)} MiB for "
+                f"{self.shape[1]} dimensions. Got {memory / 2**20:.3g} MiB. Give more."
             )
 
     dtype = np.dtype(np.float32)

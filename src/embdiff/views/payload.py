@@ -59,6 +59,7 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
         "mutual": mutual_finds(run),
         "searches": run.manifest["searches"],
         "sample": run.manifest.get("sample"),
+        "memory": run.manifest.get("memory"),
         "on_disk": run.manifest.get("on_disk", []),
         "manifest": {key: run.manifest[key] for key in ("created", "versions", "machine", "seed", "store", "self")}
         | {"cache": run.manifest.get("cache", {}), "expected": run.manifest.get("expected")},

@@ -123,6 +123,7 @@ def caveats(payload: Mapping[str, Any]) -> list[str]:
             f"The vectors of {', '.join(map(visible, payload['on_disk']))} stayed in their files (--memory): "
             "neighbours are exact all the same; geometry is of sampled rows above 10,000; no maps, no cut-offs."
         )
+    found += _beyond_memory(payload.get("memory"))
     own = payload["manifest"]["self"]
     if own["most"] and not own["dropped"]:
         found.append(
@@ -144,6 +145,18 @@ def caveats(payload: Mapping[str, Any]) -> list[str]:
             f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
         )
     return [*found, *encoding_notes(payload["models"], payload["manifest"].get("cache", {}).get("notes", ()))]
+
+
+def _beyond_memory(memory: Mapping[str, Any] | None) -> list[str]:
+    """Say that an allowance of memory holds for files of ready vectors, and for no others."""
+    held: Mapping[str, int] = (memory or {}).get("held") or {}
+    if not memory or not held:
+        return []
+    names = ", ".join(f"{visible(name)} ({size / 2**20:,.1f} MiB)" for name, size in held.items())
+    return [
+        f"--memory {memory['given']} holds for files of ready vectors only. In memory as a whole were those of "
+        f"{names}. To keep to it, encode first ('embdiff encode') and compare with vectors:FILE."
+    ]
 
 
 def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) -> list[str]:

@@ -150,6 +150,15 @@ def test_free_queries_need_an_encoder(lite: Any, csv: Path) -> None:
     assert found.run.answers[0].returned.rows.shape == (1, 3)
 
 
+def test_queries_that_it_does_not_hold_are_encoded_once(lite: Any, csv: Path, tmp_path: Path) -> None:
+    reference = f"milvus:a.db#{NAME}?{OPTIONS}&encoder=toy:8"
+    columns = {"id_column": "id", "text_column": "text"}
+    for encoded in (2, 0):
+        found = ed.compare(csv, [reference], queries=["cat", "dog"], k=3, cache=tmp_path / "kept", **columns)
+        told = found.run.manifest["models"][0]["encoding"]
+        assert (told["texts"], told["encoded"], told["cached"]) == (2, encoded, 2 - encoded)
+
+
 def test_what_does_not_fit_is_told(lite: Any, csv: Path) -> None:
     def compared(reference: str, error: type[Exception], message: str, **given: Any) -> None:
         columns = {"id_column": "id", "text_column": "text"}

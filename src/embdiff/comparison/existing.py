@@ -17,7 +17,8 @@ from typing import Any, Self
 import numpy as np
 
 from embdiff.config import ModelSpec, check_metric
-from embdiff.encoders import load_named
+from embdiff.encoders import float32_of, load_named
+from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.search import Searcher
@@ -78,6 +79,11 @@ class Existing:
         out when there is one field of vectors; ``id`` is the primary key by default; ``encoder`` is the model that
         encodes queries which are no rows.
 
+    Attributes
+    ----------
+    float32 : str or None
+        Once `queries` has encoded some with a variant in lower precision, that model in float32.
+
     Raises
     ------
     ParameterError
@@ -91,6 +97,7 @@ class Existing:
         if spec.kind not in ("milvus", "http", "https") or not self.collection or not place:
             raise ParameterError(f"A collection of others must be written {_FORM}. Got {text!r}. Mend the text.")
         self.options = spec.options
+        self.float32: str | None = None
         self._file = Path(place) if spec.kind == "milvus" else None
         self._uri = f"{spec.kind}:{place}" + (f"?db={self.options['db']}" if "db" in self.options else "")
         self._stack = ExitStack()
@@ -156,8 +163,15 @@ class Existing:
         digest = hashlib.sha256(documents.tobytes()).hexdigest()
         return Stamp(f"{self._open().uri}#{self.collection}", digest, int(documents.shape[1]))
 
-    def queries(self, documents: FloatArray, rows: tuple[int, ...] | None, texts: tuple[str, ...]) -> FloatArray:
-        """Return the query vectors: the rows' own, or those of the model named with ``encoder=``.
+    def queries(
+        self,
+        documents: FloatArray,
+        rows: tuple[int, ...] | None,
+        texts: tuple[str, ...],
+        cache: VectorCache | None = None,
+        tally: Tally | None = None,
+    ) -> FloatArray:
+        """Return the query vectors: the rows' own, or those of the model named with ``encoder=``, as it encodes them.
 
         Raises
         ------
@@ -171,13 +185,14 @@ class Existing:
                 f"Queries that are no rows of the corpus need a model that encodes them. Got none for {self.text}. Add "
                 "encoder=MODEL, the one that made the vectors."
             )
-        encoder = load_named(self.options["encoder"], {})
+        encoder = load_named(self.options["encoder"], {}, cache)
         if encoder.stamp.dim != documents.shape[1]:
             raise ParameterError(
                 f"The encoder of a collection must have its dimension, {documents.shape[1]}. Got {encoder.stamp.dim} "
                 f"from {self.options['encoder']}. Name the model that made the vectors."
             )
-        return encoder.encode(texts, role="query")
+        self.float32 = float32_of(self.options["encoder"], encoder)
+        return encoder.encode(texts, role="query", cache=cache, tally=tally)
 
     def check_metric(self, metric: str) -> None:
         """Refuse a run with another metric than the collection's."""

@@ -57,7 +57,9 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
     encoded: dict[str, Encoded] = {}
     twins: dict[str, str] = {}
     names = dict.fromkeys((*config.models, *config.query_models))
-    read = {name: _read(objects[name], config, inputs) for name in names if isinstance(objects.get(name), Existing)}
+    read = {
+        name: _read(objects[name], config, inputs, cache) for name in names if isinstance(objects.get(name), Existing)
+    }
     for name in names:
         if name in read:
             if config.query_models:
@@ -108,16 +110,21 @@ def _again(encoder: Encoder, inputs: Inputs, seed: int, cache: VectorCache) -> A
     return Again(rows, encoder.encode_singly(texts, role="query", cache=cache))
 
 
-def _read(existing: Existing, config: RunConfig, inputs: Inputs) -> Encoded:
+def _read(existing: Existing, config: RunConfig, inputs: Inputs, cache: VectorCache) -> Encoded:
     """Take the vectors of a collection that others made; before anything is encoded, for what may be refused."""
     start, tally = time.perf_counter(), Tally()
     existing.check_metric(config.metric)
     documents = existing.documents(inputs.corpus)
     loaded = time.perf_counter()
     asks = existing.text in (config.query_models or config.models)
-    vectors = existing.queries(documents, inputs.query_rows, inputs.queries.items) if asks else None
+    vectors = existing.queries(documents, inputs.query_rows, inputs.queries.items, cache, tally) if asks else None
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-    return Encoded(existing.text, existing.stamp(documents), documents, vectors, seconds, tally, {}, existing=existing)
+    about: dict[str, Any] = {}
+    if existing.float32 is not None and vectors is not None:
+        name, items = existing.options["encoder"], inputs.queries.items
+        about["variant"] = measure_variant(name, existing.float32, items, vectors, cache, config.seed, role="query")
+    stamp = existing.stamp(documents)
+    return Encoded(existing.text, stamp, documents, vectors, seconds, tally, about, existing=existing)
 
 
 def _left_on_disk(config: RunConfig, encoder: Encoder) -> FloatArray | None:

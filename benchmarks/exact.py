@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.growth import run_aside
-from benchmarks.report import Figure, repeats_for
+from benchmarks.report import Figure, in_turn, shown
 from embdiff import exact
 from embdiff._progress import silent
 from embdiff.records import FloatArray, Neighbors
@@ -23,7 +22,6 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # Milvus Lite's pings are noise
 COUNT, DIM, QUERIES, K = 100_000, 384, 1_024, 10
 ON_DISK, ON_DISK_QUERIES, MEMORY = 1_000_000, 1_000, "512MiB"
 LISTS = 4  # of the peer's index; all of them are searched
-CALM = 0.2  # seconds: a BLAS lets its threads spin for some 30 ms after its last product
 NEAR = 1e-6  # relative difference of float64 scores below which two neighbours may change places
 
 ROWS = {
@@ -31,7 +29,8 @@ ROWS = {
     "exact_vs_sklearn": "the same: scikit-learn's brute-force cosine over exact search",
     "exact_vs_milvus_lite": "the same: Milvus Lite, IVF_FLAT nlist = nprobe = 4, one batch, over exact search",
     "selfknn_vs_faiss": f"all pairs of {COUNT:,} x {DIM}, top {K}: exact search over faiss.knn",
-    "stream_rss": f"compare {ON_DISK:,} x {DIM} from disk, {ON_DISK_QUERIES:,} queries, --memory {MEMORY}: peak RSS",
+    "stream_rss": f"compare {ON_DISK:,} x {DIM} from disk, {ON_DISK_QUERIES:,} queries, --memory {MEMORY}: peak RSS, "
+    "the highest of the runs",
     "stream_time": "the same search from disk over in memory, time per row",
 }
 
@@ -44,21 +43,10 @@ def unit_rows(count: int, dim: int, seed: int) -> FloatArray:
 
 
 def timed(ways: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
-    """Run the ways in turn, as often as `repeats_for` says of the slowest, after one run that is not counted."""
-    spent: dict[str, list[float]] = {name: [] for name in ways}
-    slowest = max(seconds_of(way) for way in ways.values())
-    for _ in range(repeats_for(slowest)):
-        for name, way in ways.items():
-            spent[name].append(seconds_of(way))
-    return spent
-
-
-def seconds_of(way: Callable[[], Any]) -> float:
-    """Return the seconds that one call takes, begun when the threads of the library before it have gone to sleep."""
-    time.sleep(CALM)
-    start = time.perf_counter()
-    way()
-    return time.perf_counter() - start
+    """Run the ways in turn, as often as `repeats_for` says of each, after one run that is not counted."""
+    for way in ways.values():
+        way()
+    return {name: [seconds for seconds, _ in runs] for name, runs in in_turn(ways).items()}
 
 
 def product(queries: FloatArray, vectors: FloatArray) -> None:
@@ -144,18 +132,13 @@ def all_pairs(rows: int = COUNT) -> list[Figure]:
     import faiss
 
     vectors, own = unit_rows(rows, DIM, 2), np.arange(rows)
-    found: dict[str, Any] = {}
-
-    def ours() -> None:
-        found["exact"] = exact.search(vectors, vectors, K, "cosine", leave_out=own)
-
-    def peer() -> None:
-        found["faiss"] = faiss.knn(vectors, vectors, K + 1, faiss.METRIC_INNER_PRODUCT)[1]
-
-    spent: dict[str, list[float]] = {"exact": [], "faiss": []}
-    for _ in range(repeats_for(30.0 * (rows / COUNT) ** 2)):
-        spent["exact"].append(seconds_of(ours))
-        spent["faiss"].append(seconds_of(peer))
+    ways: dict[str, Callable[[], Any]] = {
+        "exact": lambda: exact.search(vectors, vectors, K, "cosine", leave_out=own),
+        "faiss": lambda: faiss.knn(vectors, vectors, K + 1, faiss.METRIC_INNER_PRODUCT)[1],
+    }
+    measured = in_turn(ways)
+    spent = {name: [seconds for seconds, _ in runs] for name, runs in measured.items()}
+    found = {name: runs[-1][1] for name, runs in measured.items()}
     same = neighbours_agree("faiss", _own_left_out(found["faiss"]), found["exact"], vectors, vectors)
     ratio = median(spent["exact"]) / median(spent["faiss"])
     return [Figure("selfknn_vs_faiss", ratio, 0.70, "times faiss.knn", spent, at_most=True, why=same)]
@@ -204,7 +187,8 @@ def from_disk(rows: int = ON_DISK) -> list[Figure]:
         path, texts = Path(folder) / "vectors.npy", Path(folder) / "rows.txt"
         _write(path, rows)
         texts.write_text("".join(f"row {row}\n" for row in range(rows)), encoding="utf-8")
-        seconds, peak = _compare_aside(texts, path)
+        whole = [gave for _, gave in in_turn({"compare": lambda: _compare_aside(texts, path)})["compare"]]
+        peaks = [peak for _, peak in whole]
         vectors, queries = np.load(path), unit_rows(ON_DISK_QUERIES, DIM, 5)
         stored = exact.FileVectors(path, 2**28)  # what compare gives the blocks of one model, of 512 MiB
         spent = timed(
@@ -213,9 +197,10 @@ def from_disk(rows: int = ON_DISK) -> list[Figure]:
                 "memory": lambda: exact.search(queries, vectors, K, "cosine"),
             }
         )
+    took = f"the whole compare takes {shown([seconds for seconds, _ in whole])} s"
     ratio = median(spent["disk"]) / median(spent["memory"])
     return [
-        Figure("stream_rss", peak, 1.0, "GiB", {"whole compare, seconds": [seconds]}, at_most=True),
+        Figure("stream_rss", max(peaks), 1.0, "GiB", {"peak": peaks}, at_most=True, why=took, measured_in="GiB"),
         Figure("stream_time", ratio, 1.3, "times memory", spent, at_most=True),
     ]
 

@@ -6,19 +6,21 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 PACKAGES = (
     "numpy", "faiss-cpu", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers", "torch",
     "onnxruntime", "openvino", "ranx", "pytrec_eval-terrier",
 )  # fmt: skip
+T = TypeVar("T")
 ENOUGH = 5  # measurements whose median is shown
+CALM = 0.2  # seconds: a BLAS lets its threads spin for some 30 ms after its last product
 FAILED = "failed: "  # begins the reason of a figure that stands for a module that broke
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
@@ -113,19 +115,29 @@ def repeats_for(seconds: float) -> int:
     return ENOUGH if seconds < 20 else 2
 
 
-def alternate(ways: dict[str, Callable[[], dict[str, float]]], repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Run the ways in turn, so that a busy machine slows all of them alike; return their timings by step."""
-    measured: dict[str, list[dict[str, float]]] = {name: [] for name in ways}
-    for _ in range(repeats):
+def clocked(way: Callable[[], T]) -> tuple[float, T]:
+    """Return the seconds that one call takes, begun when the threads of the one before are asleep, and what it gave."""
+    time.sleep(CALM)
+    start = time.perf_counter()
+    gave = way()
+    return time.perf_counter() - start, gave
+
+
+def in_turn(ways: Mapping[str, Callable[[], T]]) -> dict[str, list[tuple[float, T]]]:
+    """Run the ways in turn, so that a busy machine slows all of them alike.
+
+    Each is run as often as `repeats_for` says of its first run. Returns the seconds of every run and what it gave.
+    """
+    measured: dict[str, list[tuple[float, T]]] = {name: [] for name in ways}
+    for turn in range(repeats_for(0)):
         for name, way in ways.items():
-            start = time.perf_counter()
-            steps = way()
-            measured[name].append({"end to end": time.perf_counter() - start, **steps})
+            if turn and turn >= repeats_for(measured[name][0][0]):
+                continue
+            measured[name].append(clocked(way))
     return measured
 
 
-def ratio_of(name: str, bound: float, step: str, measured: dict[str, list[dict[str, float]]]) -> Figure:
-    """Return how many times faster the second way was than the first, at one step, by medians."""
-    timings = {way: [steps[step] for steps in runs] for way, runs in measured.items()}
+def ratio_of(name: str, bound: float, timings: dict[str, list[float]]) -> Figure:
+    """Return how many times faster the second way was than the first, by medians."""
     slow, fast = (median(values) for values in timings.values())
     return Figure(name, slow / fast, bound, "times faster", timings)

@@ -5,22 +5,24 @@ cut short) until there are enough. The command is ``embdiff compare FILE -m mini
 1,000 queries against the whole corpus, a database named with ``--store`` (Milvus Lite) and a cache: the first run
 encodes, stores, searches and measures everything; the second finds vectors and results in the cache and collections by
 their stamps, and writes the run again. Each run is a process of its own: loading Python and libraries counts in both.
+Cold runs begin each in an empty folder; the warm ones follow on the last of them.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import random
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.report import Figure
+from benchmarks.report import Figure, in_turn
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MODELS = ("minilm", "wordllama:256")
@@ -69,49 +71,51 @@ def command(folder: Path, out: str) -> list[str]:
     ]  # fmt: skip
 
 
-def run(folder: Path, out: str = "run") -> tuple[float, dict[str, Any]]:
-    """Run the command once; return wall seconds and the manifest."""
-    start = time.perf_counter()
+def run(folder: Path, out: str = "run") -> dict[str, Any]:
+    """Run the command once and return the manifest."""
     quiet = {**os.environ, "GRPC_VERBOSITY": "NONE"}
     done = subprocess.run(command(folder, out), env=quiet, capture_output=True, text=True, check=False)
-    spent = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return spent, json.loads((folder / out / "manifest.json").read_text(encoding="utf-8"))
+    manifest: dict[str, Any] = json.loads((folder / out / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
 
 
-def measure(count: int, repeats: int) -> Figure:
-    """Return the figure on ``count`` rows: the median of ``repeats`` warm runs over the one cold run."""
+def measure(count: int) -> Figure:
+    """Return the figure on ``count`` rows: the median of the warm runs over that of the cold ones."""
+    lines = "\n".join(texts(count)) + "\n"
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "texts.txt").write_text("\n".join(texts(count)) + "\n", encoding="utf-8")
-        cold, manifest = run(folder)
-        encoded = [model["encoding"]["encoded"] for model in manifest["models"]]
-        assert encoded == [count] * len(MODELS), encoded
-        warm = []
-        for _ in range(repeats):
-            spent, manifest = run(folder)
-            assert [model["encoding"]["encoded"] for model in manifest["models"]] == [0] * len(MODELS)
-            assert all(model["collection"]["reused"] for model in manifest["models"])
-            warm.append(spent)
-    ratio = sorted(warm)[len(warm) // 2] / cold
-    name = "warm_rerun" if count == MANY_ROWS else f"warm_rerun_{count}"
-    return Figure(name, ratio, BOUND, "of the cold run", {"cold": [cold], "warm": warm}, at_most=True)
+        folders = []
+
+        def cold() -> None:
+            folders.append(Path(tempfile.mkdtemp(dir=name)))
+            (folders[-1] / "texts.txt").write_text(lines, encoding="utf-8")
+            encoded = [model["encoding"]["encoded"] for model in run(folders[-1])["models"]]
+            assert encoded == [count] * len(MODELS), encoded
+
+        def warm() -> None:
+            models = run(folders[-1])["models"]
+            assert [model["encoding"]["encoded"] for model in models] == [0] * len(MODELS)
+            assert all(model["collection"]["reused"] for model in models)
+
+        runs = {**in_turn({"cold": cold}), **in_turn({"warm": warm})}
+    spent = {way: [seconds for seconds, _ in each] for way, each in runs.items()}
+    label = "warm_rerun" if count == MANY_ROWS else f"warm_rerun_{count}"
+    ratio = median(spent["warm"]) / median(spent["cold"])
+    return Figure(label, ratio, BOUND, "of the cold run", spent, at_most=True)
 
 
 def main(full: bool = False) -> list[Figure]:
-    """Measure on 5,000 rows, in full on 20,000, which takes minutes to encode."""
-    count = MANY_ROWS if full else FEW_ROWS
-    if not DATA.is_dir():
-        nan = float("nan")
-        missing = Figure(
-            "warm_rerun", nan, BOUND, "", {}, at_most=True, why="the data sets are not beside the checkout"
-        )
-        print(missing.line(), flush=True)
-        return [missing]
-    figure = measure(count, 2)
-    print(figure.line(), flush=True)
-    return [figure]
+    """Measure on 5,000 rows, in full on 20,000, too, which takes minutes to encode."""
+    counts = (FEW_ROWS, MANY_ROWS) if full else (FEW_ROWS,)
+    if DATA.is_dir():
+        figures = [measure(count) for count in counts]
+    else:
+        why = "the data sets are not beside this checkout"
+        figures = [Figure(name, math.nan, BOUND, "", {}, at_most=True, why=why) for name in ROWS]
+    for figure in figures:
+        print(figure.line(), flush=True)
+    return figures
 
 
 if __name__ == "__main__":

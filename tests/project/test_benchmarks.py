@@ -127,6 +127,24 @@ def test_short_work_is_measured_more_often():
     assert [report.repeats_for(seconds) for seconds in (0.1, 1.0, 19.9, 20.0, 300.0)] == [15, 5, 5, 2, 2]
 
 
+def test_ways_are_run_in_turn_each_as_often_as_its_own_time_asks_for(monkeypatch):
+    now, turns = [0.0], []
+
+    def way(name, seconds):
+        def work():
+            now[0] += seconds
+            turns.append(name)
+            return len(turns)
+
+        return work
+
+    monkeypatch.setattr(report.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(report.time, "sleep", lambda seconds: None)
+    measured = report.in_turn({"short": way("short", 3.0), "long": way("long", 25.0)})
+    assert turns == ["short", "long"] * 2 + ["short"] * 3
+    assert measured == {"short": [(3.0, place) for place in (1, 3, 5, 6, 7)], "long": [(25.0, 2), (25.0, 4)]}
+
+
 def run_of(began):
     return Run("make bench", began, {"some": 90.0})
 

@@ -1,7 +1,7 @@
 """How time and memory of a whole comparison grow with the rows: with every row asked, and with sampled queries.
 
-Every size runs in a process of its own, on ready vectors of two models, so that encoding plays no part. Writes a table
-(``growth.md``) and, where matplotlib is installed, a plot (``growth.svg``) beside the results.
+Every comparison runs in a process of its own, on ready vectors of two models, so that encoding plays no part. Writes a
+table (``growth.md``) and, where matplotlib is installed, a plot (``growth.svg``) beside the results.
 """
 
 from __future__ import annotations
@@ -13,17 +13,23 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
-from benchmarks.report import Figure
+from benchmarks.report import Figure, in_turn, shown
 
 DIM = 64
 EVERY, SAMPLED = (1_000, 10_000, 30_000), (30_000, 100_000, 300_000)
 EVERY_FULL, SAMPLED_FULL = 100_000, 1_000_000  # only with --full
+LINEAR, QUADRATIC = 1.1, 2.1
+WORDS = {True: "every row asked", False: "2,000 queries sampled"}
 ROWS = {
-    "growth": "a sampled compare of two models, time against rows: exponent of a power law, over 1 (linear)",
-    "growth_all_pairs": "the same with every row asked, exponent over 2 (quadratic)",
+    "growth": "a compare of two models with 2,000 queries sampled, time against rows: exponent of a power law (1 is "
+    "linear); table and plot are written to benchmarks/growth.md and growth.svg",
+    "growth_memory": "the same: peak memory of the whole process against rows",
+    "growth_all_pairs": "the same with every row asked, time (2 is quadratic)",
+    "growth_memory_all_pairs": "the same with every row asked: peak memory",
 }
 
 _ASIDE = """
@@ -41,17 +47,12 @@ finally:
 
 @dataclass(frozen=True)
 class Size:
-    """One comparison: rows, whether every row asked, wall seconds, peak memory of its process in GiB."""
+    """One comparison: rows, whether every row asked, and of every run wall seconds and peak memory in GiB."""
 
     rows: int
     every: bool
-    seconds: float
-    gib: float
-
-    @property
-    def name(self) -> str:
-        """What it is called among the timings."""
-        return f"{self.rows:,} rows, {'all' if self.every else 'sampled'}"
+    seconds: Sequence[float]
+    gib: Sequence[float]
 
 
 def run_aside(arguments: Sequence[str]) -> tuple[float, float]:
@@ -76,40 +77,61 @@ def compared(rows: int, *, every: bool) -> Size:
         np.save(paths[1], first + rng.standard_normal((rows, DIM), dtype=np.float32) / 2)
         models = [word for path in paths for word in ("-m", f"vectors:{path}")]
         out = ["--store", "memory:", "--out", str(Path(folder) / "run"), "--sample", "all" if every else "2000"]
-        return Size(rows, every, *run_aside(["compare", str(texts), *models, *out]))
+        runs = in_turn({"compare": lambda: run_aside(["compare", str(texts), *models, *out])})["compare"]
+        return Size(rows, every, [spent for _, (spent, _) in runs], [gib for _, (_, gib) in runs])
 
 
-def exponent(sizes: Sequence[Size]) -> float:
-    """Return the slope of log time over log rows, by least squares."""
-    return float(np.polyfit(np.log([size.rows for size in sizes]), np.log([size.seconds for size in sizes]), 1)[0])
+def exponent(rows: Sequence[int], values: Sequence[float]) -> float:
+    """Return the slope of log value over log rows, by least squares."""
+    return float(np.polyfit(np.log(rows), np.log(values), 1)[0])
 
 
-def _figure(name: str, bound: float, sizes: Sequence[Size]) -> Figure:
-    timings = {size.name: [size.seconds] for size in sizes} | {f"{size.name}, GiB": [size.gib] for size in sizes}
-    return Figure(name, exponent(sizes), bound, "exponent", timings, at_most=True)
+def _grown(sizes: Sequence[Size]) -> tuple[float, float]:
+    """Return the exponents of time and of memory, each size by its median."""
+    rows = [size.rows for size in sizes]
+    measured = zip(*((median(size.seconds), median(size.gib)) for size in sizes), strict=True)
+    seconds, gib = (exponent(rows, values) for values in measured)
+    return seconds, gib
+
+
+def _figures(ending: str, bound: float, sizes: Sequence[Size]) -> list[Figure]:
+    spent = {f"{size.rows:,} rows": list(size.seconds) for size in sizes}
+    held = {f"{size.rows:,} rows": list(size.gib) for size in sizes}
+    time_grows, memory_grows = _grown(sizes)
+    return [
+        Figure(f"growth{ending}", time_grows, bound, "exponent", spent, at_most=True),
+        Figure(f"growth_memory{ending}", memory_grows, LINEAR, "exponent", held, at_most=True, measured_in="GiB"),
+    ]
 
 
 def main(full: bool = False) -> list[Figure]:
     """Measure all sizes, write table and plot, and return the exponents."""
     every = [compared(rows, every=True) for rows in (*EVERY, *((EVERY_FULL,) if full else ()))]
     sampled = [compared(rows, every=False) for rows in (*SAMPLED, *((SAMPLED_FULL,) if full else ()))]
-    _write([*every, *sampled], Path(__file__).parent)
-    figures = [_figure("growth", 1.1, sampled), _figure("growth_all_pairs", 2.1, every)]
+    _write([every, sampled], Path(__file__).parent)
+    figures = [*_figures("", LINEAR, sampled), *_figures("_all_pairs", QUADRATIC, every)]
     for figure in figures:
         print(figure.line(), flush=True)
     return figures
 
 
-def _write(sizes: Sequence[Size], folder: Path) -> None:
+def _write(series: Sequence[Sequence[Size]], folder: Path) -> None:
     lines = ["| rows | queries | seconds | peak GiB |", "|---|---|---|---|"]
     lines += [
-        f"| {size.rows:,} | {'every row' if size.every else '2,000 sampled'} | {size.seconds:.2f} | {size.gib:.2f} |"
+        f"| {size.rows:,} | {WORDS[size.every]} | {shown(size.seconds)} | {shown(size.gib)} |"
+        for sizes in series
         for size in sizes
     ]
-    for every, words in ((True, "every row asked"), (False, "2,000 queries sampled")):
-        lines.append(f"\nTime grows as rows ^ {exponent([s for s in sizes if s.every is every]):.2f} with {words}.")
-    (folder / "growth.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines += ["", "The median of five runs, or both of two. Memory is that of the whole process, Python and all.", ""]
+    for sizes in series:
+        spent, held = _grown(sizes)
+        lines.append(f"With {WORDS[sizes[0].every]}, time grows as rows ^ {spent:.2f}, memory as rows ^ {held:.2f}.\n")
+    (folder / "growth.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines), flush=True)
+    _plot(series, folder / "growth.svg")
+
+
+def _plot(series: Sequence[Sequence[Size]], path: Path) -> None:
     try:
         import matplotlib
     except ImportError:
@@ -119,14 +141,15 @@ def _write(sizes: Sequence[Size], folder: Path) -> None:
     from matplotlib import pyplot
 
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4))
-    for every, words in ((True, "every row asked"), (False, "2,000 queries sampled")):
-        some = [size for size in sizes if size.every is every]
-        left.loglog([size.rows for size in some], [size.seconds for size in some], "o-", label=words)
-        right.loglog([size.rows for size in some], [size.gib for size in some], "o-", label=words)
+    for sizes in series:
+        rows, (spent, held) = [size.rows for size in sizes], _grown(sizes)
+        label = WORDS[sizes[0].every]
+        left.loglog(rows, [median(size.seconds) for size in sizes], "o-", label=f"{label}: rows ^ {spent:.2f}")
+        right.loglog(rows, [median(size.gib) for size in sizes], "o-", label=f"{label}: rows ^ {held:.2f}")
     for axes, words in ((left, "seconds"), (right, "peak memory, GiB")):
         axes.set(xlabel="rows", ylabel=words)
         axes.legend()
-    figure.savefig(folder / "growth.svg", bbox_inches="tight")
+    figure.savefig(path, bbox_inches="tight")
 
 
 if __name__ == "__main__":

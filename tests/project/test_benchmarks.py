@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import exact, kept, report, table, views  # noqa: E402
+from benchmarks import exact, growth, kept, report, table, views  # noqa: E402
 from benchmarks.kept import Run  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
 
@@ -232,3 +232,20 @@ def test_a_report_is_opened_only_where_there_is_a_browser_and_what_drives_it(mon
     assert [figure.name for figure in figures] == list(views.ROWS)
     assert [figure.bound for figure in figures] == [12, 4, 100, 24, 8, 100]
     assert {(figure.holds, figure.why) for figure in figures} == {(None, why)}
+
+
+def test_growth_is_fitted_to_time_and_to_memory_and_written(monkeypatch, tmp_path):
+    def compared(rows, *, every):
+        seconds = 1e-6 * rows**2 if every else 1e-3 * rows
+        return growth.Size(rows, every, [9 * seconds, seconds, seconds, seconds, 0.1 * seconds], [rows**0.5, rows**0.5])
+
+    monkeypatch.setattr(growth, "compared", compared)
+    monkeypatch.setattr(growth, "__file__", str(tmp_path / "growth.py"))
+    figures = {figure.name: figure for figure in growth.main()}
+    assert list(figures) == list(growth.ROWS)
+    wanted = {"growth": 1.0, "growth_memory": 0.5, "growth_all_pairs": 2.0, "growth_memory_all_pairs": 0.5}
+    assert {name: figure.ratio for name, figure in figures.items()} == pytest.approx(wanted)
+    assert figures["growth_memory"].timings["100,000 rows"] == [pytest.approx(316.23, abs=0.01)] * 2
+    text = (tmp_path / "growth.md").read_text()
+    assert "| 1,000 | every row asked | 1 | 31.6 and 31.6 |" in text
+    assert "With 2,000 queries sampled, time grows as rows ^ 1.00, memory as rows ^ 0.50." in text

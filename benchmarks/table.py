@@ -31,7 +31,7 @@ def write_readme(results: Path, readme: Path = README) -> None:
     Raises
     ------
     SystemExit
-        When there are no results yet, or the marks are not there.
+        When there are no results yet, when some do not say their run, or when the marks are not there.
     """
     if not results.is_file():
         raise SystemExit(f"There must be results of a run. Got no {results.name}. Run make bench first.")
@@ -40,7 +40,12 @@ def write_readme(results: Path, readme: Path = README) -> None:
         raise SystemExit(f"{readme.name} must hold the lines '{BEGIN}' and '{END}' once each. Put them back.")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    readme.write_text(f"{head}{BEGIN}\n\n{table(kept.records(results))}\n\n{END}{tail}", encoding="utf-8")
+    figures = kept.records(results)
+    if unknown := [figure["name"] for figure in figures if "run" not in figure]:
+        raise SystemExit(
+            f"Each figure must say which run measured it. Got none for {', '.join(unknown)}. Measure anew."
+        )
+    readme.write_text(f"{head}{BEGIN}\n\n{table(figures)}\n\n{END}{tail}", encoding="utf-8")
 
 
 def table(figures: Sequence[Mapping[str, Any]]) -> str:

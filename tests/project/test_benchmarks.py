@@ -188,6 +188,10 @@ def test_a_table_without_results_or_marks_is_refused(tmp_path):
     (tmp_path / "README.md").write_text("no marks")
     with pytest.raises(SystemExit, match="must hold the lines"):
         table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"{table.BEGIN}\n{table.END}\n")
+    (tmp_path / "results.json").write_text(json.dumps([{"name": "old"}]))
+    with pytest.raises(SystemExit, match=r"Got none for old\. Measure anew\."):
+        table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
 
 
 def test_figures_in_the_readme_are_those_that_are_measured():

@@ -186,6 +186,9 @@ def test_a_store_keeps_it_also_when_interrupted(
         assert store.stamp(done.collection)["source"]["variant"] == done.variant
     again = encode_corpus(TEXTS[:30], name, uri, part_rows=10, cache="off")
     assert (again.reused, again.variant) == (True, done.variant)
+    compared = ed.compare(TEXTS[:30], [done.as_model], k=2, baseline=False)
+    assert compared.run.manifest["models"][0]["encoding"]["variant"] == done.variant
+    assert "in lower precision: on 30 of 30 rows" in plain(terminal.text(compared.to_dict(1), 400))
 
 
 def test_an_evaluation_says_it(tiny: Callable[..., Path], tmp_path: Path):

@@ -83,6 +83,8 @@ class Existing:
     ----------
     float32 : str or None
         Once `queries` has encoded some with a variant in lower precision, that model in float32.
+    variant : mapping or None
+        How far the vectors are from float32, where `embdiff encode` has made them in lower precision.
 
     Raises
     ------
@@ -98,6 +100,7 @@ class Existing:
             raise ParameterError(f"A collection of others must be written {_FORM}. Got {text!r}. Mend the text.")
         self.options = spec.options
         self.float32: str | None = None
+        self.variant: Mapping[str, Any] | None = None
         self._file = Path(place) if spec.kind == "milvus" else None
         self._uri = f"{spec.kind}:{place}" + (f"?db={self.options['db']}" if "db" in self.options else "")
         self._stack = ExitStack()
@@ -111,6 +114,9 @@ class Existing:
         self._theirs = store.theirs(
             self.collection, Fields(*(self.options.get(key, "") for key in ("vector", "id", "text", "group")))
         )
+        if self.collection in store.names():  # ours: it says what it was made by
+            source = (store.stamp(self.collection) or {}).get("source", {})
+            self.variant = source.get("variant")
         return self
 
     def __exit__(

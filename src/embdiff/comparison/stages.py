@@ -119,8 +119,8 @@ def _read(existing: Existing, config: RunConfig, inputs: Inputs, cache: VectorCa
     asks = existing.text in (config.query_models or config.models)
     vectors = existing.queries(documents, inputs.query_rows, inputs.queries.items, cache, tally) if asks else None
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-    about: dict[str, Any] = {}
-    if existing.float32 is not None and vectors is not None:
+    about: dict[str, Any] = {"variant": existing.variant} if existing.variant else {}
+    if not about and existing.float32 is not None and vectors is not None:
         name, items = existing.options["encoder"], inputs.queries.items
         about["variant"] = measure_variant(name, existing.float32, items, vectors, cache, config.seed, role="query")
     stamp = existing.stamp(documents)

@@ -66,10 +66,10 @@ def _cka(rng: np.random.Generator, seed: int) -> bool:
 
 
 def attainable(law: str, n: int, repetitions: int) -> float:
-    """Return how often the randomisation test of differences in steps of a tenth can reject at 5 %.
+    """Return how often the randomisation test of differences in steps of a tenth could reject at 5 % without mid-p.
 
-    Given the sizes of the differences, the sum takes few values, and the p-values between .05 and the next lower one
-    that occurs are never seen: the share of true nulls rejected is that lower one, here the mean over samples.
+    Given the sizes of the differences, the sum takes few values. Counting ties whole, p-values between .05 and the next
+    lower one that occurs are never seen: the share of true nulls rejected is that lower one, here the mean over samples.
     """
     levels = []
     for r in range(repetitions):

@@ -91,7 +91,7 @@ def test_what_hangs_on_pairs_is_counted_once(g):
         two = np.array([value([i, j]) for i, j in jk.pairs(g)])
         variance = (g - 1) / g * ((without - without.mean()) ** 2).sum()
         plain.append(variance)
-        once.append(variance - jk._of_pairs(value([]), without, two))
+        once.append(variance - jk.counted_twice(value([]), without, two))
     true = 2 / (g * (g - 1))
     assert np.mean(plain) == pytest.approx(4 / (g * (g - 2)), rel=0.06)
     assert np.mean(once) == pytest.approx(true, rel=0.12)
@@ -102,7 +102,41 @@ def test_a_sum_over_rows_loses_nothing():
     values = np.random.default_rng(4).standard_normal(20)
     without = [np.delete(values, i).mean() for i in range(20)]
     two = [np.delete(values, pair).mean() for pair in map(list, jk.pairs(20))]
-    plain = jk.jackknife(values.mean(), without, (-9, 9))
-    assert jk.jackknife(values.mean(), without, (-9, 9), two_left_out=two) == pytest.approx((*plain[:2], "jackknife"))
-    assert jk.jackknife(values.mean(), without, (-9, 9), two_left_out=[math.nan] * 40) == plain
-    assert jk.jackknife(1.0, [0.9, 1.0, 1.2], (-9, 9), two_left_out=[1.0] * 6)[2] == "jackknife"
+    assert jk.counted_twice(values.mean(), without, two) == pytest.approx(0.0, abs=1e-20)
+
+
+def test_what_is_counted_twice_is_taken_off_once():
+    plain = jk.jackknife(1.0, WITHOUT, (-9, 9))
+    variance = ((plain[1] - 1.0) / jk.student(len(WITHOUT) - 1, 0.95)) ** 2
+    for taken, left in ((0.2, 0.8), (0.9, 0.5)):  # at most half of it
+        short = jk.jackknife(1.0, WITHOUT, (-9, 9), twice=taken * variance)
+        assert short[1] - 1.0 == pytest.approx((plain[1] - 1.0) * math.sqrt(left))
+
+
+def test_most_of_it_counts_only_where_pairs_make_most_of_the_variance():
+    def amounts(seed, of_rows):
+        rng = np.random.default_rng(seed)
+        b, rows = np.triu(rng.standard_normal((20, 20)), 1), rng.standard_normal(20)
+        b += b.T
+
+        def value(out):
+            rest = np.delete(np.delete(b, out, axis=0), out, axis=1)
+            return rest.sum() / (len(rest) * (len(rest) - 1)) + of_rows * np.delete(rows, out).mean()
+
+        without = [value([i]) for i in range(20)]
+        two = [value(list(pair)) for pair in jk.pairs(20)]
+        return [jk.counted_twice(value([]), without, two, most=most) for most in (False, True)]
+
+    whole, most = np.transpose([amounts(seed, 0.0) for seed in range(20)])
+    assert (whole > 0).all()
+    assert (most <= whole).all()
+    assert most.sum() > 0.7 * whole.sum()
+    hardly = np.transpose([amounts(seed, 3.0) for seed in range(20)])
+    assert hardly[0] == pytest.approx(whole)
+    assert not hardly[1].any()
+
+
+def test_undefined_values_have_no_pairs():
+    assert jk.counted_twice(1.0, [0.9, 1.0, 1.2], [1.0] * 6) == 0.0
+    assert jk.counted_twice(1.0, WITHOUT, [math.nan] * (2 * len(WITHOUT))) == 0.0
+    assert jk.counted_twice(math.nan, WITHOUT, [1.0] * (2 * len(WITHOUT))) == 0.0

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 from dataclasses import replace
+from operator import ge, gt
 
 import numpy as np
 import pytest
@@ -28,29 +29,51 @@ def test_by_hand():
     assert math.isnan(randomisation_p([], seed=0)[0])
 
 
+def test_ties_count_half():
+    """1, 1, 1, -1 has sum 2: two signs reach 4, eight reach 2, of which the observed and its mirror image count whole."""
+    assert randomisation_p([1, 1, 1, -1], seed=0) == ((2 + 2 + 6 / 2) / 16, 0)
+    assert randomisation_p([0.1, 0.2, -0.3, 0.4], seed=0) == ((2 + 2 + 2 + 2 + 2 / 2) / 16, 0)  # 1, .8, .6 and .4 twice
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(-10, 10), min_size=1, max_size=9))
+@given(st.lists(st.integers(-10, 10).filter(bool), min_size=1, max_size=9))
 def test_exact_p_against_all_signs(steps):
     """Differences of a tenth: 0.1 + 0.2 and 0.3 are the same sum."""
     sums = [
         abs(sum(s * d for s, d in zip(signs, steps, strict=True)))
         for signs in itertools.product((1, -1), repeat=len(steps))
     ]
-    assert randomisation_p(np.array(steps) / 10, seed=0)[0] == pytest.approx(
-        np.mean([s >= abs(sum(steps)) for s in sums])
-    )
+    farther, as_far = (np.mean([compare(s, abs(sum(steps))) for s in sums]) for compare in (gt, ge))
+    whole = 2 / len(sums)
+    expected = farther + whole + (as_far - farther - whole) / 2
+    assert randomisation_p(np.array(steps) / 10, seed=0)[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_it_rejects_as_often_as_the_steps_allow(seed):
-    """Of all 1,024 signs of ten coarse differences, those with p of at most .05 make up 5 % at most, one step below."""
-    sizes = np.random.default_rng(seed).integers(1, 6, 10) / 10
+def test_it_rejects_about_as_often_as_it_should(seed):
+    """Of all 1,024 signs of ten differences: coarse ones near 5 %, ones without ties as often as p says."""
+    rng = np.random.default_rng(seed)
     signs = np.array(list(itertools.product((1, -1), repeat=10)))
-    p = np.array([randomisation_p(each * sizes, seed=0)[0] for each in signs])
-    next_step = p[p > 0.05].min()
+    coarse, fine = rng.integers(1, 6, 10) / 10, rng.gamma(2, 1, 10)
+    p = np.array([randomisation_p(each * coarse, seed=0)[0] for each in signs])
+    assert 0.03 <= np.mean(p <= 0.05) <= 0.062
+    p = np.array([randomisation_p(each * fine, seed=0)[0] for each in signs])
     assert np.mean(p <= 0.05) == pytest.approx(p[p <= 0.05].max())
-    assert np.mean(p <= 0.05) <= 0.05 < next_step
-    assert np.mean(p <= next_step) == pytest.approx(next_step)
+
+
+@pytest.mark.parametrize("quarter", [0.25, 0.1])
+def test_random_signs_count_ties_half_too(quarter):
+    """Against the law of the sum, built by convolution."""
+    steps = np.random.default_rng(8).integers(-4, 6, 40)
+    chances = np.ones(1)
+    for size in np.abs(steps[steps != 0]):
+        chances = (np.pad(chances, (0, size)) + np.pad(chances, (size, 0))) / 2
+    away = np.abs(2 * np.arange(len(chances)) - (len(chances) - 1))
+    farther, as_far = (chances[compare(away, abs(steps.sum()))].sum() for compare in (gt, ge))
+    p, drawn = randomisation_p(steps * quarter, seed=2, permutations=200_000)
+    assert drawn == 200_000
+    assert p == pytest.approx((farther + as_far) / 2, abs=0.004)
+    assert as_far - farther > 0.02
 
 
 @pytest.mark.parametrize("n", [17, 24, 100])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -63,13 +64,28 @@ def debiased(sums: Moments) -> float:
     """`cka` of sums."""
     if sums.n < FEWEST or not sums.has_spread:
         return math.nan
-    left = _hsic(sums.n, (sums.xx, sums.x, sums.xk, sums.k), (sums.x, sums.xk, sums.k), sums.kk)
-    right = _hsic(sums.n, (sums.yy, sums.y, sums.yl, sums.l), (sums.y, sums.yl, sums.l), sums.ll)
-    both = _hsic(sums.n, (sums.xy, sums.x, sums.xl, sums.k), (sums.y, sums.yk, sums.l), sums.kl)
+    both, left, right = _three(sums)
     # Equidistant rows have h(K, K) = 0; what cancellation leaves of it is rounding.
     if left <= 1e-12 * sums.kk / sums.n**2 or right <= 1e-12 * sums.ll / sums.n**2:
         return math.nan
     return both / math.sqrt(left * right)
+
+
+def tangent(at: Moments) -> Callable[[Moments], float]:
+    """Return `cka` as a linear function of the three h that it is made of, near sums whose value is defined.
+
+    Its second differences are those of the three, without the curvature of the ratio.
+    """
+    value = debiased(at)
+    _, left, right = _three(at)
+
+    def linear(sums: Moments) -> float:
+        if sums.n < FEWEST:
+            return math.nan
+        h = _three(sums)
+        return h[0] / math.sqrt(left * right) - value / 2 * (h[1] / left + h[2] / right)
+
+    return linear
 
 
 def biased(sums: Moments) -> float:
@@ -90,6 +106,15 @@ def biased_chance(sums: Moments) -> float:
         return math.nan
     xx, yy, _ = sums.centred
     return float(np.trace(xx) * np.trace(yy) / ((sums.n - 1) * np.linalg.norm(xx) * np.linalg.norm(yy)))
+
+
+def _three(sums: Moments) -> tuple[float, float, float]:
+    """Return h(K, L), h(K, K) and h(L, L)."""
+    return (
+        _hsic(sums.n, (sums.xy, sums.x, sums.xl, sums.k), (sums.y, sums.yk, sums.l), sums.kl),
+        _hsic(sums.n, (sums.xx, sums.x, sums.xk, sums.k), (sums.x, sums.xk, sums.k), sums.kk),
+        _hsic(sums.n, (sums.yy, sums.y, sums.yl, sums.l), (sums.y, sums.yl, sums.l), sums.ll),
+    )
 
 
 def _hsic(

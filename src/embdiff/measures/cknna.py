@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.jackknife import groups, jackknife, pairs
+from embdiff.measures.jackknife import counted_twice, groups, jackknife, pairs
 from embdiff.records import Neighbors, Score
 
 SHUFFLES = 20  # random orders whose mean is the chance level
@@ -78,7 +78,7 @@ def score_cknna(a: Neighbors, b: Neighbors, models: tuple[str, str], *, seed: in
     parts = groups(left.n, seed=seed)
     without = [_without(left, right, part) for part in parts]
     two = [_without(left, right, np.concatenate([parts[i], parts[j]])) for i, j in pairs(len(parts))]
-    low, high, method = jackknife(value, without, CKNNA.range, two_left_out=two)
+    low, high, method = jackknife(value, without, CKNNA.range, twice=counted_twice(value, without, two))
     rng = np.random.default_rng(seed)
     known = math.isfinite(value)
     chances = [_aligned(left, right.reordered(rng.permutation(left.n))) for _ in range(SHUFFLES)] if known else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,8 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.alignment_distance import PROCRUSTES, SHAPE_ANGLE, angle, distance
 from embdiff.measures.base import Measure, MeasureSpec
 from embdiff.measures.cca import PWCCA, SVCCA, VARIANCE, mean_correlation, weighted_correlation
-from embdiff.measures.cka import CKA, CKA_BIASED, FEWEST, biased, biased_chance, debiased
-from embdiff.measures.jackknife import groups, jackknife
+from embdiff.measures.cka import CKA, CKA_BIASED, FEWEST, biased, biased_chance, debiased, tangent
+from embdiff.measures.jackknife import counted_twice, groups, jackknife, pairs
 from embdiff.measures.moments import Floating, Moments, Pass, check_pair
 from embdiff.records import Score, Space
 
@@ -22,18 +22,22 @@ SHUFFLES = 5  # random orders whose mean is a chance level: a sum over n rows ha
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a measure follows from sums: its value, its chance level (None: by random orders), its precision."""
+    """How a measure follows from sums: its value, its chance level (None: by random orders), its precision.
+
+    A value that hangs on pairs of rows where spaces have nothing in common is followed along its tangent, too.
+    """
 
     measure: Measure
     value: Callable[[Moments], float]
     chance: Callable[[Moments], float] | None
     exact: bool = False
+    tangent: Callable[[Moments], Callable[[Moments], float]] | None = None
 
 
 _KINDS = {
     kind.measure.name: kind
     for kind in (
-        _Kind(CKA, debiased, lambda _: 0.0),
+        _Kind(CKA, debiased, lambda _: 0.0, tangent=tangent),
         _Kind(CKA_BIASED, biased, biased_chance),
         _Kind(PROCRUSTES, distance, None),
         _Kind(SHAPE_ANGLE, angle, None),
@@ -79,16 +83,11 @@ def score_geometry(
     x, y = _checked(a, b)
     rows = Pass.over(x, y, np.float64 if any(kind.exact for kind in kinds) else None)
     total = rows.moments()
-    values = [kind.value(total) for kind in kinds]
-    without: list[list[float]] = [[] for _ in kinds]
-    for part in groups(total.n, seed=seed):
-        rest = total - rows.moments(part)
-        for kind, values_left in zip(kinds, without, strict=True):
-            values_left.append(kind.value(rest))
+    left_out = _left_out(kinds, rows, total, seed)
     chances = _chances(kinds, rows, total, seed)
     return tuple(
-        _score(kind, (a.model, b.model), total, value, left_out, chance, variance)
-        for kind, value, left_out, chance in zip(kinds, values, without, chances, strict=True)
+        _score(left, (a.model, b.model), total, chance, variance)
+        for left, chance in zip(left_out, chances, strict=True)
     )
 
 
@@ -157,6 +156,52 @@ def _kind(name: str, variance: float) -> _Kind:
     return kind
 
 
+class _LeftOut:
+    """Values without each group of rows; where there is a tangent, its values without one and without two groups."""
+
+    def __init__(self, kind: _Kind, total: Moments) -> None:
+        self.kind = kind
+        self.value = kind.value(total)
+        self.one: list[float] = []
+        known = math.isfinite(self.value)
+        self._tangent = kind.tangent(total) if kind.tangent is not None and known else None
+        self._along = (self._tangent(total) if self._tangent else math.nan, list[float](), list[float]())
+
+    def add(self, rest: Moments, less: Iterable[Moments]) -> None:
+        """Take the sums without one group, and those without it and each of the groups beside it."""
+        self.one.append(self.kind.value(rest))
+        if self._tangent is not None:
+            self._along[1].append(self._tangent(rest))
+            self._along[2].extend(map(self._tangent, less))
+
+    @property
+    def twice(self) -> float:
+        """Variance that the groups count twice."""
+        return 0.0 if self._tangent is None else counted_twice(*self._along, most=True)
+
+
+def _left_out(kinds: Sequence[_Kind], rows: Pass, total: Moments, seed: int) -> list[_LeftOut]:
+    """Pass over the rows once, group by group; two groups beside each other are left out together, too.
+
+    The first two groups are held to the end, for they stand beside the last.
+    """
+    parts = groups(total.n, seed=seed)
+    together = pairs(len(parts)) if any(kind.tangent for kind in kinds) else []
+    values = [_LeftOut(kind, total) for kind in kinds]
+    held: dict[int, Moments] = {}
+    for at in range(len(parts)):
+        beside = [other for one, other in together if one == at]
+        for group in {at, *beside} - held.keys():
+            held[group] = rows.moments(parts[group])
+        rest = total - held[at]
+        less = [rest - held[other] for other in beside]
+        for left in values:
+            left.add(rest, less)
+        if at >= 2:
+            del held[at]
+    return values
+
+
 def _chances(kinds: Sequence[_Kind], rows: Pass, total: Moments, seed: int) -> list[float]:
     """Take closed forms where there are any; else the mean over random orders, one pass for all measures together."""
     drawn: list[list[float]] = [[] for _ in kinds]
@@ -172,17 +217,12 @@ def _chances(kinds: Sequence[_Kind], rows: Pass, total: Moments, seed: int) -> l
     ]
 
 
-def _score(
-    kind: _Kind,
-    models: tuple[str, str],
-    total: Moments,
-    value: float,
-    without: list[float],
-    chance: float,
-    variance: float,
-) -> Score:
+def _score(left_out: _LeftOut, models: tuple[str, str], total: Moments, chance: float, variance: float) -> Score:
+    kind, value = left_out.kind, left_out.value
     known = math.isfinite(value)
-    low, high, method = jackknife(value, without, kind.measure.range, shortened=_shortened(kind, total))
+    low, high, method = jackknife(
+        value, left_out.one, kind.measure.range, shortened=_shortened(kind, total), twice=left_out.twice
+    )
     parameters = {"variance": variance} if kind.measure is SVCCA else {}
     return Score(
         measure=str(MeasureSpec(kind.measure, None, parameters)),

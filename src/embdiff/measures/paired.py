@@ -43,7 +43,8 @@ class PairedTest:
     interval : {"bootstrap-t", "bca", "student", "none"}
         As in `resampling.mean_interval`.
     p : float
-        Two-sided, of the paired randomisation test: how often random signs give a mean at least as far from 0.
+        Two-sided, of the paired randomisation test: how often random signs give a mean as far
+        from 0 (`randomisation_p`).
     p_holm : float
         Adjusted for all pairs of a table; equal to ``p`` for a single test.
     permutations : int
@@ -92,7 +93,7 @@ def randomisation_p(differences: npt.ArrayLike, *, seed: int, permutations: int 
 
     Under the null hypothesis the two models are exchangeable on every query, so that each difference is as likely with
     the opposite sign; the statistic is the absolute mean. ``p = #{|mean| >= observed} / 2^n`` over all signs, or
-    ``(1 + #) / (B + 1)`` over B random ones.
+    ``(1 + #) / (B + 1)`` over B random ones, where other signs that give a mean just as far from 0 count half (mid-p).
 
     Parameters
     ----------
@@ -112,12 +113,17 @@ def randomisation_p(differences: npt.ArrayLike, *, seed: int, permutations: int 
 
     Notes
     -----
+    Counted whole, ties make the test of coarse differences timid: of 15 differences in tenths it would reject 3.6 % of
+    true nulls at 5 %, with mid-p 4.7 %. Of continuous differences nothing is tied, and the p-value is the usual one.
+    The price: the level is 5 % nearly, not at most (up to 5.2 % in docs/calibration.md).
+
     Equal means alone are not this null hypothesis; where differences are skewed about a mean of 0, the test keeps its
     level as the number of queries grows.
 
     References
     ----------
-    Fisher 1935; Smucker, Allan and Carterette, CIKM 2007 (for retrieval); Phipson and Smyth 2010 (the added 1).
+    Fisher 1935; Smucker, Allan and Carterette, CIKM 2007 (for retrieval); Lancaster, JASA 56 (1961) 223 (mid-p);
+    Phipson and Smyth 2010 (the added 1).
     """
     array = np.asarray(differences, dtype=np.float64).ravel()
     if not np.isfinite(array).all():
@@ -129,19 +135,28 @@ def randomisation_p(differences: npt.ArrayLike, *, seed: int, permutations: int 
     if not array.size:
         return math.nan, 0
     sizes, observed = np.abs(array[array != 0.0]), float(array.sum())
-    # Sums of the same numbers in another order differ in the last digits: those are ties.
-    least = abs(observed) - 1e-12 * float(sizes.sum())
+    if not sizes.size:
+        return 1.0, 0
     if len(sizes) <= EXACT:
         sums = np.zeros(1)
         for size in sizes:
             sums = np.concatenate([sums + size, sums - size])
-        return float(np.mean(np.abs(sums) >= least)), 0
-    count = _extreme(sizes, least, permutations, seed)
+        # The signs observed and their mirror image count whole.
+        return (1 + _as_far(sums, abs(observed), sizes)) / len(sums), 0
+    count = _extreme(sizes, abs(observed), permutations, seed)
     return (1 + count) / (permutations + 1), permutations
 
 
-def _extreme(sizes: Doubles, least: float, permutations: int, seed: int) -> int:
-    """Count the random signs whose absolute sum reaches ``least``.
+def _as_far(sums: Doubles, observed: float, sizes: Doubles) -> float:
+    """Count the sums farther from 0 than the one observed, and half of those as far."""
+    # Sums of the same numbers in another order differ in the last digits: those are ties.
+    rounding = 1e-12 * float(sizes.sum())
+    reach = np.abs(sums)
+    return (np.count_nonzero(reach >= observed - rounding) + np.count_nonzero(reach > observed + rounding)) / 2
+
+
+def _extreme(sizes: Doubles, observed: float, permutations: int, seed: int) -> float:
+    """Count random signs by `_as_far`.
 
     Eight differences at a time: the sums of all their 256 signs are looked up by a random byte.
     """
@@ -150,10 +165,10 @@ def _extreme(sizes: Doubles, least: float, permutations: int, seed: int) -> int:
     table = (padded @ signs.T).ravel()
     offsets = 256 * np.arange(len(padded))
     rng = np.random.default_rng(seed)
-    step, count = max(1, _DRAWN // len(padded)), 0
+    step, count = max(1, _DRAWN // len(padded)), 0.0
     for start in range(0, permutations, step):
         drawn = rng.integers(0, 256, (min(step, permutations - start), len(padded)), dtype=np.uint8)
-        count += int(np.count_nonzero(np.abs(table[drawn + offsets].sum(axis=1)) >= least))
+        count += _as_far(table[drawn + offsets].sum(axis=1), observed, sizes)
     return count
 
 

@@ -152,7 +152,8 @@ def _as_far(sums: Doubles, observed: float, sizes: Doubles) -> float:
     # Sums of the same numbers in another order differ in the last digits: those are ties.
     rounding = 1e-12 * float(sizes.sum())
     reach = np.abs(sums)
-    return (np.count_nonzero(reach >= observed - rounding) + np.count_nonzero(reach > observed + rounding)) / 2
+    as_far, farther = (int(np.count_nonzero(reach >= observed + side * rounding)) for side in (-1, 1))
+    return (as_far + farther) / 2
 
 
 def _extreme(sizes: Doubles, observed: float, permutations: int, seed: int) -> float:

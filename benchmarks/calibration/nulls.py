@@ -69,7 +69,7 @@ def attainable(law: str, n: int, repetitions: int) -> float:
     """Return how often the randomisation test of differences in steps of a tenth could reject at 5 % without mid-p.
 
     Given the sizes of the differences, the sum takes few values. Counting ties whole, p-values between .05 and the next
-    lower one that occurs are never seen: the share of true nulls rejected is that lower one, here the mean over samples.
+    lower one that occurs are never seen: the share of true nulls rejected is that lower one, here the mean of samples.
     """
     levels = []
     for r in range(repetitions):
@@ -105,6 +105,7 @@ NULLS: dict[str, _Null] = {
     "permutation calibration of cka, 40 rows": _cka,
     "absence of a group, 4 groups of 25": _absence((25,) * 4),
     "absence of a group, groups of 15, 30 and 75": _absence((15, 30, 75)),
+    "absence of a group, groups of 75, 30 and 15": _absence((75, 30, 15)),
     "absence of a group, groups of 15, 30 and 75, labels shuffled and recounted": _absence((15, 30, 75), "p_recounted"),
 }
 

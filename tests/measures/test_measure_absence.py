@@ -49,6 +49,18 @@ def ratio_of(members, h, e):
     return sum(h[j] for j in members) / due if due else 0.0
 
 
+def above_due(h, e, groups):
+    """In standard deviations of a row: Poisson about a popularity whose variance is that of rates within groups."""
+    rate = [a / b for a, b in zip(h, e, strict=True)]
+    spread = []
+    for j, group in enumerate(groups):
+        same = [rate[i] for i, other in enumerate(groups) if other == group]
+        if len(same) > 1:
+            spread.append((rate[j] - np.mean(same)) ** 2 * len(same) / (len(same) - 1) - 1 / e[j])
+    varies = max(0.0, np.mean(spread))
+    return [(a - b) / math.sqrt(b + varies * b**2) for a, b in zip(h, e, strict=True)]
+
+
 def ratios_and_p_by_enumeration(found, groups):
     """Ratios, and the larger p-value of two: over all samples of rows, and over all labellings, counted again."""
     n, names = len(groups), list(dict.fromkeys(groups))
@@ -58,9 +70,11 @@ def ratios_and_p_by_enumeration(found, groups):
     for g in names:
         members = [j for j in range(n) if groups[j] == g]
         ratio = ratio_of(members, h, e)
-        kept = [ratio_of(draw, h, e) for draw in itertools.combinations(range(n), len(members))]
+        above = above_due(h, e, groups)
+        kept = [sum(above[j] for j in draw) for draw in itertools.combinations(range(n), len(members))]
         again = [ratio_of([j for j in range(n) if labels[j] == g], h2, e2) for h2, e2, labels in relabelled]
-        out[g] = ratio, max(np.mean([draw <= ratio * (1 + 1e-9) for draw in each]) for each in (kept, again))
+        rare = np.mean([draw <= sum(above[j] for j in members) + 1e-9 for draw in kept])
+        out[g] = ratio, max(rare, np.mean([draw <= ratio * (1 + 1e-9) for draw in again]))
     return out
 
 

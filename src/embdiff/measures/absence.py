@@ -1,12 +1,14 @@
 """Whether a group is missing from the results of the others.
 
 Two null models are tried, and the larger p-value is reported, so that both must be rejected (an intersection-union
-test, Berger 1982). In the first each row keeps how often it was returned to other groups: right where groups keep to
-themselves, but blind to rows that return each other, whose counts fall together when they share a group. In the second
-the labels are shuffled and everything is counted again: right for labels that mean nothing, whatever the lists.
+test, Berger 1982). In the first each row keeps how often it was returned to other groups, above what was due to it and
+in standard deviations (rows of a large group have fewer queries of others): right where groups keep to themselves, but
+blind to rows that return each other, whose counts fall together when they share a group. In the second the labels are
+shuffled and everything is counted again: right for labels that mean nothing, whatever the lists.
 
 How far to trust the p-value (docs/calibration.md): labels drawn at random over real nearest neighbours are rejected in
-about 5 % of repetitions at 5 % for groups of equal size, in about 2 % for a small group among larger ones; where rows
+about 5 % of repetitions at 5 % for groups of equal size and for a small group among larger ones, in about 2 % for a
+large group among smaller ones; where rows
 draw their neighbours independently with a preference for their own group, in 1 to 5 %. Where each group is a cluster of
 its own, groups at the rim really are returned less often than groups in the middle, and the test says so (10 to 19 % of
 groups in a simulation): it speaks of how this corpus lies in this space, not of why.
@@ -34,7 +36,8 @@ STATISTIC = (
 )
 UNIT = (
     "row: which rows make up the group is shuffled, once with each row keeping how often it was returned to other "
-    "groups, once with all results counted again under the shuffled groups; p is the larger of the two"
+    "groups (above what was due to it, in standard deviations), once with all results counted again under the shuffled "
+    "groups; p is the larger of the two"
 )
 
 

@@ -83,6 +83,33 @@ def others(rate: Doubles) -> Doubles:
     return np.asarray(before + after, dtype=np.float64)
 
 
+def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray) -> Doubles:
+    """Return how far above what is due each row was returned, in standard deviations of such a row, (n,).
+
+    ``(h_j - e_j) / sqrt(e_j + f e_j^2)``: hits of a row of popularity w are Poisson of mean w e_j, and f is the
+    variance of w, estimated from how rates ``h_j / e_j`` differ within groups (a negative binomial law, by moments).
+    All rows of a group have one e_j; rows of large groups have fewer queries to be returned to, and their rates vary
+    more. 0 where nothing is due.
+
+    Parameters
+    ----------
+    of_row : ndarray of int64, shape (n,)
+    by_row : two ndarrays of float64, shape (n,)
+        Hits of each row from other groups, and those due to it.
+    sizes : ndarray of int64, shape (g,)
+    """
+    hits, due = by_row
+    known = due > 0
+    rate, noise = (np.divide(top, due, out=np.zeros(len(due)), where=known) for top in (hits, np.ones(len(due))))
+    mean = summed(of_row, rate, len(sizes)) / np.maximum(sizes, 1)
+    several = known & (sizes[of_row] > 1)
+    share = (sizes / np.maximum(sizes - 1, 1))[of_row]
+    spread = ((rate - mean[of_row]) ** 2 * share - noise)[several]
+    varies = max(0.0, float(spread.mean())) if spread.size else 0.0
+    deviation = np.sqrt(due + varies * due**2)
+    return np.asarray(np.divide(hits - due, deviation, out=np.zeros(len(due)), where=known), dtype=np.float64)
+
+
 def count_lower(
     of_row: IntArray,
     by_row: tuple[Doubles, Doubles],
@@ -91,14 +118,15 @@ def count_lower(
     permutations: int,
     seed: int,
 ) -> tuple[IntArray, IntArray]:
-    """Count the permutations whose ratio is at most the observed one, in either null model; both (g,).
+    """Count the permutations in which a group is returned as rarely as observed, in either null model; both (g,).
 
     Parameters
     ----------
     of_row : ndarray of int64, shape (n,)
         Group of each row.
     by_row : two ndarrays of float64, shape (n,)
-        Hits of each row from other groups, and those due to it, as they are: what rows keep in the first null model.
+        Hits of each row from other groups, and those due to it, as they are: rows keep their `residuals` in the first
+        null model.
     observed : two ndarrays of float64, shape (g,)
         Their sums by group.
     results : Results
@@ -109,14 +137,15 @@ def count_lower(
     groups = len(due)
     sizes = np.bincount(of_row, minlength=groups)
     kept, again = (np.zeros(groups, dtype=np.int64) for _ in range(2))
-    labels = of_row.copy()
+    labels, by_kept = of_row.copy(), residuals(of_row, by_row, sizes)
+    least = summed(of_row, by_kept, groups)
+    least += 1e-9 * (1 + np.abs(least))  # what differs by rounding alone is a tie, and counts
     with progress("absence test", permutations, "permutations") as advance:
         for done in range(0, permutations, _REPORTED):
             count = min(_REPORTED, permutations - done)
             for _ in range(count):
                 rng.shuffle(labels)  # draws every group at once, each as a sample of rows without replacement
-                hits, expected = (summed(labels, values, groups) for values in by_row)
-                kept += _at_most(hits * due, expected * taken)
+                kept += summed(labels, by_kept, groups) <= least
                 hits, expected = results.counted(labels, sizes)
                 again += _at_most(hits * due, expected * taken)
             advance(count)

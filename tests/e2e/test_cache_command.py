@@ -82,7 +82,7 @@ def test_ls_verify_prune(embdiff, sentences, monkeypatch):
     assert shard.exists()
     assert json.loads(embdiff("cache", "prune", "--cache", "kept", "--yes", "--json").out)["removed"] is True
     assert not shard.exists()
-    assert embdiff("cache", "prune", "--cache", "kept", "--max-size", "0", "--yes").code == 0
+    assert embdiff("cache", "prune", "--cache", "kept", "--max-size", "0B", "--yes").code == 0
     assert json.loads(embdiff("cache", "ls", "--cache", "kept", "--json").out)["spaces"] == []
 
 

@@ -162,7 +162,7 @@ def test_results_and_exported_models_are_listed_verified_and_pruned(embdiff: Any
     assert not graph.exists()
     assert not results[0].exists()
     assert len(list(kept.joinpath("results").rglob("*.kept"))) == len(results) - 1
-    embdiff("cache", "prune", "--cache", "kept", "--max-size", "0", "--yes")
+    embdiff("cache", "prune", "--cache", "kept", "--max-size", "0B", "--yes")
     assert list(kept.rglob("*.kept")) == []
     run("again")
     assert counts("again") == first

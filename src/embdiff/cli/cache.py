@@ -59,7 +59,9 @@ def prune_command(
         float | None, typer.Option(min=0, help="Days: what was of no use for longer goes.", show_default=False)
     ] = None,
     model: Annotated[str | None, typer.Option(help="A model as 'embdiff cache ls' prints it.")] = None,
-    max_size: Annotated[str | None, typer.Option(help="Such as 2GiB: the longest unused goes until it fits.")] = None,
+    max_size: Annotated[
+        str | None, typer.Option(help="Such as 2GiB, or 0B: the longest unused goes until it fits.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove. Without it, only say what would go.")] = False,
     cache: CacheOption = None,
     as_json: JsonOption = False,
@@ -70,7 +72,7 @@ def prune_command(
     from embdiff.encoders.cache.housekeeping import prune
     from embdiff.views import kept
 
-    most = None if max_size is None else read_size(max_size)
+    most = None if max_size is None else read_size(max_size, least=0)
     opened = VectorCache.at(cache)
     going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
     found = [finding.to_dict() for finding in going]

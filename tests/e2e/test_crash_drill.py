@@ -50,6 +50,11 @@ def note(log: Path, *what: object) -> None:
         handle.write(json.dumps(what) + "\n")
 
 
+def told_of(log: Path, name: str, there: int | None, count: int) -> int | None:
+    note(log, "there", name, there, count)
+    return there
+
+
 def notes(log: Path, kind: str) -> list[list]:
     return [line for line in map(json.loads, log.read_text().splitlines()) if line[0] == kind]
 
@@ -79,6 +84,8 @@ def compare(log: Path, kill: tuple[str, float] | None) -> None:
     placing._ROWS_PER_ADD = 100
     store = milvus.MilvusStore
     store.add = told("insert", store.add, lambda self, name, rows, *_: note(log, "inserted", name, rows.tolist()))
+    there = store.rows_there
+    store.rows_there = lambda self, name: told_of(log, name, there(self, name), self.count(name))
     store.build, store.search = told("index", store.build), told("search", store.search)
     runs.write = told("write", runs.write)
     entering("encode")
@@ -143,7 +150,9 @@ def test_kill_9_loses_nothing(tmp_path: Path, undisturbed: dict[str, pd.DataFram
     assert encoded <= 2 * (ROWS + SINGLY) + BATCH + probes
     before = {(name, row) for _, name, rows in notes(killed, "inserted") for row in rows}
     again = {(name, row) for _, name, rows in notes(restarted, "inserted") for row in rows}
+    # Killed while it moves rows from its log to a file, Milvus Lite counts them twice: such a collection is made anew.
+    twice = {name for _, name, there, count in notes(restarted, "there") if there is None and count > ROWS}
     # A run that stood whole when it was killed is made again and replaced as a whole; else no row is inserted twice.
-    assert was_whole or before & again == set()
+    assert was_whole or {name for name, _ in before & again} <= twice
     assert verify(VectorCache.at(tmp_path / "kept"))[1] == ()
     assert sorted(path.name for path in tmp_path.iterdir() if "run" in path.name) == ["run"]

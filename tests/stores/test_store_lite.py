@@ -138,6 +138,25 @@ def test_nothing_is_searched_by_brute_force(
             assert store.search(spec, VECTORS, 5).rows.shape == (51, 5)
 
 
+@pytest.mark.parametrize("left", [(), ("schema.json.tmp",)])
+def test_a_collection_killed_in_the_making_is_made_again(tmp_path: Path, left: tuple[str, ...]) -> None:
+    spec = spec_of("ivf_flat(nlist=4,nprobe=2)")
+    with get_store(f"milvus:{tmp_path / 'a.db'}"):
+        pass
+    unborn = tmp_path / "a.db" / "collections" / spec.name
+    unborn.mkdir()
+    for name in left:
+        (unborn / name).write_text("{")
+    other = tmp_path / "a.db" / "collections" / "not_ours"
+    other.mkdir()
+    (other / "notes.txt").write_text("kept")
+    with get_store(f"milvus:{tmp_path / 'a.db'}") as store:
+        assert store.names() == []
+        place(store, spec, CORPUS, VECTORS)
+        assert store.count(spec.name) == len(VECTORS)
+    assert (other / "notes.txt").read_text() == "kept"
+
+
 def test_building_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with get_store(f"milvus:{tmp_path / 'a.db'}") as store:
         place(store, spec_of("ivf_flat(nlist=4,nprobe=4)"), CORPUS, VECTORS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -21,6 +22,7 @@ logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
 _guard = threading.Lock()
 _users: Counter[Path] = Counter()
 _not_ours: set[Path] = set()
+_SCHEMA = "schema.json"
 _POINTS_PER_LIST = 39  # below this many faiss warns, once per index, that k-means had few points
 
 
@@ -56,6 +58,8 @@ def open_lite(path: Path) -> str:
             uri = manager.start_and_get_uri(str(path))
         if uri is None:
             raise _refusal(path, failures[-1] if failures else None)
+        if not _users[path] and path not in _not_ours:
+            _clear_unborn(path / "collections")
         _users[path] += 1
     return str(uri)
 
@@ -74,6 +78,16 @@ def close_lite(path: Path) -> None:
             _not_ours.discard(path)
         else:
             manager.release_server(str(path))
+
+
+def _clear_unborn(collections: Path) -> None:
+    """Remove folders of collections that a process was killed in making: Lite neither lists nor replaces them.
+
+    The folder comes first, then the schema in it, which is renamed into place; without one there cannot be rows.
+    """
+    for folder in collections.iterdir():
+        if folder.is_dir() and {part.name for part in folder.iterdir()} <= {f"{_SCHEMA}.tmp"}:
+            shutil.rmtree(folder)
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -109,6 +109,25 @@ def fidelity(vectors: FloatArray, truth: FloatArray) -> tuple[float, float]:
     return lowest, float(np.mean(overlap(*found)))
 
 
+def limit(model: Any, items: Sequence[str]) -> float:
+    """Return the seconds that the model's products alone would take in float32, at the rate of a bare product here.
+
+    Real tokens only: twice the weights of the linear layers for each, and ``4 d L^2`` for the attention of a layer.
+    """
+    tokens = np.array(
+        [len(ids) for ids in model.tokenizer(items, truncation=True, max_length=model.max_seq_length)["input_ids"]],
+        dtype=np.float64,
+    )
+    network = model[0].auto_model
+    weights = sum(layer.weight.numel() for layer in network.encoder.modules() if type(layer).__name__ == "Linear")
+    layers, width = network.config.num_hidden_layers, network.config.hidden_size
+    operations = 2 * weights * tokens.sum() + 4 * layers * width * (tokens**2).sum()
+    left, right = (np.ones(shape, dtype=np.float32) for shape in ((2_048, width), (width, 4 * width)))
+    out = np.empty((len(left), right.shape[1]), dtype=np.float32)
+    spent = median(clocked(partial(np.matmul, left, right, out=out))[0] for _ in range(101))
+    return float(operations * spent / (2 * out.size * width))
+
+
 def main(count: int | None = None) -> list[Figure]:
     """Measure every way in turn, on the first ``count`` texts, and print a figure for each bound."""
     if not DATA.is_dir():
@@ -137,7 +156,7 @@ def main(count: int | None = None) -> list[Figure]:
     seconds[ALONE] = [spent * len(items) / len(some) for spent in seconds[ALONE]]
     truth = measured[DEFAULT][-1][1]
     facts = {name: fidelity(measured[name][-1][1], truth) for name in ways if name != DEFAULT}
-    return _shown(_figures(seconds, facts, absent))
+    return _shown(_figures(seconds, facts, absent, limit(plain, items)))
 
 
 def _engines() -> dict[str, str]:
@@ -151,13 +170,16 @@ def _engines() -> dict[str, str]:
 
 
 def _figures(
-    seconds: dict[str, list[float]], facts: dict[str, tuple[float, float]], absent: dict[str, str]
+    seconds: dict[str, list[float]], facts: dict[str, tuple[float, float]], absent: dict[str, str], least: float
 ) -> list[Figure]:
     def against(peer: str, name: str, way: str) -> Figure:
         timings = {peer: seconds[peer], way: seconds[way]}
         cosine, shared = facts[way]
         kept = shared >= SAME_OVERLAP if way == "encode_bf16" else cosine >= SAME_COSINE
         words = f"lowest cosine {cosine:.6f}, overlap@{K} {shared:.4f} with {DEFAULT}"
+        if way != "encode_bf16":
+            most = median(seconds[peer]) / least
+            words += f"; the float32 products alone take {least:.3g} s here: at most {most:.3g} times"
         print(f"{way}: {words}", flush=True)
         # Vectors that are not those of the model make no figure: 0 keeps no bound.
         ratio = median(seconds[peer]) / median(seconds[way]) if kept else 0.0

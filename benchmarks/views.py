@@ -21,7 +21,7 @@ from embdiff._optional import is_installed
 from embdiff._progress import silent
 
 COUNT, MANY = 50_000, 100_000
-REPEATS, MOVES = 10, 20
+REPEATS, MOVES = 20, 20
 MEGABYTE = 1e6
 BOUNDS = {"size": (12.0, "MB"), "interactive": (4.0, "s"), "pointer": (100.0, "ms")}  # of 50,000 rows
 ROWS = {

@@ -178,6 +178,6 @@ def test_a_comparison_is_that_of_the_model(file, tmp_path, monkeypatch, order):
     del stored
     gc.collect()
     assert list(aside.iterdir()) == []
-    with pytest.raises(ParameterError, match="memory for vectors must be at least"):
+    with pytest.raises(ParameterError, match="memory to work on a file of vectors must be at least"):
         encoder.on_disk(0, 10)
     assert list(aside.iterdir()) == []

@@ -83,7 +83,10 @@ def test_killed_in_the_middle_loses_nothing_that_was_answered(run):
 
 def test_ctrl_c_says_goodbye_and_keeps_everything(run):
     pexpect = pytest.importorskip("pexpect", reason="a terminal is needed")
-    child = pexpect.spawn(sys.executable, ["-m", "embdiff", "judge", str(run)], encoding="utf-8", timeout=60)
+    child = pexpect.spawn(
+        sys.executable, ["-m", "embdiff", "judge", str(run)], encoding="utf-8", timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background may ignore it
+    )  # fmt: skip
     child.expect("Document 1 of")
     child.sendline("1")
     child.expect("Document 2 of")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import embdiff as ed
+from embdiff._processors import threads
 from embdiff.encoders import engines, exported, get_encoder
 from embdiff.encoders.graph import Graph
 from embdiff.encoders.loading import device_for
@@ -43,7 +44,7 @@ def test_float32_is_the_same_model(tiny: Callable[..., Path], backend: str, norm
         np.testing.assert_allclose(graph.encode(TEXTS, role=role), plain.encode(TEXTS, role=role), atol=1e-5)  # type: ignore[arg-type]
     assert graph.about["probe_cosine"] >= 0.99999
     assert graph.about["runs_by"].startswith({"onnx": "onnxruntime"}.get(backend, backend))
-    assert graph.about["threads"] == engines.threads()
+    assert graph.about["threads"] == threads()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -237,16 +238,6 @@ def test_float32_engines_are_no_variants(tiny: Callable[..., Path]):
     needs("onnx")
     result = ed.compare(TEXTS[:3], [f"st:{tiny()}?backend=onnx"], k=1, store="memory:")
     assert "variant" not in result.run.manifest["models"][0]["encoding"]
-
-
-def test_threads_are_those_we_may_use(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(engines.os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
-    assert engines.threads() == 3
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert engines.threads() == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "many")
-    assert engines.threads() == 3
 
 
 def test_the_fastest_device_runs_the_model(monkeypatch: pytest.MonkeyPatch):

@@ -22,6 +22,7 @@ import numpy as np
 
 from embdiff import errors
 from embdiff._optional import require
+from embdiff._processors import processors
 from embdiff._progress import Advance, silent
 from embdiff.bulk.part import Job, encode_part, part_name
 from embdiff.bulk.plan import Plan
@@ -145,7 +146,7 @@ class Ray:
             if self._address is not None:
                 ray.init(self._address, **_SILENT)
             else:
-                self.workers = self.workers or _cores()
+                self.workers = self.workers or processors()
                 _start(ray, self.workers, folder)
         except Exception as error:  # Ray raises bare ones, too
             where = self._address or "a local cluster"
@@ -282,10 +283,6 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
 def _tries_of(job: Job) -> Path:
     """Return where it is marked how often a part was begun and not ended."""
     return job.folder / "tries"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _first_line(error: BaseException) -> str:

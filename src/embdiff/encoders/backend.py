@@ -20,8 +20,9 @@ class Backend(Protocol):
     - ``lengths(items, role)``: tokens of each text (`Measured`); else its characters are its length;
     - ``batch_items``: most texts in one batch, 64 by default;
     - ``batch_budget``: most units of length in one batch, padding included; no limit by default;
-    - ``streams``: how many batches it encodes at the same time, each from a thread of its own, in which
-      ``start_stream()`` is called first where there is one; 1 by default;
+    - ``streams``: how many batches it encodes at the same time, each from a thread of its own; 1 by default;
+    - ``sharing(streams)``: a context in which that many batches are encoded at the same time; what it gives is called
+      first in the thread of each;
     - ``same_roles``: True when queries are encoded exactly as documents are; False by default;
     - ``about``: a mapping of what it runs on, for the run's manifest;
     - ``by_row``: True when vectors belong to rows, not to texts: all texts are then handed over at once, as they are;

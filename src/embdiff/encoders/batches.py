@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,9 @@ class Batches:
     ) -> Generator[tuple[IntArray, FloatArray]]:
         """Several batches at the same time where the backend does that; a single one has all threads for itself."""
         streams = min(int(getattr(self._backend, "streams", 1)), len(batches))
-        return in_streams(function, batches, streams, getattr(self._backend, "start_stream", None))
+        sharing = getattr(self._backend, "sharing", None)
+        with nullcontext() if sharing is None else sharing(streams) as start:
+            yield from in_streams(function, batches, streams, start)
 
     def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embdiff._optional import require
+from embdiff._processors import threads
 from embdiff.encoders.streams import borrowed, streams_of
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray
@@ -40,16 +40,6 @@ class Engine(Protocol):
     def run(self, inputs: Mapping[str, IntArray]) -> FloatArray:
         """Return the vectors (b, d) of a batch; each input is int64 (b, tokens). Safe from several threads."""
         ...
-
-
-def threads() -> int:
-    """Return how many threads to compute with: those that OMP_NUM_THREADS names, else the processors we may use."""
-    named = os.environ.get("OMP_NUM_THREADS", "")
-    if named.isdigit() and int(named) > 0:
-        return int(named)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def need(backend: str, precision: str, purpose: str) -> None:

@@ -6,17 +6,17 @@ model is refused. In a lower precision it is a variant of it, with a provenance 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
+from embdiff._processors import threads
 from embdiff.config import ModelSpec
 from embdiff.encoders import engines
 from embdiff.encoders.exported import graph_file, int8_file
 from embdiff.encoders.st import Choices, SentenceTransformers
-from embdiff.encoders.streams import borrowed
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role
 
@@ -75,17 +75,18 @@ class Graph(SentenceTransformers):
     def _prepare(self) -> None:
         """Leave the layers as they are: they are exported."""
 
-    @cached_property
+    @property
     def streams(self) -> int:
         """How many batches are encoded at the same time."""
         return self._engine.streams
 
-    def start_stream(self) -> None:
+    def sharing(self, streams: int) -> AbstractContextManager[Callable[[], None] | None]:
         """Do nothing: the engine has shared its threads out."""
+        return nullcontext()
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the vectors of a batch, shape (n, dim)."""
-        with borrowed(self._idle) as model:  # a tokenizer cannot be used by two threads
+        with self._replicas.borrowed() as model:  # a tokenizer cannot be used by two threads
             inputs = _inputs(model, items, self._prompts[role], self._spec)
         vectors = self._engine.run(inputs)
         if self._dim < vectors.shape[1]:
@@ -99,7 +100,7 @@ class Graph(SentenceTransformers):
         """The library and the threads that the model runs on, and its lowest cosine to PyTorch on the probe."""
         return {
             "device": "cpu",
-            "threads": engines.threads(),
+            "threads": threads(),
             "runs_by": self._engine.version,
             "probe_cosine": self.probe_cosine,
         }

@@ -123,7 +123,7 @@ class Remembered:
 
     def __getattr__(self, name: str) -> Any:
         """Return what only the model itself can tell: the size of its batches, and how many it takes at a time."""
-        if name not in ("batch_items", "batch_budget", "streams", "start_stream"):
+        if name not in ("batch_items", "batch_budget", "streams", "sharing"):
             raise AttributeError(name)
         return getattr(self._model, name)
 

@@ -9,20 +9,20 @@ unless an option replaces them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
 from embdiff.config import ModelSpec
-from embdiff.encoders.engines import PRECISIONS, need, threads
+from embdiff.encoders.engines import PRECISIONS, need
 from embdiff.encoders.hub import locate
 from embdiff.encoders.loading import device_for, load
 from embdiff.encoders.options import refuse_unused, whole_number
 from embdiff.encoders.remembered import Unloaded, versions
-from embdiff.encoders.streams import borrowed, streams_of
+from embdiff.encoders.replicas import Replicas, shared_out, threads_for_torch
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
@@ -179,39 +179,30 @@ class SentenceTransformers:
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 1_024 if on_cpu else 32_768
-        self._idle: SimpleQueue[Any] = SimpleQueue()
-        self._idle.put(model)
+        self._replicas = Replicas(model)
         self._prepare()
 
     def _prepare(self) -> None:
-        """Make the layers fast, and compute with no more threads than there are processors for us."""
+        """Make the layers fast."""
         if self._model.device.type == "cpu":
-            import torch
-
             from embdiff.encoders.packed import pack_linear_layers
 
             pack_linear_layers(self._model)
-            torch.set_num_threads(min(torch.get_num_threads(), threads()))
 
-    @cached_property
+    @property
     def streams(self) -> int:
-        """How many batches are encoded at the same time; the replicas for that are made when it is first asked."""
-        from embdiff.encoders.replicas import replica
+        """How many batches are encoded at the same time, by the threads that PyTorch may use now."""
+        return self._replicas.streams
 
-        wanted = streams_of(threads()) if self._model.device.type == "cpu" else 1
-        with borrowed(self._idle) as model:
-            others = [replica(model) for _ in range(wanted - 1)]
-        if any(other is None for other in others):
-            return 1
-        for other in others:
-            self._idle.put(other)
-        return wanted
+    def sharing(self, streams: int) -> AbstractContextManager[Callable[[], None] | None]:
+        """Share the threads out between so many batches; afterwards PyTorch's setting is as it was.
 
-    def start_stream(self) -> None:
-        """Give this thread its share of the processors."""
-        import torch
-
-        torch.set_num_threads(max(1, threads() // self.streams))
+        Returns
+        -------
+        context manager
+            Of what gives the thread that calls it its share.
+        """
+        return shared_out(streams)
 
     @property
     def same_roles(self) -> bool:
@@ -223,7 +214,7 @@ class SentenceTransformers:
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
-        with borrowed(self._idle) as model:
+        with self._replicas.borrowed() as model:
             encode = model.encode_query if role == "query" else model.encode_document
             vectors: FloatArray = encode(
                 list(items),
@@ -270,10 +261,8 @@ class SentenceTransformers:
     @property
     def about(self) -> dict[str, Any]:
         """The device and the threads that the model runs on."""
-        import torch
-
         device = str(self._model.device)
-        return {"device": device, "threads": torch.get_num_threads() if device == "cpu" else None}
+        return {"device": device, "threads": threads_for_torch() if device == "cpu" else None}
 
     def stamp(self) -> Stamp:
         """Return the provenance."""

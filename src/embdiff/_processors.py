@@ -1,0 +1,88 @@
+"""How many processors this process may use: the one place that counts them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_OWN_GROUPS = Path("/proc/self/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def processors() -> int:
+    """Return how many processors this process may use, at least 1.
+
+    Returns
+    -------
+    int
+        Those it is bound to (all of the machine where the system tells none), and no more than the time that the
+        container's quota grants, begun ones counted whole: a quota of 1.5 is 2.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(bound, quota(_OWN_GROUPS, _GROUPS))))
+
+
+def threads() -> int:
+    """Return how many threads to compute with: those that OMP_NUM_THREADS names, else one for each processor."""
+    named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list is for loops within loops
+    return int(named) if named.isdecimal() and int(named) > 0 else processors()
+
+
+@cache
+def quota(own_groups: Path, groups: Path) -> float:
+    """Return the processor time per second that a control group of Linux grants this process.
+
+    Parameters
+    ----------
+    own_groups : Path
+        The list of the process's groups, ``/proc/self/cgroup``.
+    groups : Path
+        Where the groups are mounted, ``/sys/fs/cgroup``.
+
+    Returns
+    -------
+    float
+        The lowest of the process's group and those around it, in version 2 and in version 1; infinity where there is
+        no limit, or none that can be read.
+
+    References
+    ----------
+    https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max),
+    https://docs.kernel.org/scheduler/sched-bwc.html (cpu.cfs_quota_us)
+    """
+    return min(_limits(own_groups, groups), default=math.inf)
+
+
+def _limits(own_groups: Path, groups: Path) -> Iterator[float]:
+    for line in (_text(own_groups) or "").splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = groups / "cpu" if controllers else groups
+        # Inside a container the path may be that of the host: the group mounted at the root is then the container's.
+        own = root / path.lstrip("/")
+        for folder in (own, *own.parents):
+            if folder.is_relative_to(root):
+                yield _granted(folder, "cfs" if controllers else "max")
+
+
+def _granted(folder: Path, kind: str) -> float:
+    """Return what one group grants: by ``cpu.max``, or by the two files of version 1."""
+    if kind == "max":
+        words = (_text(folder / "cpu.max") or "").split()
+    else:
+        words = [_text(folder / f"cpu.cfs_{part}_us") or "" for part in ("quota", "period")]
+    if len(words) != 2 or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        return math.inf  # "max", -1, or no such file
+    return int(words[0]) / int(words[1])
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -208,25 +208,6 @@ def check_metric(name: str) -> Metric:
     raise UnknownNameError(f"A metric must be one of {', '.join(METRICS)}. Got {name!r}. {nearest(name, METRICS)}")
 
 
-_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
-          "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
-
-
-def read_size(text: str, least: int = 1) -> int:
-    """Read a size such as ``512MiB``, ``4GiB`` or ``1.5 GB`` and return it in bytes.
-
-    Raises
-    ------
-    ParameterError
-        When it is none, or not at least ``least`` bytes.
-    """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|B)\s*", text, re.IGNORECASE)
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else -1
-    if size < least:
-        raise ParameterError(f"A size must be a number with a unit, such as 512MiB or 4GiB. Got {text!r}. Write 4GiB.")
-    return size
-
-
 def worst_case(queries: int, rows: int) -> float:
     """Return the half-width of the 95 % interval of a mean in [0, 1] over ``queries`` of ``rows``, at the very worst.
 

@@ -67,7 +67,7 @@ def prune_command(
     as_json: JsonOption = False,
 ) -> None:
     """Remove what is damaged, what killed processes left, and what the options name. A dry run without --yes."""
-    from embdiff.config import read_size
+    from embdiff._sizes import read_size
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import prune
     from embdiff.views import kept

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._sizes import read_size
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.comparison.existing import Existing, corpus_of, is_reference
 from embdiff.config import (
@@ -17,7 +18,6 @@ from embdiff.config import (
     IndexSpec,
     RunConfig,
     check_metric,
-    read_size,
     worst_case_queries,
 )
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows

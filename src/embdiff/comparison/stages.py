@@ -11,9 +11,10 @@ from typing import Any, cast
 import numpy as np
 
 from embdiff import exact
+from embdiff._sizes import read_size, written_size
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
-from embdiff.config import IndexSpec, RunConfig, check_metric, read_size
+from embdiff.config import IndexSpec, RunConfig, check_metric
 from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.own import UNPINNED
@@ -137,10 +138,11 @@ def _left_on_disk(config: RunConfig, encoder: Encoder) -> FloatArray | None:
     half = read_size(config.memory) // 2
     room, least = half // len(config.models), exact.least_memory(encoder.stamp.dim)
     if half < least and encoder.nbytes > room:
+        enough = written_size(2 * least, at_least=True)
         raise ParameterError(
             f"Vectors of {encoder.stamp.dim:,} dimensions that stay in their file need --memory of at least "
-            f"{-(-2 * least // 2**20)}MiB: half of it is to search in. Got {config.memory} for {encoder.spec}. Write "
-            f"--memory {-(-2 * least // 2**20)}MiB or more."
+            f"{enough}: half of it is to search in. Got {config.memory} for {encoder.spec}. Write --memory {enough} or "
+            "more."
         )
     return cast("FloatArray | None", encoder.on_disk(room, half))
 

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
+from embdiff._sizes import written_size
 from embdiff.config import ModelSpec
 from embdiff.encoders.options import refuse_unused
 from embdiff.encoders.parquet import ID, TEXT
@@ -132,7 +133,7 @@ class JoinedVectors:
             if not isinstance(error, OSError):
                 raise
             raise ParameterError(
-                f"Vectors that memory may not hold need {self.nbytes / 2**30:.3g} GiB for a temporary file. Got "
+                f"Vectors that memory may not hold need {written_size(self.nbytes)} for a temporary file. Got "
                 f"{error.strerror or error} in {folder.parent}. Make room, or set TMPDIR to another folder."
             ) from None
         weakref.finalize(stored, rmtree, folder, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._sizes import written_size
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import FloatArray
 
@@ -50,8 +51,8 @@ class FileVectors:
         least = least_memory(self.shape[1])
         if memory < least:
             raise ParameterError(
-                f"The memory to work on a file of vectors must be at least {-(-least // 2**20)} MiB for "
-                f"{self.shape[1]} dimensions. Got {memory / 2**20:.3g} MiB. Give more."
+                f"The memory to work on a file of vectors must be at least {written_size(least, at_least=True)} for "
+                f"{self.shape[1]} dimensions. Got {written_size(memory)}. Give more."
             )
 
     dtype = np.dtype(np.float32)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from embdiff._sizes import written_size
+
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
@@ -152,7 +154,7 @@ def _beyond_memory(memory: Mapping[str, Any] | None) -> list[str]:
     held: Mapping[str, int] = (memory or {}).get("held") or {}
     if not memory or not held:
         return []
-    names = ", ".join(f"{visible(name)} ({size / 2**20:,.1f} MiB)" for name, size in held.items())
+    names = ", ".join(f"{visible(name)} ({written_size(size)})" for name, size in held.items())
     return [
         f"--memory {memory['given']} holds for files of ready vectors only. In memory as a whole were those of "
         f"{names}. To keep to it, encode first ('embdiff encode') and compare with vectors:FILE."

@@ -47,7 +47,7 @@ def best_rows(task: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
         passed = true_places(block > best.threshold[:, None])
         queries, across = np.divmod(passed, len(rows))
         best.offer(queries, across + start, block.ravel()[passed])
-    return best.threshold, best.rows()
+    return best.threshold, best.finished()[1]
 
 
 def _first_thresholds(task: Surrogate, wanted: int) -> FloatArray:

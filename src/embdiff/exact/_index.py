@@ -10,11 +10,12 @@ import numpy as np
 from embdiff.errors import ShapeError
 from embdiff.exact._arrays import check_k, check_left_out, check_rows, check_tables, check_usable
 from embdiff.exact._duplicates import Distinct, Glance, distinct
-from embdiff.exact._knn import Task, nearest, nearest_of_all
+from embdiff.exact._knn import nearest, nearest_of_all
 from embdiff.exact._pairs import pair_similarity
 from embdiff.exact._ranks import count_before, precedes
 from embdiff.exact._surrogate import Prepared
 from embdiff.exact._symmetric import pays
+from embdiff.exact._task import Task
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 
 

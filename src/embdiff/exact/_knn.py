@@ -1,52 +1,118 @@
-"""Exact nearest neighbours: faiss proposes in float32, float64 decides, a bound says when to scan in full."""
+"""Exact nearest neighbours: rounded products propose, float64 decides, a bound says when to look again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from embdiff._progress import progress
+from embdiff.exact import _brief as brief
 from embdiff.exact import _few as few
-from embdiff.exact._duplicates import Distinct
-from embdiff.exact._pairs import pair_similarity
-from embdiff.exact._surrogate import Surrogate
-from embdiff.exact._symmetric import best_partners
-from embdiff.records import FloatArray, IntArray, Metric
+from embdiff.exact import _symmetric as symmetric
+from embdiff.exact._task import Task
+from embdiff.records import FloatArray, IntArray
 
 _BLOCK = 4_096  # queries per call, what faiss works in; with 1,024 it is half again as slow, below 512 up to five times
 _MARGIN = 8  # candidates beyond k, so that rounding and ties rarely need the full scan
-_SCAN_NUMBERS = 2**23  # products held at a time in the full scan
-_EXPANDED = 2**20  # rows held at a time when identical vectors are expanded
 _TILE = (1_024, 4_096)  # queries and rows that faiss multiplies at a time: 6 % faster than its 4,096 and 1,024
+_PILOT = 256  # queries that show whether bfloat16 tells these rows apart
+_MOST_DOUBTFUL = 0.1  # of them; above, float32 alone is faster
+_OF_ONE_WIDTH = 512  # queries whose candidates are decided together
 
 
 def nearest(task: Task) -> tuple[IntArray, FloatArray]:
     """Return the first ``task.wanted`` rows of each query and their similarity, both (q, wanted)."""
-    import faiss
-
-    count, (queries, dim) = min(task.wanted + _MARGIN, len(task.vectors)), task.stand_in.left.shape
-    if few.pays(queries, dim, len(task.vectors)):
-        worst, candidates = few.best_rows(task.stand_in, count)
-        return task.decided(slice(0, len(candidates)), candidates, worst)
-    rows, found = task.empty()
-    left, right = task.stand_in.left, task.stand_in.right
-    faiss.cvar.distance_compute_blas_query_bs, faiss.cvar.distance_compute_blas_database_bs = _TILE
-    with progress("exact search", len(left), "queries") as advance:
-        for part in _blocks(len(left)):
-            products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
-            rows[part], found[part] = task.decided(part, *task.promising(part, candidates, products))
-            advance(len(candidates))
-    return rows, found
+    queries, dim = task.stand_in.left.shape
+    count = len(task.vectors)
+    if few.pays(queries, dim, count):
+        worst, candidates = few.best_rows(task.stand_in, min(task.wanted + _MARGIN, count))
+        return task.decided(slice(0, queries), candidates, worst)
+    if brief.pays(queries, count, task.wanted) and _are_told_apart(task):
+        return _nearest_in_bfloat16(task)
+    return _nearest_in_float32(task)
 
 
 def nearest_of_all(task: Task) -> tuple[IntArray, FloatArray]:
     """Do the same where the queries are the distinct vectors themselves: each pair is multiplied once."""
-    worst, candidates = best_partners(task.stand_in, min(task.wanted + _MARGIN, len(task.vectors)))
+    count = len(task.vectors)
+    if brief.pays(count, count, task.wanted) and _are_told_apart(task):
+        products, candidates = symmetric.best_partners_in_bfloat16(task.stand_in, brief.candidates_for(task.wanted))
+        rows, found = task.empty()
+        doubtful = [
+            _written(task.coarse(), part, candidates[part], products[part], rows, found) for part in _blocks(count)
+        ]
+        return _asked_again(task, np.concatenate(doubtful), rows, found)
+    worst, candidates = symmetric.best_partners(task.stand_in, min(task.wanted + _MARGIN, count))
     rows, found = task.empty()
-    for part in _blocks(len(candidates)):
+    for part in _blocks(count):
         rows[part], found[part] = task.decided(part, candidates[part], worst[part])
+    return rows, found
+
+
+def _nearest_in_float32(task: Task) -> tuple[IntArray, FloatArray]:
+    import faiss
+
+    left, right, count = task.stand_in.left, task.stand_in.right, min(task.wanted + _MARGIN, len(task.vectors))
+    rows, found = task.empty()
+    faiss.cvar.distance_compute_blas_query_bs, faiss.cvar.distance_compute_blas_database_bs = _TILE
+    with progress("exact search", len(left), "queries") as advance:
+        for part in _blocks(len(left)):
+            products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
+            kept = int(task.promising(part, products).max())
+            rows[part], found[part] = task.decided(part, candidates[:, :kept], _worst(products, kept))
+            advance(len(candidates))
+    return rows, found
+
+
+def _nearest_in_bfloat16(task: Task) -> tuple[IntArray, FloatArray]:
+    wanted, coarse, doubtful = min(brief.candidates_for(task.wanted), len(task.vectors)), task.coarse(), []
+    rows, found = task.empty()
+    with progress("exact search", len(rows), "queries") as advance:
+        for part in _blocks(len(rows)):
+            products, candidates = brief.best_rows(task.stand_in, part, wanted)
+            doubtful.append(_written(coarse, part, candidates, products, rows, found))
+            advance(len(candidates))
+    return _asked_again(task, np.concatenate(doubtful), rows, found)
+
+
+def _are_told_apart(task: Task) -> bool:
+    """Return whether the first look leaves few of some queries in doubt; without looking where they are few."""
+    queries = len(task.queries)
+    if queries < 8 * _PILOT:
+        return True
+    some = task.of(np.sort(np.random.default_rng(0).choice(queries, _PILOT, replace=False)))
+    part, wanted = slice(0, _PILOT), min(brief.candidates_for(task.wanted), len(task.vectors))
+    products, candidates = brief.best_rows(some.stand_in, part, wanted)
+    doubtful = _written(some.coarse(), part, candidates, products, *some.empty())
+    return len(doubtful) <= _MOST_DOUBTFUL * _PILOT
+
+
+def _written(
+    task: Task, part: slice, candidates: IntArray, products: FloatArray, rows: IntArray, found: FloatArray
+) -> IntArray:
+    """Decide the queries in ``part``, those with few promising candidates first; return which are in doubt."""
+    kept = task.promising(part, products)
+    order = np.argsort(kept, kind="stable")
+    doubtful = []
+    for start in range(0, len(order), _OF_ONE_WIDTH):
+        places = order[start : start + _OF_ONE_WIDTH]
+        width, queries = int(kept[places[-1]]), part.start + places
+        rows[queries], found[queries], left = task.settled(
+            queries, candidates[places, :width], _worst(products[places], width)
+        )
+        doubtful.append(queries[left])
+    return np.concatenate(doubtful)
+
+
+def _worst(products: FloatArray, kept: int) -> FloatArray:
+    """Return what no product exceeds beyond the first ``kept`` columns of products, largest first."""
+    return np.asarray(products[:, min(kept, products.shape[1] - 1)])
+
+
+def _asked_again(task: Task, doubtful: IntArray, rows: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
+    if doubtful.size:
+        rows[doubtful], found[doubtful] = _nearest_in_float32(task.of(doubtful))
     return rows, found
 
 
@@ -56,104 +122,3 @@ def _blocks(queries: int) -> Iterator[slice]:
         stop = start + _BLOCK if queries - start >= 2 * _BLOCK else queries  # the last takes the rest: none is small
         yield slice(start, stop)
         start = stop
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Queries (q, d), the distinct vectors (u, d) they are asked of, and how many rows each wants."""
-
-    queries: FloatArray
-    vectors: FloatArray
-    groups: Distinct
-    stand_in: Surrogate
-    wanted: int  # k, and one more when a row is left out
-    metric: Metric
-
-    def empty(self) -> tuple[IntArray, FloatArray]:
-        """Return arrays for the rows and similarities, both (q, wanted)."""
-        shape = (len(self.queries), self.wanted)
-        return np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.float32)
-
-    def promising(self, part: slice, candidates: IntArray, products: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Drop the last columns of candidates, largest product first, where none can be among the first ``wanted``.
-
-        Returns
-        -------
-        candidates : ndarray of int64, shape (b, m)
-        worst : ndarray of float32, shape (b,)
-            No vector that is missing has a larger product.
-        """
-        last = products.shape[1] - 1
-        # Products are off by the slack at most, that of the last one wanted, too; mending sees what rounding adds.
-        near = products[:, min(self.wanted, last + 1) - 1] - 2.0 * self.stand_in.slack[part]
-        kept = int(np.count_nonzero(products >= near[:, None], axis=1).max())
-        return candidates[:, :kept], products[:, min(kept, last)]
-
-    def decided(self, part: slice, candidates: IntArray, worst: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Return the first ``wanted`` rows of the queries in ``part`` and their similarity, both (b, wanted).
-
-        Parameters
-        ----------
-        part : slice
-        candidates : ndarray of int64, shape (b, m)
-            Distinct vectors with the largest products.
-        worst : ndarray of float32, shape (b,)
-            No vector that is missing has a larger product.
-        """
-        found = pair_similarity(self.queries[part], self.vectors, candidates, self.metric)
-        rows, found = self._expanded(candidates, found)
-        if candidates.shape[1] < len(self.vectors):
-            self._mend(part, worst, rows, found)
-        return rows, found
-
-    def _mend(self, part: slice, worst: FloatArray, rows: IntArray, found: FloatArray) -> None:
-        """Scan in full the queries where a row that was not proposed might still belong; write in place."""
-        low = self.stand_in.band(part, found[:, -1:])[0][:, 0]
-        doubtful = np.flatnonzero(worst >= low)
-        queries = np.arange(part.start, part.stop)[doubtful]
-        step = max(1, _SCAN_NUMBERS // len(self.vectors))
-        for start in range(0, len(queries), step):
-            chosen = queries[start : start + step]
-            products = self.stand_in.left[chosen] @ self.stand_in.right.T
-            for query, line, place in zip(chosen, products, doubtful[start : start + step], strict=True):
-                candidates = np.flatnonzero(line >= low[place])[None, :]
-                exact = pair_similarity(self.queries[query][None], self.vectors, candidates, self.metric)
-                rows[place], found[place] = self._one_expanded(candidates[0], exact[0])
-
-    def _one_expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
-        counts = self.groups.counts[candidates]
-        # Vectors that enough strictly closer rows precede cannot contribute.
-        closest = np.argsort(-found, kind="stable")
-        enough = int(np.searchsorted(np.cumsum(counts[closest]), self.wanted))
-        needed = np.flatnonzero(found >= found[closest[enough]])
-        rows, found = self._expanded(candidates[None, needed], found[None, needed])
-        return rows[0], found[0]
-
-    def _expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Replace distinct vectors by their rows and return the first ``wanted`` in order, (b, wanted)."""
-        counts = np.minimum(self.groups.counts[candidates], self.wanted)
-        width = int(counts.sum(axis=1).max())
-        if width == candidates.shape[1]:  # none is repeated
-            return self._ordered(self.groups.first[candidates], found)
-        rows = np.empty((len(candidates), self.wanted), dtype=np.int64)
-        out = np.empty((len(candidates), self.wanted), dtype=np.float32)
-        step = max(1, _EXPANDED // width)
-        for start in range(0, len(candidates), step):
-            part = slice(start, start + step)
-            rows[part], out[part] = self._ordered(*self._unfolded(candidates[part], found[part], counts[part]))
-        return rows, out
-
-    def _unfolded(self, candidates: IntArray, found: FloatArray, counts: IntArray) -> tuple[IntArray, FloatArray]:
-        lengths = counts.sum(axis=1)
-        places = np.arange(lengths.max()) < lengths[:, None]
-        flat = counts.ravel()
-        within = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
-        rows = np.full(places.shape, np.iinfo(np.int64).max)
-        rows[places] = self.groups.order[np.repeat(self.groups.start[candidates.ravel()], flat) + within]
-        similarity = np.full(places.shape, -np.inf, dtype=np.float32)
-        similarity[places] = np.repeat(found.ravel(), flat)
-        return rows, similarity
-
-    def _ordered(self, rows: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
-        order = np.lexsort((rows, -found), axis=-1)[:, : self.wanted]
-        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(found, order, axis=1)

@@ -37,11 +37,11 @@ class Largest:
         if self._count > self._rows.size // 2:
             self._sort_in()
 
-    def rows(self) -> IntArray:
-        """Return the rows of the largest products, (q, wanted), once everything has been offered; in no order."""
+    def finished(self) -> tuple[FloatArray, IntArray]:
+        """Return the largest products and their rows, (q, wanted), largest first, once all has been offered."""
         self._sort_in()
         assert self._rows.min() >= 0  # the first thresholds lie below ``wanted`` products of each query
-        return self._rows.astype(np.int64)
+        return self._products, self._rows.astype(np.int64)
 
     def _sort_in(self) -> None:
         size, wanted = self._rows.shape
@@ -63,5 +63,5 @@ def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
     flat = mask.ravel()
     if flat.size % 8:
         return np.flatnonzero(flat)
-    words = np.flatnonzero(flat.view(np.uint64))
+    words = np.flatnonzero(flat.view(np.uint64) != 0)  # of bool numpy finds them twice as fast
     return (words[:, None] * 8 + np.arange(8))[flat.reshape(-1, 8)[words]]

@@ -9,19 +9,21 @@ copy is made. How far they are from length 1 goes into the slack.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from embdiff.exact._arrays import Doubles, norms, rough_squares
 from embdiff.exact._threads import in_parts
-from embdiff.records import FloatArray, Metric
+from embdiff.records import FloatArray, IntArray, Metric
 
 _ROUNDING = 2.0**-24  # unit roundoff of float32
 _SMALLEST = 2.0**-149  # its smallest number: below, rounding is absolute
 _FLUSHED = 2.0**-126  # below this a processor may take a product for zero
 _NEARLY_ONE = 1e-5  # squared lengths so close to 1 need no copy of the vectors
 _ORDINARY = (1e-6, 1e6)  # longest vectors between these need no copy for ip
+# A factor rounded to bfloat16 is off by 2^-9 of itself, a product of two by 2^-8 and a little more.
+_COARSE = 1.02 * 2.0**-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,8 @@ class Surrogate:
         ``scale * similarity + shift`` is what the product approximates.
     slack : ndarray of float64, shape (q,)
         Bound on ``|product - (scale * similarity + shift)|``, the rounding of the similarity to float32 included.
+    reach : ndarray of float64, shape (q,), optional
+        Bound on the sum of absolute products of a query with any row; 1 when left out.
     """
 
     left: FloatArray
@@ -44,8 +48,22 @@ class Surrogate:
     scale: Doubles
     shift: Doubles
     slack: Doubles
+    reach: Doubles | None = None
 
-    def band(self, block: slice, similarity: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def coarse(self) -> Surrogate:
+        """Return the same with the slack of products whose factors are rounded to bfloat16 first."""
+        reach = 1.0 if self.reach is None else self.reach
+        # Factors below 2^-126 may count as zero; none that they are multiplied with is above 2e6.
+        flushed = 4e6 * self.left.shape[1] * _FLUSHED
+        return replace(self, slack=self.slack + _COARSE * reach + flushed)
+
+    def of(self, queries: IntArray) -> Surrogate:
+        """Return the same for some of the queries only."""
+        reach = None if self.reach is None else self.reach[queries]
+        scale, shift, slack = (array[queries] for array in (self.scale, self.shift, self.slack))
+        return Surrogate(self.left[queries], self.right, scale, shift, slack, reach)
+
+    def band(self, block: slice | IntArray, similarity: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return between which products the similarities (b, m) of the queries in ``block`` must lie.
 
         A row with a product above the band is closer than the similarity, one below is farther; both are rounded
@@ -148,7 +166,7 @@ class Prepared:
         reach = norms(self.right) * (self._longest / self._per)
         scale = ones / self._per**2
         slack = (self._error() + _ROUNDING) * reach + self.right.shape[1] * _FLUSHED + _SMALLEST * scale
-        return Surrogate(self.right, self.right, scale, 0.0 * ones, slack)
+        return Surrogate(self.right, self.right, scale, 0.0 * ones, slack, reach)
 
     def _l2_by_itself(self) -> Surrogate:
         count, flushed = len(self.right), (self.right.shape[1] + 2) * _FLUSHED
@@ -164,7 +182,7 @@ class Prepared:
         scale = np.full(count, 1.0 / self._radius**2)
         reach = (self._from_centre / self._radius + 1.0) ** 2
         slack = (self._error() + 3.0 * _ROUNDING) * reach + _SMALLEST * scale + flushed
-        return Surrogate(left, right, scale, np.zeros(count), slack)
+        return Surrogate(left, right, scale, np.zeros(count), slack, reach)
 
 
 def surrogate(queries: FloatArray, vectors: FloatArray, metric: Metric) -> Surrogate:

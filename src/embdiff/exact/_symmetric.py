@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 
 from embdiff._progress import progress
+from embdiff.exact import _brief as brief
 from embdiff.exact._largest import Largest, true_places
 from embdiff.exact._surrogate import Surrogate
+from embdiff.exact._threads import in_parts
 from embdiff.records import FloatArray, IntArray
 
 _TILE = 1_024  # rows of a tile of products: 4 MiB stay in the cache while they are looked through
@@ -54,6 +57,32 @@ def best_partners(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
             advance(1)
         if busy is not None:
             busy.result()
+    return best.threshold, best.finished()[1]
+
+
+def best_partners_in_bfloat16(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
+    """Do the same with factors rounded to bfloat16.
+
+    Returns
+    -------
+    products : ndarray of float32, shape (n, wanted)
+        Largest first. No row that is missing has a rounded product above the last.
+    rows : ndarray of int64, shape (n, wanted)
+    """
+    right = brief.rounded(pairs.right)
+    left = right if pairs.left is pairs.right else brief.rounded(pairs.left)
+    best, count = _Best(pairs.coarse(), wanted), len(right)
+    tiles = -(-count // _TILE)
+    with progress("exact search", tiles * (tiles + 1) // 2, "tiles") as advance:
+
+        def look_through(part: slice) -> None:
+            packed, buffer = brief.pack(right[part]), np.empty((_TILE, part.stop - part.start), dtype=np.float32)
+            for i in range(0, part.stop, _TILE):
+                asked = left[i : i + _TILE]
+                best.look_through(brief.multiplied(asked, packed, buffer[: len(asked)]), i, part.start)
+                advance(1)
+
+        in_parts(look_through, count, _TILE)
     return best.finished()
 
 
@@ -73,27 +102,29 @@ class _Best:
     """The largest products of each row so far, in blocks, and the thresholds that further ones must pass."""
 
     def __init__(self, pairs: Surrogate, wanted: int) -> None:
-        self._threshold = _first_thresholds(pairs, wanted)
+        self.threshold = _first_thresholds(pairs, wanted)
         self._blocks = {
-            start: Largest(self._threshold[start : start + _TILE], wanted)
-            for start in range(0, len(pairs.right), _TILE)
+            start: Largest(self.threshold[start : start + _TILE], wanted) for start in range(0, len(pairs.right), _TILE)
         }
+        self._locks = {start: Lock() for start in self._blocks}
 
     def look_through(self, block: FloatArray, i: int, j: int) -> None:
         """Take in the products of rows i, i + 1... (down) and j, j + 1... (across)."""
         width, flat = block.shape[1], block.ravel()
         passed = true_places(block > self._blocks[i].threshold[:, None])
         down, across = np.divmod(passed, width)
-        self._blocks[i].offer(down, across + j, flat[passed])
+        with self._locks[i]:
+            self._blocks[i].offer(down, across + j, flat[passed])
         if i != j:
             passed = true_places(block > self._blocks[j].threshold)
             down, across = np.divmod(passed, width)
-            self._blocks[j].offer(across, down + i, flat[passed])
+            with self._locks[j]:
+                self._blocks[j].offer(across, down + i, flat[passed])
 
     def finished(self) -> tuple[FloatArray, IntArray]:
-        """Return the thresholds and rows at the end; see `best_partners`."""
-        rows = np.concatenate([block.rows() for block in self._blocks.values()])
-        return self._threshold, rows
+        """Return the products, largest first, and their rows, once every tile has been looked through."""
+        found = [block.finished() for block in self._blocks.values()]
+        return np.concatenate([products for products, _ in found]), np.concatenate([rows for _, rows in found])
 
 
 def _first_thresholds(pairs: Surrogate, wanted: int) -> FloatArray:

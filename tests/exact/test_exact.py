@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.exact import _knn, _ranks
+from embdiff.exact import _knn, _ranks, _task
 
 METRICS = ("cosine", "ip", "l2")
 
@@ -148,8 +148,8 @@ def test_blocks_do_not_show(metric, monkeypatch):
     for module, name, small in (
         (_knn, "_BLOCK", 16),
         (_knn, "_MARGIN", 1),
-        (_knn, "_SCAN_NUMBERS", 200),
-        (_knn, "_EXPANDED", 50),
+        (_task, "_SCAN_NUMBERS", 200),
+        (_task, "_EXPANDED", 50),
         (_ranks, "_NUMBERS", 300),
     ):
         monkeypatch.setattr(module, name, small)

@@ -1,11 +1,13 @@
 """A first look at all products with factors rounded to bfloat16, where the processor has matrices of them.
 
 Such a processor multiplies them several times as fast as float32. What they are off by is bounded like every other
-surrogate (`Surrogate.coarse`): they only choose which similarities are computed in float64.
+surrogate (`Surrogate.rounded`): they only choose which similarities are computed in float64.
 """
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from typing import Any, Literal
@@ -14,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._optional import is_installed
+from embdiff.exact._arrays import norms
 from embdiff.exact._largest import Largest, true_places
 from embdiff.exact._surrogate import Surrogate
 from embdiff.exact._threads import in_parts
@@ -21,31 +24,49 @@ from embdiff.records import FloatArray, IntArray
 
 _Bits = npt.NDArray[np.uint16]
 
-_MATRICES = ("sapphireamx", "graniteamx", "diamond")  # as numkong calls the processors that were found to be faster
-_FEWEST = 256  # queries
-_LEAST_ROWS = 10_000
-_MOST_WANTED = 40
+_MATRICES = ("sapphireamx", "graniteamx")  # as numkong calls the processors on which this was measured to be faster
+_FEWEST, _NARROWEST, _LEAST_ROWS = 512, 128, 50_000  # queries, numbers in a vector, rows
+_NARROWEST_OF_PAIRS = 64
+_MOST_WANTED = 40  # results; beyond, sorting out the candidates costs more than the products save
 _TILE = 1_024  # rows of a tile of products
 _ASKED = 512  # queries of it: 2 MiB stay in the cache while they are looked through
-_SHARE = 50  # of all rows, the sample that the first thresholds come from
-_HALF_WAY = np.uint32(0x8000)
+_SHARE = 50  # of all rows, the sample that the first thresholds come from,
+_TIMES = 40  # or so many times the rows wanted, where that is more: else most of the first tiles would pass
+_HALF_WAY, _UPPER_HALF = np.uint32(0x8000), np.uint32(0xFFFF0000)
 _ROUNDED_AT_A_TIME = 2**17  # numbers
 
 
 @cache
 def available() -> bool:
-    """Return whether numkong is installed and this processor multiplies matrices of bfloat16."""
+    """Return whether numkong is installed, and multiplies bfloat16 here by instructions for matrices, and rightly."""
     if not is_installed("numkong"):
         return False
     import numkong
 
     found = numkong.get_capabilities()
-    return any(found.get(name, False) for name in _MATRICES)
+    return any(found.get(name, False) for name in _MATRICES) and _is_right()
 
 
-def pays(queries: int, rows: int, wanted: int) -> bool:
-    """Return whether a first look in bfloat16 is faster; measured, see docs/exact.md."""
-    return queries >= _FEWEST and _LEAST_ROWS <= rows < 2**31 and wanted <= _MOST_WANTED and available()
+def _is_right() -> bool:
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((rows, 75)).astype(np.float32) for rows in (33, 65))
+    products = multiplied(rounded(left).bits, pack(rounded(right).bits), np.empty((33, 65), dtype=np.float32))
+    bound = 2.0**-6 * np.abs(left) @ np.abs(right).T
+    right_here = bool(np.all(np.abs(products - left @ right.T) < bound))
+    if not right_here:
+        warnings.warn("numkong multiplies wrongly on this processor: exact search does without it.", stacklevel=2)
+    return right_here
+
+
+def pays(queries: int, dim: int, rows: int, wanted: int) -> bool:
+    """Return whether a first look in bfloat16 at some queries is faster; measured, see docs/exact.md."""
+    large = queries >= _FEWEST and dim >= _NARROWEST and _LEAST_ROWS <= rows < 2**31
+    return large and wanted <= _MOST_WANTED and available()
+
+
+def pays_for_all_pairs(dim: int) -> bool:
+    """Return the same for rows asked with themselves, so many of them that `_symmetric.pays`."""
+    return dim >= _NARROWEST_OF_PAIRS and available()
 
 
 def candidates_for(wanted: int) -> int:
@@ -53,32 +74,47 @@ def candidates_for(wanted: int) -> int:
     return 2 * wanted + 8
 
 
-def best_rows(task: Surrogate, block: slice, wanted: int) -> tuple[FloatArray, IntArray]:
-    """Return, for each query in ``block``, the ``wanted`` rows with the largest rounded products.
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What the rounded products say.
 
     Parameters
     ----------
-    task : Surrogate
-        Of n rows, in float32.
-    block : slice
-        At most 65,536 queries.
-    wanted : int
-        1..n.
-
-    Returns
-    -------
-    products : ndarray of float32, shape (b, wanted)
+    stand_in : Surrogate
+        That the products belong to, with their slack.
+    products : ndarray of float32, shape (q, wanted)
         Largest first. No row that is missing has a rounded product above the last.
-    rows : ndarray of int64, shape (b, wanted)
+    rows : ndarray of int64, shape (q, wanted)
     """
-    left = rounded(task.left[block])
-    best = Largest(_first_thresholds(left, task, block, wanted), wanted)
-    lock = Lock()
+
+    stand_in: Surrogate
+    products: FloatArray
+    rows: IntArray
+
+    def of(self, queries: slice) -> Look:
+        """Return the same for some of the queries only."""
+        return Look(self.stand_in.of(queries), self.products[queries], self.rows[queries])
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """Rows rounded to bfloat16: their bits (n, d), and the lengths (n,) of what was rounded away."""
+
+    bits: _Bits
+    off: FloatArray
+
+
+def look(task: Surrogate, wanted: int) -> Look:
+    """Find the ``wanted`` rows, 1..n, with the largest rounded products, for each of at most 65,536 queries."""
+    left, off_right = rounded(task.left), np.zeros(len(task.right), dtype=np.float32)
+    best, lock = Largest(_first_thresholds(left.bits, task, wanted), wanted), Lock()
 
     def look_through(part: slice) -> None:
-        packed, buffer = pack(rounded(task.right[part])), np.empty((_ASKED, part.stop - part.start), dtype=np.float32)
-        for start in range(0, len(left), _ASKED):
-            asked = left[start : start + _ASKED]
+        right = rounded(task.right[part])
+        packed, buffer = pack(right.bits), np.empty((_ASKED, part.stop - part.start), dtype=np.float32)
+        off_right[part] = right.off
+        for start in range(0, len(left.bits), _ASKED):
+            asked = left.bits[start : start + _ASKED]
             products = multiplied(asked, packed, buffer[: len(asked)])
             passed = true_places(products > best.threshold[start : start + _ASKED, None])
             down, across = np.divmod(passed, products.shape[1])
@@ -86,36 +122,47 @@ def best_rows(task: Surrogate, block: slice, wanted: int) -> tuple[FloatArray, I
                 best.offer(down + start, across + part.start, products.ravel()[passed])
 
     in_parts(look_through, len(task.right), _TILE)
-    return best.finished()
+    return Look(with_slack(task, left, off_right), *best.finished())
 
 
-def _first_thresholds(left: _Bits, task: Surrogate, block: slice, wanted: int) -> FloatArray:
+def with_slack(task: Surrogate, left: Rounded, off_right: FloatArray) -> Surrogate:
+    """Return the surrogate that the products of rounded rows belong to."""
+    length = norms(task.left) + left.off
+    return task.rounded(length, left.off.astype(np.float64), float(off_right.max()))
+
+
+def _first_thresholds(left: _Bits, task: Surrogate, wanted: int) -> FloatArray:
     """Return, for each query, what at least ``wanted`` of its rounded products surely exceed."""
     count = len(task.right)
-    drawn = np.sort(np.random.default_rng(0).choice(count, min(count, max(count // _SHARE, wanted)), replace=False))
-    packed = pack(rounded(task.right[drawn]))
+    size = min(count, max(count // _SHARE, _TIMES * wanted))
+    drawn = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
+    packed = pack(rounded(task.right[drawn]).bits)
     out = np.empty(len(left), dtype=np.float32)
 
     def some(part: slice) -> None:
-        products = multiplied(left[part], packed, np.empty((part.stop - part.start, len(drawn)), dtype=np.float32))
-        out[part] = np.partition(products, len(drawn) - wanted, axis=1)[:, -wanted]
+        products = multiplied(left[part], packed, np.empty((part.stop - part.start, size), dtype=np.float32))
+        out[part] = np.partition(products, size - wanted, axis=1)[:, -wanted]
 
     in_parts(some, len(left), _ASKED // 2)
     # The same products in another order of summation: off by little more than twice the slack.
-    low = out - 2.1 * task.slack[block]
+    low = out - 2.1 * task.slack
     return np.asarray(np.nextafter(low.astype(np.float32), np.float32(-np.inf)))
 
 
-def rounded(values: FloatArray) -> _Bits:
-    """Return the bits of contiguous, finite float32 values (n, d), rounded to the nearest bfloat16."""
-    out = np.empty(values.shape, dtype=np.uint16)
+def rounded(values: FloatArray) -> Rounded:
+    """Round contiguous, finite float32 values (n, d) to the nearest bfloat16."""
+    bits, off = np.empty(values.shape, dtype=np.uint16), np.empty(len(values), dtype=np.float32)
     step = max(1, _ROUNDED_AT_A_TIME // values.shape[1])
     for start in range(0, len(values), step):
-        bits = values[start : start + step].view(np.uint32) + _HALF_WAY
-        out[start : start + step] = bits.view(np.uint16)[
-            :, 1::2
-        ]  # the upper half: these processors put the lower first
-    return out
+        part = slice(start, start + step)
+        nearest = values[part].view(np.uint32) + _HALF_WAY
+        bits[part] = nearest.view(np.uint16)[:, 1::2]  # the upper half: these processors put the lower first
+        nearest &= _UPPER_HALF
+        rest = np.subtract(values[part], nearest.view(np.float32), out=nearest.view(np.float32))
+        off[part] = np.sqrt(np.einsum("nd,nd->n", rest, rest))
+    off *= 1.001  # its own rounding, and squares too small for float32
+    off += np.float32(2.0**-60)
+    return Rounded(bits, off)
 
 
 def pack(bits: _Bits) -> Any:

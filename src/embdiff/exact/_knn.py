@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,23 +29,22 @@ def nearest(task: Task) -> tuple[IntArray, FloatArray]:
     if few.pays(queries, dim, count):
         worst, candidates = few.best_rows(task.stand_in, min(task.wanted + _MARGIN, count))
         return task.decided(slice(0, queries), candidates, worst)
-    if brief.pays(queries, count, task.wanted) and _are_told_apart(task):
-        return _nearest_in_bfloat16(task)
+    if brief.pays(queries, dim, count, task.wanted) and _are_told_apart(task):
+        return _nearest_at_a_look(task)
     return _nearest_in_float32(task)
 
 
 def nearest_of_all(task: Task) -> tuple[IntArray, FloatArray]:
     """Do the same where the queries are the distinct vectors themselves: each pair is multiplied once."""
-    count = len(task.vectors)
-    if brief.pays(count, count, task.wanted) and _are_told_apart(task):
-        products, candidates = symmetric.best_partners_in_bfloat16(task.stand_in, brief.candidates_for(task.wanted))
-        rows, found = task.empty()
+    count, dim = task.vectors.shape
+    rows, found = task.empty()
+    if brief.pays_for_all_pairs(dim) and _are_told_apart(task):
+        look = symmetric.look_at_partners(task.stand_in, min(brief.candidates_for(task.wanted), count))
         doubtful = [
-            _written(task.coarse(), part, candidates[part], products[part], rows, found) for part in _blocks(count)
+            part.start + _settled(task.of(part), look.of(part), rows[part], found[part]) for part in _blocks(count)
         ]
         return _asked_again(task, np.concatenate(doubtful), rows, found)
     worst, candidates = symmetric.best_partners(task.stand_in, min(task.wanted + _MARGIN, count))
-    rows, found = task.empty()
     for part in _blocks(count):
         rows[part], found[part] = task.decided(part, candidates[part], worst[part])
     return rows, found
@@ -65,44 +65,43 @@ def _nearest_in_float32(task: Task) -> tuple[IntArray, FloatArray]:
     return rows, found
 
 
-def _nearest_in_bfloat16(task: Task) -> tuple[IntArray, FloatArray]:
-    wanted, coarse, doubtful = min(brief.candidates_for(task.wanted), len(task.vectors)), task.coarse(), []
+def _nearest_at_a_look(task: Task) -> tuple[IntArray, FloatArray]:
     rows, found = task.empty()
+    doubtful = []
     with progress("exact search", len(rows), "queries") as advance:
         for part in _blocks(len(rows)):
-            products, candidates = brief.best_rows(task.stand_in, part, wanted)
-            doubtful.append(_written(coarse, part, candidates, products, rows, found))
-            advance(len(candidates))
+            some = task.of(part)
+            doubtful.append(part.start + _settled(some, _look(some), rows[part], found[part]))
+            advance(part.stop - part.start)
     return _asked_again(task, np.concatenate(doubtful), rows, found)
 
 
+def _look(task: Task) -> brief.Look:
+    return brief.look(task.stand_in, min(brief.candidates_for(task.wanted), len(task.vectors)))
+
+
 def _are_told_apart(task: Task) -> bool:
-    """Return whether the first look leaves few of some queries in doubt; without looking where they are few."""
+    """Return whether a look at some of the queries leaves few of them in doubt; true where there are few queries."""
     queries = len(task.queries)
     if queries < 8 * _PILOT:
         return True
     some = task.of(np.sort(np.random.default_rng(0).choice(queries, _PILOT, replace=False)))
-    part, wanted = slice(0, _PILOT), min(brief.candidates_for(task.wanted), len(task.vectors))
-    products, candidates = brief.best_rows(some.stand_in, part, wanted)
-    doubtful = _written(some.coarse(), part, candidates, products, *some.empty())
-    return len(doubtful) <= _MOST_DOUBTFUL * _PILOT
+    return len(_settled(some, _look(some), *some.empty())) <= _MOST_DOUBTFUL * _PILOT
 
 
-def _written(
-    task: Task, part: slice, candidates: IntArray, products: FloatArray, rows: IntArray, found: FloatArray
-) -> IntArray:
-    """Decide the queries in ``part``, those with few promising candidates first; return which are in doubt."""
-    kept = task.promising(part, products)
-    order = np.argsort(kept, kind="stable")
+def _settled(task: Task, look: brief.Look, rows: IntArray, found: FloatArray) -> IntArray:
+    """Write the answer of each query that was looked at; return those for which it is in doubt."""
+    task = replace(task, stand_in=look.stand_in)
+    kept = task.promising(slice(None), look.products)
+    order = np.argsort(kept, kind="stable")  # those with few promising candidates first
     doubtful = []
     for start in range(0, len(order), _OF_ONE_WIDTH):
-        places = order[start : start + _OF_ONE_WIDTH]
-        width, queries = int(kept[places[-1]]), part.start + places
-        rows[queries], found[queries], left = task.settled(
-            queries, candidates[places, :width], _worst(products[places], width)
-        )
-        doubtful.append(queries[left])
-    return np.concatenate(doubtful)
+        some = order[start : start + _OF_ONE_WIDTH]
+        width = int(kept[some[-1]])
+        worst = _worst(look.products[some], width)
+        rows[some], found[some], unsure = task.settled(some, look.rows[some, :width], worst)
+        doubtful.append(some[unsure])
+    return np.sort(np.concatenate(doubtful))
 
 
 def _worst(products: FloatArray, kept: int) -> FloatArray:

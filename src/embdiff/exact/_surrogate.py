@@ -21,9 +21,8 @@ _ROUNDING = 2.0**-24  # unit roundoff of float32
 _SMALLEST = 2.0**-149  # its smallest number: below, rounding is absolute
 _FLUSHED = 2.0**-126  # below this a processor may take a product for zero
 _NEARLY_ONE = 1e-5  # squared lengths so close to 1 need no copy of the vectors
+_ONE = 1.0 + 2.0 * _NEARLY_ONE  # no row scaled to length 1 is longer
 _ORDINARY = (1e-6, 1e6)  # longest vectors between these need no copy for ip
-# A factor rounded to bfloat16 is off by 2^-9 of itself, a product of two by 2^-8 and a little more.
-_COARSE = 1.02 * 2.0**-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +38,8 @@ class Surrogate:
         ``scale * similarity + shift`` is what the product approximates.
     slack : ndarray of float64, shape (q,)
         Bound on ``|product - (scale * similarity + shift)|``, the rounding of the similarity to float32 included.
-    reach : ndarray of float64, shape (q,), optional
-        Bound on the sum of absolute products of a query with any row; 1 when left out.
+    longest : float
+        Bound on the length of a row of ``right``.
     """
 
     left: FloatArray
@@ -48,20 +47,28 @@ class Surrogate:
     scale: Doubles
     shift: Doubles
     slack: Doubles
-    reach: Doubles | None = None
+    longest: float
 
-    def coarse(self) -> Surrogate:
-        """Return the same with the slack of products whose factors are rounded to bfloat16 first."""
-        reach = 1.0 if self.reach is None else self.reach
+    def of(self, queries: slice | IntArray) -> Surrogate:
+        """Return the same for some of the queries only."""
+        scale, shift, slack = (array[queries] for array in (self.scale, self.shift, self.slack))
+        return Surrogate(self.left[queries], self.right, scale, shift, slack, self.longest)
+
+    def rounded(self, length: Doubles, off: Doubles, off_right: float) -> Surrogate:
+        """Return the same with the slack of products whose factors were rounded before, and summed in float32.
+
+        Parameters
+        ----------
+        length, off : ndarray of float64, shape (q,)
+            Lengths of the rounded queries, and of what was rounded away.
+        off_right : float
+            The most that was rounded away from a row.
+        """
+        # q.v - q'.v' = (q - q').v + q'.(v - v'), and by Cauchy and Schwarz each is at most the product of the lengths.
+        # The rounding of sums, in the slack already, may grow by the factor by which lengths do, below 1.01.
         # Factors below 2^-126 may count as zero; none that they are multiplied with is above 2e6.
         flushed = 4e6 * self.left.shape[1] * _FLUSHED
-        return replace(self, slack=self.slack + _COARSE * reach + flushed)
-
-    def of(self, queries: IntArray) -> Surrogate:
-        """Return the same for some of the queries only."""
-        reach = None if self.reach is None else self.reach[queries]
-        scale, shift, slack = (array[queries] for array in (self.scale, self.shift, self.slack))
-        return Surrogate(self.left[queries], self.right, scale, shift, slack, reach)
+        return replace(self, slack=1.01 * self.slack + off * self.longest + length * off_right + flushed)
 
     def band(self, block: slice | IntArray, similarity: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return between which products the similarities (b, m) of the queries in ``block`` must lie.
@@ -121,14 +128,14 @@ class Prepared:
         own = norms(queries)
         if self._metric == "cosine":
             slack = np.full(len(own), self._error() + _ROUNDING + self._off + _SMALLEST)
-            return Surrogate(_divided(queries, own), self.right, np.ones(len(own)), np.zeros(len(own)), slack)
+            return Surrogate(_divided(queries, own), self.right, np.ones(len(own)), np.zeros(len(own)), slack, _ONE)
         if self._metric == "l2":
             return self._asked_unit_l2(queries, own) if self._unit else self._asked_l2(queries)
         own[own == 0.0] = 1.0
         top = self._longest / self._per
         scale = 1.0 / (own * self._longest)
         slack = self._error() + _ROUNDING + _SMALLEST * scale
-        return Surrogate(_divided(queries, own * top), self.right, scale, np.zeros(len(own)), slack)
+        return Surrogate(_divided(queries, own * top), self.right, scale, np.zeros(len(own)), slack, top * _ONE)
 
     def _error(self) -> float:
         # Higham 2002, eq. 3.5: any order of summation stays within width * u / (1 - width * u) of the sum of absolute
@@ -141,7 +148,7 @@ class Prepared:
         by = np.maximum(own, 1.0)
         scale = 0.5 / by
         slack = self._error() + scale * (self._off + _ROUNDING * (own + 1.01) ** 2 + _SMALLEST)
-        return Surrogate(_divided(queries, by), self.right, scale, (own**2 + 1.0) * scale, slack)
+        return Surrogate(_divided(queries, by), self.right, scale, (own**2 + 1.0) * scale, slack, _ONE)
 
     def _asked_l2(self, queries: FloatArray) -> Surrogate:
         # With c the mean, x = q - c, y = v - c and R the longest y:  -|q - v|^2 = 2 x.y - |y|^2 - |x|^2, one product
@@ -151,7 +158,7 @@ class Prepared:
         left = _augmented(queries, self._centre, 2.0 * radius / divisor, -(radius**2) / divisor)
         scale = 1.0 / divisor
         slack = self._error() + _ROUNDING * (own + radius) ** 2 * scale + _SMALLEST * scale
-        return Surrogate(left, self.right, scale, own**2 * scale, slack)
+        return Surrogate(left, self.right, scale, own**2 * scale, slack, 2.0**0.5 * _ONE)
 
     def by_itself(self) -> Surrogate:
         """Return a surrogate in which the rows are the queries and the product of i and j is that of j and i."""
@@ -161,19 +168,19 @@ class Prepared:
             return self._l2_by_itself()
         if self._metric == "cosine":
             slack = np.full(count, error + _ROUNDING + 2.1 * self._off + _SMALLEST)
-            return Surrogate(self.right, self.right, ones, 0.0 * ones, slack)
+            return Surrogate(self.right, self.right, ones, 0.0 * ones, slack, _ONE)
         # The sum of absolute products of row i is at most |s_i| |s|, s being what the vectors became.
         reach = norms(self.right) * (self._longest / self._per)
         scale = ones / self._per**2
         slack = (self._error() + _ROUNDING) * reach + self.right.shape[1] * _FLUSHED + _SMALLEST * scale
-        return Surrogate(self.right, self.right, scale, 0.0 * ones, slack, reach)
+        return Surrogate(self.right, self.right, scale, 0.0 * ones, slack, self._longest / self._per * _ONE)
 
     def _l2_by_itself(self) -> Surrogate:
         count, flushed = len(self.right), (self.right.shape[1] + 2) * _FLUSHED
         if self._unit:  # v.w = (similarity + |v|^2 + |w|^2) / 2, each square within ``off`` of 1
             half = np.full(count, 0.5)
             slack = np.full(count, 1.01 * self._error() + self._off + 2.1 * _ROUNDING + _SMALLEST + flushed)
-            return Surrogate(self.right, self.right, half, np.ones(count), slack)
+            return Surrogate(self.right, self.right, half, np.ones(count), slack, _ONE)
         # -|y - z|^2 / R^2 = (2 y, -|y|^2, -1) . (z, 1, |z|^2), y and z over R; absolute products sum to (|y| + |z|)^2.
         squares = ((self._from_centre / self._radius) ** 2).astype(np.float32)[:, None]
         column = np.ones_like(squares)
@@ -182,7 +189,7 @@ class Prepared:
         scale = np.full(count, 1.0 / self._radius**2)
         reach = (self._from_centre / self._radius + 1.0) ** 2
         slack = (self._error() + 3.0 * _ROUNDING) * reach + _SMALLEST * scale + flushed
-        return Surrogate(left, right, scale, np.zeros(count), slack, reach)
+        return Surrogate(left, right, scale, np.zeros(count), slack, 3.0**0.5 * _ONE)
 
 
 def surrogate(queries: FloatArray, vectors: FloatArray, metric: Metric) -> Surrogate:

@@ -60,30 +60,23 @@ def best_partners(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
     return best.threshold, best.finished()[1]
 
 
-def best_partners_in_bfloat16(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
-    """Do the same with factors rounded to bfloat16.
-
-    Returns
-    -------
-    products : ndarray of float32, shape (n, wanted)
-        Largest first. No row that is missing has a rounded product above the last.
-    rows : ndarray of int64, shape (n, wanted)
-    """
-    right = brief.rounded(pairs.right)
+def look_at_partners(pairs: Surrogate, wanted: int) -> brief.Look:
+    """Do the same with factors rounded to bfloat16."""
+    right, count = brief.rounded(pairs.right), len(pairs.right)
     left = right if pairs.left is pairs.right else brief.rounded(pairs.left)
-    best, count = _Best(pairs.coarse(), wanted), len(right)
-    tiles = -(-count // _TILE)
+    coarse = brief.with_slack(pairs, left, right.off)
+    best, tiles = _Best(coarse, wanted), -(-count // _TILE)
     with progress("exact search", tiles * (tiles + 1) // 2, "tiles") as advance:
 
         def look_through(part: slice) -> None:
-            packed, buffer = brief.pack(right[part]), np.empty((_TILE, part.stop - part.start), dtype=np.float32)
+            packed, buffer = brief.pack(right.bits[part]), np.empty((_TILE, part.stop - part.start), dtype=np.float32)
             for i in range(0, part.stop, _TILE):
-                asked = left[i : i + _TILE]
+                asked = left.bits[i : i + _TILE]
                 best.look_through(brief.multiplied(asked, packed, buffer[: len(asked)]), i, part.start)
                 advance(1)
 
         in_parts(look_through, count, _TILE)
-    return best.finished()
+    return brief.Look(coarse, *best.finished())
 
 
 def _upper(count: int) -> Iterator[tuple[int, int]]:

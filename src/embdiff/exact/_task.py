@@ -31,15 +31,11 @@ class Task:
         shape = (len(self.queries), self.wanted)
         return np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.float32)
 
-    def of(self, queries: IntArray) -> Task:
+    def of(self, queries: slice | IntArray) -> Task:
         """Return the same for some of the queries only."""
         return replace(self, queries=self.queries[queries], stand_in=self.stand_in.of(queries))
 
-    def coarse(self) -> Task:
-        """Return the same for candidates found by products of factors rounded to bfloat16."""
-        return replace(self, stand_in=self.stand_in.coarse())
-
-    def promising(self, part: slice | IntArray, products: FloatArray) -> IntArray:
+    def promising(self, part: slice, products: FloatArray) -> IntArray:
         """Return how many candidates of each query, largest product first, may be among its first ``wanted``, (b,)."""
         # Products are off by the slack at most, that of the last one wanted, too; mending sees what rounding adds.
         near = products[:, min(self.wanted, products.shape[1]) - 1] - 2.0 * self.stand_in.slack[part]

@@ -51,14 +51,24 @@ def _pack(layer: torch.nn.Linear) -> bool:
     try:
         forward = partial(_forward, torch.ops.mkldnn._reorder_linear_weight(weight, None), layer.bias)
         probe = torch.linspace(-1, 1, 3 * layer.in_features).reshape(3, layer.in_features)
-        expected = layer(probe)
-        error = torch.max(torch.abs(forward(probe) - expected))
-        agrees = bool(error <= _TOLERANCE * torch.max(torch.abs(expected)))
+        same = agree(forward(probe), layer(probe))
     except (AttributeError, RuntimeError):  # another version of PyTorch, or one built without oneDNN
         return False
-    if agrees:
+    if same:
         layer.forward = forward  # type: ignore[method-assign]
-    return agrees
+    return same
+
+
+def agree(found: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Return whether two ways give the same numbers but for the rounding of float32."""
+    error = torch.max(torch.abs(found - expected))
+    return bool(error <= _TOLERANCE * torch.max(torch.abs(expected)))
+
+
+def packed_weight(layer: Any) -> Any:
+    """Return the laid-out weight of a layer that `pack_linear_layers` changed, None for any other."""
+    forward = getattr(layer, "forward", None)
+    return forward.args[0] if isinstance(forward, partial) and forward.func is _forward else None
 
 
 def _forward(weight: Any, bias: torch.Tensor | None, values: torch.Tensor) -> torch.Tensor:

@@ -185,9 +185,11 @@ class SentenceTransformers:
     def _prepare(self) -> None:
         """Make the layers fast."""
         if self._model.device.type == "cpu":
+            from embdiff.encoders.fused import fuse_steps
             from embdiff.encoders.packed import pack_linear_layers
 
             pack_linear_layers(self._model)
+            fuse_steps(self._model)
 
     @property
     def streams(self) -> int:

@@ -43,8 +43,8 @@ def _fuse(module: torch.nn.Module) -> bool:
     given = [_numbers(layer.in_features)]
     if _is_gelu(getattr(module, "intermediate_act_fn", None)):
         forward: Callable[..., torch.Tensor] = partial(_with_gelu, weight, layer.bias)
-    elif isinstance(getattr(module, "LayerNorm", None), torch.nn.LayerNorm) and hasattr(module, "dropout"):
-        forward = partial(_with_input, weight, layer.bias, module.LayerNorm)
+    elif isinstance(norm := getattr(module, "LayerNorm", None), torch.nn.LayerNorm) and hasattr(module, "dropout"):
+        forward = partial(_with_input, weight, layer.bias, norm)
         given.append(_numbers(layer.out_features).flip(0))
     else:
         return False

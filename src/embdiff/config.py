@@ -17,7 +17,7 @@ from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import Metric
 
-MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code")
+MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code", "queries")
 # Of collections that others made, read in the place of a model.
 COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
 _DATABASES = ("milvus", "http", "https")

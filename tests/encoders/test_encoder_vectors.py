@@ -52,16 +52,20 @@ def test_another_file_is_another_revision(file, tmp_path):
 def test_refusals(file, tmp_path, texts):
     with pytest.raises(ParameterError, match=r"must be named by their file\. Got 'vectors'\. Write vectors:FILE\.npy"):
         ed.get_encoder("vectors")
-    with pytest.raises(ParameterError, match="An option of vectors must not be given"):
+    with pytest.raises(ParameterError, match="An option of vectors must be one of queries"):
         ed.get_encoder(f"vectors:{file}?dim=4")
     with pytest.raises(DataError, match="must be there and readable"):
         ed.get_encoder("vectors:nowhere.npy")
     with pytest.raises(ParameterError, match=r"one vector for each of the 2 rows of the corpus.*Got 300 vectors"):
         fitted(file, ["a", "b"])
     with pytest.raises(
-        ParameterError, match=r"knows the vectors of the 300 rows.*Got 1 texts as query\. Query with rows"
+        ParameterError, match=r"knows the vectors of the 300 rows.*Got 1 texts as query\. Name a second file"
     ):
         fitted(file, texts).encode(["new"], role="query")
+    with pytest.raises(
+        ParameterError, match=r"Got 300 texts as query\. Name a second file with theirs, \?queries=FILE"
+    ):
+        fitted(file, texts).encode([f"{text}?" for text in texts], role="query")  # as many as rows, and others
     broken = np.load(file)
     broken[7, 2] = np.nan
     np.save(tmp_path / "broken.npy", broken)

@@ -17,6 +17,7 @@ from embdiff.comparison.settings import Inputs
 from embdiff.config import IndexSpec, RunConfig, check_metric
 from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.joining import Wanted
 from embdiff.encoders.own import UNPINNED
 from embdiff.errors import ParameterError
 from embdiff.measures.noise import BATCH, Again, drawn
@@ -78,6 +79,8 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
             left = _left_on_disk(config, encoder)
             documents = left if left is not None else encoder.encode(inputs.corpus.items, cache=cache, tally=tally)
         asks = name in (config.query_models or config.models)
+        if asks:
+            encoder.expect(_wanted(inputs))
         vectors = _query_vectors(encoder, inputs, documents, cache, tally) if asks else None
         seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
         stamp, about = cache.stamped(encoder.stamp), encoder.about
@@ -154,6 +157,14 @@ def _check_dimensions(name: str, dim: int, others: Mapping[str, Encoded]) -> Non
                 f"A model can query another's collection only when both have one dimension. Got {name} with {dim} and "
                 f"{other.model} with {other.stamp.dim}. Leave --query-model out, or choose models of one dimension."
             )
+
+
+def _wanted(inputs: Inputs) -> Wanted:
+    """Say which queries are asked, and where they stand: among the rows of the corpus, or in a file of their own."""
+    queries, rows = inputs.queries, inputs.query_rows
+    if rows is None:
+        return Wanted.whole(queries.items, queries.ids, "queries")
+    return Wanted(queries.items, queries.ids, np.array(rows, dtype=np.int64), len(inputs.corpus), "rows of the corpus")
 
 
 def _query_vectors(

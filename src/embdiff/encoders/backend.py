@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from embdiff.encoders.joining import Wanted
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 ROLES: tuple[Role, ...] = ("document", "query")
@@ -17,6 +18,7 @@ class Backend(Protocol):
 
     - ``fit(items)``: learn from the corpus first (`Fitted`);
     - ``join(items, ids)``: find the ready vectors of its rows (`Joined`);
+    - ``expect(wanted)``: find the ready vectors of queries that will be asked (`Expecting`);
     - ``lengths(items, role)``: tokens of each text (`Measured`); else its characters are its length;
     - ``batch_items``: most texts in one batch, 64 by default;
     - ``batch_budget``: most units of length in one batch, padding included; no limit by default;
@@ -54,6 +56,15 @@ class Joined(Protocol):
 
     def join(self, items: Sequence[str], ids: Sequence[str]) -> None:
         """Find the vector of each row of the corpus."""
+        ...
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """A backend with ready vectors of queries, too."""
+
+    def expect(self, wanted: Wanted) -> None:
+        """Find the vector of each query."""
         ...
 
 

@@ -63,7 +63,8 @@ REGISTRY = Registry(
         Entry(
             "vectors",
             "embdiff.encoders.vectors:from_spec",
-            "vectors that are ready: a .npy file by row, Parquet (as embdiff encode writes it) by id or text",
+            "vectors that are ready: a .npy file by row, Parquet (as embdiff encode writes it) by id or text; "
+            "?queries=FILE: those of queries",
         ),
         Entry("toy", "embdiff.encoders.toy:Toy", "counts of letters, to be worked out by hand, offline"),
     ),

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from embdiff._progress import silent
-from embdiff.encoders.backend import ROLES, Backend, Fitted, Joined
+from embdiff.encoders.backend import ROLES, Backend, Expecting, Fitted, Joined
 from embdiff.encoders.batches import Batches, first_words
 from embdiff.encoders.cache import Keep, Tally, VectorCache
 from embdiff.encoders.cache.cut import cut_texts
+from embdiff.encoders.joining import Wanted
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
@@ -66,6 +67,38 @@ class Encoder:
         if isinstance(self._backend, Fitted):
             self._backend.fit(_checked_items(items))
             self._fitted_on = digest
+
+    def expect(self, wanted: Wanted) -> None:
+        """Let ready vectors with a file for queries (``vectors:FILE?queries=FILE``) find those that will be asked.
+
+        Nothing happens for the others.
+
+        Parameters
+        ----------
+        wanted : Wanted
+            The texts that `encode` is given as queries afterwards.
+
+        Raises
+        ------
+        DataError
+            When a query has no vector among those that are ready, or several that differ.
+        ParameterError
+            When vectors that are found by row are not as many as the rows.
+        EncoderError
+            When a number is not finite.
+        """
+        if isinstance(self._backend, Expecting):
+            self._backend.expect(wanted)
+
+    @property
+    def expects(self) -> bool:
+        """Whether vectors of queries are ready, too, in a file of their own."""
+        return isinstance(self._backend, Expecting)
+
+    @property
+    def by_text(self) -> bool:
+        """Whether ready vectors are found by text."""
+        return bool(getattr(self._backend, "by_text", False))
 
     @property
     def learns(self) -> bool:

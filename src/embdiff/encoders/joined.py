@@ -21,15 +21,14 @@ from numpy.lib.format import write_array_header_1_0
 
 from embdiff._sizes import written_size
 from embdiff.config import ModelSpec
+from embdiff.encoders.joining import Wanted, joined, no_others
 from embdiff.encoders.options import refuse_unused
-from embdiff.encoders.parquet import ID, TEXT
 from embdiff.encoders.table import VectorTable
-from embdiff.errors import DataError, ParameterError
+from embdiff.errors import ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 
-_PAIRS = 16_384  # vectors compared at a time
-_ROUNDING = 1e-4  # of the longest: what another batch may change of a text's vector, and much more
+OPTIONS = ("queries",)
 
 
 class JoinedVectors:
@@ -43,7 +42,7 @@ class JoinedVectors:
     Raises
     ------
     ParameterError
-        When an option is given.
+        When an option is given that is none of `OPTIONS`.
     DataError
         When there is no such file, no column of vectors, or a folder lacks a part.
     """
@@ -52,17 +51,23 @@ class JoinedVectors:
     same_roles = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
+        refuse_unused(spec, OPTIONS)
         self._spec = str(spec)
         self._table = VectorTable(Path(spec.name), self._spec)
         self._rows: IntArray | None = None
         self._texts: list[str] = []
+        self.label = self._table.label
         self.about: dict[str, Any] = {
             "vectors_of": self._table.label.get("model"),
             "role": self._table.label.get("role"),
         }
         if "variant" in self._table.label:
             self.about["variant"] = self._table.label["variant"]
+
+    @property
+    def by_text(self) -> bool:
+        """Whether the texts are beside the vectors."""
+        return self._table.has_texts
 
     def join(self, items: Sequence[str], ids: Sequence[str]) -> None:
         """Find the vector of each row of the corpus.
@@ -71,19 +76,12 @@ class JoinedVectors:
         ------
         DataError
             When a row has none, or several that differ.
+        ParameterError
+            When vectors without ids and texts are not as many as the rows.
         """
         self._texts = list(items)
-        if not (self._table.has_ids or self._table.has_texts):
-            self._rows, self.about["joined"] = self._row_by_row(len(items)), "row"
-            return
-        theirs = list(self._table.strings(TEXT)) if self._table.has_texts else None
-        by_id, why_not = self._by_id(items, ids, theirs)
-        if by_id is not None:
-            self._rows, self.about["joined"] = by_id, "id"
-        elif theirs is not None:
-            self._rows, self.about["joined"] = self._by_text(items, ids, theirs, why_not), "text"
-        else:
-            raise DataError(self._lacking(why_not))
+        whole = Wanted.whole(items, ids, "rows of the corpus")
+        self._rows, self.about["joined"] = joined(self._table, self._spec, whole)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return all vectors, float32 (n, d), for the whole corpus.
@@ -98,10 +96,7 @@ class JoinedVectors:
         assert self._rows is not None
         if list(items) == self._texts:
             return self._table.read(self._rows)
-        raise ParameterError(
-            f"{self._spec} knows the vectors of the {len(self._texts)} rows of the corpus and no others. Got "
-            f"{len(items)} texts as {role}. Query with rows: all, every, first:N or rows:3,7."
-        )
+        raise no_others(self._spec, len(self._texts), len(items), role)
 
     @property
     def nbytes(self) -> int:
@@ -145,68 +140,6 @@ class JoinedVectors:
             return Stamp(model=f"vectors:{self._table.path.name}", revision=self._table.digest, dim=self._table.dim)
         made = Stamp(**self._table.label["stamp"])
         return replace(made, revision=f"{made.revision} in {self._table.digest}")
-
-    def _row_by_row(self, count: int) -> IntArray:
-        there = len(self._table)
-        if there != count:
-            raise ParameterError(
-                f"{self._spec}, which has neither ids nor texts, must hold one vector for each of the {count} rows of "
-                f"the corpus, in their order. Got {there} vectors. Give the corpus that they were made from."
-            )
-        return np.arange(count, dtype=np.int64)
-
-    def _by_id(self, items: Sequence[str], ids: Sequence[str], theirs: list[str] | None) -> tuple[IntArray | None, str]:
-        """Return the row of each id, or None and why there is none."""
-        if not self._table.has_ids:
-            return None, "it has no column of ids"
-        place: dict[str, int] = {}
-        for row, name in enumerate(self._table.strings(ID)):
-            if place.setdefault(name, row) != row:
-                return None, f"it holds the id {name!r} more than once"
-        missing = [name for name in ids if name not in place]
-        if missing:
-            return None, f"it lacks {len(missing):,} of the {len(ids):,} ids, for example {missing[0]!r}"
-        rows = np.array([place[name] for name in ids], dtype=np.int64)
-        if theirs is not None:
-            other = [at for at, row in enumerate(rows) if theirs[row] != items[at]]
-            if other:
-                return None, f"it has another text for {len(other):,} ids, for example {ids[other[0]]!r}"
-        return rows, ""
-
-    def _by_text(self, items: Sequence[str], ids: Sequence[str], theirs: list[str], why_not: str) -> IntArray:
-        """Return a row with each text."""
-        place: dict[str, int] = {}
-        again: list[tuple[int, int]] = []
-        wanted = set(items)
-        for row, text in enumerate(theirs):
-            if text in wanted and place.setdefault(text, row) != row:
-                again.append((place[text], row))
-        missing = [name for name, text in zip(ids, items, strict=True) if text not in place]
-        if missing:
-            raise DataError(
-                self._lacking(f"{why_not}, and it lacks the texts of {len(missing):,} rows, for example {missing[0]!r}")
-            )
-        self._refuse_two_vectors(again, theirs)
-        return np.array([place[text] for text in items], dtype=np.int64)
-
-    def _refuse_two_vectors(self, again: Sequence[tuple[int, int]], theirs: list[str]) -> None:
-        """Refuse to choose between vectors of one text that differ by more than rounding."""
-        for start in range(0, len(again), _PAIRS):
-            pairs = np.array(again[start : start + _PAIRS], dtype=np.int64)
-            one, other = (self._table.read(pairs[:, side]) for side in (0, 1))
-            apart = np.abs(one - other).max(axis=1) > _ROUNDING * np.abs(one).max(axis=1)
-            if apart.any():
-                text = theirs[int(pairs[np.argmax(apart), 0])]
-                raise DataError(
-                    f"A text must have one vector to be joined by. Got two that differ for {text[:60]!r} in "
-                    f"{self._table.path.name}. Give the corpus the ids of the file, so that rows are joined by id."
-                )
-
-    def _lacking(self, why: str) -> str:
-        return (
-            f"{self._spec} must hold a vector for every row of the corpus, found by id or by text. Got a file that "
-            f"does not: {why}. Encode this corpus ('embdiff encode'), or give the one that was encoded."
-        )
 
 
 def _write_rows(handle: BinaryIO, start: int, where: IntArray, some: FloatArray) -> None:

@@ -58,12 +58,7 @@ class VectorTable:
     @cached_property
     def digest(self) -> str:
         """A hash of all bytes of the files."""
-        found = hashlib.blake2b(digest_size=20)
-        for path in self._files:
-            with path.open("rb") as handle:
-                while part := handle.read(_READ):
-                    found.update(part)
-        return f"blake2b:{found.hexdigest()}"
+        return digest_of(self._files)
 
     def strings(self, name: str) -> Iterator[str]:
         """Yield a column of ids or texts, as text, row by row."""
@@ -110,13 +105,38 @@ class VectorTable:
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused here
             block: FloatArray = flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, self.dim)
-        wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if wrong.size:
-            raise EncoderError(
-                f"{self._name} must hold finite vectors. Got NaN or infinity in row {first + wrong[0]}. Make that "
-                "vector again, or leave the row out."
-            )
+        refuse_infinite(block, np.arange(first, first + len(block)), self._name)
         return block
+
+
+def is_table(path: Path) -> bool:
+    """Return whether ready vectors are in Parquet: a file, or a folder of such."""
+    return path.suffix == SUFFIX or path.is_dir()
+
+
+def refuse_infinite(vectors: FloatArray, rows: IntArray, name: str) -> None:
+    """Refuse vectors, (m, d), of some rows of a file, (m,) or more, that are not finite.
+
+    Raises
+    ------
+    EncoderError
+    """
+    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if wrong.size:
+        raise EncoderError(
+            f"{name} must hold finite vectors. Got NaN or infinity in row {rows[wrong[0]]}. Make that vector again, or "
+            "leave the row out."
+        )
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """Return a hash of all bytes of some files."""
+    found = hashlib.blake2b(digest_size=20)
+    for path in files:
+        with path.open("rb") as handle:
+            while part := handle.read(_READ):
+                found.update(part)
+    return f"blake2b:{found.hexdigest()}"
 
 
 def _files_of(path: Path) -> list[Path]:

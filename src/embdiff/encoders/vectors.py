@@ -1,34 +1,36 @@
 """``vectors:FILE.npy``: vectors that are ready, one for each row of the corpus, in its order. No model is run.
 
 Any table (n, d) of float32, float16 or float64 that numpy saved will do; row i belongs to row i of the corpus. Queries
-must be rows of the corpus, as there is nothing to encode other texts with.
+must be rows of the corpus, as there is nothing to encode other texts with, or have a file of their own: ``?queries=``.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from embdiff.config import ModelSpec
-from embdiff.encoders.joined import JoinedVectors
+from embdiff.encoders.given_queries import WithQueries
+from embdiff.encoders.joined import OPTIONS, JoinedVectors
+from embdiff.encoders.joining import Wanted, no_others
 from embdiff.encoders.options import refuse_unused
-from embdiff.encoders.parquet import SUFFIX
-from embdiff.errors import EncoderError, ParameterError
+from embdiff.encoders.table import digest_of, is_table, refuse_infinite
+from embdiff.errors import ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, Role, Stamp
 
-_READ = 2**24  # bytes hashed at a time
 _ROWS = 65_536  # rows checked at a time
 
 
-def from_spec(spec: ModelSpec) -> Vectors | JoinedVectors:
-    """Return ready vectors of a model spec: of a .npy file by row, of Parquet files joined by id or text."""
-    path = Path(spec.name)
-    return JoinedVectors(spec) if spec.name and (path.suffix == SUFFIX or path.is_dir()) else Vectors(spec)
+def from_spec(spec: ModelSpec) -> Vectors | JoinedVectors | WithQueries:
+    """Return ready vectors of a model spec: of a .npy file by row, of Parquet files joined by id or text.
+
+    With the option ``queries``, those of the queries are in a file or folder of their own.
+    """
+    documents = JoinedVectors(spec) if spec.name and is_table(Path(spec.name)) else Vectors(spec)
+    return WithQueries(documents, Path(spec.options["queries"]), str(spec)) if "queries" in spec.options else documents
 
 
 class Vectors:
@@ -42,7 +44,7 @@ class Vectors:
     Raises
     ------
     ParameterError
-        When no file is named, or an option is given.
+        When no file is named, or an option is given that is none of `OPTIONS`.
     DataError
         When the file is no table of vectors.
     """
@@ -51,7 +53,7 @@ class Vectors:
     same_roles = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
+        refuse_unused(spec, OPTIONS)
         if not spec.name:
             raise ParameterError(
                 f"Given vectors must be named by their file. Got '{spec}'. Write vectors:FILE.npy, a table (n, d) "
@@ -59,6 +61,7 @@ class Vectors:
             )
         self._spec, self._path = str(spec), Path(spec.name)
         self._file = FileVectors(self._path, 2**62)
+        self._texts: list[str] = []
 
     def fit(self, items: Sequence[str]) -> None:
         """Check that there is one vector for each row of the corpus, and that all are finite.
@@ -70,19 +73,10 @@ class Vectors:
         EncoderError
             When a number is not finite.
         """
-        if len(items) != len(self._file):
-            raise ParameterError(
-                f"{self._spec} must hold one vector for each of the {len(items)} rows of the corpus, in their order. "
-                f"Got {len(self._file)} vectors. Give the corpus that they were made from."
-            )
+        Wanted.whole(items, (), "rows of the corpus").by_row(len(self._file), self._spec)
         for start in range(0, len(self._file), _ROWS):
-            block = self._file[start : start + _ROWS]
-            wrong = np.flatnonzero(~np.isfinite(block).all(axis=1))
-            if wrong.size:
-                raise EncoderError(
-                    f"{self._spec} must hold finite vectors. Got NaN or infinity in row {start + wrong[0]}. "
-                    "Make that vector again, or leave the row out of both files."
-                )
+            refuse_infinite(self._file[start : start + _ROWS], np.arange(start, start + _ROWS), self._spec)
+        self._texts = list(items)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return all vectors, float32 (n, d), for the whole corpus.
@@ -90,13 +84,10 @@ class Vectors:
         Raises
         ------
         ParameterError
-            For anything but as many texts as there are vectors.
+            For anything but the texts of the corpus.
         """
-        if len(items) != len(self._file):
-            raise ParameterError(
-                f"{self._spec} knows the vectors of the {len(self._file)} rows of the corpus and no others. Got "
-                f"{len(items)} texts as {role}. Query with rows: all, every, first:N or rows:3,7."
-            )
+        if list(items) != self._texts:
+            raise no_others(self._spec, len(self._texts), len(items), role)
         return self._file[:]
 
     def on_disk(self, memory: int) -> FileVectors:
@@ -116,12 +107,4 @@ class Vectors:
 
     def stamp(self) -> Stamp:
         """Return the provenance; the revision is a hash of the file."""
-        return Stamp(model=f"vectors:{self._path.name}", revision=self._digest, dim=self._file.shape[1])
-
-    @cached_property
-    def _digest(self) -> str:
-        found = hashlib.blake2b(digest_size=20)
-        with self._path.open("rb") as handle:
-            while part := handle.read(_READ):
-                found.update(part)
-        return f"blake2b:{found.hexdigest()}"
+        return Stamp(model=f"vectors:{self._path.name}", revision=digest_of([self._path]), dim=self._file.shape[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ class Labelled:
     split : str
         Where the two parts come from.
     source : str
+    whole : Corpus or None
+        The one file that both are from; their ids are its row numbers. None where each has its own.
     """
 
     train: Corpus
@@ -40,6 +42,7 @@ class Labelled:
     test_labels: IntArray
     split: str
     source: str
+    whole: Corpus | None = None
 
 
 def is_classes(folder: Path) -> bool:
@@ -81,7 +84,7 @@ def read_classes(
             f"At least one class must have two texts, one to learn from and one to test on. Got {len(whole)} texts of "
             f"as many classes in {path}. Add texts."
         )
-    return _numbered(train, test, split, str(path))
+    return replace(_numbered(train, test, split, str(path)), whole=whole)
 
 
 def stratified(labels: IntArray, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.encoders.joining import Wanted
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, read_classes
 from embdiff.evaluation.encode import encode_two, rank, without_direction
@@ -96,7 +97,8 @@ def evaluate_classes(path: Path, settings: Settings) -> Outcome:
 
 def _dense(table: _Table, name: str) -> None:
     data, settings = table.data, table.settings
-    train, test, again, facts = encode_two(name, settings, data.train, data.test.items, queries=False)
+    tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
+    train, test, again, facts = encode_two(name, settings, data.train, tested, queries=False, whole=data.whole)
     table.facts.append(facts)
     rows, _ = rank(test, train, settings.voters, settings.metric)
     table.vote(name, rows)

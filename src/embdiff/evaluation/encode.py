@@ -10,6 +10,8 @@ import numpy as np
 from embdiff import exact
 from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally
+from embdiff.encoders.joining import Wanted
+from embdiff.errors import ParameterError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
 from embdiff.measures.noise import BATCH, Again, drawn
@@ -17,29 +19,49 @@ from embdiff.records import Corpus, FloatArray, IntArray, Metric, Role
 from embdiff.variants import measure_variant
 
 
-def load(name: str, settings: Settings, corpus: Corpus) -> tuple[Encoder, float]:
-    """Load a model, let it learn from the corpus where it does so, and return the seconds it took."""
+def load(name: str, settings: Settings, corpus: Corpus, whole: Corpus | None = None) -> tuple[Encoder, float]:
+    """Load a model, let it learn from the corpus where it does so, and return the seconds it took.
+
+    Ready vectors are looked for of the ``whole`` that the corpus is a part of, where there is one.
+    """
     start = time.perf_counter()
     encoder = load_named(name, settings.objects, settings.cache)
+    if encoder.by_row and whole is not None:
+        corpus = whole
     encoder.fit(corpus.items, corpus.digest(), corpus.ids)
     return encoder, time.perf_counter() - start
 
 
-def encode_one(name: str, settings: Settings, corpus: Corpus, again: IntArray) -> tuple[FloatArray, Again, ModelFacts]:
-    """Return the vectors of a corpus, those of some rows encoded again one by one, and the facts of the model."""
+def encode_one(
+    name: str, settings: Settings, corpus: Corpus, again: IntArray
+) -> tuple[FloatArray, Again | None, ModelFacts]:
+    """Return the vectors of texts, those of some rows encoded again one by one, and the facts of the model.
+
+    Ready vectors are found by text, as the texts stand in no file as they are here; nothing is encoded again then.
+    """
     encoder, loaded = load(name, settings, corpus)
+    if encoder.by_row and not encoder.by_text:
+        raise ParameterError(
+            f"Ready vectors of pairs must be found by their texts: Parquet with a column text. Got '{name}', without. "
+            "Encode the texts of the pairs with 'embdiff encode', or name a model."
+        )
     start, tally = time.perf_counter(), Tally()
     vectors = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
     facts = _facts(name, encoder, settings, tally, seconds, corpus, vectors)
+    if encoder.by_row:
+        return vectors, None, facts
     singly = encoder.encode_singly([corpus.items[row] for row in again], cache=settings.cache)
     return vectors, Again(again, singly), facts
 
 
 def encode_two(
-    name: str, settings: Settings, corpus: Corpus, others: Sequence[str], *, queries: bool
-) -> tuple[FloatArray, FloatArray, Again, ModelFacts]:
+    name: str, settings: Settings, corpus: Corpus, others: Wanted, *, queries: bool, whole: Corpus | None = None
+) -> tuple[FloatArray, FloatArray, Again | None, ModelFacts]:
     """Return the vectors of a corpus and of other texts, those of some others again, and the facts of the model.
+
+    Ready vectors of the others come from the file of queries (``vectors:FILE?queries=FILE``); they are not encoded
+    again.
 
     Parameters
     ----------
@@ -47,21 +69,40 @@ def encode_two(
     settings : Settings
     corpus : Corpus
         What a model that learns from its corpus learns from.
-    others : sequence of str
-        At least one.
+    others : Wanted
+        At least one text.
     queries : bool
         Whether the others are queries to the model, or documents as well.
+    whole : Corpus, optional
+        The one file that corpus and others are parts of, if so: their ids are its row numbers.
     """
-    encoder, loaded = load(name, settings, corpus)
+    encoder, loaded = load(name, settings, corpus, whole)
     start, tally = time.perf_counter(), Tally()
-    documents = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
-    role: Role = "query" if queries else "document"
-    asked = encoder.encode(others, role=role, cache=settings.cache, tally=tally)
+    role: Role = "query" if queries or encoder.expects else "document"
+    if encoder.by_row and whole is not None:
+        documents, asked = _parts(encoder, whole, corpus.ids, others.ids)
+    else:
+        encoder.expect(others)
+        documents = encoder.encode(corpus.items, cache=settings.cache, tally=tally)
+        asked = encoder.encode(others.items, role=role, cache=settings.cache, tally=tally)
     seconds = {"load_model": loaded, "encode": time.perf_counter() - start}
     facts = _facts(name, encoder, settings, tally, seconds, corpus, documents)
-    rows = drawn(len(others), BATCH, seed=settings.seed)
-    singly = encoder.encode_singly([others[row] for row in rows], role=role, cache=settings.cache)
+    if encoder.by_row:
+        return documents, asked, None, facts
+    rows = drawn(len(others.items), BATCH, seed=settings.seed)
+    singly = encoder.encode_singly([others.items[row] for row in rows], role=role, cache=settings.cache)
     return documents, asked, Again(rows, singly), facts
+
+
+def _parts(encoder: Encoder, whole: Corpus, *parts: Sequence[str]) -> tuple[FloatArray, ...]:
+    """Return the ready vectors of parts of a file, by row numbers in text."""
+    if encoder.expects:
+        raise ParameterError(
+            f"Ready vectors of one file of labelled texts must be in one file. Got a second one in '{encoder.spec}'. "
+            "Leave queries out, or give a folder with train.* and test.*."
+        )
+    vectors = encoder.encode(whole.items)
+    return tuple(vectors[np.array(rows, dtype=np.int64)] for rows in parts)
 
 
 def _facts(

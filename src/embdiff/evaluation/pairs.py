@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from embdiff.evaluation.encode import encode_one
-from embdiff.evaluation.noise import Scored, undefined
+from embdiff.evaluation.noise import FROM_A_FILE, Scored, undefined
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.pair_files import Pairs, read_pairs
 from embdiff.evaluation.settings import Settings
@@ -59,24 +59,24 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
 
 
 def _same_again(
-    score: Scored, vectors: FloatArray, sides: tuple[IntArray, IntArray], few: IntArray, again: Again, seed: int
+    score: Scored, vectors: FloatArray, sides: tuple[IntArray, IntArray], few: IntArray, again: Again | None, seed: int
 ) -> list[Change]:
     """Return what half precision and encoding one by one change, the latter over a few pairs."""
     left, right = sides
-    replaced = vectors[again.rows].copy(), again.vectors
-    place = {int(row): at for at, row in enumerate(again.rows)}
-    at = [np.array([place[int(row)] for row in side[few]], dtype=np.int64) for side in sides]
     every = np.arange(len(left), dtype=np.int64)
     plain = score(vectors[left], vectors[right], every)
     low, reason = half_precision(vectors)
-    before, after = (score(table[at[0]], table[at[1]], few) for table in replaced)
-    note = sampled(few, len(left), "pairs")
-    return [
+    first = (
         undefined(plain, "float16", reason)
         if reason
-        else change(plain, score(low[left], low[right], every), "float16", seed=seed),
-        change(before, after, "batch", seed=seed, note=note),
-    ]
+        else change(plain, score(low[left], low[right], every), "float16", seed=seed)
+    )
+    if again is None:
+        return [first, undefined(plain, "batch", FROM_A_FILE)]
+    place = {int(row): at for at, row in enumerate(again.rows)}
+    at = [np.array([place[int(row)] for row in side[few]], dtype=np.int64) for side in sides]
+    before, after = (score(table[at[0]], table[at[1]], few) for table in (vectors[again.rows], again.vectors))
+    return [first, change(before, after, "batch", seed=seed, note=sampled(few, len(left), "pairs"))]
 
 
 def _undefined(measure: str) -> Score:

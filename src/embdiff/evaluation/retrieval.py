@@ -11,6 +11,7 @@ import numpy as np
 from embdiff.corpus.beir import Collection, read_beir
 from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
+from embdiff.encoders.joining import Wanted
 from embdiff.errors import DataError, MissingDependencyError
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.noise import Scored, changes
@@ -34,8 +35,8 @@ class _Asked:
 
     collection: Collection
     queries: tuple[str, ...]
-    texts: tuple[str, ...]
     places: IntArray
+    wanted: Wanted
     judged: Judged
     name_rank: IntArray
 
@@ -93,13 +94,16 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
 
 def _asked(collection: Collection) -> _Asked:
     queries = tuple(collection.qrels.judgements)
-    text_of = dict(zip(collection.queries.ids, collection.queries.items, strict=True))
     row_of = {name: row for row, name in enumerate(collection.corpus.ids)}
+    rows = {name: row for row, name in enumerate(collection.queries.ids)}
+    names = tuple(name for name in queries if name in rows)
+    place = np.array([rows[name] for name in names], dtype=np.int64)
+    texts = tuple(collection.queries.items[row] for row in place)
     return _Asked(
         collection=collection,
         queries=queries,
-        texts=tuple(text_of[name] for name in queries if name in text_of),
-        places=np.array([place for place, name in enumerate(queries) if name in text_of], dtype=np.int64),
+        places=np.array([place for place, name in enumerate(queries) if name in rows], dtype=np.int64),
+        wanted=Wanted(texts, names, place, len(collection.queries), "queries"),
         judged=Judged.from_qrels(collection.qrels.judgements, queries, row_of),
         name_rank=name_ranks(collection.corpus.ids),
     )
@@ -119,7 +123,7 @@ def _dense(
     name: str, asked: _Asked, settings: Settings
 ) -> tuple[ModelFacts, IntArray, FloatArray, list[str], list[Change]]:
     corpus = asked.collection.corpus
-    documents, queries, again, facts = encode_two(name, settings, corpus, asked.texts, queries=True)
+    documents, queries, again, facts = encode_two(name, settings, corpus, asked.wanted, queries=True)
     rows, similarity = rank(queries, documents, settings.depth, settings.metric)
     lost = [without_direction(vectors, settings.metric) for vectors in (documents, queries)]
     note = []
@@ -149,7 +153,7 @@ def _headline(name: str, asked: _Asked, settings: Settings) -> Scored:
 
 def _lexical(asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray]:
     index = Bm25(asked.collection.corpus.items)
-    rows, scores = index.rank(asked.texts, settings.depth, asked.name_rank)
+    rows, scores = index.rank(asked.wanted.items, settings.depth, asked.name_rank)
     return ModelFacts(BM25, None, about=index.about), *_placed(asked, rows, scores)
 
 

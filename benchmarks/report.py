@@ -15,8 +15,8 @@ from statistics import median
 from typing import Any, TypeVar
 
 PACKAGES = (
-    "numpy", "faiss-cpu", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers", "torch",
-    "onnxruntime", "openvino", "ranx", "pytrec_eval-terrier",
+    "numpy", "faiss-cpu", "numkong", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers",
+    "torch", "onnxruntime", "openvino", "ranx", "pytrec_eval-terrier",
 )  # fmt: skip
 T = TypeVar("T")
 ENOUGH = 5  # measurements whose median is shown

@@ -27,10 +27,9 @@ from benchmarks.report import Figure, in_turn
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MODELS = ("minilm", "wordllama:256")
 BOUND = 0.05
-FEW_ROWS, MANY_ROWS = 5_000, 20_000
+COUNT = 20_000
 ROWS = {
-    "warm_rerun": "the same command again on 20,000 rows, nothing encoded: time of the second run over the first",
-    "warm_rerun_5000": "the same on 5,000 rows",
+    "warm_rerun": f"the same command again on {COUNT:,} rows, nothing encoded: time of the second run over the first",
 }
 
 
@@ -100,23 +99,21 @@ def measure(count: int) -> Figure:
 
         runs = {**in_turn({"cold": cold}), **in_turn({"warm": warm})}
     spent = {way: [seconds for seconds, _ in each] for way, each in runs.items()}
-    label = "warm_rerun" if count == MANY_ROWS else f"warm_rerun_{count}"
     ratio = median(spent["warm"]) / median(spent["cold"])
-    return Figure(label, ratio, BOUND, "of the cold run", spent, at_most=True)
+    return Figure("warm_rerun", ratio, BOUND, "of the cold run", spent, at_most=True)
 
 
-def main(full: bool = False) -> list[Figure]:
-    """Measure on 5,000 rows, in full on 20,000, too, which takes minutes to encode."""
-    counts = (FEW_ROWS, MANY_ROWS) if full else (FEW_ROWS,)
+def main() -> list[Figure]:
+    """Measure the first run and the next."""
     if DATA.is_dir():
-        figures = [measure(count) for count in counts]
+        figure = measure(COUNT)
     else:
-        why = "the data sets are not beside this checkout"
-        figures = [Figure(name, math.nan, BOUND, "", {}, at_most=True, why=why) for name in ROWS]
-    for figure in figures:
-        print(figure.line(), flush=True)
-    return figures
+        figure = Figure(
+            "warm_rerun", math.nan, BOUND, "", {}, at_most=True, why="the data sets are not beside this checkout"
+        )
+    print(figure.line(), flush=True)
+    return [figure]
 
 
 if __name__ == "__main__":
-    main(full="--full" in sys.argv)
+    main()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from repeated_rows import ROWS, repeated_rows
 
 from embdiff import exact
-from embdiff.exact import _brief, _few, _knn, _symmetric
+from embdiff.exact import _brief, _few, _file, _index, _knn, _reaching, _symmetric
 from embdiff.exact._surrogate import Prepared
 
 METRICS = ("cosine", "ip", "l2")
@@ -23,10 +23,11 @@ def everywhere(monkeypatch):
     monkeypatch.setattr(_brief, "available", lambda: True)
     monkeypatch.setattr(_few, "pays", lambda queries, dim, rows: False)
     for name, value in {
-        "_FEWEST": 1, "_NARROWEST": 1, "_NARROWEST_OF_PAIRS": 1, "_LEAST_ROWS": 1, "_MOST_WANTED": 1_000,
-        "_TILE": 16, "_ASKED": 8, "_TIMES": 2,
+        "_FEWEST": 1, "_NARROWEST": 1, "_NARROWEST_OF_PAIRS": 1, "_LEAST_ROWS": 1, "_LEAST_NUMBERS": 1, "_MOST_WANTED": 1_000,
+        "TILE": 16, "_ASKED": 8, "_TIMES": 2,
     }.items():  # fmt: skip
         monkeypatch.setattr(_brief, name, value)
+    monkeypatch.setattr(_file, "_LEAST_ROWS", 1)
     for name, value in {"_TILE": 16, "_SAMPLE": 8, "_LEAST_ROWS": 2, "_MOST_WANTED": 1_000}.items():
         monkeypatch.setattr(_symmetric, name, value)
     looks = []
@@ -80,7 +81,9 @@ def every_product(task):
     """Return the rounded products of all queries and rows, and the surrogate with their slack."""
     left, right = _brief.rounded(task.left), _brief.rounded(task.right)
     out = np.empty((len(task.left), len(task.right)), dtype=np.float32)
-    return _brief.multiplied(left.bits, _brief.pack(right.bits), out), _brief.with_slack(task, left, right.off)
+    return _brief.multiplied(left.bits, _brief.pack(right.bits), out), _brief.with_slack(
+        task, left, float(right.off.max())
+    )
 
 
 @ANY
@@ -143,6 +146,49 @@ def test_sorted_rows(everywhere):
     same_as_in_float32(vectors, vectors, 6, "cosine", np.arange(700))
 
 
+def in_blocks(path, vectors, rows):
+    """The same rows in a file, of which ``rows`` fit in memory at a time."""
+    np.save(path, vectors)
+    stored = exact.FileVectors(path, 4 * 4 * vectors.shape[1] * rows)
+    assert stored.block_rows == rows
+    return stored
+
+
+@pytest.fixture
+def asked_of_blocks(monkeypatch):
+    """What the blocks after the first gave: lines of rows, or None where they were searched by themselves."""
+    given = []
+    through = _index.reaching
+    monkeypatch.setattr(_index, "reaching", lambda *asked: given.append(through(*asked)) or given[-1])
+    return given
+
+
+@ANY
+@given(vectors=repeated_rows(), asked=st.integers(0, 2**32 - 1), metric=st.sampled_from(METRICS), k=st.integers(1, 20))
+def test_rows_in_a_file(everywhere, asked_of_blocks, tmp_path, vectors, asked, metric, k):
+    stored = in_blocks(tmp_path / "rows.npy", vectors, 25)
+    queries = vectors[np.random.default_rng(asked).integers(0, ROWS, 25)]
+    asked_of_blocks.clear()
+    same_as_in_float32(queries, stored, k, metric)
+    assert any(lines is not None for lines in asked_of_blocks)
+    same_as_in_float32(vectors, stored, k, metric, np.arange(ROWS))
+
+
+def test_thousands_of_equal_rows_in_a_file(everywhere, tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((3_000, 6)).astype(np.float32)
+    vectors[np.arange(3_000) % 7 < 5] = vectors[0]
+    stored = in_blocks(tmp_path / "rows.npy", vectors, 400)
+    same_as_in_float32(vectors[:40], stored, 5, "cosine", np.arange(40))
+
+
+def test_a_block_with_too_many_close_rows_is_searched_by_itself(everywhere, asked_of_blocks, monkeypatch, tmp_path):
+    monkeypatch.setattr(_reaching, "_MOST_PER_QUERY", 1)
+    rng = np.random.default_rng(0)
+    cone = (rng.standard_normal((900, 24)) + 200 * rng.standard_normal(24)).astype(np.float32)
+    same_as_in_float32(cone[:100], in_blocks(tmp_path / "rows.npy", cone, 200), 5, "cosine")
+    assert asked_of_blocks[0] is None
+
+
 def fake_numkong(monkeypatch, **capabilities):
     module = types.ModuleType("numkong")
     module.get_capabilities = lambda: capabilities
@@ -180,7 +226,8 @@ def test_by_size(monkeypatch):
     assert _brief.pays(1_024, 384, 100_000, 10)
     assert not _brief.pays(511, 384, 100_000, 10)
     assert not _brief.pays(1_024, 127, 100_000, 10)
-    assert not _brief.pays(1_024, 384, 49_999, 10)
+    assert not _brief.pays(1_024, 384, 19_999, 10)
+    assert not _brief.pays(1_024, 128, 40_000, 10)
     assert not _brief.pays(1_024, 384, 100_000, 41)
     assert _brief.pays_for_all_pairs(64)
     assert not _brief.pays_for_all_pairs(63)

@@ -7,6 +7,7 @@ surrogate (`Surrogate.rounded`): they only choose which similarities are compute
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -25,10 +26,11 @@ from embdiff.records import FloatArray, IntArray
 _Bits = npt.NDArray[np.uint16]
 
 _MATRICES = ("sapphireamx", "graniteamx")  # as numkong calls the processors on which this was measured to be faster
-_FEWEST, _NARROWEST, _LEAST_ROWS = 512, 128, 50_000  # queries, numbers in a vector, rows
+_FEWEST, _NARROWEST = 512, 128  # queries, numbers in a vector
+_LEAST_ROWS, _LEAST_NUMBERS = 20_000, 6_000_000  # rows, numbers in all of them
 _NARROWEST_OF_PAIRS = 64
 _MOST_WANTED = 40  # results; beyond, sorting out the candidates costs more than the products save
-_TILE = 1_024  # rows of a tile of products
+TILE = 1_024  # rows of a tile of products
 _ASKED = 512  # queries of it: 2 MiB stay in the cache while they are looked through
 _SHARE = 50  # of all rows, the sample that the first thresholds come from,
 _TIMES = 40  # or so many times the rows wanted, where that is more: else most of the first tiles would pass
@@ -60,7 +62,7 @@ def _is_right() -> bool:
 
 def pays(queries: int, dim: int, rows: int, wanted: int) -> bool:
     """Return whether a first look in bfloat16 at some queries is faster; measured, see docs/exact.md."""
-    large = queries >= _FEWEST and dim >= _NARROWEST and _LEAST_ROWS <= rows < 2**31
+    large = queries >= _FEWEST and dim >= _NARROWEST and rows * dim >= _LEAST_NUMBERS and _LEAST_ROWS <= rows < 2**31
     return large and wanted <= _MOST_WANTED and available()
 
 
@@ -111,24 +113,38 @@ def look(task: Surrogate, wanted: int) -> Look:
 
     def look_through(part: slice) -> None:
         right = rounded(task.right[part])
-        packed, buffer = pack(right.bits), np.empty((_ASKED, part.stop - part.start), dtype=np.float32)
         off_right[part] = right.off
-        for start in range(0, len(left.bits), _ASKED):
-            asked = left.bits[start : start + _ASKED]
-            products = multiplied(asked, packed, buffer[: len(asked)])
-            passed = true_places(products > best.threshold[start : start + _ASKED, None])
+        for start, products in tiles(left, right):
+            passed = true_places(products > best.threshold[start : start + len(products), None])
             down, across = np.divmod(passed, products.shape[1])
             with lock:
                 best.offer(down + start, across + part.start, products.ravel()[passed])
 
-    in_parts(look_through, len(task.right), _TILE)
-    return Look(with_slack(task, left, off_right), *best.finished())
+    in_parts(look_through, len(task.right), TILE)
+    return Look(with_slack(task, left, float(off_right.max())), *best.finished())
 
 
-def with_slack(task: Surrogate, left: Rounded, off_right: FloatArray) -> Surrogate:
-    """Return the surrogate that the products of rounded rows belong to."""
-    length = norms(task.left) + left.off
-    return task.rounded(length, left.off.astype(np.float64), float(off_right.max()))
+def tiles(left: Rounded, right: Rounded) -> Iterator[tuple[int, FloatArray]]:
+    """Yield the first query's number and the products (b, m) with few rows, query by query; they must not be kept."""
+    packed, buffer = pack(right.bits), np.empty((_ASKED, len(right.bits)), dtype=np.float32)
+    for start in range(0, len(left.bits), _ASKED):
+        asked = left.bits[start : start + _ASKED]
+        yield start, multiplied(asked, packed, buffer[: len(asked)])
+
+
+def with_slack(task: Surrogate, left: Rounded, off_right: float | None = None) -> Surrogate:
+    """Return the surrogate that the products of rounded rows belong to.
+
+    Parameters
+    ----------
+    task : Surrogate
+    left : Rounded
+        Its queries.
+    off_right : float, optional
+        The most that was rounded away from a row; when left out, the most that can be.
+    """
+    most = 2.0**-8 * task.longest + 2.0**-60 if off_right is None else off_right
+    return task.rounded(norms(task.left) + left.off, left.off.astype(np.float64), most)
 
 
 def _first_thresholds(left: _Bits, task: Surrogate, wanted: int) -> FloatArray:

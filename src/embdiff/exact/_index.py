@@ -13,6 +13,7 @@ from embdiff.exact._duplicates import Distinct, Glance, distinct
 from embdiff.exact._knn import nearest, nearest_of_all
 from embdiff.exact._pairs import pair_similarity
 from embdiff.exact._ranks import count_before, precedes
+from embdiff.exact._reaching import reaching
 from embdiff.exact._surrogate import Prepared
 from embdiff.exact._symmetric import pays
 from embdiff.exact._task import Task
@@ -86,6 +87,12 @@ class Index:
         task = Task(queries, self._unique, self._groups, asked, wanted, self.metric)
         rows, found = nearest(task)
         return first_k(rows, found, left_out, k, self.metric)
+
+    def reaching(self, queries: FloatArray, least: FloatArray, wanted: int) -> tuple[IntArray, FloatArray] | None:
+        """Return the rows at least as similar as ``least`` (q,), where that is faster; see `_reaching.reaching`."""
+        queries = self._checked(queries)
+        asked = self._prepared.asked(queries)
+        return reaching(Task(queries, self._unique, self._groups, asked, wanted, self.metric), least)
 
     def ranks(self, queries: FloatArray, rows: IntArray, *, leave_out: IntArray | None = None) -> IntArray:
         """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""

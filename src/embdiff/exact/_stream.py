@@ -38,8 +38,8 @@ class StreamedIndex:
         with progress("exact search", len(self), "rows") as advance:
             for start, block in self.vectors.blocks():
                 with silent():
-                    here = Index(block, self.metric, start).search(queries, min(wanted, len(block)))
-                rows, found = _merged(rows, found, here.rows + start, here.similarity, wanted)
+                    more, also = _best(Index(block, self.metric, start), queries, found, wanted)
+                rows, found = _merged(rows, found, np.where(more < 0, -1, more + start), also, wanted)
                 advance(len(block))
         return first_k(rows, found, left_out, k, self.metric)
 
@@ -82,6 +82,16 @@ class StreamedIndex:
     def _table(self, queries: FloatArray) -> FloatArray:
         table: FloatArray = check_tables(queries, np.empty((0, self.vectors.shape[1]), dtype=np.float32))[0]
         return table
+
+
+def _best(index: Index, queries: FloatArray, found: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+    """Return the rows of a block that may be among the first ``wanted``, given the similarities found before."""
+    if found.shape[1] == wanted:
+        reaching = index.reaching(queries, found[:, -1], wanted)
+        if reaching is not None:
+            return reaching
+    here = index.search(queries, min(wanted, len(index)))
+    return here.rows, here.similarity
 
 
 def _merged(

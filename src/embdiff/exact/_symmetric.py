@@ -64,7 +64,7 @@ def look_at_partners(pairs: Surrogate, wanted: int) -> brief.Look:
     """Do the same with factors rounded to bfloat16."""
     right, count = brief.rounded(pairs.right), len(pairs.right)
     left = right if pairs.left is pairs.right else brief.rounded(pairs.left)
-    coarse = brief.with_slack(pairs, left, right.off)
+    coarse = brief.with_slack(pairs, left, float(right.off.max()))
     best, tiles = _Best(coarse, wanted), -(-count // _TILE)
     with progress("exact search", tiles * (tiles + 1) // 2, "tiles") as advance:
 

@@ -14,7 +14,8 @@ from neighbor_lists import listed
 
 from embdiff.measures import interval
 from embdiff.measures.overlap import jaccard, overlap
-from embdiff.measures.paired import detectable_difference, randomisation_p
+from embdiff.measures.paired import detectable_difference
+from embdiff.measures.randomisation import randomisation_p
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
 from embdiff.measures.resampling import mean_interval

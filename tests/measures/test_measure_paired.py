@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures import holm, paired
+from embdiff.measures import holm, randomisation
 from embdiff.measures.differences import between_models
-from embdiff.measures.paired import PairedTest, detectable_difference, paired_test, paired_tests, randomisation_p
+from embdiff.measures.paired import PairedTest, detectable_difference, paired_test, paired_tests
+from embdiff.measures.randomisation import randomisation_p
 from embdiff.measures.ties import letters, tie_groups
 from embdiff.records import Score
 
@@ -103,8 +104,8 @@ def test_random_signs_and_all_signs_agree(monkeypatch):
     differences = np.random.default_rng(0).normal(0.4, 1, 12)
     exact, drawn = randomisation_p(differences, seed=0)
     assert drawn == 0
-    monkeypatch.setattr(paired, "EXACT", 0)
-    monkeypatch.setattr(paired, "_DRAWN", 1_000)
+    monkeypatch.setattr(randomisation, "EXACT", 0)
+    monkeypatch.setattr(randomisation, "_DRAWN", 1_000)
     sampled, drawn = randomisation_p(differences, seed=0, permutations=50_000)
     assert drawn == 50_000
     assert sampled == pytest.approx(exact, abs=0.006)

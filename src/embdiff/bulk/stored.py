@@ -19,7 +19,7 @@ from embdiff.encoders.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
-from embdiff.stores.copying import copy_rows
+from embdiff.stores.copying_rows import copy_rows
 from embdiff.stores.naming import collection_name
 
 

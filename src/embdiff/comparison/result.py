@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embdiff import _files, runs
+from embdiff.comparison import frames
 from embdiff.comparison.again import models_again
+from embdiff.comparison.frames import Disagreement
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
-from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.errors import ParameterError
 from embdiff.measures import get_measure
 from embdiff.measures.paired import PairedTest
 from embdiff.records import Score
-from embdiff.views import disputed, exports, html, payload, report, terminal
-from embdiff.views.diff import QueryDiff, query_diffs
+from embdiff.views import exports, html, payload, report, terminal
+from embdiff.views.diff import QueryDiff, place_of, query_diffs
 from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Disagreement(NamedTuple):
-    """Queries and rows of a comparison, the most disputed first; see `Comparison.disagreement`."""
-
-    queries: pd.DataFrame
-    items: pd.DataFrame
 
 
 class Comparison:
@@ -106,27 +100,7 @@ class Comparison:
         -----
         bm25 counts where it was named among the models, or where there is but one model.
         """
-        import pandas as pd
-
-        found = disputed.disagreement(self.run) or {"queries": [], "items": []}
-        crossed = bool(self.run.config.query_models)
-        queries = [(row["id"], row["text"], row["value"], row["overlap"], row["row"]) for row in found["queries"]]
-        items = [
-            {
-                "id": row["id"],
-                "text": row["text"],
-                "disagreement": row["value"],
-                "only_one": row["only_one"],
-                "place_change": np.nan if row["place_change"] is None else row["place_change"],
-                **{disputed.column(each, crossed): each["queries"] for each in row["returned"]},
-            }
-            for row in found["items"]
-        ]
-        columns = ["id", "text", "disagreement", "only_one", "place_change"]
-        return Disagreement(
-            pd.DataFrame(queries, columns=["id", "text", "disagreement", "overlap_disagreement", "row"]),
-            pd.DataFrame(items) if items else pd.DataFrame(columns=columns),
-        )
+        return frames.disagreement(self.run)
 
     def differences_frame(self) -> pd.DataFrame:
         """Return the paired tests between collections in the measures of expected results, one row each.
@@ -150,18 +124,7 @@ class Comparison:
             Columns query_id, query_model, model, hit, rank (of the first expected result, <NA> for a miss); empty
             without expected results.
         """
-        import pandas as pd
-
-        rows = [
-            (found["id"], answer["query_model"], answer["model"], answer["expected_rank"])
-            for found in (payload.query_result(self.run, row) for row in range(len(self.run.queries)))
-            if found["expected"]
-            for answer in found["answers"]
-        ]
-        frame = pd.DataFrame(rows, columns=["query_id", "query_model", "model", "rank"])
-        frame["rank"] = frame["rank"].astype("Int64")
-        frame.insert(3, "hit", frame["rank"].notna())
-        return frame
+        return frames.hits(self.run)
 
     def diff(self, query: int | str, *, query_model: str | None = None, baseline: bool | None = None) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
@@ -182,25 +145,7 @@ class Comparison:
         UnknownNameError
             When no query has the id, or nothing was asked with the query model.
         """
-        return query_diffs(self.run, self._query_row(query), query_model, baseline=baseline)
-
-    def _query_row(self, query: int | str) -> int:
-        ids = self.run.queries.ids
-        if isinstance(query, str):
-            if query not in ids:
-                raise UnknownNameError(
-                    f"A query must be one of the {len(ids)} of this run. Got the id {query!r}. "
-                    f"Take an id such as {ids[0]!r}, or a row number from 0."
-                )
-            return ids.index(query)
-        if isinstance(query, bool) or not isinstance(query, SupportsIndex):
-            raise ParameterError(f"A query must be a row number or an id. Got {query!r}. Give an int or a str.")
-        query = operator.index(query)
-        if not -len(ids) <= query < len(ids):
-            raise ParameterError(
-                f"The row of a query must be between 0 and {len(ids) - 1}. Got {query}. Choose a row in that range."
-            )
-        return query % len(ids)
+        return query_diffs(self.run, place_of(self.run, query), query_model, baseline=baseline)
 
     def thresholds(
         self, from_: str | None = None, to: str | None = None, at: float | Sequence[float] | None = None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Measure, MeasureSpec, Parameter
-from embdiff.measures.jackknife import FEWER, LOG, PLAIN, Scale, groups, jackknife, root
+from embdiff.measures.base import Parameter
+from embdiff.measures.jackknife import FEWER, LOG, PLAIN, groups, root
 from embdiff.measures.moments import Doubles, Floating, Moments, Pass, check_space
+from embdiff.measures.one_space import left_out, measure_of_one, score_of_one
 from embdiff.measures.row_pairs import PAIRS, row_pairs, sampled, squared_distances, unit_rows
 from embdiff.records import Score, Space
 
@@ -115,8 +115,8 @@ def score_anisotropy(a: Space, *, seed: int) -> Score:
         _mean_cosine(total - unit[part].sum(axis=0, dtype=np.float64), n - len(part)) for part in groups(n, seed=seed)
     ]
     scale = root(-1 / (n - 1)) if n > 1 else PLAIN
-    note = _left_out(empty, len(a.ids))
-    return _score(ANISOTROPY, a, _mean_cosine(total, n), without, chance=0.0, n=n, note=note, scale=scale)
+    note = left_out(empty, len(a.ids))
+    return score_of_one(ANISOTROPY, a, _mean_cosine(total, n), without, chance=0.0, n=n, note=note, scale=scale)
 
 
 def score_first_component(a: Space, *, seed: int) -> Score:
@@ -130,7 +130,7 @@ def score_first_component(a: Space, *, seed: int) -> Score:
     total = over.moments()
     without = [_first_share(total - over.moments(part)) for part in groups(total.n, seed=seed)]
     chance = min(1.0, (1 + math.sqrt(a.dim / max(1, total.n))) ** 2 / a.dim)
-    return _score(FIRST_COMPONENT, a, _first_share(total), without, chance=chance, n=total.n, scale=LOG)
+    return score_of_one(FIRST_COMPONENT, a, _first_share(total), without, chance=chance, n=total.n, scale=LOG)
 
 
 def score_norm_spread(a: Space, *, seed: int) -> Score:
@@ -143,7 +143,7 @@ def score_norm_spread(a: Space, *, seed: int) -> Score:
     chance = math.sqrt(a.dim / mean**2 - 1)
     norms = _norms(check_space(a.vectors))
     without = [_variation(np.delete(norms, part)) for part in groups(len(norms), seed=seed, count=FEWER)]
-    return _score(NORM_SPREAD, a, _variation(norms), without, chance=chance, n=len(norms), scale=LOG)
+    return score_of_one(NORM_SPREAD, a, _variation(norms), without, chance=chance, n=len(norms), scale=LOG)
 
 
 def score_uniformity(a: Space, *, pairs: int = PAIRS, seed: int) -> Score:
@@ -157,10 +157,10 @@ def score_uniformity(a: Space, *, pairs: int = PAIRS, seed: int) -> Score:
     i, j = row_pairs(n, int(pairs), seed=seed)
     potentials = _potentials(unit, i, j)
     without = _without_groups(potentials, i, j, n, seed)
-    notes = filter(None, (_left_out(empty, len(a.ids)), sampled(n, len(i))))
+    notes = filter(None, (left_out(empty, len(a.ids)), sampled(n, len(i))))
     value = _log_mean(potentials)
     chance = even_potential(a.dim)
-    return _score(UNIFORMITY, a, value, without, chance=chance, n=n, note="; ".join(notes) or None, pairs=pairs)
+    return score_of_one(UNIFORMITY, a, value, without, chance=chance, n=n, note="; ".join(notes) or None, pairs=pairs)
 
 
 def even_potential(dim: int) -> float:
@@ -220,69 +220,8 @@ def _log_mean(potentials: Doubles) -> float:
     return math.log(float(potentials.mean())) if len(potentials) else math.nan
 
 
-def _left_out(empty: int, rows: int) -> str | None:
-    return f"{empty} of {rows} rows have length 0 and are left out" if empty else None
-
-
-def _score(
-    measure: Measure,
-    space: Space,
-    value: float,
-    without: list[float],
-    *,
-    chance: float,
-    n: int,
-    note: str | None = None,
-    scale: Scale = PLAIN,
-    **parameters: float,
-) -> Score:
-    low, high, method = jackknife(value, without, measure.range, scale=scale)
-    known = math.isfinite(value)
-    return Score(
-        measure=str(MeasureSpec(measure, None, parameters)),
-        models=(space.model,),
-        value=value,
-        low=low,
-        high=high,
-        chance=chance if known else math.nan,
-        n=n,
-        interval=method,
-        reason=note if known else f"undefined: {measure.undefined_when}" + (f"; {note}" if note else ""),
-    )
-
-
-def _measure(
-    function: Callable[..., float],
-    summary: str,
-    formula: str,
-    direction: str,
-    bounds: tuple[float, float],
-    invariances: tuple[str, ...],
-    undefined_when: str,
-    chance: str,
-    reference: str,
-    **parameters: Parameter,
-) -> Measure:
-    return Measure(
-        name=function.__name__,
-        function=function,
-        summary=summary,
-        formula=formula,
-        needs="one space",
-        direction=direction,
-        range=bounds,
-        symmetric=True,
-        invariances=(*invariances, "order of the rows"),
-        undefined_when=undefined_when,
-        chance=chance,
-        reference=reference,
-        cutoff=False,
-        parameters=parameters,
-    )
-
-
 _DIRECTION = "fewer than 2 rows that have a direction (length above 0)"
-ANISOTROPY = _measure(
+ANISOTROPY = measure_of_one(
     anisotropy,
     "mean cosine of all pairs of different rows",
     "(|sum_i u_i|^2 - n) / (n (n - 1)), u_i = x_i / |x_i|",
@@ -293,7 +232,7 @@ ANISOTROPY = _measure(
     "0, for directions spread evenly",
     "Ethayarajh 2019, arXiv 1909.00512",
 )
-FIRST_COMPONENT = _measure(
+FIRST_COMPONENT = measure_of_one(
     first_component,
     "share of the variance on the first principal component",
     "largest eigenvalue of Xc'Xc / tr Xc'Xc",
@@ -304,7 +243,7 @@ FIRST_COMPONENT = _measure(
     "(1 + sqrt(d / n))^2 / d, for independent axes of equal variance (Marchenko-Pastur edge)",
     "Mu and Viswanath 2018, arXiv 1702.01417",
 )
-NORM_SPREAD = _measure(
+NORM_SPREAD = measure_of_one(
     norm_spread,
     "coefficient of variation of the lengths of the rows",
     "sd |x_i| / mean |x_i|",
@@ -315,7 +254,7 @@ NORM_SPREAD = _measure(
     "about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised",
     "Pearson 1896 (coefficient of variation)",
 )
-UNIFORMITY = _measure(
+UNIFORMITY = measure_of_one(
     uniformity,
     "how evenly directions fill the sphere: log mean Gaussian potential of pairs",
     "log mean_{i<j} exp(-2 |u_i - u_j|^2), u_i = x_i / |x_i|",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, SupportsIndex
 
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
@@ -47,6 +48,34 @@ class QueryDiff:
 
     def __repr__(self) -> str:
         return terminal.diff_text(self.to_dict(), width=100)
+
+
+def place_of(run: Run, query: int | str) -> int:
+    """Return the row of a query given by its row, also from the end, or by its id.
+
+    Raises
+    ------
+    ParameterError
+        When the row is out of range.
+    UnknownNameError
+        When no query has the id.
+    """
+    ids = run.queries.ids
+    if isinstance(query, str):
+        if query not in ids:
+            raise UnknownNameError(
+                f"A query must be one of the {len(ids)} of this run. Got the id {query!r}. "
+                f"Take an id such as {ids[0]!r}, or a row number from 0."
+            )
+        return ids.index(query)
+    if isinstance(query, bool) or not isinstance(query, SupportsIndex):
+        raise ParameterError(f"A query must be a row number or an id. Got {query!r}. Give an int or a str.")
+    query = operator.index(query)
+    if not -len(ids) <= query < len(ids):
+        raise ParameterError(
+            f"The row of a query must be between 0 and {len(ids) - 1}. Got {query}. Choose a row in that range."
+        )
+    return query % len(ids)
 
 
 def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline: bool | None = None) -> QueryDiff:

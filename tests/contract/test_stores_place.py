@@ -32,6 +32,14 @@ def test_place_refuses_vectors_before_it_makes_anything(store: Store) -> None:
         place(store, spec_of("refused", good[:0]), corpus_of(0), good[:0])
     with pytest.raises(ParameterError, match="nlist of ivf_flat must be at most the number of rows"):
         place(store, spec_of("refused", good, index="ivf_flat(nlist=4,nprobe=1)"), corpus, good)
+    for length, metric, message in (
+        (1e14, "l2", r"shorter than 1e\+14 \(databases square lengths in float32\)"),
+        (1e-18, "cosine", r"at least 1e-17 long for the metric cosine \(the square of less is lost in float32\)"),
+    ):
+        with pytest.raises(ParameterError, match=rf"{message}.*in row 2 \(id 'c'\), 1 in all"):
+            place(store, spec_of("refused", good, metric), corpus, good * np.array([[1], [1], [length]], np.float32))
+        with pytest.raises(ParameterError, match=rf"{message}.*in query 0, 3 in all"):
+            store.search(spec_of("refused", good, metric), good * np.float32(length), 1)
     assert "refused" not in store.names()
 
 

@@ -97,6 +97,18 @@ def test_indexes(tmp_path: Path, index: str, metric: Metric) -> None:
     assert found.index == str(IndexSpec.parse(index))
 
 
+@pytest.mark.parametrize("index", ["flat", "ivf_flat(nlist=4,nprobe=4)"])
+def test_small_inner_products_are_told_apart(tmp_path: Path, index: str) -> None:
+    """LanceDB itself gives one minus the inner product: those below 6e-8 are one distance to it."""
+    small = VECTORS * np.float32(1e-6)
+    truth = small.astype(np.float64) @ small[:50].T.astype(np.float64)
+    with get_store(f"lancedb:{tmp_path}") as store:
+        place(store, spec_of(index, "ip"), CORPUS, small)
+        found = store.search(spec_of(index, "ip"), small[:50], 10)
+    assert (found.rows == np.argsort(-truth.T, axis=1)[:, :10]).mean() > 0.999
+    np.testing.assert_allclose(found.similarity, np.take_along_axis(truth.T, found.rows, 1), rtol=1e-5)
+
+
 def test_probing_one_list_of_four_misses_rows(tmp_path: Path) -> None:
     with get_store(f"lancedb:{tmp_path}") as store:
         place(store, spec_of("ivf_flat(nlist=4,nprobe=4)"), CORPUS, VECTORS)

@@ -11,9 +11,15 @@ import numpy as np
 
 from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.exact import norms
 from embdiff.records import FloatArray, IntArray, Metric
 
 STAMP_SCHEMA = 1
+# Beyond these lengths databases lose rows without a word, or give wrong similarities: Milvus Lite leaves out rows whose
+# squared distance is above 1e30, and LanceDB and a Milvus server those whose squared length is zero in float32.
+LONGEST, SHORTEST = 1e14, 1e-17
+_CHECK = "Check what the model returns for it."
+_LEAVE = "Leave these rows out, or use the metric l2 or ip."
 
 
 @dataclass(frozen=True)
@@ -115,20 +121,26 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, place: Callable[[in
     ShapeError
         When they have another dimension than the collection.
     ParameterError
-        When a value is NaN or infinite, or a vector is zero under the metric cosine.
+        When a value is NaN or infinite, a vector is 1e14 long or more, or, under the metric cosine, zero or shorter
+        than 1e-17.
     """
     if vectors.ndim != 2 or vectors.shape[1] != spec.dim:
         raise ShapeError(
             f"Vectors for {spec.name} must have its dimension, {spec.dim}. Got an array of shape {vectors.shape}. "
             "Use the model that the collection was made with."
         )
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    what, remedy = "finite", "Check what the model returns for it."
-    if not bad.size and spec.metric == "cosine":
-        bad = np.flatnonzero(~vectors.any(axis=1))
-        what = "other than zero for the metric cosine (zero has no direction)"
-        remedy = "Leave these rows out, or use the metric l2 or ip."
-    if bad.size:
-        raise ParameterError(
-            f"Vectors must be {what}. Got one that is not in {place(int(bad[0]))}, {bad.size} in all. {remedy}"
-        )
+    length = norms(vectors)
+    wrong = [
+        (~np.isfinite(length), "finite", _CHECK),
+        (length >= LONGEST, f"shorter than {LONGEST:g} (databases square lengths in float32)", _CHECK),
+    ]
+    if spec.metric == "cosine":
+        zero = "other than zero for the metric cosine (zero has no direction)"
+        short = f"at least {SHORTEST:g} long for the metric cosine (the square of less is lost in float32)"
+        wrong += [(length == 0, zero, _LEAVE), (length < SHORTEST, short, _LEAVE)]
+    for which, what, remedy in wrong:
+        bad = np.flatnonzero(which)
+        if bad.size:
+            raise ParameterError(
+                f"Vectors must be {what}. Got one that is not in {place(int(bad[0]))}, {bad.size} in all. {remedy}"
+            )

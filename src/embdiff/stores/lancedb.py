@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from lancedb.index import HnswFlat, IvfFlat, IvfSq
 
 from embdiff._progress import progress, silent
 from embdiff.errors import ParameterError, StoreError
+from embdiff.exact import norms
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores._lists import Lists, lengthened, settled
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
@@ -25,6 +26,7 @@ _KEY = "embdiff"  # metadata of the field "row" with the stamp: LanceDB changes 
 _INDEXES = ("flat", "ivf_flat", "ivf_sq8", "hnsw")
 _DISTANCES = {"cosine": "cosine", "ip": "dot", "l2": "l2"}
 _QUERIES_PER_CALL = 1_000
+_LENGTH = 60  # of queries for inner products, as a power of two: see _lengthening
 _FAILURES = (RuntimeError, ValueError, OSError)  # LanceDB has no exceptions of its own
 
 
@@ -202,7 +204,7 @@ class LanceStore:
     def _ask(self, spec: CollectionSpec, queries: FloatArray, width: int) -> Lists:
         """Search in calls of some size; lists of the given width, padded."""
         lists = [_nothing(0, width)]
-        quietly = silent() if len(queries) <= _QUERIES_PER_CALL else _aloud()
+        quietly = silent() if len(queries) <= _QUERIES_PER_CALL else nullcontext()
         with (
             quietly,
             progress(f"search {spec.name}", len(queries), "queries") as advance,
@@ -231,11 +233,6 @@ class LanceStore:
             ) from None
 
 
-@contextmanager
-def _aloud() -> Iterator[None]:
-    yield
-
-
 def _schema(spec: CollectionSpec) -> Any:
     stamp = {_KEY: json.dumps(spec.full_stamp(complete=False))}
     return pa.schema(
@@ -259,7 +256,9 @@ def _index(spec: CollectionSpec) -> Any:
 
 def _found(table: Any, spec: CollectionSpec, queries: FloatArray, width: int) -> Lists:
     """Search once; rows (q, width) and similarities, padded."""
-    search = table.search(queries, vector_column_name="vector").distance_type(_DISTANCES[spec.metric])
+    times = _lengthening(queries, spec)
+    search = table.search(queries * times[:, None], vector_column_name="vector")
+    search = search.distance_type(_DISTANCES[spec.metric])
     search = search.limit(width).select(["row", "_distance"])
     params = spec.index.search_params
     if spec.index.name == "flat":
@@ -275,8 +274,21 @@ def _found(table: Any, spec: CollectionSpec, queries: FloatArray, width: int) ->
     rank = np.arange(len(of)) - np.searchsorted(of, of)
     rows, similarity = _nothing(len(queries), width)
     rows[of, rank] = found["row"].to_numpy()[order]
-    similarity[of, rank] = _similarity(found["_distance"].to_numpy()[order], spec.metric)
+    similarity[of, rank] = _similarity(found["_distance"].to_numpy()[order], spec.metric) / times[of]
     return rows, similarity
+
+
+def _lengthening(queries: FloatArray, spec: CollectionSpec) -> FloatArray:
+    """Return powers of two (q,) that make queries so long that inner products are not lost beside one.
+
+    LanceDB gives one minus the inner product in float32: products below 6e-8 are all the same then. A query has the
+    same neighbours at any length. Quantised codes are compared with it as it is; a graph is built from the rows alone.
+    """
+    exponents = np.full(len(queries), _LENGTH)
+    if spec.metric == "ip" and spec.index.name != "ivf_sq8":
+        exponents = np.frexp(norms(queries))[1]
+    times: FloatArray = np.ldexp(np.float32(1), np.clip(_LENGTH - exponents, 0, 126))
+    return times
 
 
 def _similarity(distance: Any, metric: Metric) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,13 +12,11 @@ from embdiff._progress import silent
 from embdiff.encoders.backend import ROLES, Backend, Expecting, Fitted, Joined
 from embdiff.encoders.batches import Batches, first_words
 from embdiff.encoders.cache import Keep, Tally, VectorCache
-from embdiff.encoders.cache.cut import cut_texts
+from embdiff.encoders.call import Call
 from embdiff.encoders.joining import Wanted
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.exact import FileVectors
-from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
-
-_LOOKED_AT_ONCE = 10_000
+from embdiff.records import FloatArray, IntArray, Role, Stamp
 
 
 class Encoder:
@@ -183,8 +180,12 @@ class Encoder:
         tally.texts += len(texts)
         tally.duplicates += len(texts) - len(distinct)
         rows = np.unique(place, return_index=True)[1]
-        vectors, cut = self._through_cache(distinct, role, rows, cache, tally)
-        tally.truncated.append((role, np.flatnonzero(cut[place])))
+        call = Call(self._batches, distinct, role, rows, tally)
+        if cache is None or not cache.keeps(self.stamp):
+            vectors = call.encode_all()
+        else:
+            vectors = call.look_up(cache, self.stamp, "document" if self.same_roles else role)
+        tally.truncated.append((role, np.flatnonzero(call.cut[place])))
         return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
 
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
@@ -265,54 +266,6 @@ class Encoder:
         self._require_fit("give its vectors")
         stored: FileVectors = self._backend.on_disk(memory)  # type: ignore[attr-defined]
         return stored
-
-    def _through_cache(
-        self, texts: list[str], role: Role, rows: IntArray, cache: VectorCache | None, tally: Tally
-    ) -> tuple[FloatArray, BoolArray]:
-        """Encode what the cache does not have, and say which texts the model sees only the beginning of.
-
-        ``rows`` are the callers' row numbers, for messages.
-        """
-        cut, cached = np.zeros(len(texts), dtype=np.bool_), np.ones(len(texts), dtype=np.bool_)
-
-        def encode(missing: IntArray, keep: Keep | None = None) -> FloatArray:
-            cached[missing] = False
-            some = [texts[i] for i in missing]
-            start = time.perf_counter()
-            lengths, cut[missing] = self._batches.lengths(some, role, tally)
-            vectors = self._batches.encode(some, role, rows[missing], lengths, tally, keep)
-            tally.seconds += time.perf_counter() - start
-            return vectors
-
-        if cache is None or not cache.keeps(self.stamp):
-            tally.encoded += len(texts)
-            return encode(np.arange(len(texts), dtype=np.int64)), cut
-        vectors = cache.fill(self.stamp, "document" if self.same_roles else role, texts, encode, tally)
-        tally.counted = self._batches.counts_tokens
-        self._look_for_cut(texts, role, ~cached, cut, tally, cache)
-        return vectors, cut
-
-    def _look_for_cut(
-        self, texts: list[str], role: Role, counted: BoolArray, cut: BoolArray, tally: Tally, cache: VectorCache
-    ) -> None:
-        """Mark in ``cut``, among texts not ``counted`` just now, those that the model sees only the beginning of."""
-        limit = self._batches.length_limit
-        if limit is None:
-            return
-        prompt = len((self.stamp.query_prompt if role == "query" else self.stamp.prompt).encode())
-        # Hardly a token is shorter than a byte: what is half as long as the limit needs no counting.
-        long = [i for i, text in enumerate(texts) if prompt + len(text.encode(errors="replace")) > limit // 2]
-
-        def count(which: IntArray) -> BoolArray:
-            found = np.zeros(len(which), dtype=np.bool_)
-            for start in range(0, len(which), _LOOKED_AT_ONCE):
-                some = [texts[long[i]] for i in which[start : start + _LOOKED_AT_ONCE]]
-                found[start : start + _LOOKED_AT_ONCE] = self._batches.lengths(some, role, tally)[1]
-            return found
-
-        if long:
-            some = [texts[i] for i in long]
-            cut[long] = cut_texts(cache.results, self.stamp, role, some, counted[long], cut[long], count)
 
     def _require_fit(self, wish: str) -> None:
         if isinstance(self._backend, Fitted | Joined) and self._fitted_on is None:

@@ -99,10 +99,12 @@ def test_refusals(files: Callable[..., str], tmp_path: Path) -> None:
         with pytest.raises(kind, match=message):
             ready(files(queries))
     encoder = ready(files(made(QUERIES)))
+    untold = get_encoder(encoder.spec)
+    untold.fit(TEXTS, "digest")
+    with pytest.raises(ParameterError, match=r"knows the vectors of 9 texts and no others\. Got 1 texts as query"):
+        untold.encode(["typed"], role="query")
     for other in (["new"], QUERIES[::-1], QUERIES[:3]):
-        with pytest.raises(
-            ParameterError, match=r"knows the vectors of 9 queries and no others\. Got \d texts as query"
-        ):
+        with pytest.raises(ParameterError, match=r"knows the vectors of 9 texts and no others\. Got \d texts as query"):
             encoder.encode(other, role="query")
     with pytest.raises(ParameterError, match="knows the vectors of the 40 rows of the corpus and no others"):
         encoder.encode(QUERIES)

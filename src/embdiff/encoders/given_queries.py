@@ -137,7 +137,7 @@ class WithQueries:
             return self._documents.encode(items, role=role)
         if list(items) != self._texts:
             raise ParameterError(
-                f"{self._name} knows the vectors of {len(self._texts)} queries and no others. Got {len(items)} texts "
+                f"{self._name} knows the vectors of {len(self._table)} texts and no others. Got {len(items)} texts "
                 f"as {role}. Ask these queries."
             )
         return self._vectors

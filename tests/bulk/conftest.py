@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from counted_texts import ROWS, TEXTS
+
+from embdiff._files import lock_now
 
 MODULE = '''
 import os
@@ -31,6 +34,7 @@ class Logged(Toy):
     def encode(self, items, *, role):
         with (LOG / f"{os.getpid()}.log").open("a") as log:
             log.writelines(f"{text}\\n" for text in items)
+        self.wait_for_others()
         for text in items:
             if text.startswith("deadly "):
                 deaths = len(list(LOG.glob("death-*")))
@@ -39,6 +43,12 @@ class Logged(Toy):
                     os.kill(os.getpid(), 9)
         time.sleep(0.01 * len(items))
         return super().encode(items, role=role)
+
+    def wait_for_others(self):
+        """Encode nothing before as many processes have begun as the file says: one alone might be done before."""
+        wanted, end = LOG / "processes", time.monotonic() + 300
+        while wanted.exists() and len(list(LOG.glob("*.log"))) < int(wanted.read_text()) and time.monotonic() < end:
+            time.sleep(0.01)
 
     def stamp(self):
         made = super().stamp()
@@ -62,6 +72,16 @@ def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(package))
     yield log
     sys.modules.pop("logged_model", None)
+
+
+@pytest.fixture
+def ray(tmp_path_factory):
+    """Ray, one test at a time: two clusters that start together on a small machine time out."""
+    found = pytest.importorskip("ray", reason="the engine ray needs it: pip install 'embdiff[ray]'")
+    with (tmp_path_factory.getbasetemp().parent / "ray.lock").open("ab") as lock:
+        while not lock_now(lock):
+            time.sleep(0.2)
+        yield found
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -10,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +17,22 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from ray_workers import (
+    PART,
+    ROWS,
+    TEXTS,
+    WORKERS,
+    answer_of,
+    both_encode,
+    check_encoded,
+    in_a_process,
+    listening,
+    psutil,
+    texts_by_process,
+    told,
+    told_in_the_end,
+)  # fmt: skip
 
-from embdiff._files import lock_now
 from embdiff.bulk import encode_corpus
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import lay_ready
@@ -30,71 +42,6 @@ from embdiff.encoders.parquet import label_of, vectors_of
 from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.stores import get_store
 
-psutil = pytest.importorskip("psutil", reason="processes of a cluster are looked at with psutil")
-
-ROWS, PART, WORKERS = 240, 20, 2
-TEXTS = [f"sentence {row} about {row % 11}" for row in range(ROWS)]
-
-
-@pytest.fixture
-def ray(tmp_path_factory):
-    """Ray, one test at a time: two clusters that start together on a small machine time out."""
-    found = pytest.importorskip("ray", reason="the engine ray needs it: pip install 'embdiff[ray]'")
-    with (tmp_path_factory.getbasetemp().parent / "ray.lock").open("ab") as lock:
-        while not lock_now(lock):
-            time.sleep(0.2)
-        yield found
-
-
-def texts_by_process(log: Path) -> dict[int, list[str]]:
-    return {int(path.stem): path.read_text().splitlines() for path in log.glob("*.log")}
-
-
-def listening() -> list[tuple[str, str]]:
-    """Return name and address of what this process's children listen on."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            sockets = process.net_connections(kind="inet")
-        except psutil.Error:
-            continue
-        found += [(process.name(), each.laddr.ip) for each in sockets if each.status == psutil.CONN_LISTEN]
-    return found
-
-
-def in_a_process(texts: list[str], out: object, **settings) -> subprocess.Popen:
-    """Encode in a process of its own, as the command line does: Ray is imported for the first time there."""
-    code = (
-        "import json, sys; from embdiff.bulk import encode_corpus; from embdiff.errors import EmbdiffError\n"
-        "texts, out, settings = json.load(sys.stdin)\n"
-        "try: print(json.dumps(encode_corpus(texts, 'logged:16', out, **settings).to_dict()))\n"
-        "except EmbdiffError as error: print(json.dumps({'refused': f'{type(error).__name__}: {error}'}))"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    process.stdin.write(json.dumps((texts, str(out), {"part_rows": PART, "engine": "ray", **settings})))
-    process.stdin.close()
-    process.stdin = None  # `communicate` would flush it
-    return process
-
-
-def told(texts: list[str], out: object, **settings) -> dict:
-    """Return what encoding in a process of its own came to."""
-    process = in_a_process(texts, out, **settings)
-    answer, errors = process.communicate(timeout=400)
-    assert process.returncode == 0, errors
-    return json.loads(answer)
-
-
-def told_in_the_end(texts: list[str], out: object, **settings) -> dict:
-    """Return the same; on a busy machine a cluster that stands may not answer within Ray's 30 seconds."""
-    for _ in range(5):
-        answer = told(texts, out, **settings)
-        if "ray client connection timeout" not in answer.get("refused", ""):
-            break
-    return answer
-
 
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_changes_nothing(ray, logged: Path, tmp_path: Path) -> None:
@@ -102,38 +49,23 @@ def test_a_worker_killed_in_the_middle_changes_nothing(ray, logged: Path, tmp_pa
     encode_corpus(TEXTS, "logged:16", tmp_path / "local.parquet", part_rows=PART, cache="off")
     for path in logged.iterdir():
         path.unlink()
+    (logged / "processes").write_text(str(WORKERS))
     driver = in_a_process(TEXTS, tmp_path / "ray.parquet", workers=WORKERS)
-    errors: list[str] = []
-    threading.Thread(target=lambda: errors.extend(driver.stderr), daemon=True).start()
-    deadline = time.monotonic() + 500
-    while time.monotonic() < deadline and driver.poll() is None:
-        seen = texts_by_process(logged)
-        if len(seen) == WORKERS and min(map(len, seen.values())) >= PART:
-            break
-        time.sleep(0.01)
-    assert driver.poll() is None, "".join(errors)
+    errors = both_encode(driver, logged)
     assert not (tmp_path / "ray.parquet").exists()
     addresses = listening()
-    victim = min(seen)
+    victim = min(texts_by_process(logged))
     os.kill(victim, 9)
-    answer = driver.stdout.read()
-    assert driver.wait(300) == 0, "".join(errors)
-    done = json.loads(answer)
+    done = answer_of(driver, errors)
     assert (done["engine"], done["workers"], done["parts"]) == ("ray", WORKERS, ROWS // PART)
 
     local, spread = pq.read_table(tmp_path / "local.parquet"), pq.read_table(tmp_path / "ray.parquet")
     assert local.equals(spread)
-    by_process = texts_by_process(logged)
-    assert len([pid for pid, texts in by_process.items() if texts]) == WORKERS + 1  # one was started anew
-    times = np.unique([text for texts in by_process.values() for text in texts], return_counts=True)[1]
-    # Only what the victim had in hand was encoded again: the part it was at, and one that waited for it at most.
-    assert len(times) == ROWS
-    assert times.max() == 2 or victim not in by_process
-    assert (times > 1).sum() <= 2 * PART
+    check_encoded(logged, victim)
     assert addresses
     assert {ip for _, ip in addresses} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, addresses
     assert sorted(path.name for path in tmp_path.iterdir()) == ["local.parquet", "log", "package", "ray.parquet"]
-    gone = time.monotonic() + 30
+    by_process, gone = texts_by_process(logged), time.monotonic() + 30
     while any(map(psutil.pid_exists, by_process)) and time.monotonic() < gone:
         time.sleep(0.1)
     assert not any(map(psutil.pid_exists, by_process))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from store_worlds import METRICS, POINTS, QUERIES, by_hand, nearest_by_hand
 
-from embdiff.errors import ParameterError, ShapeError
+from embdiff.errors import ParameterError, ShapeError, StoreError
 from embdiff.records import Metric
 from embdiff.stores.memory import MemoryStore
 from embdiff.stores.store import Store
@@ -50,6 +50,24 @@ def test_short_lists_are_padded(store: Store, points: Any) -> None:
     assert np.all(found.rows[:, 60:] == -1)
     assert np.all(np.isnan(found.similarity[:, 60:]))
     assert np.all(found.rows[:, :60] >= 0)
+
+
+def test_a_flat_search_that_leaves_rows_out_is_refused(
+    store: Store, points: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(store, MemoryStore):
+        pytest.skip("memory: is no database that could")
+    spec, real = points("l2"), store._ask  # type: ignore[attr-defined]
+
+    def ask(spec: Any, queries: Any, width: int) -> Any:
+        rows, similarity = real(spec, queries, width)
+        rows[1, -2:], similarity[1, -2:] = -1, np.nan
+        return rows, similarity
+
+    monkeypatch.setattr(store, "_ask", ask)
+    wanted = r"must find as many rows as it is asked for\. Got 58 of 60 for query 1 from points_l2 in .*left rows out"
+    with pytest.raises(StoreError, match=wanted):
+        store.search(spec, QUERIES[:3], 63)
 
 
 @pytest.mark.parametrize("count", [0, 1, 23])

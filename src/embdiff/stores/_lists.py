@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.errors import StoreError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 
 Lists = tuple[IntArray, FloatArray]
@@ -63,11 +64,36 @@ def settled(ask: Callable[[FloatArray, int], Lists], queries: FloatArray, k: int
     return rows, similarity
 
 
-def lengthened(rows: IntArray, similarity: FloatArray, k: int, metric: Metric, index: str) -> Neighbors:
-    """Return lists as neighbours of length k, padded with -1 and NaN where there are fewer rows."""
-    short = ((0, 0), (0, k - rows.shape[1]))
-    rows = np.pad(rows, short, constant_values=-1)
-    return Neighbors(rows, np.pad(similarity, short, constant_values=np.nan), metric, index)
+def lengthened(rows: IntArray, similarity: FloatArray, k: int, metric: Metric, index: str, where: str) -> Neighbors:
+    """Return lists as neighbours of length k, padded with -1 and NaN where there are fewer rows.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (q, m)
+        As `settled` returns them, of all m <= k rows that there are to find; an approximate index may find fewer.
+    similarity : ndarray of float32, shape (q, m)
+    k : int
+    metric : Metric
+    index : str
+        Text form.
+    where : str
+        What was searched, for the message.
+
+    Raises
+    ------
+    StoreError
+        When ``flat``, which looks at every row, has found fewer.
+    """
+    found = (rows >= 0).sum(axis=1)
+    if index == "flat" and (found < rows.shape[1]).any():
+        short = int(np.argmin(found))
+        raise StoreError(
+            f"A flat search must find as many rows as it is asked for. Got {found[short]:,} of {rows.shape[1]:,} for "
+            f"query {short} from {where}: the database left rows out. Run again; if that stays, make it anew."
+        )
+    missing = ((0, 0), (0, k - rows.shape[1]))
+    rows = np.pad(rows, missing, constant_values=-1)
+    return Neighbors(rows, np.pad(similarity, missing, constant_values=np.nan), metric, index)
 
 
 def _by_row(rows: IntArray, similarity: FloatArray) -> Lists:

@@ -182,7 +182,7 @@ class LanceStore:
         spec.index.check_rows(spec.rows, wanted)
         most = min(spec.rows, spec.index.params.get("ef", spec.rows))
         rows, similarity = settled(lambda queries, width: self._ask(spec, queries, width), vectors, wanted, most)
-        return lengthened(rows, similarity, k, spec.metric, str(spec.index))
+        return lengthened(rows, similarity, k, spec.metric, str(spec.index), f"{spec.name} in {self.uri}")
 
     def drop(self, name: str) -> None:
         """Remove a table, if it is there."""

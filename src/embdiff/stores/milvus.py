@@ -250,7 +250,7 @@ class MilvusStore:
         spec.index.check_rows(spec.rows, wanted)
         most = min(spec.rows, MOST, spec.index.params.get("ef", MOST))
         rows, similarity = settled(lambda queries, width: self._ask(spec, queries, width), vectors, wanted, most)
-        return lengthened(rows, similarity, k, spec.metric, str(spec.index))
+        return lengthened(rows, similarity, k, spec.metric, str(spec.index), f"{spec.name} in {self.uri}")
 
     def drop(self, name: str) -> None:
         """Remove a collection, if it is there."""

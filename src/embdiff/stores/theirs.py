@@ -137,7 +137,7 @@ class TheirCollection:
         wanted = min(k, self._rows)
         most = min(self._rows, MOST)
         rows, similarity = settled(self._ask, vectors, wanted, most)
-        return lengthened(rows, similarity, k, self.metric, str(self.index))
+        return lengthened(rows, similarity, k, self.metric, str(self.index), self._where)
 
     @property
     def _where(self) -> str:

@@ -19,7 +19,8 @@ from benchmarks.table import write_readme
 
 # Each has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where main
 # takes ``full``, it is told whether there is time for more.
-MODULES = ("tutorial", "encode", "measures", "views", "warm", "exact", "sampled", "growth")
+MODULES = ("tutorial", "encode", "measures", "views", "warm", "exact", "sampled")
+LONG = ("growth",)  # only in full: a quarter of an hour
 RESULTS = Path(__file__).parent / "results.json"
 
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     run = Run(" ".join(["python -m benchmarks", *arguments]) if chosen else f"make bench{'-full' if full else ''}")
     figures: list[Figure] = []
     status = 0
-    for name in chosen or MODULES:
+    for name in chosen or (*MODULES, *(LONG if full else ())):
         try:
             with run.measuring(name):
                 figures += _measured(name, full)

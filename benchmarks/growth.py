@@ -20,8 +20,7 @@ import numpy as np
 from benchmarks.report import Figure, in_turn, shown
 
 DIM = 64
-EVERY, SAMPLED = (1_000, 10_000, 30_000), (30_000, 100_000, 300_000)
-EVERY_FULL, SAMPLED_FULL = 100_000, 1_000_000  # only with --full
+EVERY, SAMPLED = (1_000, 10_000, 100_000), (100_000, 300_000, 1_000_000)
 LINEAR, QUADRATIC = 1.1, 2.1
 WORDS = {True: "every row asked", False: "2,000 queries sampled"}
 ROWS = {
@@ -104,10 +103,10 @@ def _figures(ending: str, bound: float, sizes: Sequence[Size]) -> list[Figure]:
     ]
 
 
-def main(full: bool = False) -> list[Figure]:
+def main() -> list[Figure]:
     """Measure all sizes, write table and plot, and return the exponents."""
-    every = [compared(rows, every=True) for rows in (*EVERY, *((EVERY_FULL,) if full else ()))]
-    sampled = [compared(rows, every=False) for rows in (*SAMPLED, *((SAMPLED_FULL,) if full else ()))]
+    every = [compared(rows, every=True) for rows in EVERY]
+    sampled = [compared(rows, every=False) for rows in SAMPLED]
     _write([every, sampled], Path(__file__).parent)
     figures = [*_figures("", LINEAR, sampled), *_figures("_all_pairs", QUADRATIC, every)]
     for figure in figures:

@@ -16,11 +16,11 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def known_rows() -> dict[str, str]:
-    """Return what each named figure compares with what, over all modules of ``make bench``."""
-    from benchmarks.__main__ import MODULES
+    """Return what each named figure compares with what, over all modules of ``make bench-full``."""
+    from benchmarks.__main__ import LONG, MODULES
 
     rows: dict[str, str] = {}
-    for name in MODULES:
+    for name in (*MODULES, *LONG):
         rows |= getattr(import_module(f"benchmarks.{name}"), "ROWS", {})
     return rows | kept.ROWS
 

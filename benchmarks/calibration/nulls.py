@@ -11,7 +11,7 @@ from embdiff.measures import absence_test
 from embdiff.measures.calibration import calibrate, shuffled
 from embdiff.measures.cka import cka
 from embdiff.measures.overlap import overlap
-from embdiff.measures.paired import randomisation_p
+from embdiff.measures.randomisation import randomisation_p
 from embdiff.measures.resampling import mean_interval
 from embdiff.records import Neighbors
 

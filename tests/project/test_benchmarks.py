@@ -97,6 +97,7 @@ def test_a_failure_is_forgotten_once_the_module_is_measured(results, monkeypatch
 def test_the_time_of_everything_is_a_figure(results, monkeypatch, capsys):
     module(monkeypatch, "one", lambda: [figure(), figure("absent", math.nan)])
     monkeypatch.setattr(bench, "MODULES", ("one",))
+    monkeypatch.setattr(bench, "LONG", ())
     bench.main(["one"])
     bench.main(["--full"])
     assert kept.TOTAL not in {each["name"] for each in json.loads(results.read_text())}
@@ -106,6 +107,17 @@ def test_the_time_of_everything_is_a_figure(results, monkeypatch, capsys):
     assert total["ratio"] * 60 == pytest.approx(total["run"]["seconds"])
     assert "absent" in total["why"]
     assert "make bench took 0.0 minutes" in capsys.readouterr().out
+
+
+def test_what_takes_long_is_measured_in_full_only(results, monkeypatch):
+    measured = []
+    module(monkeypatch, "one", lambda: measured.append("one") or [])
+    module(monkeypatch, "long", lambda: measured.append("long") or [])
+    monkeypatch.setattr(bench, "MODULES", ("one",))
+    monkeypatch.setattr(bench, "LONG", ("long",))
+    bench.main([])
+    bench.main(["--full"])
+    assert measured == ["one", "one", "long"]
 
 
 def test_full_is_told_where_it_is_asked_for(results, monkeypatch):

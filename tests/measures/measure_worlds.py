@@ -78,14 +78,24 @@ def clear(w):
     for v in (w.x, w.y):
         unit = v / np.linalg.norm(v, axis=1, keepdims=True)
         near = -((v[:, None] - v[None]) ** 2).sum(axis=2) if w.metric == "l2" else unit @ unit.T
-        if np.diff(np.sort(near, axis=1), axis=1).min() < 2e-5 * np.abs(near).max():
+        if _closest(near) < 2e-5:
             return False
-    return True
+    return all(_closest(_scores(replace(w, bent=bent))) > 1e-6 for bent in (False, True))
+
+
+def _closest(values):
+    """Return the smallest difference within a row, over the largest value."""
+    return np.diff(np.sort(values, axis=1), axis=1).min() / np.abs(values).max()
+
+
+def _scores(w):
+    """Return by which all rows are ranked for every row where documents are graded; the ranking takes them as float32."""
+    similarity = -((w.x[:, None] - w.x[None]) ** 2).sum(axis=2)
+    return np.exp(similarity / 50) if w.bent else similarity
 
 
 def _graded(w):
-    similarity = -((w.x[:, None] - w.x[None]) ** 2).sum(axis=2)
-    similarity = (np.exp(similarity / 50) if w.bent else similarity)[w.asked]
+    similarity = _scores(w)[w.asked]
     rows = trec_order(np.tile(np.arange(len(w.x)), (len(w.asked), 1)), similarity, np.arange(len(w.x)))[:, :12]
     query, document = np.nonzero(w.wanted[w.asked])
     return grade(rows, Judged.of(query, document, w.wanted[w.asked][query, document], len(w.asked)))

@@ -74,7 +74,7 @@ def ids_of(draw: st.DrawFn, count: int) -> tuple[str, ...]:
     """As many different ids; among them at times one as long as a store takes."""
     text = st.sampled_from(_SCRIPTS) | st.text(_CHARACTERS, max_size=6)
     ids = draw(st.lists(text, min_size=count, max_size=count))
-    named = [f"{name}{row}" for row, name in enumerate(ids)]
+    named = [f"{name}-{row}" for row, name in enumerate(ids)]  # nothing after the last hyphen occurs twice
     character = draw(st.none() | st.sampled_from(["x", "ß", "汉", "👩"]))
     if character is not None:
         named[draw(st.integers(0, count - 1))] = character * (LONGEST_ID // len(character.encode()))

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -34,6 +35,7 @@ _TRIES = 4  # of one part, when its worker dies; Ray would try one that kills ev
 _OBJECTS = 256 << 20  # bytes that a local cluster shares between processes: part numbers need next to nothing
 _SILENT = {"log_to_driver": False, "logging_level": logging.CRITICAL}
 _LOOPBACK = "127.0.0.1"
+_WAITS = (2.0, 10.0)  # seconds before a busy cluster is asked again
 Told = tuple[int, str, str]
 # Read when Ray is imported. The second, on every system: the node is 127.0.0.1, and listens there alone.
 _ALONE = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -144,7 +146,7 @@ class Ray:
     def _connect(self, ray: Any, folder: str | None) -> None:
         try:
             if self._address is not None:
-                ray.init(self._address, **_SILENT)
+                _join(ray, self._address)
             else:
                 self.workers = self.workers or processors()
                 _start(ray, self.workers, folder)
@@ -256,6 +258,19 @@ class Worker:
             self._encoder = encoder
         encode_part(self._encoder, self._job, number, self._cache)
         tried.unlink()
+
+
+def _join(ray: Any, address: str) -> None:
+    """Connect to a cluster; one that answers, but is too busy to start a process for us in time, is asked again."""
+    for wait in (*_WAITS, None):
+        try:
+            ray.init(address, **_SILENT)
+            return
+        except ConnectionAbortedError:
+            if wait is None:
+                raise
+            ray.shutdown()
+            time.sleep(wait)
 
 
 def _start(ray: Any, workers: int, folder: str | None) -> None:

@@ -13,7 +13,7 @@ class Ray:
 
     def init(self, address: str, **options: object) -> None:
         self.calls.append(address)
-        if len(self.calls) <= self.failures:
+        if self.calls.count(address) <= self.failures:
             raise self.error("Initialization failure from server")
 
     def shutdown(self) -> None:

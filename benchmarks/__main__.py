@@ -20,7 +20,7 @@ from benchmarks.table import write_readme
 # Each has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where main
 # takes ``full``, it is told whether there is time for more.
 MODULES = ("tutorial", "encode", "measures", "views", "warm", "exact", "sampled")
-LONG = ("growth",)  # only in full: a quarter of an hour
+LONG = ("growth",)  # only in full: twenty minutes
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -13,6 +13,7 @@ from embdiff.stores import milvus
 from milvus_server import TOKEN, Server
 
 ROWS = 6_000
+LONG = 300  # seconds: a killed server is healthy after 55 on an idle machine
 COMMON = ("-m", "toy:16", "-k", "3", "--metric", "l2", "--queries", "first:100")
 
 pytestmark = pytest.mark.server
@@ -67,7 +68,7 @@ def test_down_at_the_start(embdiff: Any, server: Server, texts: Path) -> None:
 
     starting = threading.Thread(target=server.start)
     starting.start()
-    done = embdiff(*compare, server.url)
+    done = embdiff(*compare, f"{server.url}?patience={LONG}")
     starting.join()
     assert done.code == 0, done.err
     assert f"wait for {server.url} to answer" in done.err
@@ -82,7 +83,7 @@ def test_down_in_the_middle_and_back(embdiff: Any, server: Server, texts: Path, 
         starting.start()
 
     inserted |= {"at": 3, "then": fall}
-    done = embdiff("compare", str(texts), *COMMON, "--out", "back", "--store", server.url)
+    done = embdiff("compare", str(texts), *COMMON, "--out", "back", "--store", f"{server.url}?patience={LONG}")
     starting.join()
     assert done.code == 0, done.err
     assert inserted["calls"] > 3
@@ -105,7 +106,7 @@ def test_down_in_the_middle_for_longer(embdiff: Any, server: Server, texts: Path
 
     server.start()
     inserted |= {"rows": [], "at": None}
-    done = embdiff(*compare, server.url)
+    done = embdiff(*compare, f"{server.url}?patience={LONG}")
     assert done.code == 0, done.err
     # What was answered before is there and is not sent again, unless the server itself lost it.
     assert sorted(before + inserted["rows"]) == list(range(ROWS))

@@ -11,8 +11,8 @@ from embdiff.errors import StoreError
 from embdiff.stores._reasons import passing, reason, remedy
 
 T = TypeVar("T")
-PATIENCE = 150.0  # seconds; a killed server is up after 12 and has its collections loaded again after 25 to 60
-START_PATIENCE = 60.0  # the same at the start: a server that is being started is healthy after 12
+PATIENCE = 150.0  # seconds; a killed server is healthy again after 55 and has its collections loaded after 60 to 80
+START_PATIENCE = 120.0  # the same at the start: a new server is healthy after 12, one that was killed after 55
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 

@@ -188,6 +188,14 @@ def test_packed_layers_compute_the_same():
         torch.testing.assert_close(model(values), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_loaded_model_computes_six_blocks_at_once(tiny: Callable[..., Path]):
+    """GELU and two additions in each of its two layers, along with the layer before; see `embdiff.encoders.fused`."""
+    model = get_encoder(f"st:{tiny()}")._backend._model  # type: ignore[attr-defined]
+    if not any("forward" in vars(module) for module in model.modules() if type(module) is torch.nn.Linear):
+        pytest.skip("this processor or PyTorch has no oneDNN layers")
+    assert sum("forward" in vars(module) for module in model.modules() if type(module) is not torch.nn.Linear) == 6
+
+
 def test_layers_that_cannot_be_packed_stay(monkeypatch: pytest.MonkeyPatch):
     from embdiff.encoders.packed import pack_linear_layers
 

@@ -81,8 +81,8 @@ def every_product(task):
     """Return the rounded products of all queries and rows, and the surrogate with their slack."""
     left, right = _brief.rounded(task.left), _brief.rounded(task.right)
     out = np.empty((len(task.left), len(task.right)), dtype=np.float32)
-    return _brief.multiplied(left.bits, _brief.pack(right.bits), out), _brief.with_slack(
-        task, left, float(right.off.max())
+    return _brief.multiplied(left, _brief.pack(right), out), _brief.with_slack(
+        task, left, float(_brief.rounded_away(task.right, right).max())
     )
 
 
@@ -108,13 +108,14 @@ def test_the_bound_is_reached():
 
 def test_rounding_is_to_the_nearest():
     values = np.array([[1.0, -1.0, 1 + 2.0**-8 - 2.0**-20, 1 + 2.0**-8 + 2.0**-20, 0.0, 1e-40, 3e18]], dtype=np.float32)
-    rounded = _brief.rounded(values)
-    back = (rounded.bits.astype(np.uint32) << 16).view(np.float32)
+    bits = _brief.rounded(values)
+    off = _brief.rounded_away(values, bits)
+    back = (bits.astype(np.uint32) << 16).view(np.float32)
     assert np.all(np.abs(back - values) <= np.abs(values) * 2.0**-8 + 1e-40)
     assert np.array_equal(back[0, :5], [1.0, -1.0, 1.0, 1 + 2.0**-7, 0.0])
     lengths = np.sqrt(np.sum((back.astype(np.float64) - values) ** 2, axis=1))
-    assert np.all(lengths <= rounded.off)
-    np.testing.assert_allclose(rounded.off, lengths, rtol=2e-3)
+    assert np.all(lengths <= off)
+    np.testing.assert_allclose(off, lengths, rtol=2e-3)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e15])
@@ -213,11 +214,19 @@ def test_without_the_package(asked_anew, monkeypatch):
     assert not _brief.available()
 
 
-def test_a_processor_that_multiplies_wrongly_is_not_used(asked_anew, monkeypatch):
-    fake_numkong(monkeypatch, sapphireamx=True)
-    monkeypatch.setattr(_brief, "pack", lambda bits: bits)
-    monkeypatch.setattr(_brief, "multiplied", lambda left, packed, out: np.zeros_like(out))
-    with pytest.warns(UserWarning, match="numkong multiplies wrongly on this processor"):
+@pytest.mark.parametrize(
+    ("step", "wrong"),
+    [
+        ("multiplied", lambda left, packed, out: np.zeros_like(out)),
+        ("rounded", lambda values: (values.view(np.uint32) >> 16).astype(np.uint16)),  # cut off, not rounded
+    ],
+)
+def test_a_processor_that_computes_wrongly_is_not_used(asked_anew, monkeypatch, step, wrong):
+    monkeypatch.setattr("numkong.get_capabilities", lambda: {"sapphireamx": True})
+    assert _brief.available()
+    _brief.available.cache_clear()
+    monkeypatch.setattr(_brief, step, wrong)
+    with pytest.warns(UserWarning, match="numkong computes wrongly on this processor"):
         assert not _brief.available()
 
 

@@ -18,12 +18,12 @@ import numpy.typing as npt
 
 from embdiff._optional import is_installed
 from embdiff.exact._arrays import norms
-from embdiff.exact._largest import Largest, true_places
+from embdiff.exact._largest import Largest, above, rounded_down
 from embdiff.exact._surrogate import Surrogate
 from embdiff.exact._threads import in_parts
 from embdiff.records import FloatArray, IntArray
 
-_Bits = npt.NDArray[np.uint16]
+Bits = npt.NDArray[np.uint16]
 
 _MATRICES = ("sapphireamx", "graniteamx")  # as numkong calls the processors on which this was measured to be faster
 _FEWEST, _NARROWEST = 512, 128  # queries, numbers in a vector
@@ -34,8 +34,9 @@ TILE = 1_024  # rows of a tile of products
 _ASKED = 512  # queries of it: 2 MiB stay in the cache while they are looked through
 _SHARE = 50  # of all rows, the sample that the first thresholds come from,
 _TIMES = 40  # or so many times the rows wanted, where that is more: else most of the first tiles would pass
-_HALF_WAY, _UPPER_HALF = np.uint32(0x8000), np.uint32(0xFFFF0000)
-_ROUNDED_AT_A_TIME = 2**17  # numbers
+_COMPARED_AT_A_TIME = 2**17  # numbers
+_UNIT = 2.0**-8  # the most that rounding a number to bfloat16 changes it by, relatively,
+_NEVER_LESS = 2.0**-60  # or a whole row, where its numbers are too small for that
 
 
 @cache
@@ -52,11 +53,13 @@ def available() -> bool:
 def _is_right() -> bool:
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((rows, 75)).astype(np.float32) for rows in (33, 65))
-    products = multiplied(rounded(left).bits, pack(rounded(right).bits), np.empty((33, 65), dtype=np.float32))
+    bits = rounded(left)
+    products = multiplied(bits, pack(rounded(right)), np.empty((33, 65), dtype=np.float32))
     bound = 2.0**-6 * np.abs(left) @ np.abs(right).T
-    right_here = bool(np.all(np.abs(products - left @ right.T) < bound))
+    nearest = np.all(np.abs(_widened(bits, np.empty_like(left)) - left) <= _UNIT * np.abs(left))
+    right_here = bool(nearest and np.all(np.abs(products - left @ right.T) < bound))
     if not right_here:
-        warnings.warn("numkong multiplies wrongly on this processor: exact search does without it.", stacklevel=2)
+        warnings.warn("numkong computes wrongly on this processor: exact search does without it.", stacklevel=2)
     return right_here
 
 
@@ -98,61 +101,53 @@ class Look:
         return Look(self.stand_in.of(queries), self.products[queries], self.rows[queries])
 
 
-@dataclass(frozen=True, eq=False)
-class Rounded:
-    """Rows rounded to bfloat16: their bits (n, d), and the lengths (n,) of what was rounded away."""
-
-    bits: _Bits
-    off: FloatArray
-
-
 def look(task: Surrogate, wanted: int) -> Look:
     """Find the ``wanted`` rows, 1..n, with the largest rounded products, for each of at most 65,536 queries."""
     left, off_right = rounded(task.left), np.zeros(len(task.right), dtype=np.float32)
-    best, lock = Largest(_first_thresholds(left.bits, task, wanted), wanted), Lock()
+    best, lock = Largest(_first_thresholds(left, task, wanted), wanted), Lock()
 
     def look_through(part: slice) -> None:
         right = rounded(task.right[part])
-        off_right[part] = right.off
+        off_right[part] = rounded_away(task.right[part], right)
         for start, products in tiles(left, right):
-            passed = true_places(products > best.threshold[start : start + len(products), None])
-            down, across = np.divmod(passed, products.shape[1])
+            down, across, passed = above(products, best.threshold[start : start + len(products), None])
             with lock:
-                best.offer(down + start, across + part.start, products.ravel()[passed])
+                best.offer(down + start, across + part.start, passed)
 
     in_parts(look_through, len(task.right), TILE)
     return Look(with_slack(task, left, float(off_right.max())), *best.finished())
 
 
-def tiles(left: Rounded, right: Rounded) -> Iterator[tuple[int, FloatArray]]:
+def tiles(left: Bits, right: Bits) -> Iterator[tuple[int, FloatArray]]:
     """Yield the first query's number and the products (b, m) with few rows, query by query; they must not be kept."""
-    packed, buffer = pack(right.bits), np.empty((_ASKED, len(right.bits)), dtype=np.float32)
-    for start in range(0, len(left.bits), _ASKED):
-        asked = left.bits[start : start + _ASKED]
+    packed, buffer = pack(right), np.empty((_ASKED, len(right)), dtype=np.float32)
+    for start in range(0, len(left), _ASKED):
+        asked = left[start : start + _ASKED]
         yield start, multiplied(asked, packed, buffer[: len(asked)])
 
 
-def with_slack(task: Surrogate, left: Rounded, off_right: float | None = None) -> Surrogate:
+def with_slack(task: Surrogate, left: Bits, off_right: float | None = None) -> Surrogate:
     """Return the surrogate that the products of rounded rows belong to.
 
     Parameters
     ----------
     task : Surrogate
-    left : Rounded
-        Its queries.
+    left : ndarray of uint16, shape (q, d)
+        Its queries, rounded.
     off_right : float, optional
         The most that was rounded away from a row; when left out, the most that can be.
     """
-    most = 2.0**-8 * task.longest + 2.0**-60 if off_right is None else off_right
-    return task.rounded(norms(task.left) + left.off, left.off.astype(np.float64), most)
+    most = _UNIT * task.longest + _NEVER_LESS if off_right is None else off_right
+    off = rounded_away(task.left, left).astype(np.float64)
+    return task.rounded(norms(task.left) + off, off, most)
 
 
-def _first_thresholds(left: _Bits, task: Surrogate, wanted: int) -> FloatArray:
+def _first_thresholds(left: Bits, task: Surrogate, wanted: int) -> FloatArray:
     """Return, for each query, what at least ``wanted`` of its rounded products surely exceed."""
     count = len(task.right)
     size = min(count, max(count // _SHARE, _TIMES * wanted))
     drawn = np.sort(np.random.default_rng(0).choice(count, size, replace=False))
-    packed = pack(rounded(task.right[drawn]).bits)
+    packed = pack(rounded(task.right[drawn]))
     out = np.empty(len(left), dtype=np.float32)
 
     def some(part: slice) -> None:
@@ -161,34 +156,48 @@ def _first_thresholds(left: _Bits, task: Surrogate, wanted: int) -> FloatArray:
 
     in_parts(some, len(left), _ASKED // 2)
     # The same products in another order of summation: off by little more than twice the slack.
-    low = out - 2.1 * task.slack
-    return np.asarray(np.nextafter(low.astype(np.float32), np.float32(-np.inf)))
+    return rounded_down(out - 2.1 * task.slack)
 
 
-def rounded(values: FloatArray) -> Rounded:
-    """Round contiguous, finite float32 values (n, d) to the nearest bfloat16."""
-    bits, off = np.empty(values.shape, dtype=np.uint16), np.empty(len(values), dtype=np.float32)
-    step = max(1, _ROUNDED_AT_A_TIME // values.shape[1])
+def rounded(values: FloatArray) -> Bits:
+    """Return the bits, uint16 (n, d), of the bfloat16 numbers nearest to contiguous, finite float32 values (n, d)."""
+    import numkong
+
+    bits = np.empty(values.shape, dtype=np.uint16)
+    numkong.astype(_tensor(values, "f32"), "bf16", out=_tensor(bits, "bf16"))
+    return bits
+
+
+def rounded_away(values: FloatArray, bits: Bits) -> FloatArray:
+    """Return the lengths (n,) of what was rounded away of each row, and a little more."""
+    off = np.empty(len(values), dtype=np.float32)
+    step = max(1, _COMPARED_AT_A_TIME // values.shape[1])
+    buffer = np.empty((min(step, len(values)), values.shape[1]), dtype=np.float32)
     for start in range(0, len(values), step):
-        part = slice(start, start + step)
-        nearest = values[part].view(np.uint32) + _HALF_WAY
-        bits[part] = nearest.view(np.uint16)[:, 1::2]  # the upper half: these processors put the lower first
-        nearest &= _UPPER_HALF
-        rest = np.subtract(values[part], nearest.view(np.float32), out=nearest.view(np.float32))
-        off[part] = np.sqrt(np.einsum("nd,nd->n", rest, rest))
+        some = values[start : start + step]
+        rest = _widened(bits[start : start + step], buffer[: len(some)])
+        np.subtract(some, rest, out=rest)
+        off[start : start + step] = np.sqrt(np.einsum("nd,nd->n", rest, rest))
     off *= 1.001  # its own rounding, and squares too small for float32
-    off += np.float32(2.0**-60)
-    return Rounded(bits, off)
+    off += np.float32(_NEVER_LESS)
+    return off
 
 
-def pack(bits: _Bits) -> Any:
+def _widened(bits: Bits, out: FloatArray) -> FloatArray:
+    import numkong
+
+    numkong.astype(_tensor(bits, "bf16"), "f32", out=_tensor(out, "f32"))
+    return out
+
+
+def pack(bits: Bits) -> Any:
     """Return bfloat16 rows (m, d) in the order in which `multiplied` reads them."""
     import numkong
 
     return numkong.dots_pack(_tensor(bits, "bf16"), dtype="bf16")
 
 
-def multiplied(left: _Bits, packed: Any, out: FloatArray) -> FloatArray:
+def multiplied(left: Bits, packed: Any, out: FloatArray) -> FloatArray:
     """Write the products of bfloat16 rows (b, d) with packed ones (m, d) into ``out`` (b, m), summed in float32."""
     import numkong
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embdiff.exact._largest import Largest, true_places
+from embdiff.exact._largest import Largest, above, rounded_down
 from embdiff.exact._surrogate import Surrogate
 from embdiff.records import FloatArray, IntArray
 
@@ -44,9 +44,8 @@ def best_rows(task: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
     for start in range(0, len(right), width):
         rows = right[start : start + width]
         block = np.matmul(left, rows.T, out=buffer) if len(rows) == width else left @ rows.T
-        passed = true_places(block > best.threshold[:, None])
-        queries, across = np.divmod(passed, len(rows))
-        best.offer(queries, across + start, block.ravel()[passed])
+        queries, across, products = above(block, best.threshold[:, None])
+        best.offer(queries, across + start, products)
     return best.threshold, best.finished()[1]
 
 
@@ -57,5 +56,4 @@ def _first_thresholds(task: Surrogate, wanted: int) -> FloatArray:
     products = task.left @ task.right[drawn].T
     lowest = np.partition(products, products.shape[1] - wanted, axis=1)[:, -wanted]
     # The same products in another order of summation: off by twice the slack at most.
-    low = lowest - 2.0 * task.slack
-    return np.asarray(np.nextafter(low.astype(np.float32), np.float32(-np.inf)))
+    return rounded_down(lowest - 2.0 * task.slack)

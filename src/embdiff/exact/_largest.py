@@ -58,7 +58,19 @@ class Largest:
         np.maximum(self.threshold, self._products[:, -1], out=self.threshold)
 
 
-def true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
+def above(products: FloatArray, thresholds: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the few products (b, m) above thresholds that broadcast with them: lines, columns, values, each (p,)."""
+    places = _true_places(products > thresholds)
+    down, across = np.divmod(places, products.shape[1])
+    return down, across, products.ravel()[places]
+
+
+def rounded_down(values: npt.NDArray[np.float64]) -> FloatArray:
+    """Return float32 values below these float64 ones."""
+    return np.asarray(np.nextafter(values.astype(np.float32), np.float32(-np.inf)))
+
+
+def _true_places(mask: npt.NDArray[np.bool_]) -> IntArray:
     """Return the flat places that are true: few among many, so eight are looked at together."""
     flat = mask.ravel()
     if flat.size % 8:

@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from embdiff.exact import _brief as brief
-from embdiff.exact._largest import true_places
+from embdiff.exact._largest import above
 from embdiff.exact._pairs import pair_similarity
 from embdiff.exact._surrogate import Surrogate
 from embdiff.exact._task import Task
@@ -51,7 +51,8 @@ def _above(stand_in: Surrogate, least: FloatArray, most: int) -> tuple[IntArray,
     """Return the queries and rows, (m,) each, of all rounded products from which ``least`` may be reached."""
     left, right = brief.rounded(stand_in.left), stand_in.right
     coarse = brief.with_slack(stand_in, left)
-    low = coarse.band(slice(None), least[:, None])[0]
+    # Below the band, not at its edge: what is equal to it may reach ``least``.
+    low = np.nextafter(coarse.band(slice(None), least[:, None])[0], np.float32(-np.inf))
     asked: list[IntArray] = []
     rows: list[IntArray] = []
     lock, count = Lock(), 0
@@ -59,10 +60,9 @@ def _above(stand_in: Surrogate, least: FloatArray, most: int) -> tuple[IntArray,
     def look_through(part: slice) -> None:
         nonlocal count
         for start, products in brief.tiles(left, brief.rounded(right[part])):
-            passed = true_places(products >= low[start : start + len(products)])
-            down, across = np.divmod(passed, products.shape[1])
+            down, across, _ = above(products, low[start : start + len(products)])
             with lock:
-                count += len(passed)
+                count += len(down)
                 if count > most:
                     return
                 asked.append(down + start)

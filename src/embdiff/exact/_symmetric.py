@@ -10,7 +10,7 @@ import numpy as np
 
 from embdiff._progress import progress
 from embdiff.exact import _brief as brief
-from embdiff.exact._largest import Largest, true_places
+from embdiff.exact._largest import Largest, above, rounded_down
 from embdiff.exact._surrogate import Surrogate
 from embdiff.exact._threads import in_parts
 from embdiff.records import FloatArray, IntArray
@@ -64,14 +64,14 @@ def look_at_partners(pairs: Surrogate, wanted: int) -> brief.Look:
     """Do the same with factors rounded to bfloat16."""
     right, count = brief.rounded(pairs.right), len(pairs.right)
     left = right if pairs.left is pairs.right else brief.rounded(pairs.left)
-    coarse = brief.with_slack(pairs, left, float(right.off.max()))
+    coarse = brief.with_slack(pairs, left, float(brief.rounded_away(pairs.right, right).max()))
     best, tiles = _Best(coarse, wanted), -(-count // _TILE)
     with progress("exact search", tiles * (tiles + 1) // 2, "tiles") as advance:
 
         def look_through(part: slice) -> None:
-            packed, buffer = brief.pack(right.bits[part]), np.empty((_TILE, part.stop - part.start), dtype=np.float32)
+            packed, buffer = brief.pack(right[part]), np.empty((_TILE, part.stop - part.start), dtype=np.float32)
             for i in range(0, part.stop, _TILE):
-                asked = left.bits[i : i + _TILE]
+                asked = left[i : i + _TILE]
                 best.look_through(brief.multiplied(asked, packed, buffer[: len(asked)]), i, part.start)
                 advance(1)
 
@@ -103,16 +103,13 @@ class _Best:
 
     def look_through(self, block: FloatArray, i: int, j: int) -> None:
         """Take in the products of rows i, i + 1... (down) and j, j + 1... (across)."""
-        width, flat = block.shape[1], block.ravel()
-        passed = true_places(block > self._blocks[i].threshold[:, None])
-        down, across = np.divmod(passed, width)
+        down, across, passed = above(block, self._blocks[i].threshold[:, None])
         with self._locks[i]:
-            self._blocks[i].offer(down, across + j, flat[passed])
+            self._blocks[i].offer(down, across + j, passed)
         if i != j:
-            passed = true_places(block > self._blocks[j].threshold)
-            down, across = np.divmod(passed, width)
+            down, across, passed = above(block, self._blocks[j].threshold)
             with self._locks[j]:
-                self._blocks[j].offer(across, down + i, flat[passed])
+                self._blocks[j].offer(across, down + i, passed)
 
     def finished(self) -> tuple[FloatArray, IntArray]:
         """Return the products, largest first, and their rows, once every tile has been looked through."""
@@ -128,5 +125,4 @@ def _first_thresholds(pairs: Surrogate, wanted: int) -> FloatArray:
     drawn = np.sort(np.random.default_rng(0).choice(count, min(count, max(_SAMPLE, wanted)), replace=False))
     products, _ = faiss.knn(pairs.left, pairs.right[drawn], wanted, faiss.METRIC_INNER_PRODUCT)
     # The same products in another order of summation: off by twice the slack at most.
-    low = products[:, -1] - 2.0 * np.maximum(pairs.slack, pairs.slack[drawn].max())
-    return np.asarray(np.nextafter(low.astype(np.float32), np.float32(-np.inf)))
+    return rounded_down(products[:, -1] - 2.0 * np.maximum(pairs.slack, pairs.slack[drawn].max()))

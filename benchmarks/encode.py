@@ -2,8 +2,9 @@
 
 The texts are drawn by a fixed seed, 500 each from Cranfield, TIME, STSb and Banking77: abstracts and articles (many
 longer than the 256 tokens that the model sees), sentences, and short questions. Loading is not measured, tokenising
-is. One call per sentence, as the tutorial did, is measured on every seventh text and scaled to all of them. Of ONNX
-Runtime and OpenVINO in float32, the faster on every seventh text is measured on all of them.
+is, and every way runs in a process of its own. One call per sentence, as the tutorial did, is measured on every seventh
+text and scaled to all of them. Of ONNX Runtime and OpenVINO in float32, the faster on every seventh text is measured on
+all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 import embdiff as ed
+from benchmarks.apart import Apart, Way
 from benchmarks.report import ENOUGH, Figure, clocked, in_turn
 from benchmarks.tutorial import plain_model
 from embdiff import exact
@@ -76,9 +78,6 @@ def _banking() -> list[str]:
         return [row["text"] for row in csv.DictReader(file)]
 
 
-Way = Callable[[Sequence[str]], FloatArray]
-
-
 def ours(model: str) -> Way:
     """Load a model and return what encodes texts with it."""
     encoder = ed.get_encoder(model)
@@ -90,8 +89,9 @@ def ours(model: str) -> Way:
     return encode
 
 
-def theirs(model: Any, *, one_by_one: bool = False) -> Way:
-    """Return what encodes texts with sentence-transformers itself, in one call or in one call per sentence."""
+def theirs(*, one_by_one: bool = False) -> Way:
+    """Load MiniLM and return what encodes texts with sentence-transformers itself: in one call, or one per sentence."""
+    model = plain_model("minilm")
 
     def encode(items: Sequence[str]) -> FloatArray:
         if not one_by_one:
@@ -148,30 +148,36 @@ def main(count: int | None = None) -> list[Figure]:
     if not DATA.is_dir():
         return _shown([_absent(name, "the data sets are not beside this checkout") for name in BOUNDS])
     items = texts()[:count]
-    some = items[::ONE_BY_ONE_STEP]
-    plain = plain_model("minilm")
     absent: dict[str, str] = {}
-    ways: dict[str, Way] = {DEFAULT: theirs(plain)}
-    for name, spec in {"encode_torch": "minilm", **_engines()}.items():
-        try:
-            ways[name] = ours(spec)
-        except EmbdiffError as error:  # no bfloat16 instructions here
-            absent[name] = str(error)
+    ways: dict[str, Apart] = {DEFAULT: Apart(theirs), ALONE: Apart(partial(theirs, one_by_one=True))}
+    try:
+        for name, spec in {"encode_torch": "minilm", **_engines()}.items():
+            try:
+                ways[name] = Apart(partial(ours, spec))
+            except EmbdiffError as error:  # no bfloat16 instructions here
+                absent[name] = str(error)
+        return _shown(_measured(ways, items, absent))
+    finally:
+        for way in ways.values():
+            way.close()
+
+
+def _measured(ways: dict[str, Apart], items: list[str], absent: dict[str, str]) -> list[Figure]:
+    some = items[::ONE_BY_ONE_STEP]
     for way in ways.values():
-        way(some)  # the first call pays for threads, allocations and what an engine compiles
+        way(some[::4])  # the first call pays for threads, allocations and what an engine compiles
     trial = {name: clocked(partial(ways[name], some))[0] for name in ENGINES & ways.keys()}
-    for name in sorted(trial, key=trial.__getitem__)[1:]:
+    slower = sorted(trial, key=trial.__getitem__)[1:]
+    for name in slower:
         print(f"{name}: {trial[name]:.2f} s on {len(some)} texts, the slower engine: not measured further", flush=True)
-        del ways[name]
     measured = in_turn(
-        {name: partial(way, items) for name, way in ways.items()}
-        | {ALONE: partial(theirs(plain, one_by_one=True), some)}
+        {name: partial(way, some if name == ALONE else items) for name, way in ways.items() if name not in slower}
     )
     seconds = {name: [spent for spent, _ in runs] for name, runs in measured.items()}
     seconds[ALONE] = [spent * len(items) / len(some) for spent in seconds[ALONE]]
     truth = measured[DEFAULT][-1][1]
-    facts = {name: fidelity(measured[name][-1][1], truth) for name in ways if name != DEFAULT}
-    return _shown(_figures(seconds, facts, absent, limit(plain, items)))
+    facts = {name: fidelity(runs[-1][1], truth) for name, runs in measured.items() if name not in (DEFAULT, ALONE)}
+    return _figures(seconds, facts, absent, limit(plain_model("minilm"), items))
 
 
 def _engines() -> dict[str, str]:

@@ -44,6 +44,11 @@ class Distinct:
         """Whether any vector occurs twice."""
         return len(self.first) < len(self.inverse)
 
+    def rows(self, vectors: IntArray, counts: IntArray) -> IntArray:
+        """Return the first ``counts`` (m,) rows of each of some distinct vectors (m,), one after the other."""
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return self.order[np.repeat(self.start[vectors], counts) + within]
+
 
 class Glance:
     """A look at four words of each row, to find the rows that may be equal to another; call it for every part.

@@ -83,8 +83,7 @@ def _similarity(task: Task, asked: IntArray, rows: IntArray) -> FloatArray:
 def _in_lines(task: Task, asked: IntArray, vectors: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
     """Replace distinct vectors by their rows and set out the first ``wanted`` of each query in a line of its own."""
     counts = np.minimum(task.groups.counts[vectors], task.wanted)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = task.groups.order[np.repeat(task.groups.start[vectors], counts) + within]
+    rows = task.groups.rows(vectors, counts)
     asked, found = np.repeat(asked, counts), np.repeat(found, counts)
     order = np.lexsort((rows, -found, asked))
     asked, rows, found = asked[order], rows[order], found[order]

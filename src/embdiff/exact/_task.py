@@ -106,12 +106,10 @@ class Task:
     def _unfolded(self, candidates: IntArray, found: FloatArray, counts: IntArray) -> tuple[IntArray, FloatArray]:
         lengths = counts.sum(axis=1)
         places = np.arange(lengths.max()) < lengths[:, None]
-        flat = counts.ravel()
-        within = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
         rows = np.full(places.shape, np.iinfo(np.int64).max)
-        rows[places] = self.groups.order[np.repeat(self.groups.start[candidates.ravel()], flat) + within]
+        rows[places] = self.groups.rows(candidates.ravel(), counts.ravel())
         similarity = np.full(places.shape, -np.inf, dtype=np.float32)
-        similarity[places] = np.repeat(found.ravel(), flat)
+        similarity[places] = np.repeat(found.ravel(), counts.ravel())
         return rows, similarity
 
     def _ordered(self, rows: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:

@@ -47,7 +47,8 @@ class Distinct:
     def rows(self, vectors: IntArray, counts: IntArray) -> IntArray:
         """Return the first ``counts`` (m,) rows of each of some distinct vectors (m,), one after the other."""
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return self.order[np.repeat(self.start[vectors], counts) + within]
+        rows: IntArray = self.order[np.repeat(self.start[vectors], counts) + within]
+        return rows
 
 
 class Glance:

@@ -88,21 +88,29 @@ def chance_of_second_order(
         NaN when no query has a value.
     """
     n, q = _check(vectors), len(a.rows)
-    rng, values = np.random.default_rng(seed), [np.zeros(0)]
-    for _ in range(-(-_SEEN // max(1, q)) if q else 0):
-        # Row r of the shuffled B is what was its row order[r]; place is the way back, -1 for the pads.
-        order, other = _shuffle(n, q, rows, rng)
-        place = np.full(n + 1, -1, dtype=np.int64)
-        place[order] = np.arange(n)
-        some = np.sort(rng.permutation(q)[:_SEEN])
-        union = _union(a.rows[some], place[b.rows[other[some]]])
-        there = np.where(union >= 0, order[union], -1)
-        x = similarity(queries[0][some], vectors[0], union, "cosine")
-        y = similarity(queries[1][other[some]], vectors[1], there, "cosine")
-        values.append(_cosine(x, y))
-    known = np.concatenate(values)
+    if not q:
+        return math.nan
+    rng = np.random.default_rng(seed)
+    parts = zip(*(_shuffled(a, b, n, rows, rng) for _ in range(-(-_SEEN // q))), strict=True)
+    some, other, union, there = (np.concatenate(part) for part in parts)
+    x = similarity(queries[0][some], vectors[0], union, "cosine")
+    y = similarity(queries[1][other], vectors[1], there, "cosine")
+    known = _cosine(x, y)
     known = known[~np.isnan(known)]
     return float(known.mean()) if known.size else math.nan
+
+
+def _shuffled(
+    a: Neighbors, b: Neighbors, n: int, rows: IntArray | None, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return queries of A, those of B in their place, (m,), and the rows in either list, as A and B have them."""
+    order, other = _shuffle(n, len(a.rows), rows, rng)
+    # Row r of the shuffled B is what was its row order[r]; place is the way back, -1 for the pads.
+    place = np.full(n + 1, -1, dtype=np.int64)
+    place[order] = np.arange(n)
+    some = np.sort(rng.permutation(len(a.rows))[:_SEEN])
+    union = _union(a.rows[some], place[b.rows[other[some]]])
+    return some, other[some], union, np.where(union >= 0, order[union], -1)
 
 
 def _check(vectors: tuple[FloatArray, FloatArray]) -> int:

@@ -188,7 +188,7 @@ class SentenceTransformers:
             from embdiff.encoders.fused import fuse_steps
             from embdiff.encoders.packed import pack_linear_layers
 
-            self._model.eval()  # its encode does that only when it is first called
+            self._model.train(False)  # its encode does that only when it is first called
             pack_linear_layers(self._model)
             fuse_steps(self._model)
 

@@ -128,7 +128,7 @@ def measure(count: int) -> list[Figure]:
 
 
 def main(full: bool = False) -> list[Figure]:
-    """Measure and print every ratio; with 2,000 sentences, which take five minutes, only where there is time for more."""
+    """Measure and print every ratio; 2,000 sentences, which take five minutes, only where there is time for more."""
     figures = [figure for count in (BOUNDS if full else (FEW,)) for figure in measure(count)]
     for figure in figures:
         print(figure.line(), flush=True)

@@ -82,7 +82,7 @@ def every_product(task):
     left, right = _brief.rounded(task.left), _brief.rounded(task.right)
     out = np.empty((len(task.left), len(task.right)), dtype=np.float32)
     return _brief.multiplied(left, _brief.pack(right), out), _brief.with_slack(
-        task, left, float(_brief.rounded_away(task.right, right).max())
+        task, _brief.rounded_away(task.left, left), float(_brief.rounded_away(task.right, right).max())
     )
 
 

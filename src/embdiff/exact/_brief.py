@@ -115,7 +115,7 @@ def look(task: Surrogate, wanted: int) -> Look:
                 best.offer(down + start, across + part.start, passed)
 
     in_parts(look_through, len(task.right), TILE)
-    return Look(with_slack(task, left, float(off_right.max())), *best.finished())
+    return Look(with_slack(task, rounded_away(task.left, left), float(off_right.max())), *best.finished())
 
 
 def tiles(left: Bits, right: Bits) -> Iterator[tuple[int, FloatArray]]:
@@ -126,20 +126,19 @@ def tiles(left: Bits, right: Bits) -> Iterator[tuple[int, FloatArray]]:
         yield start, multiplied(asked, packed, buffer[: len(asked)])
 
 
-def with_slack(task: Surrogate, left: Bits, off_right: float | None = None) -> Surrogate:
+def with_slack(task: Surrogate, off: FloatArray, off_right: float | None = None) -> Surrogate:
     """Return the surrogate that the products of rounded rows belong to.
 
     Parameters
     ----------
     task : Surrogate
-    left : ndarray of uint16, shape (q, d)
-        Its queries, rounded.
+    off : ndarray of float32, shape (q,)
+        What was `rounded_away` from its queries.
     off_right : float, optional
         The most that was rounded away from a row; when left out, the most that can be.
     """
     most = _UNIT * task.longest + _NEVER_LESS if off_right is None else off_right
-    off = rounded_away(task.left, left).astype(np.float64)
-    return task.rounded(norms(task.left) + off, off, most)
+    return task.rounded(norms(task.left) + off, off.astype(np.float64), most)
 
 
 def _first_thresholds(left: Bits, task: Surrogate, wanted: int) -> FloatArray:

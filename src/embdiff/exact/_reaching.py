@@ -50,7 +50,7 @@ def reaching(task: Task, least: FloatArray) -> tuple[IntArray, FloatArray] | Non
 def _above(stand_in: Surrogate, least: FloatArray, most: int) -> tuple[IntArray, IntArray] | None:
     """Return the queries and rows, (m,) each, of all rounded products from which ``least`` may be reached."""
     left, right = brief.rounded(stand_in.left), stand_in.right
-    coarse = brief.with_slack(stand_in, left)
+    coarse = brief.with_slack(stand_in, brief.rounded_away(stand_in.left, left))
     # Below the band, not at its edge: what is equal to it may reach ``least``.
     low = np.nextafter(coarse.band(slice(None), least[:, None])[0], np.float32(-np.inf))
     asked: list[IntArray] = []

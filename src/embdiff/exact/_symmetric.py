@@ -63,8 +63,12 @@ def best_partners(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
 def look_at_partners(pairs: Surrogate, wanted: int) -> brief.Look:
     """Do the same with factors rounded to bfloat16."""
     right, count = brief.rounded(pairs.right), len(pairs.right)
-    left = right if pairs.left is pairs.right else brief.rounded(pairs.left)
-    coarse = brief.with_slack(pairs, left, float(brief.rounded_away(pairs.right, right).max()))
+    off_left = off_right = brief.rounded_away(pairs.right, right)
+    left = right
+    if pairs.left is not pairs.right:
+        left = brief.rounded(pairs.left)
+        off_left = brief.rounded_away(pairs.left, left)
+    coarse = brief.with_slack(pairs, off_left, float(off_right.max()))
     best, tiles = _Best(coarse, wanted), -(-count // _TILE)
     with progress("exact search", tiles * (tiles + 1) // 2, "tiles") as advance:
 

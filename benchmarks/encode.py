@@ -14,6 +14,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -149,20 +150,21 @@ def main(count: int | None = None) -> list[Figure]:
         return _shown([_absent(name, "the data sets are not beside this checkout") for name in BOUNDS])
     items = texts()[:count]
     absent: dict[str, str] = {}
-    ways: dict[str, Apart] = {DEFAULT: Apart(theirs), ALONE: Apart(partial(theirs, one_by_one=True))}
-    try:
+    with ExitStack() as processes:
+
+        def apart(make: Callable[[], Way]) -> Way:
+            return processes.enter_context(closing(Apart(make)))
+
+        ways = {DEFAULT: apart(theirs), ALONE: apart(partial(theirs, one_by_one=True))}
         for name, spec in {"encode_torch": "minilm", **_engines()}.items():
             try:
-                ways[name] = Apart(partial(ours, spec))
+                ways[name] = apart(partial(ours, spec))
             except EmbdiffError as error:  # no bfloat16 instructions here
                 absent[name] = str(error)
         return _shown(_measured(ways, items, absent))
-    finally:
-        for way in ways.values():
-            way.close()
 
 
-def _measured(ways: dict[str, Apart], items: list[str], absent: dict[str, str]) -> list[Figure]:
+def _measured(ways: dict[str, Way], items: list[str], absent: dict[str, str]) -> list[Figure]:
     some = items[::ONE_BY_ONE_STEP]
     for way in ways.values():
         way(some[::4])  # the first call pays for threads, allocations and what an engine compiles

@@ -11,8 +11,8 @@ from embdiff.measures import absence_test
 from embdiff.measures.calibration import calibrate, shuffled
 from embdiff.measures.cka import cka
 from embdiff.measures.overlap import overlap
-from embdiff.measures.randomisation import randomisation_p
-from embdiff.measures.resampling import mean_interval
+from embdiff.measures.statistics.randomisation import randomisation_p
+from embdiff.measures.statistics.resampling import interval
 from embdiff.records import Neighbors
 
 LAWS: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
@@ -34,7 +34,7 @@ def _randomisation(law: str, n: int) -> _Null:
 
 def _bootstrap(law: str, n: int) -> _Null:
     def rejected(rng: np.random.Generator, seed: int) -> bool:
-        low, high, _ = mean_interval(LAWS[law](rng, n), seed=seed)
+        low, high, _ = interval(LAWS[law](rng, n), seed=seed, bounds=None)
         return not low <= 0 <= high
 
     return rejected

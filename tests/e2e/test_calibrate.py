@@ -16,7 +16,7 @@ from embdiff.measures.calibrated import calibrate_pair, over_pairs
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.cca import pwcca, svcca
 from embdiff.measures.cka import cka
-from embdiff.measures.inference import holm
+from embdiff.measures.statistics.quantiles import holm
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo

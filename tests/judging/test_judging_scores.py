@@ -93,7 +93,7 @@ def test_so_many_queries_show_it_with_eighty_percent():
     rng = np.random.default_rng(1)
     n = int(needed_queries(0.1, 0.25))
     draws = rng.normal(0.1, 0.25, size=(4_000, n))
-    from embdiff.measures.resampling import student_quantile
+    from embdiff.measures.statistics.quantiles import student_quantile
 
     t = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / math.sqrt(n))
     power = np.mean(np.abs(t) > student_quantile(0.975, n - 1))

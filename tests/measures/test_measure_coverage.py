@@ -15,10 +15,10 @@ from neighbor_lists import listed
 from embdiff.measures import interval
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.paired import detectable_difference
-from embdiff.measures.randomisation import randomisation_p
+from embdiff.measures.statistics.randomisation import randomisation_p
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
-from embdiff.measures.resampling import mean_interval
+from embdiff.measures.statistics.resampling import mean_interval
 
 REPETITIONS = 2_000
 POPULATION = 200_000

@@ -25,7 +25,7 @@ from embdiff.measures.geometry import (
     score_svcca,
 )
 from embdiff.measures.hubs import score_hubness, score_orphans
-from embdiff.measures.jackknife import groups, jackknife, student
+from embdiff.measures.statistics.jackknife import groups, jackknife, student
 from embdiff.measures.rsa import rsa, score_rsa
 from embdiff.records import Score, Space, Stamp
 

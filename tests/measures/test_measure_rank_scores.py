@@ -13,7 +13,7 @@ from embdiff.errors import ParameterError
 from embdiff.measures import get_measure
 from embdiff.measures.overlap import score_overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity
-from embdiff.measures.rank_chance import expected_median_rank, expected_rank_similarity, expected_rbo, expected_tau
+from embdiff.measures.chance import expected_median_rank, expected_rank_similarity, expected_rbo, expected_tau
 from embdiff.measures.rank_scores import score_curve, score_kendall_tau, score_rank_similarity, score_rbo
 from embdiff.measures.rbo import rbo
 from embdiff.records import Score

@@ -10,7 +10,7 @@ from scipy import stats
 
 from embdiff.errors import ParameterError
 from embdiff.measures import interval, resampling, wilson
-from embdiff.measures.resampling import mean_interval, student_quantile
+from embdiff.measures.statistics.resampling import mean_interval, student_quantile
 
 
 @pytest.mark.parametrize("free", [1, 2, 3, 7, 29, 200, 10**5])

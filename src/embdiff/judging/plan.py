@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from embdiff.measures.differences import Differences
-from embdiff.measures.inference import Doubles
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.paired import PairedTest
-from embdiff.measures.resampling import student_quantile
+from embdiff.measures.statistics.quantiles import student_quantile
 from embdiff.measures.ties import ALPHA
 
 FEWEST = 5  # done queries before a spread means anything

@@ -12,7 +12,7 @@ import numpy as np
 from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.measures.disagreement import query_disagreement
-from embdiff.measures.inference import Doubles
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.overlap import overlap
 from embdiff.records import Answer, IntArray, Neighbors
 from embdiff.runs import Run

@@ -12,11 +12,11 @@ from embdiff.judging.plan import Plan, plans
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import MeasureSpec, get_measure
 from embdiff.measures.differences import Differences, between_models
-from embdiff.measures.inference import Doubles
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.judged import Graded, Judged, grade
-from embdiff.measures.mean_score import score_of_values
+from embdiff.measures.score import mean_of
 from embdiff.measures.ranking_scores import random_order, values_of
-from embdiff.measures.share_interval import interval
+from embdiff.measures.statistics.resampling import interval
 from embdiff.records import IntArray, Score
 
 Grades = Mapping[tuple[str, str], int | None]
@@ -187,5 +187,5 @@ def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> Doubles:
 
 
 def _score(model: str, measure: str, values: Doubles, chance: float, seed: int) -> Score:
-    within = interval(np.clip(values, 0.0, 1.0), seed=seed)
-    return score_of_values(measure, values, (model,), None, chance, within, "have no judged document in the list and")
+    within = interval(values, seed=seed)
+    return mean_of(measure, values, (model,), None, chance, within, "have no judged document in the list and")

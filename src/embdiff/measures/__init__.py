@@ -6,8 +6,8 @@ The measures themselves are in their modules: `embdiff.measures.overlap`, `embdi
 from embdiff.measures.absence import STATISTIC, UNIT, GroupTest, absence_test, adjust
 from embdiff.measures.base import Measure, MeasureSpec, Parameter, get_measure, list_measures, register
 from embdiff.measures.groups import Mixing, mixing
-from embdiff.measures.inference import holm, wilson
-from embdiff.measures.share_interval import interval
+from embdiff.measures.statistics.quantiles import holm, wilson
+from embdiff.measures.statistics.resampling import interval
 
 __all__ = [
     "STATISTIC",

@@ -27,7 +27,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.absence_null import Results, count_lower, others, rates, summed
 from embdiff.measures.base import Measure
 from embdiff.measures.groups import check_groups, null, number_or_nan
-from embdiff.measures.inference import Doubles, holm
+from embdiff.measures.statistics.quantiles import Doubles, holm
 from embdiff.records import IntArray, Neighbors
 
 STATISTIC = (

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._progress import progress
-from embdiff.measures.inference import Doubles
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
 
 _REPORTED = 100  # permutations between two reports of progress

@@ -17,6 +17,7 @@ from embdiff.errors import ParameterError, UnknownNameError
 
 Needs = Literal[
     "two neighbors",
+    "the same model again",
     "two ordered neighbors",
     "ranks in the other space",
     "two spaces + neighbors",
@@ -77,6 +78,16 @@ class Measure:
         Whether it is taken at a ``@k``.
     parameters : mapping of str to Parameter
         Its other parameters.
+    scorer : Scorer, optional
+        Its chance level and its interval (`embdiff.measures.score`); the usual ones for what it needs when None.
+    best : float, optional
+        The value of two models that agree fully. None: it is not compared with shuffled rows.
+    reported : bool
+        Whether a comparison reports it where the data allow it, without being asked.
+    exact_of : str, optional
+        The measure that this one is, taken of exact neighbours: reported beside it where an index loses some.
+    usual_k : int
+        Depth at which `evaluate` takes it.
     """
 
     name: str
@@ -93,13 +104,30 @@ class Measure:
     reference: str
     cutoff: bool = True
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    scorer: Any = field(default=None, repr=False)
+    best: float | None = None
+    reported: bool = True
+    exact_of: str | None = None
+    usual_k: int = 10
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Every parameter at its default."""
+        return {name: parameter.default for name, parameter in self.parameters.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values, for the documentation and the listings; a bound without limit is ``null``."""
-        plain = {key: value for key, value in vars(self).items() if key not in ("function", "parameters")}
+        plain = {key: value for key, value in vars(self).items() if key in _TOLD}
         plain["range"] = [bound if math.isfinite(bound) else None for bound in self.range]
         plain["invariances"] = list(self.invariances)
         return {**plain, "parameters": {name: vars(parameter) for name, parameter in self.parameters.items()}}
+
+
+# What documentation and listings say of a measure, in this order.
+_TOLD = (
+    "name", "summary", "formula", "needs", "direction", "range", "symmetric", "invariances", "undefined_when", "chance",
+    "reference", "cutoff",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -221,6 +249,12 @@ def list_measures() -> tuple[Measure, ...]:
     return tuple(_checked(name, everything[name]) for name in sorted(everything))
 
 
+def measures_for(*needs: str) -> tuple[Measure, ...]:
+    """Return the measures that need one of these, in the order in which they are shown: built-in ones come first."""
+    names = dict.fromkeys((*_REGISTRY.entries(), *_ADDED))
+    return tuple(measure for measure in map(_load, names) if measure.needs in needs)
+
+
 def get_measure(text: str) -> MeasureSpec:
     """Read the text form ``name``, ``name@k`` or ``name(parameter=value)@k``.
 
@@ -271,7 +305,7 @@ def _cutoff(measure: Measure, value: str, text: str) -> int:
 
 
 def _parameters(measure: Measure, inside: str, text: str) -> dict[str, float]:
-    values = {name: parameter.default for name, parameter in measure.parameters.items()}
+    values = measure.defaults
     for part in filter(None, (piece.strip() for piece in inside.split(","))):
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key not in values:

@@ -10,7 +10,7 @@ import numpy as np
 
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
 from embdiff.measures.cca import VARIANCE, of_orders
-from embdiff.measures.inference import holm
+from embdiff.measures.statistics.quantiles import holm
 from embdiff.measures.moments import Doubles, Floating, check_pair
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity

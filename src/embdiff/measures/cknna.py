@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.jackknife import counted_twice, groups, jackknife, pairs
+from embdiff.measures.statistics.jackknife import counted_twice, groups, jackknife, pairs
 from embdiff.records import Neighbors, Score
 
 SHUFFLES = 20  # random orders whose mean is the chance level

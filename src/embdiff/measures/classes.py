@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.jackknife import groups, jackknife
-from embdiff.measures.share_interval import interval
+from embdiff.measures.statistics.jackknife import groups, jackknife
+from embdiff.measures.statistics.resampling import interval
 from embdiff.records import FloatArray, IntArray, Score
 
 Doubles = npt.NDArray[np.float64]

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from embdiff.measures.base import Measure
-from embdiff.measures.mean_score import score_of_values
-from embdiff.measures.overlap import OVERLAP, overlap
-from embdiff.measures.resampling import mean_interval
-from embdiff.measures.share_interval import interval
-from embdiff.records import FloatArray, IntArray, Neighbors, Score
+from embdiff.measures.overlap import OVERLAP
+from embdiff.measures.statistics.resampling import interval
+from embdiff.records import FloatArray, IntArray, Score
 
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 
@@ -60,41 +58,6 @@ def half_precision(vectors: FloatArray) -> tuple[FloatArray, str | None]:
     return rounded, None
 
 
-def score_noise(
-    measure: Measure,
-    again: Neighbors,
-    exact: Neighbors,
-    model: str,
-    *,
-    query_model: str | None,
-    chance: float,
-    seed: int,
-    note: str | None = None,
-) -> Score:
-    """Return the overlap of a model's neighbours, found again in another way, with its own.
-
-    Parameters
-    ----------
-    measure : Measure
-        One of those below.
-    again, exact : Neighbors, shape (q, k)
-        Of the same queries.
-    model : str
-    query_model : str or None
-        As in `Score`.
-    chance : float
-        Overlap of unrelated lists.
-    seed : int
-    note : str, optional
-        What was sampled.
-    """
-    values = overlap(again, exact)
-    text = f"{measure.name}@{exact.k}"
-    within = interval(values, seed=seed)
-    score = score_of_values(text, values, (model,), query_model, chance, within, "have no neighbours and")
-    return replace(score, reason="; ".join(filter(None, (score.reason, note))) or None)
-
-
 @dataclass(frozen=True)
 class Change:
     """What the same model again changes of a labelled measure.
@@ -137,14 +100,14 @@ class Change:
 def change(value: Score, again: Score, how: str, *, seed: int, note: str | None = None) -> Change:
     """Compare two scores of one model over the same units, paired.
 
-    The interval is that of the mean difference of the values per unit (`mean_interval`); when no unit changed there
+    The interval is that of the mean difference of the values per unit (`resampling.interval`); when no unit changed there
     is nothing to resample, and it is [0, 0].
     """
     per_unit = [np.asarray(each.per_query or (), dtype=np.float64) for each in (value, again)]
     known = math.isfinite(value.value) and math.isfinite(again.value)
     differences = per_unit[1] - per_unit[0] if known else np.zeros(0)
     differences = differences[np.isfinite(differences)]  # a unit that is left out has no value to change
-    low, high, _ = mean_interval(differences, seed=seed) if differences.any() else (0.0, 0.0, "none")
+    low, high, _ = interval(differences, seed=seed, bounds=None) if differences.any() else (0.0, 0.0, "none")
     reason = "; ".join(filter(None, (None if known else value.reason or again.reason or "undefined", note))) or None
     nan = math.nan
     return Change(
@@ -162,23 +125,29 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
     )
 
 
-_SAME = "more of the same neighbours: less of a difference comes from"
+def _noise(name: str, summary: str, source: str) -> Measure:
+    """Return the overlap of a model's neighbours, found again in another way, with its own."""
+    return replace(
+        OVERLAP,
+        name=name,
+        needs="the same model again",
+        summary=summary,
+        direction=f"more of the same neighbours: less of a difference comes from {source}",
+        scorer=replace(OVERLAP.scorer, left_out="have no neighbours and"),
+        best=None,
+    )
 
-NOISE_INDEX = replace(
-    OVERLAP,
-    name="noise_index",
-    summary="overlap of the neighbours an index returned with the exact ones of the same model",
-    direction=f"{_SAME} the index",
+
+NOISE_INDEX = _noise(
+    "noise_index", "overlap of the neighbours an index returned with the exact ones of the same model", "the index"
 )
-NOISE_FLOAT16 = replace(
-    OVERLAP,
-    name="noise_float16",
-    summary="overlap of the exact neighbours of vectors in half precision with those of the same vectors in float32",
-    direction=f"{_SAME} rounding",
+NOISE_FLOAT16 = _noise(
+    "noise_float16",
+    "overlap of the exact neighbours of vectors in half precision with those of the same vectors in float32",
+    "rounding",
 )
-NOISE_BATCH = replace(
-    OVERLAP,
-    name="noise_batch",
-    summary="overlap of the exact neighbours of queries encoded again one by one with those of the same queries",
-    direction=f"{_SAME} batching",
+NOISE_BATCH = _noise(
+    "noise_batch",
+    "overlap of the exact neighbours of queries encoded again one by one with those of the same queries",
+    "batching",
 )

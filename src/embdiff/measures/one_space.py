@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from embdiff.measures.base import Measure, MeasureSpec, Parameter
-from embdiff.measures.jackknife import PLAIN, Scale, jackknife
+from embdiff.measures.statistics.jackknife import PLAIN, Scale, jackknife
 from embdiff.records import Score, Space
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy.typing as npt
 
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.chance import check_drawn, expected_jaccard, expected_shared
-from embdiff.measures.inference import Doubles
-from embdiff.measures.mean_score import score_of_values
-from embdiff.measures.share_interval import interval
-from embdiff.records import IntArray, Neighbors, Score
+from embdiff.measures.chance import expected_jaccard, expected_shared
+from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import IntArray, Neighbors
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
 
@@ -106,101 +104,17 @@ def _numbered(rows: IntArray, first: int) -> npt.NDArray[Any]:
     return out
 
 
-def score_overlap(
-    a: Neighbors,
-    b: Neighbors,
-    models: tuple[str, str],
-    *,
-    query_model: str | None,
-    candidates: int | IntArray,
-    fixed: IntArray | None = None,
-    seed: int,
-) -> Score:
-    """Return the mean overlap with interval and chance level.
-
-    Parameters
-    ----------
-    a, b : Neighbors, shape (q, k)
-    models : tuple of str
-        Whose lists these are.
-    query_model : str or None
-        The model that queried both; None when each queried its own.
-    candidates : int or ndarray of int64, shape (q,)
-        Rows that a query could return: n, or n - 1 when its own row is left out.
-    fixed : ndarray of int64, shape (q,), optional
-        How many rows of each query's own are in both lists: they are there for certain, not by luck.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Score
-        ``overlap@k``. Chance is exact, for two lists drawn without replacement: k / candidates for full lists, and
-        with s fixed rows (s + (k - s)^2 / (candidates - s)) / k, averaged over the queries.
-
-    Raises
-    ------
-    ShapeError, ParameterError
-        When the lists or numbers do not fit together.
-    """
-    return _score(OVERLAP, overlap(a, b), (a, b), models, query_model, candidates, fixed, seed)
+def _overlap_law(left: int, right: int, certain: int, candidates: int, k: int) -> float:
+    """Return k / candidates for full lists; with s certain rows (s + (k - s)^2 / (candidates - s)) / k."""
+    return expected_shared(left, right, certain, candidates) / k
 
 
-def score_jaccard(
-    a: Neighbors,
-    b: Neighbors,
-    models: tuple[str, str],
-    *,
-    query_model: str | None,
-    candidates: int | IntArray,
-    fixed: IntArray | None = None,
-    seed: int,
-) -> Score:
-    """Return the mean Jaccard similarity with interval and chance level.
-
-    Parameters as for `score_overlap`. Chance is the exact expectation of the ratio over the hypergeometric
-    distribution of the number of common rows, not the ratio of expectations.
-    """
-    return _score(JACCARD, jaccard(a, b), (a, b), models, query_model, candidates, fixed, seed)
+def _jaccard_law(left: int, right: int, certain: int, candidates: int, _k: int) -> float:
+    """Return the expectation of the ratio over the number of common rows, not the ratio of expectations."""
+    return expected_jaccard(left, right, certain, candidates)
 
 
-def _score(
-    measure: Measure,
-    values: Doubles,
-    lists: tuple[Neighbors, Neighbors],
-    models: tuple[str, str],
-    query_model: str | None,
-    candidates: int | IntArray,
-    fixed: IntArray | None,
-    seed: int,
-) -> Score:
-    text = f"{measure.name}@{lists[0].k}"
-    chance = _chance(measure, lists, ~np.isnan(values), candidates, fixed)
-    within = interval(values, seed=seed)
-    return score_of_values(text, values, models, query_model, chance, within, "have no neighbours in either list and")
-
-
-def _chance(
-    measure: Measure,
-    lists: tuple[Neighbors, Neighbors],
-    known: npt.NDArray[np.bool_],
-    candidates: int | IntArray,
-    fixed: IntArray | None,
-) -> float:
-    left, right = (np.count_nonzero(neighbors.rows >= 0, axis=1) for neighbors in lists)
-    certain = np.zeros_like(left) if fixed is None else np.asarray(fixed)
-    pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), left.shape)
-    check_drawn(left, right, certain, pool)
-    kinds, counts = np.unique(np.stack([left, right, certain, pool], axis=1)[known], axis=0, return_counts=True)
-    if not len(kinds):
-        return math.nan
-    if measure is JACCARD:
-        expected = [expected_jaccard(*map(int, kind)) for kind in kinds]
-    else:
-        expected = [expected_shared(*map(int, kind)) / lists[0].k for kind in kinds]
-    return float(np.average(expected, weights=counts))
-
-
+_EMPTY = "have no neighbours in either list and"
 _INVARIANCES = (
     "order of the queries",
     "order of the neighbours within a list",
@@ -220,6 +134,8 @@ OVERLAP = Measure(
     undefined_when="both lists of a query are empty",
     chance="k / (n - 1), the query's own row left out; k / n when it can be returned",
     reference="Huh et al. 2024, arXiv 2405.07987 (mutual k-NN); Wang et al. 2022",
+    scorer=PerQuery(of_random_lists(_overlap_law), _EMPTY),
+    best=1.0,
 )
 JACCARD = Measure(
     name="jaccard",
@@ -234,10 +150,20 @@ JACCARD = Measure(
     undefined_when="both lists of a query are empty",
     chance="exact expectation over the hypergeometric number of common rows; near k / (2n - k) when k is small",
     reference="Jaccard 1901; for embeddings Wang et al. 2022",
+    scorer=PerQuery(of_random_lists(_jaccard_law), _EMPTY),
+    best=1.0,
 )
 EXACT_OVERLAP = replace(
-    OVERLAP, name="exact_overlap", summary="overlap of the exact neighbours: what the models differ by, index aside"
+    OVERLAP,
+    name="exact_overlap",
+    summary="overlap of the exact neighbours: what the models differ by, index aside",
+    reported=False,
+    exact_of="overlap",
 )
 EXACT_JACCARD = replace(
-    JACCARD, name="exact_jaccard", summary="jaccard of the exact neighbours: what the models differ by, index aside"
+    JACCARD,
+    name="exact_jaccard",
+    summary="jaccard of the exact neighbours: what the models differ by, index aside",
+    reported=False,
+    exact_of="jaccard",
 )

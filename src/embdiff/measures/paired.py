@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.inference import holm
-from embdiff.measures.randomisation import PERMUTATIONS, randomisation_p
-from embdiff.measures.resampling import mean_interval, student_quantile
+from embdiff.measures.statistics.quantiles import holm
+from embdiff.measures.statistics.randomisation import PERMUTATIONS, randomisation_p
+from embdiff.measures.statistics.quantiles import student_quantile
+from embdiff.measures.statistics.resampling import interval
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class PairedTest:
     low, high : float
         95 % interval of the difference; NaN where there is none.
     interval : {"bootstrap-t", "bca", "student", "none"}
-        As in `resampling.mean_interval`.
+        As in `resampling.mean_intervals`.
     p : float
         Two-sided, of the paired randomisation test: how often random signs give a mean as far
         from 0 (`randomisation_p`).
@@ -171,7 +172,7 @@ def paired_test(
     differences = one[known] - two[known]
     n, equal = len(differences), bool(len(differences)) and bool((differences == differences[0]).all())
     p, drawn = randomisation_p(differences, seed=seed, permutations=permutations)
-    low, high, method = mean_interval(differences, seed=seed)
+    low, high, method = interval(differences, seed=seed, bounds=None)
     mean = float(differences.mean()) if n else math.nan
     low, high = max(low, min(mean, -widest)), min(high, max(mean, widest))
     detectable = detectable_difference(differences)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.inference import wilson
+from embdiff.measures.statistics.quantiles import wilson
 from embdiff.records import FloatArray, Metric, Score
 
 Doubles = npt.NDArray[np.float64]

@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.errors import ParameterError, ShapeError
+from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.inference import Doubles
+from embdiff.measures.chance import expected_rank_similarity, expected_tau, place_weight
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
@@ -92,12 +95,6 @@ def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
     return out
 
 
-def place_weight(i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> Doubles:
-    """Return ``2 / ((1 + |i - j|) (i + j))`` of two places from 1: the weight that rank similarity gives a row."""
-    out: Doubles = 2.0 / ((1 + np.abs(i - j)) * (i + j))
-    return out
-
-
 def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
     """Return, per query, Kendall's tau-b of the order of the common rows.
 
@@ -128,22 +125,6 @@ def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
     for part, one, two in blocks(a, b):
         out[part] = _tau(matches(one.rows, two.rows), _tied_places(one), _tied_places(two))
     return out
-
-
-def truncated(neighbors: Neighbors, depth: int) -> Neighbors:
-    """Return the first ``depth`` neighbours of each list, shape (q, depth).
-
-    Raises
-    ------
-    ParameterError
-        When ``depth`` is not between 1 and k.
-    """
-    if not 1 <= depth <= neighbors.k:
-        raise ParameterError(
-            f"A depth must be between 1 and {neighbors.k}, the length of the lists. Got {depth}. "
-            "Search with a larger k, or ask for fewer neighbours."
-        )
-    return Neighbors(neighbors.rows[:, :depth], neighbors.similarity[:, :depth], neighbors.metric, neighbors.index)
 
 
 def lengths(neighbors: Neighbors) -> IntArray:
@@ -236,6 +217,18 @@ def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDA
     return (one > others).view(np.int8) - (one < others).view(np.int8)
 
 
+def _rank_similarity_law(left: int, right: int, certain: int, candidates: int, _k: int) -> float:
+    return expected_rank_similarity(left, right, certain, candidates)
+
+
+def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
+    """Return the mean chance level given how many rows each query has in common."""
+    certain = lists.drawn()[:, 2]
+    common = np.bincount(matches(lists.a.rows, lists.b.rows).query, minlength=len(values))
+    kinds, counts = np.unique(np.stack([common, certain], axis=1)[~np.isnan(values)], axis=0, return_counts=True)
+    return float(np.average([expected_tau(int(m), int(s)) for m, s in kinds], weights=counts))
+
+
 _IN_ORDER = ("order of the queries", "rotation, scaling and (l2) shift of either space")
 
 RANK_SIMILARITY = Measure(
@@ -251,6 +244,8 @@ RANK_SIMILARITY = Measure(
     undefined_when="both lists of a query are empty",
     chance="exact expectation over the hypergeometric number m of common rows, at random places",
     reference="Wang et al. 2022; ReSi (Klabunde et al. 2024)",
+    scorer=PerQuery(of_random_lists(_rank_similarity_law), "have no neighbours in either list and"),
+    best=1.0,
 )
 KENDALL_TAU = Measure(
     name="kendall_tau",
@@ -265,4 +260,6 @@ KENDALL_TAU = Measure(
     undefined_when="a query has fewer than 2 common neighbours, or all of them are tied in a list",
     chance="0, when no row is in both lists for certain",
     reference="Kendall 1945, Biometrika 33:239",
+    scorer=PerQuery(_expected_tau, "have fewer than 2 common neighbours, or only tied ones, and"),
+    best=1.0,
 )

@@ -15,6 +15,16 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
 from embdiff.measures.judged import Doubles, Graded
+from embdiff.measures.ranking_scores import (
+    Law,
+    average_precision_by_chance,
+    hit_by_chance,
+    ndcg_by_chance,
+    precision_by_chance,
+    ranked,
+    recall_by_chance,
+    reciprocal_rank_by_chance,
+)
 from embdiff.records import IntArray
 
 
@@ -113,7 +123,7 @@ _TREC = "trec_eval (github.com/usnistgov/trec_eval)"
 
 def _measure(
     name: str, function: Callable[..., Doubles], *, summary: str, formula: str, direction: str, chance: str,
-    reference: str, cutoff: bool = True,
+    reference: str, law: Law, cutoff: bool = True, reported: bool = True, usual_k: int = 10,
 ) -> Measure:  # fmt: skip
     """Return the record of a measure of ranked lists: what they all have in common is written here."""
     return Measure(
@@ -130,6 +140,9 @@ def _measure(
         chance=f"random order: {chance}",
         reference=reference,
         cutoff=cutoff,
+        scorer=ranked(law),
+        reported=reported,
+        usual_k=usual_k,
     )
 
 
@@ -141,6 +154,7 @@ NDCG = _measure(
     direction="more of the relevant documents are found, and nearer to the top",
     chance="(sum of grades / n) * sum of 1 / log2(place + 1), over the ideal sum",
     reference=f"Järvelin and Kekäläinen 2002; {_TREC}: ndcg_cut, linear gain",
+    law=ndcg_by_chance,
 )
 MAP = _measure(
     "map",
@@ -151,6 +165,8 @@ MAP = _measure(
     chance="sum over places of (R / n + (place - 1) R (R - 1) / (n (n - 1))) / place, over R",
     reference=f"Buckley and Voorhees 2000; {_TREC}: map",
     cutoff=False,
+    law=average_precision_by_chance,
+    reported=False,  # the lists of a comparison are short
 )
 MRR = _measure(
     "mrr",
@@ -160,6 +176,7 @@ MRR = _measure(
     direction="the first relevant document is nearer to the top",
     chance="sum over places up to k of P(first relevant there) / place",
     reference=f"Voorhees 1999; MS MARCO; {_TREC}: recip_rank of a list cut at k",
+    law=reciprocal_rank_by_chance,
 )
 RR = _measure(
     "rr",
@@ -170,6 +187,8 @@ RR = _measure(
     chance="sum over places of P(first relevant there) / place",
     reference=f"Voorhees 1999; {_TREC}: recip_rank",
     cutoff=False,
+    law=reciprocal_rank_by_chance,
+    reported=False,  # the lists of a comparison are short
 )
 RECALL = _measure(
     "recall",
@@ -179,6 +198,8 @@ RECALL = _measure(
     direction="more of the relevant documents are found",
     chance="min(k, n) / n, times the share of the relevant documents that are in the collection",
     reference=f"{_TREC}: recall",
+    law=recall_by_chance,
+    usual_k=100,
 )
 PRECISION = _measure(
     "precision",
@@ -188,6 +209,7 @@ PRECISION = _measure(
     direction="more of the first k documents are relevant",
     chance="min(k, n) / k * R / n",
     reference=f"{_TREC}: P",
+    law=precision_by_chance,
 )
 HIT = _measure(
     "hit",
@@ -197,4 +219,5 @@ HIT = _measure(
     direction="more queries that find a relevant document",
     chance="1 - C(n - R, k) / C(n, k)",
     reference=f"{_TREC}: success",
+    law=hit_by_chance,
 )

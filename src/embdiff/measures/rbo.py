@@ -9,7 +9,9 @@ import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure, Parameter
-from embdiff.measures.inference import Doubles
+from embdiff.measures.chance import expected_rbo
+from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.rank import blocks, lengths, shared_at_depth
 from embdiff.records import IntArray, Neighbors
 
@@ -128,6 +130,10 @@ def _residual(last: IntArray, short: IntArray, long: IntArray, p: float) -> Doub
     return out
 
 
+def _law(left: int, right: int, certain: int, candidates: int, _k: int, p: float) -> float:
+    return expected_rbo(left, right, certain, candidates, p)
+
+
 RBO = Measure(
     name="rbo",
     function=rbo,
@@ -142,4 +148,6 @@ RBO = Measure(
     chance="exact: agreement at depth d is d / (n - 1), the query's own row left out",
     reference="Webber, Moffat and Zobel 2010, ACM TOIS 28(4):20, equations 11, 30 and 32",
     parameters={"p": Parameter(P, 0.01, 0.999, "chance of reading on to the next place")},
+    scorer=PerQuery(of_random_lists(_law), "have no neighbours in either list and"),
+    best=1.0,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,10 @@ import numpy as np
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_hits
-from embdiff.measures.inference import Doubles
-from embdiff.measures.mean_score import score_of_values
-from embdiff.measures.share_interval import interval
-from embdiff.records import FloatArray, IntArray, Neighbors, Score
+from embdiff.measures.inputs import OneSearch
+from embdiff.measures.score import PerQuery
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import FloatArray, IntArray, Neighbors
 
 _TOLERANCE = 1e-6  # what float32 arithmetic in a store may confuse, as a share of the scale of the similarities
 
@@ -35,18 +34,6 @@ def self_retrieval(neighbors: Neighbors, self_rows: Sequence[IntArray]) -> Doubl
     """
     ranks = hits(neighbors, self_rows)
     return np.where(np.isnan(ranks.found), np.nan, (ranks.rank == 1).astype(np.float64))
-
-
-def score_self_retrieval(
-    neighbors: Neighbors, self_rows: Sequence[IntArray], models: tuple[str, ...], *, query_model: str | None, rows: int
-) -> Score:
-    """Return the share of queries whose own row comes first.
-
-    ``rows`` is the number of rows of the corpus, n; chance is the mean of (own rows / n).
-    """
-    values = self_retrieval(neighbors, self_rows)
-    chance = [len(own) / rows for own in self_rows if len(own)]
-    return _score("self_retrieval@1", values, models, query_model, chance, "whose text is no row of the corpus")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,24 +82,9 @@ def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
     return Hits(rank, found)
 
 
-def score_expected_hit(
-    neighbors: Neighbors,
-    expected: Sequence[IntArray],
-    models: tuple[str, ...],
-    *,
-    query_model: str | None,
-    candidates: int | IntArray,
-) -> Score:
-    """Return the share of queries with at least one expected row within k.
-
-    ``candidates`` is the number of rows a query could return; chance is the mean of 1 - C(n - e, k) / C(n, k) over
-    the queries that expect e >= 1 rows.
-    """
-    values = hits(neighbors, expected).found
-    sizes = [len(np.unique(rows)) for rows in expected]
-    pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), len(sizes))
-    chance = [expected_hits(neighbors.k, size, int(rows)) for size, rows in zip(sizes, pool, strict=True) if size]
-    return _score(f"expected_hit@{neighbors.k}", values, models, query_model, chance, "without any expected result")
+def expected_hit(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
+    """Return, per query, 1 when an expected row is in the list, 0 when none is, NaN when nothing is expected."""
+    return hits(neighbors, expected).found
 
 
 def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) -> Doubles:
@@ -155,33 +127,19 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
     return np.asarray(right.mean(axis=1), dtype=np.float64)
 
 
-def score_index_recall(
-    returned: Neighbors,
-    exact: Neighbors,
-    similarity: FloatArray,
-    models: tuple[str, ...],
-    *,
-    query_model: str | None,
-    candidates: int | IntArray,
-    seed: int,
-) -> Score:
-    """Return the mean recall of an index with interval; chance is k / candidates."""
-    values = index_recall(returned, exact, similarity)
-    chance = list(np.broadcast_to(exact.k / np.asarray(candidates, dtype=np.float64), len(values)))
-    return _score(f"index_recall@{exact.k}", values, models, query_model, chance, "", seed)
+def _own_by_chance(search: OneSearch, _values: Doubles, _seed: int) -> float:
+    return float(np.mean([len(own) / search.documents for own in search.own if len(own)]))
 
 
-def _score(
-    measure: str,
-    values: Doubles,
-    models: tuple[str, ...],
-    query_model: str | None,
-    chance: Sequence[float],
-    excluded: str,
-    seed: int = 0,
-) -> Score:
-    level = float(np.mean(chance)) if chance else math.nan
-    return score_of_values(measure, values, models, query_model, level, interval(values, seed=seed), excluded)
+def _hit_by_chance(search: OneSearch, _values: Doubles, _seed: int) -> float:
+    """Return the mean of 1 - C(n - e, k) / C(n, k) over the queries that expect e >= 1 rows."""
+    sizes = [len(np.unique(rows)) for rows in search.expected or ()]
+    pool = np.broadcast_to(np.asarray(search.candidates, dtype=np.int64), len(sizes))
+    return float(np.mean([expected_hits(search.k, size, int(n)) for size, n in zip(sizes, pool, strict=True) if size]))
+
+
+def _recall_by_chance(search: OneSearch, values: Doubles, _seed: int) -> float:
+    return float(np.mean(np.broadcast_to(search.k / np.asarray(search.candidates, dtype=np.float64), len(values))))
 
 
 _ONE_LIST = ("order of the queries", "rotation, scaling and (l2) shift of the space")
@@ -199,6 +157,7 @@ SELF_RETRIEVAL = Measure(
     undefined_when="the text of the query is no row of the corpus",
     chance="own rows / n, mean over queries",
     reference="recall@1 of a known item",
+    scorer=PerQuery(_own_by_chance, "whose text is no row of the corpus"),
 )
 INDEX_RECALL = Measure(
     name="index_recall",
@@ -213,10 +172,11 @@ INDEX_RECALL = Measure(
     undefined_when="there are no queries",
     chance="k / candidates",
     reference="Aumüller, Bernhardsson and Faithfull 2020 (ANN-Benchmarks): distance-based recall",
+    scorer=PerQuery(_recall_by_chance),
 )
 EXPECTED_HIT = Measure(
     name="expected_hit",
-    function=hits,
+    function=expected_hit,
     summary="share of queries with at least one expected result among the first k",
     formula="1 if any expected row is in the list, else 0",
     needs="neighbors + expected rows",
@@ -227,4 +187,5 @@ EXPECTED_HIT = Measure(
     undefined_when="a query expects nothing",
     chance="1 - C(n - e, k) / C(n, k) for e expected rows, mean over queries",
     reference="success@k of the TREC tradition",
+    scorer=PerQuery(_hit_by_chance, "without any expected result"),
 )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
 import numpy as np
 
 from embdiff.errors import ShapeError
 from embdiff.exact import similarity
 from embdiff.measures.base import Measure
-from embdiff.measures.inference import Doubles
-from embdiff.measures.mean_score import mean_score
-from embdiff.measures.rank import blocks, truncated
-from embdiff.records import FloatArray, IntArray, Neighbors, Score
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.rank import blocks
+from embdiff.measures.score import PerQuery
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import FloatArray, IntArray, Neighbors
 
 _SEEN = 1_000  # queries that the chance level is the mean of, at least
-_NO_PROFILE = "have no neighbours, or no similarity other than 0,"
+_NO_PROFILE = "have no neighbours, or no similarity other than 0, and"
 
 
 def second_order_cosine(
@@ -152,46 +151,8 @@ def _cosine(left: FloatArray, right: FloatArray) -> Doubles:
     return out
 
 
-def score_second_order_cosine(
-    a: Neighbors,
-    b: Neighbors,
-    queries: tuple[FloatArray, FloatArray],
-    vectors: tuple[FloatArray, FloatArray],
-    models: tuple[str, str],
-    *,
-    query_model: str | None,
-    rows: IntArray | None = None,
-    seed: int,
-) -> Score:
-    """Return the mean second-order cosine with interval; chance is that of shuffled rows.
-
-    Parameters as for `second_order_cosine`, `chance_of_second_order` and `score_spread`.
-    """
-    values = second_order_cosine(a, b, queries, vectors)
-    chance = chance_of_second_order(a, b, queries, vectors, rows=rows, seed=seed)
-    return mean_score(SECOND_ORDER_COSINE, values, a.k, models, query_model, chance, seed, _NO_PROFILE)
-
-
-def score_second_order_curve(
-    a: Neighbors,
-    b: Neighbors,
-    queries: tuple[FloatArray, FloatArray],
-    vectors: tuple[FloatArray, FloatArray],
-    models: tuple[str, str],
-    *,
-    depths: Sequence[int],
-    query_model: str | None,
-    rows: IntArray | None = None,
-    seed: int,
-) -> tuple[Score, ...]:
-    """Return the score of the first d neighbours of each list, for every d of ``depths``."""
-    return tuple(
-        score_second_order_cosine(
-            truncated(a, depth), truncated(b, depth), queries, vectors, models, query_model=query_model, rows=rows,
-            seed=seed,
-        )
-        for depth in depths
-    )  # fmt: skip
+def _expected(lists: TwoLists, _values: Doubles, seed: int) -> float:
+    return chance_of_second_order(*lists.arguments("two spaces + neighbors"), rows=lists.rows, seed=seed)
 
 
 SECOND_ORDER_COSINE = Measure(
@@ -211,4 +172,6 @@ SECOND_ORDER_COSINE = Measure(
     undefined_when="both lists of a query are empty, or all its similarities are 0",
     chance="its mean after shuffling the rows of B, over 1,000 queries or more; often near 1",
     reference="Hamilton, Leskovec and Jurafsky 2016; ReSi (Klabunde et al. 2024)",
+    scorer=PerQuery(_expected, _NO_PROFILE),
+    best=1.0,
 )

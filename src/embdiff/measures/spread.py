@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.inference import Doubles
-from embdiff.measures.mean_score import mean_score
-from embdiff.measures.rank_chance import expected_median_rank
-from embdiff.records import IntArray, Score
+from embdiff.measures.chance import expected_median_rank
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.score import PerQuery
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import IntArray
 
 
 def median_rank(ranks: npt.ArrayLike) -> Doubles:
@@ -89,44 +88,15 @@ def spread(ranks: npt.ArrayLike, candidates: int | IntArray) -> Doubles:
     return middle / np.maximum(pool, 1)
 
 
-def score_spread(
-    ranks: npt.ArrayLike,
-    models: tuple[str, str],
-    *,
-    query_model: str | None,
-    candidates: int | IntArray,
-    fixed: IntArray | None = None,
-    seed: int,
-) -> Score:
-    """Return the mean spread with interval and chance level.
-
-    Parameters
-    ----------
-    ranks, candidates
-        As for `spread`.
-    models : tuple of str
-        Whose neighbours, and where they are ranked: spread is not symmetric.
-    query_model : str or None
-        The model that queried both; None when each queried its own.
-    fixed : ndarray of int64, shape (q,), optional
-        How many of the ranks of each query are those of its own rows, which stand first in B for certain.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    Score
-        ``spread@k``. Chance is exact: (candidates + 1) / (2 candidates) where no row is fixed.
-    """
-    values, array = spread(ranks, candidates), np.asarray(ranks)
-    known = ~np.isnan(values)
-    count = np.count_nonzero(array > 0, axis=1)
-    certain = np.zeros_like(count) if fixed is None else np.minimum(np.asarray(fixed), count)
+def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
+    """Return the mean chance level: exactly (candidates + 1) / (2 candidates) where no row is the query's own."""
+    ranks, candidates = lists.arguments("ranks in the other space")
+    count = np.count_nonzero(ranks > 0, axis=1)
+    own = np.zeros_like(count) if lists.own is None else np.count_nonzero(lists.own, axis=1)
     pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), count.shape)
-    kinds, sizes = np.unique(np.stack([count, certain, pool], axis=1)[known], axis=0, return_counts=True)
-    expected = [expected_median_rank(*map(int, kind)) / int(kind[2]) for kind in kinds]
-    chance = float(np.average(expected, weights=sizes)) if len(kinds) else math.nan
-    return mean_score(SPREAD, values, array.shape[1], models, query_model, chance, seed, "have no ranks")
+    drawn = np.stack([count, np.minimum(own, count), pool], axis=1)[~np.isnan(values)]
+    kinds, sizes = np.unique(drawn, axis=0, return_counts=True)
+    return float(np.average([expected_median_rank(*map(int, kind)) / int(kind[2]) for kind in kinds], weights=sizes))
 
 
 SPREAD = Measure(
@@ -146,4 +116,5 @@ SPREAD = Measure(
     undefined_when="a query has no neighbours in A",
     chance="(candidates + 1) / (2 candidates)",
     reference="after embComp, Heimerl et al. 2020, arXiv 2004.11500",
+    scorer=PerQuery(_expected, "have no ranks and"),
 )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.passing import Curve, Doubles, crossings, inverted, nearest_crossing
-from embdiff.measures.resampling import student_quantile
+from embdiff.measures.statistics.quantiles import student_quantile
 from embdiff.measures.similarities import Distribution, Similarities
 
 RESAMPLES = 2_000

@@ -15,7 +15,7 @@ from embdiff.measures.disagreement import (
     occurrences,
     query_disagreement,
 )
-from embdiff.measures.inference import Doubles
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
 from embdiff.records import Answer

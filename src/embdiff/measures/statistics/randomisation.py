@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError
-from embdiff.measures.inference import Doubles
+from embdiff.measures.statistics.quantiles import Doubles
 
 PERMUTATIONS = 10_000
 EXACT = 16  # up to so many differences other than 0, all 2^n signs are tried

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from embdiff.measures.statistics.quantiles import student_quantile
 
 GROUPS = 20
 FEWER = 10  # groups for values with a long tail: larger groups are nearer to normal, and Student's quantile is wider
@@ -137,7 +138,7 @@ def jackknife(
         return math.nan, math.nan, "none"
     variance = _variance(values)
     variance = max(variance / 2, variance - twice)
-    reach = student(len(values) - 1, level) * math.sqrt(shortened * variance)
+    reach = student_quantile(0.5 + level / 2, len(values) - 1) * math.sqrt(shortened * variance)
     try:
         low, high = (scale.back(scale.to(value) + side * reach * scale.slope(value)) for side in (-1, 1))
     except (ValueError, ZeroDivisionError, OverflowError):
@@ -206,25 +207,3 @@ def counted_twice(
 
 def _variance(left_out: npt.NDArray[np.float64]) -> float:
     return (len(left_out) - 1) / len(left_out) * float(((left_out - left_out.mean()) ** 2).sum())
-
-
-def student(free: int, level: float) -> float:
-    """Return the two-sided Student t quantile, for example 2.093 for 19 degrees of freedom at .95.
-
-    Exact for 1 and 2 degrees of freedom, else by Cornish and Fisher's expansion (Abramowitz and Stegun 26.7.5), good
-    to 1 % at 3, to .01 % from 10 at .95.
-    """
-    p = 0.5 + level / 2
-    if free == 1:
-        return math.tan(math.pi * (p - 0.5))
-    if free == 2:
-        return (2 * p - 1) * math.sqrt(2 / (4 * p * (1 - p)))
-    z = NormalDist().inv_cdf(p)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    quantile: float = z + sum(term / free**power for power, term in enumerate(terms, start=1))
-    return quantile

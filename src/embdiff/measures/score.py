@@ -1,0 +1,212 @@
+"""From a measure and its inputs to a `Score`: the one place where value, chance level and interval come together.
+
+A measure brings its own ways along: its ``function`` gives the values, its ``scorer`` says what they would be by chance
+and how their interval is made. A measure without a scorer gets the usual one for what it needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from embdiff.measures.base import Measure, MeasureSpec, get_measure
+from embdiff.measures.inputs import Inputs, TwoLists, Undefined
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.resampling import mean_intervals
+from embdiff.records import Score
+
+
+class Scorer(Protocol):
+    """How scores of a kind of measure are made."""
+
+    @classmethod
+    def scores(cls, specs: Sequence[MeasureSpec], inputs: Inputs, seed: int) -> list[Score]:
+        """Return the scores of measures whose scorers are of this class, one for each, together."""
+        ...
+
+
+def score(measure: str | MeasureSpec, inputs: Inputs, *, seed: int = 0) -> Score:
+    """Return one score; parameters as for `scores`."""
+    return scores([measure], inputs, seed=seed)[0]
+
+
+def scores(measures: Sequence[str | MeasureSpec], inputs: Inputs, *, seed: int = 0) -> list[Score]:
+    """Take measures from the same inputs.
+
+    Parameters
+    ----------
+    measures : sequence of str or MeasureSpec
+        Text forms; without ``@k`` as deep as the inputs.
+    inputs : Inputs
+    seed : int
+        Of resampling, groups of rows and shuffles.
+
+    Returns
+    -------
+    list of Score
+        In the order of ``measures``. What cannot be taken is NaN with a reason.
+    """
+    specs = [get_measure(each) if isinstance(each, str) else each for each in measures]
+    specs = [replace(spec, k=inputs.k) if spec.k is None and spec.measure.cutoff else spec for spec in specs]
+    kinds: dict[type[Scorer], list[int]] = {}
+    for place, spec in enumerate(specs):
+        kinds.setdefault(type(scorer_of(spec.measure)), []).append(place)
+    found: dict[int, Score] = {}
+    for kind, places in kinds.items():
+        found.update(zip(places, kind.scores([specs[place] for place in places], inputs, seed), strict=True))
+    return [found[place] for place in range(len(specs))]
+
+
+def scorer_of(measure: Measure) -> Any:
+    """Return the scorer of a measure, or the usual one for what it needs."""
+    if measure.scorer is not None:
+        return measure.scorer
+    if measure.needs in SPACES:
+        from embdiff.measures.spaces import JACKKNIFE
+
+        return JACKKNIFE
+    return PerQuery()
+
+
+SPACES = ("two spaces", "two neighbors of every row", "one space", "one space + neighbors", "neighbors of every row")
+
+
+def undefined(measure: object, inputs: Inputs, reason: str, n: int = 0) -> Score:
+    """Return a score that there is not, and why."""
+    nan = math.nan
+    return Score(str(measure), inputs.models, nan, nan, nan, nan, n, inputs.query_model, reason=reason)
+
+
+@dataclass(frozen=True)
+class PerQuery:
+    """A value per query: their mean, with an interval from resampled queries.
+
+    Parameters
+    ----------
+    expected : callable, optional
+        ``expected(inputs, values, seed, **parameters)``: the mean by chance over the queries that have a value, (q,).
+        None where nobody worked it out.
+    left_out : str
+        What stands between "3 of 9 queries" and "are left out" when some have no value.
+    note : callable, optional
+        ``note(inputs, values)``: what else is to be said, or None.
+    """
+
+    expected: Callable[..., float] | None = None
+    left_out: str = "are undefined and"
+    note: Callable[..., str | None] | None = None
+
+    @classmethod
+    def scores(cls, specs: Sequence[MeasureSpec], inputs: Inputs, seed: int) -> list[Score]:
+        """Return the means; all intervals are from one draw of resampling weights."""
+        taken: list[tuple[MeasureSpec, Inputs, Doubles] | Score] = []
+        for spec in specs:
+            cut = inputs.at(spec.k)
+            try:
+                taken.append((spec, cut, per_query(spec, cut)))
+            except Undefined as why:
+                taken.append(undefined(spec, inputs, str(why)))
+        known = [each for each in taken if not isinstance(each, Score)]
+        if not known:
+            return [each for each in taken if isinstance(each, Score)]
+        columns = np.stack([values for _, _, values in known], axis=1)
+        within = iter(mean_intervals(columns, [_bounds(spec.measure) for spec, _, _ in known], seed=seed))
+        return [
+            each if isinstance(each, Score) else scorer_of(each[0].measure).mean(*each, next(within), seed)
+            for each in taken
+        ]
+
+    def mean(
+        self, spec: MeasureSpec, inputs: Inputs, values: Doubles, within: tuple[float, float, str], seed: int
+    ) -> Score:
+        """Return the mean of the values with its chance level."""
+        chance = math.nan
+        if self.expected is not None and not np.isnan(values).all():
+            chance = self.expected(inputs, values, seed, **spec.parameters)
+        note = None if self.note is None else self.note(inputs, values)
+        return mean_of(
+            str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out, note=note
+        )  # fmt: skip
+
+
+def mean_of(
+    measure: str,
+    values: Doubles,
+    models: tuple[str, ...],
+    query_model: str | None,
+    chance: float,
+    within: tuple[float, float, str],
+    left_out: str,
+    note: str | None = None,
+) -> Score:
+    """Return the mean of the defined values as a `Score`.
+
+    Parameters
+    ----------
+    measure : str
+        Text form.
+    values : ndarray of float64, shape (q,)
+        NaN where the measure is undefined.
+    models, query_model, chance
+        As in `Score`.
+    within : tuple of (float, float, str)
+        Lower and upper end of the interval, and how it was made.
+    left_out : str
+        What stands between "3 of 9 queries" and "are left out" when some have no value.
+    note : str, optional
+        What else is to be said.
+    """
+    known = values[~np.isnan(values)]
+    missing = len(values) - len(known)
+    left = f"{missing} of {len(values)} queries {left_out} are left out" if missing else None
+    low, high, method = within
+    return Score(
+        measure=measure,
+        models=models,
+        value=float(known.mean()) if known.size else math.nan,
+        low=low,
+        high=high,
+        chance=chance,
+        n=len(known),
+        query_model=query_model,
+        interval=method,
+        reason="; ".join(filter(None, (left, note))) or None if len(values) else "there are no queries",
+        per_query=tuple(values.tolist()),
+    )
+
+
+def per_query(spec: MeasureSpec, inputs: Inputs) -> Doubles:
+    """Return a measure's values, (q,), of inputs that are cut to its depth.
+
+    Raises
+    ------
+    Undefined
+        When the inputs do not have what it needs.
+    """
+    return np.asarray(spec.measure.function(*inputs.arguments(spec.measure.needs), **spec.parameters), np.float64)
+
+
+def _bounds(measure: Measure) -> tuple[float, float] | None:
+    return measure.range if all(map(math.isfinite, measure.range)) else None
+
+
+def of_random_lists(law: Callable[..., float]) -> Callable[..., float]:
+    """Return the chance level of a measure of two lists: the exact expectation for lists drawn without replacement.
+
+    Parameters
+    ----------
+    law : callable
+        ``law(left, right, certain, candidates, k, **parameters)``: the expected value of one query, from the lengths
+        of its lists, how many of its own rows are in both for certain, and how many rows it could return.
+    """
+
+    def expected(lists: TwoLists, values: Doubles, _seed: int, **parameters: float) -> float:
+        drawn = lists.drawn()[~np.isnan(values)]
+        kinds, counts = np.unique(drawn, axis=0, return_counts=True)
+        return float(np.average([law(*map(int, kind), lists.k, **parameters) for kind in kinds], weights=counts))
+
+    return expected

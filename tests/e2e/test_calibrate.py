@@ -16,12 +16,12 @@ from embdiff.measures.calibrated import calibrate_pair, over_pairs
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.cca import pwcca, svcca
 from embdiff.measures.cka import cka
-from embdiff.measures.statistics.quantiles import holm
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
 from embdiff.measures.rsa import rsa
 from embdiff.measures.second_order import second_order_cosine
+from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import Neighbors, Space, Stamp
 
 TEXTS = [f"text number {row} of {row * row}" for row in range(30)]

@@ -25,8 +25,8 @@ from embdiff.measures.geometry import (
     score_svcca,
 )
 from embdiff.measures.hubs import score_hubness, score_orphans
-from embdiff.measures.statistics.jackknife import groups, jackknife, student
 from embdiff.measures.rsa import rsa, score_rsa
+from embdiff.measures.statistics.jackknife import groups, jackknife, student
 from embdiff.records import Score, Space, Stamp
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
 from embdiff.measures.cca import VARIANCE, of_orders
-from embdiff.measures.statistics.quantiles import holm
 from embdiff.measures.moments import Doubles, Floating, check_pair
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import P, rbo
 from embdiff.measures.row_pairs import Ranked, row_pairs, squared_distances
 from embdiff.measures.second_order import second_order_cosine
+from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import FloatArray, IntArray, Neighbors, Space
 
 ROWS = 2_000  # of the spaces; beyond, so many are drawn: n x n numbers are held

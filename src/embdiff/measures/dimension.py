@@ -10,9 +10,9 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.cknna import check_every_row
-from embdiff.measures.statistics.jackknife import FEWER, LOG, groups, jackknife, linked
 from embdiff.measures.moments import Doubles, check_space
 from embdiff.measures.row_pairs import squared_distances, unit_rows
+from embdiff.measures.statistics.jackknife import FEWER, LOG, groups, jackknife, linked
 from embdiff.records import Neighbors, Score, Space
 
 DISCARDED = 0.1  # share of the largest ratios left out of the fit, as published

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ShapeError
-from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import matches
 from embdiff.measures.rbo import rbo
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer, IntArray, Neighbors
 
 Lists = Sequence[tuple[Neighbors, Neighbors]]

@@ -13,8 +13,8 @@ from embdiff.measures.alignment_distance import PROCRUSTES, SHAPE_ANGLE, angle, 
 from embdiff.measures.base import Measure, MeasureSpec
 from embdiff.measures.cca import PWCCA, SVCCA, VARIANCE, mean_correlation, weighted_correlation
 from embdiff.measures.cka import CKA, CKA_BIASED, FEWEST, biased, biased_chance, debiased, tangent
-from embdiff.measures.statistics.jackknife import counted_twice, groups, jackknife, pairs
 from embdiff.measures.moments import Floating, Moments, Pass, check_pair
+from embdiff.measures.statistics.jackknife import counted_twice, groups, jackknife, pairs
 from embdiff.records import Score, Space
 
 SHUFFLES = 5  # random orders whose mean is a chance level: a sum over n rows hardly varies between them

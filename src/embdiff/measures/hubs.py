@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from embdiff.measures.base import Measure
 from embdiff.measures.cknna import check_every_row
-from embdiff.measures.statistics.quantiles import wilson
 from embdiff.measures.statistics.jackknife import FEWER, groups, jackknife, linked
+from embdiff.measures.statistics.quantiles import wilson
 from embdiff.records import Neighbors, Score
 
 Doubles = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from embdiff.measures.base import Measure, MeasureSpec, Parameter
 from embdiff.measures.geometry import same_rows
-from embdiff.measures.statistics.jackknife import groups, jackknife
 from embdiff.measures.moments import Floating, check_pair
 from embdiff.measures.row_pairs import PAIRS, Ranked, correlation, row_pairs, sampled, squared_distances
+from embdiff.measures.statistics.jackknife import groups, jackknife
 from embdiff.records import Score, Space
 
 

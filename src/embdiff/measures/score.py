@@ -75,12 +75,6 @@ def scorer_of(measure: Measure) -> Any:
 SPACES = ("two spaces", "two neighbors of every row", "one space", "one space + neighbors", "neighbors of every row")
 
 
-def undefined(measure: object, inputs: Inputs, reason: str, n: int = 0) -> Score:
-    """Return a score that there is not, and why."""
-    nan = math.nan
-    return Score(str(measure), inputs.models, nan, nan, nan, nan, n, inputs.query_model, reason=reason)
-
-
 @dataclass(frozen=True)
 class PerQuery:
     """A value per query: their mean, with an interval from resampled queries.
@@ -109,7 +103,7 @@ class PerQuery:
             try:
                 taken.append((spec, cut, per_query(spec, cut)))
             except Undefined as why:
-                taken.append(undefined(spec, inputs, str(why)))
+                taken.append(Score.undefined(spec, inputs.models, str(why), query_model=inputs.query_model))
         known = [each for each in taken if not isinstance(each, Score)]
         if not known:
             return [each for each in taken if isinstance(each, Score)]

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Parameter
-from embdiff.measures.statistics.jackknife import FEWER, LOG, PLAIN, groups, root
 from embdiff.measures.moments import Doubles, Floating, Moments, Pass, check_space
 from embdiff.measures.one_space import left_out, measure_of_one, score_of_one
 from embdiff.measures.row_pairs import PAIRS, row_pairs, sampled, squared_distances, unit_rows
+from embdiff.measures.statistics.jackknife import FEWER, LOG, PLAIN, groups, root
 from embdiff.records import Score, Space
 
 HEAT = 2.0  # t of the Gaussian potential, as published

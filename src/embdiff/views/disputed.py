@@ -15,9 +15,9 @@ from embdiff.measures.disagreement import (
     occurrences,
     query_disagreement,
 )
-from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer
 from embdiff.runs import Run
 

@@ -15,8 +15,9 @@ from embdiff.measures.classes import score_silhouette
 from embdiff.measures.dimension import score_intrinsic_dimension
 from embdiff.measures.geometry import score_geometry
 from embdiff.measures.hubs import score_hubness, score_orphans
-from embdiff.measures.pairs import auc, pearson, score_pairs, spearman
+from embdiff.measures.pairs import ScoredPairs, auc, pearson, spearman
 from embdiff.measures.rsa import rsa, score_rsa
+from embdiff.measures.score import score
 from embdiff.records import Neighbors, Space, Stamp
 
 K, K_HUBS = 10, 3  # of ten neighbours nearly every row is one, and orphans are too few to calibrate a share
@@ -168,5 +169,5 @@ class Pairs(Family):
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n pairs."""
         x, y = self.law(rng, n)
-        scores = [score_pairs(name, x, y, "a") for name in ("spearman", "pearson")]
-        return ends([*scores, score_pairs("auc", x, (y >= 3).astype(np.float64), "a")])
+        scores = [score(name, ScoredPairs(x, y, ("a",))) for name in ("spearman", "pearson")]
+        return ends([*scores, score("auc", ScoredPairs(x, (y >= 3).astype(np.float64), ("a",)))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from embdiff.kept import call
-from embdiff.measures.base import MeasureSpec
+from embdiff.measures.base import MeasureSpec, is_built_in
 from embdiff.measures.inputs import Inputs
 from embdiff.measures.score import scores
 from embdiff.records import Score
@@ -16,7 +16,7 @@ def kept_scores(specs: Sequence[MeasureSpec], inputs: Inputs, *, seed: int) -> l
 
     What was kept is vouched for by embdiff's own code: a measure of another package is taken anew each time.
     """
-    own = [spec for spec in specs if spec.measure.function.__module__.startswith("embdiff.")]
+    own = [spec for spec in specs if is_built_in(spec.measure)]
     found: dict[str, Score] = {}
     if own:
         texts = tuple(map(str, own))

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure, Parameter
+from embdiff.measures.from_sums import FromSums
 from embdiff.measures.moments import Doubles, Floating, Moments, moments
+from embdiff.records import IntArray
 
-Rows = npt.NDArray[np.int64]
-OfOrder = Callable[[Rows], float]
+OfOrder = Callable[[IntArray], float]
 VARIANCE = 0.99
 RANK = 1e-10  # share of the largest eigenvalue of X'X that float32 vectors can leave in an empty direction
 
@@ -86,34 +87,43 @@ def weighted_correlation(sums: Moments) -> float:
     return float(weights @ correlations / weights.sum())
 
 
-def of_orders(x: Floating, y: Floating, variance: float = VARIANCE) -> tuple[OfOrder, OfOrder]:
-    """Return `svcca` and `pwcca` of x and of y with its rows in a given order, each as a function of that order.
+def _means_of_orders(x: Floating, y: Floating, variance: float) -> OfOrder:
+    """Return `svcca` of each order: the leading components do not change with it, only the product of slim tables."""
+    tables = _whitened(x, y, variance)
+    if tables is None:
+        return _never
+    left, right, _ = tables
+    return lambda order: float(np.minimum(np.linalg.svd(left.T @ right[order], compute_uv=False), 1.0).mean())
 
-    The leading components do not change with the order: only the product of two slim tables and its singular values
-    are computed again.
-    """
-    sums = moments(x, y, precision=np.float64)
-    if not enough(sums):
-        return _never, _never
-    left, right = (np.asarray(side, dtype=np.float64) - np.mean(side, axis=0, dtype=np.float64) for side in (x, y))
-    xx, yy, _ = sums.centred
-    leading, others = left @ _whitening(xx, variance), right @ _whitening(yy, variance)
-    every, others_every = left @ _whitening(xx, 1.0), right @ _whitening(yy, 1.0)
-    inside = _whitening(xx, 1.0).T @ xx
 
-    def mean(order: Rows) -> float:
-        return float(np.minimum(np.linalg.svd(leading.T @ others[order], compute_uv=False), 1.0).mean())
+def _weighted_of_orders(x: Floating, y: Floating) -> OfOrder:
+    """Return `pwcca` of each order."""
+    tables = _whitened(x, y, 1.0)
+    if tables is None:
+        return _never
+    left, right, inside = tables
 
-    def weighted(order: Rows) -> float:
-        turns, correlations, _ = np.linalg.svd(every.T @ others_every[order], full_matrices=False)
+    def weighted(order: IntArray) -> float:
+        turns, correlations, _ = np.linalg.svd(left.T @ right[order], full_matrices=False)
         correlations = np.minimum(correlations, 1.0)
         weights = np.abs(turns.T @ inside).sum(axis=1)
         return float(weights @ correlations / weights.sum()) if unique(correlations) else math.nan
 
-    return mean, weighted
+    return weighted
 
 
-def _never(_order: Rows) -> float:
+def _whitened(x: Floating, y: Floating, variance: float) -> tuple[Doubles, Doubles, Doubles] | None:
+    """Return the leading components of both spaces, with variance 1 each, and W'Xc'Xc; None where undefined."""
+    sums = moments(x, y, precision=np.float64)
+    if not enough(sums):
+        return None
+    left, right = (np.asarray(side, dtype=np.float64) - np.mean(side, axis=0, dtype=np.float64) for side in (x, y))
+    xx, yy, _ = sums.centred
+    whitening = _whitening(xx, variance)
+    return left @ whitening, right @ _whitening(yy, variance), whitening.T @ xx
+
+
+def _never(_order: IntArray) -> float:
     return math.nan
 
 
@@ -166,6 +176,8 @@ SVCCA = Measure(
     chance=_CHANCE,
     reference="Raghu et al. 2017, arXiv 1706.05806",
     cutoff=False,
+    scorer=FromSums(value=mean_correlation, exact=True, of_orders=_means_of_orders),
+    best=1.0,
     parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
 )
 PWCCA = Measure(
@@ -182,4 +194,11 @@ PWCCA = Measure(
     chance=_CHANCE,
     reference="Morcos et al. 2018, arXiv 1806.05759",
     cutoff=False,
+    scorer=FromSums(
+        value=weighted_correlation,
+        exact=True,
+        spread_out="two or more canonical correlations are 1: there are too few rows for their weights to be unique",
+        of_orders=_weighted_of_orders,
+    ),
+    best=1.0,
 )

@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure
-from embdiff.measures.moments import Moments, moments
+from embdiff.measures.calibration import products, unit
+from embdiff.measures.from_sums import FromSums
+from embdiff.measures.moments import Doubles, Floating, Moments, moments
+from embdiff.records import IntArray
 
 FEWEST = 4  # rows that the unbiased estimator divides by: n (n - 3)
 
@@ -119,8 +122,8 @@ def _three(sums: Moments) -> tuple[float, float, float]:
 
 def _hsic(
     n: int,
-    left: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], float],
-    right: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float],
+    left: tuple[Doubles, Doubles, Doubles, float],
+    right: tuple[Doubles, Doubles, float],
     diagonal: float,
 ) -> float:
     """Return ``h(K, L)`` from X'Y, the sums of x, l x and k, those of y, k y and l, and the sum of k l.
@@ -134,6 +137,25 @@ def _hsic(
     totals = (float(a @ a) - trace_a) * (float(b @ b) - trace_b)
     across = float(a @ product @ b) - float(a @ a_weighted) - float(b @ b_weighted) + diagonal
     return (trace + totals / ((n - 1) * (n - 2)) - 2 * across / (n - 2)) / (n * (n - 3))
+
+
+def _of_orders(x: Floating, y: Floating) -> Callable[[IntArray], float]:
+    return products(_centred(x), _centred(y))
+
+
+def _centred(x: Floating) -> Doubles:
+    """Return the U-centred products of all rows: their inner product is the unbiased HSIC (Székely and Rizzo 2014)."""
+    shifted = x - x.mean(axis=0, dtype=np.float64)
+    n = len(shifted)
+    if n < FEWEST:
+        return np.full((n, n), math.nan)
+    table = shifted @ shifted.T
+    scale = float(np.abs(table).sum())
+    np.fill_diagonal(table, 0.0)
+    sums = table.sum(axis=0) / (n - 2)
+    table = table - sums[:, None] - sums[None, :] + table.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(table, 0.0)
+    return unit(table, scale)
 
 
 _INVARIANCES = ("rotation", "scaling", "shift", "order of the rows")
@@ -153,6 +175,8 @@ CKA = Measure(
     chance="0, exactly, over all orders of the rows",
     reference=f"Song et al. 2012, JMLR 13:1393 (estimator); {_REFERENCE}",
     cutoff=False,
+    scorer=FromSums(value=debiased, chance=lambda _: 0.0, tangent=tangent, fewest=FEWEST, of_orders=_of_orders),
+    best=1.0,
 )
 CKA_BIASED = Measure(
     name="cka_biased",
@@ -168,4 +192,6 @@ CKA_BIASED = Measure(
     chance="tr Xc'Xc tr Yc'Yc / ((n - 1) |Xc'Xc|_F |Yc'Yc|_F): its mean over all orders of the rows",
     reference=_REFERENCE,
     cutoff=False,
+    scorer=FromSums(value=biased, chance=biased_chance),
+    reported=False,
 )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embdiff.measures.base import Measure, MeasureSpec, get_measure
-from embdiff.measures.inputs import Inputs, TwoLists, Undefined
+from embdiff.measures.inputs import Inputs, TwoLists, Undefined, undefined
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import mean_intervals
 from embdiff.records import Score
@@ -73,12 +73,6 @@ def scorer_of(measure: Measure) -> Any:
 
 
 SPACES = ("two spaces", "two neighbors of every row", "one space", "one space + neighbors", "neighbors of every row")
-
-
-def undefined(measure: object, inputs: Inputs, reason: str, n: int = 0) -> Score:
-    """Return a score that there is not, and why."""
-    nan = math.nan
-    return Score(str(measure), inputs.models, nan, nan, nan, nan, n, inputs.query_model, reason=reason)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure
-from embdiff.measures.calibration import unit
 from embdiff.measures.from_sums import FromSums
-from embdiff.measures.moments import Floating, Moments, moments
-from embdiff.records import IntArray
+from embdiff.measures.moments import Moments, moments
 
 
 def procrustes(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
@@ -71,26 +68,8 @@ def _agreement(sums: Moments) -> float:
     """Return the nuclear norm of X'Y for unit shapes, at most 1; NaN without spread."""
     if not sums.has_spread:
         return math.nan
-    xx, yy, _ = sums.centred
-    return min(1.0, sums.nuclear / math.sqrt(float(np.trace(xx) * np.trace(yy))))
-
-
-def _distances(x: Floating, y: Floating) -> Callable[[IntArray], float]:
-    left, right = (each - each.mean(axis=0, dtype=np.float64) for each in (x, y))
-    left, right = (unit(each, float(np.abs(each).max(initial=0.0))) for each in (left, right))
-
-    def value(order: IntArray) -> float:
-        product = left.T @ right[order]
-        if not np.isfinite(product).all():
-            return math.nan
-        return math.sqrt(max(0.0, 2 - 2 * float(np.linalg.svd(product, compute_uv=False).sum())))
-
-    return value
-
-
-def _angles(x: Floating, y: Floating) -> Callable[[IntArray], float]:
-    value = _distances(x, y)
-    return lambda order: float(np.arccos(np.clip(1 - value(order) ** 2 / 2, 0.0, 1.0)))
+    squared = np.trace(sums.left.centred) * np.trace(sums.right.centred)
+    return min(1.0, sums.nuclear / math.sqrt(float(squared)))
 
 
 _INVARIANCES = ("rotation", "scaling", "shift", "order of the rows")
@@ -110,7 +89,7 @@ PROCRUSTES = Measure(
     chance=_CHANCE,
     reference="Ding et al. 2021, arXiv 2108.01661; Williams et al. 2021, arXiv 2110.14739",
     cutoff=False,
-    scorer=FromSums(value=distance, of_orders=_distances),
+    scorer=FromSums(value=distance),
     best=0.0,
 )
 SHAPE_ANGLE = Measure(
@@ -127,6 +106,6 @@ SHAPE_ANGLE = Measure(
     chance=_CHANCE,
     reference="Williams et al. 2021, arXiv 2110.14739",
     cutoff=False,
-    scorer=FromSums(value=angle, of_orders=_angles),
+    scorer=FromSums(value=angle),
     best=0.0,
 )

@@ -11,10 +11,10 @@ import numpy as np
 from embdiff.measures.base import MeasureSpec, get_measure, measures_for
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
 from embdiff.measures.inputs import TwoLists, Undefined
-from embdiff.measures.moments import Floating, check_pair
+from embdiff.measures.moments import check_pair
 from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.score import scorer_of
-from embdiff.measures.spaces import Jackknifed, TwoSpaces
+from embdiff.measures.spaces import TwoSpaces
 from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import IntArray
 
@@ -59,7 +59,7 @@ def calibrate_pair(
         spec = replace(spec, k=depth, parameters=parameters)
         assert measure.best is not None
         one = calibrate(
-            _of_spaces(spec, x, y) if of_spaces else _of_lists(spec, lists.at(spec.k)),
+            scorer_of(measure).of_orders(spec, x, y) if of_spaces else _of_lists(spec, lists.at(spec.k)),
             len(x) if of_spaces else len(lists.a.rows),
             (inputs.a.space.model, inputs.b.space.model),
             measure=str(spec),
@@ -80,14 +80,6 @@ def over_pairs(found: Sequence[Calibration]) -> tuple[Calibration, ...]:
         places = [place for place, each in enumerate(found) if each.measure == measure]
         adjusted |= dict(zip(places, holm([found[place].p for place in places]).tolist(), strict=True))
     return tuple(replace(each, p_holm=adjusted[place]) for place, each in enumerate(found))
-
-
-def _of_spaces(spec: MeasureSpec, x: Floating, y: Floating) -> _Value:
-    """Return the value of x and of y with its rows in a given order."""
-    scorer = scorer_of(spec.measure)
-    if isinstance(scorer, Jackknifed) and scorer.of_orders is not None:
-        return scorer.of_orders(x, y, **spec.parameters)
-    return lambda order: float(spec.measure.function(x, y[order], **spec.parameters))
 
 
 def _of_lists(spec: MeasureSpec, lists: TwoLists) -> _Value:

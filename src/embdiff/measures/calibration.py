@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
 
 PERMUTATIONS = 200
@@ -189,17 +188,6 @@ def shuffled(neighbors: Neighbors, order: IntArray) -> Neighbors:
     place[order] = np.arange(n)
     place[-1] = -1  # where the pads look
     return Neighbors(place[neighbors.rows[order]], neighbors.similarity[order], neighbors.metric, neighbors.index)
-
-
-def products(left: Doubles, right: Doubles) -> Callable[[IntArray], float]:
-    """Return the sum of products of two n x n tables, rows and columns of the second in a given order."""
-    return lambda order: float((left * right[np.ix_(order, order)]).sum())
-
-
-def unit(table: Doubles, scale: float) -> Doubles:
-    """Bring a table to Frobenius norm 1; NaN where nothing but rounding is left of ``scale``."""
-    length = math.sqrt(float((table * table).sum()))
-    return table / (length if length > 1e-12 * scale else math.nan)
 
 
 def _check(rows: int, permutations: int, alpha: float) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure, Parameter
 from embdiff.measures.from_sums import FromSums
-from embdiff.measures.moments import Doubles, Floating, Moments, moments
-from embdiff.records import IntArray
+from embdiff.measures.moments import Moments, Sums, moments
+from embdiff.measures.statistics.quantiles import Doubles
 
-OfOrder = Callable[[IntArray], float]
 VARIANCE = 0.99
 RANK = 1e-10  # share of the largest eigenvalue of X'X that float32 vectors can leave in an empty direction
 
@@ -72,64 +70,23 @@ def mean_correlation(sums: Moments, variance: float = VARIANCE) -> float:
     """`svcca` of sums made in float64."""
     if not enough(sums):
         return math.nan
-    correlations = _correlated(sums, variance)[1]
-    return float(correlations.mean())
+    return float(_correlated(sums, variance)[1].mean())
 
 
 def weighted_correlation(sums: Moments) -> float:
     """`pwcca` of sums made in float64."""
     if not enough(sums):
         return math.nan
-    variates, correlations, scatter = _correlated(sums, 1.0)
+    variates, correlations = _correlated(sums, 1.0)
     if not unique(correlations):
         return math.nan
-    weights = np.abs(variates.T @ scatter).sum(axis=1)
+    weights = np.abs(variates.T @ sums.left.centred).sum(axis=1)
     return float(weights @ correlations / weights.sum())
-
-
-def _means_of_orders(x: Floating, y: Floating, variance: float) -> OfOrder:
-    """Return `svcca` of each order: the leading components do not change with it, only the product of slim tables."""
-    tables = _whitened(x, y, variance)
-    if tables is None:
-        return _never
-    left, right, _ = tables
-    return lambda order: float(np.minimum(np.linalg.svd(left.T @ right[order], compute_uv=False), 1.0).mean())
-
-
-def _weighted_of_orders(x: Floating, y: Floating) -> OfOrder:
-    """Return `pwcca` of each order."""
-    tables = _whitened(x, y, 1.0)
-    if tables is None:
-        return _never
-    left, right, inside = tables
-
-    def weighted(order: IntArray) -> float:
-        turns, correlations, _ = np.linalg.svd(left.T @ right[order], full_matrices=False)
-        correlations = np.minimum(correlations, 1.0)
-        weights = np.abs(turns.T @ inside).sum(axis=1)
-        return float(weights @ correlations / weights.sum()) if unique(correlations) else math.nan
-
-    return weighted
-
-
-def _whitened(x: Floating, y: Floating, variance: float) -> tuple[Doubles, Doubles, Doubles] | None:
-    """Return the leading components of both spaces, with variance 1 each, and W'Xc'Xc; None where undefined."""
-    sums = moments(x, y, precision=np.float64)
-    if not enough(sums):
-        return None
-    left, right = (np.asarray(side, dtype=np.float64) - np.mean(side, axis=0, dtype=np.float64) for side in (x, y))
-    xx, yy, _ = sums.centred
-    whitening = _whitening(xx, variance)
-    return left @ whitening, right @ _whitening(yy, variance), whitening.T @ xx
-
-
-def _never(_order: IntArray) -> float:
-    return math.nan
 
 
 def enough(sums: Moments) -> bool:
     """Whether there are more rows than dimensions, and spread in both spaces."""
-    return sums.n > max(len(sums.x), len(sums.y)) and sums.has_spread
+    return sums.n > max(sums.dims) and sums.has_spread
 
 
 def unique(correlations: Doubles) -> bool:
@@ -138,19 +95,17 @@ def unique(correlations: Doubles) -> bool:
     return ones < 2 or ones == len(correlations)
 
 
-def _correlated(sums: Moments, variance: float) -> tuple[Doubles, Doubles, Doubles]:
-    """Return the maps of X to its canonical variates (d1, m), the correlations (m,) and Xc'Xc (d1, d1)."""
-    xx, yy, xy = sums.centred
-    left, right = _whitening(xx, variance), _whitening(yy, variance)
-    turns, correlations, _ = np.linalg.svd(left.T @ xy @ right, full_matrices=False)
+def _correlated(sums: Moments, variance: float) -> tuple[Doubles, Doubles]:
+    """Return the maps of X to its canonical variates (d1, m), and the correlations (m,)."""
+    left, right = _whitening(sums.left, variance), _whitening(sums.right, variance)
+    turns, correlations, _ = np.linalg.svd(left.T @ sums.centred @ right, full_matrices=False)
     # Rounding alone can carry a correlation past 1.
-    return left @ turns, np.minimum(correlations, 1.0), xx
+    return left @ turns, np.minimum(correlations, 1.0)
 
 
-def _whitening(scatter: Doubles, variance: float) -> Doubles:
-    """Return W (d, r) with W' scatter W = 1 over the fewest leading directions that hold ``variance`` of it."""
-    values, vectors = np.linalg.eigh(scatter)
-    values, vectors = values[::-1], vectors[:, ::-1]
+def _whitening(space: Sums, variance: float) -> Doubles:
+    """Return W (d, r) with W' Xc'Xc W = 1 over the fewest leading directions that hold ``variance`` of it."""
+    values, vectors = space.axes
     rank = int(np.count_nonzero(values > RANK * values[0]))
     shares = np.cumsum(values[:rank]) / values[:rank].sum()
     # A share that reaches the mark up to rounding has reached it.
@@ -176,7 +131,7 @@ SVCCA = Measure(
     chance=_CHANCE,
     reference="Raghu et al. 2017, arXiv 1706.05806",
     cutoff=False,
-    scorer=FromSums(value=mean_correlation, exact=True, of_orders=_means_of_orders),
+    scorer=FromSums(value=mean_correlation, exact=True),
     best=1.0,
     parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
 )
@@ -198,7 +153,6 @@ PWCCA = Measure(
         value=weighted_correlation,
         exact=True,
         spread_out="two or more canonical correlations are 1: there are too few rows for their weights to be unique",
-        of_orders=_weighted_of_orders,
     ),
     best=1.0,
 )

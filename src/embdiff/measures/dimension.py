@@ -10,10 +10,11 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.inputs import Undefined
-from embdiff.measures.moments import Doubles, Floating, check_space
+from embdiff.measures.moments import Floating, check_space
 from embdiff.measures.row_pairs import squared_distances, unit_rows
 from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
 from embdiff.measures.statistics.jackknife import FEWER, LOG, groups, linked
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, IntArray, Neighbors
 
 DISCARDED = 0.1  # share of the largest ratios left out of the fit, as published

@@ -11,10 +11,10 @@ import numpy as np
 
 from embdiff.measures.base import MeasureSpec
 from embdiff.measures.inputs import Undefined, undefined
-from embdiff.measures.moments import Moments, Pass, check_pair
+from embdiff.measures.moments import Floating, Moments, Pass, check_pair
 from embdiff.measures.spaces import Estimate, Jackknifed, OneSpace, TwoSpaces
 from embdiff.measures.statistics.jackknife import counted_twice, groups, pairs
-from embdiff.records import Score
+from embdiff.records import IntArray, Score
 
 SHUFFLES = 5  # random orders whose mean is a chance level: a sum over n rows hardly varies between them
 
@@ -65,6 +65,12 @@ class FromSums(Jackknifed):
         _shuffle(kinds, rows, total, seed)
         return [kind.estimate().score(spec, inputs.models) for kind, spec in zip(kinds, specs, strict=True)]
 
+    def of_orders(self, spec: MeasureSpec, x: Floating, y: Floating) -> Callable[[IntArray], float]:
+        """Return the value with the rows of y in a given order: only what both spaces share is summed again."""
+        rows = Pass.over(x, y, np.float64)
+        total = rows.moments()
+        return lambda order: self.value(rows.reordered(total, order), **spec.parameters)
+
 
 class _Taken:
     """A measure of some sums; where there is a tangent, its values without one and without two groups."""
@@ -94,11 +100,10 @@ class _Taken:
     def estimate(self) -> Estimate:
         """Return what was found."""
         kind, total = self.kind, self._total
-        dimensions = (len(total.x), len(total.y))
         # Where one space is fitted to another with so many coefficients, the jackknife is too wide by the mean leverage
         # (Hinkley, Technometrics 19 (1977) 285). Up to one half, as far as simulation bears it out
         # (docs/calibration.md): beyond, the interval stays wide.
-        leverage = sum(dimensions) / max(1, total.n)
+        leverage = sum(total.dims) / max(1, total.n)
         if kind.chance is not None:
             chance = kind.chance(total)
         else:
@@ -110,7 +115,7 @@ class _Taken:
             chance,
             shortened=1 - leverage if kind.exact and leverage <= 0.5 else 1.0,
             twice=0.0 if self._tangent is None else counted_twice(*self._along, most=True),
-            why=self._why(max(dimensions)),
+            why=self._why(max(total.dims)),
         )
 
     def _why(self, largest: int) -> str:
@@ -146,6 +151,6 @@ def _shuffle(kinds: Sequence[_Taken], rows: Pass, total: Moments, seed: int) -> 
     """Pass over random orders of the rows where a chance level needs them, for all measures together."""
     rng = np.random.default_rng(seed)
     for _ in range(SHUFFLES if any(taken.kind.chance is None for taken in kinds) and total.has_spread else 0):
-        sums = rows.moments(partner=rng.permutation(total.n))
+        sums = rows.reordered(total, rng.permutation(total.n))
         for taken in kinds:
             taken.shuffled(sums)

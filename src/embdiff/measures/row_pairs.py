@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Parameter
-from embdiff.measures.moments import Doubles, Floating, Indices
+from embdiff.measures.moments import Floating, Indices
 from embdiff.measures.statistics.jackknife import groups
+from embdiff.measures.statistics.quantiles import Doubles
 
 PAIRS = 500_000
 SAMPLE = {"pairs": Parameter(PAIRS, 1, 1e9, "pairs of rows that are sampled when there are more")}

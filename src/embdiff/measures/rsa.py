@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure
-from embdiff.measures.calibration import products, unit
-from embdiff.measures.moments import Doubles, Floating, check_pair
+from embdiff.measures.moments import Floating, check_pair
 from embdiff.measures.row_pairs import (
     PAIRS,
     SAMPLE,
@@ -77,19 +76,13 @@ def _estimate(x: Floating, y: Floating, *, pairs: int, seed: int) -> Estimate:
 
 
 def _of_orders(x: Floating, y: Floating) -> Callable[[IntArray], float]:
-    return products(_centred_ranks(x), _centred_ranks(y))
-
-
-def _centred_ranks(x: Floating) -> Doubles:
-    """Return the centred ranks of the distances of all pairs, as a table with zeros on the diagonal."""
+    """Return `rsa` over all pairs: distances and ranks stay, the pairs of y change places."""
     n = len(x)
-    if n < 3:
-        return np.full((n, n), math.nan)
     i, j = row_pairs(n, n * n, seed=0)
-    ranks = Ranked(squared_distances(x, i, j)).ranks()
-    table = np.zeros((n, n))
-    table[i, j] = table[j, i] = ranks - ranks.mean()
-    return unit(table, float(n * n))
+    first, second = _ranked(x, y, i, j)
+    ranks, table = first.ranks(), np.zeros((n, n))
+    table[i, j] = table[j, i] = second.ranks()
+    return lambda order: correlation(ranks, table[order[i], order[j]])
 
 
 def _ranked(x: Floating, y: Floating, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> tuple[Ranked, Ranked]:
@@ -110,7 +103,7 @@ RSA = Measure(
     chance="0, exactly, over all orders of the rows",
     reference="Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008",
     cutoff=False,
-    scorer=Jackknifed(estimate=_estimate, of_orders=_of_orders),
+    scorer=Jackknifed(estimate=_estimate, fast=_of_orders),
     best=1.0,
     parameters=SAMPLE,
 )

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure
-from embdiff.measures.moments import Doubles, Floating, Moments, Pass, check_space
+from embdiff.measures.moments import Floating, Rows, Sums, check_space
 from embdiff.measures.row_pairs import PAIRS, SAMPLE, kept_pairs, row_pairs, sampled, squared_distances, unit_rows
 from embdiff.measures.spaces import Estimate, Jackknifed
 from embdiff.measures.statistics.jackknife import FEWER, LOG, PLAIN, groups, root
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray
 
 HEAT = 2.0  # t of the Gaussian potential, as published
@@ -55,8 +56,7 @@ def first_component(x: npt.ArrayLike) -> float:
     ----------
     Mu and Viswanath 2018, arXiv 1702.01417.
     """
-    rows = check_space(x)
-    return _first_share(Pass.over(rows, rows).moments())
+    return _first_share(Rows.of(check_space(x)).sums())
 
 
 def norm_spread(x: npt.ArrayLike) -> float:
@@ -123,9 +123,9 @@ def _first_component(x: Floating, *, seed: int) -> Estimate:
     """
     rows = check_space(x)
     n, dim = rows.shape
-    over = Pass.over(rows, rows)
-    total = over.moments()
-    without = [_first_share(total - over.moments(part)) for part in groups(n, seed=seed)]
+    over = Rows.of(rows)
+    total = over.sums()
+    without = [_first_share(total - over.sums(part)) for part in groups(n, seed=seed)]
     chance = min(1.0, (1 + math.sqrt(dim / max(1, n))) ** 2 / dim)
     return Estimate(_first_share(total), n, without, chance, scale=LOG)
 
@@ -175,11 +175,10 @@ def _mean_cosine(total: Doubles, n: int) -> float:
     return min(1.0, (float(total @ total) - n) / (n * (n - 1))) if n > 1 else math.nan
 
 
-def _first_share(sums: Moments) -> float:
+def _first_share(sums: Sums) -> float:
     if not sums.has_spread:
         return math.nan
-    scatter = sums.centred[0]
-    return min(1.0, float(np.linalg.eigvalsh(scatter)[-1] / np.trace(scatter)))
+    return min(1.0, float(np.linalg.eigvalsh(sums.centred)[-1] / np.trace(sums.centred)))
 
 
 def _norms(x: Floating) -> Doubles:

@@ -13,6 +13,7 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import MeasureSpec
 from embdiff.measures.inputs import TwoLists, Undefined, truncated, undefined
+from embdiff.measures.moments import Floating
 from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife
 from embdiff.measures.statistics.resampling import Interval
 from embdiff.records import BoolArray, FloatArray, IntArray, Metric, Neighbors, Score, Space
@@ -245,18 +246,24 @@ class Jackknifed:
     estimate : callable, optional
         ``estimate(*arguments, seed=seed, **parameters)`` returns an `Estimate`, or raises `Undefined`. None: the
         function of the measure is called again without each group of rows, and there is no chance level.
-    of_orders : callable, optional
-        ``of_orders(x, y, **parameters)`` of a measure of two spaces returns its value with the rows of y in a given
-        order, as a function of that order: for calibration, where calling the measure again would be slow.
+    fast : callable, optional
+        ``fast(x, y)`` of a measure of two spaces returns its value with the rows of y in a given order, as a function
+        of that order: for calibration, where calling the measure again would be slow.
     """
 
     estimate: Callable[..., Estimate] | None = None
-    of_orders: Callable[..., Callable[[IntArray], float]] | None = None
+    fast: Callable[[Floating, Floating], Callable[[IntArray], float]] | None = None
 
     @classmethod
     def scores(cls, specs: Sequence[MeasureSpec], inputs: OneSpace | TwoSpaces, seed: int) -> list[Score]:
         """Return each score by itself."""
         return [_score(spec, inputs.at(spec.k), seed) for spec in specs]
+
+    def of_orders(self, spec: MeasureSpec, x: Floating, y: Floating) -> Callable[[IntArray], float]:
+        """Return the value of two spaces with the rows of y in a given order, as a function of that order."""
+        if self.fast is not None:
+            return self.fast(x, y)
+        return lambda order: float(spec.measure.function(x, y[order], **spec.parameters))
 
 
 JACKKNIFE = Jackknifed()

@@ -14,23 +14,17 @@ from benchmarks.calibration.family import Drawn, Family, ends
 from embdiff import exact
 from embdiff.measures.base import get_measure
 from embdiff.measures.classes import score_accuracy
+from embdiff.measures.inputs import OneSearch, TwoLists
 from embdiff.measures.judged import Graded, Judged
-from embdiff.measures.overlap import jaccard, overlap, score_jaccard, score_overlap
+from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.paired import paired_test
 from embdiff.measures.rank import kendall_tau, rank_similarity
-from embdiff.measures.rank_scores import score_kendall_tau, score_rank_similarity, score_rbo
-from embdiff.measures.ranking_scores import RANKING_MEASURES, score_ranking, values_of
+from embdiff.measures.ranking_scores import JudgedLists, usual_measures, values_of
 from embdiff.measures.rbo import rbo
-from embdiff.measures.retrieval import (
-    hits,
-    index_recall,
-    score_expected_hit,
-    score_index_recall,
-    score_self_retrieval,
-    self_retrieval,
-)
-from embdiff.measures.second_order import score_second_order_cosine, second_order_cosine
-from embdiff.measures.spread import score_spread, spread
+from embdiff.measures.retrieval import hits, index_recall, self_retrieval
+from embdiff.measures.score import scores
+from embdiff.measures.second_order import second_order_cosine
+from embdiff.measures.spread import spread
 from embdiff.records import Neighbors
 
 QUERIES, ROWS, K = 50_000, 400, 10
@@ -77,16 +71,13 @@ class Lists(Family):
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n queries."""
         p, at = self.population, rng.integers(0, QUERIES, n)
-        a, b = taken(p["a"], at), taken(p["b"], at)
-        common: dict[str, Any] = {"query_model": None, "seed": seed}
-        scores = [
-            score(a, b, MODELS, candidates=ROWS, **common)
-            for score in (score_overlap, score_jaccard, score_rbo, score_rank_similarity, score_kendall_tau)
-        ]
-        scores.append(score_spread(p["ranks"][at], MODELS, candidates=ROWS, **common))
-        queries = tuple(vectors[at] for vectors in p["queries"])
-        scores.append(score_second_order_cosine(a, b, queries, p["spaces"], MODELS, **common))
-        return ends(scores)
+        (asked, seen), spaces = p["queries"], p["spaces"]
+        lists = TwoLists(
+            taken(p["a"], at), taken(p["b"], at), MODELS, None, ROWS, ranks=p["ranks"][at],
+            vectors=((asked[at], seen[at]), spaces),
+        )  # fmt: skip
+        names = ("overlap", "jaccard", "rbo", "rank_similarity", "kendall_tau", "spread", "second_order_cosine")
+        return ends(scores(names, lists, seed=seed))
 
 
 class Found(Family):
@@ -128,13 +119,11 @@ class Found(Family):
         """Score n queries."""
         p, at = self.population, rng.integers(0, QUERIES, n)
         best, got = taken(p["best"], at), taken(p["got"], at)
-        return ends(
-            [
-                score_self_retrieval(best, list(p["own"][at]), ("a",), query_model=None, rows=ROWS),
-                score_expected_hit(best, list(p["wanted"][at]), ("a",), query_model=None, candidates=ROWS),
-                score_index_recall(got, best, got.similarity, ("a",), query_model=None, candidates=ROWS, seed=seed),
-            ]
-        )
+        own, wanted = list(p["own"][at]), list(p["wanted"][at])
+        first = OneSearch(best, best, best, best.similarity, own, ("a",), None, ROWS, ROWS, wanted)
+        index = OneSearch(got, best, best, got.similarity, own, ("a",), None, ROWS, ROWS)
+        found = scores(["self_retrieval@1", "expected_hit"], first, seed=seed)
+        return ends([*found, *scores(["index_recall"], index, seed=seed)])
 
 
 class Judgements(Family):
@@ -176,7 +165,7 @@ class Judgements(Family):
     @functools.cached_property
     def _values(self) -> dict[str, tuple[Any, Any]]:
         every = [self.graded(np.arange(QUERIES), model) for model in (0, 1)]
-        return {name: tuple(values_of(graded, get_measure(name)) for graded in every) for name in RANKING_MEASURES}
+        return {name: tuple(values_of(graded, get_measure(name)) for graded in every) for name in usual_measures()}
 
     def truth(self, n: int) -> dict[str, float | None]:
         """Return means over the population."""
@@ -188,9 +177,7 @@ class Judgements(Family):
         """Score n queries."""
         at = rng.integers(0, QUERIES, n)
         graded = self.graded(at, 0)
-        drawn = ends(
-            [score_ranking(graded, name, ("a",), documents=self.documents, seed=seed) for name in RANKING_MEASURES]
-        )
+        drawn = ends(scores(usual_measures(), JudgedLists(graded, ("a",), self.documents), seed=seed))
         one, two = self._values["ndcg@10"]
         test = paired_test(one[at], two[at], MODELS, measure="ndcg@10", seed=seed, permutations=1)
         return {**drawn, "paired difference of ndcg@10": (test.difference, test.low, test.high)}

@@ -32,9 +32,6 @@ Emptiness = Literal["refuse", "keep", "drop"]
 SelfMatches = Literal["auto", "keep", "drop"]
 Baseline = Literal["beside", "named", "none"]
 
-# What a comparison says of two neighbour lists, in the order in which it is shown.
-AGREEMENT = ("overlap", "jaccard", "rbo(p=0.9)", "rank_similarity", "kendall_tau", "spread", "second_order_cosine")
-
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -294,7 +291,7 @@ class RunConfig(BaseModel):
     sample: str = Field(default="auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     memory: str | None = None
     half_width: float | None = Field(default=None, ge=0.001, lt=0.5)
-    measures: tuple[str, ...] = AGREEMENT
+    measures: tuple[str, ...] = ()
     baseline: Baseline = "beside"
     permutations: int = Field(default=9_999, ge=99, le=1_000_000)
     calibrate: int = Field(default=0, ge=0, le=100_000)

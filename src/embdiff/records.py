@@ -267,6 +267,14 @@ class Score:
     reason: str | None = None
     per_query: tuple[float, ...] | None = field(default=None, repr=False, compare=False)
 
+    @classmethod
+    def undefined(
+        cls, measure: object, models: tuple[str, ...], reason: str, *, query_model: str | None = None, n: int = 0
+    ) -> Score:
+        """Return a score that there is not, and why; ``measure`` in text form, or what has one."""
+        nan = np.nan
+        return cls(str(measure), models, nan, nan, nan, nan, n, query_model, reason=reason)
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
         raw = {

@@ -269,6 +269,12 @@ def compared_pairs(answers: Sequence[Answer], baseline: Answer | None = None) ->
     ]
 
 
+def certain(a: Neighbors, b: Neighbors, own: OwnRows) -> IntArray:
+    """Return how many of each query's own rows both lists hold, (q,): no luck was needed for those."""
+    both: IntArray = np.count_nonzero(own.within(a.rows) & contains(b.rows, a.rows), axis=1)
+    return both
+
+
 def contains(sets: IntArray, rows: IntArray) -> npt.NDArray[np.bool_]:
     """Return where ``rows[i, j]`` (not -1) occurs in ``sets[i]``; shape of ``rows``."""
     found = np.zeros(rows.shape, dtype=bool)

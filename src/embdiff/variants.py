@@ -10,7 +10,8 @@ import numpy as np
 from embdiff import exact
 from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import VectorCache
-from embdiff.measures.overlap import score_overlap
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.score import score as take
 from embdiff.records import FloatArray, IntArray, Role
 
 ROWS, K = 500, 10
@@ -84,7 +85,7 @@ def measure_variant(
     k = min(K, len(among) - 2)  # with all but one as neighbours there would be nothing to choose
     if k > 0 and all(np.any(each != 0, axis=1).all() for each in (here, there)):
         lists = [exact.search(each[own], each, k, "cosine", leave_out=own) for each in (here, there)]
-        score = score_overlap(lists[0], lists[1], (name, twin), query_model=None, candidates=len(among) - 1, seed=seed)
+        score = take("overlap", TwoLists(lists[0], lists[1], (name, twin), None, len(among) - 1), seed=seed)
         facts["overlap"] = {key: score.to_dict()[key] for key in ("measure", "value", "low", "high", "chance", "n")}
     return facts
 

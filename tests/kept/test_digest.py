@@ -11,7 +11,7 @@ import pytest
 
 from embdiff.kept import CannotTell, digest
 from embdiff.kept import _digest as room
-from embdiff.measures.overlap import overlap, score_overlap
+from embdiff.measures.overlap import jaccard, overlap
 from embdiff.records import Neighbors, Space, Stamp
 
 LARGE = np.arange(40_000, dtype=np.float32).reshape(200, 200)
@@ -31,7 +31,7 @@ VALUES = [
     None, True, 1, 1.0, 0.0, -0.0, math.nan, "1", "", b"1", (), [], {}, ("a", "b"), ["a", "b"], ("ab",), ("a", ("b",)),
     {"a": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, (1, 2), (12,), ("1", "2"), np.float32(1), np.int64(1),
     np.arange(4), np.arange(4, dtype=np.int32), np.arange(4).reshape(2, 2), np.arange(4, dtype=np.float32), np.zeros(0),
-    LARGE, changed(LARGE, (7, 9)), LARGE[::-1], LARGE.T, LARGE[:-1], overlap, score_overlap, neighbors(),
+    LARGE, changed(LARGE, (7, 9)), LARGE[::-1], LARGE.T, LARGE[:-1], overlap, jaccard, neighbors(),
     neighbors(metric="l2"), neighbors(index="flat"), neighbors(rows=np.array([[2, 1]])), Stamp("m", "1", 2),
     Stamp("m", "1", 2, prompt="a"), Space("m", ("0", "1"), LARGE[:2], Stamp("m", "1", 200)),
     Space("m", ("0", "2"), LARGE[:2], Stamp("m", "1", 200)), "\ud800", ("\ud800", "a"),

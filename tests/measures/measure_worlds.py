@@ -12,9 +12,10 @@ import pytest
 from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.measures.classes import correct
+from embdiff.measures.inputs import OneSearch
 from embdiff.measures.judged import Judged, grade, trec_order
-from embdiff.measures.ranking_scores import score_ranking
-from embdiff.measures.retrieval import score_index_recall
+from embdiff.measures.ranking_scores import JudgedLists
+from embdiff.measures.score import score
 from embdiff.records import Neighbors
 
 
@@ -181,6 +182,7 @@ def _index(measure, w):
 
 TAKEN = {
     "two neighbors": lambda m, w: m.function(w.lists(0), w.lists(1)),
+    "the same model again": lambda m, w: m.function(w.lists(0), w.lists(1)),
     "two ordered neighbors": lambda m, w: m.function(w.lists(0), w.lists(1)),
     "ranks in the other space": lambda m, w: m.function(_ranks(w), len(w.x) - 1),
     "two spaces + neighbors": lambda m, w: m.function(*_second_order(w)),
@@ -191,7 +193,7 @@ TAKEN = {
     "neighbors of every row": lambda m, w: m.function(_every_row(w, 0)),
     "neighbors + own rows": lambda m, w: m.function(w.lists(0), _of_label(w)),
     "returned + exact neighbors": _index,
-    "neighbors + expected rows": lambda m, w: m.function(w.lists(0), _own(w)).found,
+    "neighbors + expected rows": lambda m, w: m.function(w.lists(0), _own(w)),
     "neighbors + groups": _groups,
     "neighbors + qrels": _qrels,
     "pairs + scores": _pairs,
@@ -295,8 +297,7 @@ def _constant(measure, w):
 
 
 def _other_text(measure, w):
-    found = measure.function(w.lists(0), [np.zeros(0, dtype=np.int64)] * len(w.asked))
-    return getattr(found, "found", found)
+    return measure.function(w.lists(0), [np.zeros(0, dtype=np.int64)] * len(w.asked))
 
 
 def _one_group(measure, w):
@@ -318,11 +319,9 @@ def _all_neighbors(measure, w):
 def _no_queries(measure, w):
     if measure.needs == "returned + exact neighbors":
         none = Neighbors(np.zeros((0, 3), dtype=np.int64), np.zeros((0, 3), dtype=np.float32), "cosine")
-        return score_index_recall(none, none, none.similarity, ("a",), query_model=None, candidates=9, seed=0).value
+        return score(measure.name, OneSearch(none, none, none, none.similarity, [], ("a",), None, 9, 9)).value
     graded = _graded(replace(w, asked=w.asked[:0]))
-    return score_ranking(
-        graded, f"{measure.name}@5" if measure.cutoff else measure.name, ("a",), documents=9, seed=0
-    ).value
+    return score(f"{measure.name}@5" if measure.cutoff else measure.name, JudgedLists(graded, ("a",), 9)).value
 
 
 def _one_kind(measure, w):

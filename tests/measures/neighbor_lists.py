@@ -3,7 +3,14 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.score import score
 from embdiff.records import Neighbors
+
+
+def scored(measure, a, b, models=("a", "b"), *, query_model=None, candidates=0, seed=0, **more):
+    """The score of a measure of two lists."""
+    return score(measure, TwoLists(a, b, models, query_model, candidates, **more), seed=seed)
 
 
 def listed(rows):

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from neighbor_lists import listed, lists
+from neighbor_lists import listed, lists, scored
 from scipy import stats
 
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import overlap as module
 from embdiff.measures.chance import expected_jaccard, expected_shared
-from embdiff.measures.overlap import jaccard, overlap, score_jaccard, score_overlap
+from embdiff.measures.overlap import jaccard, overlap
 from embdiff.records import Score
 
 
@@ -111,8 +111,8 @@ def test_independent_random_spaces_reach_chance():
     rng = np.random.default_rng(0)
     spaces = (rng.standard_normal((1_000, dim)).astype(np.float32) for dim in (64, 96))
     a, b = (exact.search(space, space, 10, "cosine", leave_out=np.arange(1_000)) for space in spaces)
-    shared = score_overlap(a, b, ("x", "y"), query_model=None, candidates=999, seed=0)
-    ratio = score_jaccard(a, b, ("x", "y"), query_model=None, candidates=999, seed=0)
+    shared = scored("overlap", a, b, ("x", "y"), query_model=None, candidates=999, seed=0)
+    ratio = scored("jaccard", a, b, ("x", "y"), query_model=None, candidates=999, seed=0)
     assert shared.chance == pytest.approx(10 / 999, rel=1e-12)
     assert ratio.chance == pytest.approx(10 / (2 * 999 - 10), rel=0.06)
     for score in (shared, ratio):
@@ -122,31 +122,37 @@ def test_independent_random_spaces_reach_chance():
 
 def test_score():
     a, b = listed([[0, 1], [2, 3], [-1, -1]]), listed([[1, 0], [2, 0], [-1, -1]])
-    score = score_overlap(a, b, ("m1", "m2"), query_model="m1", candidates=4, seed=0)
+    score = scored("overlap", a, b, ("m1", "m2"), query_model="m1", candidates=4, seed=0)
     assert (score.measure, score.models, score.query_model, score.n) == ("overlap@2", ("m1", "m2"), "m1", 2)
     assert (score.value, score.chance, score.interval) == (0.75, 0.5, "wilson")
     assert score.per_query[:2] == (1.0, 0.5)
     assert math.isnan(score.per_query[2])
     assert score.reason == "1 of 3 queries have no neighbours in either list and are left out"
     assert Score.from_dict(json.loads(json.dumps(score.to_dict(), allow_nan=False))) == score
-    assert score_jaccard(a, b, ("m1", "m2"), query_model=None, candidates=4, seed=0).value == pytest.approx(2 / 3)
+    assert scored("jaccard", a, b, ("m1", "m2"), query_model=None, candidates=4, seed=0).value == pytest.approx(2 / 3)
 
 
 def test_score_with_own_rows_in_both_lists():
     """k = 2, 5 candidates, one certain in the first query: (1 + 1/4)/2 and 2/5, on average .5125."""
     a = listed([[0, 1], [2, 3]])
-    score = score_overlap(a, a, ("m1", "m2"), query_model=None, candidates=5, fixed=np.array([1, 0]), seed=0)
+    score = scored("overlap", a, a, ("m1", "m2"), query_model=None, candidates=5, fixed=np.array([1, 0]), seed=0)
     assert score.chance == pytest.approx((0.625 + 0.4) / 2)
 
 
 def test_score_without_queries_or_results():
-    none = score_overlap(
-        listed(np.zeros((0, 3))), listed(np.zeros((0, 3))), ("a", "b"), query_model=None, candidates=5, seed=0
+    none = scored(
+        "overlap",
+        listed(np.zeros((0, 3))),
+        listed(np.zeros((0, 3))),
+        ("a", "b"),
+        query_model=None,
+        candidates=5,
+        seed=0,
     )
     assert (none.n, none.reason, none.interval) == (0, "there are no queries", "none")
     assert np.isnan([none.value, none.low, none.high, none.chance]).all()
     empty = listed([[-1, -1]])
-    score = score_jaccard(empty, empty, ("a", "b"), query_model=None, candidates=5, seed=0)
+    score = scored("jaccard", empty, empty, ("a", "b"), query_model=None, candidates=5, seed=0)
     assert score.to_dict()["value"] is None
     assert score.reason == "1 of 1 queries have no neighbours in either list and are left out"
 
@@ -154,8 +160,8 @@ def test_score_without_queries_or_results():
 def test_numbers_that_do_not_fit():
     a = listed([[0, 1, 2]])
     with pytest.raises(ParameterError, match="Got 2 candidates and a list of 3"):
-        score_overlap(a, a, ("a", "b"), query_model=None, candidates=2, seed=0)
+        scored("overlap", a, a, ("a", "b"), query_model=None, candidates=2, seed=0)
     with pytest.raises(ShapeError, match="fixed must have one number for each of the 1 queries"):
-        score_overlap(a, a, ("a", "b"), query_model=None, candidates=5, fixed=np.array([0, 0]), seed=0)
+        scored("overlap", a, a, ("a", "b"), query_model=None, candidates=5, fixed=np.array([0, 0]), seed=0)
     with pytest.raises(ParameterError, match="Got 4 for query 0, whose lists hold 3 and 3 rows"):
-        score_overlap(a, a, ("a", "b"), query_model=None, candidates=5, fixed=np.array([4]), seed=0)
+        scored("overlap", a, a, ("a", "b"), query_model=None, candidates=5, fixed=np.array([4]), seed=0)

@@ -6,19 +6,19 @@ import math
 
 import numpy as np
 import pytest
-from neighbor_lists import listed
+from neighbor_lists import listed, scored
 
 from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.measures import get_measure
-from embdiff.measures.overlap import score_overlap
-from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.chance import expected_median_rank, expected_rank_similarity, expected_rbo, expected_tau
-from embdiff.measures.rank_scores import score_curve, score_kendall_tau, score_rank_similarity, score_rbo
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
+from embdiff.measures.score import scores
 from embdiff.records import Score
 
-SCORES = (score_rbo, score_rank_similarity, score_kendall_tau)
+SCORES = ("rbo", "rank_similarity", "kendall_tau")
 
 
 def all_pairs(n, left, right, certain):
@@ -82,7 +82,7 @@ def test_independent_random_spaces_reach_chance():
 def test_scores():
     a = listed([[0, 1], [2, 3], [-1, -1], [4, 5]])
     b = listed([[1, 0], [2, 0], [-1, -1], [4, 5]])
-    found = score_rbo(a, b, ("m1", "m2"), query_model="m1", candidates=6, seed=0, p=0.5)
+    found = scored("rbo(p=0.5)", a, b, ("m1", "m2"), query_model="m1", candidates=6, seed=0)
     assert (found.measure, found.models, found.query_model, found.n) == ("rbo(p=0.5)@2", ("m1", "m2"), "m1", 3)
     assert str(get_measure(found.measure)) == found.measure
     # .5; agreement 1, then 1/2: .5 + .25; 1.
@@ -91,9 +91,9 @@ def test_scores():
     assert found.reason == "1 of 4 queries have no neighbours in either list and are left out"
     assert len(found.per_query) == 4
     assert Score.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
-    similarity = score_rank_similarity(a, b, ("m1", "m2"), query_model=None, candidates=6, seed=0)
+    similarity = scored("rank_similarity", a, b, ("m1", "m2"), query_model=None, candidates=6, seed=0)
     assert (similarity.measure, similarity.value) == ("rank_similarity@2", pytest.approx((4 / 9 + 1 + 1) / 3))
-    tau = score_kendall_tau(a, b, ("m1", "m2"), query_model=None, candidates=6, seed=0)
+    tau = scored("kendall_tau", a, b, ("m1", "m2"), query_model=None, candidates=6, seed=0)
     assert (tau.measure, tau.value, tau.n, tau.chance) == ("kendall_tau@2", 0.0, 2, 0.0)
     assert tau.low < -0.5 < 0.5 < tau.high
     assert tau.reason == "2 of 4 queries have fewer than 2 common neighbours, or only tied ones, and are left out"
@@ -102,25 +102,25 @@ def test_scores():
 def test_chance_with_own_rows_in_both_lists():
     a = listed([[0, 1, 2], [3, 4, 5]])
     fixed = np.array([1, 0])
-    for score, expected in (
-        (score_rbo, [expected_rbo(3, 3, s, 8, 0.9) for s in fixed]),
-        (score_rank_similarity, [expected_rank_similarity(3, 3, s, 8) for s in fixed]),
-        (score_kendall_tau, [2 / 3, 0]),
+    for measure, expected in (
+        ("rbo", [expected_rbo(3, 3, s, 8, 0.9) for s in fixed]),
+        ("rank_similarity", [expected_rank_similarity(3, 3, s, 8) for s in fixed]),
+        ("kendall_tau", [2 / 3, 0]),
     ):
-        found = score(a, a, ("x", "y"), query_model=None, candidates=8, fixed=fixed, seed=0)
+        found = scored(measure, a, a, ("x", "y"), query_model=None, candidates=8, fixed=fixed, seed=0)
         assert found.chance == pytest.approx(np.mean(expected))
 
 
-@pytest.mark.parametrize("score", SCORES)
-def test_scores_without_queries_or_results(score):
+@pytest.mark.parametrize("measure", SCORES)
+def test_scores_without_queries_or_results(measure):
     nothing = listed(np.zeros((0, 3)))
-    found = score(nothing, nothing, ("a", "b"), query_model=None, candidates=5, seed=0)
+    found = scored(measure, nothing, nothing, ("a", "b"), query_model=None, candidates=5, seed=0)
     assert (found.n, found.reason, found.interval) == (0, "there are no queries", "none")
     assert np.isnan([found.value, found.low, found.high, found.chance]).all()
     empty = listed([[-1, -1]])
-    assert score(empty, empty, ("a", "b"), query_model=None, candidates=5, seed=0).to_dict()["value"] is None
+    assert scored(measure, empty, empty, ("a", "b"), query_model=None, candidates=5, seed=0).to_dict()["value"] is None
     with pytest.raises(ParameterError, match="Got 1 candidates and a list of 2"):
-        score(listed([[0, 1]]), listed([[0, 1]]), ("a", "b"), query_model=None, candidates=1, seed=0)
+        scored(measure, listed([[0, 1]]), listed([[0, 1]]), ("a", "b"), query_model=None, candidates=1, seed=0)
 
 
 def test_a_curve_of_scores():
@@ -128,10 +128,10 @@ def test_a_curve_of_scores():
     a, b = (listed(rng.permuted(np.tile(np.arange(30), (40, 1)), axis=1)[:, :10]) for _ in range(2))
     fixed = np.full(40, 2)
     options = {"query_model": None, "candidates": 30, "seed": 4}
-    curve = score_curve(score_rbo, a, b, ("x", "y"), depths=(1, 5, 10), p=0.8, **options)
+    curve = scores([f"rbo(p=0.8)@{depth}" for depth in (1, 5, 10)], TwoLists(a, b, ("x", "y"), None, 30), seed=4)
     assert [score.measure for score in curve] == ["rbo(p=0.8)@1", "rbo(p=0.8)@5", "rbo(p=0.8)@10"]
-    assert curve[-1] == score_rbo(a, b, ("x", "y"), p=0.8, **options)
-    shared = score_curve(score_overlap, a, b, ("x", "y"), depths=(1, 10), fixed=fixed, **options)
+    assert curve[-1] == scored("rbo(p=0.8)", a, b, ("x", "y"), **options)
+    shared = scores(["overlap@1", "overlap@10"], TwoLists(a, b, ("x", "y"), None, 30, fixed=fixed), seed=4)
     assert [score.chance for score in shared] == pytest.approx([1.0, (2 + 8 * 8 / 28) / 10])
     with pytest.raises(ParameterError, match="Got 11"):
-        score_curve(score_rbo, a, b, ("x", "y"), depths=(11,), **options)
+        scored("rbo@11", a, b, ("x", "y"), **options)

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import get_measure, ranking
 from embdiff.measures.judged import Graded, Judged, grade, grade_run, name_ranks, trec_order
-from embdiff.measures.ranking_scores import RANKING_MEASURES, random_order, score_ranking, values_of
+from embdiff.measures.ranking_scores import JudgedLists, random_order, usual_measures, values_of
+from embdiff.measures.score import score as score_of
+
+RANKING_MEASURES = usual_measures()
 
 
 def judged(*per_query: dict[int, int]) -> Judged:
@@ -52,14 +55,14 @@ def test_missing_lists_and_nothing_relevant_count_as_zero():
     graded = grade(np.array([[-1, -1], [0, 1], [0, 1]]), judged({0: 1}, {0: 0}, {5: -1}))
     for text in RANKING_MEASURES:
         assert values_of(graded, get_measure(text)).tolist() == [0.0, 0.0, 0.0], text
-    score = score_ranking(graded, "ndcg@10", ("a",), documents=6, seed=0)
+    score = score_of("ndcg@10", JudgedLists(graded, ("a",), 6))
     assert (score.n, score.value) == (3, 0.0)
     assert score.reason == "2 of 3 queries have no relevant document and count as 0"
 
 
 def test_no_queries_at_all():
     graded = grade(np.zeros((0, 5), dtype=np.int64), judged())
-    score = score_ranking(graded, "map", ("a",), documents=3, seed=0)
+    score = score_of("map", JudgedLists(graded, ("a",), 3))
     assert math.isnan(score.value)
     assert score.reason == "there are no judged queries"
 

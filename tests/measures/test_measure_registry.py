@@ -15,6 +15,7 @@ from embdiff.measures import get_measure, list_measures
 MEASURES = list_measures()
 TWO_MODELS = {
     "two neighbors",
+    "the same model again",
     "two ordered neighbors",
     "ranks in the other space",
     "two spaces + neighbors",

@@ -9,8 +9,22 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from embdiff.errors import ParameterError
-from embdiff.measures import interval, resampling, wilson
-from embdiff.measures.statistics.resampling import mean_interval, student_quantile
+from embdiff.measures import interval, wilson
+from embdiff.measures.statistics import resampling
+from embdiff.measures.statistics.quantiles import student_quantile
+from embdiff.measures.statistics.resampling import mean_intervals
+
+
+def mean_interval(values, *, seed, bounds=None, level=0.95):
+    """The interval of values without bounds, unless they are given."""
+    return interval(values, seed=seed, bounds=bounds, level=level)
+
+
+@pytest.fixture(autouse=True)
+def no_counts_of_other_tests():
+    resampling._remembered.cache_clear()
+    yield
+    resampling._remembered.cache_clear()
 
 
 @pytest.mark.parametrize("free", [1, 2, 3, 7, 29, 200, 10**5])
@@ -91,32 +105,42 @@ def test_the_studentised_interval_covers_where_values_have_a_long_tail():
     assert 0.92 <= held / 600 <= 0.97
 
 
-@pytest.mark.parametrize("shape", ["skewed", "outliers", "steps"])
-def test_bins_change_less_than_the_noise_of_resampling(shape, monkeypatch):
-    rng = np.random.default_rng(2)
-    values = {
-        "skewed": rng.gamma(0.3, 2.0, 6_000),
-        "outliers": np.concatenate([rng.normal(size=5_990), rng.normal(size=10) * 50]),
-        "steps": rng.integers(0, 3, 6_000) / 2,
-    }[shape]
-    monkeypatch.setattr(resampling, "RESAMPLES", 20_000)
-    binned = mean_interval(values, seed=1)[:2]
-    monkeypatch.setattr(resampling, "MOST", 6_000)
-    assert binned == pytest.approx(mean_interval(values, seed=1)[:2], abs=0.06 * values.std() / math.sqrt(6_000))
+@pytest.mark.parametrize("n", [40, 400, 20_000])
+def test_many_means_from_one_draw_are_what_each_would_be_alone(n):
+    rng = np.random.default_rng(3)
+    table = np.stack([rng.integers(0, 11, n) / 10, rng.random(n), rng.gamma(0.5, 2.0, n), np.full(n, 0.4)], axis=1)
+    bounds = [(0, 1), (0, 1), None, (0, 1)]
+    together = mean_intervals(table, bounds, seed=5)
+    alone = [mean_interval(table[:, at], seed=5, bounds=bounds[at]) for at in range(4)]
+    assert [each[2] for each in together] == [each[2] for each in alone]
+    np.testing.assert_allclose([each[:2] for each in together], [each[:2] for each in alone], rtol=1e-9)
 
 
-def test_it_agrees_with_the_interval_of_values_from_0_to_1():
-    values = np.random.default_rng(3).integers(0, 11, 400) / 10
-    noise = 0.2 * values.std() / 20
-    assert mean_interval(values, seed=1, bounds=(0, 1))[:2] == pytest.approx(interval(values, seed=1)[:2], abs=noise)
+def test_intervals_over_the_same_queries_move_together():
+    """One draw for all: what is a tenth of something else has a tenth of its interval, whatever stands beside it."""
+    values = np.random.default_rng(4).gamma(1, 1, 300)
+    (low, high, _), (first, last, _) = mean_intervals(np.stack([values, values / 10], axis=1), [None, None], seed=1)
+    assert (first, last) == pytest.approx((low / 10, high / 10), rel=1e-9)
 
 
-def test_the_same_for_the_same_seed_and_any_order():
+def test_a_query_without_a_value_is_left_out_of_its_own_mean_only():
+    rng = np.random.default_rng(6)
+    table = rng.random((500, 2))
+    table[::3, 1] = math.nan
+    whole, part = mean_intervals(table, [(0, 1), (0, 1)], seed=1)
+    assert whole == mean_interval(table[:, 0], seed=1, bounds=(0, 1))
+    alone = mean_interval(table[:, 1], seed=1, bounds=(0, 1))
+    assert part[:2] == pytest.approx(alone[:2], abs=0.15 * 0.29 / math.sqrt(333))
+
+
+def test_the_same_for_the_same_seed():
     for n in (100, 5_000):
         values = np.random.default_rng(4).normal(size=n)
-        assert mean_interval(values, seed=5) == mean_interval(values[::-1], seed=5)
+        assert mean_interval(values, seed=5) == mean_interval(values, seed=5)
         assert mean_interval([*values, math.nan], seed=5) == mean_interval(values, seed=5)
         assert mean_interval(values, seed=5) != mean_interval(values, seed=6)
+        turned = mean_interval(values[::-1], seed=5)  # other queries are drawn: the noise of 4,000 resamples
+        assert turned[:2] == pytest.approx(mean_interval(values, seed=5)[:2], abs=0.15 / math.sqrt(n))
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,14 +13,13 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import wilson
 from embdiff.measures.chance import expected_hits
+from embdiff.measures.inputs import OneSearch
 from embdiff.measures.retrieval import (
     hits,
     index_recall,
-    score_expected_hit,
-    score_index_recall,
-    score_self_retrieval,
     self_retrieval,
 )
+from embdiff.measures.score import score as score_of
 from embdiff.records import Neighbors
 
 
@@ -28,12 +27,23 @@ def rows(*numbers):
     return np.array(numbers, dtype=np.int64)
 
 
+def searched(measure, returned, exact=None, *, similarity=None, own=(), documents=0, candidates=0, **more):
+    """The score of a measure of one search."""
+    exact = returned if exact is None else exact
+    similarity = returned.similarity if similarity is None else similarity
+    query_model = more.pop("query_model", None)
+    return score_of(
+        measure,
+        OneSearch(returned, exact, returned, similarity, own, ("m",), query_model, candidates, documents, **more),
+    )
+
+
 def test_self_retrieval_by_hand():
     """The second finds a row with the same text, the third itself in second place, the fourth is no row."""
     found = listed([[0, 5], [4, 1], [7, 2], [3, 6], [-1, -1]])
     own = [rows(0), rows(1, 4), rows(2), rows(), rows(8)]
     np.testing.assert_array_equal(self_retrieval(found, own), [1, 1, 0, math.nan, 0])
-    score = score_self_retrieval(found, own, ("m",), query_model=None, rows=10)
+    score = searched("self_retrieval@1", found, own=own, documents=10)
     assert (score.measure, score.models, score.n, score.value, score.interval) == (
         "self_retrieval@1",
         ("m",),
@@ -67,12 +77,14 @@ def test_hits_against_a_loop(drawn, random):
 
 def test_expected_hit_score():
     found = listed([[3, 1], [3, 1], [0, 2]])
-    score = score_expected_hit(found, [rows(1, 1, 5), rows(4), rows()], ("m",), query_model="other", candidates=6)
+    score = searched(
+        "expected_hit", found, expected=[rows(1, 1, 5), rows(4), rows()], query_model="other", candidates=6
+    )
     assert (score.measure, score.value, score.n, score.query_model) == ("expected_hit@2", 0.5, 2, "other")
     # Two expected among 6, two drawn: 1 - C(4,2)/C(6,2) = 9/15; one expected: 2/6.
     assert score.chance == pytest.approx((9 / 15 + 1 / 3) / 2)
     assert score.reason == "1 of 3 queries without any expected result are left out"
-    none = score_expected_hit(found, [rows()] * 3, ("m",), query_model=None, candidates=6)
+    none = searched("expected_hit", found, expected=[rows()] * 3, candidates=6)
     assert (none.n, none.interval, none.to_dict()["chance"]) == (0, "none", None)
 
 
@@ -93,7 +105,7 @@ def test_index_recall_by_hand():
     returned = Neighbors(rows([1, 0], [0, 7], [0, 9], [0, -1]), np.zeros((4, 2), dtype=np.float32), "cosine", "hnsw")
     similarity = np.array([[0.5, 0.9], [0.9, 0.4], [0.9, 0.5], [0.9, math.nan]], dtype=np.float32)
     np.testing.assert_array_equal(index_recall(returned, answer, similarity), [1, 0.5, 1, 0.5])
-    score = score_index_recall(returned, answer, similarity, ("m",), query_model=None, candidates=8, seed=0)
+    score = searched("index_recall", returned, answer, similarity=similarity, candidates=8)
     assert (score.measure, score.value, score.chance, score.n) == ("index_recall@2", 0.75, 0.25, 4)
 
 
@@ -125,6 +137,6 @@ def test_lists_that_do_not_fit():
 
 def test_no_queries():
     nothing = listed(np.zeros((0, 2)))
-    score = score_index_recall(nothing, nothing, nothing.similarity, ("m",), query_model=None, candidates=5, seed=0)
+    score = searched("index_recall", nothing, candidates=5)
     assert (score.n, score.reason) == (0, "there are no queries")
     assert hits(nothing, []).rank.shape == (0,)

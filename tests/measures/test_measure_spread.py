@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from neighbor_lists import listed
+from neighbor_lists import listed, scored
 
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import get_measure
 from embdiff.measures import rank as blocks_module
-from embdiff.measures.second_order import chance_of_second_order, score_second_order_cosine, second_order_cosine
-from embdiff.measures.spread import median_rank, score_spread, spread
+from embdiff.measures.second_order import chance_of_second_order, second_order_cosine
+from embdiff.measures.spread import median_rank, spread
 from embdiff.records import Score
 
 
@@ -37,6 +37,12 @@ def test_against_numpy(seed, k, q):
     np.testing.assert_array_equal(median_rank(ranks[:, ::-1]), median_rank(ranks))
 
 
+def ranked(ranks, **more):
+    """The score of ranks; what the lists hold does not matter."""
+    lists = listed(np.where(ranks > 0, np.arange(ranks.shape[1]), -1))
+    return scored("spread", lists, lists, ("x", "y"), ranks=ranks, **more)
+
+
 def test_the_same_and_unrelated_spaces():
     rng = np.random.default_rng(0)
     space, other = (rng.standard_normal((400, dim)).astype(np.float32) for dim in (16, 24))
@@ -46,20 +52,20 @@ def test_the_same_and_unrelated_spaces():
     same = exact.ranks(turned, turned, found.rows, "cosine", leave_out=own)
     np.testing.assert_array_equal(spread(same, 399), np.full(400, 5 / 399))
     far = exact.ranks(other, other, found.rows, "cosine", leave_out=own)
-    score = score_spread(far, ("x", "y"), query_model=None, candidates=399, seed=0)
+    score = ranked(far, candidates=399)
     assert score.chance == pytest.approx(400 / 2 / 399)
     assert score.low <= score.chance <= score.high
     assert (score.measure, score.interval, score.n) == ("spread@9", "bootstrap-t", 400)
 
 
 def test_spread_score():
-    score = score_spread(np.array([[1, 2], [-1, -1]]), ("x", "y"), query_model="x", candidates=5, seed=0)
+    score = ranked(np.array([[1, 2], [-1, -1]]), query_model="x", candidates=5)
     assert (score.value, score.n, score.chance) == (0.3, 1, 0.6)
     assert score.reason == "1 of 2 queries have no ranks and are left out"
     assert Score.from_dict(json.loads(json.dumps(score.to_dict(), allow_nan=False))) == score
-    fixed = score_spread(np.array([[1, 4, 9]]), ("x", "y"), query_model=None, candidates=9, fixed=np.array([1]), seed=0)
+    fixed = ranked(np.array([[1, 4, 9]]), candidates=9, own=np.array([[True, False, False]]))
     assert fixed.chance == pytest.approx((1 + 9 / 3) / 9)  # the first of 2 ranks drawn from 2..9
-    none = score_spread(np.zeros((0, 2), dtype=np.int64), ("x", "y"), query_model=None, candidates=5, seed=0)
+    none = ranked(np.zeros((0, 2), dtype=np.int64), candidates=5)
     assert (none.n, none.reason) == (0, "there are no queries")
     assert str(get_measure("spread@10")) == "spread@10"
 
@@ -109,15 +115,13 @@ def test_second_order_cosine_of_a_space_and_itself():
     space = np.random.default_rng(2).standard_normal((40, 6)).astype(np.float32)
     found = exact.search(space, space, 5, "cosine", leave_out=np.arange(40))
     np.testing.assert_allclose(second_order_cosine(found, found, (space, space), (space, space)), 1.0, atol=1e-12)
-    score = score_second_order_cosine(
-        found, found, (space, space), (space, space), ("x", "y"), query_model=None, seed=0
-    )
+    score = scored("second_order_cosine", found, found, vectors=((space, space), (space, space)))
     assert (score.measure, score.value) == ("second_order_cosine@5", pytest.approx(1))
     assert -1 < score.chance < 0.9
     # One direction and one across: a profile of 0.
     flat = np.array([[1, 0], [0, 1], [0, 2]], dtype=np.float32)
     lists = listed([[1, 2], [-1, -1], [1, 0]])
-    score = score_second_order_cosine(lists, lists, (flat, flat), (flat, flat), ("x", "y"), query_model=None, seed=0)
+    score = scored("second_order_cosine", lists, lists, vectors=((flat, flat), (flat, flat)))
     assert score.n == 1
     assert score.reason == "2 of 3 queries have no neighbours, or no similarity other than 0, and are left out"
 

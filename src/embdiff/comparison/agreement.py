@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from embdiff.comparison.choice import AGREEMENT_NEEDS
+from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig
@@ -17,25 +17,13 @@ from embdiff.exact import norms
 from embdiff.kept import call
 from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
-from embdiff.measures.mean_score import mean_score
-from embdiff.measures.overlap import overlap, score_jaccard, score_overlap
+from embdiff.measures.base import measures_for
+from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.places import ranks_of
-from embdiff.measures.rank import truncated
-from embdiff.measures.rank_scores import score_curve, score_kendall_tau, score_rank_similarity, score_rbo
-from embdiff.measures.rbo import rbo_with_tail
-from embdiff.measures.second_order import score_second_order_curve
-from embdiff.measures.spread import score_spread
-from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Score
-from embdiff.search import OwnRows, compared_pairs
+from embdiff.records import Answer, FloatArray, IntArray, Score
+from embdiff.search import certain, compared_pairs
 
-_SCORERS: Mapping[str, Callable[..., Score]] = {
-    "overlap": score_overlap,
-    "jaccard": score_jaccard,
-    "rbo": score_rbo,
-    "rank_similarity": score_rank_similarity,
-    "kendall_tau": score_kendall_tau,
-}
-_CURVES = ("overlap", "jaccard", "rbo(p=0.9)", "rank_similarity", "kendall_tau", "spread", "second_order_cosine")
+RANKS, PROFILES = "ranks in the other space", "two spaces + neighbors"
 _NO_VECTORS = "bm25 has no vectors"
 _NO_RANK = "bm25 ranks only rows that share a word with the query"
 _NO_DIRECTION = "a vector is zero and has no direction"
@@ -91,30 +79,29 @@ def agreement(compared: Compared, *, lossy: bool) -> Agreement:
     ----------
     compared : Compared
     lossy : bool
-        Whether an index lost anything: overlap and jaccard of the exact neighbours are added then.
+        Whether an index lost anything: measures of the exact neighbours are added to those of the returned ones then.
     """
     k = compared.config.k
     specs = [get_measure(text) for text in compared.config.measures]
-    specs = [
-        MeasureSpec(spec.measure, spec.k or k, spec.parameters)
-        for spec in specs
-        if spec.measure.needs in AGREEMENT_NEEDS
+    specs = [replace(spec, k=spec.k or k) for spec in specs if spec.measure.needs in AGREEMENT_NEEDS]
+    exactly = [twin for spec in specs if lossy for twin in _exact_twins(spec, specs)]
+    curves = [
+        MeasureSpec(measure, depth, measure.defaults)
+        for measure in measures_for(*AGREEMENT_NEEDS)
+        if measure.reported
+        for depth in depths(k)
     ]
-    names = {spec.measure.name for spec in specs}
-    exactly = [
-        MeasureSpec(get_measure(f"exact_{spec.measure.name}").measure, spec.k)
-        for spec in specs
-        if lossy and spec.measure.name in ("overlap", "jaccard") and f"exact_{spec.measure.name}" not in names
-    ]
+    scores: list[list[Score]] = [[], []]
+    curved: list[Score] = []
     pairs = compared_pairs(compared.answers, compared.baseline)
-    scores = [
-        score for part in (specs, exactly) for a, b in pairs for spec in part for score in _scores(compared, a, b, spec)
-    ]
-    rbos = [spec for spec in specs if spec.measure.name == "rbo"]
+    for a, b in pairs:
+        found = _of_pair(compared, a, b, [*specs, *exactly, *curves])
+        for part, kept in ((specs, scores[0]), (exactly, scores[1]), (curves, curved)):
+            kept += [score for spec in part for score in found[str(spec)]]
     return Agreement(
-        tuple(scores),
-        tuple(score for a, b in pairs for score in _curves(compared, a, b)),
-        tuple(_tail(compared, a, b, spec) for a, b in pairs for spec in rbos),
+        (*scores[0], *scores[1]),
+        tuple(curved),
+        tuple(_tail(compared, a, b, spec) for a, b in pairs for spec in specs if spec.measure.tail is not None),
     )
 
 
@@ -124,100 +111,53 @@ def depths(k: int) -> tuple[int, ...]:
     return tuple(sorted({k, *(step for step in steps if step < k)}))
 
 
-def certain(a: Neighbors, b: Neighbors, own: OwnRows) -> IntArray:
-    """Return how many of each query's own rows both lists hold: no luck was needed for those."""
-    left, right = (replace(n, rows=np.where(own.within(n.rows), n.rows, -1)) for n in (a, b))
-    return np.rint(np.nan_to_num(overlap(left, right)) * a.k).astype(np.int64)
+def _exact_twins(spec: MeasureSpec, chosen: Iterable[MeasureSpec]) -> list[MeasureSpec]:
+    """Return the measures that are this one, taken of exact neighbours, unless they were chosen anyway."""
+    names = {each.measure.name for each in chosen}
+    twins = (each for each in measures_for(spec.measure.needs) if each.exact_of == spec.measure.name)
+    return [MeasureSpec(twin, spec.k, spec.parameters) for twin in twins if twin.name not in names]
 
 
-def _scores(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> list[Score]:
-    name, needs = spec.measure.name, spec.measure.needs
-    if needs == "ranks in the other space":
-        return _spread(compared, a, b, [spec])
-    if name == "second_order_cosine":
-        return _second_order(compared, a, b, [spec])
-    plain = name.removeprefix("exact_")
-    left, right = (a.returned, b.returned) if plain == name else (a.exact, b.exact)
-    if plain in _SCORERS:
-        score = _at_depths(compared, a, b, (left, right), _SCORERS[plain], (_k(spec),), spec.parameters)[0]
-        return [replace(score, measure=str(spec))]
-    if needs in ("two neighbors", "two ordered neighbors"):
-        lists = (truncated(n, _k(spec)) for n in (left, right))
-        values = np.asarray(spec.measure.function(*lists, **spec.parameters), dtype=np.float64)
-        about = ((a.model, b.model), _asked(compared, a, b), math.nan, compared.config.seed, "are undefined")
-        return [mean_score(spec.measure, values, _k(spec), *about, spec.parameters)]
-    return [_undefined(compared, spec, a, b, f"nothing is known of how to take {name} in a comparison")]
+def _of_pair(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> dict[str, list[Score]]:
+    """Return the scores of each measure: one, or of a measure that is not symmetric one from either side."""
+    specs = list({str(spec): spec for spec in specs}.values())
+    found: dict[str, list[Score]] = {str(spec): [] for spec in specs}
+    for exactly in (False, True):
+        wanted = [spec for spec in specs if (spec.measure.exact_of is not None) == exactly]
+        sided = [spec for spec in wanted if not spec.measure.symmetric]
+        for here, there, part in ((a, b, wanted), (b, a, sided)):
+            if part:
+                lists = _lists(compared, here, there, {spec.measure.needs for spec in part}, exactly=exactly)
+                for spec, score in zip(part, kept_scores(part, lists, seed=compared.config.seed), strict=True):
+                    found[str(spec)].append(score)
+    return found
 
 
-def _at_depths(
-    compared: Compared,
-    a: Answer,
-    b: Answer,
-    lists: tuple[Neighbors, Neighbors],
-    score_of: Callable[..., Score],
-    at: Sequence[int],
-    parameters: Mapping[str, float],
-) -> tuple[Score, ...]:
-    left, right = lists
-    return call(
-        score_curve,
-        score_of,
+def _lists(compared: Compared, a: Answer, b: Answer, needs: set[str], *, exactly: bool) -> TwoLists:
+    """Return the lists of two answers, with the ranks and vectors that measures need."""
+    left, right = (a.exact, b.exact) if exactly else (a.returned, b.returned)
+    inputs, missing = compared.inputs, {}
+    ranks = vectors = None
+    if RANKS in needs and b.model == BM25:
+        missing[RANKS] = _NO_RANK
+    elif RANKS in needs:
+        ranks = _ranks_there(compared, left.rows, b)
+    if PROFILES in needs:
+        vectors, why = _vectors(compared, a, b)
+        missing |= {PROFILES: why} if why else {}
+    return TwoLists(
         left,
         right,
         (a.model, b.model),
-        depths=at,
-        query_model=_asked(compared, a, b),
-        candidates=compared.inputs.candidates,
-        fixed=certain(left, right, compared.inputs.twins),
-        seed=compared.config.seed,
-        **parameters,
+        _asked(compared, a, b),
+        inputs.candidates,
+        fixed=certain(left, right, inputs.twins),
+        ranks=ranks,
+        own=inputs.twins.within(left.rows) if ranks is not None else None,
+        vectors=vectors,
+        rows=None if inputs.query_rows is None else np.asarray(inputs.query_rows, dtype=np.int64),
+        missing=missing,
     )
-
-
-def _curves(compared: Compared, a: Answer, b: Answer) -> list[Score]:
-    curves: list[Score] = []
-    for text in _CURVES:
-        spec = get_measure(text)
-        at = [replace(spec, k=depth) for depth in depths(compared.config.k)]
-        if spec.measure.name in _SCORERS:
-            lists, scorer = (a.returned, b.returned), _SCORERS[spec.measure.name]
-            curves += _at_depths(compared, a, b, lists, scorer, depths(compared.config.k), spec.parameters)
-        else:
-            curves += (_spread if spec.measure.name == "spread" else _second_order)(compared, a, b, at)
-    return curves
-
-
-def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> dict[str, Any]:
-    left, right = (truncated(answer.returned, _k(spec)) for answer in (a, b))
-    found = call(rbo_with_tail, left, right, **spec.parameters)
-    known = ~np.isnan(found.value)
-    low, high = (float(side[known].mean()) if known.any() else None for side in (found.low, found.high))
-    about = {"measure": str(spec), "models": [a.model, b.model], "query_model": _asked(compared, a, b)}
-    return {**about, "low": low, "high": high}
-
-
-def _spread(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> list[Score]:
-    """Return the spread of A's neighbours in B and of B's in A, at each depth asked."""
-    scores: list[Score] = []
-    for here, there in ((a, b), (b, a)):
-        if there.model == BM25:
-            scores += [_undefined(compared, spec, here, there, _NO_RANK) for spec in specs]
-            continue
-        rows = here.returned.rows[:, : max(map(_k, specs))]
-        ranks, own = _ranks_there(compared, rows, there), compared.inputs.twins.within(rows)
-        scores += [
-            call(
-                score_spread,
-                ranks[:, : _k(spec)],
-                (here.model, there.model),
-                query_model=_asked(compared, here, there),
-                candidates=compared.inputs.candidates,
-                fixed=np.count_nonzero(own[:, : _k(spec)], axis=1),
-                seed=compared.config.seed,
-            )
-            for spec in specs
-        ]
-    return scores
 
 
 def _ranks_there(compared: Compared, rows: IntArray, there: Answer) -> IntArray:
@@ -233,40 +173,33 @@ def _ranks_there(compared: Compared, rows: IntArray, there: Answer) -> IntArray:
     return ranks
 
 
-def _second_order(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> list[Score]:
+def _vectors(
+    compared: Compared, a: Answer, b: Answer
+) -> tuple[tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]] | None, str | None]:
+    """Return the queries' vectors in both spaces and the rows', or why there are none to use."""
     if BM25 in (a.model, b.model):
-        return [_undefined(compared, spec, a, b, _NO_VECTORS) for spec in specs]
-    (ask_a, rows_a), (ask_b, rows_b) = (_vectors(compared, answer) for answer in (a, b))
-    if any((norms(vectors) == 0.0).any() for vectors in (ask_a, rows_a, ask_b, rows_b)):
-        return [_undefined(compared, spec, a, b, _NO_DIRECTION) for spec in specs]
-    of_query = compared.inputs.query_rows
-    rows = None if of_query is None else np.asarray(of_query, dtype=np.int64)
-    scores: tuple[Score, ...] = call(
-        score_second_order_curve,
-        a.returned,
-        b.returned,
-        (ask_a, ask_b),
-        (rows_a, rows_b),
-        (a.model, b.model),
-        depths=[_k(spec) for spec in specs],
-        query_model=_asked(compared, a, b),
-        rows=rows,
-        seed=compared.config.seed,
-    )
-    return list(scores)
+        return None, _NO_VECTORS
+    queries, documents = [], []
+    for answer in (a, b):
+        asking, rows = compared.encoded[answer.query_model].queries, compared.encoded[answer.model].documents
+        assert asking is not None
+        assert rows is not None
+        queries.append(asking)
+        documents.append(rows)
+    if any((norms(vectors) == 0.0).any() for vectors in (*queries, *documents)):
+        return None, _NO_DIRECTION
+    return ((queries[0], queries[1]), (documents[0], documents[1])), None
 
 
-def _vectors(compared: Compared, answer: Answer) -> tuple[FloatArray, FloatArray]:
-    queries, documents = compared.encoded[answer.query_model].queries, compared.encoded[answer.model].documents
-    assert queries is not None
-    assert documents is not None
-    return queries, documents
-
-
-def _undefined(compared: Compared, spec: MeasureSpec, a: Answer, b: Answer, reason: str) -> Score:
-    return Score(
-        str(spec), (a.model, b.model), math.nan, math.nan, math.nan, math.nan, 0, _asked(compared, a, b), reason=reason
-    )
+def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> dict[str, Any]:
+    assert spec.k is not None
+    assert spec.measure.tail is not None
+    left, right = (truncated(answer.returned, spec.k) for answer in (a, b))
+    found = call(spec.measure.tail, left, right, **spec.parameters)
+    known = ~np.isnan(found.value)
+    low, high = (float(side[known].mean()) if known.any() else None for side in (found.low, found.high))
+    about = {"measure": str(spec), "models": [a.model, b.model], "query_model": _asked(compared, a, b)}
+    return {**about, "low": low, "high": high}
 
 
 def _asked(compared: Compared, a: Answer, b: Answer) -> str | None:
@@ -274,8 +207,3 @@ def _asked(compared: Compared, a: Answer, b: Answer) -> str | None:
     if not compared.config.query_models:
         return None
     return a.query_model if b.model == BM25 else b.query_model
-
-
-def _k(spec: MeasureSpec) -> int:
-    assert spec.k is not None
-    return spec.k

@@ -10,6 +10,7 @@ from embdiff.config import Baseline
 from embdiff.errors import ParameterError
 from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
+from embdiff.measures.base import measures_for
 
 AGREEMENT_NEEDS = ("two neighbors", "two ordered neighbors", "ranks in the other space", "two spaces + neighbors")
 _EVALUATE = "It belongs to labelled data: use 'embdiff evaluate'."
@@ -18,15 +19,6 @@ _WHERE = {
     "neighbors + qrels": "Give expected results as well (--expected), or use 'embdiff evaluate'.",
     "pairs + scores": _EVALUATE,
     "class labels": _EVALUATE,
-    "neighbors + own rows": _BY_ITSELF,
-    "returned + exact neighbors": _BY_ITSELF,
-    "neighbors + expected rows": _BY_ITSELF,
-    "neighbors + groups": _BY_ITSELF,
-    "two spaces": _BY_ITSELF,
-    "two neighbors of every row": _BY_ITSELF,
-    "one space": _BY_ITSELF,
-    "one space + neighbors": _BY_ITSELF,
-    "neighbors of every row": _BY_ITSELF,
 }
 
 
@@ -36,7 +28,7 @@ def chosen_measures(texts: Sequence[Any], k: int, *, expected: bool) -> tuple[st
     Parameters
     ----------
     texts : sequence of str
-        As typed; a measure without ``@k`` is taken at the k of the run.
+        As typed, by default every registered measure of agreement; without ``@k`` one is taken at the k of the run.
     k : int
         Of the run.
     expected : bool
@@ -49,7 +41,7 @@ def chosen_measures(texts: Sequence[Any], k: int, *, expected: bool) -> tuple[st
     UnknownNameError
         For an unknown measure or parameter.
     """
-    specs = [get_measure(str(text)) for text in texts]
+    specs = [get_measure(str(text)) for text in texts or _usual()]
     for spec in specs:
         _check(spec, k, expected)
     resolved = [str(MeasureSpec(spec.measure, spec.k or k, spec.parameters)) for spec in specs]
@@ -59,10 +51,16 @@ def chosen_measures(texts: Sequence[Any], k: int, *, expected: bool) -> tuple[st
     return tuple(map(str, specs))
 
 
+def _usual() -> list[str]:
+    """Return what a comparison says of two neighbour lists, in the order in which it is shown."""
+    measures = [each for each in measures_for(*AGREEMENT_NEEDS) if each.reported]
+    return [str(MeasureSpec(each, None, each.defaults)) for each in measures]
+
+
 def _check(spec: MeasureSpec, k: int, expected: bool) -> None:
     needs = spec.measure.needs
     if needs not in AGREEMENT_NEEDS and not (expected and needs == "neighbors + qrels"):
-        where = _WHERE.get(needs, "Choose another, for example overlap@3 or rbo(p=0.8)@5.")
+        where = _WHERE.get(needs, _BY_ITSELF)
         raise ParameterError(
             f"A measure chosen for a comparison must be of two models' neighbours. Got {spec}, which needs {needs}. "
             f"{where}"

@@ -10,16 +10,16 @@ import numpy as np
 
 from embdiff.comparison.agreement import Compared
 from embdiff.comparison.noise import Repeated
+from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.kept import call
 from embdiff.measures import MeasureSpec, get_measure
+from embdiff.measures.base import measures_for
 from embdiff.measures.differences import Differences, between_models
-from embdiff.measures.judged import Graded, Judged, grade, name_ranks, trec_order
+from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
 from embdiff.measures.noise import change
-from embdiff.measures.ranking_scores import random_order, score_ranking
+from embdiff.measures.ranking_scores import NEEDS, JudgedLists
 from embdiff.records import Answer, IntArray, Qrels, Score
-
-MEASURES = ("ndcg", "mrr", "recall", "precision", "hit")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +72,8 @@ def judged_scores(compared: Compared, expected: Qrels) -> Expected:
 
     def scored(answer: Answer, asks: str | None) -> list[Score]:
         rows = trec_order(answer.returned.rows[asked], answer.returned.similarity[asked], by_id)
-        graded = grade(rows, judged)
-        return [
-            replace(_score(graded, spec, answer.model, candidates, compared.config.seed), query_model=asks)
-            for spec in specs
-        ]
+        lists = JudgedLists(grade(rows, judged), (answer.model,), candidates, asks)
+        return kept_scores(specs, lists, seed=compared.config.seed)
 
     crossed = bool(compared.config.query_models)
     groups: dict[str | None, list[Score]] = {}
@@ -117,14 +114,18 @@ def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[di
         asked = each.rows[which]
         names = [inputs.queries.ids[row] for row in asked]
         judged, _ = _never_found(compared, Judged.from_qrels(expected.judgements, names, row_of), asked)
+        asks = each.pair[0] if compared.config.query_models else None
         own, again = (
-            _score(
-                grade(trec_order(lists.rows[which], lists.similarity[which], by_id), judged),
-                spec, each.pair[1], inputs.candidates[asked], compared.config.seed,
-            )
+            kept_scores(
+                [spec],
+                JudgedLists(
+                    grade(trec_order(lists.rows[which], lists.similarity[which], by_id), judged), each.pair[1:],
+                    inputs.candidates[asked], asks,
+                ),
+                seed=compared.config.seed,
+            )[0]
             for lists in (each.own, each.again)
         )  # fmt: skip
-        asks = each.pair[0] if compared.config.query_models else None
         changed = change(own, again, each.how, seed=compared.config.seed, note=each.note)
         found.append({"query_model": asks, **changed.to_dict()})
     return tuple(found)
@@ -133,23 +134,11 @@ def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[di
 def _specs(compared: Compared) -> list[MeasureSpec]:
     """Return the usual measures at the k of the run, and what else was chosen."""
     k = compared.config.k
+    usual = [MeasureSpec(each, None, each.defaults) for each in measures_for(NEEDS) if each.reported]
     chosen = [get_measure(text) for text in compared.config.measures]
-    wanted = [get_measure(name) for name in MEASURES]
-    wanted += [spec for spec in chosen if spec.measure.needs == "neighbors + qrels"]
-    full = [MeasureSpec(spec.measure, spec.k or (k if spec.measure.cutoff else None)) for spec in wanted]
+    wanted = [*usual, *(spec for spec in chosen if spec.measure.needs == NEEDS)]
+    full = [replace(spec, k=spec.k or (k if spec.measure.cutoff else None)) for spec in wanted]
     return list({str(spec): spec for spec in full}.values())
-
-
-def _score(graded: Graded, spec: MeasureSpec, model: str, candidates: IntArray, seed: int) -> Score:
-    score = call(score_ranking, graded, str(spec), (model,), documents=int(candidates.max(initial=1)), seed=seed)
-    kinds = np.unique(candidates)
-    if len(kinds) < 2:
-        return score
-    chance = np.empty(len(candidates))
-    for documents in kinds:
-        at = candidates == documents
-        chance[at] = random_order(graded, spec, int(documents))[at]
-    return replace(score, chance=float(chance.mean()))
 
 
 def _never_found(compared: Compared, judged: Judged, asked: IntArray) -> tuple[Judged, int]:

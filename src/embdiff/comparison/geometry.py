@@ -106,7 +106,7 @@ def _scores(needs: tuple[str, ...], bare: Inputs, listed: Inputs, seed: int) -> 
     for inputs, neighbors in ((bare, False), (listed, True)):
         taken = [each for each in measures if ("neighbors" in each.needs) is neighbors]
         specs = [MeasureSpec(each, None, each.defaults | _sampled(each)) for each in taken]
-        found |= {each.name: one for each, one in zip(taken, kept_scores(specs, inputs, seed), strict=True)}
+        found |= {each.name: one for each, one in zip(taken, kept_scores(specs, inputs, seed=seed), strict=True)}
     return [found[each.name] for each in measures]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -10,12 +9,13 @@ import numpy as np
 
 from embdiff import exact
 from embdiff.comparison.every_row import on_disk
+from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig, check_metric
 from embdiff.kept import call
-from embdiff.measures.base import Measure
-from embdiff.measures.chance import expected_shared
+from embdiff.measures.base import Measure, MeasureSpec
+from embdiff.measures.inputs import TwoLists
 from embdiff.measures.noise import (
     FLOAT16,
     NOISE_BATCH,
@@ -24,10 +24,9 @@ from embdiff.measures.noise import (
     drawn,
     half_precision,
     sampled,
-    score_noise,
 )
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
-from embdiff.search import Found, OwnRows, contains, exact_lists
+from embdiff.search import Found, OwnRows, certain, exact_lists
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 
@@ -76,35 +75,22 @@ class Floor:
     ) -> None:
         """Score neighbours found again for some of the queries."""
         self.repeated.append(Repeated(_HOW[measure.name], pair, again, own, rows, note))
-        self.scores.append(
-            call(
-                score_noise, measure, again, own, pair[1], query_model=pair[0], chance=self._chance(again, own, rows),
-                seed=self.config.seed, note=note,
-            )
+        twins = OwnRows([self.inputs.twins.rows[row] for row in rows], drop=False)
+        lists = TwoLists(
+            again, own, pair[1:], pair[0], self.inputs.candidates[rows], fixed=certain(again, own, twins)
         )  # fmt: skip
+        score = kept_scores([MeasureSpec(measure, self.config.k)], lists, seed=self.config.seed)[0]
+        self.scores.append(replace(score, reason="; ".join(filter(None, (score.reason, note))) or None))
 
     def undefined(self, measure: Measure, pair: tuple[str, str], reason: str) -> None:
         """Add a score that there is not."""
-        nan = math.nan
-        self.scores.append(
-            Score(f"{measure.name}@{self.config.k}", (pair[1],), nan, nan, nan, nan, 0, pair[0], reason=reason)
-        )
+        spec = MeasureSpec(measure, self.config.k)
+        self.scores.append(Score.undefined(spec, pair[1:], reason, query_model=pair[0]))
 
     def own(self, rows: IntArray) -> OwnRows:
         """Return the own rows of some of the queries."""
         every = self.inputs.own
         return OwnRows([every.rows[row] for row in rows], every.drop, every.mark)
-
-    def _chance(self, again: Neighbors, own: Neighbors, rows: IntArray) -> float:
-        """Return the overlap of unrelated lists; rows that are the query itself are in both for certain."""
-        themselves = OwnRows([self.inputs.twins.rows[row] for row in rows], drop=False)
-        certain = (themselves.within(again.rows) & contains(own.rows, again.rows)).sum(axis=1)
-        dropped = np.array([len(self.inputs.own.rows[row]) for row in rows]) * self.inputs.own.drop
-        left, right = ((each.rows >= 0).sum(axis=1) for each in (again, own))
-        kinds, counts = np.unique(
-            np.stack([left, right, certain, len(self.inputs.corpus) - dropped], axis=1), axis=0, return_counts=True
-        )
-        return float(np.average([expected_shared(*map(int, kind)) / own.k for kind in kinds], weights=counts))
 
 
 def noise_floor(

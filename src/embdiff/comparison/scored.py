@@ -14,7 +14,7 @@ from embdiff.records import Score
 T = TypeVar("T")
 
 
-def kept_scores(specs: Sequence[MeasureSpec], inputs: Inputs, seed: int) -> list[Score]:
+def kept_scores(specs: Sequence[MeasureSpec], inputs: Inputs, *, seed: int) -> list[Score]:
     """Return the scores of measures from the same inputs, in their order."""
     return by_measure(scores, specs, inputs, seed=seed)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from embdiff.comparison.agreement import Agreement, Compared, agreement
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
+from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.config import RunConfig
 from embdiff.kept import call
-from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
-from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
-from embdiff.records import Qrels, Score
+from embdiff.measures import GroupTest, MeasureSpec, Mixing, absence_test, adjust, mixing
+from embdiff.measures.base import measures_for
+from embdiff.measures.inputs import OneSearch
+from embdiff.records import Score
 from embdiff.search import Found
 
+OWN_ROWS, INDEX, EXPECTED_ROWS = "neighbors + own rows", "returned + exact neighbors", "neighbors + expected rows"
 Pairs = Mapping[tuple[str, str], Found]
 
 
@@ -40,48 +43,36 @@ class Scored:
 
 def score_all(compared: Compared, found: Pairs) -> Scored:
     """Return agreement, self-retrieval, what the index lost, and expected results."""
-    config, inputs = compared.config, compared.inputs
-    index = _index_scores(config, inputs, found)
+    inputs = compared.inputs
+    searches = _searches(inputs, found)
+    own = _of_searches(compared, searches, OWN_ROWS) if inputs.twins.most else []
+    index = _of_searches(compared, searches, INDEX)
     agreed = agreement(compared, lossy=any(score.value < 1.0 for score in index))
-    scores = [*agreed.scores, *_self_retrieval(inputs, found), *index]
+    scores = [*agreed.scores, *own, *index]
     judged = None
     if inputs.expected is not None:
         judged = judged_scores(compared, inputs.expected)
-        scores += [*_expected_hits(inputs, inputs.expected, found), *judged.scores]
+        scores += [*_of_searches(compared, searches, EXPECTED_ROWS), *judged.scores]
     return Scored(tuple(scores), agreed, judged)
 
 
-def _self_retrieval(inputs: Inputs, found: Pairs) -> list[Score]:
-    if not inputs.twins.most:
-        return []
+def _searches(inputs: Inputs, found: Pairs) -> list[OneSearch]:
+    wanted = None if inputs.expected is None else relevant_rows(inputs.expected, inputs)
     return [
-        call(score_self_retrieval, here.nearest, inputs.twins.rows, (name,), query_model=asks, rows=len(inputs.corpus))
-        for (asks, name), here in found.items()
-    ]
-
-
-def _index_scores(config: RunConfig, inputs: Inputs, found: Pairs) -> list[Score]:
-    return [
-        call(
-            score_index_recall,
-            here.returned,
-            here.exact,
-            here.exact_similarity,
-            (name,),
-            query_model=asks,
-            candidates=inputs.candidates,
-            seed=config.seed,
+        OneSearch(
+            here.returned, here.exact, here.nearest, here.exact_similarity, inputs.twins.rows, (name,), asks,
+            inputs.candidates, len(inputs.corpus), wanted,
         )
         for (asks, name), here in found.items()
-    ]
+    ]  # fmt: skip
 
 
-def _expected_hits(inputs: Inputs, expected: Qrels, found: Pairs) -> list[Score]:
-    wanted = relevant_rows(expected, inputs)
-    return [
-        call(score_expected_hit, here.returned, wanted, (name,), query_model=asks, candidates=inputs.candidates)
-        for (asks, name), here in found.items()
-    ]
+def _of_searches(compared: Compared, searches: Sequence[OneSearch], needs: str) -> list[Score]:
+    """Return every measure of one search that needs this, measure by measure; of a query's own row only the first."""
+    k = 1 if needs == OWN_ROWS else compared.config.k
+    specs = [MeasureSpec(each, k, each.defaults) for each in measures_for(needs) if each.reported]
+    found = [kept_scores(specs, search, seed=compared.config.seed) for search in searches]
+    return [scores[place] for place in range(len(specs)) for scores in found]
 
 
 def group_tests(

@@ -21,7 +21,8 @@ from embdiff.evaluation.together import PROTOCOL, together
 from embdiff.lexical import BM25, Bm25
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
 from embdiff.measures.noise import Change
-from embdiff.measures.ranking_scores import RANKING_MEASURES, score_ranking
+from embdiff.measures.ranking_scores import JudgedLists, usual_measures
+from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 
 NOISE_DEPTH = 100  # of lists ranked again: more than ndcg@10 looks at, ties included
@@ -55,10 +56,8 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
         ordered = trec_order(rows, similarity, asked.name_rank)
         graded = grade(ordered, asked.judged)
         documents = len(collection.corpus)
-        scores.extend(
-            score_ranking(graded, text, (about.model,), documents=documents, seed=settings.seed)
-            for text in RANKING_MEASURES
-        )
+        judged_lists = JudgedLists(graded, (about.model,), documents)
+        scores.extend(take(usual_measures(), judged_lists, seed=settings.seed))
         lists[about.model] = ordered
         runs[about.model] = _as_run(asked, rows, similarity)
         facts.append(about)
@@ -146,7 +145,7 @@ def _headline(name: str, asked: _Asked, settings: Settings) -> Scored:
         judged = Judged.from_qrels(asked.collection.qrels.judgements, names, row_of)
         graded = grade(trec_order(rows, similarity, asked.name_rank), judged)
         count = len(asked.collection.corpus)
-        return score_ranking(graded, RANKING_MEASURES[0], (name,), documents=count, seed=settings.seed)
+        return take(usual_measures()[:1], JudgedLists(graded, (name,), count), seed=settings.seed)[0]
 
     return score
 

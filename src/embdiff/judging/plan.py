@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from embdiff.measures.differences import Differences
-from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.paired import PairedTest
-from embdiff.measures.statistics.quantiles import student_quantile
+from embdiff.measures.statistics.quantiles import Doubles, student_quantile
 from embdiff.measures.ties import ALPHA
 
 FEWEST = 5  # done queries before a spread means anything

@@ -12,8 +12,8 @@ import numpy as np
 from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.measures.disagreement import query_disagreement
-from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.overlap import overlap
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer, IntArray, Neighbors
 from embdiff.runs import Run
 

@@ -86,6 +86,8 @@ class Measure:
         Whether a comparison reports it where the data allow it, without being asked.
     exact_of : str, optional
         The measure that this one is, taken of exact neighbours: reported beside it where an index loses some.
+    tail : callable, optional
+        Returns, of the same lists, a record with ``value``, ``low`` and ``high``: what the unseen rest leaves open.
     usual_k : int
         Depth at which `evaluate` takes it.
     """
@@ -108,6 +110,7 @@ class Measure:
     best: float | None = None
     reported: bool = True
     exact_of: str | None = None
+    tail: Callable[..., Any] | None = field(default=None, repr=False)
     usual_k: int = 10
 
     @property

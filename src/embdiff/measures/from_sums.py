@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from embdiff.measures.base import MeasureSpec
-from embdiff.measures.inputs import Undefined, undefined
+from embdiff.measures.inputs import Undefined
 from embdiff.measures.moments import Floating, Moments, Pass, check_pair
 from embdiff.measures.spaces import Estimate, Jackknifed, OneSpace, TwoSpaces
 from embdiff.measures.statistics.jackknife import counted_twice, groups, pairs
@@ -57,7 +57,7 @@ class FromSums(Jackknifed):
         try:
             x, y = check_pair(*inputs.arguments("two spaces"))
         except Undefined as why:
-            return [undefined(spec, inputs, str(why)) for spec in specs]
+            return [Score.undefined(spec, inputs.models, str(why)) for spec in specs]
         rows = Pass.over(x, y, np.float64 if any(spec.measure.scorer.exact for spec in specs) else None)
         total = rows.moments()
         kinds = [_Taken(spec.measure.scorer, spec.parameters, total) for spec in specs]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.records import BoolArray, FloatArray, IntArray, Neighbors, Score
+from embdiff.records import BoolArray, FloatArray, IntArray, Neighbors
 
 
 class Undefined(Exception):  # noqa: N818 - no error: a score says so
@@ -54,12 +53,6 @@ class Inputs(Protocol):
             When it is not there.
         """
         ...
-
-
-def undefined(measure: object, inputs: Inputs, reason: str, n: int = 0) -> Score:
-    """Return a score that there is not, and why."""
-    nan = math.nan
-    return Score(str(measure), inputs.models, nan, nan, nan, nan, n, inputs.query_model, reason=reason)
 
 
 def truncated(neighbors: Neighbors, depth: int) -> Neighbors:

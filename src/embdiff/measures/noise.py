@@ -100,8 +100,8 @@ class Change:
 def change(value: Score, again: Score, how: str, *, seed: int, note: str | None = None) -> Change:
     """Compare two scores of one model over the same units, paired.
 
-    The interval is that of the mean difference of the values per unit (`resampling.interval`); when no unit changed there
-    is nothing to resample, and it is [0, 0].
+    The interval is that of the mean difference of the values per unit; when no unit changed there is nothing to
+    resample, and it is [0, 0].
     """
     per_unit = [np.asarray(each.per_query or (), dtype=np.float64) for each in (value, again)]
     known = math.isfinite(value.value) and math.isfinite(again.value)

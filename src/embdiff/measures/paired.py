@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.statistics.quantiles import holm
+from embdiff.measures.statistics.quantiles import holm, student_quantile
 from embdiff.measures.statistics.randomisation import PERMUTATIONS, randomisation_p
-from embdiff.measures.statistics.quantiles import student_quantile
 from embdiff.measures.statistics.resampling import interval
 
 

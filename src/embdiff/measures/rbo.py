@@ -10,9 +10,9 @@ import numpy as np
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure, Parameter
 from embdiff.measures.chance import expected_rbo
+from embdiff.measures.rank import blocks, lengths, shared_at_depth
 from embdiff.measures.score import PerQuery, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.measures.rank import blocks, lengths, shared_at_depth
 from embdiff.records import IntArray, Neighbors
 
 P = 0.9  # puts 86 % of the weight on the first 10 places
@@ -150,4 +150,5 @@ RBO = Measure(
     parameters={"p": Parameter(P, 0.01, 0.999, "chance of reading on to the next place")},
     scorer=PerQuery(of_random_lists(_law), "have no neighbours in either list and"),
     best=1.0,
+    tail=rbo_with_tail,
 )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embdiff.measures.base import Measure, MeasureSpec, get_measure
-from embdiff.measures.inputs import Inputs, TwoLists, Undefined, undefined
+from embdiff.measures.inputs import Inputs, TwoLists, Undefined
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import mean_intervals
 from embdiff.records import Score
@@ -103,7 +103,7 @@ class PerQuery:
             try:
                 taken.append((spec, cut, per_query(spec, cut)))
             except Undefined as why:
-                taken.append(undefined(spec, inputs, str(why)))
+                taken.append(Score.undefined(spec, inputs.models, str(why), query_model=inputs.query_model))
         known = [each for each in taken if not isinstance(each, Score)]
         if not known:
             return [each for each in taken if isinstance(each, Score)]

@@ -12,7 +12,7 @@ import numpy as np
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import MeasureSpec
-from embdiff.measures.inputs import TwoLists, Undefined, truncated, undefined
+from embdiff.measures.inputs import TwoLists, Undefined, truncated
 from embdiff.measures.moments import Floating
 from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife
 from embdiff.measures.statistics.resampling import Interval
@@ -280,7 +280,7 @@ def _score(spec: MeasureSpec, inputs: OneSpace | TwoSpaces, seed: int) -> Score:
         else:
             found = estimate(*arguments, seed=seed, **spec.parameters)
     except Undefined as why:
-        return undefined(spec, inputs, f"undefined: {why}", rows)
+        return Score.undefined(spec, inputs.models, f"undefined: {why}", n=rows)
     return found.score(spec, inputs.models, inputs.note if "neighbors" in needs else None)
 
 

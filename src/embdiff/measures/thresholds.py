@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.passing import Curve, Doubles, crossings, inverted, nearest_crossing
-from embdiff.measures.statistics.quantiles import student_quantile
 from embdiff.measures.similarities import Distribution, Similarities
+from embdiff.measures.statistics.quantiles import student_quantile
 
 RESAMPLES = 2_000
 FEW = 10  # queries with a passing pair, below which an interval is called rough

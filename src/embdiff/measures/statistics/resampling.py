@@ -32,7 +32,7 @@ def interval(
 ) -> Interval:
     """Return the interval of one mean, as `mean_intervals` does; by default of values between 0 and 1."""
     column = np.asarray(values, dtype=np.float64).reshape(-1, 1)
-    return mean_intervals(column, [bounds], seed=seed, level=level)[0]
+    return mean_intervals(column[~np.isnan(column[:, 0])], [bounds], seed=seed, level=level)[0]
 
 
 def mean_intervals(

@@ -10,14 +10,11 @@ import numpy as np
 from benchmarks.calibration.family import Drawn, Family, ends
 from embdiff import exact
 from embdiff.measures import shape_of_one as one
-from embdiff.measures.cknna import score_cknna
 from embdiff.measures.classes import score_silhouette
-from embdiff.measures.dimension import score_intrinsic_dimension
-from embdiff.measures.geometry import score_geometry
-from embdiff.measures.hubs import score_hubness, score_orphans
 from embdiff.measures.pairs import ScoredPairs, auc, pearson, spearman
-from embdiff.measures.rsa import rsa, score_rsa
-from embdiff.measures.score import score
+from embdiff.measures.rsa import rsa
+from embdiff.measures.score import score, scores
+from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.records import Neighbors, Space, Stamp
 
 K, K_HUBS = 10, 3  # of ten neighbours nearly every row is one, and orphans are too few to calibrate a share
@@ -63,7 +60,7 @@ class Two(Family):
     def population(self) -> dict[str, float]:
         """The values of debiased measures over very many rows."""
         x, y = related(np.random.default_rng(42), 400_000)
-        every = score_geometry(space(x, "a"), space(y, "b"), seed=0, measures=("cka",))[0].value
+        every = score("cka", TwoSpaces(OneSpace(space(x, "a")), OneSpace(space(y, "b")))).value
         return {"cka": every, f"rsa(pairs={PAIRS})": rsa(x, y, pairs=4_000_000, seed=0)}
 
     def truth(self, n: int) -> dict[str, float | None]:
@@ -74,8 +71,9 @@ class Two(Family):
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n rows."""
         a, b = (space(v, m) for v, m in zip(related(rng, n), "ab", strict=True))
-        scores = [*score_geometry(a, b, seed=seed), score_rsa(a, b, pairs=PAIRS, seed=seed)]
-        return ends([*scores, score_cknna(nearest(a), nearest(b), ("a", "b"), seed=seed)])
+        two = TwoSpaces(OneSpace(a, nearest(a)), OneSpace(b, nearest(b)))
+        measures = ("cka", "cka_biased", "procrustes", "shape_angle", "svcca", "pwcca", f"rsa(pairs={PAIRS})", "cknna")
+        return ends(scores(measures, two, seed=seed))
 
 
 class Unrelated(Family):
@@ -91,7 +89,7 @@ class Unrelated(Family):
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n rows."""
         a, b = space(related(rng, n)[0], "a"), space(related(rng, n)[1], "b")
-        return ends([*score_geometry(a, b, seed=seed, measures=("cka",)), score_rsa(a, b, pairs=PAIRS, seed=seed)])
+        return ends(scores(("cka", f"rsa(pairs={PAIRS})"), TwoSpaces(OneSpace(a), OneSpace(b)), seed=seed))
 
 
 class One(Family):
@@ -119,11 +117,11 @@ class One(Family):
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n rows."""
         a = space(rows(rng, n), "a")
-        scores = [score(a, seed=seed) for score in (one.score_anisotropy, one.score_first_component)]
-        scores += [one.score_norm_spread(a, seed=seed), one.score_uniformity(a, pairs=5 * PAIRS, seed=seed)]
-        lists = nearest(a, K_HUBS)
-        scores += [score_hubness(lists, "a", seed=seed), score_orphans(lists, "a")]
-        return ends([*scores, score_intrinsic_dimension(a, nearest(a), seed=seed)])
+        measures = (
+            "anisotropy", "first_component", "norm_spread", f"uniformity(pairs={5 * PAIRS})", f"hubness@{K_HUBS}",
+            f"orphans@{K_HUBS}", "intrinsic_dimension",
+        )  # fmt: skip
+        return ends(scores(measures, OneSpace(a, nearest(a)), seed=seed))
 
 
 class Labelled(Family):

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 import embdiff as ed
 from embdiff.measures import calibrated
 from embdiff.measures.alignment_distance import procrustes, shape_angle
-from embdiff.measures.calibrated import calibrate_pair, over_pairs
+from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.cca import pwcca, svcca
 from embdiff.measures.cka import cka
@@ -21,6 +21,7 @@ from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
 from embdiff.measures.rsa import rsa
 from embdiff.measures.second_order import second_order_cosine
+from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import Neighbors, Space, Stamp
 
@@ -48,9 +49,10 @@ def pair(n=40, noise=0.5, seed=0):
 
 
 def calibrated_pair(x, y, **settings):
-    found = calibrate_pair(
-        space(x, "a"), space(y, "b"), (neighbors(x), neighbors(y)), **{"permutations": 19, "seed": 1, **settings}
-    )
+    note = settings.pop("note", None)
+    k = settings.pop("k", 3)
+    two = TwoSpaces(*(OneSpace(space(v, m), neighbors(v, k), note=note) for v, m in ((x, "a"), (y, "b"))))
+    found = calibrate_pair(calibrated_measures(), two, **{"permutations": 19, "seed": 1, **settings})
     return {each.measure: each for each in found}
 
 
@@ -90,8 +92,7 @@ def test_unrelated_models_are_not_told_from_shuffled_ones():
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_few_rows_have_a_reason(n):
     x, y = pair(n)
-    rows = (neighbors(x, 1), neighbors(y, 1))
-    found = {each.measure: each for each in calibrate_pair(space(x, "a"), space(y, "b"), rows, permutations=5, seed=0)}
+    found = calibrated_pair(x, y, k=1, permutations=5, seed=0)
     if n < 4:
         assert found["cka"].reason == "the observed value is undefined"
         assert found["cka"].to_dict()["p"] is None

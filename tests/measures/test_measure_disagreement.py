@@ -14,9 +14,9 @@ from embdiff.measures.disagreement import (
     item_disagreement,
     item_switches,
     most_disputed,
-    occurrences,
     query_disagreement,
 )
+from embdiff.measures.hubs import occurrences
 from embdiff.measures.overlap import overlap
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rbo import rbo
@@ -46,8 +46,8 @@ def test_queries_by_hand():
 
 def test_items_by_hand():
     a, b = listed([[0, 1], [0, 2], [0, -1], [3, 1]]), listed([[0, 3], [1, 2], [1, 3], [3, 1]])
-    np.testing.assert_array_equal(occurrences(a, 5), [3, 2, 1, 1, 0])
-    np.testing.assert_array_equal(occurrences(b, 5), [1, 3, 1, 3, 0])
+    np.testing.assert_array_equal(occurrences(a.rows, 5), [3, 2, 1, 1, 0])
+    np.testing.assert_array_equal(occurrences(b.rows, 5), [1, 3, 1, 3, 0])
     np.testing.assert_array_equal(item_disagreement([(a, b)], 5), [0.5, 0.25, 0, 0.5, 0])
     np.testing.assert_array_equal(item_disagreement([(a, b), (a, a)], 5), [0.25, 0.125, 0, 0.25, 0])
     assert np.isnan(item_disagreement([(listed(np.zeros((0, 2))),) * 2], 3)).all()

@@ -14,11 +14,12 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import alignment_distance as align
 from embdiff.measures import cca, cka
-from embdiff.measures.geometry import score_cka
-from embdiff.measures.moments import Pass, moments
+from embdiff.measures.moments import Pass, Rows, moments
 from embdiff.measures.overlap import overlap
 from embdiff.measures.row_pairs import row_pairs
 from embdiff.measures.rsa import rsa
+from embdiff.measures.score import score as score_of
+from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.records import Space, Stamp
 
 
@@ -54,8 +55,8 @@ def test_published_values(shared_data):
     assert round(cka.cka_biased(x, y), 5) == published["linear_cka"]
     assert round(cka.cka(x, y), 5) == published["debiased_linear_cka"]
     # The mean of squared correlations of the notebook is not centred: sums without their shift are it.
-    sums = Pass((x, y), (np.zeros(10), np.zeros(10)), np.float64).moments()
-    turn_x, turn_y = (np.linalg.inv(np.linalg.cholesky(scatter)) for scatter in (sums.xx, sums.yy))
+    sums = Pass(*(Rows(side, np.zeros(10), np.float64) for side in (x, y))).moments()
+    turn_x, turn_y = (np.linalg.inv(np.linalg.cholesky(scatter)) for scatter in (sums.left.xx, sums.right.xx))
     squared = np.linalg.norm(turn_x @ sums.xy @ turn_y.T) ** 2 / 10
     assert round(squared, 5) == published["mean_squared_cca_uncentred"]
 
@@ -102,13 +103,23 @@ def test_sums_are_those_of_the_definition_and_subtract():
     over = Pass.over(x, y, np.float64)
     rows = np.arange(100, 8_000, 3)
     rest = over.moments() - over.moments(rows)
-    x, y = np.delete(x - over.shifts[0], rows, axis=0), np.delete(y - over.shifts[1], rows, axis=0)
+    x, y = np.delete(x - over.left.shift, rows, axis=0), np.delete(y - over.right.shift, rows, axis=0)
     k, l = (x**2).sum(axis=1), (y**2).sum(axis=1)  # noqa: E741
-    expected = {"x": x.sum(axis=0), "y": y.sum(axis=0), "xx": x.T @ x, "yy": y.T @ y, "xy": x.T @ y}
-    expected |= {"k": k.sum(), "l": l.sum(), "kk": k @ k, "ll": l @ l, "kl": k @ l}
-    expected |= {"xk": k @ x, "xl": l @ x, "yk": k @ y, "yl": l @ y, "n": len(x)}
-    for name, value in expected.items():
-        np.testing.assert_allclose(getattr(rest, name), value, rtol=1e-9, atol=1e-8, err_msg=name)
+    left = {"x": x.sum(axis=0), "xx": x.T @ x, "k": k.sum(), "kk": k @ k, "xk": k @ x, "n": len(x)}
+    right = {"x": y.sum(axis=0), "xx": y.T @ y, "k": l.sum(), "kk": l @ l, "xk": l @ y, "n": len(x)}
+    both = {"xy": x.T @ y, "kl": k @ l, "xl": l @ x, "yk": k @ y, "n": len(x)}
+    for sums, expected in ((rest.left, left), (rest.right, right), (rest, both)):
+        for name, value in expected.items():
+            np.testing.assert_allclose(getattr(sums, name), value, rtol=1e-9, atol=1e-8, err_msg=name)
+
+
+def test_an_order_of_rows_changes_only_what_is_shared():
+    x, y = pair(9_000, 3, 2)
+    order = np.random.default_rng(0).permutation(9_000)
+    over, whole = Pass.over(x, y, np.float64), moments(x, y[order], precision=np.float64)
+    shuffled = over.reordered(over.moments(), order)
+    for value in (cka.debiased, cka.biased, align.distance, cca.mean_correlation, cca.weighted_correlation):
+        assert value(shuffled) == pytest.approx(value(whole), abs=1e-10)
 
 
 def test_chance_of_biased_cka_is_the_mean_over_all_orders():
@@ -300,6 +311,6 @@ def test_the_interval_of_golden_noise_contains_0(n, d1, d2, published):
             Space(f"toy:{side}", tuple(map(str, range(n))), v, Stamp(f"toy:{side}", "1", v.shape[1]))
             for side, v in enumerate(independent(n, d1, d2, seed))
         ]
-        score = score_cka(*spaces, seed=seed)
+        score = score_of("cka", TwoSpaces(*map(OneSpace, spaces)), seed=seed)
         assert score.low < 0 < score.high
         assert score.high - score.low < 0.2

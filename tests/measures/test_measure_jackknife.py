@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from embdiff.measures import jackknife as jk
 from embdiff.measures.dimension import _log_ratios
+from embdiff.measures.statistics import jackknife as jk
 from embdiff.records import Neighbors
 
 WITHOUT = [0.9, 1.0, 1.1, 1.2]
@@ -107,7 +107,7 @@ def test_a_sum_over_rows_loses_nothing():
 
 def test_what_is_counted_twice_is_taken_off_once():
     plain = jk.jackknife(1.0, WITHOUT, (-9, 9))
-    variance = ((plain[1] - 1.0) / jk.student(len(WITHOUT) - 1, 0.95)) ** 2
+    variance = ((plain[1] - 1.0) / jk.student_quantile(0.975, len(WITHOUT) - 1)) ** 2
     for taken, left in ((0.2, 0.8), (0.9, 0.5)):  # at most half of it
         short = jk.jackknife(1.0, WITHOUT, (-9, 9), twice=taken * variance)
         assert short[1] - 1.0 == pytest.approx((plain[1] - 1.0) * math.sqrt(left))

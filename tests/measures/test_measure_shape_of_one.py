@@ -61,7 +61,7 @@ def test_uniformity_by_hand_and_on_a_sphere():
 def test_hubness_and_orphans_by_hand():
     """Rows 1, 2 and 3 name row 0, row 0 names row 1: counts 3, 1, 0, 0."""
     lists = listed([[1], [0], [0], [0]])
-    assert hubs.occurrences(lists).tolist() == [3, 1, 0, 0]
+    assert hubs.occurrences(lists.rows, 4).tolist() == [3, 1, 0, 0]
     assert hubs.hubness(lists) == pytest.approx(skew([3, 1, 0, 0]))
     assert hubs.orphans(lists) == 0.5
     every = listed([[j for j in range(4) if j != i] for i in range(4)])

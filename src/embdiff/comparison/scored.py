@@ -1,8 +1,9 @@
-"""Scores of a run, taken once: those made before from the same inputs by the same code are found again."""
+"""Measures of one comparison: what was kept of an earlier one is found again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from embdiff.kept import call
 from embdiff.measures.base import MeasureSpec, is_built_in
@@ -10,17 +11,23 @@ from embdiff.measures.inputs import Inputs
 from embdiff.measures.score import scores
 from embdiff.records import Score
 
+T = TypeVar("T")
+
 
 def kept_scores(specs: Sequence[MeasureSpec], inputs: Inputs, *, seed: int) -> list[Score]:
-    """Return a score for each measure, in their order.
+    """Return the scores of measures from the same inputs, in their order."""
+    return by_measure(scores, specs, inputs, seed=seed)
 
-    What was kept is vouched for by embdiff's own code: a measure of another package is taken anew each time.
+
+def by_measure(
+    function: Callable[..., Sequence[T]], specs: Sequence[MeasureSpec], inputs: Inputs, **named: int
+) -> list[T]:
+    """Return ``function(specs, inputs, **named)``, one result for each measure.
+
+    Nobody vouches for the code of other packages' measures: only results of those of embdiff are kept and found again.
     """
-    own = [spec for spec in specs if is_built_in(spec.measure)]
-    found: dict[str, Score] = {}
-    if own:
-        texts = tuple(map(str, own))
-        found |= zip(texts, call(scores, texts, inputs, seed=seed), strict=True)
-    others = [spec for spec in specs if str(spec) not in found]
-    found |= zip(map(str, others), scores(others, inputs, seed=seed), strict=True)
-    return [found[str(spec)] for spec in specs]
+    ours = tuple(str(spec) for spec in specs if is_built_in(spec.measure))
+    others = [spec for spec in specs if not is_built_in(spec.measure)]
+    kept = iter(call(function, ours, inputs, **named) if ours else ())
+    computed = iter(function(others, inputs, **named) if others else ())
+    return [next(kept if is_built_in(spec.measure) else computed) for spec in specs]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure
+from embdiff.measures.from_sums import FromSums
 from embdiff.measures.moments import Moments, moments
 
 
@@ -67,8 +68,8 @@ def _agreement(sums: Moments) -> float:
     """Return the nuclear norm of X'Y for unit shapes, at most 1; NaN without spread."""
     if not sums.has_spread:
         return math.nan
-    xx, yy, _ = sums.centred
-    return min(1.0, sums.nuclear / math.sqrt(float(np.trace(xx) * np.trace(yy))))
+    squared = np.trace(sums.left.centred) * np.trace(sums.right.centred)
+    return min(1.0, sums.nuclear / math.sqrt(float(squared)))
 
 
 _INVARIANCES = ("rotation", "scaling", "shift", "order of the rows")
@@ -88,6 +89,8 @@ PROCRUSTES = Measure(
     chance=_CHANCE,
     reference="Ding et al. 2021, arXiv 2108.01661; Williams et al. 2021, arXiv 2110.14739",
     cutoff=False,
+    scorer=FromSums(value=distance),
+    best=0.0,
 )
 SHAPE_ANGLE = Measure(
     name="shape_angle",
@@ -103,4 +106,6 @@ SHAPE_ANGLE = Measure(
     chance=_CHANCE,
     reference="Williams et al. 2021, arXiv 2110.14739",
     cutoff=False,
+    scorer=FromSums(value=angle),
+    best=0.0,
 )

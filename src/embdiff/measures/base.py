@@ -263,6 +263,11 @@ def measures_for(*needs: str) -> tuple[Measure, ...]:
     return tuple(measure for measure in map(_load, names) if measure.needs in needs)
 
 
+def is_built_in(measure: Measure) -> bool:
+    """Whether a measure comes with embdiff."""
+    return any(entry.name == measure.name for entry in _BUILT_IN)
+
+
 def get_measure(text: str) -> MeasureSpec:
     """Read the text form ``name``, ``name@k`` or ``name(parameter=value)@k``.
 

@@ -1,123 +1,76 @@
-"""Two models against shuffled rows: every measure of two lists or spaces, in a form in which a shuffle is cheap."""
+"""Two models against shuffled rows: every measure of two lists or spaces that has a best value."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from embdiff.measures.base import MeasureSpec, get_measure, measures_for
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
-from embdiff.measures.cca import VARIANCE, of_orders
-from embdiff.measures.moments import Doubles, Floating, check_pair
-from embdiff.measures.overlap import jaccard, overlap
-from embdiff.measures.rank import kendall_tau, rank_similarity
-from embdiff.measures.rbo import P, rbo
-from embdiff.measures.row_pairs import Ranked, row_pairs, squared_distances
-from embdiff.measures.second_order import second_order_cosine
+from embdiff.measures.inputs import TwoLists, Undefined
+from embdiff.measures.moments import check_pair
+from embdiff.measures.row_pairs import SAMPLE
+from embdiff.measures.score import scorer_of
+from embdiff.measures.spaces import TwoSpaces
 from embdiff.measures.statistics.quantiles import holm
-from embdiff.records import FloatArray, IntArray, Neighbors, Space
+from embdiff.records import IntArray
 
 ROWS = 2_000  # of the spaces; beyond, so many are drawn: n x n numbers are held
-_LISTS: tuple[tuple[str, Callable[..., Doubles]], ...] = (
-    ("overlap@{}", overlap),
-    ("jaccard@{}", jaccard),
-    (f"rbo(p={P:g})@{{}}", rbo),
-    ("rank_similarity@{}", rank_similarity),
-    ("kendall_tau@{}", kendall_tau),
-)
-
+_LISTS = ("two neighbors", "two ordered neighbors", "two spaces + neighbors")
 _Value = Callable[[IntArray], float]
-_Kind = tuple[str, _Value, int, float, str | None]
+
+
+def calibrated_measures() -> tuple[MeasureSpec, ...]:
+    """Return the measures that can be compared with shuffled rows: reported ones that have a best value."""
+    found = measures_for(*_LISTS, "two spaces")
+    return tuple(MeasureSpec(each, None, each.defaults) for each in found if each.reported and each.best is not None)
 
 
 def calibrate_pair(
-    a: Space,
-    b: Space,
-    neighbors: tuple[Neighbors, Neighbors],
-    *,
-    vectors: tuple[FloatArray, FloatArray] | None = None,
-    permutations: int,
-    seed: int,
-    note: str | None = None,
+    measures: Sequence[str | MeasureSpec], inputs: TwoSpaces, *, permutations: int, seed: int
 ) -> tuple[Calibration, ...]:
-    """Return the calibrations for two models: of their neighbours, then of their spaces.
+    """Return the calibrations of measures for two models, in the order of the measures.
 
     Parameters
     ----------
-    a, b : Space, vectors of shapes (n, d1) and (n, d2)
-        Of the same rows. Beyond 2,000 rows, 2,000 are drawn for the measures of spaces, and ``reason`` says so.
-    neighbors : tuple of Neighbors, each (m, k)
-        Of the same rows in both, each left out of its own list.
-    vectors : tuple of ndarray of float32, shapes (m, d1) and (m, d2), optional
-        Of the rows that the neighbours are of; by default those of the spaces.
+    measures : sequence of str or MeasureSpec
+        Some of `calibrated_measures`; text forms without ``@k`` are as deep as the lists.
+    inputs : TwoSpaces
+        With neighbours. Beyond 2,000 rows, 2,000 are drawn for the measures of spaces, and ``reason`` says so.
     permutations : int
     seed : int
         Of the permutations, the same for all measures, and of the sample.
-    note : str, optional
-        What was sampled for the neighbours.
     """
-    kinds = [*_of_lists(neighbors, vectors or (a.vectors, b.vectors), note), *_of_spaces(a, b, seed)]
-    found = []
-    for measure, value, rows, best, words in kinds:
-        one = calibrate(
-            value, rows, (a.model, b.model), measure=measure, seed=seed, best=best,
-            agreement="high" if best else "low", permutations=permutations,
-        )  # fmt: skip
-        found.append(replace(one, reason="; ".join(filter(None, (one.reason, words))) or None))
-    return tuple(found)
-
-
-def _of_lists(
-    neighbors: tuple[Neighbors, Neighbors], vectors: tuple[FloatArray, FloatArray], note: str | None
-) -> Iterator[_Kind]:
-    first, second = neighbors
-    for text, function in _LISTS:
-        yield text.format(first.k), _mean_of(function, first, second), len(first.rows), 1.0, note
-    yield f"second_order_cosine@{first.k}", _profiles(first, second, vectors), len(first.rows), 1.0, note
-
-
-def _of_spaces(a: Space, b: Space, seed: int) -> Iterator[_Kind]:
-    x, y = check_pair(a.vectors, b.vectors)
+    lists = inputs.lists()
+    x, y = check_pair(*inputs.arguments("two spaces"))
     n, sampled = len(x), None
     if n > ROWS:
         rows = np.sort(np.random.default_rng(seed).permutation(n)[:ROWS])
         x, y, sampled = x[rows], y[rows], f"{ROWS:,} of {n:,} rows were sampled"
-    distance = _rotations(x, y)
-    mean, weighted = of_orders(x, y)
-    for measure, value, best in (
-        ("cka", _products(_centred(x), _centred(y)), 1.0),
-        ("rsa", _products(_ranks(x), _ranks(y)), 1.0),
-        ("procrustes", distance, 0.0),
-        ("shape_angle", lambda order: float(np.arccos(np.clip(1 - distance(order) ** 2 / 2, 0.0, 1.0))), 0.0),
-        (f"svcca(variance={VARIANCE:g})", mean, 1.0),
-        ("pwcca", weighted, 1.0),
-    ):
-        yield measure, value, len(x), best, sampled
-
-
-def _mean_of(function: Callable[..., Doubles], first: Neighbors, second: Neighbors) -> _Value:
-    """Return the mean over the rows that have a value, NaN when none has."""
-
-    def value(order: IntArray) -> float:
-        values = function(first, shuffled(second, order))
-        known = values[~np.isnan(values)]
-        return float(known.mean()) if known.size else math.nan
-
-    return value
-
-
-def _profiles(first: Neighbors, second: Neighbors, vectors: tuple[FloatArray, FloatArray]) -> _Value:
-    left, right = vectors
-    if any(not side.any(axis=1).all() for side in vectors):
-        return lambda _order: math.nan
-
-    def both(a: Neighbors, b: Neighbors, order: IntArray) -> Doubles:
-        there = right[order]
-        return second_order_cosine(a, b, (left, there), (left, there))
-
-    return lambda order: _mean_of(lambda a, b: both(a, b, order), first, second)(order)
+    calibrations = []
+    for spec in (get_measure(each) if isinstance(each, str) else each for each in measures):
+        measure, of_spaces = spec.measure, spec.measure.needs == "two spaces"
+        # Of the pairs of so few rows all are taken.
+        parameters = {name: value for name, value in spec.parameters.items() if name not in SAMPLE}
+        depth = lists.k if spec.k is None and measure.cutoff else spec.k
+        spec = replace(spec, k=depth, parameters=parameters)
+        assert measure.best is not None
+        one = calibrate(
+            scorer_of(measure).of_orders(spec, x, y) if of_spaces else _of_lists(spec, lists.at(spec.k)),
+            len(x) if of_spaces else len(lists.a.rows),
+            (inputs.a.space.model, inputs.b.space.model),
+            measure=str(spec),
+            seed=seed,
+            best=measure.best,
+            agreement="low" if measure.best == measure.range[0] else "high",
+            permutations=permutations,
+        )
+        words = (one.reason, sampled if of_spaces else inputs.note)
+        calibrations.append(replace(one, reason="; ".join(filter(None, words)) or None))
+    return tuple(calibrations)
 
 
 def over_pairs(found: Sequence[Calibration]) -> tuple[Calibration, ...]:
@@ -129,53 +82,19 @@ def over_pairs(found: Sequence[Calibration]) -> tuple[Calibration, ...]:
     return tuple(replace(each, p_holm=adjusted[place]) for place, each in enumerate(found))
 
 
-def _products(left: Doubles, right: Doubles) -> _Value:
-    """Return the sum of products of two n x n tables, rows and columns of the second in a given order."""
-    return lambda order: float((left * right[np.ix_(order, order)]).sum())
-
-
-def _unit(table: Doubles, scale: float) -> Doubles:
-    """Bring a table to Frobenius norm 1; NaN where nothing but rounding is left of ``scale``."""
-    length = math.sqrt(float((table * table).sum()))
-    return table / (length if length > 1e-12 * scale else math.nan)
-
-
-def _centred(x: Floating) -> Doubles:
-    """Return the U-centred products of all rows: their inner product is the unbiased HSIC (Székely and Rizzo 2014)."""
-    shifted = x - x.mean(axis=0, dtype=np.float64)
-    n = len(shifted)
-    if n < 4:
-        return np.full((n, n), math.nan)
-    table = shifted @ shifted.T
-    scale = float(np.abs(table).sum())
-    np.fill_diagonal(table, 0.0)
-    sums = table.sum(axis=0) / (n - 2)
-    table = table - sums[:, None] - sums[None, :] + table.sum() / ((n - 1) * (n - 2))
-    np.fill_diagonal(table, 0.0)
-    return _unit(table, scale)
-
-
-def _ranks(x: Floating) -> Doubles:
-    """Return the centred ranks of the distances of all pairs, as a table with zeros on the diagonal."""
-    n = len(x)
-    i, j = row_pairs(n, n * n, seed=0)
-    if n < 3:
-        return np.full((n, n), math.nan)
-    ranks = Ranked(squared_distances(x, i, j)).ranks()
-    table = np.zeros((n, n))
-    table[i, j] = table[j, i] = ranks - ranks.mean()
-    return _unit(table, float(n * n))
-
-
-def _rotations(x: Floating, y: Floating) -> _Value:
-    """Return the Procrustes distance of x and of y with its rows in a given order."""
-    left, right = (each - each.mean(axis=0, dtype=np.float64) for each in (x, y))
-    left, right = (_unit(each, float(np.abs(each).max(initial=0.0))) for each in (left, right))
+def _of_lists(spec: MeasureSpec, lists: TwoLists) -> _Value:
+    """Return the mean over the rows that have a value, NaN when none has, the rows of B in a given order."""
+    try:
+        first, second, *vectors = lists.arguments(spec.measure.needs)
+    except Undefined:
+        return lambda _order: math.nan
 
     def value(order: IntArray) -> float:
-        product = left.T @ right[order]
-        if not np.isfinite(product).all():
-            return math.nan
-        return math.sqrt(max(0.0, 2 - 2 * float(np.linalg.svd(product, compute_uv=False).sum())))
+        # Every row is asked, so the vectors of the queries are those of the rows.
+        others = [(left, right[order]) for left, right in vectors]
+        values = spec.measure.function(first, shuffled(second, order), *others, **spec.parameters)
+        known = np.asarray(values, dtype=np.float64)
+        known = known[~np.isnan(known)]
+        return float(known.mean()) if known.size else math.nan
 
     return value

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure, Parameter
-from embdiff.measures.moments import Doubles, Floating, Moments, moments
+from embdiff.measures.from_sums import FromSums
+from embdiff.measures.moments import Moments, Sums, moments
+from embdiff.measures.statistics.quantiles import Doubles
 
-Rows = npt.NDArray[np.int64]
-OfOrder = Callable[[Rows], float]
 VARIANCE = 0.99
 RANK = 1e-10  # share of the largest eigenvalue of X'X that float32 vectors can leave in an empty direction
 
@@ -71,55 +70,23 @@ def mean_correlation(sums: Moments, variance: float = VARIANCE) -> float:
     """`svcca` of sums made in float64."""
     if not enough(sums):
         return math.nan
-    correlations = _correlated(sums, variance)[1]
-    return float(correlations.mean())
+    return float(_correlated(sums, variance)[1].mean())
 
 
 def weighted_correlation(sums: Moments) -> float:
     """`pwcca` of sums made in float64."""
     if not enough(sums):
         return math.nan
-    variates, correlations, scatter = _correlated(sums, 1.0)
+    variates, correlations = _correlated(sums, 1.0)
     if not unique(correlations):
         return math.nan
-    weights = np.abs(variates.T @ scatter).sum(axis=1)
+    weights = np.abs(variates.T @ sums.left.centred).sum(axis=1)
     return float(weights @ correlations / weights.sum())
-
-
-def of_orders(x: Floating, y: Floating, variance: float = VARIANCE) -> tuple[OfOrder, OfOrder]:
-    """Return `svcca` and `pwcca` of x and of y with its rows in a given order, each as a function of that order.
-
-    The leading components do not change with the order: only the product of two slim tables and its singular values
-    are computed again.
-    """
-    sums = moments(x, y, precision=np.float64)
-    if not enough(sums):
-        return _never, _never
-    left, right = (np.asarray(side, dtype=np.float64) - np.mean(side, axis=0, dtype=np.float64) for side in (x, y))
-    xx, yy, _ = sums.centred
-    leading, others = left @ _whitening(xx, variance), right @ _whitening(yy, variance)
-    every, others_every = left @ _whitening(xx, 1.0), right @ _whitening(yy, 1.0)
-    inside = _whitening(xx, 1.0).T @ xx
-
-    def mean(order: Rows) -> float:
-        return float(np.minimum(np.linalg.svd(leading.T @ others[order], compute_uv=False), 1.0).mean())
-
-    def weighted(order: Rows) -> float:
-        turns, correlations, _ = np.linalg.svd(every.T @ others_every[order], full_matrices=False)
-        correlations = np.minimum(correlations, 1.0)
-        weights = np.abs(turns.T @ inside).sum(axis=1)
-        return float(weights @ correlations / weights.sum()) if unique(correlations) else math.nan
-
-    return mean, weighted
-
-
-def _never(_order: Rows) -> float:
-    return math.nan
 
 
 def enough(sums: Moments) -> bool:
     """Whether there are more rows than dimensions, and spread in both spaces."""
-    return sums.n > max(len(sums.x), len(sums.y)) and sums.has_spread
+    return sums.n > max(sums.dims) and sums.has_spread
 
 
 def unique(correlations: Doubles) -> bool:
@@ -128,19 +95,17 @@ def unique(correlations: Doubles) -> bool:
     return ones < 2 or ones == len(correlations)
 
 
-def _correlated(sums: Moments, variance: float) -> tuple[Doubles, Doubles, Doubles]:
-    """Return the maps of X to its canonical variates (d1, m), the correlations (m,) and Xc'Xc (d1, d1)."""
-    xx, yy, xy = sums.centred
-    left, right = _whitening(xx, variance), _whitening(yy, variance)
-    turns, correlations, _ = np.linalg.svd(left.T @ xy @ right, full_matrices=False)
+def _correlated(sums: Moments, variance: float) -> tuple[Doubles, Doubles]:
+    """Return the maps of X to its canonical variates (d1, m), and the correlations (m,)."""
+    left, right = _whitening(sums.left, variance), _whitening(sums.right, variance)
+    turns, correlations, _ = np.linalg.svd(left.T @ sums.centred @ right, full_matrices=False)
     # Rounding alone can carry a correlation past 1.
-    return left @ turns, np.minimum(correlations, 1.0), xx
+    return left @ turns, np.minimum(correlations, 1.0)
 
 
-def _whitening(scatter: Doubles, variance: float) -> Doubles:
-    """Return W (d, r) with W' scatter W = 1 over the fewest leading directions that hold ``variance`` of it."""
-    values, vectors = np.linalg.eigh(scatter)
-    values, vectors = values[::-1], vectors[:, ::-1]
+def _whitening(space: Sums, variance: float) -> Doubles:
+    """Return W (d, r) with W' Xc'Xc W = 1 over the fewest leading directions that hold ``variance`` of it."""
+    values, vectors = space.axes
     rank = int(np.count_nonzero(values > RANK * values[0]))
     shares = np.cumsum(values[:rank]) / values[:rank].sum()
     # A share that reaches the mark up to rounding has reached it.
@@ -166,6 +131,8 @@ SVCCA = Measure(
     chance=_CHANCE,
     reference="Raghu et al. 2017, arXiv 1706.05806",
     cutoff=False,
+    scorer=FromSums(value=mean_correlation, exact=True),
+    best=1.0,
     parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
 )
 PWCCA = Measure(
@@ -182,4 +149,10 @@ PWCCA = Measure(
     chance=_CHANCE,
     reference="Morcos et al. 2018, arXiv 1806.05759",
     cutoff=False,
+    scorer=FromSums(
+        value=weighted_correlation,
+        exact=True,
+        spread_out="two or more canonical correlations are 1: there are too few rows for their weights to be unique",
+    ),
+    best=1.0,
 )

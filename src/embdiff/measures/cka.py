@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.measures.base import Measure
-from embdiff.measures.moments import Moments, moments
+from embdiff.measures.from_sums import FromSums
+from embdiff.measures.moments import Moments, Sums, moments
 
 FEWEST = 4  # rows that the unbiased estimator divides by: n (n - 3)
 
@@ -66,7 +67,7 @@ def debiased(sums: Moments) -> float:
         return math.nan
     both, left, right = _three(sums)
     # Equidistant rows have h(K, K) = 0; what cancellation leaves of it is rounding.
-    if left <= 1e-12 * sums.kk / sums.n**2 or right <= 1e-12 * sums.ll / sums.n**2:
+    if left <= 1e-12 * sums.left.kk / sums.n**2 or right <= 1e-12 * sums.right.kk / sums.n**2:
         return math.nan
     return both / math.sqrt(left * right)
 
@@ -92,8 +93,8 @@ def biased(sums: Moments) -> float:
     """`cka_biased` of sums."""
     if not sums.has_spread:
         return math.nan
-    xx, yy, xy = sums.centred
-    return float((xy * xy).sum()) / float(np.linalg.norm(xx) * np.linalg.norm(yy))
+    below = np.linalg.norm(sums.left.centred) * np.linalg.norm(sums.right.centred)
+    return float((sums.centred * sums.centred).sum()) / float(below)
 
 
 def biased_chance(sums: Moments) -> float:
@@ -104,35 +105,29 @@ def biased_chance(sums: Moments) -> float:
     """
     if not sums.has_spread:
         return math.nan
-    xx, yy, _ = sums.centred
+    xx, yy = sums.left.centred, sums.right.centred
     return float(np.trace(xx) * np.trace(yy) / ((sums.n - 1) * np.linalg.norm(xx) * np.linalg.norm(yy)))
 
 
 def _three(sums: Moments) -> tuple[float, float, float]:
     """Return h(K, L), h(K, K) and h(L, L)."""
-    return (
-        _hsic(sums.n, (sums.xy, sums.x, sums.xl, sums.k), (sums.y, sums.yk, sums.l), sums.kl),
-        _hsic(sums.n, (sums.xx, sums.x, sums.xk, sums.k), (sums.x, sums.xk, sums.k), sums.kk),
-        _hsic(sums.n, (sums.yy, sums.y, sums.yl, sums.l), (sums.y, sums.yl, sums.l), sums.ll),
-    )
+    return _hsic(sums), _hsic(_with_itself(sums.left)), _hsic(_with_itself(sums.right))
 
 
-def _hsic(
-    n: int,
-    left: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], float],
-    right: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float],
-    diagonal: float,
-) -> float:
-    """Return ``h(K, L)`` from X'Y, the sums of x, l x and k, those of y, k y and l, and the sum of k l.
+def _with_itself(x: Sums) -> Moments:
+    return Moments(x, x, x.xx, x.xk, x.xk, x.kk)
+
+
+def _hsic(sums: Moments) -> float:
+    """Return ``h(K, L)``.
 
     Taking the diagonals out of the three terms, with a = sum x, b = sum y:
     tr KL = |X'Y|^2 - sum kl; 1'K1 = |a|^2 - sum k; 1'KL1 = a'X'Yb - a'(sum l x) - b'(sum k y) + sum kl.
     """
-    product, a, a_weighted, trace_a = left
-    b, b_weighted, trace_b = right
-    trace = float((product * product).sum()) - diagonal
-    totals = (float(a @ a) - trace_a) * (float(b @ b) - trace_b)
-    across = float(a @ product @ b) - float(a @ a_weighted) - float(b @ b_weighted) + diagonal
+    n, a, b = sums.n, sums.left.x, sums.right.x
+    trace = float((sums.xy * sums.xy).sum()) - sums.kl
+    totals = (float(a @ a) - sums.left.k) * (float(b @ b) - sums.right.k)
+    across = float(a @ sums.xy @ b) - float(a @ sums.xl) - float(b @ sums.yk) + sums.kl
     return (trace + totals / ((n - 1) * (n - 2)) - 2 * across / (n - 2)) / (n * (n - 3))
 
 
@@ -153,6 +148,8 @@ CKA = Measure(
     chance="0, exactly, over all orders of the rows",
     reference=f"Song et al. 2012, JMLR 13:1393 (estimator); {_REFERENCE}",
     cutoff=False,
+    scorer=FromSums(value=debiased, chance=lambda _: 0.0, tangent=tangent, fewest=FEWEST),
+    best=1.0,
 )
 CKA_BIASED = Measure(
     name="cka_biased",
@@ -168,4 +165,6 @@ CKA_BIASED = Measure(
     chance="tr Xc'Xc tr Yc'Yc / ((n - 1) |Xc'Xc|_F |Yc'Yc|_F): its mean over all orders of the rows",
     reference=_REFERENCE,
     cutoff=False,
+    scorer=FromSums(value=biased, chance=biased_chance),
+    reported=False,
 )

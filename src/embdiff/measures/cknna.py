@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.statistics.jackknife import counted_twice, groups, jackknife, pairs
-from embdiff.records import Neighbors, Score
+from embdiff.measures.inputs import Undefined
+from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
+from embdiff.measures.statistics.jackknife import counted_twice, groups, pairs
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import BoolArray, IntArray, Neighbors
 
 SHUFFLES = 20  # random orders whose mean is the chance level
-_Doubles = npt.NDArray[np.float64]
-_Rows = npt.NDArray[np.int64]
 
 
 def cknna(a: Neighbors, b: Neighbors) -> float:
@@ -55,44 +55,24 @@ def cknna(a: Neighbors, b: Neighbors) -> float:
     return _aligned(left, right) if a.k >= 2 else math.nan
 
 
-def score_cknna(a: Neighbors, b: Neighbors, models: tuple[str, str], *, seed: int) -> Score:
-    """Return the CKNNA of two models' neighbours with interval and chance level.
+def _estimate(a: Neighbors, b: Neighbors, *, seed: int) -> Estimate:
+    """Leave rows out of lists already made: nothing is searched again among the others.
 
-    Parameters
-    ----------
-    a, b : Neighbors, shape (n, k)
-        As for `cknna`.
-    models : tuple of str
-    seed : int
-        Of the jackknife's groups and of the random orders.
-
-    Returns
-    -------
-    Score
-        ``cknna@k``; n is the number of rows. Chance is the mean over 20 random orders of the rows. The jackknife leaves
-        rows out of lists already made: it does not search again among the others. What hangs on pairs of rows is
-        counted once (Efron and Stein 1981).
+    What hangs on pairs of rows is counted once (Efron and Stein 1981). Chance is the mean over 20 random orders.
     """
+    if "l2" in (a.metric, b.metric):
+        raise Undefined("it aligns cosines: vectors searched by l2 must be of length 1")
     left, right = _pair(a, b)
-    value = _aligned(left, right) if a.k >= 2 else math.nan
-    parts = groups(left.n, seed=seed)
+    n, value = left.n, cknna(a, b)
+    if not math.isfinite(value):
+        few = f"there must be at least 4 rows and 2 neighbours, there are {n} and {a.k}" if n < 4 or a.k < 2 else None
+        return Estimate(value, n, why=few or "the similarities of the neighbours in one space do not vary")
+    parts = groups(n, seed=seed)
     without = [_without(left, right, part) for part in parts]
     two = [_without(left, right, np.concatenate([parts[i], parts[j]])) for i, j in pairs(len(parts))]
-    low, high, method = jackknife(value, without, CKNNA.range, twice=counted_twice(value, without, two))
     rng = np.random.default_rng(seed)
-    known = math.isfinite(value)
-    chances = [_aligned(left, right.reordered(rng.permutation(left.n))) for _ in range(SHUFFLES)] if known else []
-    return Score(
-        measure=f"cknna@{a.k}",
-        models=models,
-        value=value,
-        low=low,
-        high=high,
-        chance=float(np.mean(chances)) if known else math.nan,
-        n=left.n,
-        interval=method,
-        reason=None if known else _why(left.n, a.k),
-    )
+    chances = [_aligned(left, right.reordered(rng.permutation(n))) for _ in range(SHUFFLES)]
+    return Estimate(value, n, without, float(np.mean(chances)), twice=counted_twice(value, without, two))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +80,8 @@ class _Sparse:
     """An n x n matrix without diagonal: ``values[m]`` at the pair ``codes[m] = i n + j``, codes ascending."""
 
     n: int
-    codes: _Rows
-    values: _Doubles
+    codes: IntArray
+    values: Doubles
 
     @classmethod
     def of(cls, neighbors: Neighbors) -> _Sparse:
@@ -111,7 +91,7 @@ class _Sparse:
         order = np.argsort(codes)
         return cls(n, codes[order], neighbors.similarity[i, place].astype(np.float64)[order])
 
-    def only(self, kept: npt.NDArray[np.bool_]) -> _Sparse:
+    def only(self, kept: BoolArray) -> _Sparse:
         """Leave rows out and number the others anew."""
         number = np.cumsum(kept) - 1
         i, j = np.divmod(self.codes, self.n)
@@ -119,7 +99,7 @@ class _Sparse:
         count = int(np.count_nonzero(kept))
         return _Sparse(count, number[i[both]] * count + number[j[both]], self.values[both])
 
-    def reordered(self, order: _Rows) -> _Sparse:
+    def reordered(self, order: IntArray) -> _Sparse:
         """Give row i the number ``order[i]``."""
         i, j = np.divmod(self.codes, self.n)
         codes = order[i] * self.n + order[j]
@@ -143,26 +123,7 @@ def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
     return _Sparse.of(a), _Sparse.of(b)
 
 
-def check_every_row(lists: Neighbors) -> None:
-    """Refuse lists whose queries are not the rows of the corpus, own row left out.
-
-    Raises
-    ------
-    ParameterError
-        When a list holds a row number from n on, or the query's own.
-    """
-    n = len(lists.rows)
-    wrong = (lists.rows >= n) | (lists.rows == np.arange(n)[:, None])
-    if wrong.any():
-        at = int(np.flatnonzero(wrong.any(axis=1))[0])
-        raise ParameterError(
-            f"Each of the {n} queries must be the row of its number, its own row left out. "
-            f"Got {lists.rows[at].tolist()} as the neighbours of row {at}. "
-            "Search every row of the corpus, leaving each out of its own list."
-        )
-
-
-def _without(a: _Sparse, b: _Sparse, part: _Rows) -> float:
+def _without(a: _Sparse, b: _Sparse, part: IntArray) -> float:
     kept = np.ones(a.n, dtype=np.bool_)
     kept[part] = False
     return _aligned(a.only(kept), b.only(kept))
@@ -175,7 +136,7 @@ def _aligned(a: _Sparse, b: _Sparse) -> float:
     return both / math.sqrt(below[0] * below[1]) if min(below) > 0 else math.nan
 
 
-def _hsic(n: int, codes: _Rows, k: _Doubles, l: _Doubles) -> float:  # noqa: E741 - the letters of the formula
+def _hsic(n: int, codes: IntArray, k: Doubles, l: Doubles) -> float:  # noqa: E741 - the letters of the formula
     """Return the unbiased HSIC of two sparse matrices at the same pairs; NaN below 4 rows."""
     if n < 4:
         return math.nan
@@ -187,12 +148,6 @@ def _hsic(n: int, codes: _Rows, k: _Doubles, l: _Doubles) -> float:  # noqa: E74
     across = float(np.bincount(j, weights=k, minlength=n) @ np.bincount(i, weights=l, minlength=n))
     totals = float(k.sum() * l.sum())
     return (trace + totals / ((n - 1) * (n - 2)) - 2 * across / (n - 2)) / (n * (n - 3))
-
-
-def _why(n: int, k: int) -> str:
-    if n < 4 or k < 2:
-        return f"there must be at least 4 rows and 2 neighbours, there are {n} and {k}"
-    return "the similarities of the neighbours in one space do not vary"
 
 
 CKNNA = Measure(
@@ -208,4 +163,5 @@ CKNNA = Measure(
     undefined_when="fewer than 4 rows, k below 2, or neighbours' similarities that do not vary",
     chance="mean over 20 random orders of the rows; near 0",
     reference="Huh et al. 2024, arXiv 2405.07987",
+    scorer=Jackknifed(estimate=_estimate),
 )

@@ -9,17 +9,17 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.cknna import check_every_row
-from embdiff.measures.moments import Doubles, check_space
+from embdiff.measures.inputs import Undefined
+from embdiff.measures.moments import Floating, check_space
 from embdiff.measures.row_pairs import squared_distances, unit_rows
-from embdiff.measures.statistics.jackknife import FEWER, LOG, groups, jackknife, linked
-from embdiff.records import Neighbors, Score, Space
+from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
+from embdiff.measures.statistics.jackknife import FEWER, LOG, groups, linked
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import BoolArray, IntArray, Neighbors
 
 DISCARDED = 0.1  # share of the largest ratios left out of the fit, as published
 _DRAWN = 20_000  # rows that the chance level is made of
 FEWEST = 10  # ratios: below, nine tenths of them are no line
-
-_Rows = npt.NDArray[np.int64]
 
 
 def intrinsic_dimension(x: npt.ArrayLike, a: Neighbors) -> float:
@@ -54,42 +54,26 @@ def intrinsic_dimension(x: npt.ArrayLike, a: Neighbors) -> float:
     return _slope(_log_ratios(x, a)[0])
 
 
-def score_intrinsic_dimension(a: Space, neighbors: Neighbors, *, seed: int) -> Score:
-    """Return the intrinsic dimension with interval.
+def _estimate(x: Floating, a: Neighbors, *, seed: int) -> Estimate:
+    """Leave 10 groups of rows out of the fit, neighbours held fixed.
 
-    Parameters
-    ----------
-    a : Space
-    neighbors : Neighbors, shape (n, k)
-        As for `intrinsic_dimension`.
-    seed : int
-        Of the jackknife's groups.
-
-    Returns
-    -------
-    Score
-        n is the number of rows used; ``reason`` says how many were left out. The jackknife, on the scale of
-        logarithms, leaves 10 groups of rows out of the fit and holds neighbours fixed; two rows that are each other's
-        nearest share a distance, and stay in one group. Chance is `even_dimension` of so many rows.
+    Two rows that are each other's nearest share a distance, and stay in one group.
     """
-    ratios, partner = _log_ratios(a.vectors, neighbors)
-    value = _slope(ratios)
-    parts = groups(len(ratios), seed=seed, count=FEWER, together=linked(partner))
-    without = [_slope(np.delete(ratios, part)) for part in parts]
-    low, high, method = jackknife(value, without, INTRINSIC_DIMENSION.range, scale=LOG)
-    out = len(a.ids) - len(ratios)
-    note = f"{out} of {len(a.ids)} rows repeat another, or have no two different neighbours, and are left out"
-    why = "" if math.isfinite(value) else f"undefined: {INTRINSIC_DIMENSION.undefined_when}"
-    return Score(
-        measure=INTRINSIC_DIMENSION.name,
-        models=(a.model,),
-        value=value,
-        low=low,
-        high=high,
-        chance=even_dimension(len(ratios), a.dim),
-        n=len(ratios),
-        interval=method,
-        reason="; ".join(filter(None, (why, note if out else ""))) or None,
+    if a.k < 2:
+        raise Undefined(f"it needs two neighbours of each row, k is {a.k}")
+    if a.metric == "ip":
+        raise Undefined("an inner product is no distance: vectors differ in length")
+    ratios, partner = _log_ratios(x, a)
+    n, out = len(ratios), len(x) - len(ratios)
+    parts = groups(n, seed=seed, count=FEWER, together=linked(partner))
+    note = f"{out} of {len(x)} rows repeat another, or have no two different neighbours, and are left out"
+    return Estimate(
+        _slope(ratios),
+        n,
+        [_slope(np.delete(ratios, part)) for part in parts],
+        even_dimension(n, x.shape[1]),
+        scale=LOG,
+        note=note if out else None,
     )
 
 
@@ -125,7 +109,7 @@ def even_dimension(n: int, dim: int) -> float:
     return float(np.mean([_slope(ratios) for ratios in lengths[1] - lengths[0]]))
 
 
-def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> tuple[Doubles, _Rows]:
+def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> tuple[Doubles, IntArray]:
     """Return log(r2 / r1) of the rows that have both, one of each set of equal rows, and their partners, both (m,).
 
     A partner is the row, among these m, that is the nearest of this one and whose nearest this one is; else itself.
@@ -151,7 +135,7 @@ def _log_ratios(x: npt.ArrayLike, a: Neighbors) -> tuple[Doubles, _Rows]:
     return ratios, _partners(rows, near, len(vectors))
 
 
-def _partners(rows: _Rows, near: _Rows, n: int) -> _Rows:
+def _partners(rows: IntArray, near: IntArray, n: int) -> IntArray:
     own = np.arange(len(rows), dtype=np.int64)
     place = np.full(n, -1, dtype=np.int64)
     place[rows] = own
@@ -159,7 +143,7 @@ def _partners(rows: _Rows, near: _Rows, n: int) -> _Rows:
     return np.where(nearest[nearest] == own, nearest, own)
 
 
-def _two_different(rows: _Rows, lists: _Rows, codes: _Rows) -> tuple[_Rows, _Rows]:
+def _two_different(rows: IntArray, lists: IntArray, codes: IntArray) -> tuple[IntArray, IntArray]:
     """Return the first row of each list that differs from the query, and the next that differs from both; -1: none."""
     code = np.where(lists >= 0, codes[lists], -1)
     usable = (lists >= 0) & (code != codes[rows][:, None])
@@ -168,7 +152,7 @@ def _two_different(rows: _Rows, lists: _Rows, codes: _Rows) -> tuple[_Rows, _Row
     return near, next_
 
 
-def _first(lists: _Rows, usable: npt.NDArray[np.bool_]) -> tuple[_Rows, _Rows]:
+def _first(lists: IntArray, usable: BoolArray) -> tuple[IntArray, IntArray]:
     place = usable.argmax(axis=1)
     at = np.arange(len(lists))
     return np.where(usable[at, place], lists[at, place], -1), place
@@ -211,4 +195,5 @@ INTRINSIC_DIMENSION = Measure(
     chance="what so many rows of evenly spread directions in d dimensions show; far below d for few rows",
     reference="Facco, d'Errico, Rodriguez and Laio 2017, Sci. Rep. 7:12140",
     cutoff=False,
+    scorer=Jackknifed(estimate=_estimate),
 )

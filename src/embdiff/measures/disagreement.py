@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ShapeError
+from embdiff.measures.hubs import occurrences
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import matches
 from embdiff.measures.rbo import rbo
@@ -48,11 +49,6 @@ def query_disagreement(pairs: Lists, agreement: Callable[[Neighbors, Neighbors],
     return mean_of_known(np.stack([1.0 - agreement(a, b) for a, b in pairs]))
 
 
-def occurrences(neighbors: Neighbors, rows: int) -> IntArray:
-    """Return how many queries return each row of the corpus, shape (rows,): its k-occurrence."""
-    return _counted(neighbors.rows, rows)
-
-
 def item_disagreement(pairs: Lists, rows: int) -> Doubles:
     """Return, per row of the corpus, how differently often the models return it.
 
@@ -79,7 +75,7 @@ def item_disagreement(pairs: Lists, rows: int) -> Doubles:
     queries = len(pairs[0][0].rows)
     if not queries:
         return np.full(rows, np.nan)
-    differences = [np.abs(occurrences(a, rows) - occurrences(b, rows)) for a, b in pairs]
+    differences = [np.abs(occurrences(a.rows, rows) - occurrences(b.rows, rows)) for a, b in pairs]
     return np.asarray(np.mean(differences, axis=0) / queries, dtype=np.float64)
 
 
@@ -126,8 +122,8 @@ def item_switches(a: Answer, b: Answer, rows: int) -> Switches:
     ):
         known = (found >= 0) & (there > 0)
         moved += np.bincount(found[known], np.abs(places - there)[known], minlength=rows)
-        counted += np.bincount(found[known], minlength=rows)
-    both, only_first, only_second = (_counted(found, rows) for found in (first[in_both], first[~in_both], second))
+        counted += occurrences(found[known], rows)
+    both, only_first, only_second = (occurrences(found, rows) for found in (first[in_both], first[~in_both], second))
     change = np.divide(moved, counted, out=np.full(rows, np.nan), where=counted > 0)
     return Switches(both, only_first, only_second, change)
 
@@ -154,11 +150,6 @@ def mean_of_known(values: Doubles) -> Doubles:
     total = np.where(known, values, 0.0).sum(axis=0)
     out: Doubles = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
     return out
-
-
-def _counted(found: IntArray, rows: int) -> IntArray:
-    counts: IntArray = np.bincount(found[found >= 0], minlength=rows)
-    return counts
 
 
 def _check(pairs: Lists) -> None:

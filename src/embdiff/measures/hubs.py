@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.measures.base import Measure
-from embdiff.measures.cknna import check_every_row
-from embdiff.measures.statistics.jackknife import FEWER, groups, jackknife, linked
-from embdiff.measures.statistics.quantiles import wilson
-from embdiff.records import Neighbors, Score
-
-Doubles = npt.NDArray[np.float64]
+from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
+from embdiff.measures.statistics.jackknife import FEWER, groups, linked
+from embdiff.measures.statistics.quantiles import Doubles, wilson
+from embdiff.records import IntArray, Neighbors
 
 
 def hubness(a: Neighbors) -> float:
@@ -39,7 +36,7 @@ def hubness(a: Neighbors) -> float:
     ----------
     Radovanović, Nanopoulos and Ivanović, JMLR 11 (2010) 2487.
     """
-    return _skewness(occurrences(a))
+    return _skewness(_counts(a))
 
 
 def orphans(a: Neighbors) -> float:
@@ -59,83 +56,54 @@ def orphans(a: Neighbors) -> float:
     ----------
     Radovanović, Nanopoulos and Ivanović, JMLR 11 (2010) 2487 (anti-hubs).
     """
-    counts = occurrences(a)
+    counts = _counts(a)
     return float((counts == 0).mean()) if counts.any() else math.nan
 
 
-def occurrences(a: Neighbors) -> Doubles:
-    """Return how often each row is in the list of another, (n,)."""
-    check_every_row(a)
-    return np.bincount(a.rows[a.rows >= 0], minlength=len(a.rows)).astype(np.float64)
-
-
-def score_hubness(a: Neighbors, model: str, *, seed: int) -> Score:
-    """Return `hubness` with interval and chance level.
+def occurrences(found: IntArray, rows: int) -> IntArray:
+    """Return how often each row of the corpus was found, (rows,): its k-occurrence.
 
     Parameters
     ----------
-    a : Neighbors, shape (n, k)
-    model : str
-        Whose neighbours these are.
-    seed : int
-        Of the jackknife's groups.
-
-    Returns
-    -------
-    Score
-        ``hubness@k``. The jackknife leaves rows out of those whose counts are described; the counts are held fixed.
-        It has 10 groups, and keeps a row and its nearest one together, whose counts hang together.
-        Chance: skewness of the binomial counts of neighbours drawn at random, ``(1 - 2p) / sqrt((n-1) p (1-p))`` with
-        ``p = k / (n - 1)``.
+    found : ndarray of int64, of any shape
+        Row numbers; -1 pads.
+    rows : int
+        Rows of the corpus.
     """
-    counts = occurrences(a)
-    value = _skewness(counts)
-    nearest = a.rows[:, 0] if a.k else np.full(len(counts), -1)
-    together = linked(np.where(nearest >= 0, nearest, np.arange(len(counts))))
-    parts = groups(len(counts), seed=seed, count=FEWER, together=together)
-    without = [_skewness(np.delete(counts, part)) for part in parts]
-    low, high, method = jackknife(value, without, HUBNESS.range)
-    p = _share(counts)
-    known = math.isfinite(value)
-    return Score(
-        measure=f"hubness@{a.k}",
-        models=(model,),
-        value=value,
-        low=low,
-        high=high,
-        chance=(1 - 2 * p) / math.sqrt((len(counts) - 1) * p * (1 - p)) if known and 0 < p < 1 else math.nan,
-        n=len(counts),
-        interval=method,
-        reason=None if known else f"undefined: {HUBNESS.undefined_when}",
-    )
+    counts: IntArray = np.bincount(found[found >= 0], minlength=rows)
+    return counts
 
 
-def score_orphans(a: Neighbors, model: str) -> Score:
-    """Return `orphans` with Wilson's interval for a share of n rows, as ``orphans@k``.
+def _counts(a: Neighbors) -> Doubles:
+    check_every_row(a)
+    return occurrences(a.rows, len(a.rows)).astype(np.float64)
 
-    Chance is the share for neighbours drawn at random, ``(1 - p)^(n - 1)`` with ``p = k / (n - 1)``.
+
+def _hubness(a: Neighbors, *, seed: int) -> Estimate:
+    """Leave rows out of those whose counts are described; the counts are held fixed.
+
+    There are 10 groups, which keep a row and its nearest one together, whose counts hang together.
     """
-    counts = occurrences(a)
-    value = orphans(a)
-    known = math.isfinite(value)
-    low, high = wilson(value, len(counts)) if known else (math.nan, math.nan)
-    return Score(
-        measure=f"orphans@{a.k}",
-        models=(model,),
-        value=value,
-        low=low,
-        high=high,
-        chance=(1 - _share(counts)) ** (len(counts) - 1) if known else math.nan,
-        n=len(counts),
-        interval="wilson" if known else "none",
-        reason=None if known else f"undefined: {ORPHANS.undefined_when}",
-    )
-
-
-def _share(counts: Doubles) -> float:
-    """Mean share of the other rows that a list holds: k / (n - 1) for full lists."""
+    counts, p = _counts(a), _share(a)
     n = len(counts)
-    return float(counts.sum()) / (n * (n - 1)) if n > 1 else math.nan
+    nearest = a.rows[:, 0] if a.k else np.full(n, -1)
+    together = linked(np.where(nearest >= 0, nearest, np.arange(n)))
+    without = [_skewness(np.delete(counts, part)) for part in groups(n, seed=seed, count=FEWER, together=together)]
+    chance = (1 - 2 * p) / math.sqrt((n - 1) * p * (1 - p)) if 0 < p < 1 else math.nan
+    return Estimate(_skewness(counts), n, without, chance)
+
+
+def _orphans(a: Neighbors, *, seed: int) -> Estimate:
+    value, n = orphans(a), len(a.rows)
+    if math.isnan(value):
+        return Estimate(value, n)
+    return Estimate(value, n, chance=(1 - _share(a)) ** (n - 1), within=(*wilson(value, n), "wilson"))
+
+
+def _share(a: Neighbors) -> float:
+    """Mean share of the other rows that a list holds: k / (n - 1) for full lists."""
+    n = len(a.rows)
+    return np.count_nonzero(a.rows >= 0) / (n * (n - 1)) if n > 1 else math.nan
 
 
 def _skewness(counts: Doubles) -> float:
@@ -162,6 +130,7 @@ HUBNESS = Measure(
     undefined_when="all rows are returned equally often",
     chance="(1 - 2p) / sqrt((n - 1) p (1 - p)), p = k / (n - 1): neighbours drawn at random",
     reference="Radovanović, Nanopoulos and Ivanović 2010, JMLR 11:2487",
+    scorer=Jackknifed(estimate=_hubness),
 )
 ORPHANS = Measure(
     name="orphans",
@@ -176,4 +145,5 @@ ORPHANS = Measure(
     undefined_when="there are no rows, or every list is empty",
     chance="(1 - p)^(n - 1), p = k / (n - 1): neighbours drawn at random",
     reference="Radovanović, Nanopoulos and Ivanović 2010, JMLR 11:2487",
+    scorer=Jackknifed(estimate=_orphans),
 )

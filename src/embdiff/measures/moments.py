@@ -1,7 +1,8 @@
 """One pass over the rows of two spaces: the sums from which every measure of their geometry follows.
 
 Nothing here grows with the number of rows: d x d matrices and vectors of length d are all that is kept. Sums add up,
-so those without some rows are those of all rows minus those of the few: that is what makes the jackknife cheap.
+so those without some rows are those of all rows minus those of the few: that is what makes the jackknife cheap. And
+when the rows of one space change places, only what it has in common with the other is summed again.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.statistics.quantiles import Doubles
 
-Doubles = npt.NDArray[np.float64]
 Floating = npt.NDArray[np.floating[Any]]
 Indices = npt.NDArray[np.int64]
 
@@ -26,118 +27,186 @@ SMALL = 8192  # rows up to which products are made in float64: their time does n
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
-    """Sums over the rows x_i of X (n, d1) and y_i of Y (n, d2), each shifted by one fixed vector (near its mean).
+class Sums:
+    """Sums over the rows x_i of one space, (n, d), each shifted by one fixed vector (near their mean).
 
-    With ``k_i = |x_i|^2`` and ``l_i = |y_i|^2``, all float64:
+    With ``k_i = |x_i|^2``, all float64:
 
     Parameters
     ----------
     n : int
         Rows.
-    x, y : ndarray, shapes (d1,) and (d2,)
-        Sums of the rows.
-    xx, yy, xy : ndarray, shapes (d1, d1), (d2, d2) and (d1, d2)
-        X'X, Y'Y, X'Y, not centred.
-    k, l, kk, ll, kl : float
-        Sums of k_i, l_i, their squares and their product.
-    xk, xl, yk, yl : ndarray, shapes (d1,), (d1,), (d2,), (d2,)
-        Sums of ``k_i x_i``, ``l_i x_i``, ``k_i y_i`` and ``l_i y_i``.
-    far_x, far_y : float
+    x : ndarray, shape (d,)
+        Sum of the rows.
+    xx : ndarray, shape (d, d)
+        X'X, not centred.
+    k, kk : float
+        Sums of k_i and of their squares.
+    xk : ndarray, shape (d,)
+        Sum of ``k_i x_i``.
+    far : float
         n times the squared length of the shift: the scale that spread has to be told apart from.
     """
 
     n: int
     x: Doubles
-    y: Doubles
     xx: Doubles
-    yy: Doubles
-    xy: Doubles
     k: float
-    l: float  # noqa: E741 - the letters of the formulas
     kk: float
-    ll: float
-    kl: float
     xk: Doubles
-    xl: Doubles
-    yk: Doubles
-    yl: Doubles
-    far_x: float
-    far_y: float
+    far: float
 
-    def __sub__(self, part: Moments) -> Moments:
+    def __sub__(self, part: Sums) -> Sums:
         """Return the sums without the rows of ``part`` (taken with the same shift)."""
-        return Moments(**{item.name: getattr(self, item.name) - getattr(part, item.name) for item in fields(self)})
+        return Sums(**{each.name: getattr(self, each.name) - getattr(part, each.name) for each in fields(self)})
+
+    @cached_property
+    def centred(self) -> Doubles:
+        """Xc'Xc (d, d) of the centred space."""
+        return self.xx - np.outer(self.x, self.x) / self.n
+
+    @cached_property
+    def axes(self) -> tuple[Doubles, Doubles]:
+        """Eigenvalues of Xc'Xc (d,), falling, and its eigenvectors (d, d), one a column."""
+        values, vectors = np.linalg.eigh(self.centred)
+        return values[::-1], vectors[:, ::-1]
 
     @property
     def has_spread(self) -> bool:
-        """Whether the rows of both spaces differ, by more than the rounding of float32 vectors."""
-        if self.n < 2:
-            return False
-        left, right = (float(np.trace(scatter)) for scatter in self.centred[:2])
-        return left > EQUAL * (self.k + self.far_x) and right > EQUAL * (self.l + self.far_y)
+        """Whether the rows differ, by more than the rounding of float32 vectors."""
+        return self.n > 1 and float(np.trace(self.centred)) > EQUAL * (self.k + self.far)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums over the rows x_i of X (n, d1) and y_i of Y (n, d2), each of them alone and both together.
+
+    Parameters
+    ----------
+    left, right : Sums
+        Of X and of Y; k_i and l_i are their squared lengths.
+    xy : ndarray, shape (d1, d2)
+        X'Y, not centred.
+    xl : ndarray, shape (d1,)
+        Sum of ``l_i x_i``.
+    yk : ndarray, shape (d2,)
+        Sum of ``k_i y_i``.
+    kl : float
+        Sum of ``k_i l_i``.
+    """
+
+    left: Sums
+    right: Sums
+    xy: Doubles
+    xl: Doubles
+    yk: Doubles
+    kl: float
+
+    def __sub__(self, part: Moments) -> Moments:
+        """Return the sums without the rows of ``part`` (taken with the same shift)."""
+        return Moments(**{each.name: getattr(self, each.name) - getattr(part, each.name) for each in fields(self)})
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return self.left.n
+
+    @property
+    def dims(self) -> tuple[int, int]:
+        """Both dimensions."""
+        return len(self.left.x), len(self.right.x)
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether the rows of both spaces differ."""
+        return self.left.has_spread and self.right.has_spread
 
     @cached_property
-    def centred(self) -> tuple[Doubles, Doubles, Doubles]:
-        """Xc'Xc (d1, d1), Yc'Yc (d2, d2) and Xc'Yc (d1, d2) of the centred spaces."""
-        return (
-            self.xx - np.outer(self.x, self.x) / self.n,
-            self.yy - np.outer(self.y, self.y) / self.n,
-            self.xy - np.outer(self.x, self.y) / self.n,
-        )
+    def centred(self) -> Doubles:
+        """Xc'Yc (d1, d2) of the centred spaces."""
+        return self.xy - np.outer(self.left.x, self.right.x) / self.n
 
     @cached_property
     def nuclear(self) -> float:
         """Sum of the singular values of Xc'Yc."""
-        return float(np.linalg.svd(self.centred[2], compute_uv=False).sum())
+        return float(np.linalg.svd(self.centred, compute_uv=False).sum())
 
 
 @dataclass(frozen=True, eq=False)
-class Pass:
-    """The rows to pass over, in whatever order and number, always with the same shift and precision.
+class Rows:
+    """The rows of one space to pass over, in whatever order and number, always with the same shift and precision.
 
     Parameters
     ----------
-    vectors : tuple of ndarray, shapes (n, d1) and (n, d2)
-        The same array twice for one space alone: its products are then made once.
-    shifts : tuple of ndarray of float64, shapes (d1,) and (d2,)
+    vectors : ndarray, shape (n, d)
+    shift : ndarray of float64, shape (d,)
         Taken off every row first: the column means, so that large means cost no digits.
     precision : type
         Of the matrix products; every sum over blocks is float64.
     """
 
-    vectors: tuple[Floating, Floating]
-    shifts: tuple[Doubles, Doubles]
+    vectors: Floating
+    shift: Doubles
     precision: type[np.floating[Any]]
 
     @classmethod
-    def over(cls, x: Floating, y: Floating, precision: type[np.floating[Any]] | None = None) -> Pass:
-        """Prepare passes over two checked spaces; ``precision`` None means float64 up to 8,192 rows, float32 above."""
+    def of(cls, x: Floating, precision: type[np.floating[Any]] | None = None) -> Rows:
+        """Prepare passes over a checked space; ``precision`` None means float64 up to 8,192 rows, float32 above."""
         if precision is None:
             precision = np.float64 if len(x) <= SMALL else np.float32
-        shift = _means(x)
-        return cls((x, y), (shift, shift if y is x else _means(y)), precision)
+        return cls(x, x.sum(axis=0, dtype=np.float64) / max(1, len(x)), precision)
 
-    def moments(self, rows: Indices | None = None, partner: Indices | None = None) -> Moments:
-        """Return the sums over ``rows`` (all when None).
+    def blocks(self, rows: Indices | None) -> Iterator[tuple[Doubles, Floating, Doubles]]:
+        """Yield some thousand of the given rows at a time (all when None), shifted, also in the precision of products.
 
-        Row ``partner[i]`` of Y stands beside row i of X when given: that is how unrelated spaces are imitated.
+        And their squared lengths.
         """
-        x, y = self.vectors
-        alone = x is y and partner is None
-        sums = _empty(x.shape[1], y.shape[1])
-        for part in _blocks(len(x) if rows is None else rows):
-            left = self._block(0, part)
-            right = left if alone else self._block(1, part if partner is None else partner[part])
-            _add(sums, left, right, self.precision)
-        count = len(x) if rows is None else len(rows)
-        far_x, far_y = (count * float(shift @ shift) for shift in self.shifts)
-        plain: dict[str, Any] = {n: float(value) if np.ndim(value) == 0 else value for n, value in sums.items()}
-        return Moments(n=count, far_x=far_x, far_y=far_y, **plain)
+        for part in _blocks(len(self.vectors) if rows is None else rows):
+            block: Doubles = self.vectors[part] - self.shift
+            yield block, block.astype(self.precision, copy=False), np.einsum("ij,ij->i", block, block)
 
-    def _block(self, side: int, part: slice | Indices) -> Doubles:
-        shifted: Doubles = self.vectors[side][part] - self.shifts[side]
-        return shifted
+    def sums(self, rows: Indices | None = None) -> Sums:
+        """Return the sums over ``rows``, all when None."""
+        n, dim = len(self.vectors) if rows is None else len(rows), self.vectors.shape[1]
+        x, xx, k, kk, xk = np.zeros(dim), np.zeros((dim, dim)), 0.0, 0.0, np.zeros(dim)
+        for block, narrow, lengths in self.blocks(rows):
+            x += block.sum(axis=0)
+            xx += narrow.T @ narrow
+            k += float(lengths.sum())
+            kk += float(lengths @ lengths)
+            xk += lengths @ block
+        return Sums(n, x, xx, k, kk, xk, n * float(self.shift @ self.shift))
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """The rows of two spaces to pass over together."""
+
+    left: Rows
+    right: Rows
+
+    @classmethod
+    def over(cls, x: Floating, y: Floating, precision: type[np.floating[Any]] | None = None) -> Pass:
+        """Prepare passes over two checked spaces of the same rows, as `Rows.of`."""
+        return cls(Rows.of(x, precision), Rows.of(y, precision))
+
+    def moments(self, rows: Indices | None = None) -> Moments:
+        """Return the sums over ``rows``, all when None."""
+        return self._together(self.left.sums(rows), self.right.sums(rows), rows, rows)
+
+    def reordered(self, total: Moments, order: Indices) -> Moments:
+        """Return the sums with row ``order[i]`` of Y beside row i of X, given those of all rows as they are."""
+        return self._together(total.left, total.right, None, order)
+
+    def _together(self, left: Sums, right: Sums, ours: Indices | None, theirs: Indices | None) -> Moments:
+        xy, xl, yk, kl = np.zeros((len(left.x), len(right.x))), np.zeros(len(left.x)), np.zeros(len(right.x)), 0.0
+        both = zip(self.left.blocks(ours), self.right.blocks(theirs), strict=True)
+        for (x, narrow_x, k), (y, narrow_y, lengths) in both:
+            xy += narrow_x.T @ narrow_y
+            xl += lengths @ x
+            yk += k @ y
+            kl += float(k @ lengths)
+        return Moments(left, right, xy, xl, yk, kl)
 
 
 def moments(x: npt.ArrayLike, y: npt.ArrayLike, *, precision: type[np.floating[Any]] | None = None) -> Moments:
@@ -204,46 +273,9 @@ def check_pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floating, Floating]:
     return left, right
 
 
-def _means(x: Floating) -> Doubles:
-    means: Doubles = x.sum(axis=0, dtype=np.float64) / max(1, len(x))
-    return means
-
-
 def _blocks(rows: int | Indices) -> Iterator[Any]:
     """Slices of so many rows, or pieces of the given row numbers."""
     count = rows if isinstance(rows, int) else len(rows)
     for start in range(0, count, BLOCK):
         part = slice(start, min(start + BLOCK, count))
         yield part if isinstance(rows, int) else rows[part]
-
-
-def _empty(left: int, right: int) -> dict[str, Any]:
-    shapes = {"x": left, "xk": left, "xl": left, "y": right, "yk": right, "yl": right}
-    squares = {"xx": (left, left), "yy": (right, right), "xy": (left, right)}
-    numbers = {name: np.zeros(()) for name in ("k", "l", "kk", "ll", "kl")}
-    return {name: np.zeros(shape) for name, shape in (shapes | squares).items()} | numbers
-
-
-def _add(sums: dict[str, Any], x: Doubles, y: Doubles, precision: type[np.floating[Any]]) -> None:
-    """Add one block: products of rows in the given precision, every sum in float64."""
-    alone = y is x
-    k = np.einsum("ij,ij->i", x, x)
-    lengths = k if alone else np.einsum("ij,ij->i", y, y)
-    # Three weighted sums of the rows in one product: 1, k and l stand beside each other.
-    weights = np.stack([np.ones_like(k), k, lengths])
-    for side, rows in (("x", x), ("y", y)):
-        plain, by_k, by_l = weights @ rows
-        sums[side] += plain
-        sums[side + "k"] += by_k
-        sums[side + "l"] += by_l
-    left = x.astype(precision, copy=False)
-    right = left if alone else y.astype(precision, copy=False)
-    xx = left.T @ left
-    sums["xx"] += xx
-    sums["yy"] += xx if alone else right.T @ right
-    sums["xy"] += xx if alone else left.T @ right
-    sums["k"] += k.sum()
-    sums["l"] += lengths.sum()
-    sums["kk"] += k @ k
-    sums["ll"] += lengths @ lengths
-    sums["kl"] += k @ lengths

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError
-from embdiff.measures.moments import Doubles, Floating, Indices
+from embdiff.measures.base import Parameter
+from embdiff.measures.moments import Floating, Indices
+from embdiff.measures.statistics.jackknife import groups
+from embdiff.measures.statistics.quantiles import Doubles
 
 PAIRS = 500_000
+SAMPLE = {"pairs": Parameter(PAIRS, 1, 1e9, "pairs of rows that are sampled when there are more")}
 _CHUNK = 2**20  # numbers gathered at a time
 
 
@@ -40,6 +45,14 @@ def row_pairs(n: int, most: int, *, seed: int) -> tuple[Indices, Indices]:
     high -= high * (high - 1) // 2 > codes
     high += (high + 1) * high // 2 <= codes
     return codes - high * (high - 1) // 2, high
+
+
+def kept_pairs(n: int, i: Indices, j: Indices, *, seed: int) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield, for each group of rows that the jackknife leaves out, which pairs hold none of its rows, (m,)."""
+    for part in groups(n, seed=seed):
+        out = np.zeros(n, dtype=np.bool_)
+        out[part] = True
+        yield ~(out[i] | out[j])
 
 
 def _distinct(total: int, count: int, rng: np.random.Generator) -> Indices:

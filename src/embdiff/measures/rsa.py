@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Measure, MeasureSpec, Parameter
-from embdiff.measures.geometry import same_rows
+from embdiff.measures.base import Measure
 from embdiff.measures.moments import Floating, check_pair
-from embdiff.measures.row_pairs import PAIRS, Ranked, correlation, row_pairs, sampled, squared_distances
-from embdiff.measures.statistics.jackknife import groups, jackknife
-from embdiff.records import Score, Space
+from embdiff.measures.row_pairs import (
+    PAIRS,
+    SAMPLE,
+    Ranked,
+    correlation,
+    kept_pairs,
+    row_pairs,
+    sampled,
+    squared_distances,
+)
+from embdiff.measures.spaces import Estimate, Jackknifed
+from embdiff.records import IntArray
 
 
 def rsa(x: npt.ArrayLike, y: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
@@ -48,60 +57,36 @@ def rsa(x: npt.ArrayLike, y: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0
     return correlation(first.ranks(), second.ranks())
 
 
-def score_rsa(a: Space, b: Space, *, pairs: int = PAIRS, seed: int) -> Score:
-    """Return the RSA of two spaces with its interval.
-
-    Parameters
-    ----------
-    a, b : Space
-        Of the same rows.
-    pairs : int
-        As for `rsa`; how many were taken is said in ``reason`` when it was not all.
-    seed : int
-        Of the sample of pairs and of the jackknife's groups.
-
-    Returns
-    -------
-    Score
-        ``rsa(pairs=...)``; n is the number of rows. Chance is 0: the mean over all orders of the rows. The jackknife
-        leaves out all pairs with a row in the group, and ranks the others anew.
-    """
-    same_rows(a, b)
-    left, right = check_pair(a.vectors, b.vectors)
+def _estimate(x: Floating, y: Floating, *, pairs: int, seed: int) -> Estimate:
+    """Leave out all pairs with a row in the group, and rank the others anew; chance is 0 over all orders."""
+    left, right = check_pair(x, y)
     n = len(left)
+    if n < 3:
+        return Estimate(math.nan, n, why=f"there must be at least 3 rows, there are {n}")
     i, j = row_pairs(n, int(pairs), seed=seed)
-    value, without = math.nan, [math.nan]
-    if n >= 3:
-        first, second = _ranked(left, right, i, j)
-        value = correlation(first.ranks(), second.ranks())
-        without = []
-        for part in groups(n, seed=seed):
-            out = np.zeros(n, dtype=np.bool_)
-            out[part] = True
-            kept = ~(out[i] | out[j])
-            without.append(correlation(first.ranks(kept), second.ranks(kept)))
-    low, high, method = jackknife(value, without, RSA.range)
-    return Score(
-        measure=str(MeasureSpec(RSA, None, {"pairs": pairs})),
-        models=(a.model, b.model),
-        value=value,
-        low=low,
-        high=high,
-        chance=0.0 if math.isfinite(value) else math.nan,
-        n=n,
-        interval=method,
-        reason=sampled(n, len(i)) if math.isfinite(value) else _why(n),
+    first, second = _ranked(left, right, i, j)
+    return Estimate(
+        correlation(first.ranks(), second.ranks()),
+        n,
+        [correlation(first.ranks(kept), second.ranks(kept)) for kept in kept_pairs(n, i, j, seed=seed)],
+        chance=0.0,
+        note=sampled(n, len(i)),
+        why="all distances between rows of a space are equal",
     )
+
+
+def _of_orders(x: Floating, y: Floating) -> Callable[[IntArray], float]:
+    """Return `rsa` over all pairs: distances and ranks stay, the pairs of y change places."""
+    n = len(x)
+    i, j = row_pairs(n, n * n, seed=0)
+    first, second = _ranked(x, y, i, j)
+    ranks, table = first.ranks(), np.zeros((n, n))
+    table[i, j] = table[j, i] = second.ranks()
+    return lambda order: correlation(ranks, table[order[i], order[j]])
 
 
 def _ranked(x: Floating, y: Floating, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> tuple[Ranked, Ranked]:
     return Ranked(squared_distances(x, i, j)), Ranked(squared_distances(y, i, j))
-
-
-def _why(n: int) -> str:
-    return (
-        f"there must be at least 3 rows, there are {n}" if n < 3 else "all distances between rows of a space are equal"
-    )
 
 
 RSA = Measure(
@@ -118,5 +103,7 @@ RSA = Measure(
     chance="0, exactly, over all orders of the rows",
     reference="Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008",
     cutoff=False,
-    parameters={"pairs": Parameter(PAIRS, 1, 1e9, "pairs of rows that are sampled when there are more")},
+    scorer=Jackknifed(estimate=_estimate, fast=_of_orders),
+    best=1.0,
+    parameters=SAMPLE,
 )

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Parameter
-from embdiff.measures.moments import Doubles, Floating, Moments, Pass, check_space
-from embdiff.measures.one_space import left_out, measure_of_one, score_of_one
-from embdiff.measures.row_pairs import PAIRS, row_pairs, sampled, squared_distances, unit_rows
+from embdiff.measures.base import Measure
+from embdiff.measures.moments import Floating, Rows, Sums, check_space
+from embdiff.measures.row_pairs import PAIRS, SAMPLE, kept_pairs, row_pairs, sampled, squared_distances, unit_rows
+from embdiff.measures.spaces import Estimate, Jackknifed
 from embdiff.measures.statistics.jackknife import FEWER, LOG, PLAIN, groups, root
-from embdiff.records import Score, Space
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import IntArray
 
 HEAT = 2.0  # t of the Gaussian potential, as published
 
@@ -55,8 +56,7 @@ def first_component(x: npt.ArrayLike) -> float:
     ----------
     Mu and Viswanath 2018, arXiv 1702.01417.
     """
-    rows = check_space(x)
-    return _first_share(Pass.over(rows, rows).moments())
+    return _first_share(Rows.of(check_space(x)).sums())
 
 
 def norm_spread(x: npt.ArrayLike) -> float:
@@ -104,63 +104,59 @@ def uniformity(x: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
     return _log_mean(_potentials(unit, *row_pairs(len(unit), int(pairs), seed=seed)))
 
 
-def score_anisotropy(a: Space, *, seed: int) -> Score:
-    """Return `anisotropy` with interval, on the scale of the length of the mean direction.
-
-    Chance is 0, the mean for directions spread evenly.
-    """
-    unit, empty = unit_rows(check_space(a.vectors))
+def _anisotropy(x: Floating, *, seed: int) -> Estimate:
+    """On the scale of the length of the mean direction; chance is the mean for directions spread evenly."""
+    unit, note = _directions(x)
     total, n = unit.sum(axis=0, dtype=np.float64), len(unit)
     without = [
         _mean_cosine(total - unit[part].sum(axis=0, dtype=np.float64), n - len(part)) for part in groups(n, seed=seed)
     ]
     scale = root(-1 / (n - 1)) if n > 1 else PLAIN
-    note = left_out(empty, len(a.ids))
-    return score_of_one(ANISOTROPY, a, _mean_cosine(total, n), without, chance=0.0, n=n, note=note, scale=scale)
+    return Estimate(_mean_cosine(total, n), n, without, chance=0.0, scale=scale, note=note)
 
 
-def score_first_component(a: Space, *, seed: int) -> Score:
-    """Return `first_component` with interval, on the scale of logarithms.
+def _first_component(x: Floating, *, seed: int) -> Estimate:
+    """On the scale of logarithms.
 
-    Chance is the level of the same number of rows of independent equal variances: the edge of Marchenko and Pastur's
-    law over the dimension, ``(1 + sqrt(d / n))^2 / d``, at most 1.
+    Chance is the level of as many rows of independent equal variances: the edge of Marchenko and Pastur's law over the
+    dimension, at most 1.
     """
-    rows = check_space(a.vectors)
-    over = Pass.over(rows, rows)
-    total = over.moments()
-    without = [_first_share(total - over.moments(part)) for part in groups(total.n, seed=seed)]
-    chance = min(1.0, (1 + math.sqrt(a.dim / max(1, total.n))) ** 2 / a.dim)
-    return score_of_one(FIRST_COMPONENT, a, _first_share(total), without, chance=chance, n=total.n, scale=LOG)
+    rows = check_space(x)
+    n, dim = rows.shape
+    over = Rows.of(rows)
+    total = over.sums()
+    without = [_first_share(total - over.sums(part)) for part in groups(n, seed=seed)]
+    chance = min(1.0, (1 + math.sqrt(dim / max(1, n))) ** 2 / dim)
+    return Estimate(_first_share(total), n, without, chance, scale=LOG)
 
 
-def score_norm_spread(a: Space, *, seed: int) -> Score:
-    """Return `norm_spread` with interval, on the scale of logarithms over 10 groups.
+def _norm_spread(x: Floating, *, seed: int) -> Estimate:
+    """On the scale of logarithms over 10 groups.
 
     Chance is the level of rows of independent normal coordinates of equal variance: ``sqrt(d / E^2 - 1)``, E the mean
     length ``sqrt(2) G((d + 1) / 2) / G(d / 2)``, about ``1 / sqrt(2 d)``.
     """
-    mean = math.exp(math.lgamma((a.dim + 1) / 2) - math.lgamma(a.dim / 2)) * math.sqrt(2)
-    chance = math.sqrt(a.dim / mean**2 - 1)
-    norms = _norms(check_space(a.vectors))
+    norms, dim = _norms(check_space(x)), x.shape[1]
+    mean = math.exp(math.lgamma((dim + 1) / 2) - math.lgamma(dim / 2)) * math.sqrt(2)
     without = [_variation(np.delete(norms, part)) for part in groups(len(norms), seed=seed, count=FEWER)]
-    return score_of_one(NORM_SPREAD, a, _variation(norms), without, chance=chance, n=len(norms), scale=LOG)
+    return Estimate(_variation(norms), len(norms), without, math.sqrt(dim / mean**2 - 1), scale=LOG)
 
 
-def score_uniformity(a: Space, *, pairs: int = PAIRS, seed: int) -> Score:
-    """Return ``uniformity(pairs=...)`` with interval; chance is its level on an evenly filled sphere of d dimensions.
-
-    The jackknife leaves out all pairs with a row in the group. ``reason`` says how many pairs were sampled when it was
-    not all.
-    """
-    unit, empty = unit_rows(check_space(a.vectors))
+def _uniformity(x: Floating, *, pairs: int, seed: int) -> Estimate:
+    """Leave out all pairs with a row in the group; chance is the level on an evenly filled sphere of d dimensions."""
+    unit, note = _directions(x)
     n = len(unit)
     i, j = row_pairs(n, int(pairs), seed=seed)
     potentials = _potentials(unit, i, j)
-    without = _without_groups(potentials, i, j, n, seed)
-    notes = filter(None, (left_out(empty, len(a.ids)), sampled(n, len(i))))
-    value = _log_mean(potentials)
-    chance = even_potential(a.dim)
-    return score_of_one(UNIFORMITY, a, value, without, chance=chance, n=n, note="; ".join(notes) or None, pairs=pairs)
+    without = [_log_mean(potentials[kept]) for kept in kept_pairs(n, i, j, seed=seed)]
+    notes = "; ".join(filter(None, (note, sampled(n, len(i)))))
+    return Estimate(_log_mean(potentials), n, without, even_potential(x.shape[1]), note=notes or None)
+
+
+def _directions(x: Floating) -> tuple[Floating, str | None]:
+    """Return the rows that have a direction, with length 1, and how many have none."""
+    unit, empty = unit_rows(check_space(x))
+    return unit, f"{empty} of {len(x)} rows have length 0 and are left out" if empty else None
 
 
 def even_potential(dim: int) -> float:
@@ -179,11 +175,10 @@ def _mean_cosine(total: Doubles, n: int) -> float:
     return min(1.0, (float(total @ total) - n) / (n * (n - 1))) if n > 1 else math.nan
 
 
-def _first_share(sums: Moments) -> float:
+def _first_share(sums: Sums) -> float:
     if not sums.has_spread:
         return math.nan
-    scatter = sums.centred[0]
-    return min(1.0, float(np.linalg.eigvalsh(scatter)[-1] / np.trace(scatter)))
+    return min(1.0, float(np.linalg.eigvalsh(sums.centred)[-1] / np.trace(sums.centred)))
 
 
 def _norms(x: Floating) -> Doubles:
@@ -195,25 +190,9 @@ def _variation(norms: Doubles) -> float:
     return float(norms.std(ddof=1) / norms.mean()) if len(norms) > 1 and norms.any() else math.nan
 
 
-def _potentials(unit: Floating, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> Doubles:
+def _potentials(unit: Floating, i: IntArray, j: IntArray) -> Doubles:
     potentials: Doubles = np.exp(-HEAT * squared_distances(unit, i, j))
     return potentials
-
-
-def _without_groups(
-    potentials: Doubles, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64], n: int, seed: int
-) -> list[float]:
-    """Return the log mean without the pairs that hold a row of each group: from sums by the groups of both rows."""
-    parts = groups(n, seed=seed)
-    of_row = np.empty(n, dtype=np.int64)
-    for at, part in enumerate(parts):
-        of_row[part] = at
-    codes, size = of_row[i] * len(parts) + of_row[j], len(parts) ** 2
-    left = []
-    for table in (np.bincount(codes, potentials, size), np.bincount(codes, minlength=size)):
-        square = table.reshape(len(parts), -1)
-        left.append(square.sum() - square.sum(axis=0) - square.sum(axis=1) + np.diag(square))
-    return [math.log(total / count) if count else math.nan for total, count in zip(*left, strict=True)]
 
 
 def _log_mean(potentials: Doubles) -> float:
@@ -221,48 +200,68 @@ def _log_mean(potentials: Doubles) -> float:
 
 
 _DIRECTION = "fewer than 2 rows that have a direction (length above 0)"
-ANISOTROPY = measure_of_one(
-    anisotropy,
-    "mean cosine of all pairs of different rows",
-    "(|sum_i u_i|^2 - n) / (n (n - 1)), u_i = x_i / |x_i|",
-    "rows point more the same way",
-    (-1.0, 1.0),
-    ("rotation", "scaling", "scaling of single rows"),
-    _DIRECTION,
-    "0, for directions spread evenly",
-    "Ethayarajh 2019, arXiv 1909.00512",
+ANISOTROPY = Measure(
+    name="anisotropy",
+    function=anisotropy,
+    summary="mean cosine of all pairs of different rows",
+    formula="(|sum_i u_i|^2 - n) / (n (n - 1)), u_i = x_i / |x_i|",
+    needs="one space",
+    direction="rows point more the same way",
+    range=(-1.0, 1.0),
+    symmetric=True,
+    invariances=("rotation", "scaling", "scaling of single rows", "order of the rows"),
+    undefined_when=_DIRECTION,
+    chance="0, for directions spread evenly",
+    reference="Ethayarajh 2019, arXiv 1909.00512",
+    cutoff=False,
+    scorer=Jackknifed(estimate=_anisotropy),
 )
-FIRST_COMPONENT = measure_of_one(
-    first_component,
-    "share of the variance on the first principal component",
-    "largest eigenvalue of Xc'Xc / tr Xc'Xc",
-    "more of the variance on one axis",
-    (0.0, 1.0),
-    ("rotation", "scaling", "shift"),
-    "all rows are equal",
-    "(1 + sqrt(d / n))^2 / d, for independent axes of equal variance (Marchenko-Pastur edge)",
-    "Mu and Viswanath 2018, arXiv 1702.01417",
+FIRST_COMPONENT = Measure(
+    name="first_component",
+    function=first_component,
+    summary="share of the variance on the first principal component",
+    formula="largest eigenvalue of Xc'Xc / tr Xc'Xc",
+    needs="one space",
+    direction="more of the variance on one axis",
+    range=(0.0, 1.0),
+    symmetric=True,
+    invariances=("rotation", "scaling", "shift", "order of the rows"),
+    undefined_when="all rows are equal",
+    chance="(1 + sqrt(d / n))^2 / d, for independent axes of equal variance (Marchenko-Pastur edge)",
+    reference="Mu and Viswanath 2018, arXiv 1702.01417",
+    cutoff=False,
+    scorer=Jackknifed(estimate=_first_component),
 )
-NORM_SPREAD = measure_of_one(
-    norm_spread,
-    "coefficient of variation of the lengths of the rows",
-    "sd |x_i| / mean |x_i|",
-    "lengths differ more, so cosine and inner product do too",
-    (0.0, math.inf),
-    ("rotation", "scaling"),
-    "fewer than 2 rows, or all of length 0",
-    "about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised",
-    "Pearson 1896 (coefficient of variation)",
+NORM_SPREAD = Measure(
+    name="norm_spread",
+    function=norm_spread,
+    summary="coefficient of variation of the lengths of the rows",
+    formula="sd |x_i| / mean |x_i|",
+    needs="one space",
+    direction="lengths differ more, so cosine and inner product do too",
+    range=(0.0, math.inf),
+    symmetric=True,
+    invariances=("rotation", "scaling", "order of the rows"),
+    undefined_when="fewer than 2 rows, or all of length 0",
+    chance="about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised",
+    reference="Pearson 1896 (coefficient of variation)",
+    cutoff=False,
+    scorer=Jackknifed(estimate=_norm_spread),
 )
-UNIFORMITY = measure_of_one(
-    uniformity,
-    "how evenly directions fill the sphere: log mean Gaussian potential of pairs",
-    "log mean_{i<j} exp(-2 |u_i - u_j|^2), u_i = x_i / |x_i|",
-    "directions closer together",
-    (-4 * HEAT, 0.0),
-    ("rotation", "scaling", "scaling of single rows"),
-    _DIRECTION,
-    "log 0F1(; d/2; 4) - 4, on an evenly filled sphere",
-    "Wang and Isola 2020, arXiv 2005.10242",
-    pairs=Parameter(PAIRS, 1, 1e9, "pairs of rows that are sampled when there are more"),
+UNIFORMITY = Measure(
+    name="uniformity",
+    function=uniformity,
+    summary="how evenly directions fill the sphere: log mean Gaussian potential of pairs",
+    formula="log mean_{i<j} exp(-2 |u_i - u_j|^2), u_i = x_i / |x_i|",
+    needs="one space",
+    direction="directions closer together",
+    range=(-4 * HEAT, 0.0),
+    symmetric=True,
+    invariances=("rotation", "scaling", "scaling of single rows", "order of the rows"),
+    undefined_when=_DIRECTION,
+    chance="log 0F1(; d/2; 4) - 4, on an evenly filled sphere",
+    reference="Wang and Isola 2020, arXiv 2005.10242",
+    cutoff=False,
+    scorer=Jackknifed(estimate=_uniformity),
+    parameters=SAMPLE,
 )

@@ -12,9 +12,9 @@ from embdiff.measures.disagreement import (
     item_switches,
     mean_of_known,
     most_disputed,
-    occurrences,
     query_disagreement,
 )
+from embdiff.measures.hubs import occurrences
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
 from embdiff.measures.statistics.quantiles import Doubles
@@ -83,7 +83,7 @@ def disagreement(run: Run, most: int | None = None) -> dict[str, Any] | None:
 def row_values(pairs: list[tuple[Answer, Answer]], rows: int) -> Doubles:
     """Return how differently often the collections return each row, float64 (rows,); NaN where none returns it."""
     values = item_disagreement([(a.returned, b.returned) for a, b in pairs], rows)
-    returned = {id(answer): occurrences(answer.returned, rows) for pair in pairs for answer in pair}
+    returned = {id(answer): occurrences(answer.returned.rows, rows) for pair in pairs for answer in pair}
     values[np.sum(list(returned.values()), axis=0) == 0] = np.nan  # there is nothing to dispute
     return values
 
@@ -96,7 +96,7 @@ def column(returned: Mapping[str, Any], crossed: bool) -> str:
 def _items(run: Run, pairs: list[tuple[Answer, Answer]], most: int | None) -> list[dict[str, Any]]:
     rows = len(run.corpus)
     answers = list({id(answer): answer for pair in pairs for answer in pair}.values())
-    counts = [occurrences(answer.returned, rows) for answer in answers]
+    counts = [occurrences(answer.returned.rows, rows) for answer in answers]
     values = row_values(pairs, rows)
     switches = [item_switches(a, b, rows) for a, b in pairs]
     only_one = np.sum([each.only_first + each.only_second for each in switches], axis=0)

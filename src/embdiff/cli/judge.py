@@ -8,13 +8,8 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import Interrupted, JsonOption, RunArgument, print_json
+from embdiff.cli.output import Interrupted, JsonOption, RunArgument, put
 from embdiff.errors import ParameterError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("judge")(judge_command)
 
 
 def judge_command(
@@ -59,10 +54,7 @@ def judge_command(
                 raise Interrupted from None
             _write("\n\n")
         payload = judging.to_dict()
-    if as_json:
-        print_json(payload)
-    else:
-        report.show(payload)
+    put(payload, as_json, report.show)
 
 
 def _line() -> str | None:

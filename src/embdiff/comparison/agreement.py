@@ -12,7 +12,6 @@ import numpy as np
 from embdiff.comparison.choice import AGREEMENT_NEEDS
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
-from embdiff.config import RunConfig
 from embdiff.exact import norms
 from embdiff.kept import call
 from embdiff.lexical import BM25
@@ -27,6 +26,7 @@ from embdiff.measures.second_order import score_second_order_curve
 from embdiff.measures.spread import score_spread
 from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Score
 from embdiff.search import OwnRows, compared_pairs
+from embdiff.settings import RunConfig
 
 _SCORERS: Mapping[str, Callable[..., Score]] = {
     "overlap": score_overlap,

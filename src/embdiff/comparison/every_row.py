@@ -9,10 +9,11 @@ import numpy as np
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
-from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, check_metric
 from embdiff.kept import call
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.search import Found
+from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig
+from embdiff.specs import check_metric
 
 MOST = 10_000  # rows searched only to describe a space; beyond, so many are drawn
 

@@ -16,7 +16,6 @@ from embdiff._progress import progress
 from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
-from embdiff.config import SAMPLE_ABOVE, RunConfig
 from embdiff.kept import call
 from embdiff.measures.calibrated import calibrate_pair, over_pairs
 from embdiff.measures.calibration import Calibration
@@ -28,6 +27,7 @@ from embdiff.measures.moments import SMALL
 from embdiff.measures.rsa import score_rsa
 from embdiff.measures.shape_of_one import score_anisotropy, score_first_component, score_norm_spread, score_uniformity
 from embdiff.records import Neighbors, Score, Space
+from embdiff.settings import SAMPLE_ABOVE, RunConfig
 
 PAIRS = 100_000  # pairs of rows sampled for rsa and uniformity: a standard error of about .003
 FROM_SUMS = ("cka", "procrustes", "shape_angle", "svcca", "pwcca")

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from embdiff._progress import progress
 from embdiff.comparison.every_row import on_disk
-from embdiff.config import RunConfig, check_metric
 from embdiff.kept import call
 from embdiff.layouts import layouts
 from embdiff.records import FloatArray, Layout
+from embdiff.settings import RunConfig
+from embdiff.specs import check_metric
 
 
 def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[Layout, ...]:

@@ -12,7 +12,6 @@ from embdiff import exact
 from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
-from embdiff.config import RunConfig, check_metric
 from embdiff.kept import call
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_shared
@@ -28,6 +27,8 @@ from embdiff.measures.noise import (
 )
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.search import Found, OwnRows, contains, exact_lists
+from embdiff.settings import RunConfig
+from embdiff.specs import check_metric
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 

@@ -9,12 +9,12 @@ from embdiff.comparison.agreement import Agreement, Compared, agreement
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
 from embdiff.comparison.settings import Inputs
-from embdiff.config import RunConfig
 from embdiff.kept import call
 from embdiff.measures import GroupTest, Mixing, absence_test, adjust, mixing
 from embdiff.measures.retrieval import score_expected_hit, score_index_recall, score_self_retrieval
 from embdiff.records import Qrels, Score
 from embdiff.search import Found
+from embdiff.settings import RunConfig
 
 Pairs = Mapping[tuple[str, str], Found]
 

@@ -67,7 +67,7 @@ def _size(text: str) -> str:
 
 _Metric = Annotated[Metric, BeforeValidator(lambda name: check_metric(str(name)))]
 _PathOrObject = BeforeValidator(_path_or("list"))
-_Given = BeforeValidator(lambda given: given and "list")
+_Object = BeforeValidator(lambda value: None if value is None else "list")
 _Index = Annotated[str, AfterValidator(lambda text: str(IndexSpec.parse(text)))]
 
 
@@ -191,7 +191,7 @@ class RunConfig(Settings):
     metric: _Metric = "cosine"
     index: _Index = "flat"
     store: str = ""
-    groups: Annotated[Literal["list"] | None, _Given] = None
+    groups: Annotated[Literal["list"] | None, _Object] = None
     expected: Annotated[str | None, _PathOrObject] = None
     text_column: str | None = None
     id_column: str | None = None

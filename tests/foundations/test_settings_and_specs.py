@@ -1,16 +1,33 @@
-"""Text forms round-trip, bounds hold, and every message says what to do."""
+"""Options stand once, text forms round-trip, bounds hold, and every message says what to do."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import embdiff
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.settings import RunConfig
-from embdiff.specs import INDEXES, METRICS, MODEL_KEYS, IndexSpec, ModelSpec, check_metric
+from embdiff.settings import EvaluationConfig, RunConfig
+from embdiff.specs import (
+    INDEXES,
+    METRICS,
+    MODEL_KEYS,
+    IndexSpec,
+    ModelSpec,
+    Parameter,
+    check_metric,
+    read_options,
+    read_parameters,
+    split_named,
+    without_secrets,
+    write_named,
+    write_options,
+)
 
 VALUES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=20)
 
@@ -124,3 +141,100 @@ def test_broken_toml(tmp_path, content):
         RunConfig.from_toml(tmp_path / "run.toml")
     with pytest.raises(DataError, match="which does not"):
         RunConfig.from_toml(tmp_path / "none.toml")
+
+
+FUNCTIONS = [
+    (embdiff.compare, RunConfig, {"out", "preset"}),
+    (embdiff.evaluate, EvaluationConfig, {"data", "out"}),
+]
+
+
+@pytest.mark.parametrize(("function", "model", "besides"), FUNCTIONS, ids=["compare", "evaluate"])
+def test_the_signature_for_editors_is_the_model(function, model, besides):
+    parameters = inspect.signature(function).parameters
+    assert set(parameters) == {*model.model_fields, *besides}
+    told = re.findall(r"^(\w+(?:, \w+)*) : ", inspect.getdoc(function).partition("Returns\n")[0], re.MULTILINE)
+    assert {name for names in told for name in names.split(", ")} == set(parameters)
+
+
+def test_compare_takes_what_was_not_given_as_none():
+    parameters = list(inspect.signature(embdiff.compare).parameters.values())
+    assert parameters[0].default is inspect.Parameter.empty
+    assert all(parameter.default is None for parameter in parameters[1:])
+    assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters[2:])
+
+
+def test_evaluate_shows_the_defaults_of_the_model():
+    for name, parameter in inspect.signature(embdiff.evaluate).parameters.items():
+        if name not in ("data", "models", "out", "cache"):
+            assert parameter.default == EvaluationConfig.model_fields[name].default, name
+
+
+def test_unknown_arguments_are_refused_as_those_of_any_function():
+    with pytest.raises(TypeError, match="colour"):
+        embdiff.compare(["one", "two"], colour="red")
+
+
+@pytest.mark.parametrize("model", [RunConfig, EvaluationConfig])
+def test_every_option_says_what_it_is_for(model):
+    assert set(model.purposes()) == {*model.model_fields} - {*model.no_options}
+    assert all(purpose.endswith((".", "...")) for purpose in model.purposes().values())
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"k": 0}, "k must be an integer from 1. Got 0."),
+        ({"permutations": 9}, "permutations must be an integer from 99 to 1,000,000. Got 9."),
+        ({"half_width": 0.5}, "half_width must be a number from 0.001 to below 0.5. Got 0.5."),
+        ({"empty": "perhaps"}, "empty must be one of refuse, keep, drop. Got 'perhaps'."),
+        ({"k": "many"}, "k must be an integer from 1. Got 'many'."),
+        ({"colour": "red"}, "colour must be left out: there is no such setting. Got 'red'."),
+        ({"sample": "-1"}, "sample must match pattern"),
+        ({"metric": "cosin"}, "A metric must be one of cosine, ip, l2. Got 'cosin'. Did you mean 'cosine'?"),
+        ({"memory": "much"}, "A size must be a number with a unit"),
+        ({"measures": "overlap"}, "The measures must be a list. Got the text 'overlap'. Write ['overlap']."),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_a_setting_must_be_is_told_in_our_words(given, says):
+    with pytest.raises(ParameterError, match=re.escape(says)):
+        RunConfig.checked(**given)
+
+
+def test_what_came_as_a_python_object_is_said_and_not_written_down():
+    config = RunConfig.checked(
+        data=["one"], queries=["two"], groups=["a"], expected={"q": ["1"]}, text_column=0, sample=3
+    )
+    assert (config.data, config.queries, config.groups, config.expected) == (None, "list", "list", "list")
+    assert (config.text_column, config.sample) == ("0", "3")
+    assert RunConfig.checked(data=Path("a.txt"), index="IVF_FLAT(nlist=8)", metric="dot", memory="4 GiB").model_dump(
+        include={"data", "index", "metric", "memory"}
+    ) == {"data": "a.txt", "index": "ivf_flat(nlist=8,nprobe=8)", "metric": "ip", "memory": "4GiB"}
+
+
+KEYS = st.sampled_from(["alpha", "beta", "gamma"])
+
+
+@given(st.from_regex(r"[a-z:/.# -]{1,20}", fullmatch=True), st.dictionaries(KEYS, VALUES))
+def test_options_round_trip(head, options):
+    assert read_options(write_options(head, options), "a thing", ("alpha", "beta", "gamma")) == (head, options)
+
+
+@given(
+    st.from_regex(r"[a-z_]{1,9}", fullmatch=True), st.dictionaries(KEYS, st.floats(0, 1)), st.none() | st.integers(1)
+)
+def test_parameters_round_trip(name, values, k):
+    known = {key: Parameter(0.5, 0.0, 1.0) for key in values}
+    values = {key: float(f"{value:.15g}") for key, value in values.items()}
+    found, inside, after = split_named(write_named(name, values, k))
+    assert (found, after) == (name, None if k is None else str(k))
+    assert read_parameters(name, inside, known, "") == values
+
+
+def test_secrets_are_not_shown():
+    for text in ("http://h?token", "http://h?token=hidden&token=hidden"):
+        with pytest.raises(ParameterError, match="token=VALUE") as refused:
+            read_options(text, "a server", ("token",), secret=True)
+        assert "hidden" not in str(refused.value)
+    assert without_secrets("http://me:hidden@h:1?token=hidden") == "http://h:1"

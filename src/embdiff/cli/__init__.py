@@ -32,19 +32,7 @@ add(app, compare_command, "RunConfig")
 add(app, demo_command)
 add(app, evaluate_command, "EvaluationConfig")
 add(app, encode_command, "RunConfig", only=("text_column", "id_column", "group_column", "empty", "cache"))
-for command in (
-    runs.show_command,
-    runs.diff_command,
-    runs.report_command,
-    runs.serve_command,
-    runs.export_command,
-    runs.thresholds_command,
-    listings.models_command,
-    listings.measures_command,
-    copy_command,
-    listings.stores_command,
-    judge_command,
-):
+for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command, judge_command):
     add(app, command)
 app.add_typer(cache.group, name="cache")
 

@@ -43,9 +43,7 @@ def verify_command(*, as_json: JsonOption = False, **given: Any) -> None:
 
 def prune_command(
     *,
-    older_than: Annotated[
-        float | None, typer.Option(min=0, help="Days: what was of no use for longer goes.", show_default=False)
-    ] = None,
+    older_than: Annotated[float | None, typer.Option(min=0, help="Days: what was of no use for longer goes.")] = None,
     model: Annotated[str | None, typer.Option(help="A model as 'embdiff cache ls' prints it.")] = None,
     max_size: Annotated[
         str | None, typer.Option(help="Such as 2GiB, or 0B: the longest unused goes until it fits.")

@@ -25,11 +25,10 @@ def compare_command(
         typer.Argument(
             metavar="DATA",
             help="txt, csv, tsv, jsonl or parquet file; 'sample' for the bundled sentences; or a run.toml to repeat.",
-            show_default=False,
         ),
     ],
     *,
-    preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.", show_default=False)] = None,
+    preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.")] = None,
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
     as_json: JsonOption = False,
     **given: Any,
@@ -64,8 +63,7 @@ def _run_and_print(data: str, given: dict[str, Any], out: Path | None, as_json: 
 
     if data.endswith(".toml"):
         data, given = _repeat(Path(data), given)
-    target = out or _default_folder(data, given)
-    result = compare(data, out=target, **given)
+    result = compare(data, out=out or _default_folder(data, given), **given)
     put(result.to_dict(queries=None if as_json else terminal.QUERIES_SHOWN), as_json, terminal.show)
 
 

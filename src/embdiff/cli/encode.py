@@ -14,19 +14,14 @@ def encode_command(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="INPUT",
-            help="Parquet file, or folder of such files, of any size; or txt, csv, tsv, jsonl file.",
-            show_default=False,
+            metavar="INPUT", help="Parquet file, or folder of such files, of any size; or txt, csv, tsv, jsonl file."
         ),
     ],
-    model: Annotated[str, typer.Option("-m", "--model", help="Model. See 'embdiff models'.", show_default=False)],
+    model: Annotated[str, typer.Option("-m", "--model", help="Model. See 'embdiff models'.")],
     out: Annotated[
         str,
         typer.Option(
-            "-o",
-            "--out",
-            help="OUT.parquet, a folder for parts, milvus:FILE, lancedb:DIR or http://HOST:PORT.",
-            show_default=False,
+            "-o", "--out", help="OUT.parquet, a folder for parts, milvus:FILE, lancedb:DIR or http://HOST:PORT."
         ),
     ],
     *,
@@ -35,12 +30,10 @@ def encode_command(
     engine: Annotated[str, typer.Option(help="local, or ray: workers of a Ray cluster.")] = "local",
     ray_address: Annotated[
         str | None,
-        typer.Option(help="ray://HOST:PORT, HOST:PORT or auto. Default: this machine.", show_default=False),
+        typer.Option(help="ray://HOST:PORT, HOST:PORT or auto. Default: this machine."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="ray: models at a time, a core each. Default: all cores.", show_default=False)
-    ] = None,
-    worker_gpus: Annotated[float | None, typer.Option(help="ray: GPUs of each worker.", show_default=False)] = None,
+    workers: Annotated[int | None, typer.Option(help="ray: models at a time, a core each. Default: all cores.")] = None,
+    worker_gpus: Annotated[float | None, typer.Option(help="ray: GPUs of each worker.")] = None,
     metric: Annotated[str | None, typer.Option(help="Of a collection: cosine (default), ip or l2.")] = None,
     index: Annotated[str | None, typer.Option(help="Of a collection: flat (default), 'hnsw(M=16,ef=64)'...")] = None,
     work: Annotated[

@@ -16,7 +16,6 @@ def evaluate_command(
         typer.Argument(
             metavar="DATA",
             help="BEIR folder; file of two texts and a number; file of texts and labels, or folder with train, test.",
-            show_default=False,
         ),
     ],
     *,

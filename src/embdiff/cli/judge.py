@@ -15,9 +15,7 @@ from embdiff.errors import ParameterError
 def judge_command(
     run: RunArgument,
     queries: Annotated[int, typer.Option(help="How many queries to judge.")] = 20,
-    depth: Annotated[
-        int | None, typer.Option(help="Results of each model that are pooled. Default 5.", show_default=False)
-    ] = None,
+    depth: Annotated[int | None, typer.Option(help="Results of each model that are pooled. Default 5.")] = None,
     order: Annotated[str, typer.Option(help="disputed (most disputed queries first) or random.")] = "disputed",
     baseline: Annotated[
         bool, typer.Option("--baseline/--no-baseline", help="Whether bm25's results, if there are any, are judged too.")

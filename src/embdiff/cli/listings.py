@@ -39,3 +39,6 @@ def stores_command(as_json: JsonOption = False) -> None:
     from embdiff.views import terminal
 
     put(describe_stores(), as_json, terminal.show_stores)
+
+
+COMMANDS = (models_command, measures_command, stores_command)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.", show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.")]
 
 
 class Interrupted(SystemExit):

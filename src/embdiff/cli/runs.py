@@ -80,13 +80,10 @@ def export_command(
     if to not in EXPORTS:
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
     result = load(run)
-    if to == "parquet":
-        written = result.to_parquet(out)
-    elif to == "embedding-atlas":
-        written = result.to_embedding_atlas(out, model)
+    if to == "embedding-atlas":
+        typer.echo(result.to_embedding_atlas(out, model))
     else:
-        written = result.to_projector(out)
-    typer.echo(written)
+        typer.echo(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
 
 
 def thresholds_command(
@@ -98,8 +95,7 @@ def thresholds_command(
         str | None, typer.Option("--to", help="Model whose cut-off is wanted. Default: the other of two.")
     ] = None,
     at: Annotated[
-        list[float] | None,
-        typer.Option("--at", help="Cut-off, a cosine similarity; repeat. Default: a few.", show_default=False),
+        list[float] | None, typer.Option("--at", help="Cut-off, a cosine similarity; repeat. Default: a few.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -109,3 +105,6 @@ def thresholds_command(
 
     found = load(run).thresholds(from_, to, at or None).to_dict()
     put(found, as_json, threshold_tables.show)
+
+
+COMMANDS = (show_command, diff_command, report_command, serve_command, export_command, thresholds_command)

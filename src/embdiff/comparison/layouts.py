@@ -10,7 +10,6 @@ from embdiff.kept import call
 from embdiff.layouts import layouts
 from embdiff.records import FloatArray, Layout
 from embdiff.settings import RunConfig
-from embdiff.specs import check_metric
 
 
 def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[Layout, ...]:
@@ -18,6 +17,6 @@ def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[
     if config.layout == "none" or not documents or on_disk(documents):
         return ()
     with progress("maps", len(documents), "models") as advance:
-        found = call(layouts, documents, check_metric(config.metric), method=config.layout, seed=config.seed)
+        found = call(layouts, documents, config.metric, method=config.layout, seed=config.seed)
         advance(len(found))
     return found

@@ -28,7 +28,6 @@ from embdiff.measures.noise import (
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.search import Found, OwnRows, contains, exact_lists
 from embdiff.settings import RunConfig
-from embdiff.specs import check_metric
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 
@@ -62,7 +61,7 @@ class Floor:
 
     def __init__(self, config: RunConfig, inputs: Inputs) -> None:
         self.config, self.inputs = config, inputs
-        self.metric = check_metric(config.metric)
+        self.metric = config.metric
         self.scores: list[Score] = []
         self.repeated: list[Repeated] = []
 

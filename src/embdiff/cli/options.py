@@ -70,7 +70,7 @@ def _option(field: FieldInfo, name: str, purpose: str) -> Any:
     """Return the type of a field with its flags and its help, the default added."""
     extra: Any = field.json_schema_extra or {}
     flags = extra.get("flags") or [f"--{name.replace('_', '-')}"]
-    if isinstance(field.default, str | int) and field.default != "" and "Default" not in purpose:
+    if isinstance(field.default, str | int | float) and field.default != "" and "Default" not in purpose:
         purpose += f"  [default: {field.default}]"
     kind = bool if "/" in flags[0] else _kind(field.annotation)
     return Annotated[kind | None, typer.Option(*flags, help=purpose, show_default=False)]

@@ -21,9 +21,9 @@ from ray_workers import (
 
 from embdiff import exact
 from embdiff.bulk import encode_corpus
-from embdiff.config import IndexSpec
 from embdiff.encoders import get_encoder
 from embdiff.records import Neighbors
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from milvus_server import TOKEN

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.config import IndexSpec
 from embdiff.records import Corpus, FloatArray, Metric
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store

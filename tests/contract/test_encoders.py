@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from embdiff.config import ModelSpec
 from embdiff.encoders import Encoder, get_encoder, list_encoders
+from embdiff.specs import ModelSpec
 
 TEXTS = (
     "the ferry was late and I was glad",

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 import embdiff as ed
 from embdiff.cli import app
-from embdiff.config import ModelSpec
 from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameError
+from embdiff.specs import ModelSpec
 from milvus_server import TOKEN
 
 TEXTS = [f"{word} number {row}" for row, word in enumerate(("cat", "dog", "harbour", "lantern", "cup") * 12)]

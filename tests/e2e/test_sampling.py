@@ -9,9 +9,9 @@ import pytest
 
 import embdiff as ed
 from embdiff.comparison import sampling, settings
-from embdiff.config import worst_case, worst_case_queries
 from embdiff.errors import ParameterError
 from embdiff.measures.overlap import overlap
+from embdiff.settings import worst_case, worst_case_queries
 from embdiff.views import html, terminal
 
 ROWS = 600

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.config import ModelSpec
 from embdiff.encoders import PRESETS, get_encoder, list_encoders
 from embdiff.encoders.adapters import adapter_names
 from embdiff.errors import MissingDependencyError, ParameterError, UnknownNameError
+from embdiff.specs import ModelSpec
 
 
 def test_import_and_listing_load_nothing_heavy():

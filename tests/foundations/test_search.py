@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError
 from embdiff.records import Corpus
 from embdiff.search import OwnRows, Searcher, contains, rows_only_elsewhere
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place

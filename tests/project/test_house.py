@@ -50,6 +50,18 @@ def test_help_loads_neither_torch_nor_a_database():
     assert "--query-model" in done.stdout
 
 
+def test_listing_the_commands_does_not_read_the_models_of_their_options():
+    code = (
+        "import sys, embdiff.cli as c\n"
+        "try: c.app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'pydantic', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.strip().endswith("[]")
+    assert "compare" in done.stdout
+
+
 def test_unknown_attribute_is_refused():
     with pytest.raises(AttributeError, match="no attribute 'comparee'"):
         _ = embdiff.comparee

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, StoreError, UnknownNameError
 from embdiff.records import Corpus
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store, list_stores
 from embdiff.stores._address import Address
 from embdiff.stores.collection import CollectionSpec

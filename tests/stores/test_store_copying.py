@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 import embdiff as ed
 from embdiff.cli import app
-from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.copying import copy_collections

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embdiff.config import IndexSpec
 from embdiff.errors import MissingDependencyError, ParameterError, StoreError
 from embdiff.records import Corpus, Metric
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place

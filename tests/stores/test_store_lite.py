@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus, Metric
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores._lite import without_clustering_warning
 from embdiff.stores.collection import CollectionSpec

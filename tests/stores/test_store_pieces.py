@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embdiff.config import IndexSpec
 from embdiff.records import Corpus, FloatArray
+from embdiff.specs import IndexSpec
 from embdiff.stores._fields import fit, in_calls
 from embdiff.stores._lists import Lists, settled, to_arrays
 from embdiff.stores.collection import CollectionSpec

@@ -11,9 +11,9 @@ import grpc
 import numpy as np
 import pytest
 
-from embdiff.config import IndexSpec
 from embdiff.errors import StoreError
 from embdiff.records import Corpus
+from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores._calls import Calls, Once
 from embdiff.stores.collection import CollectionSpec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 from embdiff.bulk.outputs import Kind, Label
 from embdiff.bulk.part import Job, summed
 from embdiff.bulk.plan import Plan, texts_laid_ready
-from embdiff.config import IndexSpec, check_metric
 from embdiff.encoders.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
+from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 from embdiff.stores.copying_rows import copy_rows
@@ -44,7 +43,7 @@ class StoreOutput:
         self._uri, self._name = uri, name
         self._metric, self._index = check_metric(metric), IndexSpec.parse(index)
         self.target = _work_place(uri, work)
-        self.text = re.sub(r"//[^/@]*@", "//", uri).partition("?")[0]
+        self.text = without_secrets(uri)
         self.collection: str | None = None
 
     def found(self, job: Job) -> Label | None:

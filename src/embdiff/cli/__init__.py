@@ -10,21 +10,12 @@ import sys
 
 import typer
 
-from embdiff.cli import (
-    cache,
-    compare,
-    copy,
-    demo,
-    encode,
-    evaluate,
-    export,
-    judge,
-    listings,
-    report,
-    serve,
-    show,
-    thresholds,
-)
+from embdiff.cli import cache, listings, runs
+from embdiff.cli.compare import compare_command, demo_command
+from embdiff.cli.encode import copy_command, encode_command
+from embdiff.cli.evaluate import evaluate_command
+from embdiff.cli.judge import judge_command
+from embdiff.cli.options import add
 from embdiff.cli.output import Interrupted
 from embdiff.errors import EmbdiffError
 
@@ -37,9 +28,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (compare, demo, evaluate, encode, show, report, serve, export, thresholds, listings, cache, copy, judge):
-    module.register(app)
-
+add(app, compare_command, "RunConfig")
+add(app, demo_command)
+add(app, evaluate_command, "EvaluationConfig")
+add(app, encode_command, "RunConfig", only=("text_column", "id_column", "group_column", "empty", "cache"))
+for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command, judge_command):
+    add(app, command)
+app.add_typer(cache.group, name="cache")
 
 _INTERRUPTED = "embdiff: interrupted; no run was written. The same command goes on where this one stopped"
 

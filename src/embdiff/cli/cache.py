@@ -6,65 +6,51 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import CacheOption, JsonOption, print_json
+from embdiff.cli.options import add
+from embdiff.cli.output import JsonOption, put
+
+group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is kept on disk: list, verify, prune.")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    group = typer.Typer(
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        help="What is kept on disk: list, verify, prune.",
-    )
-    group.command("ls")(ls_command)
-    group.command("verify")(verify_command)
-    group.command("prune")(prune_command)
-    app.add_typer(group, name="cache")
-
-
-def ls_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+def ls_command(*, as_json: JsonOption = False, **given: Any) -> None:
     """List what is kept: vectors by model, role and precision; results by kind; exported models."""
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import list_others, list_spaces
     from embdiff.views import kept
 
-    opened = VectorCache.at(cache)
+    opened = VectorCache.at(given["cache"])
     spaces = [space.to_dict() for space in list_spaces(opened)]
     others = [shelf.to_dict() for shelf in list_others(opened)]
-    if as_json:
-        print_json({"folder": str(opened.folder), "spaces": spaces, "others": others})
-    else:
-        kept.show_spaces(str(opened.folder), spaces, others)
+    found = {"folder": str(opened.folder), "spaces": spaces, "others": others}
+    put(found, as_json, lambda found: kept.show_spaces(*found.values()))
 
 
-def verify_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
+def verify_command(*, as_json: JsonOption = False, **given: Any) -> None:
     """Read every byte and compare it with its checksum; exit 2 when something is damaged."""
     from embdiff.encoders.cache import VectorCache
     from embdiff.encoders.cache.housekeeping import verify
     from embdiff.views import kept
 
-    opened = VectorCache.at(cache)
+    opened = VectorCache.at(given["cache"])
     checked, damaged = verify(opened)
-    found: dict[str, Any] = {"checked": checked, "damaged": [finding.to_dict() for finding in damaged]}
-    if as_json:
-        print_json({"folder": str(opened.folder), **found})
-    else:
-        kept.show_findings(f"{checked:,} files checked, {len(damaged):,} damaged", found["damaged"])
+    findings = [finding.to_dict() for finding in damaged]
+    told = f"{checked:,} files checked, {len(damaged):,} damaged"
+    found = {"folder": str(opened.folder), "checked": checked, "damaged": findings}
+    put(found, as_json, lambda _: kept.show_findings(told, findings))
     if damaged:
         raise typer.Exit(2)
 
 
 def prune_command(
-    older_than: Annotated[
-        float | None, typer.Option(min=0, help="Days: what was of no use for longer goes.", show_default=False)
-    ] = None,
+    *,
+    older_than: Annotated[float | None, typer.Option(min=0, help="Days: what was of no use for longer goes.")] = None,
     model: Annotated[str | None, typer.Option(help="A model as 'embdiff cache ls' prints it.")] = None,
     max_size: Annotated[
         str | None, typer.Option(help="Such as 2GiB, or 0B: the longest unused goes until it fits.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Remove. Without it, only say what would go.")] = False,
-    cache: CacheOption = None,
     as_json: JsonOption = False,
+    **given: Any,
 ) -> None:
     """Remove what is damaged, what killed processes left, and what the options name. A dry run without --yes."""
     from embdiff._sizes import read_size
@@ -73,12 +59,14 @@ def prune_command(
     from embdiff.views import kept
 
     most = None if max_size is None else read_size(max_size, least=0)
-    opened = VectorCache.at(cache)
+    opened = VectorCache.at(given["cache"])
     going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
-    found = [finding.to_dict() for finding in going]
-    if as_json:
-        print_json({"folder": str(opened.folder), "removed": yes, "files": found})
-    else:
-        verb = "removed" if yes else "would go; add --yes to remove them"
-        size = sum(finding.bytes for finding in going) / 1e6
-        kept.show_findings(f"{len(going):,} files, {size:,.1f} MB, {verb}", found)
+    findings = [finding.to_dict() for finding in going]
+    verb = "removed" if yes else "would go; add --yes to remove them"
+    told = f"{len(going):,} files, {sum(finding.bytes for finding in going) / 1e6:,.1f} MB, {verb}"
+    found = {"folder": str(opened.folder), "removed": yes, "files": findings}
+    put(found, as_json, lambda _: kept.show_findings(told, findings))
+
+
+for command in (ls_command, verify_command, prune_command):
+    add(group, command, "RunConfig", only=("cache",))

@@ -8,21 +8,14 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import Interrupted, JsonOption, RunArgument, print_json
+from embdiff.cli.output import Interrupted, JsonOption, RunArgument, put
 from embdiff.errors import ParameterError
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
-    app.command("judge")(judge_command)
 
 
 def judge_command(
     run: RunArgument,
     queries: Annotated[int, typer.Option(help="How many queries to judge.")] = 20,
-    depth: Annotated[
-        int | None, typer.Option(help="Results of each model that are pooled. Default 5.", show_default=False)
-    ] = None,
+    depth: Annotated[int | None, typer.Option(help="Results of each model that are pooled. Default 5.")] = None,
     order: Annotated[str, typer.Option(help="disputed (most disputed queries first) or random.")] = "disputed",
     baseline: Annotated[
         bool, typer.Option("--baseline/--no-baseline", help="Whether bm25's results, if there are any, are judged too.")
@@ -59,10 +52,7 @@ def judge_command(
                 raise Interrupted from None
             _write("\n\n")
         payload = judging.to_dict()
-    if as_json:
-        print_json(payload)
-    else:
-        report.show(payload)
+    put(payload, as_json, report.show)
 
 
 def _line() -> str | None:

@@ -1,4 +1,4 @@
-"""``embdiff models`` and ``embdiff measures``: what can be named."""
+"""``embdiff models``, ``embdiff measures`` and ``embdiff stores``: what can be named."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import JsonOption, print_json
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``."""
-    app.command("models")(models_command)
-    app.command("measures")(measures_command)
+from embdiff.cli.output import JsonOption, put
 
 
 def models_command(as_json: JsonOption = False) -> None:
@@ -21,10 +15,8 @@ def models_command(as_json: JsonOption = False) -> None:
     from embdiff.views import terminal
 
     kinds = [entry.to_dict() for entry in list_encoders()]
-    if as_json:
-        print_json({"models": kinds, "presets": {name: list(models) for name, models in PRESETS.items()}})
-    else:
-        terminal.show_models(kinds, PRESETS)
+    presets = {name: list(models) for name, models in PRESETS.items()}
+    put({"models": kinds, "presets": presets}, as_json, lambda _: terminal.show_models(kinds, PRESETS))
 
 
 def measures_command(
@@ -38,9 +30,15 @@ def measures_command(
     from embdiff.views import terminal
 
     found = [measure.to_dict() for measure in ([get_measure(name).measure] if name else list_measures())]
-    if as_json:
-        print_json(found)
-    elif name:
-        terminal.show_measure(found[0])
-    else:
-        terminal.show_measures(found)
+    put(found, as_json, lambda found: terminal.show_measure(found[0]) if name else terminal.show_measures(found))
+
+
+def stores_command(as_json: JsonOption = False) -> None:
+    """List the kinds of stores, and which of them work here."""
+    from embdiff.stores import describe_stores
+    from embdiff.views import terminal
+
+    put(describe_stores(), as_json, terminal.show_stores)
+
+
+COMMANDS = (models_command, measures_command, stores_command)

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
-CacheOption = Annotated[
-    str | None,
-    typer.Option(
-        "--cache",
-        help="Folder of kept vectors, DIR?precision=float16, or off. Default: EMBDIFF_CACHE, else your cache folder.",
-        show_default=False,
-    ),
-]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.", show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.")]
 
 
 class Interrupted(SystemExit):
@@ -28,7 +21,10 @@ class Interrupted(SystemExit):
         super().__init__(130)
 
 
-def print_json(value: Any) -> None:
-    """Print strict JSON on stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+def put(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    """Print a value: as strict JSON on stdout, or as ``show`` shows it."""
+    if as_json:
+        json.dump(value, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        sys.stdout.write("\n")
+    else:
+        show(value)

@@ -12,7 +12,6 @@ from embdiff.comparison.choice import AGREEMENT_NEEDS
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
-from embdiff.config import RunConfig
 from embdiff.exact import norms
 from embdiff.kept import call
 from embdiff.lexical import BM25
@@ -22,6 +21,7 @@ from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.places import ranks_of
 from embdiff.records import Answer, FloatArray, IntArray, Score
 from embdiff.search import certain, compared_pairs
+from embdiff.settings import RunConfig
 
 RANKS, PROFILES = "ranks in the other space", "two spaces + neighbors"
 _NO_VECTORS = "bm25 has no vectors"

@@ -10,11 +10,11 @@ import numpy as np
 
 from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
-from embdiff.config import RunConfig
 from embdiff.kept import recall
 from embdiff.lexical import BM25, Bm25
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, rows_only_elsewhere, without_own
+from embdiff.settings import RunConfig
 
 # Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.
 MOST_PAIRS, MOST_ROWS = 100_000_000, 200_000

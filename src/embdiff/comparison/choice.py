@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from embdiff._optional import require
-from embdiff.config import Baseline
 from embdiff.errors import ParameterError
 from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
+from embdiff.settings import Baseline
 
 AGREEMENT_NEEDS = ("two neighbors", "two ordered neighbors", "ranks in the other space", "two spaces + neighbors")
 _EVALUATE = "It belongs to labelled data: use 'embdiff evaluate'."
@@ -77,7 +77,7 @@ def chosen_baseline(given: Any, named: bool) -> Baseline:
 
     Parameters
     ----------
-    given : bool, str of `embdiff.config.Baseline`, or None
+    given : bool, str of `embdiff.settings.Baseline`, or None
         As asked; None means not given.
     named : bool
         Whether bm25 is among the models.

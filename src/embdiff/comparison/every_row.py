@@ -9,10 +9,10 @@ import numpy as np
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
-from embdiff.config import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, check_metric
 from embdiff.kept import call
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.search import Found
+from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig
 
 MOST = 10_000  # rows searched only to describe a space; beyond, so many are drawn
 
@@ -72,7 +72,7 @@ class EveryRow:
         if self._itself and (name, name) in self._found:
             return self._found[name, name].exact
         vectors, k = self._documents[name], min(self._config.k, self.rows - 1)
-        metric = check_metric(self._config.metric)
+        metric = self._config.metric
         return call(exact.search, vectors[self.asked_rows], vectors, k, metric, leave_out=self.asked_rows)
 
     def of_sample(self, name: str) -> Neighbors:
@@ -92,7 +92,7 @@ class EveryRow:
             vectors = self._documents[name] if sample is None else self._documents[name][sample]
             k = min(self._config.k, len(vectors) - 1)
             own = np.arange(len(vectors), dtype=np.int64)
-            metric = check_metric(self._config.metric)
+            metric = self._config.metric
             self._searched[key] = call(exact.search, vectors, vectors, k, metric, leave_out=own)
         return self._searched[key]
 

@@ -16,12 +16,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from embdiff.config import ModelSpec, check_metric
 from embdiff.encoders import float32_of, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.search import Searcher
+from embdiff.specs import ModelSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec, check_vectors
 from embdiff.stores.theirs import Fields, TheirCollection, TheirRows

@@ -13,7 +13,6 @@ from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.scored import by_measure, kept_scores
 from embdiff.comparison.settings import Inputs as Asked
 from embdiff.comparison.stages import Encoded
-from embdiff.config import SAMPLE_ABOVE, RunConfig
 from embdiff.measures.base import Measure, MeasureSpec, measures_for
 from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.calibration import Calibration
@@ -22,6 +21,7 @@ from embdiff.measures.moments import SMALL
 from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.records import Score, Space
+from embdiff.settings import SAMPLE_ABOVE, RunConfig
 
 PAIRS = 100_000  # pairs of rows sampled for rsa and uniformity: a standard error of about .003
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from embdiff._progress import progress
 from embdiff.comparison.every_row import on_disk
-from embdiff.config import RunConfig, check_metric
 from embdiff.kept import call
 from embdiff.layouts import layouts
 from embdiff.records import FloatArray, Layout
+from embdiff.settings import RunConfig
 
 
 def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[Layout, ...]:
@@ -17,6 +17,6 @@ def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[
     if config.layout == "none" or not documents or on_disk(documents):
         return ()
     with progress("maps", len(documents), "models") as advance:
-        found = call(layouts, documents, check_metric(config.metric), method=config.layout, seed=config.seed)
+        found = call(layouts, documents, config.metric, method=config.layout, seed=config.seed)
         advance(len(found))
     return found

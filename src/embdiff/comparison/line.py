@@ -25,15 +25,16 @@ from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
 from embdiff.comparison.thresholds import similarities_of
-from embdiff.config import RunConfig
 from embdiff.encoders.cache import VectorCache
 from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import using
+from embdiff.settings import RunConfig, done_by
 from embdiff.stores import get_store
 from embdiff.stores.store import Store
 
 
-def compare(
+@done_by(lambda **asked: _walk(**asked))
+def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by name
     data: Any,
     models: Sequence[Any] | None = None,
     *,
@@ -118,7 +119,7 @@ def compare(
         How the maps of the report are made. Default pca; umap needs the extra ``umap``.
     measures : sequence of str, optional
         Measures of agreement in their text form, ``overlap@3`` or ``rbo(p=0.8)@5``; without ``@k`` at the k of the
-        run. Default: those of `embdiff.config.AGREEMENT`.
+        run. Default: those of `embdiff.settings.AGREEMENT`.
     baseline : bool, optional
         Whether bm25, which ranks by words, stands beside the models in the tables of agreement. By default where it
         is installed and the data are not too large; ``"bm25"`` among the models shows its lists beside theirs, too.
@@ -132,18 +133,19 @@ def compare(
     EmbdiffError
         Its subclasses name what must hold, what was got and what to do (`embdiff.errors`).
     """
-    given = {
-        "query_models": query_models, "queries": queries, "k": k, "metric": metric, "index": index, "store": store,
-        "groups": groups,
-        "expected": expected, "seed": seed, "self_matches": self_matches, "empty": empty,
-        "text_column": _column(text_column), "id_column": _column(id_column), "group_column": _column(group_column),
-        "permutations": permutations, "calibrate": calibrate, "measures": measures, "baseline": baseline,
-        "memory": memory,
-        "sample": None if sample is None else str(sample), "half_width": half_width,
-        "cache": None if cache is None else str(cache), "layout": layout,
-    }  # fmt: skip
+
+
+def _walk(
+    data: Any,
+    models: Sequence[Any] | None = None,
+    *,
+    out: str | Path | None = None,
+    preset: str | None = None,
+    **given: Any,
+) -> Comparison:
+    """See `compare`."""
     config, objects = resolve(data, models, preset, given)
-    inputs = read_inputs(data, config, queries=queries, groups=groups, expected=expected)
+    inputs = read_inputs(data, config, given)
     vectors = VectorCache.at(config.cache)
     with using(vectors.results), opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
         encoded = encode_all(config, inputs, objects, vectors)
@@ -226,7 +228,3 @@ def _run_label(out: str | Path | None, inputs: Inputs) -> str:
     """Return what the collections' names begin with; runs on other corpora never meet, whatever their folder."""
     corpus = inputs.corpus.digest()[:8]
     return f"run_{corpus}" if out is None else f"{Path(out).resolve().name}_{corpus}"
-
-
-def _column(value: str | int | None) -> str | None:
-    return None if value is None else str(value)

@@ -12,7 +12,6 @@ from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
-from embdiff.config import RunConfig, check_metric
 from embdiff.kept import call
 from embdiff.measures.base import Measure, MeasureSpec
 from embdiff.measures.inputs import TwoLists
@@ -27,6 +26,7 @@ from embdiff.measures.noise import (
 )
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.search import Found, OwnRows, certain, exact_lists
+from embdiff.settings import RunConfig
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 
@@ -60,7 +60,7 @@ class Floor:
 
     def __init__(self, config: RunConfig, inputs: Inputs) -> None:
         self.config, self.inputs = config, inputs
-        self.metric = check_metric(config.metric)
+        self.metric = config.metric
         self.scores: list[Score] = []
         self.repeated: list[Repeated] = []
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed, pairs
-from embdiff.config import PILOT, RunConfig, worst_case
 from embdiff.measures.overlap import overlap
 from embdiff.records import Answer
 from embdiff.search import compared_pairs
+from embdiff.settings import PILOT, RunConfig, worst_case
 
 _Z = NormalDist().inv_cdf(0.975)
 

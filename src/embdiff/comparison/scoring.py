@@ -10,13 +10,13 @@ from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
-from embdiff.config import RunConfig
 from embdiff.kept import call
 from embdiff.measures import GroupTest, MeasureSpec, Mixing, absence_test, adjust, mixing
 from embdiff.measures.base import measures_for
 from embdiff.measures.inputs import OneSearch
 from embdiff.records import Score
 from embdiff.search import Found
+from embdiff.settings import RunConfig
 
 OWN_ROWS, INDEX, EXPECTED_ROWS = "neighbors + own rows", "returned + exact neighbors", "neighbors + expected rows"
 Pairs = Mapping[tuple[str, str], Found]

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embdiff._sizes import read_size
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.comparison.existing import Existing, corpus_of, is_reference
-from embdiff.config import (
-    SAMPLE_ABOVE,
-    SAMPLE_SIZE,
-    IndexSpec,
-    RunConfig,
-    check_metric,
-    worst_case_queries,
-)
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
 from embdiff.encoders import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
 from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.search import OwnRows
+from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
+from embdiff.specs import IndexSpec
 
 # What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.
 TUTORIAL: Mapping[str, Any] = {
@@ -101,7 +93,6 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     """
     wanted = {**_preset(preset), **{key: value for key, value in given.items() if value is not None}}
     models = models or wanted.get("models", ())
-    wanted.pop("models", None)
     _refuse_none(models)
     asked = wanted.pop("query_models", ())
     if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
@@ -113,41 +104,18 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
         )
     collections = {text: Existing(text) for text in (*models, *asked) if is_reference(text)}
     names, objects = named_models(models, besides=(BM25, *collections))
-    baseline = chosen_baseline(wanted.pop("baseline", None), BM25 in names)
-    names = tuple(name for name in names if name != BM25)
-    _refuse_none(names)
-    query_names, objects = named_models(asked, what="query model", besides=collections, known=objects)
-    objects.update(collections)
-    settings = {
-        **{key: value for key, value in wanted.items() if key not in ("groups", "queries", "expected")},
-        "data": str(data) if isinstance(data, (str, Path)) else None,
-        "models": names,
-        "query_models": query_names,
-        "baseline": baseline,
-        "queries": _text_or(wanted.get("queries"), "list", default="all"),
-        "groups": None if wanted.get("groups") is None else "list",
-        "expected": _text_or(wanted.get("expected"), "list", default=None),
-    }
-    if isinstance(wanted.get("measures"), str):
-        text = wanted["measures"]
-        raise ParameterError(f"The measures must be a list. Got the text {text!r}. Write [{text!r}].")
-    config = RunConfig.checked(**settings)
-    update = {
-        "metric": check_metric(config.metric),
-        "index": str(IndexSpec.parse(config.index)),
-        "measures": chosen_measures(config.measures, config.k, expected=config.expected is not None),
-        "memory": config.memory and _memory(config.memory),
-    }
-    return config.model_copy(update=update), objects
+    wanted["baseline"] = chosen_baseline(wanted.get("baseline"), BM25 in names)
+    wanted["models"] = tuple(name for name in names if name != BM25)
+    _refuse_none(wanted["models"])
+    wanted["query_models"], objects = named_models(asked, what="query model", besides=collections, known=objects)
+    config = RunConfig.checked(data=data, **wanted)
+    measures = chosen_measures(config.measures, config.k, expected=config.expected is not None)
+    return config.model_copy(update={"measures": measures}), {**objects, **collections}
 
 
-def _memory(text: str) -> str:
-    read_size(text)
-    return text.replace(" ", "")
-
-
-def read_inputs(data: Any, config: RunConfig, *, queries: Any, groups: Any, expected: Any) -> Inputs:
-    """Read corpus, queries and expected results, and check that k and the index fit them."""
+def read_inputs(data: Any, config: RunConfig, given: Mapping[str, Any]) -> Inputs:
+    """Read corpus, queries and expected results as they were given, and check that k and the index fit them."""
+    queries, groups, expected = (given.get(name) for name in ("queries", "groups", "expected"))
     columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column")}
     if is_reference(data):
         corpus = corpus_of(data, config.empty, [name for name, value in columns.items() if value is not None])
@@ -236,9 +204,3 @@ def _preset(name: str | None) -> dict[str, Any]:
     if name not in PRESETS:
         raise UnknownNameError(f"A preset must be one of {', '.join(PRESETS)}. Got {name!r}. Choose one of these.")
     return {**TUTORIAL, "models": PRESETS[name]}
-
-
-def _text_or(value: Any, otherwise: str, default: str | None) -> str | None:
-    if value is None:
-        return default
-    return str(value) if isinstance(value, (str, Path)) else otherwise

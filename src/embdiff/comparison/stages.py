@@ -14,7 +14,6 @@ from embdiff import exact
 from embdiff._sizes import read_size, written_size
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
-from embdiff.config import IndexSpec, RunConfig, check_metric
 from embdiff.encoders import Encoder, float32_of, load_named
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.joining import Wanted
@@ -23,6 +22,8 @@ from embdiff.errors import ParameterError
 from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
+from embdiff.settings import RunConfig
+from embdiff.specs import IndexSpec
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.naming import collection_name
 from embdiff.stores.placing import Placement, place
@@ -192,7 +193,7 @@ def _place(store: Store, config: RunConfig, inputs: Inputs, encoded: Encoded, la
     spec = CollectionSpec(
         name=collection_name(label, encoded.model, encoded.stamp.fingerprint()),
         dim=space.dim,
-        metric=check_metric(config.metric),
+        metric=config.metric,
         index=IndexSpec.parse(config.index),
         rows=len(inputs.corpus),
         stamp={

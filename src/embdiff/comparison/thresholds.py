@@ -13,13 +13,13 @@ from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.expected import relevant_rows
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded
-from embdiff.config import RunConfig
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import call
 from embdiff.measures.similarities import NO_LINES, NUMBERS, QUERIES, Distribution, Similarities, describe, gather
 from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
 from embdiff.records import FloatArray, IntArray
 from embdiff.runs import Run
+from embdiff.settings import RunConfig
 from embdiff.views import threshold_tables
 
 if TYPE_CHECKING:

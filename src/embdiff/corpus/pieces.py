@@ -12,7 +12,6 @@ from typing import Any, Protocol, get_args
 import numpy as np
 
 from embdiff import _files
-from embdiff.config import Emptiness
 from embdiff.corpus.columns import ColumnName, Columns, pick
 from embdiff.corpus.files import opened, shown
 from embdiff.corpus.read import read_corpus
@@ -20,6 +19,7 @@ from embdiff.corpus.rows import corpus_of
 from embdiff.corpus.tables import Table, refuse_repeated
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray
+from embdiff.settings import Emptiness
 
 _SUFFIX = ".parquet"
 

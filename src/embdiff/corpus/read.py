@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from embdiff.config import Emptiness
 from embdiff.corpus.columns import ColumnName, Columns, header_rule
 from embdiff.corpus.files import EXTENSIONS, exists, shown
 from embdiff.corpus.formats import read_table
@@ -16,6 +15,7 @@ from embdiff.corpus.rows import checked_groups, corpus_of
 from embdiff.corpus.tables import Table, from_frame, from_objects, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus
+from embdiff.settings import Emptiness
 
 SAMPLE = "sample"
 _SAMPLE_FILE = Path(__file__).parent / "sample" / "four_songs.csv"

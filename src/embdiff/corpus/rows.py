@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from embdiff.config import Emptiness
 from embdiff.corpus.columns import Columns, pick
 from embdiff.corpus.tables import ABSENT, NumberText, Table, as_label, is_missing, kind_of, listed
 from embdiff.errors import DataError
 from embdiff.records import Corpus
+from embdiff.settings import Emptiness
 
 _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from embdiff._processors import threads
-from embdiff.config import ModelSpec
 from embdiff.encoders import engines
 from embdiff.encoders.exported import graph_file, int8_file
 from embdiff.encoders.st import Choices, SentenceTransformers
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role
+from embdiff.specs import ModelSpec
 
 SAME = 0.99999  # lowest cosine at which two engines are said to run one model
 _PROBE = ("", "a", "The ferry was late, and I was glad: you were waiting too.", "日本語 and 👋 émigré", "word " * 40)

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
 from embdiff._sizes import written_size
-from embdiff.config import ModelSpec
 from embdiff.encoders.joining import Wanted, joined, no_others
 from embdiff.encoders.options import refuse_unused
 from embdiff.encoders.table import VectorTable
 from embdiff.errors import ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.specs import ModelSpec
 
 OPTIONS = ("queries",)
 

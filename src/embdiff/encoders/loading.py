@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from embdiff._optional import require
-from embdiff.config import ModelSpec
 from embdiff.encoders.hub import Source, cache_folder
 from embdiff.errors import EncoderError
+from embdiff.specs import ModelSpec
 
 
 def device_for(backend: str) -> str:

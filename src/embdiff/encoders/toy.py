@@ -19,9 +19,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embdiff.config import ModelSpec
 from embdiff.encoders.options import refuse_unused, whole_number
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.specs import ModelSpec
 
 _LARGEST = 32_768  # the most that Milvus stores
 _VERSION = "1"  # raise it whenever the rule above changes: stored vectors must not be mixed with new ones

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from embdiff.config import ModelSpec
 from embdiff.encoders.given_queries import WithQueries
 from embdiff.encoders.joined import OPTIONS, JoinedVectors
 from embdiff.encoders.joining import Wanted, no_others
@@ -20,6 +19,7 @@ from embdiff.encoders.table import digest_of, is_table, refuse_infinite
 from embdiff.errors import ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.specs import ModelSpec
 
 _ROWS = 65_536  # rows checked at a time
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.config import ModelSpec
 from embdiff.encoders.options import refuse_unused
 from embdiff.encoders.remembered import Unloaded, versions
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.specs import ModelSpec
 
 DIMS = (256, 128, 64)
 _CONFIG = "l2_supercat"

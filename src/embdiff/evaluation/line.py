@@ -11,13 +11,15 @@ from embdiff.evaluation.classes import evaluate_classes
 from embdiff.evaluation.pairs import evaluate_pairs
 from embdiff.evaluation.result import Evaluation, free_target
 from embdiff.evaluation.retrieval import evaluate_retrieval
-from embdiff.evaluation.settings import check, check_task, refuse_strangers
+from embdiff.evaluation.settings import check, refuse_strangers
 from embdiff.evaluation.tasks import find_task
 from embdiff.measures.differences import between_models
+from embdiff.settings import done_by
 from embdiff.views.words import encoding_notes
 
 
-def evaluate(
+@done_by(lambda **asked: _walk(**asked))
+def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by name
     data: str | Path,
     models: Sequence[Any],
     *,
@@ -80,21 +82,21 @@ def evaluate(
     --------
     >>> evaluate("data/cranfield", ["minilm", "wordllama:256"])  # doctest: +SKIP
     """
-    given = {
-        "baseline": baseline, "k": k, "metric": metric, "seed": seed, "shots": shots, "draws": draws, "runs": runs,
-        "text_column": text_column, "label_column": label_column, "cache": cache,
-    }  # fmt: skip
+
+
+def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | None = None, **given: Any) -> Evaluation:
+    """See `evaluate`."""
     settings = check(models, given)
-    path, found, how = find_task(data, check_task(task), columns_named=settings.columns_named)
+    path, found, how = find_task(data, settings.task, columns_named=settings.columns_named)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
     if found == "retrieval":
-        outcome = evaluate_retrieval(path, qrels, settings)
+        outcome = evaluate_retrieval(path, settings.qrels, settings)
     else:
         outcome = evaluate_pairs(path, settings) if found == "pairs" else evaluate_classes(path, settings)
     told = encoding_notes([model.to_dict() for model in outcome.models], settings.cache.notes)
     outcome = replace(outcome, notes=(*outcome.notes, *told))
-    result = Evaluation(outcome, between_models(outcome.scores, seed=seed), how, seed)
+    result = Evaluation(outcome, between_models(outcome.scores, seed=settings.seed), how, settings.seed)
     if target is not None:
         result.save(target)
     return result

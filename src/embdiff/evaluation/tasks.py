@@ -11,7 +11,7 @@ from embdiff.corpus.tables import kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.class_files import is_classes
 from embdiff.evaluation.pair_files import pair_columns, pair_table
-from embdiff.evaluation.settings import Task
+from embdiff.settings import Task
 
 
 def find_task(data: object, task: Task | None, *, columns_named: bool = False) -> tuple[Path, Task, str]:

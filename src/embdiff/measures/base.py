@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from embdiff._registry import Entry, Registry, nearest
 from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.specs import Parameter as Parameter
+from embdiff.specs import read_parameters, split_named, write_named
 
 Needs = Literal[
     "two neighbors",
@@ -34,16 +36,6 @@ Needs = Literal[
     "pairs + scores",
     "class labels",
 ]
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A number that a measure takes in its text form, for example ``p`` of ``rbo(p=0.9)@10``; bounds are included."""
-
-    default: float
-    low: float
-    high: float
-    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,8 +143,7 @@ class MeasureSpec:
     parameters: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        inside = ",".join(f"{key}={value:.15g}" for key, value in self.parameters.items())
-        return self.measure.name + (f"({inside})" if inside else "") + ("" if self.k is None else f"@{self.k}")
+        return write_named(self.measure.name, self.parameters, self.k)
 
     def check_rows(self, rows: int, *, left_out: bool) -> None:
         """Refuse a k that a corpus of ``rows`` rows cannot fill; ``left_out``: a query's own row is not returned."""
@@ -263,11 +254,6 @@ def measures_for(*needs: str) -> tuple[Measure, ...]:
     return tuple(measure for measure in map(_load, names) if measure.needs in needs)
 
 
-def is_built_in(measure: Measure) -> bool:
-    """Whether a measure comes with embdiff."""
-    return any(entry.name == measure.name for entry in _BUILT_IN)
-
-
 def get_measure(text: str) -> MeasureSpec:
     """Read the text form ``name``, ``name@k`` or ``name(parameter=value)@k``.
 
@@ -278,18 +264,15 @@ def get_measure(text: str) -> MeasureSpec:
     ParameterError
         For a k that is no integer from 1, a k where none is taken, or a parameter out of range.
     """
-    head, at, after = text.strip().partition("@")
-    match = re.fullmatch(r"\s*([A-Za-z0-9_-]+)\s*(?:\((.*)\))?\s*", head)
-    name = match.group(1).lower() if match else head
-    if match is None or not (name in _ADDED or name in _REGISTRY):
+    name, inside, k = split_named(text)
+    if not (name in _ADDED or name in _REGISTRY):
         raise UnknownNameError(
             f"A measure must be one of the registered names, for example overlap@10. Got {text!r}. "
             f"{nearest(name, {*_REGISTRY.entries(), *_ADDED})}"
         )
     measure = _load(name)
-    return MeasureSpec(
-        measure, _cutoff(measure, after, text) if at else None, _parameters(measure, match.group(2) or "", text)
-    )
+    parameters = read_parameters(measure.name, inside, measure.parameters, text)
+    return MeasureSpec(measure, None if k is None else _cutoff(measure, k, text), parameters)
 
 
 def _load(name: str) -> Measure:
@@ -315,28 +298,3 @@ def _cutoff(measure: Measure, value: str, text: str) -> int:
             f"k of {text} must be an integer from 1. Got {value!r}. Write for example {measure.name}@10."
         )
     return int(value)
-
-
-def _parameters(measure: Measure, inside: str, text: str) -> dict[str, float]:
-    values = measure.defaults
-    for part in filter(None, (piece.strip() for piece in inside.split(","))):
-        key, _, value = (piece.strip() for piece in part.partition("="))
-        if key not in values:
-            hint = nearest(key, values) if values else f"{measure.name} has no parameters."
-            raise UnknownNameError(f"A parameter of {measure.name} must be known. Got {part!r} in {text!r}. {hint}")
-        values[key] = _bounded(measure, key, value)
-    return values
-
-
-def _bounded(measure: Measure, key: str, value: str) -> float:
-    parameter = measure.parameters[key]
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not parameter.low <= number <= parameter.high:
-        raise ParameterError(
-            f"{key} of {measure.name} must be a number between {parameter.low:g} and {parameter.high:g}. "
-            f"Got {value!r}. Write {measure.name}({key}={parameter.default:g})."
-        )
-    return number

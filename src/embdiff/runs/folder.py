@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from embdiff import _files
-from embdiff.config import RunConfig
 from embdiff.errors import DataError, EmbdiffError, ParameterError
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.differences import Differences
@@ -40,6 +39,7 @@ from embdiff.runs.tables import (
     write_corpus,
     write_table,
 )
+from embdiff.settings import RunConfig
 
 FORMAT = 1
 STORE_FILE = "milvus.db"

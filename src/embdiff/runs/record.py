@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from embdiff.config import RunConfig
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.differences import Differences
@@ -20,6 +19,7 @@ from embdiff.runs.columns import (
     neighbor_columns,
 )
 from embdiff.search import compared_pairs
+from embdiff.settings import RunConfig
 
 
 @dataclass(frozen=True, eq=False)

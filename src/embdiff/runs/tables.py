@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.config import RunConfig, check_metric
 from embdiff.lexical import BM25
 from embdiff.records import Answer, Corpus, ElsewhereRows, Layout, Neighbors
+from embdiff.settings import RunConfig
+from embdiff.specs import check_metric
 
 LAYOUTS_FILE = "layouts.parquet"
 _TABLES = ("neighbors", "exact", "elsewhere")

@@ -11,11 +11,11 @@ import numpy as np
 from embdiff import exact
 from embdiff._progress import silent
 from embdiff.comparison.again import ModelAgain
-from embdiff.config import check_metric
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
 from embdiff.search import rows_only_elsewhere
+from embdiff.specs import check_metric
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store
 from embdiff.views.words import distance_word, visible

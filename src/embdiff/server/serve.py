@@ -13,11 +13,11 @@ from embdiff import runs
 from embdiff._optional import require
 from embdiff.comparison import load
 from embdiff.comparison.again import ModelAgain, models_again
-from embdiff.config import IndexSpec, check_metric
 from embdiff.errors import ParameterError
 from embdiff.judging.typed import TypedQueries
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
+from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from embdiff._registry import Entry, Registry, nearest
 from embdiff.errors import UnknownNameError
+from embdiff.specs import without_secrets
 from embdiff.stores.store import Store
 
 __all__ = ["describe_stores", "get_store", "list_stores"]
@@ -73,7 +74,7 @@ def get_store(uri: str) -> Store:
     else:
         hint = nearest(kind, known)
     raise UnknownNameError(
-        f"A store must be written memory:, milvus:FILE or http://HOST:PORT. Got {_without_secrets(uri)!r}. {hint}"
+        f"A store must be written memory:, milvus:FILE or http://HOST:PORT. Got {without_secrets(uri)!r}. {hint}"
     )
 
 
@@ -88,8 +89,3 @@ def describe_stores() -> list[dict[str, str]]:
         {"name": name, "summary": entry.summary, "pip_line": entry.pip_line if entry.missing else ""}
         for name, entry in sorted(REGISTRY.entries().items())
     ]
-
-
-def _without_secrets(uri: str) -> str:
-    """Return a text that may be shown: nothing before an ``@``, no query."""
-    return re.sub(r"//[^/@]*@", "//", uri.partition("?")[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from embdiff._registry import nearest
-from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.errors import ParameterError
+from embdiff.specs import read_options
 
 _KEYS = ("token", "db", "patience")
 _LONGEST = 86_400.0  # seconds
@@ -44,15 +44,7 @@ class Address:
         ParameterError
             When the text is no such address.
         """
-        head, _, tail = uri.partition("?")
-        options: dict[str, str] = {}
-        for part in filter(None, tail.split("&")):
-            key, _, value = part.partition("=")
-            if key not in _KEYS:
-                raise UnknownNameError(
-                    f"An option of a server must be one of {', '.join(_KEYS)}. Got {key!r}. {nearest(key, _KEYS)}"
-                )
-            options[key] = unquote(value)
+        head, options = read_options(uri, "a server", _KEYS, may_be_empty=_KEYS, secret=True)
         try:
             parts = urlsplit(head)
             host, port = parts.hostname, parts.port

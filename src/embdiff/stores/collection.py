@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import norms
 from embdiff.records import FloatArray, IntArray, Metric
+from embdiff.specs import IndexSpec
 
 STAMP_SCHEMA = 1
 # Beyond these lengths databases lose rows without a word, or give wrong similarities: Milvus Lite leaves out rows whose

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from embdiff.config import IndexSpec, check_metric
 from embdiff.errors import ParameterError, StoreError
+from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.copying_rows import Copied, copy_rows
@@ -126,13 +125,13 @@ def _spec_of(source: Store, name: str) -> CollectionSpec:
             "Run the comparison that makes it, or name another."
         )
     try:
-        index = re.match(r"\w+", stamp["index"])
-        params = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", stamp["index"])}
+        index, inside, _ = split_named(str(stamp["index"]))
+        params = read_parameters(index, inside, INDEXES[index], stamp["index"])
         spec = CollectionSpec(
             name,
             int(stamp["dim"]),
             check_metric(stamp["metric"]),
-            IndexSpec(index.group() if index else "", params),
+            IndexSpec(index, {key: int(value) for key, value in params.items()}),
             int(stamp["rows"]),
             stamp["source"],
         )

@@ -14,9 +14,9 @@ import numpy as np
 
 from embdiff._progress import progress
 from embdiff._registry import nearest
-from embdiff.config import IndexSpec, check_metric
 from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameError
 from embdiff.records import FloatArray, Metric, Neighbors
+from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores._asking import CALL, MOST, SEARCH, WORK, Search, check_k, strongly
 from embdiff.stores._calls import Calls
 from embdiff.stores._lists import Lists, lengthened, settled

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embdiff.errors import ParameterError
+from embdiff.specs import read_options
 
 VARIABLE = "EMBDIFF_CACHE"
 OFF = "off"
@@ -43,12 +44,16 @@ class Place:
         given = str(text or "") or os.environ.get(VARIABLE, "")
         if given.lower() == OFF:
             return cls(None)
-        name, _, option = given.partition("?")
-        key, _, precision = (option or "precision=float32").partition("=")
-        if key != "precision" or precision not in PRECISIONS:
-            raise ParameterError(
-                f"The cache must be written off, DIR or DIR?precision=float16. Got {given!r}. Write one of these."
-            )
+        refused = ParameterError(
+            f"The cache must be written off, DIR or DIR?precision=float16. Got {given!r}. Write one of these."
+        )
+        try:
+            name, options = read_options(given, "the cache", ("precision",))
+        except ParameterError:
+            raise refused from None
+        precision = options.get("precision", "float32")
+        if precision not in PRECISIONS:
+            raise refused
         return cls(Path(name).expanduser().resolve() if name else default_folder(), precision, bool(name))
 
 

@@ -1,0 +1,110 @@
+"""Commands on a run folder: ``show``, ``diff``, ``report``, ``serve``, ``export`` and ``thresholds``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embdiff.cli.output import JsonOption, RunArgument, put
+from embdiff.errors import UnknownNameError
+
+EXPORTS = ("parquet", "embedding-atlas", "projector")
+
+
+def show_command(
+    run: RunArgument,
+    queries: Annotated[int | None, typer.Option(min=0, help="How many queries to show in full.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run again: neighbours side by side, agreement, groups, timings."""
+    from embdiff.comparison import load
+    from embdiff.views import terminal
+
+    shown = terminal.QUERIES_SHOWN if queries is None and not as_json else queries
+    put(load(run).to_dict(queries=shown), as_json, terminal.show)
+
+
+def diff_command(
+    run: RunArgument,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="Id of a query, or its row from 0.")],
+    query_model: Annotated[str | None, typer.Option(help="Only what this query model asked.")] = None,
+    baseline: Annotated[
+        bool | None, typer.Option(help="Whether to compare with bm25, too. Default: where named with -m.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
+    from embdiff.comparison import load
+    from embdiff.views import terminal
+
+    result = load(run)
+    is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
+    found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
+    put(found.to_dict(), as_json, terminal.show_diff)
+
+
+def report_command(
+    run: RunArgument,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="File to write. Default: report.html in the run folder.")
+    ] = None,
+) -> None:
+    """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
+    from embdiff.comparison import load
+
+    typer.echo(load(run).to_html(out))
+
+
+def serve_command(
+    run: RunArgument,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 takes a free one.")] = 0,
+) -> None:
+    """Open a live page on this machine: type a query, see every model answer side by side. Ctrl-C ends it."""
+    from embdiff.server import serve
+
+    serve(run, port=port, ready=lambda address: typer.echo(f"Open {address}"))
+
+
+def export_command(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File, or for the projector a folder, to write.")],
+    to: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}.")] = "parquet",
+    model: Annotated[str | None, typer.Option(help="embedding-atlas: whose map. Default: the first model's.")] = None,
+) -> None:
+    """Write a run's maps and neighbours, or its vectors, for another viewer."""
+    from embdiff.comparison import load
+
+    if to not in EXPORTS:
+        raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
+    result = load(run)
+    if to == "embedding-atlas":
+        typer.echo(result.to_embedding_atlas(out, model))
+    else:
+        typer.echo(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
+
+
+def thresholds_command(
+    run: RunArgument,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Model whose cut-off is known. Default: the first of two.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Model whose cut-off is wanted. Default: the other of two.")
+    ] = None,
+    at: Annotated[
+        list[float] | None, typer.Option("--at", help="Cut-off, a cosine similarity; repeat. Default: a few.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
+    from embdiff.comparison import load
+    from embdiff.views import threshold_tables
+
+    found = load(run).thresholds(from_, to, at or None).to_dict()
+    put(found, as_json, threshold_tables.show)
+
+
+COMMANDS = (show_command, diff_command, report_command, serve_command, export_command, thresholds_command)

@@ -1,0 +1,326 @@
+"""Every option of `compare` and `evaluate`, once: name, type, default, bound, what it is for, how it is written.
+
+The command line, ``run.toml``, the documentation and the settings that travel follow from these models. To add an
+option, add a field with its line in the docstring here, and a parameter to the function.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, ParamSpec, Self, TypeVar
+
+from annotated_types import Ge, Le, Lt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+
+from embdiff._sizes import read_size
+from embdiff.errors import DataError, EmbdiffError, ParameterError
+from embdiff.records import Metric
+from embdiff.specs import IndexSpec, check_metric
+
+SAMPLE_ABOVE = 20_000  # rows: above, ``all`` asks a random sample of them unless told otherwise
+SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what every row would give
+PILOT = 500  # queries that tell how many a half-width needs
+
+Emptiness = Literal["refuse", "keep", "drop"]
+Baseline = Literal["beside", "named", "none"]
+Task = Literal["retrieval", "pairs", "classes"]
+
+
+def option(default: Any, *flags: str, **bounds: Any) -> Any:
+    """Return a field with bounds, or with flags where its name does not say how it is written.
+
+    Parameters
+    ----------
+    default : object
+    *flags : str
+        ``"-m", "--model"``, or ``"--baseline/--no-baseline"`` for a switch.
+    **bounds : number or bool
+        As `pydantic.Field` takes them: ``ge``, ``le``, ``lt``, ``strict``...
+    """
+    return Field(default, json_schema_extra={"flags": [*flags]}, **bounds)
+
+
+def _named_list(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        raise ParameterError(f"The {info.field_name} must be a list. Got the text {value!r}. Write [{value!r}].")
+    return value
+
+
+def _path_or(otherwise: str | None) -> Callable[[Any], str | None]:
+    """Return what keeps the text of a file or choice, and has another word for what came as a Python object."""
+    return lambda value: str(value) if isinstance(value, (str, Path)) else None if value is None else otherwise
+
+
+def _size(text: str) -> str:
+    read_size(text)
+    return text.replace(" ", "")
+
+
+_Metric = Annotated[Metric, BeforeValidator(lambda name: check_metric(str(name)))]
+_PathOrObject = BeforeValidator(_path_or("list"))
+_Object = BeforeValidator(lambda value: None if value is None else "list")
+_Index = Annotated[str, AfterValidator(lambda text: str(IndexSpec.parse(text)))]
+
+
+class Settings(BaseModel):
+    """Options of a command, checked; what the docstring of a model says of a parameter is the help of the option."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    no_options: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def purposes(cls) -> dict[str, str]:
+        """Return what each option of the command is for; fields in ``no_options`` are none."""
+        found = dict(re.findall(r"^(\w+) : .*\n((?: .*\n?)+)", inspect.getdoc(cls) or "", re.MULTILINE))
+        return {name: " ".join(found.get(name, "").split()) for name in cls.model_fields if name not in cls.no_options}
+
+    @classmethod
+    def checked(cls, **given: Any) -> Self:
+        """Build the settings of what was given; say in one message all that is wrong.
+
+        Raises
+        ------
+        ParameterError
+            When a setting is unknown, of the wrong type or out of range.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise cls._refusal(error) from None
+
+    @classmethod
+    def _refusal(cls, error: ValidationError) -> EmbdiffError:
+        """Return what pydantic found in our words: what must hold, what was got, what to do."""
+        found = error.errors()
+        for item in found:
+            ours = item.get("ctx", {}).get("error")
+            if isinstance(ours, EmbdiffError):
+                return ours
+        wrong = (f"{'.'.join(map(str, item['loc']))} {cls._must(item)}. Got {item['input']!r}. " for item in found)
+        return ParameterError(f"{''.join(wrong)}Mend it and run again.")
+
+    @classmethod
+    def _must(cls, item: Any) -> str:
+        if item["type"] == "extra_forbidden":
+            return "must be left out: there is no such setting"
+        if item["type"] == "literal_error":
+            return f"must be one of {', '.join(re.findall(r'[a-z]+', item['ctx']['expected'].replace(' or ', ' ')))}"
+        bounds = cls.model_fields[str(item["loc"][0])].metadata
+        least = [bound.ge for bound in bounds if isinstance(bound, Ge)]
+        if not least:
+            return str(item["msg"]).replace("Input should", "must").replace("String should", "must")
+        most = [f" to {bound.le:,}" for bound in bounds if isinstance(bound, Le)]
+        most += [f" to below {bound.lt}" for bound in bounds if isinstance(bound, Lt)]
+        return f"must be {'a number' if isinstance(least[0], float) else 'an integer'} from {least[0]}{''.join(most)}"
+
+
+class RunConfig(Settings):
+    """All settings of one comparison; ``run.toml`` is this and nothing else.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Model with a collection of its own; repeat. See 'embdiff models'.
+    query_models : tuple of str
+        Model whose vectors query every collection; repeat; 'all' means every -m.
+    queries : str
+        all, every, first:N, rows:3,7, or a file.
+    k : int
+        Neighbours per query.
+    metric : str
+        cosine, ip or l2.
+    index : str
+        flat, 'ivf_flat(nlist=4,nprobe=2)', 'hnsw(M=16,ef=64)'...
+    store : str
+        milvus:FILE, lancedb:DIR, http://HOST:PORT or memory:. Default: a file in the run folder.
+    expected : str or None
+        Expected results: table query_id,id[,grade], or TREC qrels.
+    text_column : str or None
+        Name or 0-based position of the text column.
+    id_column : str or None
+        Name or 0-based position of the id column.
+    group_column : str or None
+        Name or 0-based position of the group column.
+    empty : str
+        Rows without text: refuse, keep or drop.
+    self_matches : str
+        A query's own row: keep, drop, or auto: dropped by row when every row queries.
+    sample : str
+        Rows that query when all are to: N, all, or auto: all of up to 20,000, else 5,000.
+    half_width : float or None
+        Sample as many rows as an interval of overlap of +- this needs, e.g. 0.01.
+    memory : str or None
+        What vectors may take, e.g. 4GiB; larger files of vectors stay on disk.
+    permutations : int
+        Permutations of the group test.
+    calibrate : int
+        Shuffle rows so often for calibrated agreement and geometry; try 200.
+    measures : tuple of str
+        Measure of agreement, such as overlap@3 or 'rbo(p=0.8)@5'; repeat. See 'embdiff measures'.
+    baseline : str
+        Whether bm25 stands beside the models. Default: where installed.
+    seed : int
+        Seed of intervals and permutations.
+    cache : str
+        Folder of kept vectors, DIR?precision=float16, or off. Default: EMBDIFF_CACHE, else your cache folder.
+    layout : str
+        Maps of the report: pca, umap or none.
+    data : str or None
+        File the corpus was read from; None when it came as a Python object. Other settings that did are ``list``.
+    groups : str or None
+        ``list`` when groups were given from Python.
+    """
+
+    no_options = ("data", "groups")
+
+    data: Annotated[str | None, BeforeValidator(_path_or(None))] = None
+    models: tuple[str, ...] = option((), "-m", "--model")
+    query_models: tuple[str, ...] = option((), "--query-model")
+    queries: Annotated[str, _PathOrObject] = "all"
+    k: int = option(10, "-k", ge=1)
+    metric: _Metric = "cosine"
+    index: _Index = "flat"
+    store: str = ""
+    groups: Annotated[Literal["list"] | None, _Object] = None
+    expected: Annotated[str | None, _PathOrObject] = None
+    text_column: str | None = None
+    id_column: str | None = None
+    group_column: str | None = None
+    empty: Emptiness = "refuse"
+    self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
+    sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
+    half_width: float | None = option(None, ge=0.001, lt=0.5)
+    memory: Annotated[str, AfterValidator(_size)] | None = None
+    permutations: int = option(9_999, ge=99, le=1_000_000)
+    calibrate: int = option(0, ge=0, le=100_000)
+    measures: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = option((), "--measure")
+    baseline: Baseline = option("beside", "--baseline/--no-baseline")
+    seed: int = option(0, ge=0, le=2**63 - 1)
+    cache: Annotated[str, BeforeValidator(str)] = ""
+    layout: Literal["pca", "umap", "none"] = "pca"
+
+    def to_toml(self) -> str:
+        """Return the text of ``run.toml``; settings that are None are left out."""
+        import tomli_w
+
+        return tomli_w.dumps({key: value for key, value in self.model_dump(mode="json").items() if value is not None})
+
+    @classmethod
+    def from_toml(cls, path: Path) -> RunConfig:
+        """Read a ``run.toml``.
+
+        Raises
+        ------
+        DataError
+            When the file is missing or no TOML.
+        ParameterError
+            When a setting in it does not hold.
+        """
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"The configuration must exist. Got {path}, which does not. Check the path.") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise DataError(f"A configuration must be a UTF-8 TOML file. Got {path}: {error}. Mend the file.") from None
+        return cls.checked(**settings)
+
+
+class EvaluationConfig(Settings):
+    """All settings of one evaluation.
+
+    Parameters
+    ----------
+    models : tuple of str
+        Model; repeat. See 'embdiff models'.
+    task : str or None
+        retrieval, pairs or classes. Default: found from the data.
+    qrels : str
+        Judgements: NAME of qrels/NAME.tsv, or a file.
+    k : int or None
+        Depth of ranked lists (default 1000), or neighbours that vote for a class (5).
+    metric : str
+        cosine, ip or l2.
+    runs : tuple of Path
+        TREC run to score beside the models; repeat.
+    baseline : bool
+        Whether bm25 stands beside the models. Default: yes.
+    shots : int
+        Training texts per class in a draw of the probe; 0: all, once.
+    draws : int
+        Draws of the probe.
+    text_column : str or None
+        Name or 0-based position of the text column.
+    label_column : str or None
+        Name or 0-based position of the label column.
+    seed : int
+        Seed of intervals, tests, split and draws.
+    cache : str
+        Folder of kept vectors, DIR?precision=float16, or off. Default: EMBDIFF_CACHE, else your cache folder.
+    """
+
+    models: tuple[str, ...] = option((), "-m", "--model")
+    task: Task | None = None
+    qrels: str = "test"
+    k: int | None = option(None, "-k", ge=1, strict=True)
+    metric: _Metric = "cosine"
+    runs: tuple[Path, ...] = option((), "--run")
+    baseline: bool = option(True, "--baseline/--no-baseline")
+    shots: int = option(8, ge=0, strict=True)
+    draws: int = option(10, ge=1, strict=True)
+    text_column: str | None = None
+    label_column: str | None = None
+    seed: int = option(0, ge=0, strict=True)
+    cache: Annotated[str, BeforeValidator(str)] = ""
+
+    @property
+    def depth(self) -> int:
+        """Depth of ranked lists, as MTEB and BEIR cut them unless told otherwise."""
+        return 1_000 if self.k is None else self.k
+
+    @property
+    def voters(self) -> int:
+        """Neighbours that vote for a class."""
+        return 5 if self.k is None else self.k
+
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def done_by(work: Callable[..., Result]) -> Callable[[Callable[Given, Result]], Callable[Given, Result]]:
+    """Let a function that only has a signature, for editors and `help`, be done by ``work``.
+
+    What was given reaches ``work`` by its name, what was not given does not: so the names stand in one signature only.
+    """
+
+    def decorate(named: Callable[Given, Result]) -> Callable[Given, Result]:
+        signature = inspect.signature(named)
+
+        @functools.wraps(named)
+        def call(*args: Given.args, **options: Given.kwargs) -> Result:
+            return work(**signature.bind(*args, **options).arguments)
+
+        return call
+
+    return decorate
+
+
+def worst_case(queries: int, rows: int) -> float:
+    """Return the half-width of the 95 % interval of a mean in [0, 1] over ``queries`` of ``rows``, at the very worst.
+
+    No value in [0, 1] has a standard deviation above 1/2.
+    """
+    return 1.959964 * 0.5 / math.sqrt(queries) * math.sqrt(max(0.0, 1.0 - queries / rows))
+
+
+def worst_case_queries(half_width: float, rows: int) -> int:
+    """Return the fewest queries of ``rows`` whose `worst_case` is at most ``half_width``."""
+    endless = (1.959964 * 0.5 / half_width) ** 2
+    return min(rows, math.ceil(endless / (1.0 + endless / rows)))

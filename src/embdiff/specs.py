@@ -1,0 +1,283 @@
+"""Every text form, read and written here alone: ``KIND:NAME?key=value&key=value`` and ``name(key=value,...)@k``.
+
+Models, collections, servers and the cache are written in the first form, measures and indexes in the second.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import get_args
+from urllib.parse import quote, unquote
+
+from embdiff._registry import nearest
+from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.records import Metric
+
+MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code", "queries")
+# Of collections that others made, read in the place of a model.
+COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
+METRICS: tuple[Metric, ...] = get_args(Metric)
+
+
+def read_options(
+    text: str, what: str, known: Collection[str], *, may_be_empty: Collection[str] = (), secret: bool = False
+) -> tuple[str, dict[str, str]]:
+    """Split ``HEAD?key=value&key=value`` into the head and its options; their values may be percent-encoded.
+
+    Parameters
+    ----------
+    text : str
+        The tail is kept to its last blank: prompts often end in one.
+    what : str
+        What has the options, for messages: ``"a model"``.
+    known, may_be_empty : collection of str
+        Keys that there are, and those that may stand without a value.
+    secret : bool
+        Whether values may be secrets: no message shows them then.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown key.
+    ParameterError
+        When an option is empty or given twice.
+    """
+    head, _, tail = text.partition("?")
+    where = "" if secret else f" in {text!r}"
+    options: dict[str, str] = {}
+    for part in filter(None, tail.split("&")):
+        key, equals, value = part.partition("=")
+        if key not in known:
+            raise UnknownNameError(
+                f"An option of {what} must be one of {', '.join(known)}. Got {key!r}{where}. {nearest(key, known)}"
+            )
+        if not equals or not (value or key in may_be_empty) or key in options:
+            raise ParameterError(
+                f"An option of {what} must be written key=value, once. Got {key if secret else part!r}{where}. "
+                f"Write {key}=VALUE."
+            )
+        options[key] = unquote(value)
+    return head, options
+
+
+def write_options(head: str, options: Mapping[str, str]) -> str:
+    """Return the text that `read_options` reads."""
+    tail = "&".join(f"{key}={quote(value, safe='/:,. ')}" for key, value in options.items())
+    return f"{head}?{tail}" if tail else head
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a measure or an index takes, for example ``p`` of ``rbo(p=0.9)@10``; bounds are included."""
+
+    default: float
+    low: float
+    high: float
+    summary: str = ""
+    whole: bool = False
+
+    def read(self, text: str, key: str, name: str) -> float:
+        """Return the value of the parameter ``key`` of ``name``.
+
+        Raises
+        ------
+        ParameterError
+            When it is no number, or out of range.
+        """
+        try:
+            number = int(text) if self.whole else float(text)
+        except ValueError:
+            number = math.nan
+        if not self.low <= number <= self.high:
+            raise ParameterError(
+                f"{key} of {name} must be {'an integer' if self.whole else 'a number'} between {self.low:g} and "
+                f"{self.high:g}. Got {text!r}. Write {name}({key}={self.default:g})."
+            )
+        return number
+
+
+def split_named(text: str) -> tuple[str, str, str | None]:
+    """Split ``name(inside)@k`` into its parts: the name in lower case, "" for no inside, None for no ``@``.
+
+    A text of another form comes back whole, as a name that nobody has.
+    """
+    head, at, after = text.strip().partition("@")
+    match = re.fullmatch(r"\s*([A-Za-z0-9_-]+)\s*(?:\((.*)\))?\s*", head)
+    return (match[1].lower(), match[2] or "", after if at else None) if match else (text, "", None)
+
+
+def read_parameters(name: str, inside: str, known: Mapping[str, Parameter], text: str) -> dict[str, float]:
+    """Return the parameters of ``name``, defaults filled in; ``inside`` is what `split_named` found of ``text``.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown parameter.
+    ParameterError
+        For a value that is none, or out of range.
+    """
+    values = {key: parameter.default for key, parameter in known.items()}
+    for part in filter(None, (piece.strip() for piece in inside.split(","))):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        if key not in known:
+            hint = nearest(key, known) if known else f"{name} has no parameters."
+            raise UnknownNameError(f"A parameter of {name} must be known. Got {part!r} in {text!r}. {hint}")
+        values[key] = known[key].read(value, key, name)
+    return values
+
+
+def write_named(name: str, parameters: Mapping[str, float], k: int | None = None) -> str:
+    """Return the text that `split_named` and `read_parameters` read."""
+    inside = ",".join(f"{key}={value:.15g}" for key, value in parameters.items())
+    return name + (f"({inside})" if inside else "") + ("" if k is None else f"@{k}")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model in text form: ``KIND:NAME?key=value&key=value``.
+
+    Parameters
+    ----------
+    kind : str
+        Registered kind of encoder: ``st``, ``wordllama``, ``lsa``, ``toy``, ``minilm``...
+    name : str
+        What the kind makes of it: a hub name, a folder, a dimension; "" for kinds without one.
+    options : mapping of str to str
+        Keys of `MODEL_KEYS`, or of `COLLECTION_KEYS` for a collection (``milvus:FILE#NAME``).
+    """
+
+    kind: str
+    name: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> ModelSpec:
+        """Read the text form.
+
+        Raises
+        ------
+        ParameterError
+            When the text is no spec or holds a secret, or an option is unknown, empty or given twice.
+        """
+        if re.match(r"https?:", text) and re.search(r"//[^/?#]*@|[?&]token=", text):
+            raise ParameterError(
+                "A collection on a server must be written without token or password: the text is kept with the run. "
+                "Got one with a secret. Leave it out and set EMBDIFF_STORE_TOKEN."
+            )
+        kind, _, name = text.partition("?")[0].strip().partition(":")
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
+            raise ParameterError(
+                f"A model must be written KIND:NAME, for example st:BAAI/bge-small-en-v1.5. Got {text!r}. "
+                "Put a kind in front (st: for Hugging Face names and folders); 'embdiff models' lists the kinds."
+            )
+        of_collection = kind in ("milvus", "http", "https") and "#" in name
+        # An empty prompt switches a model's own one off.
+        _, options = read_options(
+            text,
+            "a model",
+            COLLECTION_KEYS if of_collection else MODEL_KEYS,
+            may_be_empty=("prompt", "query_prompt"),
+        )
+        return cls(kind, name, options)
+
+    def __str__(self) -> str:
+        return write_options(f"{self.kind}:{self.name}" if self.name else self.kind, self.options)
+
+
+def _whole(default: int, low: int, high: int) -> Parameter:
+    return Parameter(default, low, high, whole=True)
+
+
+# name → its parameters; the bounds are those Milvus documents for each index.
+_CELLS = {"nlist": _whole(128, 1, 65_536), "nprobe": _whole(8, 1, 65_536)}
+INDEXES: Mapping[str, Mapping[str, Parameter]] = {
+    "flat": {},
+    "ivf_flat": _CELLS,
+    "ivf_sq8": _CELLS,
+    "hnsw": {"M": _whole(16, 2, 2_048), "efConstruction": _whole(200, 8, 4_096), "ef": _whole(64, 1, 32_768)},
+    "autoindex": {},
+}
+_SEARCH_PARAMETERS = ("nprobe", "ef")
+
+
+@dataclass(frozen=True)
+class IndexSpec:
+    """An index in text form: ``flat``, ``ivf_flat(nlist=4,nprobe=2)``, ``hnsw(M=16,ef=64)``.
+
+    Parameters
+    ----------
+    name : str
+        A key of `INDEXES`.
+    params : mapping of str to int
+        Every parameter of the index, defaults filled in.
+    """
+
+    name: str
+    params: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> IndexSpec:
+        """Read the text form, fill in defaults, and check every bound.
+
+        Raises
+        ------
+        UnknownNameError
+            For an unknown index or parameter.
+        ParameterError
+            For a parameter that is no integer, or out of range.
+        """
+        name, inside, k = split_named(text)
+        if name not in INDEXES or k is not None:
+            raise UnknownNameError(
+                f"An index must be one of {', '.join(INDEXES)}. Got {text!r}. {nearest(name, INDEXES)}"
+            )
+        params = {key: int(value) for key, value in read_parameters(name, inside, INDEXES[name], text).items()}
+        if "nprobe" in params and params["nprobe"] > params["nlist"]:
+            raise ParameterError(
+                f"nprobe of {name} must be at most nlist. Got nprobe={params['nprobe']} and nlist={params['nlist']}. "
+                "Lower nprobe or raise nlist."
+            )
+        return cls(name, params)
+
+    def check_rows(self, rows: int, k: int) -> None:
+        """Refuse parameters that do not fit a corpus of ``rows`` rows searched for ``k`` neighbours."""
+        if self.params.get("nlist", 0) > rows:
+            raise ParameterError(
+                f"nlist of {self.name} must be at most the number of rows. Got nlist={self.params['nlist']} for "
+                f"{rows} rows. Lower nlist or use the index flat."
+            )
+        if self.params.get("ef", k) < k:
+            raise ParameterError(
+                f"ef of {self.name} must be at least the number of neighbours searched. "
+                f"Got ef={self.params['ef']} for {k} neighbours. Raise ef or lower k."
+            )
+
+    @property
+    def build_params(self) -> dict[str, int]:
+        """The parameters that shape the index when it is built."""
+        return {key: value for key, value in self.params.items() if key not in _SEARCH_PARAMETERS}
+
+    @property
+    def search_params(self) -> dict[str, int]:
+        """The parameters given with each search."""
+        return {key: value for key, value in self.params.items() if key in _SEARCH_PARAMETERS}
+
+    def __str__(self) -> str:
+        return write_named(self.name, self.params)
+
+
+def check_metric(name: str) -> Metric:
+    """Return the metric called ``name`` ("dot" means ip), or raise `UnknownNameError`."""
+    wanted = {"dot": "ip"}.get(name.lower(), name.lower())
+    for metric in METRICS:
+        if metric == wanted:
+            return metric
+    raise UnknownNameError(f"A metric must be one of {', '.join(METRICS)}. Got {name!r}. {nearest(name, METRICS)}")
+
+
+def without_secrets(uri: str) -> str:
+    """Return the text form of a store that may be shown: nothing before an ``@``, no options."""
+    return re.sub(r"//[^/@]*@", "//", uri.partition("?")[0])

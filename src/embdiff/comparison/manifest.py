@@ -18,7 +18,7 @@ from embdiff.runs import STORE_FILE
 from embdiff.search import Found
 
 _PACKAGES = (
-    "embdiff", "numpy", "faiss-cpu", "numkong", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
+    "embdiff", "numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
     "transformers", "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino", "bm25s",
 )  # fmt: skip
 

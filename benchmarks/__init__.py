@@ -4,3 +4,8 @@ import os
 
 # What is measured is measured: no vectors from an earlier run, but where a benchmark names a cache.
 os.environ["EMBDIFF_CACHE"] = "off"
+
+# Each module has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where
+# main takes ``full``, it is told whether there is time for more.
+MODULES = ("tutorial", "encode", "measures", "views", "warm", "overhead", "exact", "sampled")
+LONG = ("growth",)  # only in full: twenty minutes

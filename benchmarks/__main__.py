@@ -13,14 +13,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from benchmarks import LONG, MODULES
 from benchmarks.kept import Run, keep
 from benchmarks.report import Figure, failed
 from benchmarks.table import write_readme
 
-# Each has main() -> list[Figure], prints its lines as it goes, and may say in ROWS what its figures are. Where main
-# takes ``full``, it is told whether there is time for more.
-MODULES = ("tutorial", "encode", "measures", "views", "warm", "exact", "sampled")
-LONG = ("growth",)  # only in full: twenty minutes
 RESULTS = Path(__file__).parent / "results.json"
 
 

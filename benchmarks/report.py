@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 PACKAGES = (
-    "numpy", "faiss-cpu", "numkong", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers",
+    "numpy", "faiss-cpu", "scikit-learn", "pymilvus", "milvus-lite", "lancedb", "sentence-transformers",
     "torch", "onnxruntime", "openvino", "ranx", "pytrec_eval-terrier",
 )  # fmt: skip
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks import kept
+from benchmarks import LONG, MODULES, kept
 from benchmarks.report import shown
 
 BEGIN, END = "<!-- benchmarks: begin (make bench-readme writes this) -->", "<!-- benchmarks: end -->"
@@ -17,8 +17,6 @@ README = Path(__file__).parent.parent / "README.md"
 
 def known_rows() -> dict[str, str]:
     """Return what each named figure compares with what, over all modules of ``make bench-full``."""
-    from benchmarks.__main__ import LONG, MODULES
-
     rows: dict[str, str] = {}
     for name in (*MODULES, *LONG):
         rows |= getattr(import_module(f"benchmarks.{name}"), "ROWS", {})

@@ -8,7 +8,7 @@ from embdiff.errors import ParameterError
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
-_WRITTEN = {"TiB": 2**40, "GiB": 2**30, "MiB": 2**20, "KiB": 2**10, "B": 1}
+_WRITTEN = {unit: _UNITS[unit.upper()] for unit in ("TiB", "GiB", "MiB", "KiB", "B")}
 
 
 def read_size(text: str, least: int = 1) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -64,14 +64,9 @@ class Bm25:
         depth = min(depth, self._size)
         rows = np.full((len(queries), depth), -1, dtype=np.int64)
         scores = np.full((len(queries), depth), np.nan, dtype=np.float32)
-        if self._empty:
-            return rows, scores
-        with progress("rank bm25", len(queries), "queries") as advance:
-            for number, words in enumerate(self._words(queries)):
-                if words:
-                    found, values = _best(np.asarray(self._index.get_scores(words)), depth, name_rank)
-                    rows[number, : len(found)], scores[number, : len(found)] = found, values
-                advance(1)
+        for number, every in self._scored(queries, "rank bm25"):
+            found, values = _best(every, depth, name_rank)
+            rows[number, : len(found)], scores[number, : len(found)] = found, values
         return rows, scores
 
     def places(self, queries: Sequence[str], rows: IntArray, name_rank: IntArray) -> tuple[IntArray, FloatArray]:
@@ -89,22 +84,28 @@ class Bm25:
         """
         ranks = np.full(rows.shape, -1, dtype=np.int64)
         scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        if self._empty or not rows.shape[1]:
+        if not rows.shape[1]:
             return ranks, scores
-        with progress("place in bm25", len(queries), "queries") as advance:
+        for number, every in self._scored(queries, "place in bm25"):
+            ranks[number] = _ranks(every, rows[number], name_rank)
+            scores[number] = np.where(ranks[number] > 0, every[np.maximum(rows[number], 0)], np.nan)
+        return ranks, scores
+
+    def _scored(self, queries: Sequence[str], work: str) -> Iterator[tuple[int, FloatArray]]:
+        """Yield the number of each query that has words, and the score (n,) of every text for it."""
+        if self._empty:
+            return
+        with progress(work, len(queries), "queries") as advance:
             for number, words in enumerate(self._words(queries)):
                 if words:
-                    every = np.asarray(self._index.get_scores(words))
-                    ranks[number] = _ranks(every, rows[number], name_rank)
-                    scores[number] = np.where(ranks[number] > 0, every[np.maximum(rows[number], 0)], np.nan)
+                    yield number, np.asarray(self._index.get_scores(words))
                 advance(1)
-        return ranks, scores
 
 
 def _ranks(scores: FloatArray, rows: IntArray, name_rank: IntArray) -> IntArray:
     """Return the rank of each row (-1 pads) among all texts that share a word with the query, -1 for another; (m,)."""
     found = np.flatnonzero(scores > 0.0)
-    order = found[np.lexsort((-name_rank[found], -scores[found]))]
+    order = _in_order(found, scores, name_rank)
     place = np.full(len(scores), -1, dtype=np.int64)
     place[order] = np.arange(1, len(order) + 1)
     return np.where(rows >= 0, place[np.maximum(rows, 0)], -1)
@@ -116,5 +117,10 @@ def _best(scores: FloatArray, depth: int, name_rank: IntArray) -> tuple[IntArray
         # Everything from the last place's score up, so that ties there are broken by id.
         last = np.partition(scores[found], len(found) - depth)[len(found) - depth]
         found = found[scores[found] >= last]
-    order = np.lexsort((-name_rank[found], -scores[found]))[:depth]
-    return found[order], scores[found[order]]
+    best = _in_order(found, scores, name_rank)[:depth]
+    return best, scores[best]
+
+
+def _in_order(found: IntArray, scores: FloatArray, name_rank: IntArray) -> IntArray:
+    """Return the texts found, highest score first, equal scores by id descending."""
+    return found[np.lexsort((-name_rank[found], -scores[found]))]

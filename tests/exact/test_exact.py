@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from repeated_rows import repeated_rows
 
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.exact import _knn, _ranks, _task
+from embdiff.exact import _knn, _ranks
+from embdiff.exact._surrogate import Prepared
 
 METRICS = ("cosine", "ip", "l2")
 
@@ -148,8 +150,8 @@ def test_blocks_do_not_show(metric, monkeypatch):
     for module, name, small in (
         (_knn, "_BLOCK", 16),
         (_knn, "_MARGIN", 1),
-        (_task, "_SCAN_NUMBERS", 200),
-        (_task, "_EXPANDED", 50),
+        (_knn, "_SCAN_NUMBERS", 200),
+        (_knn, "_EXPANDED", 50),
         (_ranks, "_NUMBERS", 300),
     ):
         monkeypatch.setattr(module, name, small)
@@ -225,3 +227,15 @@ def test_no_queries_and_no_rows_asked_for():
     assert exact.search(none, vectors, 2, "cosine").rows.shape == (0, 2)
     assert exact.ranks(vectors, vectors, np.zeros((3, 0), dtype=np.int64), "ip").shape == (3, 0)
     assert exact.similarity(none, vectors, np.zeros((0, 2), dtype=np.int64), "ip").shape == (0, 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(vectors=repeated_rows(), asked=st.integers(0, 2**32 - 1), metric=st.sampled_from(METRICS))
+def test_no_product_is_off_by_more_than_the_slack(vectors, asked, metric):
+    vectors = np.unique(vectors, axis=0)
+    queries = vectors[np.random.default_rng(asked).integers(0, len(vectors), 25)]
+    prepared = Prepared(vectors, metric)
+    for left, task in ((queries, prepared.asked(queries)), (vectors, prepared.by_itself())):
+        wanted = exact.similarity(left, vectors, np.tile(np.arange(len(vectors)), (len(left), 1)), metric)
+        middle = task.scale[:, None] * wanted.astype(np.float64) + task.shift[:, None]
+        assert np.all(np.abs(task.left @ task.right.T - middle) <= task.slack[:, None])

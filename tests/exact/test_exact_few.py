@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from repeated_rows import ROWS, repeated_rows
 
 from embdiff import exact
-from embdiff.exact import _few
+from embdiff.exact import _candidates, _knn
 
 METRICS = ("cosine", "ip", "l2")
 
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(_few, "_FEWEST", 1)
-    monkeypatch.setattr(_few, "_LEAST_ROWS", 2)
-    monkeypatch.setattr(_few, "_NUMBERS", 300)
+    monkeypatch.setattr(_candidates, "_FEWEST", 1)
+    monkeypatch.setattr(_candidates, "_LEAST_ROWS", 2)
+    monkeypatch.setattr(_candidates, "_NUMBERS", 300)
     taken = []
-    through = _few.best_rows
-    monkeypatch.setattr(_few, "best_rows", lambda task, wanted: taken.append(1) or through(task, wanted))
+    through = _knn.of_few
+    monkeypatch.setattr(_knn, "of_few", lambda task, wanted: taken.append(1) or through(task, wanted))
     yield taken
     assert taken  # else the tests below would not test what they say
 
@@ -27,7 +27,7 @@ def small_tiles(monkeypatch):
 def same_as_by_faiss(queries, vectors, k, metric, leave_out=None):
     found = exact.search(queries, vectors, k, metric, leave_out=leave_out)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_few, "pays", lambda queries, dim, rows: False)
+        patch.setattr(_knn, "are_few", lambda queries, dim, rows: False)
         expected = exact.search(queries, vectors, k, metric, leave_out=leave_out)
     np.testing.assert_array_equal(found.rows, expected.rows)
     np.testing.assert_array_equal(found.similarity, expected.similarity)
@@ -64,12 +64,19 @@ def test_sorted_rows(small_tiles, order):
     same_as_by_faiss(np.repeat([[0.0, 1.0]], 21, axis=0).astype(np.float32), vectors, 6, "cosine")
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e15])
+@pytest.mark.parametrize("metric", METRICS)
+def test_very_long_and_very_short_vectors(small_tiles, metric, scale):
+    vectors = (np.random.default_rng(0).standard_normal((200, 20)) * scale).astype(np.float32)
+    same_as_by_faiss(vectors[:30], vectors, 5, metric)
+
+
 def test_by_size():
-    assert _few.pays(100, 384, 100_000)
-    assert not _few.pays(19, 384, 100_000)
-    assert not _few.pays(100, 384, 9_999)
-    assert not _few.pays(400, 384, 100_000)
-    assert not _few.pays(2_000, 2, 100_000)
+    assert _candidates.are_few(100, 384, 100_000)
+    assert not _candidates.are_few(19, 384, 100_000)
+    assert not _candidates.are_few(100, 384, 9_999)
+    assert not _candidates.are_few(400, 384, 100_000)
+    assert not _candidates.are_few(2_000, 2, 100_000)
 
 
 def test_real_size_against_asking_many_together():

@@ -89,6 +89,25 @@ def test_a_row_that_cannot_be_searched_is_named_by_its_number_in_the_file(tiny_b
     assert exact.search(vectors[:2], stored, 2, "ip").rows.tolist() == [[0, 1], [0, 1]]
 
 
+def test_thousands_of_equal_rows(tiny_blocks, tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((3_000, 6)).astype(np.float32)
+    vectors[np.arange(3_000) % 7 < 5] = vectors[0]
+    stored = on_disk(tmp_path, vectors, 400)
+    same_answers(vectors[:40], vectors, stored, 5, "cosine", np.arange(40))
+
+
+def test_a_query_that_cannot_be_searched_with_is_refused_before_anything_is_read(tiny_blocks, tmp_path):
+    vectors = np.ones((30, 3), dtype=np.float32)
+    stored = on_disk(tmp_path, vectors, 8)
+    stored.path.unlink()
+    zero, rows = np.zeros((1, 3), dtype=np.float32), np.zeros((1, 1), dtype=np.int64)
+    for question in (exact.similarity, exact.ranks):
+        with pytest.raises(ParameterError, match=r"zero vector in query 0 \(1 in all\)"):
+            question(zero, stored, rows, "cosine")
+    with pytest.raises(ParameterError, match=r"zero vector in query 0 \(1 in all\)"):
+        exact.search(zero, stored, 2, "cosine")
+
+
 def test_questions_that_do_not_fit(tiny_blocks, tmp_path):
     vectors = np.eye(4, dtype=np.float32)
     stored = on_disk(tmp_path, vectors, 3)

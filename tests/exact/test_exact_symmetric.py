@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 from repeated_rows import ROWS, repeated_rows
 
 from embdiff import exact
-from embdiff.exact import _index, _symmetric
+from embdiff.exact import _candidates, _knn
 
 METRICS = ("cosine", "ip", "l2")
 
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(_symmetric, "_TILE", 16)
-    monkeypatch.setattr(_symmetric, "_SAMPLE", 8)
-    monkeypatch.setattr(_symmetric, "_LEAST_ROWS", 2)
-    monkeypatch.setattr(_symmetric, "_MOST_WANTED", 1_000)
+    monkeypatch.setattr(_candidates, "_TILE", 16)
+    monkeypatch.setattr(_candidates, "_SAMPLE", 8)
+    monkeypatch.setattr(_candidates, "_LEAST_PAIRED", 2)
+    monkeypatch.setattr(_candidates, "_MOST_WANTED", 1_000)
     taken = []
-    through = _index.nearest_of_all
-    monkeypatch.setattr(_index, "nearest_of_all", lambda task: taken.append(1) or through(task))
+    through = _knn.of_all_pairs
+    monkeypatch.setattr(_knn, "of_all_pairs", lambda task, wanted: taken.append(1) or through(task, wanted))
     yield taken
     assert taken  # else the tests below would not test what they say
 
@@ -57,6 +57,13 @@ def test_duplicates_ties_and_norms_to_ten_thousand(small_tiles, vectors, metric,
     same_as_one_by_one(vectors, k, metric, np.arange(ROWS))
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e15])
+@pytest.mark.parametrize("metric", METRICS)
+def test_very_long_and_very_short_vectors(small_tiles, metric, scale):
+    vectors = (np.random.default_rng(0).standard_normal((200, 20)) * scale).astype(np.float32)
+    same_as_one_by_one(vectors, 5, metric, np.arange(200))
+
+
 @pytest.mark.parametrize("metric", ["ip", "l2"])
 def test_zero_rows(small_tiles, metric):
     vectors = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
@@ -78,9 +85,9 @@ def test_sorted_rows_raise_every_threshold_late(small_tiles):
 
 
 def test_by_size_and_k():
-    assert _symmetric.pays(20_000, 11)
-    assert not _symmetric.pays(19_999, 11)
-    assert not _symmetric.pays(100_000, 101)
+    assert _candidates.pairs_pay(20_000, 11)
+    assert not _candidates.pairs_pay(19_999, 11)
+    assert not _candidates.pairs_pay(100_000, 101)
 
 
 def test_real_size_against_asking_some_rows():

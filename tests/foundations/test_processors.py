@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from embdiff import _processors
-from embdiff.exact._threads import in_parts
+from embdiff.exact._rows import in_parts
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import exact, growth, kept, report, table, views  # noqa: E402
+from benchmarks import exact, growth, kept, overhead, report, table, views  # noqa: E402
 from benchmarks.kept import Run  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
 
@@ -248,6 +248,20 @@ def test_a_report_is_opened_only_where_there_is_a_browser_and_what_drives_it(mon
     assert [figure.name for figure in figures] == list(views.ROWS)
     assert [figure.bound for figure in figures] == [12, 4, 100, 24, 8, 100]
     assert {(figure.holds, figure.why) for figure in figures} == {(None, why)}
+
+
+def test_overhead_is_of_whole_processes_over_the_libraries_alone(monkeypatch, tmp_path):
+    spent = {"alone": [1.0, 3.0, 2.0], overhead.MEMORY: [8.0, 9.0, 7.0], overhead.DEFAULT: [18.0, 22.0]}
+    monkeypatch.setattr(overhead, "DATA", tmp_path)
+    monkeypatch.setattr(overhead, "in_turn", lambda ways: {way: [(each, None) for each in spent[way]] for way in ways})
+    memory, default = overhead.main()
+    assert (memory.ratio, memory.bound, memory.holds) == (4.0, 5.0, True)
+    assert (default.ratio, default.bound, default.holds) == (10.0, 8.0, False)
+    assert default.timings == {"alone": spent["alone"], overhead.DEFAULT: spent[overhead.DEFAULT]}
+    monkeypatch.setattr(overhead, "DATA", tmp_path / "absent")
+    figures = overhead.main()
+    assert [figure.name for figure in figures] == list(overhead.ROWS)
+    assert {(figure.holds, figure.why) for figure in figures} == {(None, "the data sets are not beside this checkout")}
 
 
 def test_growth_is_fitted_to_time_and_to_memory_and_written(monkeypatch, tmp_path):

@@ -18,7 +18,7 @@ from embdiff.search import Found
 from embdiff.settings import RunConfig
 
 _PACKAGES = (
-    "embdiff", "numpy", "faiss-cpu", "numkong", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
+    "embdiff", "numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
     "transformers", "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino", "bm25s",
 )  # fmt: skip
 

@@ -5,10 +5,9 @@ rows with equal similarity by row number, lowest first. `search`, `similarity` a
 also where the rows stay in a file (`FileVectors`).
 """
 
-from embdiff.exact._arrays import norms
 from embdiff.exact._ask import index, ranks, search, similarity
 from embdiff.exact._file import FileVectors, least_memory
-from embdiff.exact._index import Index
-from embdiff.exact._stream import StreamedIndex
+from embdiff.exact._index import Index, StreamedIndex
+from embdiff.exact._rows import norms
 
 __all__ = ["FileVectors", "Index", "StreamedIndex", "index", "least_memory", "norms", "ranks", "search", "similarity"]

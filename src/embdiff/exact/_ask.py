@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from embdiff.exact._arrays import check_tables
+import numpy as np
+
+from embdiff.exact._checks import check_widths
 from embdiff.exact._file import FileVectors
-from embdiff.exact._index import Index
-from embdiff.exact._stream import StreamedIndex
+from embdiff.exact._index import Index, StreamedIndex
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 
 
@@ -21,7 +22,9 @@ def index(
     """
     if isinstance(vectors, FileVectors):
         return StreamedIndex(vectors, metric)
-    return Index(vectors if queries is None else check_tables(queries, vectors)[1], metric)
+    if queries is not None:
+        check_widths(np.shape(queries), np.shape(vectors))
+    return Index(vectors, metric)
 
 
 def search(

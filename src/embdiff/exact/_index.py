@@ -1,26 +1,85 @@
-"""Vectors prepared once and asked many times."""
+"""Rows prepared once and asked many times: in memory, or block by block where they stay in their file."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from embdiff._progress import progress, silent
 from embdiff.errors import ShapeError
-from embdiff.exact._arrays import check_k, check_left_out, check_rows, check_tables, check_usable
+from embdiff.exact._candidates import pairs_pay
+from embdiff.exact._checks import check_k, check_left_out, check_rows, check_usable, check_widths
 from embdiff.exact._duplicates import Distinct, Glance, distinct
-from embdiff.exact._knn import nearest, nearest_of_all
-from embdiff.exact._pairs import pair_similarity
+from embdiff.exact._file import FileVectors
+from embdiff.exact._knn import Task, first, nearest
 from embdiff.exact._ranks import count_before, precedes
-from embdiff.exact._reaching import reaching
+from embdiff.exact._rows import pair_similarity
 from embdiff.exact._surrogate import Prepared
-from embdiff.exact._symmetric import pays
-from embdiff.exact._task import Task
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 
 
-class Index:
+class _Questions(ABC):
+    """The three questions, checked; where the rows are is what answers them."""
+
+    vectors: FloatArray | FileVectors
+    metric: Metric
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def search(self, queries: FloatArray, k: int, *, leave_out: IntArray | None = None) -> Neighbors:
+        """Return the k nearest rows of each query; see `embdiff.exact.search`."""
+        queries = self._checked(queries)
+        left_out = check_left_out(leave_out, len(queries), len(self))
+        check_k(k, len(self), left_out is not None)
+        if left_out is None:
+            return Neighbors(*self.nearest(queries, k), self.metric)
+        rows, found = self.nearest(queries, k + 1)
+        keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :k]
+        return Neighbors(np.take_along_axis(rows, keep, axis=1), np.take_along_axis(found, keep, axis=1), self.metric)
+
+    def ranks(self, queries: FloatArray, rows: IntArray, *, leave_out: IntArray | None = None) -> IntArray:
+        """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""
+        queries = self._checked(queries)
+        rows = check_rows(rows, (len(queries), -1), len(self))
+        left_out = check_left_out(leave_out, len(queries), len(self))
+        wanted = self.known(queries, rows)
+        found = np.where(rows < 0, -1, self.before(queries, rows, wanted) + 1)
+        if left_out is None:
+            return found
+        own = left_out[:, None]
+        found -= precedes(self.known(queries, own), own, wanted, rows) & (rows >= 0)
+        found[(own >= 0) & (rows == own)] = -1
+        return found
+
+    def similarity(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+        """Return the exact similarity of each query to given rows; see `embdiff.exact.similarity`."""
+        queries = self._checked(queries)
+        return self.known(queries, check_rows(rows, (len(queries), -1), len(self)))
+
+    @abstractmethod
+    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+        """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
+
+    @abstractmethod
+    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+        """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
+
+    @abstractmethod
+    def known(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
+
+    def _checked(self, queries: FloatArray) -> FloatArray:
+        table: FloatArray = np.ascontiguousarray(queries, dtype=np.float32)
+        if table is not self.vectors:
+            check_widths(table.shape, self.vectors.shape)
+            check_usable(table, "query", self.metric)
+        return table
+
+
+class Index(_Questions):
     """The rows of one table, ready to be searched exactly.
 
     Everything that depends on the rows alone is done once, when it is first needed: checks, finding identical
@@ -53,9 +112,6 @@ class Index:
         self._glance = Glance(self.vectors)
         self._squares = check_usable(self.vectors, "row", metric, first, self._glance)
 
-    def __len__(self) -> int:
-        return len(self.vectors)
-
     @cached_property
     def _groups(self) -> Distinct:
         return distinct(self._glance)
@@ -70,66 +126,18 @@ class Index:
         squares = self._squares[self._groups.first] if self._groups.repeated else self._squares
         return Prepared(self._unique, self.metric, squares)
 
-    def search(self, queries: FloatArray, k: int, *, leave_out: IntArray | None = None) -> Neighbors:
-        """Return the k nearest rows of each query; see `embdiff.exact.search`."""
-        queries = self._checked(queries)
-        left_out = check_left_out(leave_out, len(queries), len(self))
-        check_k(k, len(self), left_out is not None)
-        wanted = k + (left_out is not None)
-        itself = self._are_rows(queries)
-        if itself and pays(len(self._unique), wanted):
-            task = Task(self._unique, self._unique, self._groups, self._prepared.by_itself(), wanted, self.metric)
-            rows, found = nearest_of_all(task)
-            if self._groups.repeated:
-                rows, found = rows[self._groups.inverse], found[self._groups.inverse]
-            return first_k(rows, found, left_out, k, self.metric)
-        asked = self._prepared.asked(queries)
-        task = Task(queries, self._unique, self._groups, asked, wanted, self.metric)
-        rows, found = nearest(task)
-        return first_k(rows, found, left_out, k, self.metric)
+    def _asked(self, queries: FloatArray) -> Task:
+        return Task(queries, self._unique, self._groups, self._prepared.asked(queries), self.metric)
 
-    def reaching(self, queries: FloatArray, least: FloatArray, wanted: int) -> tuple[IntArray, FloatArray] | None:
-        """Return the rows at least as similar as ``least`` (q,), where that is faster; see `_reaching.reaching`."""
-        queries = self._checked(queries)
-        asked = self._prepared.asked(queries)
-        return reaching(Task(queries, self._unique, self._groups, asked, wanted, self.metric), least)
-
-    def ranks(self, queries: FloatArray, rows: IntArray, *, leave_out: IntArray | None = None) -> IntArray:
-        """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""
-        queries = self._checked(queries)
-        rows = check_rows(rows, (len(queries), -1), len(self))
-        left_out = check_left_out(leave_out, len(queries), len(self))
-        wanted = self._similarity(queries, rows)
-        before = self.before(queries, rows, wanted)
-        found = np.where(rows < 0, -1, before + 1)
-        if left_out is None:
-            return found
-        own = left_out[:, None]
-        found -= precedes(self._similarity(queries, own), own, wanted, rows) & (rows >= 0)
-        found[(own >= 0) & (rows == own)] = -1
-        return found
-
-    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
-        """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
-        return count_before(queries, self._unique, self._groups, self._prepared, rows, wanted, self.metric)
-
-    def similarity(self, queries: FloatArray, rows: IntArray) -> FloatArray:
-        """Return the exact similarity of each query to given rows; see `embdiff.exact.similarity`."""
-        table = self._checked(queries)
-        return self._similarity(table, check_rows(rows, (len(table), -1), len(self)))
-
-    def _similarity(self, queries: FloatArray, rows: IntArray) -> FloatArray:
-        values: FloatArray = pair_similarity(queries, self.vectors, np.maximum(rows, 0), self.metric)
-        values[rows < 0] = np.nan
-        return values
-
-    def _checked(self, queries: Any) -> FloatArray:
-        itself = queries is self.vectors
-        if itself:
-            return self.vectors
-        table: FloatArray = check_tables(queries, self.vectors)[0]
-        check_usable(table, "query", self.metric)
-        return table
+    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+        """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
+        if not (pairs_pay(len(self._unique), wanted) and self._are_rows(queries)):
+            return nearest(self._asked(queries), wanted)
+        task = Task(self._unique, self._unique, self._groups, self._prepared.by_itself(), self.metric)
+        rows, found = nearest(task, wanted, all_pairs=True)
+        if self._groups.repeated:
+            rows, found = rows[self._groups.inverse], found[self._groups.inverse]
+        return rows, found
 
     def _are_rows(self, queries: FloatArray) -> bool:
         """Return whether the queries are the rows themselves, one by one."""
@@ -137,10 +145,59 @@ class Index:
             return False
         return queries is self.vectors or np.array_equal(queries.view(np.uint32), self.vectors.view(np.uint32))
 
+    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+        """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
+        return count_before(self._asked(queries), rows, wanted)
 
-def first_k(rows: IntArray, found: FloatArray, left_out: IntArray | None, k: int, metric: Metric) -> Neighbors:
-    """Return the first k of k + 1 rows in order, without the row left out; of k rows, all."""
-    if left_out is None:
-        return Neighbors(rows, found, metric)
-    keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :k]
-    return Neighbors(np.take_along_axis(rows, keep, axis=1), np.take_along_axis(found, keep, axis=1), metric)
+    def known(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
+        values: FloatArray = pair_similarity(queries, self.vectors, np.maximum(rows, 0), self.metric)
+        values[rows < 0] = np.nan
+        return values
+
+
+class StreamedIndex(_Questions):
+    """What `Index` is, for `FileVectors`: every question reads the file once, equal to the last bit.
+
+    A pair's similarity does not depend on the block it is computed in, and ties are broken by row number, so merging
+    the first k of each block gives the first k of all.
+    """
+
+    def __init__(self, vectors: FileVectors, metric: Metric) -> None:
+        self.vectors: FileVectors = vectors
+        self.metric: Metric = metric
+
+    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+        """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
+        rows = np.empty((len(queries), 0), dtype=np.int64)
+        found = np.empty((len(queries), 0), dtype=np.float32)
+        with progress("exact search", len(self), "rows") as advance:
+            for start, block in self.vectors.blocks():
+                with silent():
+                    more, also = Index(block, self.metric, start).nearest(queries, min(wanted, len(block)))
+                both = np.concatenate([rows, more + start], axis=1), np.concatenate([found, also], axis=1)
+                rows, found = first(*both, wanted)
+                advance(len(block))
+        return rows, found
+
+    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+        """Return how many rows come before given ones; see `_ranks.count_before`."""
+        before = np.zeros(rows.shape, dtype=np.int64)
+        with progress("exact ranks", len(self), "rows") as advance:
+            for start, block in self.vectors.blocks():
+                with silent():
+                    before += Index(block, self.metric, start).before(queries, rows - start, wanted)
+                advance(len(block))
+        return before
+
+    def known(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
+        out = np.full(rows.shape, np.nan, dtype=np.float32)
+        step = max(1, self.vectors.block_rows // max(1, rows.shape[1]))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            kinds, inverse = np.unique(np.maximum(rows[part], 0), return_inverse=True)
+            places = inverse.reshape(rows[part].shape)
+            out[part] = pair_similarity(queries[part], self.vectors[kinds], places, self.metric)
+        out[rows < 0] = np.nan
+        return out

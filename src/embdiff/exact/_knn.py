@@ -3,116 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from embdiff._progress import progress
-from embdiff.exact import _brief as brief
-from embdiff.exact import _few as few
-from embdiff.exact import _symmetric as symmetric
-from embdiff.exact._task import Task
-from embdiff.records import FloatArray, IntArray
+from embdiff.exact._candidates import are_few, of_all_pairs, of_few
+from embdiff.exact._duplicates import Distinct
+from embdiff.exact._rows import pair_similarity
+from embdiff.exact._surrogate import Surrogate
+from embdiff.records import FloatArray, IntArray, Metric
 
 _BLOCK = 4_096  # queries per call, what faiss works in; with 1,024 it is half again as slow, below 512 up to five times
 _MARGIN = 8  # candidates beyond k, so that rounding and ties rarely need the full scan
 _TILE = (1_024, 4_096)  # queries and rows that faiss multiplies at a time: 6 % faster than its 4,096 and 1,024
-_PILOT = 256  # queries that show whether bfloat16 tells these rows apart
-_MOST_DOUBTFUL = 0.1  # of them; above, float32 alone is faster
-_OF_ONE_WIDTH = 512  # queries whose candidates are decided together
+_SCAN_NUMBERS = 2**23  # products held at a time in the full scan
+_EXPANDED = 2**20  # rows held at a time when identical vectors are expanded
+
+_Proposals = Iterator[tuple[slice, IntArray, FloatArray]]
 
 
-def nearest(task: Task) -> tuple[IntArray, FloatArray]:
-    """Return the first ``task.wanted`` rows of each query and their similarity, both (q, wanted)."""
-    queries, dim = task.stand_in.left.shape
-    count = len(task.vectors)
-    if few.pays(queries, dim, count):
-        worst, candidates = few.best_rows(task.stand_in, min(task.wanted + _MARGIN, count))
-        return task.decided(slice(0, queries), candidates, worst)
-    if brief.pays(queries, dim, count, task.wanted) and _are_told_apart(task):
-        return _nearest_at_a_look(task)
-    return _nearest_in_float32(task)
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Queries (q, d), the distinct vectors (u, d) they are asked of, and what stands in for both."""
+
+    queries: FloatArray
+    vectors: FloatArray
+    groups: Distinct
+    stand_in: Surrogate
+    metric: Metric
 
 
-def nearest_of_all(task: Task) -> tuple[IntArray, FloatArray]:
-    """Do the same where the queries are the distinct vectors themselves: each pair is multiplied once."""
-    count, dim = task.vectors.shape
-    rows, found = task.empty()
-    if brief.pays_for_all_pairs(dim) and _are_told_apart(task):
-        look = symmetric.look_at_partners(task.stand_in, min(brief.candidates_for(task.wanted), count))
-        doubtful = [
-            part.start + _settled(task.of(part), look.of(part), rows[part], found[part]) for part in _blocks(count)
-        ]
-        return _asked_again(task, np.concatenate(doubtful), rows, found)
-    worst, candidates = symmetric.best_partners(task.stand_in, min(task.wanted + _MARGIN, count))
-    for part in _blocks(count):
-        rows[part], found[part] = task.decided(part, candidates[part], worst[part])
+def nearest(task: Task, wanted: int, *, all_pairs: bool = False) -> tuple[IntArray, FloatArray]:
+    """Return the first ``wanted`` rows of each query and their similarity, both (q, wanted).
+
+    ``all_pairs``: the queries are the distinct vectors themselves, and so many that `pairs_pay`.
+    """
+    shape = (len(task.queries), wanted)
+    rows, found = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.float32)
+    decision = _Decision(task, wanted)
+    for part, candidates, worst in _proposals(task, wanted, all_pairs):
+        rows[part], found[part] = decision.of(part, candidates, worst)
     return rows, found
 
 
-def _nearest_in_float32(task: Task) -> tuple[IntArray, FloatArray]:
+def _proposals(task: Task, wanted: int, all_pairs: bool) -> _Proposals:
+    """Yield a part of the queries, the vectors (b, m) with their largest products, and what no other exceeds, (b,)."""
+    queries, dim = task.stand_in.left.shape
+    count = len(task.vectors)
+    few = are_few(queries, dim, count)
+    if not (all_pairs or few):
+        yield from _by_faiss(task.stand_in, wanted)
+        return
+    worst, candidates = (of_all_pairs if all_pairs else of_few)(task.stand_in, min(wanted + _MARGIN, count))
+    for part in _blocks(queries):
+        yield part, candidates[part], worst[part]
+
+
+def _by_faiss(stand_in: Surrogate, wanted: int) -> _Proposals:
     import faiss
 
-    left, right, count = task.stand_in.left, task.stand_in.right, min(task.wanted + _MARGIN, len(task.vectors))
-    rows, found = task.empty()
+    left, right = stand_in.left, stand_in.right
+    count = min(wanted + _MARGIN, len(right))
     faiss.cvar.distance_compute_blas_query_bs, faiss.cvar.distance_compute_blas_database_bs = _TILE
     with progress("exact search", len(left), "queries") as advance:
         for part in _blocks(len(left)):
             products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
-            kept = int(task.promising(part, products).max())
-            rows[part], found[part] = task.decided(part, candidates[:, :kept], _worst(products, kept))
+            # Products are off by the slack at most, that of the last one wanted, too; what rounding adds is seen later.
+            near = products[:, min(wanted, count) - 1] - 2.0 * stand_in.slack[part]
+            kept = int(np.count_nonzero(products >= near[:, None], axis=1).max())
+            yield part, candidates[:, :kept], products[:, min(kept, count - 1)]
             advance(len(candidates))
-    return rows, found
-
-
-def _nearest_at_a_look(task: Task) -> tuple[IntArray, FloatArray]:
-    rows, found = task.empty()
-    doubtful = []
-    with progress("exact search", len(rows), "queries") as advance:
-        for part in _blocks(len(rows)):
-            some = task.of(part)
-            doubtful.append(part.start + _settled(some, _look(some), rows[part], found[part]))
-            advance(part.stop - part.start)
-    return _asked_again(task, np.concatenate(doubtful), rows, found)
-
-
-def _look(task: Task) -> brief.Look:
-    return brief.look(task.stand_in, min(brief.candidates_for(task.wanted), len(task.vectors)))
-
-
-def _are_told_apart(task: Task) -> bool:
-    """Return whether a look at some of the queries leaves few of them in doubt; true where there are few queries."""
-    queries = len(task.queries)
-    if queries < 8 * _PILOT:
-        return True
-    some = task.of(np.sort(np.random.default_rng(0).choice(queries, _PILOT, replace=False)))
-    return len(_settled(some, _look(some), *some.empty())) <= _MOST_DOUBTFUL * _PILOT
-
-
-def _settled(task: Task, look: brief.Look, rows: IntArray, found: FloatArray) -> IntArray:
-    """Write the answer of each query that was looked at; return those for which it is in doubt."""
-    task = replace(task, stand_in=look.stand_in)
-    kept = task.promising(slice(None), look.products)
-    order = np.argsort(kept, kind="stable")  # those with few promising candidates first
-    doubtful = []
-    for start in range(0, len(order), _OF_ONE_WIDTH):
-        some = order[start : start + _OF_ONE_WIDTH]
-        width = int(kept[some[-1]])
-        worst = _worst(look.products[some], width)
-        rows[some], found[some], unsure = task.settled(some, look.rows[some, :width], worst)
-        doubtful.append(some[unsure])
-    return np.sort(np.concatenate(doubtful))
-
-
-def _worst(products: FloatArray, kept: int) -> FloatArray:
-    """Return what no product exceeds beyond the first ``kept`` columns of products, largest first."""
-    return np.asarray(products[:, min(kept, products.shape[1] - 1)])
-
-
-def _asked_again(task: Task, doubtful: IntArray, rows: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
-    if doubtful.size:
-        rows[doubtful], found[doubtful] = _nearest_in_float32(task.of(doubtful))
-    return rows, found
 
 
 def _blocks(queries: int) -> Iterator[slice]:
@@ -121,3 +82,82 @@ def _blocks(queries: int) -> Iterator[slice]:
         stop = start + _BLOCK if queries - start >= 2 * _BLOCK else queries  # the last takes the rest: none is small
         yield slice(start, stop)
         start = stop
+
+
+@dataclass(frozen=True, eq=False)
+class _Decision:
+    """Which of the proposed vectors' rows are the first ``wanted``, by the similarity in float64."""
+
+    task: Task
+    wanted: int
+
+    def of(self, part: slice, candidates: IntArray, worst: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Return the first ``wanted`` rows of the queries in ``part`` and their similarity, both (b, wanted).
+
+        Parameters
+        ----------
+        part : slice
+        candidates : ndarray of int64, shape (b, m)
+            Distinct vectors with the largest products.
+        worst : ndarray of float32, shape (b,)
+            No vector that is missing has a larger product.
+        """
+        task = self.task
+        exact = pair_similarity(task.queries[part], task.vectors, candidates, task.metric)
+        rows, found = self._expanded(candidates, exact)
+        if candidates.shape[1] < len(task.vectors):
+            low = task.stand_in.band(part, found[:, -1:])[0][:, 0]
+            self._scan(part, np.flatnonzero(worst >= low), low, rows, found)
+        return rows, found
+
+    def _scan(self, part: slice, doubtful: IntArray, low: FloatArray, rows: IntArray, found: FloatArray) -> None:
+        """Look at every vector for the queries in these places of ``part``; write in place."""
+        task = self.task
+        queries = np.arange(part.start, part.stop)[doubtful]
+        step = max(1, _SCAN_NUMBERS // len(task.vectors))
+        for start in range(0, len(queries), step):
+            chosen = queries[start : start + step]
+            products = task.stand_in.left[chosen] @ task.stand_in.right.T
+            for query, line, place in zip(chosen, products, doubtful[start : start + step], strict=True):
+                candidates = np.flatnonzero(line >= low[place])[None, :]
+                exact = pair_similarity(task.queries[query][None], task.vectors, candidates, task.metric)
+                rows[place], found[place] = self._one_expanded(candidates[0], exact[0])
+
+    def _one_expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
+        counts = self.task.groups.counts[candidates]
+        # Vectors that enough strictly closer rows precede cannot contribute.
+        closest = np.argsort(-found, kind="stable")
+        enough = int(np.searchsorted(np.cumsum(counts[closest]), self.wanted))
+        needed = np.flatnonzero(found >= found[closest[enough]])
+        rows, found = self._expanded(candidates[None, needed], found[None, needed])
+        return rows[0], found[0]
+
+    def _expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
+        """Replace distinct vectors by their rows and return the first ``wanted`` in order, (b, wanted)."""
+        groups = self.task.groups
+        counts = np.minimum(groups.counts[candidates], self.wanted)
+        width = int(counts.sum(axis=1).max())
+        if width == candidates.shape[1]:  # none is repeated
+            return first(groups.first[candidates], found, self.wanted)
+        rows = np.empty((len(candidates), self.wanted), dtype=np.int64)
+        out = np.empty((len(candidates), self.wanted), dtype=np.float32)
+        step = max(1, _EXPANDED // width)
+        for start in range(0, len(candidates), step):
+            part = slice(start, start + step)
+            rows[part], out[part] = first(*self._unfolded(candidates[part], found[part], counts[part]), self.wanted)
+        return rows, out
+
+    def _unfolded(self, candidates: IntArray, found: FloatArray, counts: IntArray) -> tuple[IntArray, FloatArray]:
+        lengths = counts.sum(axis=1)
+        places = np.arange(lengths.max()) < lengths[:, None]
+        rows = np.full(places.shape, np.iinfo(np.int64).max)
+        rows[places] = self.task.groups.rows(candidates.ravel(), counts.ravel())
+        similarity = np.full(places.shape, -np.inf, dtype=np.float32)
+        similarity[places] = np.repeat(found.ravel(), counts.ravel())
+        return rows, similarity
+
+
+def first(rows: IntArray, found: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+    """Return the first ``wanted`` of rows (q, m) in the one order: most similar first, equal ones by row."""
+    order = np.lexsort((rows, -found), axis=-1)[:, :wanted]
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(found, order, axis=1)

@@ -6,54 +6,38 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._progress import progress
-from embdiff.exact._duplicates import Distinct
-from embdiff.exact._pairs import pair_similarity
-from embdiff.exact._surrogate import Prepared
-from embdiff.records import FloatArray, IntArray, Metric
+from embdiff.exact._knn import Task
+from embdiff.exact._rows import pair_similarity
+from embdiff.records import FloatArray, IntArray
 
 _NUMBERS = 2**24  # products held at a time: 64 MiB
 _LARGEST_BLOCK = 1_024
 
 
-def count_before(
-    queries: FloatArray,
-    vectors: FloatArray,
-    groups: Distinct,
-    prepared: Prepared,
-    rows: IntArray,
-    wanted: FloatArray,
-    metric: Metric,
-) -> IntArray:
+def count_before(task: Task, rows: IntArray, wanted: FloatArray) -> IntArray:
     """Return how many of the rows here come before given ones in each query's order.
 
     Parameters
     ----------
-    queries : ndarray of float32, shape (q, d)
-    vectors : ndarray of float32, shape (u, d)
-        The distinct vectors.
-    groups : Distinct
-        Their n rows.
-    prepared : Prepared
-        Of the distinct vectors.
+    task : Task
+        Of q queries; its distinct vectors stand for n rows.
     rows : ndarray of int64, shape (q, m)
         Numbers as those of the rows here; below 0 or from n on for rows that lie elsewhere, before or after these.
     wanted : ndarray of float32, shape (q, m)
         Similarity of ``rows``.
-    metric : {"cosine", "ip", "l2"}
 
     Returns
     -------
     ndarray of int64, shape (q, m)
     """
     out = np.empty(rows.shape, dtype=np.int64)
-    step = min(_LARGEST_BLOCK, max(1, _NUMBERS // len(vectors)))
-    stand_in = prepared.asked(queries)
-    with progress("exact ranks", len(queries), "queries") as advance:
-        for start in range(0, len(queries), step):
+    step = min(_LARGEST_BLOCK, max(1, _NUMBERS // len(task.vectors)))
+    with progress("exact ranks", len(rows), "queries") as advance:
+        for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            low, high = stand_in.band(part, wanted[part])
-            for at, products in enumerate(stand_in.left[part] @ stand_in.right.T):
-                line = _Line(queries[start + at], vectors, groups, metric, products)
+            low, high = task.stand_in.band(part, wanted[part])
+            for at, products in enumerate(task.stand_in.left[part] @ task.stand_in.right.T):
+                line = _Line(task, start + at, products)
                 out[start + at] = line.before(rows[start + at], wanted[start + at], low[at], high[at])
             advance(len(low))
     return out
@@ -67,10 +51,8 @@ def precedes(score: FloatArray, row: IntArray, wanted: FloatArray, rows: IntArra
 class _Line:
     """The float32 products of one query with every distinct vector, and what decides where they cannot."""
 
-    def __init__(
-        self, query: FloatArray, vectors: FloatArray, groups: Distinct, metric: Metric, products: FloatArray
-    ) -> None:
-        self._query, self._vectors, self._groups, self._metric = query, vectors, groups, metric
+    def __init__(self, task: Task, query: int, products: FloatArray) -> None:
+        self._task, self._query, self._groups = task, query, task.groups
         self._products = products
 
     def before(self, rows: IntArray, wanted: FloatArray, low: FloatArray, high: FloatArray) -> IntArray:
@@ -97,7 +79,8 @@ class _Line:
         for bottom, top in zip(low, high, strict=True):
             near |= (self._products >= bottom) & (self._products <= top)
         band = np.flatnonzero(near)
-        exact = pair_similarity(self._query[None], self._vectors, band[None], self._metric)[0]
+        task, query = self._task, slice(self._query, self._query + 1)
+        exact = pair_similarity(task.queries[query], task.vectors, band[None], task.metric)[0]
         groups, sizes = self._groups, self._groups.counts[band]
         counts = np.empty(len(rows), dtype=np.int64)
         for at, (row, score, bottom, top) in enumerate(zip(rows, wanted, low, high, strict=True)):

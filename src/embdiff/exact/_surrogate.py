@@ -1,7 +1,7 @@
 """Float32 products that stand in for the similarity, with a proven bound on how far off they are.
 
 Whatever the metric, ``left @ right.T`` orders the rows of a query as the similarity does, up to ``slack``. What the
-bound cannot decide is decided by the float64 similarity (`_pairs`): the speed of float32, the answer of float64.
+bound cannot decide is decided by the float64 similarity (`_rows`): the speed of float32, the answer of float64.
 
 Vectors that are as good as normalised already, and for ``ip`` those of ordinary length, stand in for themselves: no
 copy is made. How far they are from length 1 goes into the slack.
@@ -9,19 +9,17 @@ copy is made. How far they are from length 1 goes into the slack.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from embdiff.exact._arrays import Doubles, norms, rough_squares
-from embdiff.exact._threads import in_parts
+from embdiff.exact._rows import Doubles, in_parts, norms, rough_squares
 from embdiff.records import FloatArray, IntArray, Metric
 
 _ROUNDING = 2.0**-24  # unit roundoff of float32
 _SMALLEST = 2.0**-149  # its smallest number: below, rounding is absolute
 _FLUSHED = 2.0**-126  # below this a processor may take a product for zero
 _NEARLY_ONE = 1e-5  # squared lengths so close to 1 need no copy of the vectors
-_ONE = 1.0 + 2.0 * _NEARLY_ONE  # no row scaled to length 1 is longer
 _ORDINARY = (1e-6, 1e6)  # longest vectors between these need no copy for ip
 
 
@@ -38,8 +36,6 @@ class Surrogate:
         ``scale * similarity + shift`` is what the product approximates.
     slack : ndarray of float64, shape (q,)
         Bound on ``|product - (scale * similarity + shift)|``, the rounding of the similarity to float32 included.
-    longest : float
-        Bound on the length of a row of ``right``.
     """
 
     left: FloatArray
@@ -47,28 +43,6 @@ class Surrogate:
     scale: Doubles
     shift: Doubles
     slack: Doubles
-    longest: float
-
-    def of(self, queries: slice | IntArray) -> Surrogate:
-        """Return the same for some of the queries only."""
-        scale, shift, slack = (array[queries] for array in (self.scale, self.shift, self.slack))
-        return Surrogate(self.left[queries], self.right, scale, shift, slack, self.longest)
-
-    def rounded(self, length: Doubles, off: Doubles, off_right: float) -> Surrogate:
-        """Return the same with the slack of products whose factors were rounded before, and summed in float32.
-
-        Parameters
-        ----------
-        length, off : ndarray of float64, shape (q,)
-            Lengths of the rounded queries, and of what was rounded away.
-        off_right : float
-            The most that was rounded away from a row.
-        """
-        # q.v - q'.v' = (q - q').v + q'.(v - v'), and by Cauchy and Schwarz each is at most the product of the lengths.
-        # The rounding of sums, in the slack already, may grow by the factor by which lengths do, below 1.01.
-        # Factors below 2^-126 may count as zero; none that they are multiplied with is above 2e6.
-        flushed = 4e6 * self.left.shape[1] * _FLUSHED
-        return replace(self, slack=1.01 * self.slack + off * self.longest + length * off_right + flushed)
 
     def band(self, block: slice | IntArray, similarity: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return between which products the similarities (b, m) of the queries in ``block`` must lie.
@@ -106,9 +80,10 @@ class Prepared:
         self._longest = float(np.sqrt(squares.max() * (1.0 + (width + 2) * _ROUNDING))) or 1.0
         if metric == "l2" and not self._unit:
             self._centre = vectors.mean(axis=0, dtype=np.float64)
-            self._from_centre = _lengths_from(self._centre, vectors)
+            self._from_centre = norms(vectors, self._centre)
             self._radius = float(self._from_centre.max()) or 1.0
-            self.right = _augmented(vectors, self._centre, 1.0 / self._radius, (self._from_centre / self._radius) ** 2)
+            factors = np.full(len(vectors), 1.0 / self._radius)
+            self.right = _scaled(vectors, factors, self._centre, (self._from_centre / self._radius) ** 2)
         else:
             self.right = self._rescaled()
 
@@ -117,25 +92,25 @@ class Prepared:
         if self._unit:
             return self._vectors
         if self._metric == "cosine":
-            return _divided(self._vectors, norms(self._vectors))
+            return _scaled(self._vectors, 1.0 / norms(self._vectors))
         if _ORDINARY[0] <= self._longest <= _ORDINARY[1]:
             return self._vectors
         self._per = self._longest
-        return _divided(self._vectors, np.full(len(self._vectors), self._longest))
+        return _scaled(self._vectors, np.full(len(self._vectors), 1.0 / self._longest))
 
     def asked(self, queries: FloatArray) -> Surrogate:
         """Return the surrogate for checked queries (q, d)."""
         own = norms(queries)
         if self._metric == "cosine":
             slack = np.full(len(own), self._error() + _ROUNDING + self._off + _SMALLEST)
-            return Surrogate(_divided(queries, own), self.right, np.ones(len(own)), np.zeros(len(own)), slack, _ONE)
+            return Surrogate(_scaled(queries, 1.0 / own), self.right, np.ones(len(own)), np.zeros(len(own)), slack)
         if self._metric == "l2":
             return self._asked_unit_l2(queries, own) if self._unit else self._asked_l2(queries)
         own[own == 0.0] = 1.0
         top = self._longest / self._per
         scale = 1.0 / (own * self._longest)
         slack = self._error() + _ROUNDING + _SMALLEST * scale
-        return Surrogate(_divided(queries, own * top), self.right, scale, np.zeros(len(own)), slack, top * _ONE)
+        return Surrogate(_scaled(queries, 1.0 / (own * top)), self.right, scale, np.zeros(len(own)), slack)
 
     def _error(self) -> float:
         # Higham 2002, eq. 3.5: any order of summation stays within width * u / (1 - width * u) of the sum of absolute
@@ -148,17 +123,17 @@ class Prepared:
         by = np.maximum(own, 1.0)
         scale = 0.5 / by
         slack = self._error() + scale * (self._off + _ROUNDING * (own + 1.01) ** 2 + _SMALLEST)
-        return Surrogate(_divided(queries, by), self.right, scale, (own**2 + 1.0) * scale, slack, _ONE)
+        return Surrogate(_scaled(queries, 2.0 * scale), self.right, scale, (own**2 + 1.0) * scale, slack)
 
     def _asked_l2(self, queries: FloatArray) -> Surrogate:
         # With c the mean, x = q - c, y = v - c and R the longest y:  -|q - v|^2 = 2 x.y - |y|^2 - |x|^2, one product
         # of (2 x R, -R^2) / s and (y / R, |y|^2 / R^2), where s = 2 |x| R + R^2 keeps the absolute products below 1.
-        radius, own = self._radius, _lengths_from(self._centre, queries)
+        radius, own = self._radius, norms(queries, self._centre)
         divisor = 2.0 * own * radius + radius**2
-        left = _augmented(queries, self._centre, 2.0 * radius / divisor, -(radius**2) / divisor)
+        left = _scaled(queries, 2.0 * radius / divisor, self._centre, -(radius**2) / divisor)
         scale = 1.0 / divisor
         slack = self._error() + _ROUNDING * (own + radius) ** 2 * scale + _SMALLEST * scale
-        return Surrogate(left, self.right, scale, own**2 * scale, slack, 2.0**0.5 * _ONE)
+        return Surrogate(left, self.right, scale, own**2 * scale, slack)
 
     def by_itself(self) -> Surrogate:
         """Return a surrogate in which the rows are the queries and the product of i and j is that of j and i."""
@@ -168,19 +143,19 @@ class Prepared:
             return self._l2_by_itself()
         if self._metric == "cosine":
             slack = np.full(count, error + _ROUNDING + 2.1 * self._off + _SMALLEST)
-            return Surrogate(self.right, self.right, ones, 0.0 * ones, slack, _ONE)
+            return Surrogate(self.right, self.right, ones, 0.0 * ones, slack)
         # The sum of absolute products of row i is at most |s_i| |s|, s being what the vectors became.
         reach = norms(self.right) * (self._longest / self._per)
         scale = ones / self._per**2
         slack = (self._error() + _ROUNDING) * reach + self.right.shape[1] * _FLUSHED + _SMALLEST * scale
-        return Surrogate(self.right, self.right, scale, 0.0 * ones, slack, self._longest / self._per * _ONE)
+        return Surrogate(self.right, self.right, scale, 0.0 * ones, slack)
 
     def _l2_by_itself(self) -> Surrogate:
         count, flushed = len(self.right), (self.right.shape[1] + 2) * _FLUSHED
         if self._unit:  # v.w = (similarity + |v|^2 + |w|^2) / 2, each square within ``off`` of 1
             half = np.full(count, 0.5)
             slack = np.full(count, 1.01 * self._error() + self._off + 2.1 * _ROUNDING + _SMALLEST + flushed)
-            return Surrogate(self.right, self.right, half, np.ones(count), slack, _ONE)
+            return Surrogate(self.right, self.right, half, np.ones(count), slack)
         # -|y - z|^2 / R^2 = (2 y, -|y|^2, -1) . (z, 1, |z|^2), y and z over R; absolute products sum to (|y| + |z|)^2.
         squares = ((self._from_centre / self._radius) ** 2).astype(np.float32)[:, None]
         column = np.ones_like(squares)
@@ -189,46 +164,21 @@ class Prepared:
         scale = np.full(count, 1.0 / self._radius**2)
         reach = (self._from_centre / self._radius + 1.0) ** 2
         slack = (self._error() + 3.0 * _ROUNDING) * reach + _SMALLEST * scale + flushed
-        return Surrogate(left, right, scale, np.zeros(count), slack, 3.0**0.5 * _ONE)
+        return Surrogate(left, right, scale, np.zeros(count), slack)
 
 
-def surrogate(queries: FloatArray, vectors: FloatArray, metric: Metric) -> Surrogate:
-    """Build the stand-in for checked queries (q, d) and vectors (n, d)."""
-    return Prepared(vectors, metric).asked(queries)
-
-
-def _step(vectors: FloatArray) -> int:
-    return max(1, 2**17 // int(vectors.shape[1]))
-
-
-def _divided(vectors: FloatArray, divisor: Doubles) -> FloatArray:
-    out = np.empty_like(vectors)
+def _scaled(
+    vectors: FloatArray, factors: Doubles, centre: Doubles | None = None, last: Doubles | None = None
+) -> FloatArray:
+    """Return the vectors (n, d), from a centre (d,), times a factor each (n,), then a last number (n,) of their own."""
+    count, width = vectors.shape
+    out = np.empty((count, width + (last is not None)), dtype=np.float32)
 
     def some(part: slice) -> None:
-        out[part] = vectors[part] / divisor[part, None]  # float64, rounded once
+        block = vectors[part] if centre is None else vectors[part] - centre
+        out[part, :width] = block * factors[part, None]  # float64, rounded once
 
-    in_parts(some, len(vectors), _step(vectors))
-    return out
-
-
-def _lengths_from(centre: Doubles, vectors: FloatArray) -> Doubles:
-    lengths = np.empty(len(vectors))
-
-    def some(part: slice) -> None:
-        block = vectors[part] - centre
-        lengths[part] = np.sqrt(np.einsum("nd,nd->n", block, block))
-
-    in_parts(some, len(vectors), _step(vectors))
-    return lengths
-
-
-def _augmented(vectors: FloatArray, centre: Doubles, factor: Doubles | float, last: Doubles) -> FloatArray:
-    out = np.empty((len(vectors), vectors.shape[1] + 1), dtype=np.float32)
-    factors = np.broadcast_to(np.asarray(factor), (len(vectors),))
-
-    def some(part: slice) -> None:
-        out[part, :-1] = (vectors[part] - centre) * factors[part, None]
-
-    in_parts(some, len(vectors), _step(vectors))
-    out[:, -1] = last
+    in_parts(some, count, max(1, 2**17 // width))
+    if last is not None:
+        out[:, width] = last
     return out

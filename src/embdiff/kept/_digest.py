@@ -20,8 +20,7 @@ import numpy as np
 PACKAGE = "embdiff"
 # What computes results. Of encoders the stamp tells; what only reads, draws or shows decides no number.
 LIBRARIES = (
-    "numpy", "scipy", "scikit-learn", "faiss-cpu", "numkong", "bm25s", "umap-learn", "pymilvus", "milvus-lite",
-    "lancedb",
+    "numpy", "scipy", "scikit-learn", "faiss-cpu", "bm25s", "umap-learn", "pymilvus", "milvus-lite", "lancedb",
 )  # fmt: skip
 _LARGE = 1 << 16  # bytes; the digest of an array this large is remembered for as long as the array lives
 

@@ -1,4 +1,4 @@
-"""Checks of what comes in: shapes, finite values, k, rows; and lengths of vectors."""
+"""Checks of what comes in: shapes, finite values, k, rows."""
 
 from __future__ import annotations
 
@@ -9,42 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.exact._threads import in_parts
+from embdiff.exact._rows import Doubles, norms, rough_squares
 from embdiff.records import FloatArray, IntArray, Metric
 
-Doubles = npt.NDArray[np.float64]
-
-LARGEST_NORM = 1e18
+_LARGEST_NORM = 1e18
 _SURELY_FINE = (1e-30, 1e35)  # squared lengths in float32: between these neither zero nor too long, however rounded
-_NUMBERS = 2**18  # float64 numbers held at a time and thread: what stays in the cache is fastest
 
 
-def check_vectors(queries: Any, vectors: Any, metric: Metric) -> tuple[FloatArray, FloatArray]:
-    """Return both as contiguous float32 (q, d) and (n, d).
-
-    Raises
-    ------
-    ShapeError
-        When they are not two tables of one width d >= 1.
-    ParameterError
-        When a vector is not finite, or too long to be squared; for cosine, when one is zero.
-    """
-    left, right = check_tables(queries, vectors)
-    check_usable(left, "query", metric)
-    if right is not left:
-        check_usable(right, "row", metric)
-    return left, right
-
-
-def check_tables(queries: Any, vectors: Any) -> tuple[FloatArray, FloatArray]:
-    """Return both as contiguous float32 (q, d) and (n, d), or raise `ShapeError`."""
-    left, right = (np.ascontiguousarray(array, dtype=np.float32) for array in (queries, vectors))
-    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1] or left.shape[1] == 0:
+def check_widths(queries: tuple[int, ...], vectors: tuple[int, ...]) -> None:
+    """Refuse shapes that are not those of two tables (q, d) and (n, d) of one width d >= 1."""
+    if len(queries) != 2 or len(vectors) != 2 or queries[1] != vectors[1] or queries[1] == 0:
         raise ShapeError(
             "Queries and vectors must be tables of one width, (q, d) and (n, d). "
-            f"Got {left.shape} and {right.shape}. Use the same model for both."
+            f"Got {queries} and {vectors}. Use the same model for both."
         )
-    return left, right
 
 
 def check_usable(
@@ -68,7 +46,7 @@ def check_usable(
     unsure = np.flatnonzero(~((squares > low) & (squares < high)))
     if unsure.size:
         length = norms(vectors[unsure])
-        _refuse(unsure, length, ~(length < LARGEST_NORM), what, first)
+        _refuse(unsure, length, ~(length < _LARGEST_NORM), what, first)
         if metric == "cosine":
             _refuse_zero(unsure[length == 0.0], what, first)
         squares[unsure] = length**2
@@ -79,7 +57,7 @@ def _refuse(rows: IntArray, length: Doubles, wrong: npt.NDArray[np.bool_], what:
     if wrong.any():
         at = int(np.argmax(wrong))
         raise ParameterError(
-            f"Vectors must be finite and shorter than {LARGEST_NORM:g}. Got one of length {length[at]:g} in "
+            f"Vectors must be finite and shorter than {_LARGEST_NORM:g}. Got one of length {length[at]:g} in "
             f"{what} {first + rows[at]} ({wrong.sum()} in all). Check what the model returns for it."
         )
 
@@ -90,33 +68,6 @@ def _refuse_zero(zero: IntArray, what: str, first: int) -> None:
             f"Vectors must not be zero for the metric cosine: they have no direction. Got a zero vector in "
             f"{what} {first + zero[0]} ({zero.size} in all). Leave these rows out, or use the metric l2 or ip."
         )
-
-
-def rough_squares(vectors: FloatArray, also: Callable[[slice], None] | None = None) -> Doubles:
-    """Return squared lengths (n,), summed in float32: off by at most (d + 1) roundings of the true value."""
-    out = np.empty(len(vectors))
-
-    def some(part: slice) -> None:
-        with np.errstate(all="ignore"):
-            out[part] = np.einsum("nd,nd->n", vectors[part], vectors[part])
-        if also is not None:
-            also(part)
-
-    in_parts(some, len(vectors), max(1, 2**22 // max(1, vectors.shape[1])))
-    return out
-
-
-def norms(vectors: FloatArray) -> Doubles:
-    """Return Euclidean norms, shape (n,), summed in float64."""
-    out = np.empty(len(vectors))
-    step = max(1, _NUMBERS // max(1, vectors.shape[1]))
-
-    def some(part: slice) -> None:
-        block = vectors[part].astype(np.float64)
-        out[part] = np.sqrt(np.einsum("nd,nd->n", block, block))
-
-    in_parts(some, len(vectors), step)
-    return out
 
 
 def check_k(k: int, rows: int, left_out: bool) -> None:

@@ -18,8 +18,8 @@ from embdiff.config import IndexSpec
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus, Metric
 from embdiff.stores import get_store
-from embdiff.stores._lite import without_clustering_warning
 from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.milvus.lite import without_clustering_warning
 from embdiff.stores.placing import place
 
 VECTORS = np.random.default_rng(3).standard_normal((51, 8)).astype(np.float32)

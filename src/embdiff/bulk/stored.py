@@ -18,9 +18,8 @@ from embdiff.config import IndexSpec, check_metric
 from embdiff.encoders.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
 from embdiff.stores import get_store
-from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
-from embdiff.stores.copying_rows import copy_rows
-from embdiff.stores.naming import collection_name
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors, collection_name
+from embdiff.stores.copying import copy_rows
 
 
 class StoreOutput:
@@ -76,9 +75,7 @@ class StoreOutput:
         spec = self._spec(job, plan.rows, {**label["stamp"], **source})
         spec.index.check_rows(spec.rows, 1)
         with get_store(self._uri) as store:
-            there = store.stamp(spec.name) if spec.name in store.names() else None
-            other = there is not None and {**there, "complete": True} != spec.full_stamp(complete=True)
-            return copy_rows(Parts(job, plan, spec), store, spec, overwrite=other, doing="store").cut
+            return copy_rows(Parts(job, plan, spec), store, spec, doing="store").cut
 
     def _spec(self, job: Job, rows: int, source: Mapping[str, Any]) -> CollectionSpec:
         assert self.collection is not None
@@ -119,8 +116,7 @@ class Parts:
         found = None
         for number in np.flatnonzero((self._starts < stop) & (self._stops > start)):
             whole, first = self._part(int(number)), int(self._starts[number])
-            some = slice(max(0, start - first), stop - first)
-            part = Batch(whole.rows[some], whole.ids[some], whole.texts[some], whole.groups[some], whole.vectors[some])
+            part = whole.part(max(0, start - first), stop - first)
             found = part if found is None else found.followed_by(part)
         assert found is not None
         return found
@@ -129,15 +125,11 @@ class Parts:
         if self._open is None or self._open[0] != number:
             path, first = self._job.vectors_of(number), int(self._starts[number])
             corpus, vectors = rows_of(path), vectors_of(path)
-            check_vectors(vectors, self._spec, _names(corpus, first))
+            check_vectors(vectors, self._spec, corpus.ids, first)
             rows = np.arange(first, first + len(corpus), dtype=np.int64)
             groups = corpus.groups or ("",) * len(corpus)
             self._open = number, Batch(rows, corpus.ids, corpus.items, groups, vectors)
         return self._open[1]
-
-
-def _names(corpus: Corpus, first: int) -> Callable[[int], str]:
-    return lambda at: f"row {first + at} (id {corpus.ids[at]!r})"
 
 
 def _digest(job: Job, plan: Plan) -> str:

@@ -16,7 +16,7 @@ __all__ = ["describe_stores", "get_store", "list_stores"]
 # back as an error.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-_MILVUS = "embdiff.stores.milvus:MilvusStore"
+_MILVUS = "embdiff.stores.milvus.store:MilvusStore"
 
 REGISTRY = Registry(
     "store",

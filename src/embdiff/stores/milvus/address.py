@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 
-_KEYS = ("token", "db", "patience")
+_OPTIONS = ("token", "db", "patience")
 _LONGEST = 86_400.0  # seconds
 
 
@@ -48,24 +48,23 @@ class Address:
         options: dict[str, str] = {}
         for part in filter(None, tail.split("&")):
             key, _, value = part.partition("=")
-            if key not in _KEYS:
+            if key not in _OPTIONS:
                 raise UnknownNameError(
-                    f"An option of a server must be one of {', '.join(_KEYS)}. Got {key!r}. {nearest(key, _KEYS)}"
+                    f"An option of a server must be one of {', '.join(_OPTIONS)}. Got {key!r}. {nearest(key, _OPTIONS)}"
                 )
             options[key] = unquote(value)
         try:
             parts = urlsplit(head)
-            host, port = parts.hostname, parts.port
+            host, _ = parts.hostname, parts.port  # asked for a port that is no number, it raises
         except ValueError:
-            host, port = None, None
+            host = None
         if not host or parts.path.strip("/") or parts.fragment:
             raise ParameterError(
                 "A server must be written http://HOST:PORT or https://HOST:PORT, with ?db=NAME behind it for a "
                 f"database. Got {head.rpartition('@')[2]!r}. Mend the address."
             )
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
-        shown = f"[{host}]" if ":" in host else host
-        url = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+        url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         patience = _seconds(options["patience"]) if "patience" in options else None
         return cls(url, options.get("token") or user or default_token, options.get("db", ""), patience)
 

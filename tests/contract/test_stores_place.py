@@ -164,7 +164,7 @@ def test_rows_of_another_process_are_noticed(store: Store, monkeypatch: pytest.M
 
 
 def test_insert_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embdiff.stores.placing._ROWS_PER_ADD", 7)
+    monkeypatch.setattr("embdiff.stores.placing.ROWS_PER_ADD", 7)
     monkeypatch.setattr("embdiff.stores.milvus.store._BYTES_PER_CALL", 200)
     spec = spec_of("batches", POINTS, "ip")
     place(store, spec, corpus_of(60), POINTS)

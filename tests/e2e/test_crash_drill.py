@@ -82,7 +82,7 @@ def compare(log: Path, kill: tuple[str, float] | None) -> None:
 
         return wrapped
 
-    placing._ROWS_PER_ADD = 100
+    placing.ROWS_PER_ADD = 100
     store = MilvusStore
     store.add = told("insert", store.add, lambda self, name, rows: note(log, "inserted", name, rows.rows.tolist()))
     there = store.rows_there

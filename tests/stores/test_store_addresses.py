@@ -30,7 +30,8 @@ def test_stores_are_listed() -> None:
 
 def test_importing_stores_loads_no_database() -> None:
     code = (
-        "import sys, embdiff.stores; print({'pymilvus', 'milvus_lite', 'grpc', 'faiss', 'lancedb'} & set(sys.modules))"
+        "import sys, embdiff.stores, embdiff.comparison; "
+        "print({'pymilvus', 'milvus_lite', 'grpc', 'faiss', 'lancedb'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 

@@ -112,6 +112,18 @@ def test_a_copy_that_was_killed_is_taken_up(calls: int, tmp_path: Path) -> None:
     same("milvus:a.db", "milvus:b.db")
 
 
+@pytest.mark.parametrize(("start", "complete", "copied"), [(0, False, ROWS - 300), (9, False, ROWS), (0, True, ROWS)])
+def test_what_was_begun_is_gone_on_with_where_it_is_a_beginning(start: int, complete: bool, copied: int) -> None:
+    made("milvus:a.db")
+    with get_store("milvus:a.db") as source, get_store("milvus:b.db") as target:
+        target.create(SPEC)
+        target.add("vectors", source.read("vectors", start, 300))
+        if complete:  # as it says, but it is not
+            target.build(SPEC)
+    assert copy_collections("milvus:a.db", "milvus:b.db").collections[0].copied == copied
+    same("milvus:a.db", "milvus:b.db")
+
+
 def test_what_is_there_and_differs_is_left_alone() -> None:
     made("milvus:a.db")
     other = CollectionSpec("vectors", 8, "ip", IndexSpec.parse("flat"), ROWS, {"model": "other"})

@@ -184,7 +184,7 @@ def test_a_process_killed_while_inserting_leaves_nothing_that_is_reused(tmp_path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store_lite import *
         from embdiff.stores import placing
-        placing._ROWS_PER_ADD = 20
+        placing.ROWS_PER_ADD = 20
         store = get_store("milvus:{tmp_path}/a.db")
         add, calls = store.add, []
         def kill(*args):

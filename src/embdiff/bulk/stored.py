@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from embdiff.bulk.plan import Plan, texts_laid_ready
 from embdiff.config import IndexSpec, check_metric
 from embdiff.encoders.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
-from embdiff.stores import get_store
+from embdiff.stores import get_store, without_secrets
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors, collection_name
 from embdiff.stores.copying import copy_rows
+from embdiff.stores.placing import is_whole
 
 
 class StoreOutput:
@@ -43,7 +43,7 @@ class StoreOutput:
         self._uri, self._name = uri, name
         self._metric, self._index = check_metric(metric), IndexSpec.parse(index)
         self.target = _work_place(uri, work)
-        self.text = re.sub(r"//[^/@]*@", "//", uri).partition("?")[0]
+        self.text = without_secrets(uri)
         self.collection: str | None = None
 
     def found(self, job: Job) -> Label | None:
@@ -55,9 +55,8 @@ class StoreOutput:
             if stamp is None or not stamp.get("complete"):
                 return None
             spec = self._spec(job, int(stamp["rows"]), stamp["source"])
-            whole = stamp == spec.full_stamp(complete=True) and store.count(self.collection) == spec.rows
-        if not whole:
-            return None
+            if not is_whole(store, spec):
+                return None
         return {"rows": spec.rows, "parts": 0, "encoding": summed(()), "variant": stamp["source"].get("variant")}
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:

@@ -10,7 +10,7 @@ from embdiff._registry import Entry, Registry, nearest
 from embdiff.errors import UnknownNameError
 from embdiff.stores.store import Store
 
-__all__ = ["describe_stores", "get_store", "list_stores"]
+__all__ = ["describe_stores", "get_store", "list_stores", "without_secrets"]
 
 # gRPC prints about every lost connection on its own, unless told not to before pymilvus imports it; what matters comes
 # back as an error.
@@ -66,14 +66,13 @@ def get_store(uri: str) -> Store:
     if kind in known and (colon or kind == "memory"):
         store: Store = REGISTRY.load(kind)(uri)
         return store
-    if not colon and kind not in known and (re.search(r"[./\\]", uri) or (uri and Path(uri).exists())):
-        hint = f"Write milvus:{uri} for a Milvus Lite file."
-    elif kind in known:
+    hint = nearest(kind, known)
+    if kind in known:
         hint = f"Write {kind}: and, after the colon, where it is."
-    else:
-        hint = nearest(kind, known)
+    elif not colon and (re.search(r"[./\\]", uri) or (uri and Path(uri).exists())):
+        hint = f"Write milvus:{uri} for a Milvus Lite file."
     raise UnknownNameError(
-        f"A store must be written memory:, milvus:FILE or http://HOST:PORT. Got {_without_secrets(uri)!r}. {hint}"
+        f"A store must be written memory:, milvus:FILE or http://HOST:PORT. Got {without_secrets(uri)!r}. {hint}"
     )
 
 
@@ -90,6 +89,6 @@ def describe_stores() -> list[dict[str, str]]:
     ]
 
 
-def _without_secrets(uri: str) -> str:
+def without_secrets(uri: str) -> str:
     """Return a text that may be shown: nothing before an ``@``, no query."""
     return re.sub(r"//[^/@]*@", "//", uri.partition("?")[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 
@@ -22,17 +23,18 @@ def nothing(queries: int, width: int) -> Lists:
     return np.full((queries, width), -1, dtype=np.int64), np.full((queries, width), np.nan, dtype=np.float32)
 
 
-def in_calls(ask: Ask, queries: FloatArray, width: int, step: int, name: str) -> Lists:
+def in_calls(ask: Ask, step: int, name: str, queries: FloatArray, width: int) -> Lists:
     """Return what ``ask`` returns, asked for at most ``step`` queries at a time; one call alone shows no progress.
 
     Parameters
     ----------
     ask : callable
         ``ask(queries, width)`` returns rows int64 and similarities float32, both (q, width), padded as `nothing`.
-    queries : ndarray of float32, shape (q, d)
-    width, step : int
+    step : int
     name : str
         Of the collection, for the progress.
+    queries : ndarray of float32, shape (q, d)
+    width : int
     """
     lists = [nothing(0, width)]
     quietly = silent() if len(queries) <= step else nullcontext()
@@ -56,7 +58,7 @@ def nearest(ask: Ask, spec: CollectionSpec, vectors: FloatArray, k: int, most: i
     vectors : ndarray of float32, shape (q, d)
     k : int
     most : int
-        The longest list that can be asked for.
+        The longest list that the store gives; an index may give shorter ones.
     step : int
         For how many queries a call can ask.
     where : str
@@ -70,11 +72,8 @@ def nearest(ask: Ask, spec: CollectionSpec, vectors: FloatArray, k: int, most: i
         As `lengthened`.
     """
     check_vectors(vectors, spec)
-
-    def whole(queries: FloatArray, width: int) -> Lists:
-        return in_calls(ask, queries, width, step, spec.name)
-
-    rows, similarity = settled(whole, vectors, min(k, spec.rows), min(most, spec.rows))
+    most = min(most, spec.rows, spec.index.params.get("ef", most))
+    rows, similarity = settled(partial(in_calls, ask, step, spec.name), vectors, min(k, spec.rows), most)
     return lengthened(rows, similarity, k, spec, where)
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,11 +105,10 @@ class CollectionSpec:
 
 def read_stamp(text: str | bytes | None) -> dict[str, Any] | None:
     """Return the stamp that a store keeps as JSON; None where there is none, or another text."""
-    try:
+    with suppress(ValueError):
         stamp = json.loads(text or "null")
-    except ValueError:
-        return None
-    return stamp if isinstance(stamp, dict) else None
+        return stamp if isinstance(stamp, dict) else None
+    return None
 
 
 @dataclass(frozen=True, eq=False)

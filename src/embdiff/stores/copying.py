@@ -17,10 +17,8 @@ from embdiff.config import IndexSpec, check_metric
 from embdiff.errors import ParameterError, StoreError
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec
-from embdiff.stores.placing import fill, fit, standing
+from embdiff.stores.placing import ROWS_PER_ADD, fill, fit, standing
 from embdiff.stores.store import Store
-
-_ROWS_PER_BATCH = 2_000
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,13 @@ def copy_rows(source: Source, target: Store, spec: CollectionSpec, *, doing: str
     sent = _Sent(source, spec, target.field_bytes)
     filled = fill(target, spec, sent.read, doing=doing)
     arrived = hashlib.sha256()
-    with progress(f"check {spec.name}", spec.rows, "rows") as advance:
-        for start in range(0, spec.rows, _ROWS_PER_BATCH):
-            stop = min(start + _ROWS_PER_BATCH, spec.rows)
+    with progress(f"check {spec.name}", spec.rows, "rows") as advance, suppress(StoreError):
+        for start in range(0, spec.rows, ROWS_PER_ADD):
+            stop = min(start + ROWS_PER_ADD, spec.rows)
             sent.hash_up_to(stop)
-            with suppress(StoreError):
-                _hash(arrived, _rows(target, spec, start, stop))
+            _hash(arrived, _rows(target, spec, start, stop))
             advance(stop - start)
+    sent.hash_up_to(spec.rows)
     digest = sent.digest.hexdigest()
     if arrived.hexdigest() != digest:
         count = target.count(spec.name)
@@ -190,7 +188,7 @@ class _Sent:
     def hash_up_to(self, stop: int) -> None:
         """Read what has not been read of the rows before ``stop``."""
         while self._hashed < stop:
-            self.read(self._hashed, min(self._hashed + _ROWS_PER_BATCH, stop))
+            self.read(self._hashed, min(self._hashed + ROWS_PER_ADD, stop))
 
 
 def _rows(store: Source, spec: CollectionSpec, start: int, stop: int) -> Batch:
@@ -205,12 +203,13 @@ def _rows(store: Source, spec: CollectionSpec, start: int, stop: int) -> Batch:
 
 
 def _hash(digest: Any, part: Batch) -> None:
-    digest.update(part.rows.astype("<i8").tobytes())
-    for texts in (part.ids, part.texts, part.groups):
-        for text in texts:
-            value = text.encode("utf-8")
+    """Go on with a digest row by row: it is the same in whatever batches the rows come."""
+    vectors = np.ascontiguousarray(part.vectors, dtype="<f4")
+    for row, *texts, vector in zip(part.rows.tolist(), part.ids, part.texts, part.groups, vectors, strict=True):
+        digest.update(row.to_bytes(8, "little"))
+        for value in (text.encode("utf-8") for text in texts):
             digest.update(len(value).to_bytes(8, "little") + value)
-    digest.update(np.ascontiguousarray(part.vectors, dtype="<f4").tobytes())
+        digest.update(vector.tobytes())
 
 
 def _make_way(target: Store, spec: CollectionSpec, overwrite: bool) -> None:
@@ -254,15 +253,13 @@ def _wanted(source: Store, names: Sequence[str] | None) -> tuple[list[Collection
 
 def _spec_of(name: str, stamp: dict[str, Any], where: str) -> CollectionSpec:
     """Return what must be known to make a collection again, from its stamp."""
-    try:
+    with suppress(KeyError, TypeError, ValueError):
         params = {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", stamp["index"])}
         index = IndexSpec(stamp["index"].partition("(")[0], params)
         metric, dim, rows = check_metric(stamp["metric"]), int(stamp["dim"]), int(stamp["rows"])
         spec = CollectionSpec(name, dim, metric, index, rows, stamp["source"])
         if spec.full_stamp(complete=True) == stamp:
             return spec
-    except (KeyError, TypeError, ValueError):
-        pass
     raise StoreError(
         f"The stamp of a collection to copy must be one that this version of embdiff writes. Got another on {name} "
         f"in {where}. Copy it with the version that made it."

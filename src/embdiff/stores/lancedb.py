@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,10 @@ class LanceStore(Store):
         if not folder or "://" in folder:
             raise ParameterError(f"A LanceDB store must name a local folder. Got {uri!r}. Write lancedb:vectors.")
         self.uri = uri
-        self._db: Any = None
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
             # Zero: what another process wrote is seen at once.
-            self._db = lancedb.connect(folder, read_consistency_interval=timedelta(0))
+            self._db: Any = lancedb.connect(folder, read_consistency_interval=timedelta(0))
         except _FAILURES as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise StoreError(
@@ -153,13 +153,7 @@ class LanceStore(Store):
         if k < 1:
             raise ParameterError(f"k must be between 1 and the number of rows. Got {k}. Raise k.")
         spec.index.check_rows(spec.rows, min(k, spec.rows))
-
-        def ask(queries: FloatArray, width: int) -> Lists:
-            with self._table(spec.name, "search") as table:
-                return _found(table, spec, queries, width)
-
-        most = spec.index.params.get("ef", spec.rows)
-        return nearest(ask, spec, vectors, k, most, _QUERIES_PER_CALL, self.uri)
+        return nearest(partial(self._found, spec), spec, vectors, k, spec.rows, _QUERIES_PER_CALL, self.uri)
 
     def drop(self, name: str) -> None:
         """Remove a table, if it is there."""
@@ -169,6 +163,30 @@ class LanceStore(Store):
     def close(self) -> None:
         """Let go of the folder."""
         self._db = None
+
+    def _found(self, spec: CollectionSpec, queries: FloatArray, width: int) -> Lists:
+        """Search once; rows (q, width) and similarities, padded."""
+        times = _lengthening(queries, spec)
+        params = spec.index.search_params
+        with self._table(spec.name, "search") as table:
+            search = table.search(queries * times[:, None], vector_column_name="vector").limit(width)
+            search = search.distance_type(_DISTANCES[spec.metric]).select(["row", "_distance"])
+            if spec.index.name == "flat":
+                search = search.bypass_vector_index()
+            if "nprobe" in params:
+                search = search.nprobes(params["nprobe"])
+            if "ef" in params:
+                search = search.ef(params["ef"])
+            found = search.to_arrow()
+        of = found["query_index"].to_numpy() if "query_index" in found.column_names else np.zeros(len(found), np.int64)
+        order = np.argsort(of, kind="stable")
+        of = of[order]
+        rank = np.arange(len(of)) - np.searchsorted(of, of)
+        rows, similarity = nothing(len(queries), width)
+        rows[of, rank] = found["row"].to_numpy()[order]
+        distance = found["_distance"].to_numpy()[order]  # squared for l2, else one minus the cosine or inner product
+        similarity[of, rank] = (-distance if spec.metric == "l2" else 1 - distance) / times[of]
+        return rows, similarity
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[Any]:
@@ -204,30 +222,6 @@ def _index(spec: CollectionSpec) -> Any:
         return HnswFlat(distance_type=distance, num_partitions=1, **graph)
     kind = IvfFlat if spec.index.name == "ivf_flat" else IvfSq
     return kind(distance_type=distance, num_partitions=params["nlist"])
-
-
-def _found(table: Any, spec: CollectionSpec, queries: FloatArray, width: int) -> Lists:
-    """Search once; rows (q, width) and similarities, padded."""
-    times = _lengthening(queries, spec)
-    search = table.search(queries * times[:, None], vector_column_name="vector").limit(width)
-    search = search.distance_type(_DISTANCES[spec.metric]).select(["row", "_distance"])
-    params = spec.index.search_params
-    if spec.index.name == "flat":
-        search = search.bypass_vector_index()
-    if "nprobe" in params:
-        search = search.nprobes(params["nprobe"])
-    if "ef" in params:
-        search = search.ef(params["ef"])
-    found = search.to_arrow()
-    of = found["query_index"].to_numpy() if "query_index" in found.column_names else np.zeros(len(found), np.int64)
-    order = np.argsort(of, kind="stable")
-    of = of[order]
-    rank = np.arange(len(of)) - np.searchsorted(of, of)
-    rows, similarity = nothing(len(queries), width)
-    rows[of, rank] = found["row"].to_numpy()[order]
-    distance = found["_distance"].to_numpy()[order]  # squared for l2, else one minus the cosine or inner product
-    similarity[of, rank] = (-distance if spec.metric == "l2" else 1 - distance) / times[of]
-    return rows, similarity
 
 
 def _lengthening(queries: FloatArray, spec: CollectionSpec) -> FloatArray:

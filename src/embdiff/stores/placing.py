@@ -18,7 +18,7 @@ from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 from embdiff.stores.store import Store
 
 _ROWS_CHECKED = 65_536
-_ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
+ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
 
 Standing = Literal["nothing", "another", "begun", "whole"]
 
@@ -129,16 +129,16 @@ def fill(store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], 
         When a collection of that name is not ours, or the store fails. What is half-made by then says so in its stamp
         and is never used as it is; the next run goes on with it.
     """
-    there, seconds = standing(store, spec), dict[str, float]()
-    if there == "whole" and store.count(spec.name) == spec.rows:
+    seconds: dict[str, float] = {}
+    if is_whole(store, spec):
         with _timed(seconds, "load"):
             store.load(spec)
         return Placement(True, seconds=seconds)
     with _timed(seconds, "create"):
-        first = _begin(store, spec, there)
+        first = _begin(store, spec)
     with _timed(seconds, "insert"), progress(f"{doing} {spec.name}", spec.rows, "rows") as advance:
         advance(first)
-        step = spec.rows if store.in_place else _ROWS_PER_ADD
+        step = spec.rows if store.in_place else ROWS_PER_ADD
         for start in range(first, spec.rows, step):  # in order: what is there at any time is a beginning
             part = read(start, min(start + step, spec.rows))
             store.add(spec.name, part)
@@ -182,8 +182,14 @@ def standing(store: Store, spec: CollectionSpec) -> Standing:
     return "begun" if stamp == spec.full_stamp(complete=False) else "another"
 
 
-def _begin(store: Store, spec: CollectionSpec, there: Standing) -> int:
+def is_whole(store: Store, spec: CollectionSpec) -> bool:
+    """Return whether a store has the collection wanted, by its stamp and by the number of its rows."""
+    return standing(store, spec) == "whole" and store.count(spec.name) == spec.rows
+
+
+def _begin(store: Store, spec: CollectionSpec) -> int:
     """Return how many rows are there to go on from; 0 for a collection made just now."""
+    there = standing(store, spec)
     if there == "begun" and 0 < (rows := store.rows_there(spec.name) or 0) <= spec.rows:
         return rows
     if there != "nothing":
@@ -265,6 +271,5 @@ def _check(spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVecto
         raise ParameterError("A collection must have at least one row. Got none. Give at least one text.")
     step = len(vectors) if isinstance(vectors, np.ndarray) else _ROWS_CHECKED  # what lies in a file is read in parts
     for start in range(0, len(vectors), step):
-        part = slice(start, start + step)
-        check_vectors(vectors[part], spec, corpus.ids[part], start)
+        check_vectors(vectors[start : start + step], spec, corpus.ids[start : start + step], start)
     spec.index.check_rows(spec.rows, 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
@@ -45,14 +46,12 @@ class Address:
             When the text is no such address.
         """
         head, _, tail = uri.partition("?")
-        options: dict[str, str] = {}
-        for part in filter(None, tail.split("&")):
-            key, _, value = part.partition("=")
+        options = dict(parse_qsl(tail.replace("+", "%2B"), keep_blank_values=True))  # a plus is no blank in a token
+        for key in options:
             if key not in _OPTIONS:
                 raise UnknownNameError(
                     f"An option of a server must be one of {', '.join(_OPTIONS)}. Got {key!r}. {nearest(key, _OPTIONS)}"
                 )
-            options[key] = unquote(value)
         try:
             parts = urlsplit(head)
             host, _ = parts.hostname, parts.port  # asked for a port that is no number, it raises
@@ -75,12 +74,9 @@ class Address:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds <= _LONGEST:
-        raise ParameterError(
-            f"patience must be seconds from 0 to {_LONGEST:,.0f}. Got {text!r}. Write 0 to ask a server only once."
-        )
-    return seconds
+    with suppress(ValueError):
+        if 0.0 <= (seconds := float(text)) <= _LONGEST:
+            return seconds
+    raise ParameterError(
+        f"patience must be seconds from 0 to {_LONGEST:,.0f}. Got {text!r}. Write 0 to ask a server only once."
+    )

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import grpc  # type: ignore[import-untyped]
 from pymilvus import MilvusClient, MilvusException
@@ -48,20 +48,11 @@ class Once(float):
         return True
 
 
-class NoAnswerError(Exception):
-    """No answer within the patience, or one that ends the waiting; says how often it was tried if not once."""
-
-    def __init__(self, last: Exception, tries: int, seconds: float) -> None:
-        super().__init__(f"{tries} tries in {seconds:.0f} seconds, the last one: " if tries > 1 else "")
-        self.last, self.tries = last, tries
-
-
 def passing(error: BaseException) -> bool:
     """Return whether a failure is one of a server that is down, starting or overloaded: it may answer later."""
-    code = grpc_code(error)
     if isinstance(error, ConnectionError):
         return True
-    if code is not None:
+    if (code := grpc_code(error)) is not None:
         return bool(code == grpc.StatusCode.UNAVAILABLE)
     return getattr(error, "code", None) in _PASSING or bool(_STARTING.search(str(getattr(error, "message", ""))))
 
@@ -70,6 +61,7 @@ def again(
     waiting: str,
     send: Callable[[], T],
     patience: float,
+    refuse: Callable[[Exception, str], NoReturn],
     hopeless: Callable[[Exception], bool] = lambda error: not passing(error),
 ) -> T:
     """Return what ``send()`` returns, called again with growing pauses while it fails.
@@ -81,20 +73,17 @@ def again(
     send : callable
     patience : float
         Seconds to go on after the first failure; 0 tries once.
+    refuse : callable
+        Raises what is to be told in the end, given the last failure, and how often it was tried if not once.
     hopeless : callable
         Whether a failure ends the waiting.
-
-    Raises
-    ------
-    NoAnswerError
-        With the last failure.
     """
     try:
         return send()
     except _FAILURES as failed:
         error = failed
     if not patience or hopeless(error):
-        raise NoAnswerError(error, 1, 0.0) from error
+        refuse(error, "")
     start, pause, tries, shown = time.monotonic(), _FIRST_PAUSE, 1, 0
     with progress(waiting, int(patience), "seconds") as advance:
         while not hopeless(error) and (spent := time.monotonic() - start) + pause <= patience:
@@ -106,7 +95,7 @@ def again(
                 return send()
             except _FAILURES as failed:
                 error = failed
-    raise NoAnswerError(error, tries, time.monotonic() - start) from error
+    return refuse(error, f"{tries} tries in {time.monotonic() - start:.0f} seconds, the last one: ")
 
 
 class Asking:
@@ -145,22 +134,22 @@ class Asking:
         if client is None:
             raise StoreError(f"A store must be open to {what}. Got {self._uri}, which was closed. Open it again.")
         most, waiting = min(patience, self._patience), f"wait for {self._uri} to {what}"
-        try:
-            return again(waiting, lambda: send(client), most)
-        except NoAnswerError as end:
-            why, later = reason(end.last), "run the same command again: it goes on where it stopped."
+
+        def refuse(error: Exception, tried: str) -> NoReturn:
+            why, later = reason(error), "run the same command again: it goes on where it stopped."
             remedy = "Check the store, or use another with --store."
-            if self._uri.startswith("http") and passing(end.last):
+            if self._uri.startswith("http") and passing(error):
                 remedy = f"Start the server and {later}"
             elif "No space left" in why:
                 remedy = f"Make room and {later} Or use another with --store."
-            raise StoreError(f"Milvus must be able to {what}. Got from {self._uri}: {end}{why}. {remedy}") from end.last
+            raise StoreError(f"Milvus must be able to {what}. Got from {self._uri}: {tried}{why}. {remedy}") from error
+
+        return again(waiting, lambda: send(client), most, refuse)
 
     def close(self) -> None:
         """Close the client; later calls are refused."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self._client.close()
+        self._client = None
 
 
 def connect(address: Address, public: str) -> Any:
@@ -189,31 +178,27 @@ def connect(address: Address, public: str) -> Any:
         elsewhere = code is not None and any(word in reason(error) for word in _ELSEWHERE)
         return elsewhere or not (passing(error) or code == grpc.StatusCode.DEADLINE_EXCEEDED)
 
+    def refuse(error: Exception, tried: str) -> NoReturn:
+        code, why = grpc_code(error), reason(error)
+        if code == grpc.StatusCode.UNAUTHENTICATED:
+            given = "Got one that it refuses." if address.token else "Got none."
+            raise StoreError(
+                f"The Milvus server at {public} wants a token. {given} Set EMBDIFF_STORE_TOKEN, or write "
+                "?token=USER:PASSWORD behind the address."
+            )
+        if code is None:
+            raise StoreError(
+                f"The Milvus server at {public} must accept the connection. Got: {why}. "
+                "Check the address and the name of the database."
+            )
+        got = f"within {patience:.0f} seconds. Got {tried}" if tried else f"within {_CONNECT:.0f} seconds. Got: "
+        raise StoreError(
+            f"A Milvus server must answer at {public} {got}{why}. Check the address, and that the server runs; then "
+            "run the same command again."
+        )
+
     patience = START_PATIENCE if address.patience is None else address.patience
-    try:
-        return again(f"wait for {public} to answer", connected, patience, hopeless)
-    except NoAnswerError as end:
-        raise _refused(end, address, public, patience if end.tries > 1 else _CONNECT) from None
-
-
-def _refused(end: NoAnswerError, address: Address, public: str, seconds: float) -> StoreError:
-    code, why = grpc_code(end.last), reason(end.last)
-    if code == grpc.StatusCode.UNAUTHENTICATED:
-        given = "Got one that it refuses." if address.token else "Got none."
-        return StoreError(
-            f"The Milvus server at {public} wants a token. {given} Set EMBDIFF_STORE_TOKEN, or write "
-            "?token=USER:PASSWORD behind the address."
-        )
-    if code is None:
-        return StoreError(
-            f"The Milvus server at {public} must accept the connection. Got: {why}. "
-            "Check the address and the name of the database."
-        )
-    tried = f"Got {end}" if end.tries > 1 else "Got: "
-    return StoreError(
-        f"A Milvus server must answer at {public} within {seconds:.0f} seconds. {tried}{why}. Check the address, and "
-        "that the server runs; then run the same command again."
-    )
+    return again(f"wait for {public} to answer", connected, patience, refuse, hopeless)
 
 
 def too_large(error: StoreError) -> bool:

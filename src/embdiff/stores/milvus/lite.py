@@ -22,7 +22,6 @@ logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
 _guard = threading.Lock()
 _users: Counter[Path] = Counter()
 _ours: set[Path] = set()  # what is served because of us
-_SCHEMA = "schema.json"
 _POINTS_PER_LIST = 39  # below this many faiss warns, once per index, that k-means had few points
 
 
@@ -89,7 +88,7 @@ def _clear_unborn(collections: Path) -> None:
     The folder comes first, then the schema in it, which is renamed into place; without one there cannot be rows.
     """
     for folder in collections.iterdir():
-        if folder.is_dir() and {part.name for part in folder.iterdir()} <= {f"{_SCHEMA}.tmp"}:
+        if folder.is_dir() and {part.name for part in folder.iterdir()} <= {"schema.json.tmp"}:
             shutil.rmtree(folder)
 
 
@@ -124,10 +123,11 @@ def _refusal(path: Path, error: BaseException | None) -> StoreError:
             f"it there, name another FILE, or share it: run 'milvus-lite server --data-dir {path} --host 127.0.0.1 "
             "--port 19530' and use http://127.0.0.1:19530."
         )
-    if isinstance(error, FileExistsError):
-        reason = "what should be its folder is a file"
-    else:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error or "no reason given")
+    reason = str(error or "no reason given")
+    if isinstance(error, OSError):
+        reason = (
+            "what should be its folder is a file" if isinstance(error, FileExistsError) else error.strerror or reason
+        )
     return StoreError(
         f"A Milvus Lite store must be a path that can be read and written. Got {path}: {reason}. "
         "Name a path in a folder of yours."
@@ -156,9 +156,7 @@ def without_clustering_warning(rows: int, nlist: int) -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             aside.seek(0)
-            for line in aside:
-                if not line.startswith(b"WARNING clustering"):
-                    os.write(2, line)
+            os.write(2, b"".join(line for line in aside if not line.startswith(b"WARNING clustering")))
             os.close(kept)
 
 

@@ -121,21 +121,14 @@ class MilvusStore(Store):
 
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection with its index declared, stamped as incomplete."""
-        schema, stamp = layout.schema(spec.dim), json.dumps(spec.full_stamp(complete=False))
+        what, index = f"create {spec.name}", layout.index(spec, lite=self._is_lite)
+        stamp = json.dumps(spec.full_stamp(complete=False))
         properties = {layout.PROPERTY: stamp, layout.IDENTITY: secrets.token_hex(16)}
-        what = f"create {spec.name}"
-
-        def make(client: Any) -> None:  # a collection that is there with the same schema is no error
-            client.create_collection(
-                spec.name, schema=schema, properties=properties, consistency_level="Strong", timeout=WORD
-            )
-
-        def declare(client: Any) -> None:
-            # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
-            client.create_index(spec.name, layout.index(spec, lite=self._is_lite), timeout=WORD, sync=False)
-
-        self.ask(what, make)
-        self.ask(what, declare)
+        made = {"schema": layout.schema(spec.dim), "properties": properties, "consistency_level": "Strong"}
+        # A collection that is there with the same schema is no error.
+        self.ask(what, lambda client: client.create_collection(spec.name, timeout=WORD, **made))
+        # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
+        self.ask(what, lambda client: client.create_index(spec.name, index, timeout=WORD, sync=False))
         # Lite builds the indexes of a *loaded* collection in the background and cannot tell when they are done:
         # until then it searches by brute force. Released, it builds them in load_collection.
         self.ask(what, lambda client: client.release_collection(spec.name, timeout=WORD))
@@ -152,19 +145,12 @@ class MilvusStore(Store):
         def send(client: Any) -> None:
             nonlocal sent
             # In Lite a key that is there is written over, not kept twice.
-            missing = self._missing(client, name, part) if sent and not self._is_lite else part
+            missing = _missing(client, name, part) if sent and not self._is_lite else part
             sent = True
             if missing:
                 client.insert(name, missing, timeout=Once(SEARCH))
 
         self.ask(f"insert into {name}", send)
-
-    @staticmethod
-    def _missing(client: Any, name: str, part: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        client.load_collection(name, timeout=WHOLE)
-        found = _rows(client, name, ["row"], _between(part[0]["row"], part[-1]["row"] + 1))
-        there = {record["row"] for record in found}
-        return [record for record in part if record["row"] not in there]
 
     def build(self, spec: CollectionSpec) -> None:
         """Flush, wait until every row is indexed, and stamp the collection as complete."""
@@ -182,10 +168,8 @@ class MilvusStore(Store):
             if time.monotonic() > end:
                 raise StoreError(f"The index of {spec.name} in {self.uri} must be built within an hour. It is not.")
             time.sleep(0.1)
-        stamp = json.dumps(spec.full_stamp(complete=True))
-        self.ask(
-            what, lambda client: client.alter_collection_properties(spec.name, {layout.PROPERTY: stamp}, timeout=WORD)
-        )
+        stamp = {layout.PROPERTY: json.dumps(spec.full_stamp(complete=True))}
+        self.ask(what, lambda client: client.alter_collection_properties(spec.name, stamp, timeout=WORD))
 
     def load(self, spec: CollectionSpec) -> None:
         """Load the collection; Lite builds its indexes here."""
@@ -194,19 +178,11 @@ class MilvusStore(Store):
             self.open(spec.name)
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
-        """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`.
-
-        Raises
-        ------
-        ShapeError, ParameterError
-            When the vectors do not fit the collection, or k is not between 1 and 16,384.
-        """
-        check_k(k)
-        spec.index.check_rows(spec.rows, min(k, spec.rows))
+        """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`."""
         return self.searched(spec, layout.VECTOR, vectors, k)
 
     def searched(
-        self, spec: CollectionSpec, field: str, vectors: FloatArray, k: int, rows_of: layout.RowsOf = list
+        self, spec: CollectionSpec, field: str, vectors: FloatArray, k: int, rows_of: layout.RowsOf | None = None
     ) -> Neighbors:
         """Return the k nearest rows of queries in a collection that is loaded, also in one that others made.
 
@@ -217,20 +193,28 @@ class MilvusStore(Store):
             Of the vectors.
         vectors : ndarray of float32, shape (q, d)
         k : int
-            From 1 to 16,384.
-        rows_of : callable
-            Returns the row numbers that primary keys stand for; those of ours are these.
+        rows_of : callable, optional
+            Returns the row numbers that primary keys of others stand for; those of ours are these.
+
+        Raises
+        ------
+        ShapeError, ParameterError
+            When the vectors do not fit the collection, or k is not between 1 and 16,384.
         """
+        if not 1 <= k <= _MOST:
+            raise ParameterError(f"k must be between 1 and {_MOST:,} in Milvus. Got {k}. Lower k.")
+        if rows_of is None:  # what others built is searched as it is
+            spec.index.check_rows(spec.rows, min(k, spec.rows))
         how = {"metric_type": spec.metric.upper(), "params": spec.index.search_params}
         options = {"anns_field": field, "search_params": how, "output_fields": [], **STRONGLY}
         what = f"search {spec.name}"
 
         def ask(queries: FloatArray, width: int) -> Lists:
             found = self.ask(what, lambda client: client.search(spec.name, data=list(queries), limit=width, **options))
-            return layout.to_arrays(found, width, spec.metric, rows_of)
+            return layout.to_arrays(found, width, spec.metric, rows_of or list)
 
         step = max(1, min(_QUERIES_PER_CALL, _HITS_PER_CALL // k, _BYTES_PER_CALL // (4 * spec.dim)))
-        return nearest(ask, spec, vectors, k, min(_MOST, spec.index.params.get("ef", _MOST)), step, self.uri)
+        return nearest(ask, spec, vectors, k, _MOST, step, self.uri)
 
     def drop(self, name: str) -> None:
         """Remove a collection, if it is there."""
@@ -254,17 +238,12 @@ def _rows(client: Any, name: str, fields: list[str], where: str) -> Any:
     return client.query(name, filter=where, output_fields=fields, **STRONGLY)
 
 
+def _missing(client: Any, name: str, part: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    client.load_collection(name, timeout=WHOLE)
+    found = _rows(client, name, ["row"], _between(part[0]["row"], part[-1]["row"] + 1))
+    there = {record["row"] for record in found}
+    return [record for record in part if record["row"] not in there]
+
+
 def _between(start: int, stop: int) -> str:
     return f"row >= {start} && row < {stop}"
-
-
-def check_k(k: int) -> None:
-    """Refuse lists that Milvus does not return.
-
-    Raises
-    ------
-    ParameterError
-        When k is not between 1 and 16,384.
-    """
-    if not 1 <= k <= _MOST:
-        raise ParameterError(f"k must be between 1 and {_MOST:,} in Milvus. Got {k}. Lower k.")

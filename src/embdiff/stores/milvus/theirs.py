@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,12 @@ from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameErr
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.milvus.asking import WORD
-from embdiff.stores.milvus.store import STRONGLY, MilvusStore, check_k
+from embdiff.stores.milvus.store import STRONGLY, MilvusStore
 from embdiff.stores.store import Searched
 
 _ROWS_PER_PAGE = 1_000
 _KEYS = ("VARCHAR", "INT64", "INT32", "INT16", "INT8")
-_TYPES = {"vector": ("FLOAT_VECTOR",), "id": _KEYS, "text": ("VARCHAR",), "group": _KEYS}  # of fields, by option
+_TYPES = {"id": _KEYS, "text": ("VARCHAR",), "group": _KEYS}  # of fields, by option
 
 
 class TheirCollection(Searched):
@@ -86,12 +87,11 @@ class TheirCollection(Searched):
         if not found:
             raise DataError(f"A collection to read must hold rows. Got none in {self.where}. Name another.")
         self._keys = [record[self._key] for record in found]
-        ids = tuple(str(record[self._fields["id"]]) for record in found)
-        self._refuse_repeated(ids, count)
-        texts, groups = (
+        ids, texts, groups = (
             tuple("" if record[field] is None else str(record[field]) for record in found) if field else ()
-            for field in (self._fields["text"], self._fields["group"])
+            for field in (self._fields["id"], self._fields["text"], self._fields["group"])
         )
+        self._refuse_repeated(ids, count)
         vectors = np.array([record[self._fields["vector"]] for record in found], dtype=np.float32)
         return Batch(np.arange(len(found)), ids, texts, groups, vectors)
 
@@ -101,26 +101,24 @@ class TheirCollection(Searched):
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of queries float32 (q, d), found by the collection's own index; ties by row."""
-        check_k(k)
         return self._store.searched(spec, self._fields["vector"], vectors, k, self._rows_of)
 
     def _resolved(self, fields: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, str]:
         """Return the name of every field, "" for none: those given, and those that the schema tells."""
-        for option, name in fields.items():
-            if name not in kinds:
+        vectors = [name for name, kind in kinds.items() if kind == "FLOAT_VECTOR"]
+        vector = vectors[0] if len(vectors) == 1 else ""
+        found = {"vector": vector, "id": self._key, "text": "", "group": "", **fields}
+        for option, name in found.items():
+            if name and name not in kinds:
                 raise UnknownNameError(
                     f"The field {option}= must be in {self.where}. Got {name!r}. {nearest(name, kinds)}"
                 )
-        vectors = [name for name, kind in kinds.items() if kind in _TYPES["vector"]]
-        vector = fields.get("vector") or (vectors[0] if len(vectors) == 1 else "")
-        if vector not in vectors:
-            raise ParameterError(
-                f"A field of float vectors must be named with vector=. Got {vector!r} for {self.where}, which has: "
-                f"{', '.join(vectors) or 'none'}. Write ?vector=FIELD."
-            )
-        found = {"text": "", "group": "", "id": self._key, **fields, "vector": vector}
-        for option, name in found.items():
-            if name and kinds[name] not in _TYPES[option]:
+            if option == "vector" and name not in vectors:
+                raise ParameterError(
+                    f"A field of float vectors must be named with vector=. Got {name!r} for {self.where}, which has: "
+                    f"{', '.join(vectors) or 'none'}. Write ?vector=FIELD."
+                )
+            if option in _TYPES and name and kinds[name] not in _TYPES[option]:
                 raise ParameterError(
                     f"The field {option}= must be of type {' or '.join(_TYPES[option])}. Got {name!r} of type "
                     f"{kinds[name]} in {self.where}. Name another field."
@@ -148,13 +146,10 @@ class TheirCollection(Searched):
         wanted = list(dict.fromkeys(filter(None, (self._key, *self._fields.values()))))
         found: list[dict[str, Any]] = []
         pages = client.query_iterator(self._name, batch_size=_ROWS_PER_PAGE, output_fields=wanted, **STRONGLY)
-        try:
-            with progress(f"read {self._name}", count, "rows") as advance:
-                while page := pages.next():
-                    found += page
-                    advance(len(page))
-        finally:
-            pages.close()
+        with closing(pages), progress(f"read {self._name}", count, "rows") as advance:
+            while page := pages.next():
+                found += page
+                advance(len(page))
         return found
 
     def _refuse_repeated(self, ids: Sequence[str], count: int) -> None:

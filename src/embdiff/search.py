@@ -20,7 +20,7 @@ from embdiff.errors import ParameterError
 from embdiff.kept import recall
 from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
 from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.store import Identified, Searched
+from embdiff.stores.store import Searched
 
 T = TypeVar("T")
 
@@ -180,8 +180,8 @@ class Searcher:
             raw = self._store.search(self._spec, queries, k)
             return raw, {"first": time.perf_counter() - start, **self._warm(queries, k)}
 
-        spec, store = self._spec, self._store
-        identity = store.identity(spec.name) if isinstance(store, Identified) else None
+        spec = self._spec
+        identity = self._store.identity(spec.name)
         if identity is None:
             return *ask(), None
         inputs = (identity, spec.metric, str(spec.index), spec.rows, queries, k)

@@ -9,7 +9,7 @@ from embdiff.bulk import encode_corpus
 from embdiff.encoders import get_encoder
 from embdiff.errors import ParameterError, StoreError
 from embdiff.stores import get_store
-from embdiff.stores.milvus import MilvusStore
+from embdiff.stores.milvus.store import MilvusStore
 from milvus_server import TOKEN
 
 
@@ -56,9 +56,7 @@ def test_a_store_that_fails_is_gone_on_with(parquet, tmp_path, monkeypatch):
     first = backend.given
     added = []
     add = MilvusStore.add
-    monkeypatch.setattr(
-        MilvusStore, "add", lambda self, name, rows, *more: added.extend(rows) or add(self, name, rows, *more)
-    )
+    monkeypatch.setattr(MilvusStore, "add", lambda self, name, rows: added.extend(rows.rows) or add(self, name, rows))
     done = encode_corpus(parquet, encoder, uri, part_rows=PART, cache="off")
     assert (backend.given, added, done.parts_found) == (first, [], 15)
     with get_store(uri) as opened:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.records import Corpus, FloatArray, Metric
+from embdiff.records import Corpus, FloatArray, IntArray, Metric
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
-from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.store import Store
 from milvus_server import TOKEN
 
@@ -36,6 +36,12 @@ def opened(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
 def corpus_of(count: int, **columns: Any) -> Corpus:
     texts = columns.pop("items", tuple(f"text {row}" for row in range(count)))
     return Corpus(texts, columns.pop("ids", tuple(map(str, range(count)))), **columns)
+
+
+def rows_of(corpus: Corpus, rows: IntArray, vectors: FloatArray) -> Batch:
+    """Some rows of a corpus as a store takes them, with the vectors of all."""
+    ids, texts = (tuple(column[row] for row in rows) for column in (corpus.ids, corpus.items))
+    return Batch(rows, ids, texts, ("",) * len(rows), vectors[rows])
 
 
 def spec_of(

@@ -10,6 +10,7 @@ from store_worlds import METRICS, POINTS, QUERIES, by_hand, nearest_by_hand
 
 from embdiff.errors import ParameterError, ShapeError, StoreError
 from embdiff.records import Metric
+from embdiff.stores import _lists
 from embdiff.stores.memory import MemoryStore
 from embdiff.stores.store import Store
 
@@ -57,14 +58,14 @@ def test_a_flat_search_that_leaves_rows_out_is_refused(
 ) -> None:
     if isinstance(store, MemoryStore):
         pytest.skip("memory: is no database that could")
-    spec, real = points("l2"), store._ask  # type: ignore[attr-defined]
+    spec, real = points("l2"), _lists.in_calls
 
-    def ask(spec: Any, queries: Any, width: int) -> Any:
-        rows, similarity = real(spec, queries, width)
+    def in_calls(*arguments: Any) -> Any:
+        rows, similarity = real(*arguments)
         rows[1, -2:], similarity[1, -2:] = -1, np.nan
         return rows, similarity
 
-    monkeypatch.setattr(store, "_ask", ask)
+    monkeypatch.setattr(_lists, "in_calls", in_calls)
     wanted = r"must find as many rows as it is asked for\. Got 58 of 60 for query 1 from points_l2 in .*left rows out"
     with pytest.raises(StoreError, match=wanted):
         store.search(spec, QUERIES[:3], 63)

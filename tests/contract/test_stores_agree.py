@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_cases import Case, cases, check_exact, ids_of, vectors_of
-from store_worlds import corpus_of, spec_of
+from store_worlds import corpus_of, rows_of, spec_of
 
 from embdiff import exact
 from embdiff.errors import ParameterError
@@ -39,8 +39,8 @@ def put(store: Store, case: Case) -> CollectionSpec:
         place(store, spec, corpus, case.vectors)
         return spec
     server: Any = store
-    server._call._client.delete(spec.name, filter="row >= 0")
-    store.add(spec.name, np.arange(count), corpus.ids, corpus.items, [""] * count, case.vectors)
+    server.ask._client.delete(spec.name, filter="row >= 0")
+    store.add(spec.name, rows_of(corpus, np.arange(count), case.vectors))
     if case.built:
         store.build(spec)
         store.load(spec)

@@ -22,7 +22,7 @@ CLUSTERED = (np.repeat(CENTRES, 500, axis=0) + random.standard_normal((2000, 8))
 
 
 def client_of(milvus: Any) -> Any:
-    return milvus._call._client
+    return milvus.ask._client
 
 
 def stored(milvus: Any, name: str, count: int) -> list[dict[str, Any]]:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store_worlds import POINTS, QUERIES, by_hand, corpus_of, nearest_by_hand, spec_of
+from store_worlds import POINTS, QUERIES, by_hand, corpus_of, nearest_by_hand, rows_of, spec_of
 
 from embdiff.errors import ParameterError, ShapeError, StoreError
-from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.naming import collection_name
+from embdiff.stores.collection import Batch, CollectionSpec, collection_name
 from embdiff.stores.placing import place
 from embdiff.stores.store import Store
 
@@ -71,8 +70,7 @@ def test_an_incomplete_collection_is_never_reused(store: Store, inserted: int) -
     vectors, corpus = POINTS[:8], corpus_of(8)
     spec = spec_of("half", vectors)
     store.create(spec)
-    part = slice(0, inserted)
-    store.add("half", np.arange(inserted), corpus.ids[part], corpus.items[part], [""] * inserted, vectors[part])
+    store.add("half", rows_of(corpus, np.arange(inserted), vectors))
     assert store.stamp("half") == spec.full_stamp(complete=False)
     assert not place(store, spec, corpus, vectors).reused
     assert store.count("half") == 8
@@ -118,20 +116,17 @@ def test_a_failed_create_leaves_nothing(store: Store, monkeypatch: pytest.Monkey
 def test_inserted_rows_are_gone_on_from_only_when_they_are_a_beginning(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, corpus, groups = spec_of("part", POINTS, "l2"), corpus_of(60), [""] * 60
+    spec, corpus = spec_of("part", POINTS, "l2"), corpus_of(60)
     added: list[int] = []
     real = store.add
 
-    def add(name: str, rows: Any, *rest: Any) -> None:
-        added.extend(rows)
-        real(name, rows, *rest)
+    def add(name: str, rows: Batch) -> None:
+        added.extend(rows.rows)
+        real(name, rows)
 
     for there, resumed in ((range(25), 25), (range(5, 25), 0), (range(0, 20, 2), 0)):
-        rows = np.array(there)
         store.create(spec)
-        store.add(
-            "part", rows, *([list(x)[i] for i in there] for x in (corpus.ids, corpus.items, groups)), POINTS[rows]
-        )
+        store.add("part", rows_of(corpus, np.array(there), POINTS))
         added.clear()
         with monkeypatch.context() as patch:
             patch.setattr(store, "add", add)
@@ -150,7 +145,7 @@ def test_an_index_may_be_built_again(store: Store, index: str) -> None:
         pytest.skip("memory: has no other index")
     spec, corpus = spec_of("again", POINTS, "l2", index), corpus_of(60)
     store.create(spec)
-    store.add("again", np.arange(60), corpus.ids, corpus.items, [""] * 60, POINTS)
+    store.add("again", rows_of(corpus, np.arange(60), POINTS))
     store.build(spec)
     incomplete = json.dumps(spec.full_stamp(complete=False))
     with pytest.MonkeyPatch.context() as patch:
@@ -169,8 +164,8 @@ def test_rows_of_another_process_are_noticed(store: Store, monkeypatch: pytest.M
 
 
 def test_insert_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embdiff.stores.placing._ROWS_PER_ADD", 7)
-    monkeypatch.setattr("embdiff.stores.milvus._BYTES_PER_CALL", 200)
+    monkeypatch.setattr("embdiff.stores.placing.ROWS_PER_ADD", 7)
+    monkeypatch.setattr("embdiff.stores.milvus.store._BYTES_PER_CALL", 200)
     spec = spec_of("batches", POINTS, "ip")
     place(store, spec, corpus_of(60), POINTS)
     monkeypatch.undo()
@@ -203,7 +198,7 @@ def test_rows_are_read_back_in_order_and_bit_for_bit(store: Store) -> None:
 def test_an_incomplete_collection_can_be_read(store: Store) -> None:
     store.create(spec_of("some", POINTS))
     assert len(store.read("some", 0, 60)) == 0
-    store.add("some", np.array([3, 5]), ("a", "b"), ("x", "y"), ("", ""), POINTS[[3, 5]])
+    store.add("some", Batch(np.array([3, 5]), ("a", "b"), ("x", "y"), ("", ""), POINTS[[3, 5]]))
     part = store.read("some", 0, 60)
     assert part.rows.tolist() == [3, 5]
     np.testing.assert_array_equal(part.vectors, POINTS[[3, 5]])

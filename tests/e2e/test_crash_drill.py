@@ -20,7 +20,8 @@ from embdiff import runs
 from embdiff.encoders import get_encoder
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.cache.housekeeping import verify
-from embdiff.stores import get_store, milvus, placing
+from embdiff.stores import get_store, placing
+from embdiff.stores.milvus.store import MilvusStore
 
 ROWS, DIM, BATCH = 1_200, 24, 64
 SINGLY = 128  # queries that the noise floor encodes again, one by one
@@ -81,9 +82,9 @@ def compare(log: Path, kill: tuple[str, float] | None) -> None:
 
         return wrapped
 
-    placing._ROWS_PER_ADD = 100
-    store = milvus.MilvusStore
-    store.add = told("insert", store.add, lambda self, name, rows, *_: note(log, "inserted", name, rows.tolist()))
+    placing.ROWS_PER_ADD = 100
+    store = MilvusStore
+    store.add = told("insert", store.add, lambda self, name, rows: note(log, "inserted", name, rows.rows.tolist()))
     there = store.rows_there
     store.rows_there = lambda self, name: told_of(log, name, there(self, name), self.count(name))
     store.build, store.search = told("index", store.build), told("search", store.search)

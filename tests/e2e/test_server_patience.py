@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from embdiff.stores import milvus
+from embdiff.stores.milvus import store as milvus
 from milvus_server import TOKEN, Server
 
 ROWS = 6_000

@@ -20,7 +20,7 @@ from embdiff.encoders.cache import VectorCache
 from embdiff.errors import StoreError
 from embdiff.evaluation import evaluate, report
 from embdiff.stores import get_store
-from embdiff.stores.milvus import MilvusStore
+from embdiff.stores.milvus.store import MilvusStore
 from embdiff.variants import measure_variant
 from embdiff.views import terminal
 

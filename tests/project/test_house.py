@@ -79,7 +79,7 @@ def test_pymilvus_is_named_where_milvus_is_connected_and_collections_are_laid_ou
         for path in (ROOT / "src").rglob("*.py")
         if re.search(r"^\s*(import|from) pymilvus", path.read_text(), re.M)
     }
-    assert naming == {"_connect.py", "_milvus_layout.py"}
+    assert naming == {"asking.py", "layout.py"}
 
 
 def test_version_is_the_one_in_pyproject():

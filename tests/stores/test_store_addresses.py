@@ -19,8 +19,8 @@ from embdiff.errors import ParameterError, StoreError, UnknownNameError
 from embdiff.records import Corpus
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store, list_stores
-from embdiff.stores._address import Address
 from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.milvus.address import Address
 from embdiff.stores.placing import place
 
 
@@ -30,7 +30,8 @@ def test_stores_are_listed() -> None:
 
 def test_importing_stores_loads_no_database() -> None:
     code = (
-        "import sys, embdiff.stores; print({'pymilvus', 'milvus_lite', 'grpc', 'faiss', 'lancedb'} & set(sys.modules))"
+        "import sys, embdiff.stores, embdiff.comparison; "
+        "print({'pymilvus', 'milvus_lite', 'grpc', 'faiss', 'lancedb'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
 
@@ -175,7 +176,7 @@ def lite_server(path: Path, port: int) -> subprocess.Popen[bytes]:
 def test_a_server_that_says_nothing_or_something_else_is_told(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("embdiff.stores._connect._CONNECT", 1.0)
+    monkeypatch.setattr("embdiff.stores.milvus.asking._CONNECT", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
         with pytest.raises(StoreError, match=r"within 1 seconds\. Got: Deadline Exceeded\."):
@@ -213,7 +214,7 @@ def shared_lite(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
 def test_a_shared_lite_folder_and_a_server_that_dies(
     shared_lite: tuple[str, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embdiff.stores.milvus.PATIENCE", 2.0)
+    monkeypatch.setattr("embdiff.stores.milvus.store.PATIENCE", 2.0)
     uri, process = shared_lite
     vectors = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
     spec = CollectionSpec("any", 4, "l2", IndexSpec.parse("flat"), 30, {})

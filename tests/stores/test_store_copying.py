@@ -93,7 +93,7 @@ def test_a_copy_that_was_killed_is_taken_up(calls: int, tmp_path: Path) -> None:
         import os, signal, sys
         sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1])]!r}
         from test_store_copying import *
-        from embdiff.stores.milvus import MilvusStore
+        from embdiff.stores.milvus.store import MilvusStore
         add, calls = MilvusStore.add, []
         def kill(*args):
             add(*args)
@@ -109,6 +109,18 @@ def test_a_copy_that_was_killed_is_taken_up(calls: int, tmp_path: Path) -> None:
         assert store.count("vectors") == 2_000 * calls
         assert store.stamp("vectors") == SPEC.full_stamp(complete=False)
     assert copy_collections("milvus:a.db", "milvus:b.db").collections[0].copied == ROWS - 2_000 * calls
+    same("milvus:a.db", "milvus:b.db")
+
+
+@pytest.mark.parametrize(("start", "complete", "copied"), [(0, False, ROWS - 300), (9, False, ROWS), (0, True, ROWS)])
+def test_what_was_begun_is_gone_on_with_where_it_is_a_beginning(start: int, complete: bool, copied: int) -> None:
+    made("milvus:a.db")
+    with get_store("milvus:a.db") as source, get_store("milvus:b.db") as target:
+        target.create(SPEC)
+        target.add("vectors", source.read("vectors", start, 300))
+        if complete:  # as it says, but it is not
+            target.build(SPEC)
+    assert copy_collections("milvus:a.db", "milvus:b.db").collections[0].copied == copied
     same("milvus:a.db", "milvus:b.db")
 
 
@@ -129,7 +141,7 @@ def test_what_is_there_and_differs_is_left_alone() -> None:
 def test_a_stranger_is_never_replaced() -> None:
     made("milvus:a.db")
     with get_store("milvus:b.db") as store:
-        store._call._client.create_collection("vectors", dimension=8)  # type: ignore[attr-defined]
+        store.ask._client.create_collection("vectors", dimension=8)  # type: ignore[attr-defined]
     for overwrite in (False, True):
         with pytest.raises(
             StoreError, match=r"one that embdiff made\. Got vectors in milvus:b\.db, which carries no st"
@@ -159,7 +171,7 @@ def test_what_cannot_be_copied_is_told(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match=r"Got none: it has no collections\. Check the store"):
             copy_collections("milvus:a.db", "milvus:b.db")
         store.create(SPEC)
-        store._call._client.create_collection("theirs", dimension=8)  # type: ignore[attr-defined]
+        store.ask._client.create_collection("theirs", dimension=8)  # type: ignore[attr-defined]
         with pytest.raises(StoreError, match=r"Got none: theirs carries no stamp .*; vectors is not complete\. Check"):
             copy_collections("milvus:a.db", "milvus:b.db")
         for name, why in (("vectors", "is not complete"), ("theirs", "carries no stamp of embdiff")):
@@ -176,13 +188,13 @@ def test_what_cannot_be_copied_is_told(tmp_path: Path) -> None:
 def test_a_row_that_is_missing_or_a_stamp_of_another_version_is_told() -> None:
     made("milvus:a.db")
     with get_store("milvus:a.db") as store:
-        store._call._client.delete("vectors", ids=[7])  # type: ignore[attr-defined]
+        store.ask._client.delete("vectors", ids=[7])  # type: ignore[attr-defined]
         with pytest.raises(
             StoreError, match=r"each of its rows once\. Got 1999 rows for the numbers 0 to 1999 of vectors"
         ):
             copy_collections("milvus:a.db", "milvus:b.db")
         stamp = json.dumps({**SPEC.full_stamp(complete=True), "schema": 9})
-        store._call._client.alter_collection_properties("vectors", {"embdiff": stamp})  # type: ignore[attr-defined]
+        store.ask._client.alter_collection_properties("vectors", {"embdiff": stamp})  # type: ignore[attr-defined]
         with pytest.raises(
             StoreError, match=r"must be one that this version of embdiff writes\. Got another on vectors"
         ):

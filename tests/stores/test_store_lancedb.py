@@ -65,7 +65,7 @@ def test_a_process_killed_while_inserting_leaves_nothing_that_is_reused(tmp_path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store_lancedb import *
         from embdiff.stores import placing
-        placing._ROWS_PER_ADD = 100
+        placing.ROWS_PER_ADD = 100
         store = get_store("lancedb:{tmp_path}/a")
         add, calls = store.add, []
         def kill(*args):

@@ -18,8 +18,8 @@ from embdiff.errors import ParameterError, StoreError
 from embdiff.records import Corpus, Metric
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
-from embdiff.stores._lite import without_clustering_warning
 from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.milvus.lite import without_clustering_warning
 from embdiff.stores.placing import place
 
 VECTORS = np.random.default_rng(3).standard_normal((51, 8)).astype(np.float32)
@@ -184,7 +184,7 @@ def test_a_process_killed_while_inserting_leaves_nothing_that_is_reused(tmp_path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from test_store_lite import *
         from embdiff.stores import placing
-        placing._ROWS_PER_ADD = 20
+        placing.ROWS_PER_ADD = 20
         store = get_store("milvus:{tmp_path}/a.db")
         add, calls = store.add, []
         def kill(*args):

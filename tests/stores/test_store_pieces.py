@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embdiff.records import Corpus, FloatArray
+from embdiff.records import FloatArray
 from embdiff.specs import IndexSpec
-from embdiff.stores._fields import fit, in_calls
-from embdiff.stores._lists import Lists, settled, to_arrays
-from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.naming import collection_name
+from embdiff.stores._lists import Lists, settled
+from embdiff.stores.collection import Batch, CollectionSpec, collection_name
+from embdiff.stores.milvus.layout import parts, to_arrays
+from embdiff.stores.placing import fit
 
 
 @given(st.text(), st.text(), st.text())
@@ -36,12 +36,17 @@ def test_names_are_readable_and_never_shared() -> None:
     assert len({collection_name(*one) for one in alike}) == 4
 
 
+def rows_of(texts: tuple[str, ...]) -> Batch:
+    ids = tuple(map(str, range(len(texts))))
+    return Batch(np.arange(len(texts)), ids, texts, ("",) * len(texts), np.zeros((len(texts), 2), dtype=np.float32))
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5), st.integers(4, 12))
 def test_cutting_never_splits_a_character(texts: list[str], limit: int) -> None:
-    corpus = Corpus(tuple(t.replace("\0", "") for t in texts), tuple(map(str, range(len(texts)))))
-    fitted, groups, cuts = fit(corpus, limit)
-    assert list(groups) == [""] * len(texts)
-    for row, (whole, kept) in enumerate(zip(corpus.items, fitted, strict=True)):
+    rows = rows_of(tuple(t.replace("\0", "") for t in texts))
+    fitted, cuts = fit(rows, limit, "any")
+    assert (fitted.ids, fitted.groups) == (rows.ids, rows.groups)
+    for row, (whole, kept) in enumerate(zip(rows.texts, fitted.texts, strict=True)):
         size = len(whole.encode())
         assert whole.startswith(kept)
         assert len(kept.encode()) <= limit
@@ -50,17 +55,17 @@ def test_cutting_never_splits_a_character(texts: list[str], limit: int) -> None:
 
 
 def test_without_a_limit_nothing_is_looked_at() -> None:
-    corpus = Corpus(("a\ud83d",), ("0",), ("g",))
-    assert fit(corpus, None) == (("a\ud83d",), ("g",), ())
+    rows = rows_of(("a\ud83d",))
+    assert fit(rows, None, "any") == (rows, ())
 
 
 @given(st.lists(st.integers(0, 300), max_size=20))
 def test_calls_stay_small_and_lose_nothing(lengths: list[int]) -> None:
     vector = np.zeros(2, dtype=np.float32)
     records: list[dict[str, Any]] = [{"vector": vector, "id": "", "text": "x" * n, "group": ""} for n in lengths]
-    parts = list(in_calls(records, 1000))
-    assert [record for part in parts for record in part] == records
-    for part in parts:
+    calls = list(parts(records, 1000))
+    assert [record for part in calls for record in part] == records
+    for part in calls:
         assert part
         assert len(part) == 1 or sum(4 * len(record["text"]) + 40 for record in part) <= 1000
 

@@ -15,8 +15,8 @@ from embdiff.errors import StoreError
 from embdiff.records import Corpus
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
-from embdiff.stores._calls import Calls, Once
 from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.milvus.asking import Asking, Once
 from embdiff.stores.placing import place
 from milvus_server import TOKEN, Server
 
@@ -38,7 +38,7 @@ def test_a_run_goes_on_when_the_server_is_killed_and_started_again(
     milvus_process: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with get_store(f"{milvus_process.url}?token={TOKEN}") as store:
-        client, starts = store._call._client, []  # type: ignore[attr-defined]
+        client, starts = store.ask._client, []  # type: ignore[attr-defined]
         insert, calls = client.insert, iter(range(1000))
 
         def killing(*arguments: Any, **options: Any) -> Any:
@@ -78,8 +78,8 @@ class Refusal(grpc.RpcError):
         return "out of order"
 
 
-def calls(patience: float) -> Calls:
-    return Calls(SimpleNamespace(close=lambda: None), "http://h:1", (grpc.RpcError,), patience)
+def asking(patience: float) -> Asking:
+    return Asking(SimpleNamespace(close=lambda: None), "http://h:1", patience)
 
 
 def failing(times: int, code: Any) -> Any:
@@ -96,28 +96,26 @@ def failing(times: int, code: Any) -> Any:
 def test_a_call_is_made_again_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    mended: list[Any] = []
-    answer = calls(60)("search", failing(6, grpc.StatusCode.UNAVAILABLE), mend=mended.append)
+    answer = asking(60)("search", failing(6, grpc.StatusCode.UNAVAILABLE))
     assert answer == "done"
     assert slept == [0.25, 0.5, 1.0, 2.0, 4.0, 4.0]
-    assert len(mended) == 6
 
 
 @pytest.mark.parametrize(("code", "patience"), [("INVALID_ARGUMENT", 60), ("UNAVAILABLE", 0), ("DEADLINE_EXCEEDED", 9)])
 def test_a_call_is_made_once_where_waiting_cures_nothing(code: str, patience: float) -> None:
     send = failing(1, grpc.StatusCode[code])
     with pytest.raises(StoreError, match=r"Milvus must be able to search\. Got from http://h:1: out of order\. [CS]"):
-        calls(patience)("search", send)
+        asking(patience)("search", send)
     assert send(None) == "done"
 
 
 def test_patience_ends_with_what_was_tried() -> None:
     start = time.monotonic()
     with pytest.raises(StoreError, match=r"Got from http://h:1: 3 tries in 1 seconds, the last one: out of order\. "):
-        calls(1)("search", failing(9, grpc.StatusCode.UNAVAILABLE))
+        asking(1)("search", failing(9, grpc.StatusCode.UNAVAILABLE))
     assert time.monotonic() - start < 1.5
     with pytest.raises(StoreError, match="order"):
-        calls(60)("drop", failing(9, grpc.StatusCode.UNAVAILABLE), patience=0.1)
+        asking(60)("drop", failing(9, grpc.StatusCode.UNAVAILABLE), patience=0.1)
 
 
 def test_pymilvus_does_not_send_an_insert_again_by_itself() -> None:

@@ -17,9 +17,9 @@ from embdiff.encoders.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store
-from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
-from embdiff.stores.copying_rows import copy_rows
-from embdiff.stores.naming import collection_name
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors, collection_name
+from embdiff.stores.copying import copy_rows
+from embdiff.stores.placing import is_whole
 
 
 class StoreOutput:
@@ -55,9 +55,8 @@ class StoreOutput:
             if stamp is None or not stamp.get("complete"):
                 return None
             spec = self._spec(job, int(stamp["rows"]), stamp["source"])
-            whole = stamp == spec.full_stamp(complete=True) and store.count(self.collection) == spec.rows
-        if not whole:
-            return None
+            if not is_whole(store, spec):
+                return None
         return {"rows": spec.rows, "parts": 0, "encoding": summed(()), "variant": stamp["source"].get("variant")}
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
@@ -75,9 +74,7 @@ class StoreOutput:
         spec = self._spec(job, plan.rows, {**label["stamp"], **source})
         spec.index.check_rows(spec.rows, 1)
         with get_store(self._uri) as store:
-            there = store.stamp(spec.name) if spec.name in store.names() else None
-            other = there is not None and {**there, "complete": True} != spec.full_stamp(complete=True)
-            return copy_rows(Parts(job, plan, spec), store, spec, overwrite=other, doing="store").cut
+            return copy_rows(Parts(job, plan, spec), store, spec, doing="store").cut
 
     def _spec(self, job: Job, rows: int, source: Mapping[str, Any]) -> CollectionSpec:
         assert self.collection is not None
@@ -118,8 +115,7 @@ class Parts:
         found = None
         for number in np.flatnonzero((self._starts < stop) & (self._stops > start)):
             whole, first = self._part(int(number)), int(self._starts[number])
-            some = slice(max(0, start - first), stop - first)
-            part = Batch(whole.rows[some], whole.ids[some], whole.texts[some], whole.groups[some], whole.vectors[some])
+            part = whole.part(max(0, start - first), stop - first)
             found = part if found is None else found.followed_by(part)
         assert found is not None
         return found
@@ -128,15 +124,11 @@ class Parts:
         if self._open is None or self._open[0] != number:
             path, first = self._job.vectors_of(number), int(self._starts[number])
             corpus, vectors = rows_of(path), vectors_of(path)
-            check_vectors(vectors, self._spec, _names(corpus, first))
+            check_vectors(vectors, self._spec, corpus.ids, first)
             rows = np.arange(first, first + len(corpus), dtype=np.int64)
             groups = corpus.groups or ("",) * len(corpus)
             self._open = number, Batch(rows, corpus.ids, corpus.items, groups, vectors)
         return self._open[1]
-
-
-def _names(corpus: Corpus, first: int) -> Callable[[int], str]:
-    return lambda at: f"row {first + at} (id {corpus.ids[at]!r})"
 
 
 def _digest(job: Job, plan: Plan) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -23,8 +23,10 @@ from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.search import Searcher
 from embdiff.specs import ModelSpec, check_metric
 from embdiff.stores import get_store
-from embdiff.stores.collection import CollectionSpec, check_vectors
-from embdiff.stores.theirs import Fields, TheirCollection, TheirRows
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
+
+if TYPE_CHECKING:
+    from embdiff.stores.milvus.theirs import TheirCollection
 
 _FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION"
 
@@ -105,15 +107,16 @@ class Existing:
         self._uri = f"{spec.kind}:{place}" + (f"?db={self.options['db']}" if "db" in self.options else "")
         self._stack = ExitStack()
         self._theirs: TheirCollection | None = None
-        self._read: TheirRows | None = None
+        self._read: Batch | None = None
 
     def __enter__(self) -> Self:
+        from embdiff.stores.milvus.theirs import TheirCollection  # here, because it loads pymilvus
+
         if self._file is not None and not self._file.expanduser().exists():
             raise StoreError(f"The store of a collection to read must exist. Got {self._file}. Check the path.")
         store: Any = self._stack.enter_context(get_store(self._uri))
-        self._theirs = store.theirs(
-            self.collection, Fields(*(self.options.get(key, "") for key in ("vector", "id", "text", "group")))
-        )
+        fields = {key: name for key, name in self.options.items() if key in ("vector", "id", "text", "group")}
+        self._theirs = TheirCollection(store, self.collection, fields)
         if self.collection in store.names():  # ours: it says what it was made by
             source = (store.stamp(self.collection) or {}).get("source", {})
             self.variant = source.get("variant")
@@ -161,13 +164,13 @@ class Existing:
                     "or take the corpus from the collection."
                 )
         order = np.array([position[name] for name in corpus.ids], dtype=np.int64)
-        theirs.join({rows.keys[place]: row for row, place in enumerate(order)})
+        theirs.join(order)
         return np.ascontiguousarray(rows.vectors[order])
 
     def stamp(self, documents: FloatArray) -> Stamp:
         """Return the provenance: which collection, and a hash of the vectors."""
         digest = hashlib.sha256(documents.tobytes()).hexdigest()
-        return Stamp(f"{self._open().uri}#{self.collection}", digest, int(documents.shape[1]))
+        return Stamp(self._open().where, digest, int(documents.shape[1]))
 
     def queries(
         self,
@@ -215,14 +218,14 @@ class Existing:
         stamp: Mapping[str, Any] = {**space.stamp.to_dict(), "normalized": space.normalized}
         rows = len(space.ids)
         spec = CollectionSpec(self.collection, space.dim, theirs.metric, theirs.index, rows, stamp)
-        check_vectors(space.vectors, spec, lambda row: f"row {row} (id {space.ids[row]!r})")
+        check_vectors(space.vectors, spec, space.ids)
         return spec, Searcher(theirs, spec, space.vectors)
 
     def _open(self) -> TheirCollection:
         assert self._theirs is not None
         return self._theirs
 
-    def _rows(self) -> TheirRows:
+    def _rows(self) -> Batch:
         if self._read is None:
             self._read = self._open().read()
         return self._read

@@ -24,8 +24,7 @@ from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
 from embdiff.settings import RunConfig
 from embdiff.specs import IndexSpec
-from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.naming import collection_name
+from embdiff.stores.collection import CollectionSpec, collection_name
 from embdiff.stores.placing import Placement, place
 from embdiff.stores.store import Store
 from embdiff.variants import measure_variant
@@ -189,7 +188,7 @@ def _place(store: Store, config: RunConfig, inputs: Inputs, encoded: Encoded, la
     space = Space(encoded.model, inputs.corpus.ids, encoded.documents, encoded.stamp)
     if encoded.existing is not None:
         spec, searcher = encoded.existing.placed(space)
-        return Placed(spec, Placement(True, ()), searcher)
+        return Placed(spec, Placement(True), searcher)
     spec = CollectionSpec(
         name=collection_name(label, encoded.model, encoded.stamp.fingerprint()),
         dim=space.dim,

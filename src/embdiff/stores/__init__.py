@@ -11,13 +11,13 @@ from embdiff.errors import UnknownNameError
 from embdiff.specs import without_secrets
 from embdiff.stores.store import Store
 
-__all__ = ["describe_stores", "get_store", "list_stores"]
+__all__ = ["describe_stores", "get_store", "list_stores", "without_secrets"]
 
 # gRPC prints about every lost connection on its own, unless told not to before pymilvus imports it; what matters comes
 # back as an error.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-_MILVUS = "embdiff.stores.milvus:MilvusStore"
+_MILVUS = "embdiff.stores.milvus.store:MilvusStore"
 
 REGISTRY = Registry(
     "store",
@@ -67,12 +67,11 @@ def get_store(uri: str) -> Store:
     if kind in known and (colon or kind == "memory"):
         store: Store = REGISTRY.load(kind)(uri)
         return store
-    if not colon and kind not in known and (re.search(r"[./\\]", uri) or (uri and Path(uri).exists())):
-        hint = f"Write milvus:{uri} for a Milvus Lite file."
-    elif kind in known:
+    hint = nearest(kind, known)
+    if kind in known:
         hint = f"Write {kind}: and, after the colon, where it is."
-    else:
-        hint = nearest(kind, known)
+    elif not colon and (re.search(r"[./\\]", uri) or (uri and Path(uri).exists())):
+        hint = f"Write milvus:{uri} for a Milvus Lite file."
     raise UnknownNameError(
         f"A store must be written memory:, milvus:FILE or http://HOST:PORT. Got {without_secrets(uri)!r}. {hint}"
     )

@@ -1,39 +1,83 @@
-"""Result lists of a database, made into arrays."""
+"""How a database is asked for nearest rows: in calls it can take, until it is settled who is among the nearest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 
+from embdiff._progress import progress, silent
 from embdiff.errors import StoreError
-from embdiff.records import FloatArray, IntArray, Metric, Neighbors
+from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.stores.collection import CollectionSpec, check_vectors
 
 Lists = tuple[IntArray, FloatArray]
+Ask = Callable[[FloatArray, int], Lists]
 _LONGEST_TIE = 100  # Milvus Lite spends 0.1 ms on every hit
 
 
-def to_arrays(hits: Sequence[Any], width: int, metric: Metric) -> Lists:
-    """Return rows int64 (q, width) and similarities float32 (q, width) of q lists, padded with -1 and NaN.
+def nothing(queries: int, width: int) -> Lists:
+    """Return lists of which every place is a pad: rows int64 (q, width) of -1, similarities float32 of NaN."""
+    return np.full((queries, width), -1, dtype=np.int64), np.full((queries, width), np.nan, dtype=np.float32)
+
+
+def in_calls(ask: Ask, step: int, name: str, queries: FloatArray, width: int) -> Lists:
+    """Return what ``ask`` returns, asked for at most ``step`` queries at a time; one call alone shows no progress.
 
     Parameters
     ----------
-    hits : sequence of length q
-        Each with ``ids`` and ``distances``, best first, at most ``width`` long.
+    ask : callable
+        ``ask(queries, width)`` returns rows int64 and similarities float32, both (q, width), padded as `nothing`.
+    step : int
+    name : str
+        Of the collection, for the progress.
+    queries : ndarray of float32, shape (q, d)
     width : int
-    metric : Metric
-        For l2 the distance is the squared Euclidean one and is negated.
     """
-    rows = np.full((len(hits), width), -1, dtype=np.int64)
-    similarity = np.full((len(hits), width), np.nan, dtype=np.float32)
-    for query, found in enumerate(hits):
-        rows[query, : len(found.ids)] = found.ids
-        similarity[query, : len(found.ids)] = found.distances
-    return rows, -similarity if metric == "l2" else similarity
+    lists = [nothing(0, width)]
+    quietly = silent() if len(queries) <= step else nullcontext()
+    with quietly, progress(f"search {name}", len(queries), "queries") as advance:
+        for start in range(0, len(queries), step):
+            part = queries[start : start + step]
+            lists.append(ask(part, width))
+            advance(len(part))
+    rows, similarity = zip(*lists, strict=True)
+    return np.concatenate(rows), np.concatenate(similarity)
 
 
-def settled(ask: Callable[[FloatArray, int], Lists], queries: FloatArray, k: int, most: int) -> Lists:
+def nearest(ask: Ask, spec: CollectionSpec, vectors: FloatArray, k: int, most: int, step: int, where: str) -> Neighbors:
+    """Return the k nearest rows of each query as `Store.search` does, of what a database is asked for.
+
+    Parameters
+    ----------
+    ask : callable
+        See `in_calls`.
+    spec : CollectionSpec
+    vectors : ndarray of float32, shape (q, d)
+    k : int
+    most : int
+        The longest list that the store gives; an index may give shorter ones.
+    step : int
+        For how many queries a call can ask.
+    where : str
+        The store, for messages.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When the vectors do not fit the collection.
+    StoreError
+        As `lengthened`.
+    """
+    check_vectors(vectors, spec)
+    most = min(most, spec.rows, spec.index.params.get("ef", most))
+    rows, similarity = settled(partial(in_calls, ask, step, spec.name), vectors, min(k, spec.rows), most)
+    return lengthened(rows, similarity, k, spec, where)
+
+
+def settled(ask: Ask, queries: FloatArray, k: int, most: int) -> Lists:
     """Return lists of length k in which equal similarities stand by row number, also where the list ends.
 
     A database returns any k of the rows that tie for the last places, so that equal texts would make equal models
@@ -43,7 +87,7 @@ def settled(ask: Callable[[FloatArray, int], Lists], queries: FloatArray, k: int
     Parameters
     ----------
     ask : callable
-        ``ask(queries, width)`` returns lists of that width.
+        See `in_calls`.
     queries : ndarray of float32, shape (q, d)
     k : int
         Length of the lists, at most ``most``.
@@ -64,7 +108,7 @@ def settled(ask: Callable[[FloatArray, int], Lists], queries: FloatArray, k: int
     return rows, similarity
 
 
-def lengthened(rows: IntArray, similarity: FloatArray, k: int, metric: Metric, index: str, where: str) -> Neighbors:
+def lengthened(rows: IntArray, similarity: FloatArray, k: int, spec: CollectionSpec, where: str) -> Neighbors:
     """Return lists as neighbours of length k, padded with -1 and NaN where there are fewer rows.
 
     Parameters
@@ -73,11 +117,9 @@ def lengthened(rows: IntArray, similarity: FloatArray, k: int, metric: Metric, i
         As `settled` returns them, of all m <= k rows that there are to find; an approximate index may find fewer.
     similarity : ndarray of float32, shape (q, m)
     k : int
-    metric : Metric
-    index : str
-        Text form.
+    spec : CollectionSpec
     where : str
-        What was searched, for the message.
+        The store, for the message.
 
     Raises
     ------
@@ -85,15 +127,17 @@ def lengthened(rows: IntArray, similarity: FloatArray, k: int, metric: Metric, i
         When ``flat``, which looks at every row, has found fewer.
     """
     found = (rows >= 0).sum(axis=1)
-    if index == "flat" and (found < rows.shape[1]).any():
+    if spec.index.name == "flat" and (found < rows.shape[1]).any():
         short = int(np.argmin(found))
         raise StoreError(
             f"A flat search must find as many rows as it is asked for. Got {found[short]:,} of {rows.shape[1]:,} for "
-            f"query {short} from {where}: the database left rows out. Run again; if that stays, make it anew."
+            f"query {short} from {spec.name} in {where}: the database left rows out. "
+            "Run again; if that stays, make it anew."
         )
     missing = ((0, 0), (0, k - rows.shape[1]))
     rows = np.pad(rows, missing, constant_values=-1)
-    return Neighbors(rows, np.pad(similarity, missing, constant_values=np.nan), metric, index)
+    similarity = np.pad(similarity, missing, constant_values=np.nan)
+    return Neighbors(rows, similarity, spec.metric, str(spec.index))
 
 
 def _by_row(rows: IntArray, similarity: FloatArray) -> Lists:

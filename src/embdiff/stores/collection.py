@@ -1,9 +1,13 @@
-"""What a collection is: all that is known before it is made, its rows, and which vectors it takes."""
+"""What a collection is: its name, all that is known before it is made, its rows, and which vectors it takes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +24,35 @@ STAMP_SCHEMA = 1
 LONGEST, SHORTEST = 1e14, 1e-17
 _CHECK = "Check what the model returns for it."
 _LEAVE = "Leave these rows out, or use the metric l2 or ip."
+
+
+def collection_name(run: str, model: str, fingerprint: str) -> str:
+    """Return the name of a model's collection, legal in every store.
+
+    Parameters
+    ----------
+    run : str
+        Label of the run.
+    model : str
+        The full text form of the model.
+    fingerprint : str
+        Fingerprint of the model's stamp.
+
+    Returns
+    -------
+    str
+        Letters, digits and ``_``, at most 255 characters, no digit first: readable parts of run and model, and a
+        hash of all three arguments whole, so that no two models and no two runs share a collection.
+    """
+    whole = hashlib.sha256("\0".join((run, model, fingerprint)).encode("utf-8", "surrogatepass")).hexdigest()
+    name = f"{_slug(run)[:60] or 'run'}_{_slug(model)[:120] or 'model'}_{whole[:12]}"
+    return f"c_{name}" if name[0].isdigit() else name
+
+
+def _slug(text: str) -> str:
+    """Return the ASCII letters and digits of a text, accents taken off, other runs of characters as one ``_``."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    return re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
 
 
 @dataclass(frozen=True)
@@ -70,6 +103,14 @@ class CollectionSpec:
         return dict(json.loads(json.dumps(full, allow_nan=False)))
 
 
+def read_stamp(text: str | bytes | None) -> dict[str, Any] | None:
+    """Return the stamp that a store keeps as JSON; None where there is none, or another text."""
+    with suppress(ValueError):
+        stamp = json.loads(text or "null")
+        return stamp if isinstance(stamp, dict) else None
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Some rows of a collection, by row number.
@@ -92,20 +133,22 @@ class Batch:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def part(self, start: int, stop: int) -> Batch:
+        """Return the rows at the places start..stop-1; all of them are these, their vectors left where they lie."""
+        if start == 0 and stop >= len(self):
+            return self
+        some = slice(start, stop)
+        return Batch(self.rows[some], self.ids[some], self.texts[some], self.groups[some], self.vectors[some])
+
     def followed_by(self, other: Batch) -> Batch:
         """Return the rows of both, which must come in this order."""
         if not len(self) or not len(other):
             return self if len(self) else other
-        return Batch(
-            np.concatenate([self.rows, other.rows]),
-            self.ids + other.ids,
-            self.texts + other.texts,
-            self.groups + other.groups,
-            np.concatenate([self.vectors, other.vectors]),
-        )
+        rows, vectors = np.concatenate([self.rows, other.rows]), np.concatenate([self.vectors, other.vectors])
+        return Batch(rows, self.ids + other.ids, self.texts + other.texts, self.groups + other.groups, vectors)
 
 
-def check_vectors(vectors: FloatArray, spec: CollectionSpec, place: Callable[[int], str] = "query {}".format) -> None:
+def check_vectors(vectors: FloatArray, spec: CollectionSpec, ids: Sequence[str] | None = None, first: int = 0) -> None:
     """Refuse vectors that no store should be asked to take or to look for: databases differ in what they do with them.
 
     Parameters
@@ -113,8 +156,10 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, place: Callable[[in
     vectors : ndarray of float32, shape (m, d)
     spec : CollectionSpec
         The collection they are for.
-    place : callable, optional
-        How to call the vector of a number; ``query 0``... by default.
+    ids : sequence of str, length m, optional
+        Of the rows that the vectors belong to, for messages; without them they are queries.
+    first : int
+        Number of the first row.
 
     Raises
     ------
@@ -141,6 +186,6 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, place: Callable[[in
     for which, what, remedy in wrong:
         bad = np.flatnonzero(which)
         if bad.size:
-            raise ParameterError(
-                f"Vectors must be {what}. Got one that is not in {place(int(bad[0]))}, {bad.size} in all. {remedy}"
-            )
+            at = int(bad[0])
+            where = f"query {at}" if ids is None else f"row {first + at} (id {ids[at]!r})"
+            raise ParameterError(f"Vectors must be {what}. Got one that is not in {where}, {bad.size} in all. {remedy}")

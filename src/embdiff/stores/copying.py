@@ -1,18 +1,47 @@
-"""Copying collections with their stamps from one store to another: which of them, and whether they may be."""
+"""Copying collections with their stamps from one store to another, and checking that every row arrived."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+
+from embdiff._progress import progress
 from embdiff.errors import ParameterError, StoreError
 from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named
 from embdiff.stores import get_store
-from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.copying_rows import Copied, copy_rows
+from embdiff.stores.collection import Batch, CollectionSpec
+from embdiff.stores.placing import ROWS_PER_ADD, fill, fit, standing
 from embdiff.stores.store import Store
+
+
+@dataclass(frozen=True)
+class Copied:
+    """One collection that is whole in the target now.
+
+    Parameters
+    ----------
+    name : str
+    rows, dim : int
+    copied : int
+        Rows written now; the others were there from a call before.
+    cut : int
+        Values that were cut to fit the fields of the target.
+    digest : str
+        SHA-256 (hex) over row numbers, ids, texts, groups and vectors, equal on both sides.
+    """
+
+    name: str
+    rows: int
+    dim: int
+    copied: int
+    cut: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +65,15 @@ class Copies:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
         return asdict(self)
+
+
+class Source(Protocol):
+    """What rows are copied from: a store, or anything that can be read like one."""
+
+    uri: str
+
+    def read(self, name: str, start: int, stop: int) -> Batch:
+        """Return the rows numbered start..stop-1 that are there, by row number."""
 
 
 def copy_collections(
@@ -72,75 +110,157 @@ def copy_collections(
                 f"Collections can be copied between stores that keep them. Got {uri}. Name milvus:FILE, lancedb:DIR or "
                 "a server."
             )
-    _refuse_missing(source)
+    kind, _, path = source.partition(":")
+    if kind in ("milvus", "lancedb") and path and not Path(path).expanduser().exists():
+        # Opening a folder that is not there would make an empty store.
+        raise StoreError(f"The store to copy from must exist. Got {source}, which does not. Check the path.")
     with get_store(source) as here, get_store(target) as there:
-        wanted, left_out = _wanted(here, collections)
-        specs = [_spec_of(here, name) for name in wanted]
-        return Copies(
-            here.uri, there.uri, tuple(copy_rows(here, there, spec, overwrite=overwrite) for spec in specs), left_out
+        specs, left_out = _wanted(here, collections)
+        copied = []
+        for spec in specs:
+            _make_way(there, spec, overwrite)
+            copied.append(copy_rows(here, there, spec))
+        return Copies(here.uri, there.uri, tuple(copied), left_out)
+
+
+def copy_rows(source: Source, target: Store, spec: CollectionSpec, *, doing: str = "copy") -> Copied:
+    """Make one collection whole in the target, as `fill` does, and compare all rows in the end.
+
+    Parameters
+    ----------
+    source : Source
+        Holds the rows 0..n-1.
+    target : Store
+    spec : CollectionSpec
+        Of n rows, the same in both.
+    doing : str
+        What the progress bar says.
+
+    Returns
+    -------
+    Copied
+
+    Raises
+    ------
+    ParameterError, StoreError
+        As `copy_collections`.
+    """
+    sent = _Sent(source, spec, target.field_bytes)
+    filled = fill(target, spec, sent.read, doing=doing)
+    arrived = hashlib.sha256()
+    with progress(f"check {spec.name}", spec.rows, "rows") as advance, suppress(StoreError):
+        for start in range(0, spec.rows, ROWS_PER_ADD):
+            stop = min(start + ROWS_PER_ADD, spec.rows)
+            sent.hash_up_to(stop)
+            _hash(arrived, _rows(target, spec, start, stop))
+            advance(stop - start)
+    sent.hash_up_to(spec.rows)
+    digest = sent.digest.hexdigest()
+    if arrived.hexdigest() != digest:
+        count = target.count(spec.name)
+        what = "was left alone; add --overwrite to replace it" if filled.reused else "was dropped again; copy it again"
+        if not filled.reused:
+            target.drop(spec.name)
+        raise StoreError(
+            f"A copy must hold the same rows as its source. Got {count:,} rows for {spec.rows:,}, or others, in "
+            f"{spec.name} of {target.uri}. It {what}."
+        )
+    copied = 0 if filled.reused else spec.rows - filled.resumed
+    return Copied(spec.name, spec.rows, spec.dim, copied, sent.cut, digest)
+
+
+class _Sent:
+    """Rows on their way from a source, in order: cut to fit the target, counted where they are, and hashed."""
+
+    def __init__(self, source: Source, spec: CollectionSpec, limit: int | None) -> None:
+        self._source, self._spec, self._limit = source, spec, limit
+        self.digest, self.cut, self._hashed = hashlib.sha256(), 0, 0
+
+    def read(self, start: int, stop: int) -> Batch:
+        """Return the rows start..stop-1; those before that were not asked for are hashed, too."""
+        self.hash_up_to(start)
+        part, cuts = fit(_rows(self._source, self._spec, start, stop), self._limit, self._spec.name)
+        _hash(self.digest, part)
+        self.cut, self._hashed = self.cut + len(cuts), stop
+        return part
+
+    def hash_up_to(self, stop: int) -> None:
+        """Read what has not been read of the rows before ``stop``."""
+        while self._hashed < stop:
+            self.read(self._hashed, min(self._hashed + ROWS_PER_ADD, stop))
+
+
+def _rows(store: Source, spec: CollectionSpec, start: int, stop: int) -> Batch:
+    """Read rows; refuse a collection in which one is missing or twice."""
+    part = store.read(spec.name, start, stop)
+    if not np.array_equal(part.rows, np.arange(start, stop)):
+        raise StoreError(
+            f"A collection must hold each of its rows once. Got {len(part)} rows for the numbers {start} to "
+            f"{stop - 1} of {spec.name} in {store.uri}. Run the comparison that makes it again."
+        )
+    return part
+
+
+def _hash(digest: Any, part: Batch) -> None:
+    """Go on with a digest row by row: it is the same in whatever batches the rows come."""
+    vectors = np.ascontiguousarray(part.vectors, dtype="<f4")
+    for row, *texts, vector in zip(part.rows.tolist(), part.ids, part.texts, part.groups, vectors, strict=True):
+        digest.update(row.to_bytes(8, "little"))
+        for value in (text.encode("utf-8") for text in texts):
+            digest.update(len(value).to_bytes(8, "little") + value)
+        digest.update(vector.tobytes())
+
+
+def _make_way(target: Store, spec: CollectionSpec, overwrite: bool) -> None:
+    """Drop what is to be replaced; refuse another collection of that name where nothing is."""
+    there = standing(target, spec)
+    if overwrite and there != "nothing":
+        target.drop(spec.name)
+    elif there == "another":
+        raise StoreError(
+            f"A collection to copy must not be in the target as another one. Got {spec.name} in {target.uri} with "
+            "another stamp; it was left alone. Add --overwrite (overwrite=True) to replace it."
         )
 
 
-def _refuse_missing(uri: str) -> None:
-    """Refuse a folder that is not there: opening it would make an empty store."""
-    kind, _, path = uri.partition(":")
-    if kind in ("milvus", "lancedb") and path and not Path(path).expanduser().exists():
-        raise StoreError(f"The store to copy from must exist. Got {uri}, which does not. Check the path.")
-
-
-def _wanted(source: Store, names: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
-    """Return the names to copy, and why each of the others is left out."""
-    there = source.names()
-    if names is not None:
-        for name in names:
-            if name not in there:
-                raise StoreError(
-                    f"A collection to copy must be in {source.uri}. Got {name}, which is not; there are: "
-                    f"{', '.join(there) or 'none'}. Name one of these."
-                )
-        return list(dict.fromkeys(names)), {}
-    left_out = {}
-    for name in there:
+def _wanted(source: Store, names: Sequence[str] | None) -> tuple[list[CollectionSpec], dict[str, str]]:
+    """Return what to copy, and why each of the others is left out."""
+    there, specs, left_out = source.names(), list[CollectionSpec](), dict[str, str]()
+    for name in dict.fromkeys(there if names is None else names):
+        if name not in there:
+            raise StoreError(
+                f"A collection to copy must be in {source.uri}. Got {name}, which is not; there are: "
+                f"{', '.join(there) or 'none'}. Name one of these."
+            )
         stamp = source.stamp(name)
-        if stamp is None:
-            left_out[name] = "carries no stamp of embdiff"
-        elif not stamp.get("complete"):
-            left_out[name] = "is not complete"
-    wanted = [name for name in there if name not in left_out]
-    if not wanted:
+        if stamp is not None and stamp.get("complete"):
+            specs.append(_spec_of(name, stamp, source.uri))
+            continue
+        left_out[name] = "carries no stamp of embdiff" if stamp is None else "is not complete"
+        if names is not None:
+            raise StoreError(
+                f"A collection to copy must be a complete one that embdiff made. Got {name} in {source.uri}, which "
+                f"{left_out[name]}. Run the comparison that makes it, or name another."
+            )
+    if names is None and not specs:
         why = "; ".join(f"{name} {reason}" for name, reason in left_out.items()) or "it has no collections"
         raise StoreError(
             f"There must be a complete collection of embdiff to copy in {source.uri}. Got none: {why}. Check the store."
         )
-    return wanted, left_out
+    return specs, left_out
 
 
-def _spec_of(source: Store, name: str) -> CollectionSpec:
-    """Return what must be known to make the collection again, from its stamp."""
-    stamp = source.stamp(name)
-    if stamp is None or not stamp.get("complete"):
-        what = "carries no stamp of embdiff" if stamp is None else "is not complete"
-        raise StoreError(
-            f"A collection to copy must be a complete one that embdiff made. Got {name} in {source.uri}, which {what}. "
-            "Run the comparison that makes it, or name another."
-        )
-    try:
-        index, inside, _ = split_named(str(stamp["index"]))
-        params = read_parameters(index, inside, INDEXES[index], stamp["index"])
-        spec = CollectionSpec(
-            name,
-            int(stamp["dim"]),
-            check_metric(stamp["metric"]),
-            IndexSpec(index, {key: int(value) for key, value in params.items()}),
-            int(stamp["rows"]),
-            stamp["source"],
-        )
-        known = spec.full_stamp(complete=True) == stamp
-    except (KeyError, TypeError, ValueError):
-        known = False
-    if not known:
-        raise StoreError(
-            f"The stamp of a collection to copy must be one that this version of embdiff writes. Got another on {name} "
-            f"in {source.uri}. Copy it with the version that made it."
-        )
-    return spec
+def _spec_of(name: str, stamp: dict[str, Any], where: str) -> CollectionSpec:
+    """Return what must be known to make a collection again, from its stamp."""
+    with suppress(KeyError, TypeError, ValueError):
+        index_name, inside, _ = split_named(str(stamp["index"]))
+        params = read_parameters(index_name, inside, INDEXES[index_name], stamp["index"])
+        index = IndexSpec(index_name, {key: int(value) for key, value in params.items()})
+        metric, dim, rows = check_metric(stamp["metric"]), int(stamp["dim"]), int(stamp["rows"])
+        spec = CollectionSpec(name, dim, metric, index, rows, stamp["source"])
+        if spec.full_stamp(complete=True) == stamp:
+            return spec
+    raise StoreError(
+        f"The stamp of a collection to copy must be one that this version of embdiff writes. Got another on {name} "
+        f"in {where}. Copy it with the version that made it."
+    )

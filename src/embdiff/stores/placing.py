@@ -1,25 +1,48 @@
-"""The one function that puts a model's vectors into a store: found by their stamp, finished, or inserted."""
+"""The one way to fill a collection: found by its stamp, gone on with, or made; and what is cut to fit its fields."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
 
 import numpy as np
 
 from embdiff._progress import progress
-from embdiff.errors import ParameterError, ShapeError, StoreError
+from embdiff.errors import DataError, ParameterError, ShapeError, StoreError
 from embdiff.exact import FileVectors
 from embdiff.records import Corpus, FloatArray
-from embdiff.stores._fields import Cut, fit
-from embdiff.stores.collection import CollectionSpec, check_vectors
-from embdiff.stores.store import Adopting, Resumable, Store
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
+from embdiff.stores.store import Store
 
 _ROWS_CHECKED = 65_536
-_ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
+ROWS_PER_ADD = 2_000  # small enough for a lively progress bar, large enough that the calls cost nothing
+
+Standing = Literal["nothing", "another", "begun", "whole"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A value that was cut to fit its field.
+
+    Parameters
+    ----------
+    row : int
+        Row number in the corpus.
+    id : str
+        Id of the row.
+    field : {"text", "group"}
+    bytes_before, bytes_kept : int
+        Length in UTF-8, before and after.
+    """
+
+    row: int
+    id: str
+    field: str
+    bytes_before: int
+    bytes_kept: int
 
 
 @dataclass(frozen=True)
@@ -39,16 +62,13 @@ class Placement:
     """
 
     reused: bool
-    cuts: tuple[Cut, ...]
+    cuts: tuple[Cut, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     resumed: int = 0
 
 
 def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVectors) -> Placement:
-    """Make sure that a complete collection is loaded: find it by its stamp, finish it, or build it.
-
-    A collection of the same stamp that is not complete was left by an interrupted run: its rows are counted, their keys
-    compared, and the rest is inserted. Where that does not come out, or the store cannot tell, it is made anew.
+    """Make sure that a complete collection of a corpus is loaded, as `fill` does.
 
     Parameters
     ----------
@@ -71,92 +91,166 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
     ParameterError
         When a vector cannot be searched, or the index does not suit the store or the number of rows.
     StoreError
-        When a collection of that name is not ours, or the store fails. What is half-made by then says so in its stamp
-        and is never used as it is; it is dropped unless the next run can finish it.
+        As `fill`.
     """
     _check(spec, corpus, vectors)
-    texts, groups, cuts = fit(corpus, store.field_bytes)
+    numbers, groups = np.arange(spec.rows, dtype=np.int64), corpus.groups or ("",) * spec.rows
+    # Vectors in a file are sliced as arrays are, which is all that is done with them on their way into a store.
+    whole = Batch(numbers, corpus.ids, corpus.items, groups, cast(FloatArray, vectors))
+    fitted, cuts = fit(whole, store.field_bytes, corpus.source)
+    return replace(fill(store, spec, fitted.part), cuts=cuts)
+
+
+def fill(store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], *, doing: str = "store") -> Placement:
+    """Make sure that a complete collection is loaded: find it by its stamp, finish it, or build it.
+
+    A collection of the same stamp that is not complete was left by an interrupted run: its rows are counted, their keys
+    compared, and the rest is inserted. Where that does not come out it is made anew, as is one of another stamp.
+
+    Parameters
+    ----------
+    store : Store
+    spec : CollectionSpec
+        The collection wanted, of n rows.
+    read : callable
+        ``read(start, stop)`` returns the rows start..stop-1, fit for the fields of the store. Rows are read in order;
+        those that are there already are not read.
+    doing : str
+        What the progress bar says.
+
+    Returns
+    -------
+    Placement
+        Without cuts.
+
+    Raises
+    ------
+    StoreError
+        When a collection of that name is not ours, or the store fails. What is half-made by then says so in its stamp
+        and is never used as it is; the next run goes on with it.
+    """
     seconds: dict[str, float] = {}
-    if spec.name in store.names() and _is_there(store, spec):
+    if is_whole(store, spec):
         with _timed(seconds, "load"):
             store.load(spec)
-        return Placement(True, cuts, seconds)
+        return Placement(True, seconds=seconds)
     with _timed(seconds, "create"):
-        start = _begin(store, spec)
-    try:
-        with _timed(seconds, "insert"):
-            if isinstance(store, Adopting) and not isinstance(vectors, np.ndarray):
-                store.adopt(spec.name, corpus.ids, texts, groups, vectors)
-            else:
-                _insert(store, spec.name, start, corpus.ids, texts, groups, vectors)
-        with _timed(seconds, "build"):
-            store.build(spec)
-        with _timed(seconds, "load"):
-            store.load(spec)
-        _check_count(store, spec)
-    except BaseException:  # Ctrl-C too
-        if not isinstance(store, Resumable):
-            with suppress(Exception):  # the first error is the one to tell; the stamp says "incomplete" all the same
-                store.drop(spec.name)
-        raise
-    return Placement(False, cuts, seconds, start)
-
-
-def _check_count(store: Store, spec: CollectionSpec) -> None:
-    """Refuse a collection into which two processes have inserted the same rows at once."""
-    there = store.count(spec.name)
-    if there != spec.rows:
+        first = _begin(store, spec)
+    with _timed(seconds, "insert"), progress(f"{doing} {spec.name}", spec.rows, "rows") as advance:
+        advance(first)
+        step = spec.rows if store.in_place else ROWS_PER_ADD
+        for start in range(first, spec.rows, step):  # in order: what is there at any time is a beginning
+            part = read(start, min(start + step, spec.rows))
+            store.add(spec.name, part)
+            advance(len(part))
+    with _timed(seconds, "build"):
+        store.build(spec)
+    with _timed(seconds, "load"):
+        store.load(spec)
+    count = store.count(spec.name)
+    if count != spec.rows:
         raise StoreError(
-            f"A collection of {spec.rows:,} rows must hold that many. Got {there:,} in {spec.name} of {store.uri}: "
+            f"A collection of {spec.rows:,} rows must hold that many. Got {count:,} in {spec.name} of {store.uri}: "
             "does another process run the same comparison? Run it again when that is done: the collection is made anew."
         )
+    return Placement(False, seconds=seconds, resumed=first)
 
 
-def _begin(store: Store, spec: CollectionSpec) -> int:
-    """Return how many rows are there to go on from; 0 for a collection made just now."""
-    if spec.name in store.names():
-        if isinstance(store, Resumable) and store.stamp(spec.name) == spec.full_stamp(complete=False):
-            there = store.rows_there(spec.name)
-            if there is not None and 0 < there <= spec.rows:
-                return there
-        store.drop(spec.name)
-    try:
-        store.create(spec)
-    except BaseException:
-        with suppress(Exception):
-            store.drop(spec.name)
-        raise
-    return 0
+def standing(store: Store, spec: CollectionSpec) -> Standing:
+    """Return what a store has under the name of a collection: the rule by which vectors of two stamps never mix.
 
+    Returns
+    -------
+    {"nothing", "another", "begun", "whole"}
+        No collection; one of ours that is to be replaced; the one wanted, left half-made; the one wanted, by its stamp.
 
-def _is_there(store: Store, spec: CollectionSpec) -> bool:
-    """Return whether the collection found is the one wanted, whole; refuse one that is not ours."""
+    Raises
+    ------
+    StoreError
+        When it is not ours.
+    """
+    if spec.name not in store.names():
+        return "nothing"
     stamp = store.stamp(spec.name)
     if stamp is None:
         raise StoreError(
             f"A collection that embdiff replaces must be one that embdiff made. Got {spec.name} in {store.uri}, which "
             "carries no stamp of embdiff and was left alone. Rename or drop it, or use another store."
         )
-    return stamp == spec.full_stamp(complete=True) and store.count(spec.name) == spec.rows
+    if stamp == spec.full_stamp(complete=True):
+        return "whole"
+    return "begun" if stamp == spec.full_stamp(complete=False) else "another"
 
 
-def _insert(
-    store: Store,
-    name: str,
-    first: int,
-    ids: Sequence[str],
-    texts: Sequence[str],
-    groups: Sequence[str],
-    vectors: FloatArray | FileVectors,
-) -> None:
-    """Insert the rows from ``first`` on, in order: what is there at any time is a beginning."""
-    with progress(f"store {name}", len(ids), "rows") as advance:
-        advance(first)
-        for start in range(first, len(ids), _ROWS_PER_ADD):
-            part = slice(start, min(start + _ROWS_PER_ADD, len(ids)))
-            rows = np.arange(part.start, part.stop, dtype=np.int64)
-            store.add(name, rows, ids[part], texts[part], groups[part], vectors[part])
-            advance(len(rows))
+def is_whole(store: Store, spec: CollectionSpec) -> bool:
+    """Return whether a store has the collection wanted, by its stamp and by the number of its rows."""
+    return standing(store, spec) == "whole" and store.count(spec.name) == spec.rows
+
+
+def _begin(store: Store, spec: CollectionSpec) -> int:
+    """Return how many rows are there to go on from; 0 for a collection made just now."""
+    there = standing(store, spec)
+    if there == "begun" and 0 < (rows := store.rows_there(spec.name) or 0) <= spec.rows:
+        return rows
+    if there != "nothing":
+        store.drop(spec.name)
+    try:
+        store.create(spec)
+    except BaseException:  # Ctrl-C too
+        with suppress(Exception):  # the first error is the one to tell; the stamp says "incomplete" all the same
+            store.drop(spec.name)
+        raise
+    return 0
+
+
+def fit(rows: Batch, limit: int | None, source: str) -> tuple[Batch, tuple[Cut, ...]]:
+    """Return rows whose texts and groups fit into ``limit`` UTF-8 bytes, and what was cut.
+
+    Cutting never splits a character. Ids are never cut: two could become one.
+
+    Parameters
+    ----------
+    rows : Batch
+    limit : int or None
+        Longest value in bytes; None when there is no limit, then nothing is looked at.
+    source : str
+        Where the rows come from, for messages.
+
+    Returns
+    -------
+    fitted : Batch
+    cuts : tuple of Cut
+        By row.
+
+    Raises
+    ------
+    DataError
+        When an id is too long, or a value is not valid Unicode (half of a surrogate pair).
+    """
+    if limit is None:
+        return rows, ()
+    cuts: list[Cut] = []
+    fitted = {name: list(values) for name, values in (("id", rows.ids), ("text", rows.texts), ("group", rows.groups))}
+    for name, values in fitted.items():
+        for place, (row, value) in enumerate(zip(rows.rows.tolist(), values, strict=True)):
+            try:
+                whole = value.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"Text must be valid Unicode. Got half of a surrogate pair (character {error.start}) in the {name} "
+                    f"of row {row} of {source}. Read the file with the encoding it was written in."
+                ) from None
+            if len(whole) <= limit:
+                continue
+            if name == "id":
+                raise DataError(
+                    f"An id must be at most {limit:,} bytes long in UTF-8. Got {len(whole):,} bytes in row {row} of "
+                    f"{source}. Use shorter ids, or leave the id column out to number the rows."
+                )
+            values[place] = whole[:limit].decode("utf-8", "ignore")
+            cuts.append(Cut(row, rows.ids[place], name, len(whole), len(values[place].encode("utf-8"))))
+    cuts.sort(key=lambda cut: cut.row)
+    return replace(rows, texts=tuple(fitted["text"]), groups=tuple(fitted["group"])), tuple(cuts)
 
 
 @contextmanager
@@ -177,9 +271,5 @@ def _check(spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVecto
         raise ParameterError("A collection must have at least one row. Got none. Give at least one text.")
     step = len(vectors) if isinstance(vectors, np.ndarray) else _ROWS_CHECKED  # what lies in a file is read in parts
     for start in range(0, len(vectors), step):
-        check_vectors(vectors[start : start + step], spec, partial(_row_name, corpus, start))
+        check_vectors(vectors[start : start + step], spec, corpus.ids[start : start + step], start)
     spec.index.check_rows(spec.rows, 1)
-
-
-def _row_name(corpus: Corpus, first: int, at: int) -> str:
-    return f"row {first + at} (id {corpus.ids[first + at]!r})"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self
 
-from embdiff.exact import FileVectors
-from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.records import FloatArray, Neighbors
 from embdiff.stores.collection import Batch, CollectionSpec
 
 
@@ -17,12 +14,16 @@ class Searched(Protocol):
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of each query; see `Store.search`."""
 
+    def identity(self, name: str) -> str | None:
+        """Return what a collection got when it was made and no other has, not even its successor; None for nothing."""
+        return None
 
-class Store(Protocol):
+
+class Store(Searched, Protocol):
     """A vector database, reduced to what a comparison needs.
 
     Rows are numbered 0..n-1 as in the corpus, and the row number is the primary key. A store never decides what may
-    be replaced: `place` does.
+    be replaced: `embdiff.stores.placing.fill` does. A class that inherits from this one is a context manager.
 
     Attributes
     ----------
@@ -30,10 +31,14 @@ class Store(Protocol):
         Text form, without secrets.
     field_bytes : int or None
         Longest id, text or group a collection holds, in UTF-8 bytes; None without limit. `place` cuts to it.
+    in_place : bool
+        Whether `add` is given all rows of a collection at once and searches their vectors where they lie, also in a
+        file.
     """
 
     uri: str
     field_bytes: int | None
+    in_place: bool = False
 
     def names(self) -> list[str]:
         """Return the names of all collections, also of those that are not ours."""
@@ -47,6 +52,12 @@ class Store(Protocol):
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1 that are there, by row number, also of an incomplete collection."""
 
+    def rows_there(self, name: str) -> int | None:
+        """Return m when exactly the rows 0..m-1 are in a collection, each once; None for anything else.
+
+        What a process added before it was interrupted is trusted by this, and not added again.
+        """
+
     def create(self, spec: CollectionSpec) -> None:
         """Make an empty collection, stamped as incomplete.
 
@@ -56,16 +67,8 @@ class Store(Protocol):
             When the store cannot build the index asked for.
         """
 
-    def add(
-        self,
-        name: str,
-        rows: IntArray,
-        ids: Sequence[str],
-        texts: Sequence[str],
-        groups: Sequence[str],
-        vectors: FloatArray,
-    ) -> None:
-        """Insert m rows: numbers (m,), ids, texts, groups ("" for none), vectors float32 (m, d). None is there yet."""
+    def add(self, name: str, rows: Batch) -> None:
+        """Insert rows, which come in order; none of them is there yet."""
 
     def build(self, spec: CollectionSpec) -> None:
         """Write everything out, index every row, and stamp the collection as complete."""
@@ -97,34 +100,8 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and connections; closing twice is no error."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-@runtime_checkable
-class Resumable(Protocol):
-    """A store in which rows inserted by a process that was interrupted can be trusted, and so need no second insert."""
-
-    def rows_there(self, name: str) -> int | None:
-        """Return m when exactly the rows 0..m-1 are in a collection, each once; None for anything else."""
-
-
-@runtime_checkable
-class Identified(Protocol):
-    """A store that gives every collection it makes a name that no other collection has, not even its successor."""
-
-    def identity(self, name: str) -> str | None:
-        """Return what a collection got when it was created; None where it has nothing of the kind."""
-
-
-@runtime_checkable
-class Adopting(Protocol):
-    """A store that can search vectors where they lie, in a file."""
-
-    def adopt(
-        self, name: str, ids: Sequence[str], texts: Sequence[str], groups: Sequence[str], vectors: FileVectors
-    ) -> None:
-        """Take all rows of a collection as they are, the vectors from a file, which must not change."""
+    def __exit__(self, *error: object) -> None:
+        self.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from embdiff.errors import ParameterError
 from embdiff.specs import read_options
 
-_KEYS = ("token", "db", "patience")
+_OPTIONS = ("token", "db", "patience")
 _LONGEST = 86_400.0  # seconds
 
 
@@ -44,20 +45,19 @@ class Address:
         ParameterError
             When the text is no such address.
         """
-        head, options = read_options(uri, "a server", _KEYS, may_be_empty=_KEYS, secret=True)
+        head, options = read_options(uri, "a server", _OPTIONS, may_be_empty=_OPTIONS, secret=True)
         try:
             parts = urlsplit(head)
-            host, port = parts.hostname, parts.port
+            host, _ = parts.hostname, parts.port  # asked for a port that is no number, it raises
         except ValueError:
-            host, port = None, None
+            host = None
         if not host or parts.path.strip("/") or parts.fragment:
             raise ParameterError(
                 "A server must be written http://HOST:PORT or https://HOST:PORT, with ?db=NAME behind it for a "
                 f"database. Got {head.rpartition('@')[2]!r}. Mend the address."
             )
         user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else ""
-        shown = f"[{host}]" if ":" in host else host
-        url = f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+        url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         patience = _seconds(options["patience"]) if "patience" in options else None
         return cls(url, options.get("token") or user or default_token, options.get("db", ""), patience)
 
@@ -68,12 +68,9 @@ class Address:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds <= _LONGEST:
-        raise ParameterError(
-            f"patience must be seconds from 0 to {_LONGEST:,.0f}. Got {text!r}. Write 0 to ask a server only once."
-        )
-    return seconds
+    with suppress(ValueError):
+        if 0.0 <= (seconds := float(text)) <= _LONGEST:
+            return seconds
+    raise ParameterError(
+        f"patience must be seconds from 0 to {_LONGEST:,.0f}. Got {text!r}. Write 0 to ask a server only once."
+    )

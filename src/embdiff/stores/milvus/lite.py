@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from embdiff.errors import ParameterError, StoreError
@@ -21,8 +21,7 @@ logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
 
 _guard = threading.Lock()
 _users: Counter[Path] = Counter()
-_not_ours: set[Path] = set()
-_SCHEMA = "schema.json"
+_ours: set[Path] = set()  # what is served because of us
 _POINTS_PER_LIST = 39  # below this many faiss warns, once per index, that k-means had few points
 
 
@@ -32,7 +31,7 @@ def open_lite(path: Path) -> str:
     Parameters
     ----------
     path : Path
-        The folder; it and its parents are made.
+        The folder, as `path_of` returns it; it and its parents are made.
 
     Returns
     -------
@@ -46,19 +45,27 @@ def open_lite(path: Path) -> str:
     """
     from milvus_lite.server_manager import server_manager_instance as manager
 
-    path = path.expanduser().resolve()
     with _guard:
         if not _users[path]:
             _refuse_foreign(path)
-            # The manager is the one pymilvus uses: a server that a MilvusClient of the user's own started is shared
-            # with it and outlives us.
-            if str(path) in getattr(manager, "_servers", {}):
-                _not_ours.add(path)
-        with _failures_of_manager() as failures:
+        # The manager is the one pymilvus uses: a server that a MilvusClient of the user's own started is shared with it
+        # and outlives us.
+        served = str(path) in getattr(manager, "_servers", {})
+        log, failures = logging.getLogger("milvus_lite.server_manager"), list[BaseException | None]()
+
+        def keep(record: logging.LogRecord) -> bool:  # why it failed, the manager tells its log only
+            failures.append(record.exc_info[1] if record.exc_info else None)
+            return False
+
+        log.addFilter(keep)
+        try:
             uri = manager.start_and_get_uri(str(path))
+        finally:
+            log.removeFilter(keep)
         if uri is None:
-            raise _refusal(path, failures[-1] if failures else None)
-        if not _users[path] and path not in _not_ours:
+            raise _refusal(path, next(filter(None, reversed(failures)), None))
+        if not served:
+            _ours.add(path)
             _clear_unborn(path / "collections")
         _users[path] += 1
     return str(uri)
@@ -68,15 +75,10 @@ def close_lite(path: Path) -> None:
     """Undo one `open_lite`; the last one stops the server and lets the lock go."""
     from milvus_lite.server_manager import server_manager_instance as manager
 
-    path = path.expanduser().resolve()
     with _guard:
         _users[path] -= 1
-        if _users[path] > 0:
-            return
-        del _users[path]
-        if path in _not_ours:
-            _not_ours.discard(path)
-        else:
+        if not _users[path] and path in _ours:
+            _ours.remove(path)
             manager.release_server(str(path))
 
 
@@ -86,30 +88,30 @@ def _clear_unborn(collections: Path) -> None:
     The folder comes first, then the schema in it, which is renamed into place; without one there cannot be rows.
     """
     for folder in collections.iterdir():
-        if folder.is_dir() and {part.name for part in folder.iterdir()} <= {f"{_SCHEMA}.tmp"}:
+        if folder.is_dir() and {part.name for part in folder.iterdir()} <= {"schema.json.tmp"}:
             shutil.rmtree(folder)
 
 
 def _refuse_foreign(path: Path) -> None:
     """Make the parents; refuse files, and folders that hold something else: Lite would write its own among it."""
+    what, remedy = "", "Name another path."
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_file():
             with path.open("rb") as handle:
                 old = handle.read(15) == b"SQLite format 3"
             what = "a file in the format of milvus-lite 2" if old else "a file"
-            raise StoreError(
-                f"A Milvus Lite store must be a folder made by milvus-lite 3, or a new path. Got {path}, {what}. "
-                "Name another path."
-            )
-        there = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-        if there and not {"LOCK", "collections"} <= there:
-            raise StoreError(
-                f"A Milvus Lite store must be a folder made by milvus-lite 3, or a new path. Got {path}, a folder "
-                f"with other files in it. Name a path inside it, for example milvus:{path / 'vectors.db'}."
-            )
+        elif path.is_dir():
+            there = {entry.name for entry in path.iterdir()}
+            if there and not {"LOCK", "collections"} <= there:
+                what = "a folder with other files in it"
+                remedy = f"Name a path inside it, for example milvus:{path / 'vectors.db'}."
     except OSError as error:
         raise _refusal(path, error) from None
+    if what:
+        raise StoreError(
+            f"A Milvus Lite store must be a folder made by milvus-lite 3, or a new path. Got {path}, {what}. {remedy}"
+        )
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise _refusal(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
@@ -121,34 +123,15 @@ def _refusal(path: Path, error: BaseException | None) -> StoreError:
             f"it there, name another FILE, or share it: run 'milvus-lite server --data-dir {path} --host 127.0.0.1 "
             "--port 19530' and use http://127.0.0.1:19530."
         )
-    if isinstance(error, FileExistsError):
-        reason = "what should be its folder is a file"
-    else:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error or "no reason given")
+    reason = str(error or "no reason given")
+    if isinstance(error, OSError):
+        reason = (
+            "what should be its folder is a file" if isinstance(error, FileExistsError) else error.strerror or reason
+        )
     return StoreError(
         f"A Milvus Lite store must be a path that can be read and written. Got {path}: {reason}. "
         "Name a path in a folder of yours."
     )
-
-
-@contextmanager
-def _failures_of_manager() -> Iterator[list[BaseException]]:
-    """Collect why the server manager failed: it tells its log only."""
-    failures: list[BaseException] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.exc_info and record.exc_info[1] is not None:
-                failures.append(record.exc_info[1])
-
-    log, handler = logging.getLogger("milvus_lite.server_manager"), Keep()
-    propagate, log.propagate = log.propagate, False
-    log.addHandler(handler)
-    try:
-        yield failures
-    finally:
-        log.removeHandler(handler)
-        log.propagate = propagate
 
 
 @contextmanager
@@ -158,13 +141,12 @@ def without_clustering_warning(rows: int, nlist: int) -> Iterator[None]:
     faiss prints it in C++ whenever there are fewer than 39 rows a list. Whether nlist suits the rows is checked
     where nlist is given.
     """
-    if rows >= _POINTS_PER_LIST * nlist:
-        yield
-        return
-    try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, ValueError, AttributeError):  # no stderr: nothing to keep clean
+    kept = -1
+    if rows < _POINTS_PER_LIST * nlist:
+        with suppress(OSError, ValueError, AttributeError):  # no stderr: nothing to keep clean
+            sys.stderr.flush()
+            kept = os.dup(2)
+    if kept < 0:
         yield
         return
     with tempfile.TemporaryFile() as aside:
@@ -174,14 +156,12 @@ def without_clustering_warning(rows: int, nlist: int) -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             aside.seek(0)
-            for line in aside:
-                if not line.startswith(b"WARNING clustering"):
-                    os.write(2, line)
+            os.write(2, b"".join(line for line in aside if not line.startswith(b"WARNING clustering")))
             os.close(kept)
 
 
-def file_of(uri: str) -> Path:
-    """Return the path of ``milvus:FILE``.
+def path_of(uri: str) -> Path:
+    """Return the whole path of ``milvus:FILE``.
 
     Raises
     ------
@@ -191,4 +171,4 @@ def file_of(uri: str) -> Path:
     name = uri.partition(":")[2]
     if not name:
         raise ParameterError(f"A Milvus Lite store must name its path. Got {uri!r}. Write milvus:vectors.db.")
-    return Path(name)
+    return Path(name).expanduser().resolve()

@@ -224,13 +224,11 @@ class Worker:
         except EmbdiffError as error:
             kind, message = type(error).__name__, str(error)
         except OSError as error:
-            kind, message = (
-                "ParameterError",
-                (
-                    f"The folder of the parts must be on a file system that every worker can write to. Got {error} on "
-                    f"{os.uname().nodename}. Choose another place for the output (or --work), or make room; the same "
-                    "command goes on."
-                ),
+            kind = "ParameterError"
+            message = (
+                f"The folder of the parts must be on a file system that every worker can write to. Got {error} on "
+                f"{os.uname().nodename}. Choose another place for the output (or --work), or make room; the same "
+                "command goes on."
             )
         return {"part": batch["part"], "kind": np.array([kind]), "message": np.array([message])}
 

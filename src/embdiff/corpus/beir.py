@@ -10,7 +10,7 @@ from pathlib import Path
 from embdiff.corpus.columns import same_name
 from embdiff.corpus.files import hint, shown
 from embdiff.corpus.readers import read_table
-from embdiff.corpus.tables import Table, as_name, as_text, held, is_missing, kind_of
+from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
 from embdiff.corpus.trec import gathered, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
@@ -111,16 +111,12 @@ def _texts(path: Path, *, with_title: bool) -> Corpus:
             f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
         )
     must = "Every line must have an _id: text or a number."
-    ids = table.checked(table.columns.index("_id"), as_name, must, "Fill it in.", words=_named)
+    ids = table.checked(table.columns.index("_id"), as_name, must, "Fill it in.", words=kind_of)
     items = _cells(table, "text", as_text)
     if with_title and "title" in table.columns:
         titled = zip(_cells(table, "title", _as_title), items, strict=True)
         items = [f"{title} {text}" if title else text for title, text in titled]
     return Corpus(tuple(items), tuple(ids), None, str(path), True)
-
-
-def _named(value: object) -> str:
-    return "nothing" if held(value) == "an empty cell" else kind_of(value)
 
 
 def _as_title(value: object) -> str | None:

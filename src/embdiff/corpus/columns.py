@@ -145,11 +145,9 @@ def _known(table: Table, role: str, taken: int | None = None) -> int | None:
     names = [same_name(name) for name in table.columns]
     for name in KNOWN[role]:
         matches = [position for position, each in enumerate(names) if each == name and position != taken]
-        exact = [position for position in matches if table.columns[position] == name]
-        if len(matches) == 1 or exact:
-            return (exact or matches)[0]
-        if matches:
-            raise _ambiguous(table, role, matches)
+        found = _alike(table, role, matches, (name,))
+        if found is not None:
+            return found
     return None
 
 
@@ -162,17 +160,11 @@ def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | Non
     if isinstance(wanted, str):
         name = wanted.strip()
         matches = [p for p, each in enumerate(table.columns) if each.strip().casefold() == name.casefold()]
-        exact = [p for p in matches if table.columns[p] in (wanted, name)]
-        if len(matches) == 1 or exact:
-            return (exact or matches)[0]
-        if matches and must:
-            raise _ambiguous(table, role, matches)
-        if wanted == NONE and role != "text":
-            return None
-    if _is_position(wanted):
-        position = int(wanted)
-        if 0 <= position < len(table.columns):
-            return position
+        found = _alike(table, role, matches, (wanted, name), must)
+        if found is not None or (wanted == NONE and role != "text"):
+            return found
+    if _is_position(wanted) and 0 <= int(wanted) < len(table.columns):
+        return int(wanted)
     if not must:
         return None
     raise DataError(
@@ -182,12 +174,18 @@ def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | Non
     )
 
 
-def _ambiguous(table: Table, role: str, matches: Sequence[int]) -> DataError:
-    names = shown(table.columns[position] for position in matches)
-    return DataError(
-        f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
-        f"Write the name exactly with --{role}-column."
-    )
+def _alike(table: Table, role: str, matches: Sequence[int], exactly: Sequence[str], must: bool = True) -> int | None:
+    """Return the only one of columns that are alike but for case, or the first that is written exactly so."""
+    exact = [position for position in matches if table.columns[position] in exactly]
+    if len(matches) == 1 or exact:
+        return (exact or matches)[0]
+    if matches and must:
+        names = shown(table.columns[position] for position in matches)
+        raise DataError(
+            f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
+            f"Write the name exactly with --{role}-column."
+        )
+    return None
 
 
 def _is_position(name: object) -> bool:

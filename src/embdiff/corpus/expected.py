@@ -73,7 +73,7 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
             raise _unknown(table, row, "id", document, corpus)
     way_out = "Correct it; without the column grade every row counts 1."
     as_grade = partial(_as_grade, least=-math.inf if ordinary else 0)
-    grades = table.checked(2, as_grade, "A grade must be an integer, 0 or more.", way_out, words=_grade_in_words)
+    grades = table.checked(2, as_grade, "A grade must be an integer, 0 or more.", way_out, words=repr)
     judged = gathered(
         zip(query_ids, document_ids, grades, strict=True), lambda row: f"{table.where(row)} of {table.source}"
     )
@@ -162,7 +162,3 @@ def _as_grade(value: object, least: float) -> int | None:
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
         return int(value)
     return None
-
-
-def _grade_in_words(value: object) -> str:
-    return repr(str(value)) if isinstance(value, str) else kind_of(value)

@@ -129,9 +129,8 @@ def corpus_of(
     text, id_at, group_at = pick(table, columns)
     texts = _texts(table, text)
     left_out = _left_out(table, texts, empty, empty_ways_out)
-    kept = sorted(set(range(table.size)) - set(left_out))
-    numbers = [str(table.number(row)) for row in range(table.size)]
-    ids = [numbers[row] for row in kept] if id_at is None else _labels(table, "id", id_at, kept)
+    kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
+    ids = [str(table.number(row)) for row in kept] if id_at is None else _labels(table, "id", id_at, kept)
     _refuse_repeated_ids(table, ids, kept)
     group_of = None
     if groups is not None:
@@ -140,14 +139,14 @@ def corpus_of(
         _refuse_characters(table, "group", group_of, kept)
     elif group_at is not None:
         group_of = tuple(_labels(table, "group", group_at, kept))
-    id_cells = numbers if id_at is None else table.column(id_at)
+    named = [None] * table.size if id_at is None or not left_out else [as_label(cell) for cell in table.column(id_at)]
     return Corpus(
         items=tuple(texts[row] for row in kept),
         ids=tuple(ids),
         groups=group_of,
         source=table.source,
         ids_given=id_at is not None,
-        dropped=tuple(as_label(id_cells[row]) or numbers[row] for row in left_out),
+        dropped=tuple(named[row] or str(table.number(row)) for row in left_out),
         notes=(_HEADERLESS.format(table.source),) if table.headerless else (),
     )
 

@@ -15,17 +15,7 @@ from typing import Any
 
 from embdiff.corpus.columns import Columns, header_rule
 from embdiff.corpus.files import EXTENSIONS, check_file, exists, read_text, shown
-from embdiff.corpus.tables import (
-    HeaderRule,
-    NumberText,
-    Table,
-    from_frame,
-    from_objects,
-    kind_of,
-    listed,
-    plain,
-    refuse_repeated,
-)
+from embdiff.corpus.tables import ABSENT, HeaderRule, NumberText, Table, kind_of, listed, plain, refuse_repeated
 from embdiff.errors import DataError
 
 SAMPLE = "sample"
@@ -58,19 +48,36 @@ def table_of(data: object, columns: Columns) -> Table:
     if isinstance(data, (str, os.PathLike)):
         return read_table(_path(data), header_rule(columns))
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
-        table = from_frame(data)
+        table = _from_frame(data)
     else:
         rows = listed(data)
         if rows and isinstance(rows[0], Mapping):
             for row, each in enumerate(rows):
                 if not isinstance(each, Mapping):
                     raise DataError(f"Every row must be a dict, like row 0. Got {kind_of(each)} at row {row}. Mend it.")
-            table = from_objects(rows, "list")
+            table = _from_objects(rows, "list")
         else:
             table = plain(rows, "list")
     if not table.size:
         raise DataError(f"The data must have at least one row. Got an empty {table.source}. Add rows.")
     return table
+
+
+def _from_objects(objects: Sequence[Mapping[str, object]], source: str, lines: Sequence[int] | None = None) -> Table:
+    """Return a table of mappings; the columns are all their keys, in order of appearance."""
+    keys = list(dict.fromkeys(key for each in objects for key in each))
+
+    def column(position: int) -> list[object]:
+        return [each.get(keys[position], ABSENT) for each in objects]
+
+    return Table(source, tuple(str(key) for key in keys), column, len(objects), lines)
+
+
+def _from_frame(frame: Any) -> Table:
+    """Return a pandas DataFrame as a table; its index is not looked at."""
+    names = tuple(str(name) for name in frame.columns)
+    refuse_repeated(names, "the DataFrame")
+    return Table("DataFrame", names, lambda position: frame.iloc[:, position].tolist(), len(frame))
 
 
 def _path(data: str | os.PathLike[str]) -> Path:
@@ -146,7 +153,7 @@ def _read_json_lines(path: Path) -> Table:
         lines.append(number)
     if values and isinstance(values[0], str):
         return plain(values, str(path), lines)
-    return from_objects(values, str(path), lines)
+    return _from_objects(values, str(path), lines)
 
 
 def _no_constant(name: str) -> None:

@@ -182,23 +182,6 @@ def listed(data: object) -> list[Any]:
     return list(rows) if isinstance(rows, Iterable) else [rows]
 
 
-def from_objects(objects: Sequence[Mapping[str, object]], source: str, lines: Sequence[int] | None = None) -> Table:
-    """Return a table of mappings; the columns are all their keys, in order of appearance."""
-    keys = list(dict.fromkeys(key for each in objects for key in each))
-
-    def column(position: int) -> list[object]:
-        return [each.get(keys[position], ABSENT) for each in objects]
-
-    return Table(source, tuple(str(key) for key in keys), column, len(objects), lines)
-
-
-def from_frame(frame: Any) -> Table:
-    """Return a pandas DataFrame as a table; its index is not looked at."""
-    names = tuple(str(name) for name in frame.columns)
-    refuse_repeated(names, "the DataFrame")
-    return Table("DataFrame", names, lambda position: frame.iloc[:, position].tolist(), len(frame))
-
-
 def refuse_repeated(names: Sequence[str], source: str) -> None:
     """Refuse a column name that occurs twice; columns without a name may."""
     repeated = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]

@@ -15,7 +15,7 @@ from embdiff._optional import versions
 from embdiff._progress import progress
 from embdiff.bulk.engines import ENGINES, Engine, Local
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, kind_of
-from embdiff.bulk.part import Job, labels_of, summed
+from embdiff.bulk.part import Job, summed
 from embdiff.bulk.plan import Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
@@ -25,7 +25,7 @@ from embdiff.encoders import Encoder, get_encoder
 from embdiff.encoders.backend import ROLES
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.own import UNPINNED
-from embdiff.encoders.parquet import FORMAT, label_of
+from embdiff.encoders.parquet import FORMAT, label_of, label_on
 from embdiff.encoders.tally import added, figures
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import Role, Stamp
@@ -224,7 +224,7 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
 
 def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[str, Any]:
     """Return what is written on all the vectors together."""
-    parts = labels_of(job, len(plan.sizes))
+    parts = [label_on(job.vectors_of(number)) or {} for number in range(len(plan.sizes))]
     return {
         **({} if variant is None else {"variant": variant}),
         **job.label,

@@ -103,11 +103,6 @@ def is_done(job: Job, number: int, size: int) -> bool:
     return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
 
 
-def labels_of(job: Job, parts: int) -> list[dict[str, Any]]:
-    """Return what is written on each of the parts."""
-    return [label_on(job.vectors_of(number)) or {} for number in range(parts)]
-
-
 def summed(labels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what encoding the parts came to."""
     return added(label["encoding"] for label in labels)

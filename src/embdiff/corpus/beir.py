@@ -110,8 +110,8 @@ def _texts(path: Path, *, with_title: bool) -> Corpus:
             f"Every line of {path.name} must be an object with _id and text. "
             f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
         )
-    must = "Every line must have an _id: text or a number."
-    ids = table.checked(table.columns.index("_id"), as_name, must, "Fill it in.", words=kind_of)
+    nameless = table.refusing("Every line must have an _id: text or a number.", "Fill it in.", kind_of)
+    ids = table.checked(table.columns.index("_id"), as_name, nameless)
     items = _cells(table, "text", as_text)
     if with_title and "title" in table.columns:
         titled = zip(_cells(table, "title", _as_title), items, strict=True)
@@ -125,7 +125,7 @@ def _as_title(value: object) -> str | None:
 
 def _cells(table: Table, name: str, read: Callable[[object], str | None]) -> list[str]:
     must, way_out = f"The {name} of every line must be text.", 'Write it as a string; "" stands for an empty document.'
-    return table.checked(table.columns.index(name), read, must, way_out, words=kind_of)
+    return table.checked(table.columns.index(name), read, table.refusing(must, way_out, kind_of))
 
 
 def _qrels_path(folder: Path, qrels: str) -> Path:
@@ -172,7 +172,7 @@ def _read_tsv(path: Path) -> Qrels:
                 f"Every judgement must name a query and a document. Got none at {table.where(row)} of {path}."
             )
     must = "The score of a judgement must be an integer, 1 or more for relevant."
-    grades = table.checked(2, _as_grade, must, "Correct it.", words=repr)
+    grades = table.checked(2, _as_grade, table.refusing(must, "Correct it.", repr))
     rows = zip(queries, documents, grades, strict=True)
     return Qrels(gathered(rows, lambda row: f"{table.where(row)} of {path}", "score"), str(path))
 

@@ -61,19 +61,15 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     table, ordinary = _table(data)
     asked, documents = set(queries.ids), set(corpus.ids)
     allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
-    must, way_out = "Every expected result must have a {}.", "Fill it in or delete the row."
-    query_ids, document_ids = (
-        table.checked(position, as_name, must.format(column), way_out)
-        for position, column in enumerate(("query_id", "id"))
-    )
+    query_ids, document_ids = (_ids(table, position) for position in (0, 1))
     for row, (query, document) in enumerate(zip(query_ids, document_ids, strict=True)):
         if query not in allowed:
             raise _unknown(table, row, "query_id", query, queries)
         if document not in documents and not ordinary:
             raise _unknown(table, row, "id", document, corpus)
-    way_out = "Correct it; without the column grade every row counts 1."
+    must, way_out = "A grade must be an integer, 0 or more.", "Correct it; without the column grade every row counts 1."
     as_grade = partial(_as_grade, least=-math.inf if ordinary else 0)
-    grades = table.checked(2, as_grade, "A grade must be an integer, 0 or more.", way_out, words=repr)
+    grades = table.checked(2, as_grade, table.refusing(must, way_out, repr))
     judged = gathered(
         zip(query_ids, document_ids, grades, strict=True), lambda row: f"{table.where(row)} of {table.source}"
     )
@@ -144,6 +140,11 @@ def _of_tuples(rows: Sequence[object]) -> Table:
 
 def _of_rows(rows: Sequence[tuple[object, ...]], source: str) -> Table:
     return Table(source, ("query_id", "id", "grade"), lambda position: [row[position] for row in rows], len(rows))
+
+
+def _ids(table: Table, position: int) -> list[str]:
+    must = f"Every expected result must have a {('query_id', 'id')[position]}."
+    return table.checked(position, as_name, table.refusing(must, "Fill it in or delete the row."))
 
 
 def _unknown(table: Table, row: int, column: str, name: str, known: Corpus) -> DataError:

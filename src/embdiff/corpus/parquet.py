@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embdiff.corpus.files import reading
+from embdiff.corpus.files import reading, shown
 from embdiff.corpus.tables import Column, Table, refuse_repeated
 from embdiff.errors import DataError
 
@@ -55,7 +55,7 @@ def batches(path: Path, names: Sequence[str], wanted: Sequence[str], rows: int) 
             for batch in file.iter_batches(batch_size=rows, columns=list(wanted)):
                 yield batch.num_rows, partial(_cells, path, names, batch)
     except pa.ArrowException as error:
-        raise _unreadable(path, ", ".join(wanted), str(error)) from None
+        raise _unreadable(path, wanted, str(error)) from None
 
 
 def _column(path: Path, names: Sequence[str], position: int) -> list[object]:
@@ -63,7 +63,7 @@ def _column(path: Path, names: Sequence[str], position: int) -> list[object]:
         with reading(path), pq.ParquetFile(path) as file:
             table = file.read(columns=[names[position]])
     except pa.ArrowException as error:
-        raise _unreadable(path, names[position], str(error)) from None
+        raise _unreadable(path, [names[position]], str(error)) from None
     return _cells(path, names, table, position)
 
 
@@ -73,11 +73,14 @@ def _cells(path: Path, names: Sequence[str], table: Any, position: int) -> list[
         return list(column.to_pylist())
     except UnicodeDecodeError:
         found = f"text that is not UTF-8 at row {_first_undecodable(column)}"
-        raise _unreadable(path, names[position], found) from None
+        raise _unreadable(path, [names[position]], found) from None
 
 
-def _unreadable(path: Path, name: str, found: str) -> DataError:
-    return DataError(f"Column {name!r} of {path} must be readable. Got {found.splitlines()[0]}. Write the file again.")
+def _unreadable(path: Path, names: Sequence[str], found: str) -> DataError:
+    what = "Column" if len(names) == 1 else "The columns"
+    return DataError(
+        f"{what} {shown(names)} of {path} must be readable. Got {found.splitlines()[0]}. Write the file again."
+    )
 
 
 def _first_undecodable(column: Any) -> int:

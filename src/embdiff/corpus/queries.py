@@ -70,8 +70,11 @@ def read_queries(
     if isinstance(data, Corpus):
         _refuse_empty(data)
         return data, None
-    if isinstance(data, str):
-        _refuse_unknown_form(data)
+    if isinstance(data, str) and not names_sample(data) and not (data.strip() and exists(Path(data))):
+        raise DataError(
+            f"Queries must be {_FORMS}. Got {data[:80]!r}, and there is no such file. {hint(data, _EXAMPLES)}"
+            "Correct it, or from Python pass a list of texts."
+        )
     columns = Columns(text_column, id_column, group_column, must=False)
     return corpus_of(table_of(data, columns), columns, "refuse", None, _EMPTY_WAYS_OUT), None
 
@@ -124,14 +127,6 @@ def _refuse_empty(queries: Corpus) -> None:
     for row, item in enumerate(queries.items):
         if not item.strip():
             raise DataError(f"Every query must hold text. Got none at row {row} of {queries.source}. {_EMPTY_WAYS_OUT}")
-
-
-def _refuse_unknown_form(text: str) -> None:
-    if not names_sample(text) and not (text.strip() and exists(Path(text))):
-        raise DataError(
-            f"Queries must be {_FORMS}. Got {text[:80]!r}, and there is no such file. {hint(text, _EXAMPLES)}"
-            "Correct it, or from Python pass a list of texts."
-        )
 
 
 def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus) -> list[IntArray]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_text, held
 from embdiff.errors import DataError
 
+_T = TypeVar("_T")
 _MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
 
 
@@ -94,20 +96,21 @@ def read_pairs(path: Path) -> Pairs:
         )
     if table.size < 2:
         raise DataError(f"A file of pairs must have two pairs or more. Got {table.size} in {path}. Add pairs.")
+    left, right = (
+        _cells(table, position, _text, "Both texts of a pair must hold text.", "Fill it in or delete the row.")
+        for position in columns[:2]
+    )
+    way_out = "Write it like 3.5, or delete the row."
+    score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
     names = [table.columns[position] for position in columns]
-    texts = []
-    for position, name in zip(columns[:2], names, strict=False):
-        must, way_out = "Both texts of a pair must hold text.", "Fill it in or delete the row."
-        texts.append(table.checked(position, _text, must, way_out, words=partial(_in_column, name)))
-    must, way_out = "The score of a pair must be a number.", "Write it like 3.5, or delete the row."
-    score = table.checked(columns[2], _number, must, way_out, words=partial(_in_column, names[2]))
     headed = names != [str(position) for position in columns]
     how = f"columns {', '.join(names)}" if headed else "three columns without a header: text, text, number"
-    return Pairs(tuple(texts[0]), tuple(texts[1]), np.array(score), str(path), how)
+    return Pairs(tuple(left), tuple(right), score, str(path), how)
 
 
-def _in_column(name: str, value: object) -> str:
-    return f"{held(value)} in column {name!r}"
+def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
+    name = table.columns[position]
+    return table.checked(position, read, table.refusing(must, way_out, lambda cell: f"{held(cell)} in column {name!r}"))
 
 
 def _text(value: object) -> str | None:

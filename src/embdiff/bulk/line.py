@@ -13,9 +13,8 @@ from typing import Any
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
-from embdiff.bulk.engines import ENGINES, Engine, Local
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, kind_of
-from embdiff.bulk.part import Job, summed
+from embdiff.bulk.part import ENGINES, Engine, Job, Local, summed
 from embdiff.bulk.plan import Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
@@ -217,7 +216,7 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     todo = plan.missing(job)
     with progress(f"encode {job.model}", plan.rows, "texts") as advance:
         advance(plan.rows - sum(plan.sizes[number] for number in todo))
-        for _ in engine.run(encoder, job, plan, todo, advance):
+        for _ in engine.run(encoder, job, plan.sizes, todo, advance):
             pass
     return len(plan.sizes) - len(todo)
 

@@ -67,7 +67,12 @@ class Corpus:
                     f"{name} must have one entry for each of the {len(self.items)} items. "
                     f"Got {len(column)}. Give one {name[:-1]} per item."
                 )
-        _refuse_repeated_ids(self.ids, self.source)
+        twice = first_repeated(self.ids)
+        if twice is not None:
+            raise DataError(
+                f"Every id must occur once. Got {self.ids[twice[0]]!r} in rows {twice[0]} and {twice[1]} of "
+                f"{self.source}. Make the ids unique, or leave the id column out to number the rows."
+            )
         for name, column in (("text", self.items), ("id", self.ids), ("group", self.groups or ())):
             for row, value in enumerate(column):
                 if "\0" in value:
@@ -85,17 +90,12 @@ class Corpus:
         return hashlib.sha256(json.dumps(columns, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _refuse_repeated_ids(ids: Sequence[str], source: str) -> None:
-    if len(set(ids)) == len(ids):
-        return
+def first_repeated(names: Sequence[str]) -> tuple[int, int] | None:
+    """Return the places of the first name that occurs again, there and before; None when each occurs once."""
+    if len(set(names)) == len(names):
+        return None
     first: dict[str, int] = {}
-    for row, name in enumerate(ids):
-        if name in first:
-            raise DataError(
-                f"Every id must occur once. Got {name!r} in rows {first[name]} and {row} of {source}. "
-                "Make the ids unique, or leave the id column out to number the rows."
-            )
-        first[name] = row
+    return next((first[name], place) for place, name in enumerate(names) if first.setdefault(name, place) != place)
 
 
 @dataclass(frozen=True)

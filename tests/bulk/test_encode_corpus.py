@@ -101,6 +101,14 @@ def test_bad_rows_are_refused_before_anything_is_encoded(frame, tmp_path):
     assert hidden(tmp_path) == []
 
 
+def test_texts_that_are_not_utf8_are_refused_by_file_and_row(tmp_path):
+    raw = pa.array([b"good", b"bad \xff"], pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), 2, raw.buffers())
+    pq.write_table(pa.table({"text": texts}), tmp_path / "in.parquet")
+    with pytest.raises(DataError, match=r"Column 'text' of .*in\.parquet must be readable.* not UTF-8 at row 1"):
+        encode_corpus(tmp_path / "in.parquet", "toy:16", tmp_path / "out", part_rows=PART)
+
+
 def test_a_model_that_learns_sees_the_whole_corpus(parquet, tmp_path):
     encode_corpus(parquet, "lsa:4", tmp_path / "out.parquet", part_rows=PART, cache="off")
     whole = get_encoder("lsa:4")

@@ -173,3 +173,7 @@ def test_ordinary_qrels_may_judge_documents_that_are_not_there(write):
     assert judged(Qrels({"q0": {"nobody": 2}, "q1": {"d1": 1}}, "mine")) == {"q0": {"nobody": 2}, "q1": {"d1": 1}}
     with pytest.raises(DataError, match=r"Judgements must be of documents of the corpus .*Got none in .*--id-column"):
         judged(write("e.txt", "q0 0 nobody 1\n"))
+
+
+def test_grades_of_ordinary_qrels_may_be_negative_as_in_their_files(write):
+    assert judged(Qrels({"q0": {"d1": -1, "d0": 1}})) == judged(write("e.txt", "q0 0 d1 -1\nq0 0 d0 1\n"))

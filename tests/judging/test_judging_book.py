@@ -8,6 +8,7 @@ import pytest
 from judged_sentences import TEXTS
 
 import embdiff
+from embdiff import _files
 from embdiff.corpus.trec import read_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.judging import Book, open_judging
@@ -135,6 +136,12 @@ def test_two_sessions_do_not_write_at_once(run):
         assert open_judging(run, write=False).answered == 1
     with open_judging(run) as again:
         assert again.answered == 1
+
+
+def test_the_lock_is_that_of_every_file_of_ours(run, monkeypatch):
+    monkeypatch.setattr(_files, "lock_now", lambda handle: False)
+    with pytest.raises(ParameterError, match=r"Judgements must be open in one session at a time"):
+        open_judging(run)
 
 
 def test_what_was_opened_to_read_is_not_written(run, tmp_path):

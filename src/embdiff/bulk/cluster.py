@@ -26,7 +26,6 @@ from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
 from embdiff.bulk.part import Job, encode_part, part_name
-from embdiff.bulk.plan import Plan
 from embdiff.encoders import Encoder, get_encoder
 from embdiff.encoders.cache import VectorCache
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
@@ -82,7 +81,9 @@ class Ray:
         self.workers = workers or 0
         self._cache = "off" if cache.folder is None else f"{cache.folder}?precision={cache.precision}"
 
-    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> Iterator[int]:
+    def run(
+        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
+    ) -> Iterator[int]:
         """Encode parts wherever there is a worker; see `Engine.run`.
 
         Raises
@@ -104,7 +105,7 @@ class Ray:
                 for number, kind, message in self._told(job, todo):
                     if kind:
                         raise getattr(errors, kind)(message)
-                    advance(plan.sizes[number])
+                    advance(sizes[number])
                     yield number
             except ray.exceptions.RayError as error:
                 raise EncoderError(
@@ -224,13 +225,11 @@ class Worker:
         except EmbdiffError as error:
             kind, message = type(error).__name__, str(error)
         except OSError as error:
-            kind, message = (
-                "ParameterError",
-                (
-                    f"The folder of the parts must be on a file system that every worker can write to. Got {error} on "
-                    f"{os.uname().nodename}. Choose another place for the output (or --work), or make room; the same "
-                    "command goes on."
-                ),
+            kind = "ParameterError"
+            message = (
+                f"The folder of the parts must be on a file system that every worker can write to. Got {error} on "
+                f"{os.uname().nodename}. Choose another place for the output (or --work), or make room; the same "
+                "command goes on."
             )
         return {"part": batch["part"], "kind": np.array([kind]), "message": np.array([message])}
 

@@ -13,9 +13,8 @@ from typing import Any
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
-from embdiff.bulk.engines import ENGINES, Engine, Local
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, kind_of
-from embdiff.bulk.part import Job, labels_of, summed
+from embdiff.bulk.part import ENGINES, Engine, Job, Local, summed
 from embdiff.bulk.plan import Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
@@ -25,7 +24,7 @@ from embdiff.encoders import Encoder, get_encoder
 from embdiff.encoders.backend import ROLES
 from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.own import UNPINNED
-from embdiff.encoders.parquet import FORMAT, label_of
+from embdiff.encoders.parquet import FORMAT, label_of, label_on
 from embdiff.encoders.tally import added, figures
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import Role, Stamp
@@ -217,14 +216,14 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     todo = plan.missing(job)
     with progress(f"encode {job.model}", plan.rows, "texts") as advance:
         advance(plan.rows - sum(plan.sizes[number] for number in todo))
-        for _ in engine.run(encoder, job, plan, todo, advance):
+        for _ in engine.run(encoder, job, plan.sizes, todo, advance):
             pass
     return len(plan.sizes) - len(todo)
 
 
 def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[str, Any]:
     """Return what is written on all the vectors together."""
-    parts = labels_of(job, len(plan.sizes))
+    parts = [label_on(job.vectors_of(number)) or {} for number in range(len(plan.sizes))]
     return {
         **({} if variant is None else {"variant": variant}),
         **job.label,

@@ -1,21 +1,24 @@
-"""One part: its texts in, its vectors out. What every engine does, wherever it does it."""
+"""One part: its texts in, its vectors out; and who does it: this process, or workers of a Ray cluster (`cluster`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from embdiff._progress import Advance, feeding
 from embdiff.encoders import Encoder
 from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.parquet import label_on, rows_of, write_vectors
 from embdiff.encoders.tally import added
 from embdiff.errors import DataError
 from embdiff.records import FloatArray, Role, Space
+
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,61 @@ def is_done(job: Job, number: int, size: int) -> bool:
     return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
 
 
-def labels_of(job: Job, parts: int) -> list[dict[str, Any]]:
-    """Return what is written on each of the parts."""
-    return [label_on(job.vectors_of(number)) or {} for number in range(parts)]
-
-
 def summed(labels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what encoding the parts came to."""
     return added(label["encoding"] for label in labels)
+
+
+class Engine(Protocol):
+    """Encodes parts, in whatever order.
+
+    Attributes
+    ----------
+    name : str
+        As the user names it.
+    workers : int
+        How many models work at a time.
+    """
+
+    name: str
+    workers: int
+
+    def run(
+        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
+    ) -> Iterator[int]:
+        """Encode the parts numbered so; yield the number of each when its vectors are written.
+
+        ``encoder`` is the model, for an engine in this process; ``sizes`` are rows of all parts; ``advance`` is told
+        of texts that are done, at the latest with their part.
+        """
+
+
+class Local:
+    """The process itself, with all its cores: one part after the other.
+
+    Parameters
+    ----------
+    cache : VectorCache
+    """
+
+    name, workers = "local", 1
+
+    def __init__(self, cache: VectorCache) -> None:
+        self._cache = cache
+
+    def run(
+        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
+    ) -> Iterator[int]:
+        """Encode part after part; see `Engine.run`."""
+        for number in todo:
+            told = 0
+
+            def some(count: int) -> None:
+                nonlocal told
+                told += count
+                advance(count)
+
+            with feeding(some):
+                encode_part(encoder, job, number, self._cache)
+            advance(sizes[number] - told)  # equal texts, and those from the cache
+            yield number

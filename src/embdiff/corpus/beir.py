@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from embdiff.corpus.columns import same_name
 from embdiff.corpus.files import hint, shown
-from embdiff.corpus.formats import read_table
-from embdiff.corpus.tables import ABSENT, NumberText, Table, as_label, is_missing, kind_of
-from embdiff.corpus.trec import read_qrels
+from embdiff.corpus.readers import read_table
+from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
+from embdiff.corpus.trec import gathered, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
@@ -104,43 +104,28 @@ def _blank(corpus: Corpus) -> tuple[str, ...]:
 
 
 def _texts(path: Path, *, with_title: bool) -> Corpus:
-    table = read_table(path, lambda _cells, _surely: True)
+    table = read_table(path)
     if table.plain or "_id" not in table.columns or "text" not in table.columns:
         raise DataError(
             f"Every line of {path.name} must be an object with _id and text. "
             f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
         )
-    ids, texts = (table.column(table.columns.index(name)) for name in ("_id", "text"))
-    titles: Sequence[object] = [None] * table.size
+    nameless = table.refusing("Every line must have an _id: text or a number.", "Fill it in.", kind_of)
+    ids = table.checked(table.columns.index("_id"), as_name, nameless)
+    items = _cells(table, "text", as_text)
     if with_title and "title" in table.columns:
-        titles = table.column(table.columns.index("title"))
-    items = []
-    for row in range(table.size):
-        title, text = _text(titles[row], "title", table, row), _text(texts[row], "text", table, row)
-        items.append(f"{title} {text}" if title else text)
-    return Corpus(tuple(items), tuple(_id(ids[row], table, row) for row in range(table.size)), None, str(path), True)
+        titled = zip(_cells(table, "title", _as_title), items, strict=True)
+        items = [f"{title} {text}" if title else text for title, text in titled]
+    return Corpus(tuple(items), tuple(ids), None, str(path), True)
 
 
-def _text(value: object, name: str, table: Table, row: int) -> str:
-    if isinstance(value, str) and not isinstance(value, NumberText):
-        return value
-    if name == "title" and is_missing(value):
-        return ""
-    raise DataError(
-        f"The {name} of every line must be text. Got {kind_of(value)} at {table.where(row)} of {table.source}. "
-        'Write it as a string; "" stands for an empty document.'
-    )
+def _as_title(value: object) -> str | None:
+    return "" if is_missing(value) else as_text(value)
 
 
-def _id(value: object, table: Table, row: int) -> str:
-    label = as_label(value)
-    if label is None or not label.strip():
-        found = "nothing" if value is ABSENT or label is not None else kind_of(value)
-        raise DataError(
-            f"Every line must have an _id: text or a number. Got {found} at {table.where(row)} of {table.source}. "
-            "Fill it in."
-        )
-    return label
+def _cells(table: Table, name: str, read: Callable[[object], str | None]) -> list[str]:
+    must, way_out = f"The {name} of every line must be text.", 'Write it as a string; "" stands for an empty document.'
+    return table.checked(table.columns.index(name), read, table.refusing(must, way_out, kind_of))
 
 
 def _qrels_path(folder: Path, qrels: str) -> Path:
@@ -168,7 +153,7 @@ def _judgements(path: Path, queries: Corpus) -> Qrels:
 
 
 def _read_tsv(path: Path) -> Qrels:
-    table = read_table(path, lambda _cells, _surely: True)
+    table = read_table(path)
     names = tuple(same_name(name) for name in table.columns)
     if names != _COLUMNS:
         third = (
@@ -180,27 +165,17 @@ def _read_tsv(path: Path) -> Qrels:
             "The header of judgements must be query-id, corpus-id, score, tab-separated. "
             f"Got {shown(table.columns)} in {path}. {third}If higher means more relevant, rename it score."
         )
-    queries, documents, grades = (table.column(position) for position in range(3))
-    judgements: dict[str, dict[str, int]] = {}
-    for row in range(table.size):
-        query, document = (str(column[row]).strip() for column in (queries, documents))
-        if not query or not document:
+    queries, documents = ([str(cell).strip() for cell in table.column(position)] for position in (0, 1))
+    for row, named in enumerate(zip(queries, documents, strict=True)):
+        if not all(named):
             raise DataError(
                 f"Every judgement must name a query and a document. Got none at {table.where(row)} of {path}."
             )
-        grade = _grade(str(grades[row]), table, row)
-        if judgements.setdefault(query, {}).setdefault(document, grade) != grade:
-            raise DataError(
-                f"A query and a document must have one score. Got {judgements[query][document]} and {grade} for "
-                f"{query!r} and {document!r}, the second at {table.where(row)} of {path}. Keep one of them."
-            )
-    return Qrels(judgements, str(path))
+    must = "The score of a judgement must be an integer, 1 or more for relevant."
+    grades = table.checked(2, _as_grade, table.refusing(must, "Correct it.", repr))
+    rows = zip(queries, documents, grades, strict=True)
+    return Qrels(gathered(rows, lambda row: f"{table.where(row)} of {path}", "score"), str(path))
 
 
-def _grade(text: str, table: Table, row: int) -> int:
-    if re.fullmatch(r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*", text):
-        return int(float(text))
-    raise DataError(
-        f"The score of a judgement must be an integer, 1 or more for relevant. Got {text!r} at {table.where(row)} of "
-        f"{table.source}. Correct it."
-    )
+def _as_grade(value: object) -> int | None:
+    return int(float(str(value))) if re.fullmatch(r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*", str(value)) else None

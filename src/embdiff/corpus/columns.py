@@ -23,8 +23,25 @@ KNOWN = {
         *("query_id", "qid", "pid", "uid", "uuid"),
     ),
     "group": ("group", "label", "category", "class", "topic", "song", "cluster", "genre", "intent"),
+    # of expected results
+    "query": ("query_id", "qid", "query"),
+    "document": ("id", "_id", "doc_id", "docid", "document_id", "corpus_id"),
+    "grade": ("grade", "score", "relevance", "rel"),
+    # of pairs of texts
+    "left": (
+        *("sentence1", "sentence_1", "text1", "text_1", "sentence_a", "text_a"),
+        *("question1", "premise", "left", "a"),
+    ),
+    "right": (
+        *("sentence2", "sentence_2", "text2", "text_2", "sentence_b", "text_b"),
+        *("question2", "hypothesis", "right", "b"),
+    ),
+    "score": (
+        *("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "gold", "label"),
+        *("is_duplicate", "target"),
+    ),
 }
-_ALL_KNOWN = frozenset(name for names in KNOWN.values() for name in names)
+_OF_A_CORPUS = frozenset(name for role in ("text", "id", "group") for name in KNOWN[role])
 NONE = "none"
 
 
@@ -52,18 +69,15 @@ class Columns:
         return {role: name for role, name in pairs if name is not None}
 
 
-@dataclass(frozen=True)
-class Picked:
-    """Positions of the columns found."""
-
-    text: int
-    id: int | None = None
-    group: int | None = None
-
-
 def same_name(name: str) -> str:
     """Return the form in which known names are compared."""
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
+
+
+def position_of(names: Sequence[str], role: str) -> int | None:
+    """Return the position of the most preferred name of a role that is among names; None when none is."""
+    same = [same_name(name) for name in names]
+    return next((same.index(name) for name in KNOWN[role] if name in same), None)
 
 
 def header_rule(columns: Columns) -> HeaderRule:
@@ -81,7 +95,7 @@ def header_rule(columns: Columns) -> HeaderRule:
 
     def is_header(cells: Sequence[str], surely: bool) -> bool:
         names = {cell.strip().casefold() for cell in cells}
-        if not _ALL_KNOWN.isdisjoint(map(same_name, cells)) or not words.isdisjoint(names):
+        if not _OF_A_CORPUS.isdisjoint(map(same_name, cells)) or not words.isdisjoint(names):
             return True
         if not digits.isdisjoint(names) and all(_is_position(name) for name in names):
             return True
@@ -90,8 +104,8 @@ def header_rule(columns: Columns) -> HeaderRule:
     return is_header
 
 
-def pick(table: Table, columns: Columns) -> Picked:
-    """Find the columns of a table.
+def pick(table: Table, columns: Columns) -> tuple[int, int | None, int | None]:
+    """Find the columns of a table: the positions of text, id and group.
 
     Raises
     ------
@@ -100,45 +114,40 @@ def pick(table: Table, columns: Columns) -> Picked:
     ParameterError
         When a column is given for data without columns, or a position is negative.
     """
+    given = columns.given()
     if table.plain:
-        given = {role: name for role, name in columns.given().items() if name != NONE}
-        if given and columns.must:
-            role, name = next(iter(given.items()))
-            raise ParameterError(
-                f"--{role}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got {name!r} for "
-                f"{table.source}, which has plain lines of text. Leave it out."
-            )
-        return Picked(0)
+        for role, name in given.items():
+            if name != NONE and columns.must:
+                raise ParameterError(
+                    f"--{role}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got {name!r} for "
+                    f"{table.source}, which has plain lines of text. Leave it out."
+                )
+        return 0, None, None
     text = _given(table, "text", columns.text, columns.must) if table.columns else None
     if text is None:
-        text = 0 if len(table.columns) == 1 else _known(table, "text", ())
+        text = 0 if len(table.columns) == 1 else _known(table, "text")
     if text is None:
         raise DataError(
             f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}. "
             f"Got the columns {shown(table.columns) or '(none)'} in {table.source}. "
             "Say which with --text-column NAME (or a position from 0)."
         )
-    return Picked(text, _optional(table, "id", columns, text), _optional(table, "group", columns, text))
+    others: list[int | None] = []
+    for role in ("id", "group"):
+        found = _given(table, role, given.get(role), columns.must)
+        looked_for = found is None and given.get(role) != NONE
+        others.append(_known(table, role, taken=text) if looked_for else found)
+    return text, others[0], others[1]
 
 
-def _optional(table: Table, role: str, columns: Columns, text: int) -> int | None:
-    wanted = columns.given().get(role)
-    found = _given(table, role, wanted, columns.must)
-    if found is None and wanted != NONE:
-        found = _known(table, role, (text,))
-    return found
-
-
-def _known(table: Table, role: str, taken: Sequence[int]) -> int | None:
+def _known(table: Table, role: str, taken: int | None = None) -> int | None:
     """Return the first column with a known name of this role."""
     names = [same_name(name) for name in table.columns]
     for name in KNOWN[role]:
-        matches = [position for position, each in enumerate(names) if each == name and position not in taken]
-        exact = [position for position in matches if table.columns[position] == name]
-        if len(matches) == 1 or exact:
-            return (exact or matches)[0]
-        if matches:
-            raise _ambiguous(table, role, matches)
+        matches = [position for position, each in enumerate(names) if each == name and position != taken]
+        found = _alike(table, role, matches, (name,))
+        if found is not None:
+            return found
     return None
 
 
@@ -151,17 +160,11 @@ def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | Non
     if isinstance(wanted, str):
         name = wanted.strip()
         matches = [p for p, each in enumerate(table.columns) if each.strip().casefold() == name.casefold()]
-        exact = [p for p in matches if table.columns[p] in (wanted, name)]
-        if len(matches) == 1 or exact:
-            return (exact or matches)[0]
-        if matches and must:
-            raise _ambiguous(table, role, matches)
-        if wanted == NONE and role != "text":
-            return None
-    if _is_position(wanted):
-        position = int(wanted)
-        if 0 <= position < len(table.columns):
-            return position
+        found = _alike(table, role, matches, (wanted, name), must)
+        if found is not None or (wanted == NONE and role != "text"):
+            return found
+    if _is_position(wanted) and 0 <= int(wanted) < len(table.columns):
+        return int(wanted)
     if not must:
         return None
     raise DataError(
@@ -171,12 +174,18 @@ def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | Non
     )
 
 
-def _ambiguous(table: Table, role: str, matches: Sequence[int]) -> DataError:
-    names = shown(table.columns[position] for position in matches)
-    return DataError(
-        f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
-        f"Write the name exactly with --{role}-column."
-    )
+def _alike(table: Table, role: str, matches: Sequence[int], exactly: Sequence[str], must: bool = True) -> int | None:
+    """Return the only one of columns that are alike but for case, or the first that is written exactly so."""
+    exact = [position for position in matches if table.columns[position] in exactly]
+    if len(matches) == 1 or exact:
+        return (exact or matches)[0]
+    if matches and must:
+        names = shown(table.columns[position] for position in matches)
+        raise DataError(
+            f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
+            f"Write the name exactly with --{role}-column."
+        )
+    return None
 
 
 def _is_position(name: object) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from embdiff.errors import DataError
 
@@ -17,7 +17,6 @@ _OTHER_ENCODINGS = (  # UTF-32 first: its little-endian mark begins with that of
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
-_T = TypeVar("_T")
 
 
 def shown(names: Iterable[object], limit: int = 12) -> str:
@@ -35,20 +34,50 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(repr(by_fold[each]) for each in close)}? " if close else ""
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system inside the block into messages about ``path``."""
+    try:
+        yield
+    except PermissionError:
+        raise _denied(path) from None
+    except OSError as error:
+        raise DataError(
+            f"The file must be readable. Got {path}: {error.strerror or error}. Check the file and its disk."
+        ) from None
+
+
+def _denied(path: Path) -> DataError:
+    return DataError(
+        f"The file must be readable by you. Got {path}: permission denied. Change its permissions or copy it."
+    )
+
+
 def exists(path: Path) -> bool:
     """Return whether a path exists; what cannot be a path (too long a name) does not.
 
     Raises
     ------
-    PermissionError
+    DataError
         When a folder on the way may not be searched.
     """
     try:
         return path.exists()
     except PermissionError:
-        raise
+        raise _denied(path) from None
     except OSError:
         return False
+
+
+def refuse_missing(path: Path, what: str) -> None:
+    """Refuse a path that does not exist, with a hint to names beside it; ``what`` is it called in the message."""
+    if exists(path):
+        return
+    try:
+        beside = hint(path.name, [each.name for each in path.parent.iterdir()])
+    except OSError:
+        beside = ""
+    raise DataError(f"The {what} must exist. Got {path}, which does not. {beside}Check the path (here: {Path.cwd()}).")
 
 
 def check_file(path: Path) -> str:
@@ -59,13 +88,10 @@ def check_file(path: Path) -> str:
     DataError
         When the path does not exist, is a folder, or has an extension we do not read.
     """
-    if not opened(path, lambda: exists(path)):
-        raise DataError(
-            f"The file must exist. Got {path}, which does not. {_beside(path)}Check the path (here: {Path.cwd()})."
-        )
+    refuse_missing(path, "file")
     if path.is_dir():
-        inside = opened(path, lambda: sorted(each.name for each in path.iterdir()))
-        files = [name for name in inside if Path(name).suffix.lower() in EXTENSIONS]
+        with reading(path):
+            files = sorted(each.name for each in path.iterdir() if each.suffix.lower() in EXTENSIONS)
         found = f" In it: {shown(files, 5)}." if files else ""
         raise DataError(f"The data must be one file. Got the folder {path}. Name a file in it.{found}")
     extension = path.suffix.lower()
@@ -77,27 +103,6 @@ def check_file(path: Path) -> str:
     return extension
 
 
-def _beside(path: Path) -> str:
-    try:
-        return hint(path.name, [each.name for each in path.parent.iterdir()])
-    except OSError:
-        return ""
-
-
-def opened(path: Path, read: Callable[[], _T]) -> _T:
-    """Call ``read``; turn errors of the operating system into messages about ``path``."""
-    try:
-        return read()
-    except PermissionError:
-        raise DataError(
-            f"The file must be readable by you. Got {path}: permission denied. Change its permissions or copy it."
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"The file must be readable. Got {path}: {error.strerror or error}. Check the file and its disk."
-        ) from None
-
-
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file, without byte-order mark, line ends as they are.
 
@@ -106,7 +111,8 @@ def read_text(path: Path) -> str:
     DataError
         When the file cannot be read or is not UTF-8.
     """
-    raw = opened(path, path.read_bytes)
+    with reading(path):
+        raw = path.read_bytes()
     for mark, encoding in _OTHER_ENCODINGS:
         if raw.startswith(mark):
             raise DataError(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from embdiff.corpus.columns import ColumnName, Columns
-from embdiff.corpus.files import exists, hint, opened
-from embdiff.corpus.read import names_sample, table_of
-from embdiff.corpus.rows import corpus_of
+from embdiff.corpus.files import exists, hint
+from embdiff.corpus.read import corpus_of, rows_of
+from embdiff.corpus.readers import names_sample, table_of
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray
 
@@ -69,8 +70,11 @@ def read_queries(
     if isinstance(data, Corpus):
         _refuse_empty(data)
         return data, None
-    if isinstance(data, str):
-        _refuse_unknown_form(data)
+    if isinstance(data, str) and not names_sample(data) and not (data.strip() and exists(Path(data))):
+        raise DataError(
+            f"Queries must be {_FORMS}. Got {data[:80]!r}, and there is no such file. {hint(data, _EXAMPLES)}"
+            "Correct it, or from Python pass a list of texts."
+        )
     columns = Columns(text_column, id_column, group_column, must=False)
     return corpus_of(table_of(data, columns), columns, "refuse", None, _EMPTY_WAYS_OUT), None
 
@@ -111,25 +115,10 @@ def _rows(text: str, size: int) -> list[int]:
                 f"ranges from low to high. Got {part.strip()!r}. Correct the row numbers."
             )
         rows.extend(range(low, high + 1))
-    seen: set[int] = set()
-    for row in rows:
-        if row in seen:
-            raise ParameterError(f"A row of --queries must be named once. Got row {row} twice. Name it once.")
-        seen.add(row)
+    row, times = Counter(rows).most_common(1)[0]
+    if times > 1:
+        raise ParameterError(f"A row of --queries must be named once. Got row {row} twice. Name it once.")
     return rows
-
-
-def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
-    """Return some rows of a corpus as a corpus of their own; ids and groups are kept."""
-    if len(rows) == len(corpus) and isinstance(rows, range):
-        return corpus
-    return Corpus(
-        items=tuple(corpus.items[row] for row in rows),
-        ids=tuple(corpus.ids[row] for row in rows),
-        groups=None if corpus.groups is None else tuple(corpus.groups[row] for row in rows),
-        source=corpus.source,
-        ids_given=corpus.ids_given,
-    )
 
 
 def _refuse_empty(queries: Corpus) -> None:
@@ -138,15 +127,6 @@ def _refuse_empty(queries: Corpus) -> None:
     for row, item in enumerate(queries.items):
         if not item.strip():
             raise DataError(f"Every query must hold text. Got none at row {row} of {queries.source}. {_EMPTY_WAYS_OUT}")
-
-
-def _refuse_unknown_form(text: str) -> None:
-    path = Path(text)
-    if not names_sample(text) and not (text.strip() and opened(path, lambda: exists(path))):
-        raise DataError(
-            f"Queries must be {_FORMS}. Got {text[:80]!r}, and there is no such file. {hint(text, _EXAMPLES)}"
-            "Correct it, or from Python pass a list of texts."
-        )
 
 
 def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus) -> list[IntArray]:
@@ -167,7 +147,12 @@ def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus)
     list of ndarray of int64
         Ascending, without repeats, read-only; queries of one text share one array.
     """
-    by_text = _rows_by_text(corpus.items, set(queries.items))
+    asked = set(queries.items)
+    rows_with: dict[str, list[int]] = {}
+    for row, text in enumerate(corpus.items):
+        if text in asked:
+            rows_with.setdefault(text, []).append(row)
+    by_text = {text: _frozen(rows) for text, rows in rows_with.items()}
     by_id: dict[str, int] = {}
     if query_rows is None and queries.ids_given and corpus.ids_given:
         by_id = {name: row for row, name in enumerate(corpus.ids)}
@@ -180,14 +165,6 @@ def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus)
             same = _frozen([*same.tolist(), own])
         found.append(same)
     return found
-
-
-def _rows_by_text(items: Sequence[str], wanted: set[str]) -> dict[str, IntArray]:
-    rows: dict[str, list[int]] = {}
-    for row, text in enumerate(items):
-        if text in wanted:
-            rows.setdefault(text, []).append(row)
-    return {text: _frozen(each) for text, each in rows.items()}
 
 
 def _frozen(rows: Sequence[int]) -> IntArray:

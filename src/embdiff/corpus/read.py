@@ -1,24 +1,26 @@
-"""read_corpus(): files, lists and data frames as one record, `Corpus`."""
+"""read_corpus(): files, lists and data frames as one record, `Corpus`; every cell checked, empty rows dealt with."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
-from embdiff.corpus.columns import ColumnName, Columns, header_rule
-from embdiff.corpus.files import EXTENSIONS, exists, shown
-from embdiff.corpus.formats import read_table
-from embdiff.corpus.rows import checked_groups, corpus_of
-from embdiff.corpus.tables import Table, from_frame, from_objects, kind_of, listed, plain
+from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
+from embdiff.corpus.readers import sample_table, table_of
+from embdiff.corpus.tables import ABSENT, Table, as_label, as_name, as_text, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
-from embdiff.records import Corpus
+from embdiff.records import Corpus, first_repeated
 from embdiff.settings import Emptiness
 
-SAMPLE = "sample"
-_SAMPLE_FILE = Path(__file__).parent / "sample" / "four_songs.csv"
+_EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
+_HEADERLESS = (
+    "Line 1 of {} was taken as data: none of its cells is a known column name. If it names the columns, give a name "
+    "instead of a position (--text-column NAME)."
+)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
 
 def read_corpus(
@@ -71,10 +73,9 @@ def read_corpus(
     >>> read_corpus(["I love you.", "I miss you."]).ids
     ('0', '1')
     """
-    if empty not in get_args(Emptiness):
-        raise ParameterError(f"empty must be one of {', '.join(get_args(Emptiness))}. Got {empty!r}. Choose one.")
+    check_empty(empty)
     columns = Columns(text_column, id_column, group_column)
-    if groups is not None and columns.given().get("group") not in (None, "none"):
+    if groups is not None and columns.group not in (None, NONE):
         raise ParameterError("Groups must come from one place. Got groups and group_column. Leave one of them out.")
     if isinstance(data, Corpus):
         if columns.given():
@@ -83,50 +84,142 @@ def read_corpus(
     return corpus_of(table_of(data, columns), columns, empty, groups)
 
 
+def check_empty(empty: str) -> Emptiness:
+    """Return what to do with empty rows; refuse another word.
+
+    Raises
+    ------
+    ParameterError
+        For another word than refuse, keep or drop.
+    """
+    ways: tuple[Emptiness, ...] = get_args(Emptiness)
+    for way in ways:
+        if way == empty:
+            return way
+    raise ParameterError(f"empty must be one of {', '.join(ways)}. Got {empty!r}. Choose one.")
+
+
 def sample() -> Corpus:
     """Return the bundled sample: 52 lines of four love songs, written for embdiff, with ids and groups."""
-    return corpus_of(_sample_table(Columns()), Columns())
+    return corpus_of(sample_table(Columns()), Columns())
 
 
-def _sample_table(columns: Columns) -> Table:
-    return replace(read_table(_SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
-
-
-def names_sample(data: object) -> bool:
-    """Return whether ``data`` means the bundled sample: its name, unless a file is called so."""
-    return isinstance(data, str) and data == SAMPLE and not Path(data).is_file()
-
-
-def table_of(data: object, columns: Columns) -> Table:
-    """Return a file, the sample, a list, dict rows, a Series or a DataFrame as a table."""
-    if names_sample(data):
-        return _sample_table(columns)
-    if isinstance(data, (str, os.PathLike)):
-        return read_table(_path(data), header_rule(columns))
-    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
-        table = from_frame(data)
-    else:
-        rows = listed(data)
-        if rows and isinstance(rows[0], Mapping):
-            for row, each in enumerate(rows):
-                if not isinstance(each, Mapping):
-                    raise DataError(f"Every row must be a dict, like row 0. Got {kind_of(each)} at row {row}. Mend it.")
-            table = from_objects(rows, "list")
-        else:
-            table = plain(rows, "list")
-    if not table.size:
-        raise DataError(f"The data must have at least one row. Got an empty {table.source}. Add rows.")
-    return table
-
-
-def _path(data: str | os.PathLike[str]) -> Path:
-    path = Path(data)
-    looks_like_text = isinstance(data, str) and (
-        "\n" in data or (" " in data.strip() and path.suffix.lower() not in EXTENSIONS) or not data.strip()
+def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
+    """Return some rows of a corpus as a corpus of their own; ids and groups are kept."""
+    if len(rows) == len(corpus) and isinstance(rows, range):
+        return corpus
+    return replace(
+        corpus,
+        items=tuple(corpus.items[row] for row in rows),
+        ids=tuple(corpus.ids[row] for row in rows),
+        groups=None if corpus.groups is None else tuple(corpus.groups[row] for row in rows),
+        dropped=(),
+        notes=(),
     )
-    if looks_like_text and not (str(data).strip() and exists(path)):
+
+
+def corpus_of(
+    table: Table,
+    columns: Columns,
+    empty: Emptiness = "refuse",
+    groups: Iterable[object] | None = None,
+    empty_ways_out: str = _EMPTY_WAYS_OUT,
+) -> Corpus:
+    """Make the record out of a table: find the columns, check every cell, deal with empty rows."""
+    text, id_at, group_at = pick(table, columns)
+    texts = _texts(table, text)
+    left_out = _left_out(table, texts, empty, empty_ways_out)
+    kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
+    ids = [str(table.number(row)) for row in kept] if id_at is None else _labels(table, "id", id_at, kept)
+    _refuse_repeated_ids(table, ids, kept)
+    group_of = None
+    if groups is not None:
+        given = checked_groups(groups, table.size)
+        group_of = tuple(given[row] for row in kept)
+        _refuse_characters(table, "group", group_of, kept)
+    elif group_at is not None:
+        group_of = tuple(_labels(table, "group", group_at, kept))
+    named = [None] * table.size if id_at is None or not left_out else [as_label(cell) for cell in table.column(id_at)]
+    return Corpus(
+        items=tuple(texts[row] for row in kept),
+        ids=tuple(ids),
+        groups=group_of,
+        source=table.source,
+        ids_given=id_at is not None,
+        dropped=tuple(named[row] or str(table.number(row)) for row in left_out),
+        notes=(_HEADERLESS.format(table.source),) if table.headerless else (),
+    )
+
+
+def _texts(table: Table, position: int) -> list[str]:
+    def refusal(row: int, cell: object) -> DataError:
+        if cell is ABSENT:
+            must = f"Every row must have the text column {table.columns[position]!r}."
+            way_out = "Add it there, or name another with --text-column."
+            return table.refusal(row, must, "an object without it", way_out)
+        way_out = "Write it as text (a string), or leave the row out."
+        return table.refusal(row, "Every item must be text.", kind_of(cell), way_out)
+
+    texts = table.checked(position, as_text, refusal)
+    _refuse_characters(table, "text", texts, range(len(texts)))
+    return texts
+
+
+def _refuse_characters(table: Table, role: str, values: Sequence[str], rows: Sequence[int]) -> None:
+    """Refuse what cannot be written as UTF-8 or stored in a database; one pass when all is well."""
+    if _UNSTORABLE.search("".join(values)) is None:
+        return
+    for row, value in zip(rows, values, strict=True):
+        bad = _UNSTORABLE.search(value)
+        if bad is not None:
+            found = "a NUL character" if bad[0] == "\0" else "half of a surrogate pair (such as \\ud800)"
+            must = "Text must be storable as UTF-8, without NUL."
+            raise table.refusal(row, must, f"{found} in the {role}", "Remove it and run again.")
+
+
+def _left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -> Sequence[int]:
+    """Return the rows that are left out because they are empty."""
+    blank = [row for row, text in enumerate(texts) if not text or text.isspace()]
+    if not blank or empty == "keep":
+        return ()
+    if empty == "refuse":
+        places = ", ".join(table.where(row) for row in blank[:5]) + (" ..." if len(blank) > 5 else "")
         raise DataError(
-            f"The data must be a list of texts or the path of a file. Got one string, {shown([data])}. "
-            "Pass [text, text, ...] or a path."
+            f"Every row must hold text. Got {len(blank):,} empty of {len(texts):,} in {table.source}: {places}. "
+            f"{ways_out}"
         )
-    return path
+    if len(blank) == len(texts) and table.first is None:
+        raise DataError(
+            f"At least one row must hold text. Got {len(blank):,} rows in {table.source}, all empty. "
+            "Fill them in or name another file."
+        )
+    return blank
+
+
+def _labels(table: Table, role: str, position: int, rows: Sequence[int]) -> list[str]:
+    """Return the ids or groups of some rows, as text."""
+    what, without = ("an id", "number the rows") if role == "id" else ("a group", "go without groups")
+    must = f"Every row must have {what}: text or a number in the column {table.columns[position]!r}."
+    way_out = f"Fill it in, or {without} with --{role}-column none."
+    labels = table.checked(position, as_name, table.refusing(must, way_out), rows)
+    _refuse_characters(table, role, labels, rows)
+    return labels
+
+
+def checked_groups(groups: Iterable[object], size: int) -> tuple[str, ...]:
+    """Return groups given as a list, one per row, as text."""
+    values = [groups] if isinstance(groups, str) else listed(groups)
+    if len(values) != size:
+        raise DataError(f"groups must have one entry for each of the {size} rows. Got {len(values)}. Give one per row.")
+    table, must = plain(values, "groups"), "Every group must be text or a number."
+    return tuple(table.checked(0, as_name, table.refusing(must, "Fill it in.", kind_of)))
+
+
+def _refuse_repeated_ids(table: Table, names: Sequence[str], rows: Sequence[int]) -> None:
+    twice = first_repeated(names)
+    if twice is not None:
+        first, second = (table.where(rows[at]) for at in twice)
+        raise DataError(
+            f"Every id must occur once. Got {names[twice[1]]!r} at {first} and at {second} of {table.source}. "
+            "Make the ids unique, or number the rows with --id-column none."
+        )

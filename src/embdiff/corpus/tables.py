@@ -7,15 +7,18 @@ import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from embdiff.corpus.files import shown
 from embdiff.errors import DataError
 
+_T = TypeVar("_T")
 # Cells of line 1, and whether only names that are known or given count → whether the line names the columns.
 HeaderRule = Callable[[Sequence[str], bool], bool]
+Column = Callable[[int], Sequence[object]]  # position of a column → its cells
+Refusal = Callable[[int, object], DataError]  # row and cell → the error to raise
 
 
 class NumberText(str):
@@ -53,16 +56,19 @@ class Table:
         Whether line 1 of a .csv or .tsv was taken as data.
     first : int, optional
         Number of the first row, where these rows are a piece of a larger table.
+    keys : sequence, optional
+        The key of a dict under which each row stood.
     """
 
     source: str
     columns: tuple[str, ...]
-    column: Callable[[int], Sequence[object]]
+    column: Column
     size: int
     lines: Sequence[int] | None = None
     plain: bool = False
     headerless: bool = False
     first: int | None = None
+    keys: Sequence[object] | None = None
 
     def number(self, row: int) -> int:
         """Return the number of a row, from 0, in the whole table."""
@@ -70,7 +76,35 @@ class Table:
 
     def where(self, row: int) -> str:
         """Return the place of a row as people count: ``line 5 (row 3)``; rows start at 0, lines at 1."""
+        if self.keys is not None:
+            return f"the key {self.keys[row]!r}"
         return f"row {self.number(row)}" if self.lines is None else f"line {self.lines[row]} (row {row})"
+
+    def refusal(self, row: int, must: str, found: str, mend: str) -> DataError:
+        """Return the error about a row: what must hold, what was found there, what to do."""
+        return DataError(f"{must} Got {found} at {self.where(row)} of {self.source}. {mend}")
+
+    def refusing(self, must: str, mend: str, words: Callable[[object], str] | None = None) -> Refusal:
+        """Return what makes a `refusal` of a row and its cell; ``words`` say what a cell is, by default `held` does."""
+        return lambda row, cell: self.refusal(row, must, (words or held)(cell), mend)
+
+    def checked(
+        self, position: int, read: Callable[[object], _T | None], refusal: Refusal, rows: Iterable[int] | None = None
+    ) -> list[_T]:
+        """Return what ``read`` makes of the cells of a column, in some rows or all.
+
+        Raises
+        ------
+        DataError
+            What ``refusal`` returns for the first cell of which ``read`` makes None.
+        """
+        cells, values = self.column(position), []
+        for row in range(self.size) if rows is None else rows:
+            value = read(cells[row])
+            if value is None:
+                raise refusal(row, cells[row])
+            values.append(value)
+        return values
 
 
 def kind_of(value: object) -> str:
@@ -90,6 +124,16 @@ def is_missing(value: object) -> bool:
     return isinstance(value, float) and value != value
 
 
+def held(value: object) -> str:
+    """Return what a cell holds, in words for messages: an empty cell where it holds nothing."""
+    return "an empty cell" if is_missing(value) or (type(value) is str and not value.strip()) else kind_of(value)
+
+
+def as_text(value: object) -> str | None:
+    """Return a cell as text; None when it is none. A number of a JSON file is none."""
+    return str(value) if isinstance(value, str) and not isinstance(value, NumberText) else None
+
+
 def as_label(value: object) -> str | None:
     """Return an id or group as text; None for what is missing or is neither text, number nor date."""
     if type(value) is str:
@@ -101,6 +145,12 @@ def as_label(value: object) -> str | None:
     if isinstance(value, (str, numbers.Number, datetime.date, datetime.time, uuid.UUID)):
         return str(value)
     return None
+
+
+def as_name(value: object) -> str | None:
+    """Return an id or group as text; None for white space too."""
+    label = as_label(value)
+    return label if label is not None and label.strip() else None
 
 
 def plain(items: Sequence[object], source: str, lines: Sequence[int] | None = None) -> Table:
@@ -117,23 +167,6 @@ def listed(data: object) -> list[Any]:
     tolist = getattr(data, "tolist", None)  # numpy and pandas: plain Python values
     rows = tolist() if callable(tolist) else data
     return list(rows) if isinstance(rows, Iterable) else [rows]
-
-
-def from_objects(objects: Sequence[Mapping[str, object]], source: str, lines: Sequence[int] | None = None) -> Table:
-    """Return a table of mappings; the columns are all their keys, in order of appearance."""
-    keys = list(dict.fromkeys(key for each in objects for key in each))
-
-    def column(position: int) -> list[object]:
-        return [each.get(keys[position], ABSENT) for each in objects]
-
-    return Table(source, tuple(str(key) for key in keys), column, len(objects), lines)
-
-
-def from_frame(frame: Any) -> Table:
-    """Return a pandas DataFrame as a table; its index is not looked at."""
-    names = tuple(str(name) for name in frame.columns)
-    refuse_repeated(names, "the DataFrame")
-    return Table("DataFrame", names, lambda position: frame.iloc[:, position].tolist(), len(frame))
 
 
 def refuse_repeated(names: Sequence[str], source: str) -> None:

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from embdiff import _files
-from embdiff.corpus.files import exists, opened, read_text
+from embdiff.corpus.files import exists, read_text
 from embdiff.errors import DataError
 from embdiff.records import Qrels
 
 Run = dict[str, dict[str, float]]
 _QRELS_FORM = "query, iteration, document, grade (for example: 301 0 FT911-3 1)"
 _RUN_FORM = "query, Q0, document, rank, score, tag (for example: 301 Q0 FT911-3 1 9.5 minilm)"
+
+
+def gathered(
+    rows: Iterable[tuple[str, str, int]], place: Callable[[int], str], word: str = "grade"
+) -> dict[str, dict[str, int]]:
+    """Return judgements as query id → {document id → grade}, in the order of the rows; equal rows count once.
+
+    Parameters
+    ----------
+    rows : iterable of (str, str, int)
+        Query id, document id, grade.
+    place : callable
+        Number of a row, from 0 → where it stands, for the message.
+    word : str
+        What the file calls a grade.
+
+    Raises
+    ------
+    DataError
+        When a document has two grades for one query.
+    """
+    judged: dict[str, dict[str, int]] = {}
+    for row, (query, document, grade) in enumerate(rows):
+        if judged.setdefault(query, {}).setdefault(document, grade) != grade:
+            raise DataError(
+                f"A query and a document must have one {word}. Got {judged[query][document]} and {grade} for "
+                f"{query!r} and {document!r}, the second at {place(row)}. Keep one of them."
+            )
+    return judged
 
 
 def read_qrels(path: str | Path) -> Qrels:
@@ -29,23 +58,18 @@ def read_qrels(path: str | Path) -> Qrels:
     DataError
         When a line has other fields, a grade is no integer, or a document has two grades for one query.
     """
-    judgements: dict[str, dict[str, int]] = {}
-    for place, fields in _fields(Path(path), 4, _QRELS_FORM):
-        query, _, document, text = fields
+    rows, places = [], []
+    for place, (query, _, document, text) in _fields(Path(path), 4, _QRELS_FORM):
         try:
-            grade = int(text)
+            rows.append((query, document, int(text)))
         except ValueError:
             raise DataError(
                 f"The fourth field of a qrels file must be an integer grade. Got {text!r} at {place}. Correct it."
             ) from None
-        if judgements.setdefault(query, {}).setdefault(document, grade) != grade:
-            raise DataError(
-                f"A query and a document must have one grade. Got {judgements[query][document]} and {grade} for "
-                f"{query!r} and {document!r}, the second at {place}. Keep one of them."
-            )
-    if not judgements:
+        places.append(place)
+    if not rows:
         raise DataError(f"A qrels file must have at least one judgement. Got none in {path}. Name another file.")
-    return Qrels(judgements, str(path))
+    return Qrels(gathered(rows, places.__getitem__), str(path))
 
 
 def write_qrels(qrels: Qrels, path: str | Path) -> None:
@@ -56,10 +80,11 @@ def write_qrels(qrels: Qrels, path: str | Path) -> None:
     DataError
         When an id holds white space, which separates the fields.
     """
-    lines = []
-    for query, judged in qrels.judgements.items():
-        for document, grade in judged.items():
-            lines.append(f"{_word(query)} 0 {_word(document)} {grade}\n")
+    lines = (
+        f"{_word(query)} 0 {_word(document)} {grade}\n"
+        for query, judged in qrels.judgements.items()
+        for document, grade in judged.items()
+    )
     _files.write_text(Path(path), "".join(lines))
 
 
@@ -126,7 +151,7 @@ def write_run(run: Mapping[str, Mapping[str, float]], path: str | Path, *, tag: 
 
 
 def _fields(path: Path, count: int, form: str, *, open_end: bool = False) -> Iterator[tuple[str, list[str]]]:
-    if not opened(path, lambda: exists(path)) or path.is_dir():
+    if not exists(path) or path.is_dir():
         raise DataError(f"The file must exist. Got {path}, which does not, or is a folder. Check the path.")
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         fields = line.split()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from embdiff.corpus import read_corpus
-from embdiff.corpus.files import EXTENSIONS, opened, shown
+from embdiff.corpus import read_corpus, rows_of
+from embdiff.corpus.files import EXTENSIONS, reading, shown
 from embdiff.errors import DataError
 from embdiff.records import Corpus, IntArray
 
@@ -73,18 +72,32 @@ def read_classes(
     if path.is_dir():
         train, test = (_labelled(_one(path, name), text_column, label_column) for name in ("train", "test"))
         split = f"{Path(train.source).name} to learn from, {Path(test.source).name} to test on"
-        return _numbered(train, test, split, str(path))
-    whole = _labelled(path, text_column, label_column)
-    assert whole.groups is not None
-    tested = stratified(np.unique(np.array(whole.groups, dtype=object), return_inverse=True)[1], seed)
-    train, test = (_subset(whole, np.flatnonzero(chosen)) for chosen in (~tested, tested))
-    split = f"one file, stratified: {TEST_SHARE:.0%} of each class (at least one text) to test on, by seed {seed}"
-    if not len(test):
+        whole = None
+    else:
+        whole = _labelled(path, text_column, label_column)
+        tested = stratified(_numbered(whole)[1], seed)
+        train, test = (rows_of(whole, np.flatnonzero(chosen).tolist()) for chosen in (~tested, tested))
+        split = f"one file, stratified: {TEST_SHARE:.0%} of each class (at least one text) to test on, by seed {seed}"
+        if not len(test):
+            raise DataError(
+                f"At least one class must have two texts, one to learn from and one to test on. Got {len(whole)} texts "
+                f"of as many classes in {path}. Add texts."
+            )
+    learned = set(train.groups or ())
+    if len(learned) < 2:
         raise DataError(
-            f"At least one class must have two texts, one to learn from and one to test on. Got {len(whole)} texts of "
-            f"as many classes in {path}. Add texts."
+            f"There must be two classes or more to learn from. Got only {shown(learned)} in {path}. "
+            "Add texts of other classes, or name another column with --label-column."
         )
-    return replace(_numbered(train, test, split, str(path)), whole=whole)
+    classes, labels = _numbered(train, test)
+    return Labelled(train, test, classes, labels[: len(train)], labels[len(train) :], split, str(path), whole)
+
+
+def _numbered(*parts: Corpus) -> tuple[tuple[str, ...], IntArray]:
+    """Return the labels that there are, sorted, and the number of that of each text, part after part."""
+    labels = [label for part in parts for label in part.groups or ()]
+    classes, numbers = np.unique(np.array(labels, dtype=object), return_inverse=True)
+    return tuple(classes.tolist()), numbers.astype(np.int64)
 
 
 def stratified(labels: IntArray, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -111,7 +124,8 @@ def _parts(folder: Path, name: str) -> list[Path]:
 
 
 def _one(folder: Path, name: str) -> Path:
-    found = opened(folder, lambda: _parts(folder, name))
+    with reading(folder):
+        found = _parts(folder, name)
     if len(found) != 1:
         what = shown([each.name for each in found]) if found else f"no file {name}.*"
         raise DataError(
@@ -129,30 +143,3 @@ def _labelled(path: Path, text_column: str | int | None, label_column: str | int
             f"Got none in {path}. Name it with --label-column NAME (or a position from 0)."
         )
     return corpus
-
-
-def _subset(corpus: Corpus, rows: Sequence[int] | IntArray) -> Corpus:
-    assert corpus.groups is not None
-    groups = corpus.groups
-    return Corpus(
-        items=tuple(corpus.items[row] for row in rows),
-        ids=tuple(corpus.ids[row] for row in rows),
-        groups=tuple(groups[row] for row in rows),
-        source=corpus.source,
-    )
-
-
-def _numbered(train: Corpus, test: Corpus, split: str, source: str) -> Labelled:
-    assert train.groups is not None
-    assert test.groups is not None
-    classes = tuple(sorted({*train.groups, *test.groups}))
-    if len(set(train.groups)) < 2:
-        raise DataError(
-            f"There must be two classes or more to learn from. Got only {shown(set(train.groups))} in {source}. "
-            "Add texts of other classes, or name another column with --label-column."
-        )
-    number = {name: place for place, name in enumerate(classes)}
-    train_labels, test_labels = (
-        np.array([number[name] for name in part.groups or ()], dtype=np.int64) for part in (train, test)
-    )
-    return Labelled(train, test, classes, train_labels, test_labels, split, source)

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.corpus.columns import KNOWN, same_name
+from embdiff.corpus.columns import KNOWN, position_of, same_name
 from embdiff.corpus.files import shown
-from embdiff.corpus.formats import read_table
-from embdiff.corpus.tables import NumberText, Table, is_missing, kind_of
+from embdiff.corpus.readers import read_table
+from embdiff.corpus.tables import Table, as_text, held
 from embdiff.errors import DataError
 
-_LEFT = ("sentence1", "sentence_1", "text1", "text_1", "sentence_a", "text_a", "question1", "premise", "left", "a")
-_RIGHT = ("sentence2", "sentence_2", "text2", "text_2", "sentence_b", "text_b", "question2", "hypothesis", "right", "b")
-_SCORE = (
-    *("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "gold", "label"),
-    *("is_duplicate", "target"),
-)
+_T = TypeVar("_T")
 _MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
 
 
@@ -66,19 +62,20 @@ def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | 
     """
     if table.plain:
         return None
-    names = [same_name(name) for name in table.columns]
-    known = tuple(next((names.index(name) for name in role if name in names), -1) for role in (_LEFT, _RIGHT, _SCORE))
-    if min(known) >= 0:
-        return known[0], known[1], known[2]
-    if len(names) == 3 and (sure or _two_texts_and_numbers(table, names)):
+    left, right, score = (position_of(table.columns, role) for role in ("left", "right", "score"))
+    if left is not None and right is not None and score is not None:
+        return left, right, score
+    if len(table.columns) == 3 and (sure or _two_texts_and_numbers(table)):
         return 0, 1, 2
     return None
 
 
-def _two_texts_and_numbers(table: Table, names: Sequence[str]) -> bool:
-    if not {*names[:2]}.isdisjoint(KNOWN["id"]):
+def _two_texts_and_numbers(table: Table) -> bool:
+    if not {same_name(name) for name in table.columns[:2]}.isdisjoint(KNOWN["id"]):
         return False
-    first, second, third = (_numbers(table.column(position)) for position in range(3))
+    first, second, third = (
+        sum(_number(cell) is not None for cell in table.column(position)) / max(1, table.size) for position in range(3)
+    )
     return max(first, second) <= _MOSTLY < third
 
 
@@ -99,42 +96,26 @@ def read_pairs(path: Path) -> Pairs:
         )
     if table.size < 2:
         raise DataError(f"A file of pairs must have two pairs or more. Got {table.size} in {path}. Add pairs.")
-    left, right = (_texts(table, position) for position in columns[:2])
+    left, right = (
+        _cells(table, position, _text, "Both texts of a pair must hold text.", "Fill it in or delete the row.")
+        for position in columns[:2]
+    )
+    way_out = "Write it like 3.5, or delete the row."
+    score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
     names = [table.columns[position] for position in columns]
     headed = names != [str(position) for position in columns]
     how = f"columns {', '.join(names)}" if headed else "three columns without a header: text, text, number"
-    return Pairs(left, right, _scores(table, columns[2]), str(path), how)
+    return Pairs(tuple(left), tuple(right), score, str(path), how)
 
 
-def _texts(table: Table, position: int) -> tuple[str, ...]:
-    cells = table.column(position)
-    for row, value in enumerate(cells):
-        if not isinstance(value, str) or isinstance(value, NumberText) or not value.strip():
-            found = "an empty cell" if isinstance(value, str) or is_missing(value) else kind_of(value)
-            raise DataError(
-                f"Both texts of a pair must hold text. Got {found} in column {table.columns[position]!r} at "
-                f"{table.where(row)} of {table.source}. Fill it in or delete the row."
-            )
-    return tuple(str(value) for value in cells)
+def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
+    name = table.columns[position]
+    return table.checked(position, read, table.refusing(must, way_out, lambda cell: f"{held(cell)} in column {name!r}"))
 
 
-def _scores(table: Table, position: int) -> npt.NDArray[np.float64]:
-    cells = table.column(position)
-    values = np.empty(table.size)
-    for row, value in enumerate(cells):
-        number = _number(value)
-        if number is None:
-            found = "an empty cell" if is_missing(value) or value == "" else kind_of(value)
-            raise DataError(
-                f"The score of a pair must be a number. Got {found} in column {table.columns[position]!r} at "
-                f"{table.where(row)} of {table.source}. Write it like 3.5, or delete the row."
-            )
-        values[row] = number
-    return values
-
-
-def _numbers(cells: Sequence[object]) -> float:
-    return sum(_number(cell) is not None for cell in cells) / max(1, len(cells))
+def _text(value: object) -> str | None:
+    text = as_text(value)
+    return text if text is not None and text.strip() else None
 
 
 def _number(value: object) -> float | None:

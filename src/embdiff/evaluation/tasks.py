@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from embdiff.corpus.beir import is_beir
-from embdiff.corpus.files import exists, hint, opened, shown
+from embdiff.corpus.files import refuse_missing, shown
 from embdiff.corpus.tables import kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.class_files import is_classes
@@ -60,11 +60,7 @@ def _path(data: object) -> Path:
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(f"The data to evaluate must be a path. Got {kind_of(data)}. Write the data to files first.")
     path = Path(data)
-    if not opened(path, lambda: exists(path)):
-        beside = hint(path.name, [each.name for each in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        raise DataError(
-            f"The data must exist. Got {path}, which does not. {beside}Check the path (here: {Path.cwd()})."
-        )
+    refuse_missing(path, "data")
     return path
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from embdiff import _files
 from embdiff.corpus.trec import write_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Qrels
@@ -50,6 +51,23 @@ class Judgement:
 def fingerprint(text: str) -> str:
     """Return 16 hex digits of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def append_line(handle: BinaryIO, entry: Mapping[str, Any]) -> None:
+    """Add a line of JSON to a log and force it to the disk."""
+    # ASCII: an id with half a surrogate pair must not stop the saving.
+    handle.write(json.dumps(entry).encode("ascii") + b"\n")
+    handle.flush()
+    os.fsync(handle.fileno())
+
+
+def whole_lines(log: Path, handle: BinaryIO | None = None) -> list[bytes]:
+    """Return the lines that a line break ends; what a crash has torn off is cut from the log where it is written."""
+    raw = log.read_bytes()
+    whole = raw[: raw.rfind(b"\n") + 1]
+    if handle is not None:
+        handle.truncate(len(whole))
+    return whole.split(b"\n")[:-1]
 
 
 class Book:
@@ -99,7 +117,7 @@ class Book:
                 f"The judgements must be writable. Got {self.log}: {error.strerror or error}. Name another file with "
                 "--out."
             ) from None
-        if not _locked(handle):
+        if not _files.lock_now(handle):
             handle.close()
             raise ParameterError(
                 f"Judgements must be open in one session at a time. Got {self.path}, which another session is adding "
@@ -108,11 +126,7 @@ class Book:
         return handle
 
     def _read(self) -> None:
-        raw = self.log.read_bytes()
-        whole, _, torn = raw.rpartition(b"\n")
-        if torn and self._handle is not None:
-            self._handle.truncate(len(raw) - len(torn))
-        for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
+        for number, line in enumerate(whole_lines(self.log, self._handle), start=1):
             try:
                 self.entries.append(_judgement(json.loads(line)))
             except (ValueError, TypeError, KeyError):
@@ -145,10 +159,7 @@ class Book:
             query[0], document[0], grade, judge, datetime.now(UTC).isoformat(timespec="milliseconds"),
             fingerprint(query[1]), fingerprint(document[1]),
         )  # fmt: skip
-        # ASCII: an id with half a surrogate pair must not stop the saving.
-        self._handle.write(json.dumps(asdict(made)).encode("ascii") + b"\n")
-        self._handle.flush()
-        os.fsync(self._handle.fileno())
+        append_line(self._handle, asdict(made))
         self.entries.append(made)
         return made
 
@@ -160,17 +171,12 @@ class Book:
         queries, documents : mapping of str to str
             Id to text, as they are now.
         """
-        now = ({name: fingerprint(text) for name, text in texts.items()} for texts in (queries, documents))
-        asked, found = now
-        kept = (
-            entry
-            for entry in self.entries
-            if asked.get(entry.query) == entry.query_text and found.get(entry.document) == entry.document_text
-        )
+        asked, found = ({name: fingerprint(text) for name, text in texts.items()} for texts in (queries, documents))
         out: dict[tuple[str, str], Judgement] = {}
-        for entry in kept:
-            out.pop((entry.query, entry.document), None)  # the newest stands last
-            out[entry.query, entry.document] = entry
+        for entry in self.entries:
+            if asked.get(entry.query) == entry.query_text and found.get(entry.document) == entry.document_text:
+                out.pop((entry.query, entry.document), None)  # the newest stands last
+                out[entry.query, entry.document] = entry
         return out
 
     def write_qrels(self, judgements: Iterable[Judgement]) -> str | None:
@@ -200,15 +206,3 @@ def _judgement(raw: Any) -> Judgement:
     if made.grade is not None and (type(made.grade) is not int or not 0 <= made.grade <= HIGHEST):
         raise ValueError("no grade")
     return made
-
-
-def _locked(handle: BinaryIO) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system: one line is still written at a time
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

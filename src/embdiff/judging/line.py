@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from embdiff import runs
@@ -56,8 +55,6 @@ class Judging:
     ) -> None:
         self.book, self.pool, self.set_aside = book, pool, set_aside
         self._latest, self._seed, self._name = latest, seed, name
-        pooled = {(query.id, document) for query in pool.queries for document in query.documents}
-        self._trail: list[Pair] = [pair for pair in latest if pair in pooled]
         self._again: Pair | None = None
         self._note: str | None = None
         self._left_out, self._floor = left_out, tuple(floor)
@@ -93,11 +90,8 @@ class Judging:
         asked, found = (question.query, question.query_text), (question.document, question.document_text)
         pair = (question.query, question.document)
         made = self.book.add(asked, found, grade, judge)
-        self._latest.pop(pair, None)
+        self._latest.pop(pair, None)  # the newest stands last
         self._latest[pair] = made
-        if pair in self._trail:
-            self._trail.remove(pair)
-        self._trail.append(pair)
         self._again = None
         self._write_qrels()
 
@@ -109,10 +103,12 @@ class Judging:
 
         What was said there (`said`) stays until another answer is recorded.
         """
-        before = len(self._trail) if self._again is None else self._trail.index(self._again)
+        pooled = {(query.id, document) for query in self.pool.queries for document in query.documents}
+        answered = [pair for pair in self._latest if pair in pooled]
+        before = len(answered) if self._again is None else answered.index(self._again)
         if before == 0:
             return None
-        self._again = self._trail[before - 1]
+        self._again = answered[before - 1]
         return self.pool.question(*self._again)
 
     def said(self, question: Question) -> Judgement | None:
@@ -136,7 +132,12 @@ class Judging:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-able values."""
         found = self.score().to_dict()
-        judges = list(dict.fromkeys(each.judge for each in self._latest.values()))
+        notes = [*found["notes"], *([self._note] if self._note else [])]
+        if self._left_out:
+            notes.append(
+                f"{self._left_out:,} typed queries are left out: their lists are of other models or rows than this "
+                "run's."
+            )
         return {
             "judging": VERSION,
             "run": self._name,
@@ -145,19 +146,12 @@ class Judging:
             "depth": self.pool.depth,
             "order": self.pool.order,
             "available": self.pool.available,
-            "judges": judges,
+            "judges": list(dict.fromkeys(each.judge for each in self._latest.values())),
             "set_aside": self.set_aside,
             **found,
             "noise": [score.to_dict() for score in self._floor],
-            "notes": [*found["notes"], *([self._note] if self._note else []), *self._typed_notes()],
+            "notes": notes,
         }
-
-    def _typed_notes(self) -> list[str]:
-        if not self._left_out:
-            return []
-        return [
-            f"{self._left_out:,} typed queries are left out: their lists are of other models or rows than this run's."
-        ]
 
     def close(self) -> None:
         """Let others add judgements."""
@@ -166,9 +160,7 @@ class Judging:
     def __enter__(self) -> Judging:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
@@ -202,39 +194,25 @@ def open_judging(
     EmbdiffError
         Its subclasses name what must hold, what was got and what to do.
     """
-    records = run if isinstance(run, Run) else runs.read(Path(run))
-    path = default_path(run) if out is None else Path(out)
+    if isinstance(run, Run):
+        if out is None:
+            raise ParameterError("Judgements must have a file. Got a run without a folder. Name a file with out=.")
+        records, path, typed = run, Path(out), []
+    else:
+        folder = Path(run).resolve()
+        records, typed = runs.read(Path(run)), TypedQueries.beside(run).read()
+        path = folder.with_name(folder.name + ".qrels") if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}
     pool_run(records, **wanted)  # refused before a file is made
-    typed = [] if isinstance(run, Run) else TypedQueries.beside(run).read()
     book = Book(path, write=write)
     try:
-        queries_texts, texts = (
-            dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus)
-        )
-        latest = book.latest({**queries_texts, **{each.id: each.text for each in typed}}, texts)
+        asked, texts = (dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus))
+        latest = book.latest({**asked, **{each.id: each.text for each in typed}}, texts)
         pool = pool_run(records, **wanted, also={query for query, _ in latest})
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
-        pairs = {(entry.query, entry.document) for entry in book.entries}
+        set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
         floor = [score for score in records.scores if score.measure.partition("@")[0] in NOISE]
-        judging = Judging(
-            book, pool, latest, len(pairs - latest.keys()), seed=seed, name=path.name, left_out=left_out, floor=floor
-        )
+        return Judging(book, pool, latest, set_aside, seed=seed, name=path.name, left_out=left_out, floor=floor)
     except BaseException:
         book.close()
         raise
-    return judging
-
-
-def default_path(run: Run | str | Path) -> Path:
-    """Return where the judgements of a run folder are kept: beside it.
-
-    Raises
-    ------
-    ParameterError
-        For a run without a folder.
-    """
-    if isinstance(run, Run):
-        raise ParameterError("Judgements must have a file. Got a run without a folder. Name a file with out=.")
-    folder = Path(run).resolve()
-    return folder.with_name(folder.name + ".qrels")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,16 +90,9 @@ def needed_queries(difference: float, deviation: float, *, alpha: float = ALPHA,
         factor = student_quantile(1 - alpha / 2, n - 1) + student_quantile(power, n - 1)
         return factor**2 * ratio <= n
 
-    high = floor
-    while not enough(high):
-        high *= 2
-        if high > 1_000 * HOPELESS:
-            return math.inf
-    low = max(floor - 1, high // 2)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    sizes = range(floor, 1_000 * HOPELESS)
+    place = bisect_left(sizes, True, key=enough)
+    return sizes[place] if place < len(sizes) else math.inf
 
 
 def plans(differences: Differences, values: dict[str, Doubles], *, available: int, per_query: float) -> list[Plan]:

@@ -95,32 +95,43 @@ def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
 
 
 def _counts(pool: Pool, done: Sequence[PooledQuery], grades: Grades) -> dict[str, int]:
-    asked = pool.queries[: pool.asked]
-    pooled = [
-        grades[query.id, name] for query in pool.queries for name in query.documents if (query.id, name) in grades
+    answered = [
+        [grades[query.id, name] for name in query.documents if (query.id, name) in grades] for query in pool.queries
     ]
-    begun = sum(any((query.id, name) in grades for name in query.documents) for query in pool.queries)
+    pooled = [each for answers in answered for each in answers]
+    documents = sum(len(query.documents) for query in pool.queries[: pool.asked])
     return {
-        "queries": len(asked),
+        "queries": pool.asked,
         "done": len(done),
-        "begun": begun - len(done),
+        "begun": sum(map(bool, answered)) - len(done),
         "judged": sum(each is not None for each in pooled),
         "skipped": sum(each is None for each in pooled),
         "relevant": sum(each is not None and each > 0 for each in pooled),
-        "left": sum((query.id, name) not in grades for query in asked for name in query.documents),
+        "left": documents - sum(map(len, answered[: pool.asked])),
     }
 
 
 def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: int) -> tuple[Score, ...]:
     """Score the condensed lists, measure by measure."""
-    judged, row_of = _judged(queries, grades)
-    sizes = judged_sizes(queries, grades)
+    graded_of: dict[str, dict[str, int]] = {
+        query.id: {name: found for name in query.documents if (found := grades[query.id, name]) is not None}
+        for query in queries
+    }
+    row_of = {name: row for row, name in enumerate(sorted({name for found in graded_of.values() for name in found}))}
+    judged = Judged.from_qrels(graded_of, list(graded_of), row_of)
+    sizes = np.array([len(found) for found in graded_of.values()], dtype=np.int64)
     share = judged.counts() / sizes
     ndcg, hit = (get_measure(f"{name}@{pool.depth}") for name in ("ndcg", "hit"))
     by_measure: dict[str, list[Score]] = {}
     for model in dict.fromkeys(name for query in queries for name in query.lists):
-        graded = grade(_condensed(queries, model, grades, row_of, pool.depth), judged)
-        lengths = np.array([_kept(query, model, grades) for query in queries], dtype=np.int64)
+        lists = [
+            [row_of[name] for name in query.lists.get(model, ()) if name in graded_of[query.id]] for query in queries
+        ]
+        rows = np.full((len(queries), pool.depth), -1, dtype=np.int64)
+        for place, kept in enumerate(lists):
+            rows[place, : len(kept)] = kept
+        graded = grade(rows, judged)
+        lengths = np.array([len(kept) for kept in lists], dtype=np.int64)
         asked = np.array([model in query.lists for query in queries])  # bm25 is not asked on the live page
         for measure, values, chance in (
             (str(ndcg), values_of(graded, ndcg), _chance(graded, ndcg, sizes)),
@@ -132,40 +143,6 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
     return tuple(score for scores in by_measure.values() for score in scores)
 
 
-def _judged(queries: Sequence[PooledQuery], grades: Grades) -> tuple[Judged, dict[str, int]]:
-    names = sorted({name for query in queries for name in query.documents})
-    row_of = {name: row for row, name in enumerate(names)}
-    judgements: dict[str, dict[str, int]] = {query.id: {} for query in queries}
-    for query in queries:
-        for name in query.documents:
-            found = grades[query.id, name]
-            if found is not None:
-                judgements[query.id][name] = found
-    return Judged.from_qrels(judgements, list(judgements), row_of), row_of
-
-
-def judged_sizes(queries: Sequence[PooledQuery], grades: Grades) -> IntArray:
-    """Return how many documents of each query have a grade; (q,)."""
-    return np.array(
-        [sum(grades[query.id, name] is not None for name in query.documents) for query in queries], dtype=np.int64
-    )
-
-
-def _kept(query: PooledQuery, model: str, grades: Grades) -> int:
-    return sum(grades[query.id, name] is not None for name in query.lists.get(model, ()))
-
-
-def _condensed(
-    queries: Sequence[PooledQuery], model: str, grades: Grades, row_of: Mapping[str, int], depth: int
-) -> IntArray:
-    """Return the lists without what has no grade; (q, depth), -1 pads."""
-    rows = np.full((len(queries), depth), -1, dtype=np.int64)
-    for place, query in enumerate(queries):
-        kept = [row_of[name] for name in query.lists.get(model, ()) if grades[query.id, name] is not None]
-        rows[place, : len(kept)] = kept
-    return rows
-
-
 def _precision(graded: Graded, lengths: IntArray) -> Doubles:
     """Return the share of the judged documents of each list that are relevant; NaN for a list without any; (q,)."""
     right = np.count_nonzero(graded.grades >= graded.level, axis=1).astype(np.float64)
@@ -175,14 +152,9 @@ def _precision(graded: Graded, lengths: IntArray) -> Doubles:
 
 def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> Doubles:
     """Return what a random order of each query's judged documents would reach; (q,)."""
-    judged, out = graded.judged, np.empty(graded.judged.queries)
+    out = np.zeros(len(sizes))
     for size in np.unique(sizes):
-        chosen = np.flatnonzero(sizes == size)
-        number = np.full(judged.queries, -1, dtype=np.int64)
-        number[chosen] = np.arange(len(chosen))
-        kept = number[judged.query] >= 0
-        part = Judged(number[judged.query[kept]], judged.document[kept], judged.grade[kept], len(chosen))
-        out[chosen] = random_order(Graded(graded.grades[chosen], part), spec, int(size))
+        out = np.where(sizes == size, random_order(graded, spec, int(size)), out)
     return out
 
 

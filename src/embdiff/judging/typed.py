@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from embdiff.errors import DataError
+from embdiff.judging.book import append_line, whole_lines
 from embdiff.judging.pool import Pool, pooled_query
 from embdiff.lexical import BM25
 
@@ -61,15 +61,9 @@ class TypedQueries:
             name = f"typed-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
             plain = {"id": name, "text": text, "lists": {model: list(found) for model, found in lists.items()}}
             with self.path.open("ab") as handle:
-                handle.truncate(self._whole())  # a line torn by a crash goes
-                handle.write(json.dumps(plain).encode() + b"\n")
-                handle.flush()
-                os.fsync(handle.fileno())
+                whole_lines(self.path, handle)
+                append_line(handle, plain)
             return len(known) + 1
-
-    def _whole(self) -> int:
-        """Return how many bytes of the file are whole lines."""
-        return self.path.read_bytes().rfind(b"\n") + 1
 
     def read(self) -> list[TypedQuery]:
         """Return every query, the first typed first; a line torn by a crash is passed over.
@@ -81,9 +75,8 @@ class TypedQueries:
         """
         if not self.path.is_file():
             return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
         found = []
-        for number, line in enumerate(lines[:-1], start=1):  # what no line break ends was being written
+        for number, line in enumerate(whole_lines(self.path), start=1):
             try:
                 raw = json.loads(line)
                 lists = {model: tuple(ids) for model, ids in raw["lists"].items()}

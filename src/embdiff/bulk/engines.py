@@ -9,7 +9,7 @@ from embdiff._progress import Advance, feeding
 from embdiff.bulk.part import Job, encode_part
 from embdiff.bulk.plan import Plan
 from embdiff.encoders import Encoder
-from embdiff.encoders.cache import VectorCache
+from embdiff.kept import VectorCache
 
 ENGINES = ("local", "ray")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from embdiff.encoders import Encoder
-from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.parquet import label_on, rows_of, write_vectors
-from embdiff.encoders.tally import added
+from embdiff.encoders.tally import Tally, added
 from embdiff.errors import DataError
+from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, Role, Space
 
 

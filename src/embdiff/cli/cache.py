@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -24,13 +25,13 @@ def register(app: typer.Typer) -> None:
 
 def ls_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """List what is kept: vectors by model, role and precision; results by kind; exported models."""
-    from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import list_others, list_spaces
+    from embdiff.kept import VectorCache
+    from embdiff.kept.housekeeping import list_others, list_spaces
     from embdiff.views import kept
 
     opened = VectorCache.at(cache)
-    spaces = [space.to_dict() for space in list_spaces(opened)]
-    others = [shelf.to_dict() for shelf in list_others(opened)]
+    spaces = [asdict(space) for space in list_spaces(opened)]
+    others = [asdict(shelf) for shelf in list_others(opened)]
     if as_json:
         print_json({"folder": str(opened.folder), "spaces": spaces, "others": others})
     else:
@@ -39,17 +40,17 @@ def ls_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
 
 def verify_command(cache: CacheOption = None, as_json: JsonOption = False) -> None:
     """Read every byte and compare it with its checksum; exit 2 when something is damaged."""
-    from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import verify
+    from embdiff.kept import VectorCache
+    from embdiff.kept.housekeeping import verify
     from embdiff.views import kept
 
     opened = VectorCache.at(cache)
     checked, damaged = verify(opened)
-    found: dict[str, Any] = {"checked": checked, "damaged": [finding.to_dict() for finding in damaged]}
+    found: dict[str, Any] = {"checked": checked, "damaged": [asdict(finding) for finding in damaged]}
     if as_json:
         print_json({"folder": str(opened.folder), **found})
     else:
-        kept.show_findings(f"{checked:,} files checked, {len(damaged):,} damaged", found["damaged"])
+        kept.show_findings(f"{checked:,} entries checked, {len(damaged):,} damaged", found["damaged"])
     if damaged:
         raise typer.Exit(2)
 
@@ -68,17 +69,17 @@ def prune_command(
 ) -> None:
     """Remove what is damaged, what killed processes left, and what the options name. A dry run without --yes."""
     from embdiff._sizes import read_size
-    from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import prune
+    from embdiff.kept import VectorCache
+    from embdiff.kept.housekeeping import prune
     from embdiff.views import kept
 
     most = None if max_size is None else read_size(max_size, least=0)
     opened = VectorCache.at(cache)
     going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
-    found = [finding.to_dict() for finding in going]
+    found = [asdict(finding) for finding in going]
     if as_json:
-        print_json({"folder": str(opened.folder), "removed": yes, "files": found})
+        print_json({"folder": str(opened.folder), "removed": yes, "entries": found})
     else:
         verb = "removed" if yes else "would go; add --yes to remove them"
         size = sum(finding.bytes for finding in going) / 1e6
-        kept.show_findings(f"{len(going):,} files, {size:,.1f} MB, {verb}", found)
+        kept.show_findings(f"{len(going):,} entries, {size:,.1f} MB, {verb}", found)

@@ -18,8 +18,9 @@ import numpy as np
 
 from embdiff.config import ModelSpec, check_metric
 from embdiff.encoders import float32_of, load_named
-from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.tally import Tally
 from embdiff.errors import DataError, ParameterError, StoreError
+from embdiff.kept import VectorCache
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.search import Searcher
 from embdiff.stores import get_store

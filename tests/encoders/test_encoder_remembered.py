@@ -17,6 +17,7 @@ from embdiff.encoders.remembered import Facts, Remembered, Unloaded
 from embdiff.encoders.tally import Tally
 from embdiff.errors import EncoderError
 from embdiff.kept import Kept, VectorCache
+from embdiff.kept.database import Database
 from embdiff.records import Stamp
 
 LONG = "the ferry was late " * 20  # beyond the 32 tokens of the tiny model
@@ -25,8 +26,7 @@ RUN = """
 import json, sys
 from embdiff.encoders import get_encoder
 from embdiff.encoders.tally import Tally
-from embdiff.kept import Kept, VectorCache
-from embdiff.kept.database import Database
+from embdiff.kept import VectorCache
 
 cache, tally = VectorCache.at(sys.argv[2]), Tally()
 encoder = get_encoder(sys.argv[1], cache=cache)

@@ -208,19 +208,13 @@ class Database:
             yield
 
 
-def entry_of(space: str, batch: int) -> str:
-    """Return what a batch of vectors is called."""
-    return f"vectors/{space}/{batch}"
-
-
-def why_damaged(batch: Sequence[Any]) -> str:
-    """Return what is wrong with a row of ``batches``, "" when nothing is."""
+def is_sound(batch: Sequence[Any]) -> bool:
+    """Return whether a row of ``batches`` matches its checksum."""
     try:
         _, space, keys, vectors, checksum = batch
-        sound = CHECKSUM(space.encode() + keys + vectors).digest() == checksum
+        return bool(CHECKSUM(space.encode() + keys + vectors).digest() == checksum)
     except (AttributeError, TypeError):  # damage can change what kind of value SQLite takes it for
-        sound = False
-    return "" if sound else "it does not match its checksum"
+        return False
 
 
 def journal_of(folder: Path) -> str:

@@ -6,24 +6,34 @@ import json
 import shutil
 import sqlite3
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embdiff._files import sha256_of
 from embdiff._progress import progress
 from embdiff.errors import ParameterError
-from embdiff.kept.database import ASIDE, MENDING, Database, entry_of, why_damaged
+from embdiff.kept.database import ASIDE, MENDING, Database, is_sound
 from embdiff.kept.results import Damaged, read_result
-from embdiff.kept.vectors import KEY_BYTES, VectorCache
+from embdiff.kept.vectors import VectorCache
 
 GRAPHS, SUMS = "graphs", "checksums.json"
 _DAY, _ABANDONED = 86_400.0, 3_600.0  # seconds; what is still unfinished after an hour was left by a killed process
+_LEFT = "left by a killed process"
 _SPACES = """
-SELECT space, coalesce(about, ''), coalesce(used, 0), sum(length(keys)), count(*), sum(length(keys) + length(vectors))
-FROM batches LEFT JOIN spaces ON name = space GROUP BY space ORDER BY used DESC"""
-
+SELECT space, coalesce(json_extract(about, '$.stamp.model'), '?'),
+    coalesce(json_extract(about, '$.stamp.revision'), '?'), coalesce(json_extract(about, '$.role'), '?'), coalesce(json_extract(about, '$.precision'), '?'),
+    coalesce(json_extract(about, '$.dim'), 0), sum(length(keys)) / 16, count(*), sum(length(keys) + length(vectors)),
+    (? - coalesce(used, 0)) / 86400
+FROM batches LEFT JOIN spaces ON name = space AND json_valid(about) GROUP BY space ORDER BY used DESC"""
+_ITEMS = """
+SELECT 'vectors/' || space, coalesce(json_extract(about, '$.stamp.model'), '?'), length(keys) + length(vectors),
+    coalesce(used, 0), 'batches', id
+FROM batches LEFT JOIN spaces ON name = space AND json_valid(about)
+UNION ALL
+SELECT 'results/' || kind || '/' || key, 'results: ' || kind, length(body), used, 'results', rowid FROM results
+ORDER BY 5, 6"""
 _ROW = {
     "batches": "SELECT * FROM batches WHERE rowid = ?",
     "results": "SELECT * FROM results WHERE rowid = ?",
@@ -32,7 +42,6 @@ _DELETE = {
     "batches": "DELETE FROM batches WHERE rowid IN (SELECT value FROM json_each(?))",
     "results": "DELETE FROM results WHERE rowid IN (SELECT value FROM json_each(?))",
 }
-
 _TIDY = """
 DELETE FROM spaces WHERE name NOT IN (SELECT space FROM batches);
 PRAGMA incremental_vacuum;
@@ -96,7 +105,7 @@ class Finding:
     Parameters
     ----------
     entry : str
-        ``vectors/SPACE``, a batch of it ``vectors/SPACE/NUMBER``, ``results/KIND/KEY``, or a path in the folder.
+        ``vectors/SPACE`` for batches of it, ``results/KIND/KEY``, or a path in the folder.
     model : str
         "results: KIND" for kept results; "" for what a killed process or damage left.
     why : str
@@ -111,33 +120,30 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Item:
-    """What can be removed by itself: a batch or result (``row``), an exported model or a left-over file (``path``)."""
+    """What can be removed by itself: a row of a table, an exported model or a left-over file; ``why`` it is to go."""
 
     entry: str
     model: str
     bytes: int
     used: float
-    row: tuple[str, int] = ("", 0)
+    table: str = ""
+    row: int = 0
     path: Path | None = None
     why: str = ""
 
 
 def list_spaces(cache: VectorCache) -> tuple[SpaceInfo, ...]:
     """Return all spaces of vectors, the last used first; no vector is read."""
-    now = time.time()
-    return tuple(
-        SpaceInfo(name, *_about(about), int(keys) // KEY_BYTES, batches, size, max(0.0, now - used) / _DAY)
-        for name, about, used, keys, batches, size in _database(cache).execute(_SPACES)
-    )
+    return tuple(SpaceInfo(*row) for row in _database(cache).execute(_SPACES, (time.time(),)))
 
 
 def list_others(cache: VectorCache) -> tuple[ShelfInfo, ...]:
     """Return what is kept besides vectors: results by kind, exported models."""
     groups: dict[tuple[str, str], list[_Item]] = {}
-    for item in _items(cache):
-        shelf, _, rest = item.entry.partition("/")
+    for item in _items(_database(cache)):
+        shelf = item.entry.partition("/")[0]
         if shelf in ("results", GRAPHS):
-            groups.setdefault((shelf, rest.partition("/")[0] if shelf == "results" else item.model), []).append(item)
+            groups.setdefault((shelf, item.model.removeprefix("results: ")), []).append(item)
     now = time.time()
     infos = [
         ShelfInfo(*key, len(group), sum(each.bytes for each in group), (now - max(each.used for each in group)) / _DAY)
@@ -149,6 +155,8 @@ def list_others(cache: VectorCache) -> tuple[ShelfInfo, ...]:
 def verify(cache: VectorCache) -> tuple[int, tuple[Finding, ...]]:
     """Read every byte, of vectors, kept results and exported models, and compare it with its checksum.
 
+    A database whose pages do not hang together is mended first, as whenever that is noticed.
+
     Returns
     -------
     checked : int
@@ -156,15 +164,8 @@ def verify(cache: VectorCache) -> tuple[int, tuple[Finding, ...]]:
     damaged : tuple of Finding
         What does not match, batches of spaces that say nothing of themselves, and databases moved aside.
     """
-    database, damaged = _database(cache), []
-    items = [item for item in _items(cache) if not item.why or item.entry.startswith(ASIDE)]
-    with progress("verify the cache", len(items), "entries") as advance:
-        for item in items:
-            why = item.why or _why_damaged(database, item)
-            if why:
-                damaged.append(Finding(item.entry, item.model, why, item.bytes))
-            advance(1)
-    return sum(not item.why for item in items), tuple(damaged)
+    items = [item for item in _examined(cache) if item.why != _LEFT]
+    return sum(bool(item.model) for item in items), _findings(items)
 
 
 def prune(
@@ -201,29 +202,21 @@ def prune(
     CacheError
         When something cannot be removed.
     """
-    database, items = _database(cache), _items(cache)
-    known = {item.model for item in items if item.entry.startswith(("vectors/", f"{GRAPHS}/"))}
+    items = _examined(cache)
+    known = {item.model for item in items if item.entry.startswith(("vectors/", f"{GRAPHS}/")) and item.model}
     if model is not None and model not in known:
         there = ", ".join(sorted(known)) or "nothing"
         raise ParameterError(f"A model to prune must be in the cache. Got {model!r}; there is {there}. Name one of it.")
-    damaged = {finding.entry: finding.why for finding in verify(cache)[1]}
-    why = {item.entry: item.why or damaged.get(item.entry, "") for item in items}
-    now = time.time()
-    for item in items:
-        idle = (now - item.used) / _DAY
-        if model == item.model:
-            why[item.entry] = why[item.entry] or "of this model"
-        elif unused_days is not None and idle > unused_days:
-            why[item.entry] = why[item.entry] or f"unused for {idle:.0f} days"
-    left = sum(item.bytes for item in items if not why[item.entry])
-    for item in sorted(items, key=lambda each: each.used):
-        if most_bytes is not None and left > most_bytes and not why[item.entry]:
-            why[item.entry] = "to reach the size"
+    judged = [replace(item, why=item.why or _named(item, model, unused_days)) for item in items]
+    left = sum(item.bytes for item in judged if not item.why)
+    going = [item for item in judged if item.why]
+    for item in sorted(judged, key=lambda each: each.used):
+        if not item.why and most_bytes is not None and left > most_bytes:
+            going.append(replace(item, why="to reach the size"))
             left -= item.bytes
-    going = [item for item in items if why[item.entry]]
     if really:
-        _remove(database, going)
-    return _told(going, why, damaged)
+        _remove(_database(cache), going)
+    return _findings(going)
 
 
 def is_whole(folder: Path) -> bool:
@@ -241,29 +234,25 @@ def _database(cache: VectorCache) -> Database:
     return cache.database
 
 
-def _about(text: str) -> tuple[str, str, str, str, int]:
-    """Return model, revision, role, precision and dimension of a space; "?" for what is not there."""
-    with suppress(ValueError, KeyError, TypeError):
-        about = json.loads(text)
-        stamp = about["stamp"]
-        return stamp["model"], stamp["revision"], about["role"], about["precision"], about["dim"]
-    return "?", "?", "?", "?", 0
-
-
-def _items(cache: VectorCache) -> list[_Item]:
-    """Return all that is kept or left over, of like use the first kept first."""
-    database, found = _database(cache), []
-    spaces = {name: (_about(about)[0], used) for name, about, used in database.execute("SELECT * FROM spaces")}
-    of_batches = "SELECT id, space, length(keys) + length(vectors) FROM batches ORDER BY id"
-    for number, space, size in database.execute(of_batches):
-        model, used = spaces.get(space, ("?", 0.0))
-        found.append(_Item(entry_of(space, number), model, size, used, ("batches", number)))
-    of_results = "SELECT rowid, kind, key, length(body), used FROM results ORDER BY kind, key"
-    for number, kind, key, size, used in database.execute(of_results):
-        found.append(_Item(f"results/{kind}/{key}", f"results: {kind}", size, used, ("results", number)))
+def _items(database: Database) -> list[_Item]:
+    """Return all that is kept or left over, each of a kind in the order in which it came."""
+    found = [_Item(*row) for row in database.execute(_ITEMS)]
     for path in (*sorted(database.folder.glob(f"{GRAPHS}/*")), *sorted(database.folder.glob("*.sqlite*"))):
         with suppress(FileNotFoundError):
             found += _of_path(database.folder, path)
+    return found
+
+
+def _examined(cache: VectorCache) -> list[_Item]:
+    """Return all items, every byte read: those that are not sound say why."""
+    database, found = _database(cache), []
+    if database.execute("PRAGMA quick_check") != [("ok",)]:
+        database.failed(sqlite3.DatabaseError("its pages do not hang together"))
+    items = _items(database)
+    with progress("verify the cache", len(items), "entries") as advance:
+        for item in items:
+            found.append(replace(item, why=item.why or _why_damaged(database, item)))
+            advance(1)
     return found
 
 
@@ -276,7 +265,7 @@ def _of_path(folder: Path, path: Path) -> Iterator[_Item]:
         yield _Item(entry, "", size, used, path=path, why="damaged, and moved aside")
     elif path.name.startswith((".", MENDING)):
         if time.time() - used > _ABANDONED:
-            yield _Item(entry, "", size, used, path=path, why="left by a killed process")
+            yield _Item(entry, "", size, used, path=path, why=_LEFT)
     elif path.is_dir():
         yield _Item(entry, _model_of(path), size, used, path=path)
 
@@ -291,15 +280,25 @@ def _why_damaged(database: Database, item: _Item) -> str:
     """Return what is wrong with an item, "" when nothing is; every byte is read."""
     if item.path is not None:
         return "" if is_whole(item.path) else "a file does not match its checksum"
-    table, number = item.row
-    for row in database.execute(_ROW[table], (number,)):  # none when it is gone meanwhile
-        if table == "batches":
-            return why_damaged(row) or ("" if item.model != "?" else "the description of its space is missing")
+    for row in database.execute(_ROW[item.table], (item.row,)):  # none when it is gone meanwhile
         try:
-            read_result(row)
+            if item.table == "results":
+                read_result(row)
+            elif not is_sound(row):
+                return f"batch {item.row} does not match its checksum"
+            elif item.model == "?":
+                return "the description of the space is missing"
         except Damaged as why:
             return str(why)
     return ""
+
+
+def _named(item: _Item, model: str | None, unused_days: float | None) -> str:
+    """Return why an item is among those that a caller of `prune` names, "" when it is not."""
+    idle = (time.time() - item.used) / _DAY
+    if model == item.model:
+        return "of this model"
+    return f"unused for {idle:.0f} days" if unused_days is not None and idle > unused_days else ""
 
 
 def _remove(database: Database, going: list[_Item]) -> None:
@@ -307,7 +306,7 @@ def _remove(database: Database, going: list[_Item]) -> None:
     try:
         connection = database.connection or database.open()
         for table, delete in _DELETE.items():
-            connection.execute(delete, (json.dumps([item.row[1] for item in going if item.row[0] == table]),))
+            connection.execute(delete, (json.dumps([item.row for item in going if item.table == table]),))
         connection.executescript(_TIDY)
         for path in [item.path for item in going if item.path is not None]:
             if path.is_dir():
@@ -318,12 +317,11 @@ def _remove(database: Database, going: list[_Item]) -> None:
         database.failed(error)
 
 
-def _told(going: list[_Item], why: Mapping[str, str], damaged: Container[str]) -> tuple[Finding, ...]:
-    """Return what goes: sound batches of a space that go for one reason together, all else by itself."""
+def _findings(items: Sequence[_Item]) -> tuple[Finding, ...]:
+    """Return what goes, and why; what goes of one space for one reason together."""
     sizes: dict[tuple[str, str, str], int] = {}
-    for item in going:
-        together = item.row[0] == "batches" and item.entry not in damaged
-        entry = item.entry.rpartition("/")[0] if together else item.entry
-        key = (entry, item.model, why[item.entry])
-        sizes[key] = sizes.get(key, 0) + item.bytes
+    for item in items:
+        if item.why:
+            key = (item.entry, item.model, item.why)
+            sizes[key] = sizes.get(key, 0) + item.bytes
     return tuple(Finding(*key, size) for key, size in sizes.items())

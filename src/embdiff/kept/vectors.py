@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from embdiff.errors import CacheError
 from embdiff.kept._place import Place
-from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, entry_of, why_damaged
+from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, is_sound
 from embdiff.kept.results import Kept
 from embdiff.records import UNPINNED, BoolArray, FloatArray, IntArray, Role, Stamp
 
@@ -154,17 +154,10 @@ class VectorCache:
         try:
             connection = self.database.connection or self.database.open()
             batches: dict[int, bytes] = dict(connection.execute(_KEYS, (space.name,)))
-            # A batch that is damaged, or was pruned just now, may hold what a later one holds, too: then look again.
-            while batches and not found.all():
-                trusted = len(batches)
-                for batch, rows, places in _places(batches, keys, np.flatnonzero(~found)):
-                    part = self._read(connection, space, batch, batches[batch])
-                    if part is None:
-                        del batches[batch]
-                    else:
-                        vectors[rows], found[rows] = part[places], True
-                if len(batches) == trusted:
-                    break
+            for batch, rows, places in _places(batches, keys) if batches else ():
+                part = self._read(connection, space, batch)
+                if part is not None:
+                    vectors[rows], found[rows] = part[places], True
             used = connection.execute("SELECT used FROM spaces WHERE name = ?", (space.name,)).fetchone()
             if not self.database.read_only and (used is None or used[0] < time.time() - TOUCH_SECONDS):
                 row = (space.name, space.about, time.time())
@@ -212,24 +205,20 @@ class VectorCache:
                 return self.put(space, keys, vectors)
         return kept.astype(np.float32, copy=False)
 
-    def _read(
-        self, connection: sqlite3.Connection, space: VectorSpace, batch: int, keys: bytes
-    ) -> npt.NDArray[np.floating] | None:
-        """Return the vectors of a batch, (b, d) as kept; None when it is gone or, with a note, damaged."""
+    def _read(self, connection: sqlite3.Connection, space: VectorSpace, batch: int) -> npt.NDArray[np.floating] | None:
+        """Return the vectors of a batch, (b, d) as kept; None when it is gone, or damaged: then it goes, and is told."""
+        assert self.database is not None
         row = connection.execute("SELECT * FROM batches WHERE id = ?", (batch,)).fetchone()
         if row is None:
             return None
-        why = why_damaged(row)
-        if not why and (row[2] != keys or len(row[3]) * KEY_BYTES != len(keys) * space.dim * space.dtype.itemsize):
-            why = f"it does not hold {space.dtype.name} of dimension {space.dim}"
-        if not why:
+        if is_sound(row):
             return np.frombuffer(row[3], dtype=space.dtype).reshape(-1, space.dim)
-        note = (
-            f"The cached vectors in {entry_of(space.name, batch)} are damaged ({why}) and were not used. "
-            "'embdiff cache prune' removes them."
+        self.notes.append(
+            f"The cached vectors in batch {batch} of vectors/{space.name} are damaged (they do not match their "
+            "checksum): they were not used, and removed."
         )
-        if note not in self.notes:
-            self.notes.append(note)
+        if not self.database.read_only:
+            connection.execute("DELETE FROM batches WHERE id = ?", (batch,))
         return None
 
     def describe(self) -> dict[str, Any]:
@@ -237,8 +226,8 @@ class VectorCache:
         return {"on": self.database is not None, "precision": self.precision, "notes": list(self.notes)}
 
 
-def _places(batches: dict[int, bytes], keys: Keys, wanted: IntArray) -> Iterator[tuple[int, IntArray, IntArray]]:
-    """Yield each batch that has wanted keys, which rows of ``keys`` these are, and their places in the batch.
+def _places(batches: dict[int, bytes], keys: Keys) -> Iterator[tuple[int, IntArray, IntArray]]:
+    """Yield each batch that has some of the keys, which rows of ``keys`` these are, and their places in the batch.
 
     Of several batches that have a key the first counts. Equal first halves of different texts hide one of them: it is
     then encoded again, never mixed up.
@@ -249,9 +238,9 @@ def _places(batches: dict[int, bytes], keys: Keys, wanted: IntArray) -> Iterator
     owners = np.repeat(np.array(list(batches), dtype=np.int64), counts)
     places = np.arange(len(known), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
     order = np.argsort(known[:, 0], kind="stable")
-    after = np.append(order, 0)[np.searchsorted(known[order, 0], keys[wanted, 0])]
-    same = (known[after] == keys[wanted]).all(axis=1) if len(known) else np.zeros(len(wanted), dtype=np.bool_)
-    rows, after = wanted[same], after[same]
+    after = np.append(order, 0)[np.searchsorted(known[order, 0], keys[:, 0])]
+    rows = np.flatnonzero((known[after] == keys).all(axis=1)) if len(known) else order
+    after = after[rows]
     order = np.argsort(owners[after], kind="stable")
     for group in np.split(order, np.flatnonzero(np.diff(owners[after[order]])) + 1):
         if len(group):

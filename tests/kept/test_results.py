@@ -175,10 +175,11 @@ def test_a_function_is_called_once_for_equal_arguments(tmp_path: Path):
     with using(kept_in(tmp_path)) as kept:
         once, again = (call(score_overlap, a, b, ("a", "b"), **named) for _ in range(2))
         other = call(score_overlap, b, b, ("a", "b"), **named)
+        assert kept.call(score_overlap, b, b, ("a", "b"), **named) == other
     assert once == again == score_overlap(a, b, ("a", "b"), **named)
     assert once.per_query == again.per_query
     assert other.value == 1.0
-    assert kept.describe()["measures.overlap.score_overlap"]["reused"] == 1
+    assert kept.describe()["measures.overlap.score_overlap"]["reused"] == 2
 
 
 def put_many(folder: Path, number: int) -> None:

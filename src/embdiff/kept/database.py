@@ -35,6 +35,7 @@ LOCK, MENDING = "kept.lock", "mending.sqlite"
 MOUNTS = Path("/proc/mounts")
 LOCAL = frozenset({"apfs", "bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"})
 BUSY_SECONDS = 60.0
+LOG_PAGES = 4_096  # 64 MiB: then the log is written into the database, and both are synced
 TOUCH_SECONDS = 3_600.0  # how exactly it is known when something was of use last
 _MOST_MENDED = 3  # by one process: a disk that damages what was just written is none to keep anything on
 _SCHEMA = """
@@ -166,6 +167,7 @@ class Database:
                 found.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 found.execute(f"PRAGMA journal_mode = {journal_of(self.folder)}")
                 found.execute("PRAGMA synchronous = NORMAL")
+                found.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
                 return _configured(found)
             except sqlite3.Error:
                 found.close()

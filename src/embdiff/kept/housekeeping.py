@@ -23,9 +23,9 @@ _DAY, _ABANDONED = 86_400.0, 3_600.0  # seconds; what is still unfinished after 
 _LEFT = "left by a killed process"
 _SPACES = """
 SELECT space, coalesce(json_extract(about, '$.stamp.model'), '?'),
-    coalesce(json_extract(about, '$.stamp.revision'), '?'), coalesce(json_extract(about, '$.role'), '?'), coalesce(json_extract(about, '$.precision'), '?'),
-    coalesce(json_extract(about, '$.dim'), 0), sum(length(keys)) / 16, count(*), sum(length(keys) + length(vectors)),
-    (? - coalesce(used, 0)) / 86400
+    coalesce(json_extract(about, '$.stamp.revision'), '?'), coalesce(json_extract(about, '$.role'), '?'),
+    coalesce(json_extract(about, '$.precision'), '?'), coalesce(json_extract(about, '$.dim'), 0),
+    sum(length(keys)) / 16, count(*), sum(length(keys) + length(vectors)), (? - coalesce(used, 0)) / 86400
 FROM batches LEFT JOIN spaces ON name = space AND json_valid(about) GROUP BY space ORDER BY used DESC"""
 _ITEMS = """
 SELECT 'vectors/' || space, coalesce(json_extract(about, '$.stamp.model'), '?'), length(keys) + length(vectors),

@@ -21,6 +21,7 @@ from embdiff.kept.results import Kept
 from embdiff.records import UNPINNED, BoolArray, FloatArray, IntArray, Role, Stamp
 
 KEY_BYTES = 16
+SYNC_SECONDS = 5.0  # a power cut may take what is younger; a kill takes nothing
 _KEYS = "SELECT id, coalesce(CAST(keys AS BLOB), x'') FROM batches WHERE space = ? ORDER BY id"
 Keys = npt.NDArray[np.uint64]  # (n, 2): the halves of each hash
 
@@ -77,6 +78,7 @@ class VectorCache:
         self.folder = place.folder
         self.database: Database | None = None
         self.notes: list[str] = []
+        self._synced = time.monotonic()
         try:
             if place.folder is not None:
                 self.database = Database(place.folder)
@@ -200,13 +202,16 @@ class VectorCache:
             try:
                 connection = self.database.connection or self.database.open()
                 connection.execute("INSERT INTO batches (space, keys, vectors, checksum) VALUES (?, ?, ?, ?)", row)
+                if time.monotonic() > self._synced + SYNC_SECONDS:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    self._synced = time.monotonic()
             except sqlite3.Error as error:
                 self.database.failed(error)
                 return self.put(space, keys, vectors)
         return kept.astype(np.float32, copy=False)
 
     def _read(self, connection: sqlite3.Connection, space: VectorSpace, batch: int) -> npt.NDArray[np.floating] | None:
-        """Return the vectors of a batch, (b, d) as kept; None when it is gone, or damaged: then it goes, and is told."""
+        """Return the vectors of a batch, (b, d) ; None when it is gone, or damaged: then it goes, with a note."""
         assert self.database is not None
         row = connection.execute("SELECT * FROM batches WHERE id = ?", (batch,)).fetchone()
         if row is None:

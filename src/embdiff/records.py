@@ -106,6 +106,9 @@ class Qrels:
     source: str = "list"
 
 
+UNPINNED = "unpinned"  # the revision of a model that nothing pins down
+
+
 @dataclass(frozen=True)
 class Stamp:
     """Where vectors came from. Written on every collection; vectors of different stamps are never mixed.

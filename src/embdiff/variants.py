@@ -9,7 +9,7 @@ import numpy as np
 
 from embdiff import exact
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import VectorCache
+from embdiff.kept import VectorCache
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score as take
 from embdiff.records import FloatArray, IntArray, Role

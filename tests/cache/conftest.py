@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from embdiff.encoders.cache import VectorCache
+from embdiff.kept import VectorCache
 
 
 @pytest.fixture

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 import embdiff as ed
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.tally import Tally
+from embdiff.kept import VectorCache
+from embdiff.kept.database import NAME
 
 TEXTS = [f"sentence number {row}" for row in range(700)]
 
@@ -44,9 +48,19 @@ def encoded(
     return vectors, tally
 
 
-def shards(cache: VectorCache) -> list[Path]:
-    return sorted(cache.folder.rglob("*.shard"))
+def batches(folder: Path) -> list[tuple]:
+    """Every batch in a cache: its number, space, keys, vectors and checksum."""
+    with closing(sqlite3.connect(folder / NAME)) as opened:
+        return opened.execute("SELECT * FROM batches ORDER BY id").fetchall()
 
 
-def journals(cache: VectorCache) -> list[Path]:
-    return sorted(cache.folder.rglob("*.journal"))
+def change(folder: Path, statement: str, *values: object) -> None:
+    """Change a cache behind its back."""
+    with closing(sqlite3.connect(folder / NAME)) as opened, opened:
+        assert opened.execute(statement, values).rowcount
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    changed = bytearray(data)
+    changed[place] ^= 1
+    return bytes(changed)

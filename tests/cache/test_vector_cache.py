@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from counted_vectors import TEXTS, Counting, encoded, encoder_of, journals, shards
+from counted_vectors import TEXTS, Counting, batches, encoded, encoder_of
 
 import embdiff as ed
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import Place, Tally, VectorCache
-from embdiff.encoders.cache.housekeeping import list_spaces
+from embdiff.encoders.tally import Tally
 from embdiff.errors import CacheError, ParameterError
+from embdiff.kept import Place, VectorCache
+from embdiff.kept.housekeeping import list_spaces
 
 
 def test_a_second_run_encodes_nothing_and_returns_the_same_bits(cache):
@@ -23,8 +24,7 @@ def test_a_second_run_encodes_nothing_and_returns_the_same_bits(cache):
     assert warm == Tally(700, 0, 700, 0)
     assert model.seen == []
     assert again[::-1].tobytes() == first.tobytes() == Counting().encode(TEXTS).tobytes()
-    assert journals(cache) == []
-    assert len(shards(cache)) == 1
+    assert [len(keys) // 16 for _, _, keys, *_ in batches(cache.folder)] == [64] * 10 + [60]
 
 
 def test_one_percent_more_rows_encodes_one_percent(cache):
@@ -102,7 +102,7 @@ def test_a_model_fitted_on_another_corpus_has_other_vectors(cache):
 
 def test_what_nothing_pins_down_is_not_kept_and_the_run_says_so(embdiff_cache_notes):
     result, notes = embdiff_cache_notes
-    assert not list(Path("kept").rglob("*.shard"))
+    assert batches(Path("kept")) == []
     kept = {"texts": 3, "duplicates": 1, "cached": 0, "encoded": 2, "cache": "unpinned: not kept"}
     assert kept.items() <= result.run.manifest["models"][0]["encoding"].items()
     assert "2 were encoded now and 0 came from the cache, 1 were equal to another" in notes

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import embdiff as ed
-from embdiff.kept import entries
+from embdiff.kept import results
+from embdiff.kept.database import Database
 
 MODELS = ("-m", "toy:8", "-m", "toy:16", "-k", "2", "--store", "memory:")
 
@@ -54,34 +55,35 @@ def test_evaluate_keeps_vectors_too(embdiff):
 
 
 def test_ls_verify_prune(embdiff, sentences, monkeypatch):
-    monkeypatch.setattr(entries, "WORTH", 60.0)  # vectors alone: results are another test's
+    monkeypatch.setattr(results, "WORTH", 60.0)  # vectors alone: results are another test's
     embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     listed = json.loads(embdiff("cache", "ls", "--cache", "kept", "--json").out)
     assert sorted((space["model"], space["role"], space["vectors"]) for space in listed["spaces"]) == [
         (model, role, 8) for model in ("toy:16", "toy:8") for role in ("document", "query, one by one")
     ]
     assert "toy:16 (16 × float32)" in embdiff("cache", "ls", "--cache", "kept").out
-    assert embdiff("cache", "verify", "--cache", "kept").out.strip() == "4 files checked, 0 damaged"
-    shard = next(
-        path for path in Path("kept").rglob("*.shard") if '"document"' in (path.parent / "space.json").read_text()
-    )
-    shard.write_bytes(shard.read_bytes()[:-1])
+    assert embdiff("cache", "verify", "--cache", "kept").out.strip() == "18 entries checked, 0 damaged"
+    space = next(space["name"] for space in listed["spaces"] if space["role"] == "document")
+    damage = "UPDATE batches SET vectors = substr(vectors, 1, length(vectors) - 1) WHERE space = ?"
+    database = Database(Path("kept"))
+    database.execute(damage, (space,))
     found = embdiff("cache", "verify", "--cache", "kept", "--json")
     assert found.code == 2
-    assert json.loads(found.out)["checked"] == 4
-    assert json.loads(found.out)["damaged"][0]["file"].endswith(shard.name)
-    assert "4 files checked, 1 damaged" in embdiff("cache", "verify", "--cache", "kept").out
+    assert json.loads(found.out)["checked"] == 18
+    assert json.loads(found.out)["damaged"][0]["entry"] == f"vectors/{space}"
+    assert "18 entries checked, 1 damaged" in embdiff("cache", "verify", "--cache", "kept").out
     again = embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     assert again.code == 0
     assert "are damaged" in " ".join(again.out.split())
-    assert embdiff("cache", "verify", "--cache", "kept").code == 0  # the same texts make the same shard again
-    shard.write_bytes(shard.read_bytes()[:-1])
+    assert embdiff("cache", "verify", "--cache", "kept").code == 0  # it was removed, and made again
+    database.execute(damage, (space,))
     dry = embdiff("cache", "prune", "--cache", "kept")
-    assert "1 files" in dry.out
+    assert "1 entries" in dry.out
     assert "would go; add --yes to remove them" in dry.out
-    assert shard.exists()
+    assert len(database.execute("SELECT * FROM batches WHERE space = ?", (space,))) == 1
     assert json.loads(embdiff("cache", "prune", "--cache", "kept", "--yes", "--json").out)["removed"] is True
-    assert not shard.exists()
+    assert len(database.execute("SELECT * FROM batches WHERE space = ?", (space,))) == 0
+    assert embdiff("cache", "verify", "--cache", "kept").code == 0
     assert embdiff("cache", "prune", "--cache", "kept", "--max-size", "0B", "--yes").code == 0
     assert json.loads(embdiff("cache", "ls", "--cache", "kept", "--json").out)["spaces"] == []
 
@@ -111,5 +113,5 @@ def test_what_is_to_be_left_needs_a_unit(embdiff, sentences):
         refused = embdiff("cache", "prune", "--max-size", size, "--yes", "--cache", "kept")
         assert refused.code == 2
         assert "A size must be a number with a unit, such as 512MiB or 4GiB." in " ".join(refused.err.split())
-    assert json.loads(embdiff("cache", "prune", "--max-size", "4GiB", "--cache", "kept", "--json").out)["files"] == []
-    assert json.loads(embdiff("cache", "prune", "--max-size", "4B", "--cache", "kept", "--json").out)["files"]
+    assert json.loads(embdiff("cache", "prune", "--max-size", "4GiB", "--cache", "kept", "--json").out)["entries"] == []
+    assert json.loads(embdiff("cache", "prune", "--max-size", "4B", "--cache", "kept", "--json").out)["entries"]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.kept import entries
+from embdiff.kept import results
+from embdiff.kept.database import Database
 
 WORDS = ("ferry", "lamp", "pier", "home", "rain", "letter", "train", "stone", "river", "glass")
 TEXTS = [f"{WORDS[n % 10]} {WORDS[n // 7 % 10]} {WORDS[n * n % 10]} {n % 4}" for n in range(60)]
@@ -24,8 +25,8 @@ SETTINGS: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def everything_is_worth_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries, "WORTH", 0.0)
+def everything_is_worth_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "WORTH", 0.0)
 
 
 def run(out: str, texts: list[str] = TEXTS, cache: str = "kept", store: str = "milvus:vectors.db", **more: Any) -> Any:
@@ -86,10 +87,11 @@ def test_whatever_changed_is_computed(changes: dict[str, Any], texts: list[str])
 def test_damaged_results_are_told_and_computed_again():
     run("run")
     cold, first = written("run"), counts("run")
-    for number, path in enumerate(sorted(Path("kept/results").rglob("*.kept"))):
-        data = bytearray(path.read_bytes())
+    database = Database(Path("kept"))
+    for number, body in database.execute("SELECT rowid, body FROM results"):
+        data = bytearray(body)
         data[-1 - number % 40] ^= 1
-        path.write_bytes(bytes(data))
+        database.execute("UPDATE results SET body = ? WHERE rowid = ?", (bytes(data), number))
     again = run("run")
     assert written("run") == cold
     assert counts("run") == first  # what one run needs twice is found the second time
@@ -152,18 +154,18 @@ def test_results_and_exported_models_are_listed_verified_and_pruned(embdiff: Any
     assert "exported model" in shown
     assert "store.search" in shown
     found = json.loads(embdiff("cache", "verify", "--cache", "kept", "--json").out)
-    assert [each["file"] for each in found["damaged"]] == ["graphs/0123"]
-    results = sorted(kept.joinpath("results").rglob("*.kept"))
-    assert found["checked"] > len(results)
-    results[0].write_bytes(b"no result")
+    assert [each["entry"] for each in found["damaged"]] == ["graphs/0123"]
+    database = Database(kept)
+    there = database.execute("SELECT kind, key FROM results")
+    assert found["checked"] > len(there)
+    database.execute("UPDATE results SET body = 'no result' WHERE kind = ? AND key = ?", there[0])
     found = json.loads(embdiff("cache", "verify", "--cache", "kept", "--json").out)
-    assert {each["file"] for each in found["damaged"]} == {"graphs/0123", results[0].relative_to(kept).as_posix()}
+    assert {each["entry"] for each in found["damaged"]} == {"graphs/0123", f"results/{there[0][0]}/{there[0][1]}"}
     assert embdiff("cache", "prune", "--cache", "kept", "--yes").code == 0
     assert not graph.exists()
-    assert not results[0].exists()
-    assert len(list(kept.joinpath("results").rglob("*.kept"))) == len(results) - 1
+    assert set(database.execute("SELECT kind, key FROM results")) == set(there[1:])
     embdiff("cache", "prune", "--cache", "kept", "--max-size", "0B", "--yes")
-    assert list(kept.rglob("*.kept")) == []
+    assert database.execute("SELECT (SELECT count(*) FROM results) + (SELECT count(*) FROM batches)") == [(0,)]
     run("again")
     assert counts("again") == first
 

@@ -18,8 +18,8 @@ import pytest
 import embdiff as ed
 from embdiff import runs
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import VectorCache
-from embdiff.encoders.cache.housekeeping import verify
+from embdiff.kept import VectorCache
+from embdiff.kept.housekeeping import verify
 from embdiff.stores import get_store, placing
 from embdiff.stores.milvus.store import MilvusStore
 

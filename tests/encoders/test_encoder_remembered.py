@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.remembered import Facts, Remembered, Unloaded
+from embdiff.encoders.tally import Tally
 from embdiff.errors import EncoderError
-from embdiff.kept import Kept
+from embdiff.kept import Kept, VectorCache
+from embdiff.kept.database import Database
 from embdiff.records import Stamp
 
 LONG = "the ferry was late " * 20  # beyond the 32 tokens of the tiny model
@@ -24,7 +25,8 @@ TEXTS = ["the ferry was late", "a lamp on the pier", LONG, "home"]
 RUN = """
 import json, sys
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.tally import Tally
+from embdiff.kept import VectorCache
 
 cache, tally = VectorCache.at(sys.argv[2]), Tally()
 encoder = get_encoder(sys.argv[1], cache=cache)
@@ -110,8 +112,7 @@ def test_without_a_cache_nothing_is_remembered(tiny: Callable[..., Path]):
 def test_a_damaged_record_is_told_and_made_again(tiny: Callable[..., Path], tmp_path: Path):
     folder = tiny()
     stamp = get_encoder(f"st:{folder}", cache=VectorCache.at(tmp_path)).stamp
-    (record,) = (tmp_path / "results").rglob("*.kept")
-    record.write_bytes(record.read_bytes()[:-1])
+    Database(tmp_path).execute("UPDATE results SET body = substr(body, 1, length(body) - 1)")
     cache = VectorCache.at(tmp_path)
     assert get_encoder(f"st:{folder}", cache=cache).stamp == stamp
     assert "is damaged (it does not match its checksum)" in cache.describe()["notes"][0]
@@ -134,8 +135,8 @@ class Changing:
 def test_a_model_that_is_not_as_remembered_is_refused(tmp_path: Path):
     dims = iter((2, 3))
     unloaded = Unloaded("changing", {"revision": "1"}, lambda: Changing(next(dims)))
-    assert isinstance(unloaded.through(Kept(tmp_path)), Changing)
-    remembered = unloaded.through(Kept(tmp_path))
+    assert isinstance(unloaded.through(Kept(Database(tmp_path))), Changing)
+    remembered = unloaded.through(Kept(Database(tmp_path)))
     assert remembered.stamp().dim == 2
     with pytest.raises(EncoderError, match=r"changing must be what the cache remembers of it: .*'dim': 2.*'dim': 3"):
         remembered.encode(["home"], role="document")

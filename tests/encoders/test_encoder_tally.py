@@ -11,9 +11,9 @@ import pytest
 
 import embdiff as ed
 from embdiff.encoders import get_encoder
-from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.encoder import Encoder
-from embdiff.encoders.tally import added, figures, peak_memory
+from embdiff.encoders.tally import Tally, added, figures, peak_memory
+from embdiff.kept import VectorCache
 from embdiff.records import Stamp
 from embdiff.views import terminal
 

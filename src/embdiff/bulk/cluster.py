@@ -27,8 +27,8 @@ from embdiff._processors import processors
 from embdiff._progress import Advance, silent
 from embdiff.bulk.part import Job, encode_part, part_name
 from embdiff.encoders import Encoder, get_encoder
-from embdiff.encoders.cache import VectorCache
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
+from embdiff.kept import VectorCache
 
 _TRIES = 4  # of one part, when its worker dies; Ray would try one that kills every worker for ever
 _OBJECTS = 256 << 20  # bytes that a local cluster shares between processes: part numbers need next to nothing

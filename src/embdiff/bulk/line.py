@@ -22,12 +22,11 @@ from embdiff.bulk.variant import measured
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.encoders import Encoder, get_encoder
 from embdiff.encoders.backend import ROLES
-from embdiff.encoders.cache import VectorCache
-from embdiff.encoders.own import UNPINNED
 from embdiff.encoders.parquet import FORMAT, label_of, label_on
 from embdiff.encoders.tally import added, figures
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.records import Role, Stamp
+from embdiff.kept import VectorCache
+from embdiff.records import UNPINNED, Role, Stamp
 
 PART_ROWS = 5_000
 _PACKAGES = (

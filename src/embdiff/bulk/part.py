@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from embdiff._progress import Advance, feeding
 from embdiff.encoders import Encoder
-from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.parquet import label_on, rows_of, write_vectors
-from embdiff.encoders.tally import added
+from embdiff.encoders.tally import Tally, added
 from embdiff.errors import DataError
+from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, Role, Space
 
 ENGINES = ("local", "ray")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -14,27 +15,27 @@ group = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What is k
 
 def ls_command(*, as_json: JsonOption = False, **given: Any) -> None:
     """List what is kept: vectors by model, role and precision; results by kind; exported models."""
-    from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import list_others, list_spaces
+    from embdiff.kept import VectorCache
+    from embdiff.kept.housekeeping import list_others, list_spaces
     from embdiff.views import kept
 
     opened = VectorCache.at(given["cache"])
-    spaces = [space.to_dict() for space in list_spaces(opened)]
-    others = [shelf.to_dict() for shelf in list_others(opened)]
+    spaces = [asdict(space) for space in list_spaces(opened)]
+    others = [asdict(shelf) for shelf in list_others(opened)]
     found = {"folder": str(opened.folder), "spaces": spaces, "others": others}
     put(found, as_json, lambda found: kept.show_spaces(*found.values()))
 
 
 def verify_command(*, as_json: JsonOption = False, **given: Any) -> None:
     """Read every byte and compare it with its checksum; exit 2 when something is damaged."""
-    from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import verify
+    from embdiff.kept import VectorCache
+    from embdiff.kept.housekeeping import verify
     from embdiff.views import kept
 
     opened = VectorCache.at(given["cache"])
     checked, damaged = verify(opened)
-    findings = [finding.to_dict() for finding in damaged]
-    told = f"{checked:,} files checked, {len(damaged):,} damaged"
+    findings = [asdict(finding) for finding in damaged]
+    told = f"{checked:,} entries checked, {len(damaged):,} damaged"
     found = {"folder": str(opened.folder), "checked": checked, "damaged": findings}
     put(found, as_json, lambda _: kept.show_findings(told, findings))
     if damaged:
@@ -54,17 +55,17 @@ def prune_command(
 ) -> None:
     """Remove what is damaged, what killed processes left, and what the options name. A dry run without --yes."""
     from embdiff._sizes import read_size
-    from embdiff.encoders.cache import VectorCache
-    from embdiff.encoders.cache.housekeeping import prune
+    from embdiff.kept import VectorCache
+    from embdiff.kept.housekeeping import prune
     from embdiff.views import kept
 
     most = None if max_size is None else read_size(max_size, least=0)
     opened = VectorCache.at(given["cache"])
     going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
-    findings = [finding.to_dict() for finding in going]
+    findings = [asdict(finding) for finding in going]
     verb = "removed" if yes else "would go; add --yes to remove them"
-    told = f"{len(going):,} files, {sum(finding.bytes for finding in going) / 1e6:,.1f} MB, {verb}"
-    found = {"folder": str(opened.folder), "removed": yes, "files": findings}
+    told = f"{len(going):,} entries, {sum(finding.bytes for finding in going) / 1e6:,.1f} MB, {verb}"
+    found = {"folder": str(opened.folder), "removed": yes, "entries": findings}
     put(found, as_json, lambda _: kept.show_findings(told, findings))
 
 

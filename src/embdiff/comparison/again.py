@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from embdiff.encoders import Encoder, load_named
-from embdiff.encoders.cache import VectorCache
 from embdiff.errors import DataError
+from embdiff.kept import VectorCache
 from embdiff.records import FloatArray
 from embdiff.runs import Run
 

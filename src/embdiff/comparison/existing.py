@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from embdiff.encoders import float32_of, load_named
-from embdiff.encoders.cache import Tally, VectorCache
+from embdiff.encoders.tally import Tally
 from embdiff.errors import DataError, ParameterError, StoreError
+from embdiff.kept import VectorCache
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.search import Searcher
 from embdiff.specs import ModelSpec, check_metric

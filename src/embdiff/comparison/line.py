@@ -25,9 +25,8 @@ from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
 from embdiff.comparison.thresholds import similarities_of
-from embdiff.encoders.cache import VectorCache
 from embdiff.errors import CacheError, ParameterError, StoreError
-from embdiff.kept import using
+from embdiff.kept import VectorCache, using
 from embdiff.settings import RunConfig, done_by
 from embdiff.stores import get_store
 from embdiff.stores.store import Store

@@ -12,7 +12,7 @@ from embdiff._optional import versions
 from embdiff.comparison.expected import Expected
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
-from embdiff.encoders.cache import VectorCache
+from embdiff.kept import VectorCache
 from embdiff.runs import STORE_FILE
 from embdiff.search import Found
 from embdiff.settings import RunConfig

@@ -15,12 +15,12 @@ from embdiff._sizes import read_size, written_size
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
 from embdiff.encoders import Encoder, float32_of, load_named
-from embdiff.encoders.cache import Tally, VectorCache
 from embdiff.encoders.joining import Wanted
-from embdiff.encoders.own import UNPINNED
+from embdiff.encoders.tally import Tally
 from embdiff.errors import ParameterError
+from embdiff.kept import VectorCache
 from embdiff.measures.noise import BATCH, Again, drawn
-from embdiff.records import Answer, FloatArray, IntArray, Space, Stamp
+from embdiff.records import UNPINNED, Answer, FloatArray, IntArray, Space, Stamp
 from embdiff.search import Found, Searcher, rows_only_elsewhere
 from embdiff.settings import RunConfig
 from embdiff.specs import IndexSpec

@@ -20,6 +20,7 @@ from embdiff.corpus.read import check_empty, corpus_of, read_corpus, rows_of
 from embdiff.corpus.tables import Table
 from embdiff.errors import DataError
 from embdiff.records import Corpus
+from embdiff.settings import Emptiness
 
 _SUFFIX = ".parquet"
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from embdiff._progress import progress
 from embdiff.encoders.backend import Backend, Measured
-from embdiff.encoders.cache import Keep, Tally
 from embdiff.encoders.streams import in_streams
+from embdiff.encoders.tally import Tally
 from embdiff.errors import EmbdiffError, EncoderError
-from embdiff.records import BoolArray, FloatArray, IntArray, Role
+from embdiff.kept import Kept, keys_of
+from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
 
+Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
+CUT = "cut_texts"
+_LOOKED_AT_ONCE = 10_000
 DEFAULT_BATCH_ITEMS = 64
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
@@ -28,28 +33,27 @@ class Batches:
     spec : str
         The model as the user typed it, for messages.
     backend : Backend
+
+    Attributes
+    ----------
+    counts_tokens : bool
+        Whether lengths are tokens.
+    length_limit : int or None
+        The most of a text that the model sees; None when it sees all, or does not tell.
     """
 
     def __init__(self, spec: str, backend: Backend) -> None:
         self._spec, self._backend = spec, backend
+        self.counts_tokens = bool(getattr(backend, "counts_tokens", False))
+        self.length_limit: int | None = getattr(backend, "length_limit", None)
+        self._dim = 0  # of a user's own object it is known once something was encoded
 
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether lengths are tokens."""
-        return bool(getattr(self._backend, "counts_tokens", False))
-
-    @property
-    def length_limit(self) -> int | None:
-        """The most of a text that the model sees; None when it sees all, or does not tell."""
-        limit = getattr(self._backend, "length_limit", None)
-        return None if limit is None else int(limit)
-
-    def lengths(self, texts: list[str], role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
+    def lengths(self, texts: Texts, role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
         """Return the length of each text as the model sees it, and whether that is only its beginning.
 
         Parameters
         ----------
-        texts : list of str, length n
+        texts : ndarray of str, shape (n,)
         role : {"document", "query"}
         tally : Tally
             Told whether the lengths are tokens.
@@ -62,81 +66,84 @@ class Batches:
         """
         whole = np.zeros(len(texts), dtype=np.bool_)
         if not isinstance(self._backend, Measured):
-            return np.array([len(text) for text in texts], dtype=np.int64), whole
-        lengths, limit = self._backend.lengths(texts, role), self.length_limit
+            return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), whole
+        lengths, limit = self._backend.lengths(texts.tolist(), role), self.length_limit
         tally.counted = self.counts_tokens
         return (lengths, whole) if limit is None else (np.minimum(lengths, limit), lengths > limit)
 
-    def encode(
-        self, texts: list[str], role: Role, rows: IntArray, lengths: IntArray, tally: Tally, keep: Keep | None
-    ) -> FloatArray:
-        """Encode in batches of like length, longest first, and hand each finished one to ``keep``.
+    def encoded(
+        self, texts: Texts, role: Role, rows: IntArray, lengths: IntArray, singly: bool
+    ) -> Generator[tuple[IntArray, FloatArray]]:
+        """Yield batch by batch the positions of its texts and their vectors, as soon as they are there.
+
+        Close it (`contextlib.closing`) where its end may not be reached.
 
         Parameters
         ----------
-        texts : list of str, length n
+        texts : ndarray of str, shape (n,)
             Different ones, at least one.
         role : {"document", "query"}
         rows : ndarray of int64, shape (n,)
             The callers' row numbers, for messages.
         lengths : ndarray of int64, shape (n,)
-            As `lengths` gave them.
-        tally : Tally
-            Told the tokens of each batch, where lengths are tokens.
-        keep : callable, optional
-            Given the positions of a batch and its vectors.
+            As `lengths` gave them: like lengths come together, the longest first.
+        singly : bool
+            Whether each text is a batch of its own, one after the other; else several are at work at the same time
+            where the backend does that, and a single one has all threads for itself.
 
-        Returns
-        -------
-        ndarray of float32, shape (n, d)
+        Yields
+        ------
+        batch : ndarray of int64, shape (b,)
+        vectors : ndarray of float32, shape (b, d)
 
         Raises
         ------
         EncoderError
             When the model fails, or returns something else than one finite vector per text.
         """
-
-        def encoded(batch: IntArray) -> FloatArray:
-            return self._encode_batch([texts[i] for i in batch], role, rows[batch])
-
-        vectors: FloatArray | None = None
-        with (
-            progress(f"encode {self._spec}", len(texts), "texts") as advance,
-            closing(self._each(encoded, list(self._of_like_length(lengths)))) as parts,
-        ):
-            for batch, part in parts:
-                if tally.counted:
-                    tally.add_batch(lengths[batch])
-                if vectors is None:
-                    vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32)
-                self._check_dim(part, vectors.shape[1])
-                vectors[batch] = part
-                if keep is not None:
-                    keep(batch, part)
-                advance(len(batch))
-        assert vectors is not None
-        self._check_dim(vectors, self._backend.stamp().dim)
-        return vectors
-
-    def encode_singly(self, texts: list[str], role: Role, rows: IntArray, keep: Keep) -> FloatArray:
-        """Encode each text in a batch of its own, and hand each to ``keep``; see `encode`."""
-        vectors = []
-        with progress(f"encode {self._spec} again", len(texts), "texts") as advance:
-            for place, text in enumerate(texts):
-                vectors.append(self._encode_batch([text], role, rows[place : place + 1]))
-                self._check_dim(vectors[-1], self._backend.stamp().dim)
-                keep(np.array([place], dtype=np.int64), vectors[-1])
-                advance(1)
-        return np.concatenate(vectors)
-
-    def _each(
-        self, function: Callable[[IntArray], FloatArray], batches: list[IntArray]
-    ) -> Generator[tuple[IntArray, FloatArray]]:
-        """Several batches at the same time where the backend does that; a single one has all threads for itself."""
-        streams = min(int(getattr(self._backend, "streams", 1)), len(batches))
+        batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
+        streams = 1 if singly else min(int(getattr(self._backend, "streams", 1)), len(batches))
         sharing = getattr(self._backend, "sharing", None)
-        with nullcontext() if sharing is None else sharing(streams) as start:
-            yield from in_streams(function, batches, streams, start)
+        ask = partial(self._encode_batch, texts, role, rows)
+        with nullcontext() if sharing is None else sharing(streams) as begin:
+            if streams > 1:
+                yield from in_streams(ask, batches, streams, begin)
+            else:
+                yield from zip(batches, map(ask, batches), strict=True)
+
+    def mark_cut(self, cut: BoolArray, texts: Texts, role: Role, stamp: Stamp, kept: Kept, found: BoolArray) -> None:
+        """Mark the texts that the model sees only the beginning of, from what is kept where it is there.
+
+        Kept is the answer for all long texts together: where some are new the model was loaded for those, and counting
+        the others is quick.
+
+        Parameters
+        ----------
+        cut : ndarray of bool, shape (n,)
+            True where that is known already; changed.
+        texts : ndarray of str, shape (n,)
+        role : {"document", "query"}
+        stamp : Stamp
+        kept : Kept
+        found : ndarray of bool, shape (n,)
+            Which texts were not counted just now.
+        """
+        prompt = len((stamp.query_prompt if role == "query" else stamp.prompt).encode())
+        least = int(self.length_limit or 0) // 2 - prompt
+        # Hardly a token is shorter than a byte: what is half as long as the limit needs no counting.
+        long = np.flatnonzero([len(text.encode(errors="replace")) > least for text in texts])
+        if not long.size:
+            return
+        inputs = (stamp, role, keys_of(texts[long]))
+        flags: BoolArray | None = kept.get(CUT, inputs)
+        if flags is None:
+            uncounted = long[found[long]]
+            for start in range(0, len(uncounted), _LOOKED_AT_ONCE):
+                some = uncounted[start : start + _LOOKED_AT_ONCE]
+                cut[some] = self.lengths(texts[some], role, Tally())[1]
+            kept.put(CUT, inputs, cut[long])
+        else:
+            cut[long] = flags
 
     def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""
@@ -153,7 +160,8 @@ class Batches:
             yield order[start : start + size]
             start += size
 
-    def _encode_batch(self, texts: list[str], role: Role, rows: IntArray) -> FloatArray:
+    def _encode_batch(self, all_texts: Texts, role: Role, all_rows: IntArray, batch: IntArray) -> FloatArray:
+        texts, rows = all_texts[batch].tolist(), all_rows[batch]
         try:
             raw = self._backend.encode(texts, role=role)
         except EmbdiffError:
@@ -181,6 +189,12 @@ class Batches:
                 f"{wanted} Got an array of {vectors.dtype}, first for row {rows[0]} ({first_words(texts[0])!r}). "
                 "Return float32."
             )
+        self._dim = self._dim or self._backend.stamp().dim
+        if vectors.shape[1] != self._dim:
+            raise EncoderError(
+                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {self._dim}. "
+                "Return the same dimension for every text."
+            )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below
             narrow = vectors.astype(np.float32, copy=False)
         finite = np.isfinite(narrow).all(axis=1)
@@ -191,13 +205,6 @@ class Batches:
                 f"({first_words(texts[bad])!r}). Check what the model makes of this text, or leave it out."
             )
         return narrow
-
-    def _check_dim(self, vectors: FloatArray, dim: int) -> None:
-        if vectors.shape[1] != dim:
-            raise EncoderError(
-                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}. "
-                "Return the same dimension for every text."
-            )
 
 
 def first_words(text: str) -> str:

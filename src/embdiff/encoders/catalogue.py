@@ -8,11 +8,12 @@ from typing import Any
 
 from embdiff._registry import Entry, Registry
 from embdiff.encoders.adapters import adapter_names
-from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.encoder import Encoder
-from embdiff.encoders.own import UNPINNED, Own
+from embdiff.encoders.own import Own
 from embdiff.encoders.remembered import Unloaded
 from embdiff.errors import ParameterError
+from embdiff.kept import VectorCache
+from embdiff.records import UNPINNED
 from embdiff.specs import ModelSpec
 
 _ST_NEEDS = ("sentence_transformers", "torch")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from embdiff._progress import silent
+from embdiff._progress import progress, silent
 from embdiff.encoders.backend import ROLES, Backend, Expecting, Fitted, Joined
-from embdiff.encoders.batches import Batches, first_words
-from embdiff.encoders.cache import Keep, Tally, VectorCache
-from embdiff.encoders.call import Call
+from embdiff.encoders.batches import Batches, Texts, first_words
 from embdiff.encoders.joining import Wanted
+from embdiff.encoders.tally import Tally
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.exact import FileVectors
-from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
+from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
 
 
 class Encoder:
@@ -28,10 +30,19 @@ class Encoder:
         The model as the user typed it.
     backend : Backend
         The model itself.
+
+    Attributes
+    ----------
+    same_roles : bool
+        Whether a text has the same vector as a query and as a document.
+    by_row : bool
+        Whether vectors belong to the rows of the corpus and nothing is encoded.
     """
 
     def __init__(self, spec: str, backend: Backend) -> None:
         self.spec = spec
+        self.same_roles = bool(getattr(backend, "same_roles", False))
+        self.by_row = bool(getattr(backend, "by_row", False))
         self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
 
@@ -119,16 +130,6 @@ class Encoder:
         """What the model runs on, as far as it tells: ``device``, ``threads``; JSON-able."""
         return dict(getattr(self._backend, "about", {}))
 
-    @property
-    def same_roles(self) -> bool:
-        """Whether a text has the same vector as a query and as a document."""
-        return bool(getattr(self._backend, "same_roles", False))
-
-    @property
-    def by_row(self) -> bool:
-        """Whether vectors belong to the rows of the corpus and nothing is encoded."""
-        return bool(getattr(self._backend, "by_row", False))
-
     def encode(
         self,
         items: Sequence[str],
@@ -174,26 +175,26 @@ class Encoder:
         if self.by_row:
             return self._backend.encode(texts, role=role)
         first: dict[str, int] = {}
-        place = np.array([first.setdefault(text, len(first)) for text in texts], dtype=np.int64)
-        distinct = list(first)
+        for text in texts:
+            first.setdefault(text, len(first))
+        place = np.fromiter(map(first.__getitem__, texts), dtype=np.int64, count=len(texts))
+        rows = np.unique(place, return_index=True)[1]
         tally = Tally() if tally is None else tally
         tally.texts += len(texts)
-        tally.duplicates += len(texts) - len(distinct)
-        rows = np.unique(place, return_index=True)[1]
-        call = Call(self._batches, distinct, role, rows, tally)
-        if cache is None or not cache.keeps(self.stamp):
-            vectors = call.encode_all()
-        else:
-            vectors = call.look_up(cache, self.stamp, "document" if self.same_roles else role)
-        tally.truncated.append((role, np.flatnonzero(call.cut[place])))
-        return vectors if len(distinct) == len(texts) else np.ascontiguousarray(vectors[place])
+        tally.duplicates += len(texts) - len(first)
+        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
+        vectors, cut = self._filled(np.array(list(first), dtype=object), role, rows, cache or OFF, space, tally)
+        tally.truncated.append((role, np.flatnonzero(cut[place])))
+        return vectors if len(first) == len(texts) else np.ascontiguousarray(vectors[place])
 
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
         distinct = list(dict.fromkeys(_checked_items(items)))
-        if cache is None or not cache.keeps(self.stamp):
+        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
+        if cache is None or space is None:
             return len(distinct)
-        return cache.missing(self.stamp, "document" if self.same_roles else role, distinct)
+        found, _ = cache.get(space, keys_of(distinct))
+        return int((~found).sum())
 
     def encode_singly(
         self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
@@ -221,20 +222,65 @@ class Encoder:
         """
         texts = _checked_items(items)
         self._require_fit("encode")
-        first = {text: row for row, text in reversed(list(enumerate(texts)))}
-        distinct = list(first)
+        distinct, rows, place = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
+        space = None if cache is None else cache.space(self.stamp, role, singly=True)
+        vectors, _ = self._filled(distinct, role, rows, cache or OFF, space, Tally(), singly=True)
+        return np.ascontiguousarray(vectors[place])
 
-        def encode(missing: IntArray, keep: Keep) -> FloatArray:
-            some = [distinct[i] for i in missing]
-            rows = np.array([first[text] for text in some], dtype=np.int64)
-            return self._batches.encode_singly(some, role, rows, keep)
+    def _filled(
+        self, texts: Texts, role: Role, rows: IntArray, cache: VectorCache, space: VectorSpace | None, tally: Tally,
+        *, singly: bool = False,
+    ) -> tuple[FloatArray, BoolArray]:  # fmt: skip
+        """Return the vectors of different texts, those that are not kept encoded now and kept batch by batch.
 
-        if cache is None or not cache.keeps(self.stamp):
-            vectors = encode(np.arange(len(distinct), dtype=np.int64), lambda _batch, _part: None)
-        else:
-            vectors = cache.fill(self.stamp, role, distinct, encode, Tally(), singly=True)
-        place = {text: row for row, text in enumerate(distinct)}
-        return np.ascontiguousarray(vectors[[place[text] for text in texts]])
+        Parameters
+        ----------
+        texts : ndarray of str, shape (n,)
+        role : {"document", "query"}
+        rows : ndarray of int64, shape (n,)
+            The callers' row numbers, for messages.
+        cache, space
+            Where they are kept, if at all.
+        tally : Tally
+            Told what becomes of the texts.
+        singly : bool
+            Whether each is encoded in a batch of its own.
+
+        Returns
+        -------
+        vectors : ndarray of float32, shape (n, d)
+        cut : ndarray of bool, shape (n,)
+            Whether the model sees only the beginning of the text.
+        """
+        found, cut = np.zeros((2, len(texts)), dtype=np.bool_)
+        vectors: FloatArray | None = None
+        if space is not None:
+            keys = keys_of(texts)
+            found, vectors = cache.get(space, keys)
+        missing = np.flatnonzero(~found)
+        if missing.size:
+            start, some = time.perf_counter(), texts[missing]
+            lengths, cut[missing] = self._batches.lengths(some, role, tally)
+            with (
+                progress(f"encode {self.spec}{' again' * singly}", len(some), "texts") as advance,
+                closing(self._batches.encoded(some, role, rows[missing], lengths, singly)) as batches,
+            ):
+                for batch, part in batches:
+                    if tally.counted:
+                        tally.add_batch(lengths[batch])
+                    kept = part if space is None else cache.put(space, keys[missing[batch]], part)
+                    vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32) if vectors is None else vectors
+                    vectors[missing[batch]] = kept
+                    advance(len(batch))
+            tally.seconds += time.perf_counter() - start
+        assert vectors is not None
+        tally.cached += len(texts) - len(missing)
+        tally.encoded += len(missing)
+        if space is not None:
+            tally.counted = self._batches.counts_tokens
+        if space is not None and not singly and self._batches.length_limit is not None:
+            self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
+        return vectors, cut
 
     @property
     def nbytes(self) -> int:

@@ -23,13 +23,13 @@ from typing import Any
 
 from embdiff._files import sha256_of, write_json
 from embdiff._optional import require
-from embdiff.encoders.cache import Place
 from embdiff.encoders.loading import quiet
 from embdiff.errors import CacheError, EncoderError
+from embdiff.kept import Place
+from embdiff.kept.housekeeping import GRAPHS, SUMS, is_whole
 
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
-SUMS = "checksums.json"
-GRAPHS, _FORMAT = "graphs", 1
+_FORMAT = 1
 _OPSET = 17
 _MADE_WITH = ("torch", "transformers", "sentence-transformers")
 
@@ -151,15 +151,6 @@ def _move(part: Path, target: Path) -> None:
     except OSError:
         if not is_whole(target):
             raise
-
-
-def is_whole(folder: Path) -> bool:
-    """Return whether every part of an exported model matches its checksum."""
-    try:
-        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["sha256"]
-        return bool(sums) and all(sha256_of(folder / name) == wanted for name, wanted in sums.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _whole(model: Any, names: Sequence[str]) -> Any:

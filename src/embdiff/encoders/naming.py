@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from embdiff.encoders.cache import VectorCache
 from embdiff.encoders.catalogue import REGISTRY, get_encoder
 from embdiff.encoders.encoder import Encoder
 from embdiff.errors import ParameterError
+from embdiff.kept import VectorCache
 from embdiff.specs import ModelSpec
 
 

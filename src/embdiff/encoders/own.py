@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from embdiff.errors import ParameterError
-from embdiff.records import FloatArray, Role, Stamp
-
-UNPINNED = "unpinned"
+from embdiff.records import UNPINNED, FloatArray, Role, Stamp
 
 
 class Own:

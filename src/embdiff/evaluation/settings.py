@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ConfigDict
 
 from embdiff.encoders import named_models
-from embdiff.encoders.cache import VectorCache
 from embdiff.errors import ParameterError
+from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
 from embdiff.settings import EvaluationConfig, Task
 

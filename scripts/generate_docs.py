@@ -45,8 +45,8 @@ def _names(group: Any, before: str = "") -> list[str]:
 
 def models() -> str:
     """Return docs/models.md: the kinds of models and the presets."""
-    from embdiff.encoders import PRESETS, list_encoders
-    from embdiff.encoders.catalogue import REGISTRY
+    from embdiff.sources import PRESETS, list_encoders
+    from embdiff.sources.catalogue import REGISTRY
 
     entries = REGISTRY.entries()
     lines = [MADE + "# Models\n", "| write | what it is | pip line |", "|---|---|---|"]

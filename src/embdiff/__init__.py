@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from embdiff.comparison import compare as compare
     from embdiff.comparison import load as load
     from embdiff.corpus import read_corpus as read_corpus
-    from embdiff.encoders import get_encoder as get_encoder
-    from embdiff.encoders import list_encoders as list_encoders
+    from embdiff.sources import get_encoder as get_encoder
+    from embdiff.sources import list_encoders as list_encoders
     from embdiff.errors import EmbdiffError as EmbdiffError
     from embdiff.evaluation import evaluate as evaluate
     from embdiff.measures import get_measure as get_measure
@@ -33,10 +33,10 @@ _HOMES = {
     "compare": "embdiff.comparison",
     "copy_collections": "embdiff.stores.copying",
     "evaluate": "embdiff.evaluation",
-    "get_encoder": "embdiff.encoders",
+    "get_encoder": "embdiff.sources",
     "get_measure": "embdiff.measures",
     "get_store": "embdiff.stores",
-    "list_encoders": "embdiff.encoders",
+    "list_encoders": "embdiff.sources",
     "list_measures": "embdiff.measures",
     "list_stores": "embdiff.stores",
     "load": "embdiff.comparison",

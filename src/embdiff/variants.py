@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.kept import VectorCache
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score as take

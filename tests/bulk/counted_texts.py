@@ -1,6 +1,6 @@
 """A hundred texts to encode in parts, and a model that counts what it is given."""
 
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 
 ROWS, PART = 100, 7
 TEXTS = [f"sentence {row % 90} about {row % 11} ü" for row in range(ROWS)]

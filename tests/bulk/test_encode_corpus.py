@@ -15,7 +15,7 @@ from embdiff.bulk.part import Job
 from embdiff.bulk.plan import lay_ready
 from embdiff.bulk.stored import _digest
 from embdiff.corpus.pieces import open_pieces
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 
 

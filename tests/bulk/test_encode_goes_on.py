@@ -12,7 +12,7 @@ import pytest
 from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 
 from embdiff.bulk import encode_corpus, part
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.errors import EncoderError, ParameterError
 
 

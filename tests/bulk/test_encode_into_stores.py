@@ -6,7 +6,7 @@ from counted_texts import PART, ROWS, TEXTS, counting, hidden
 
 import embdiff as ed
 from embdiff.bulk import encode_corpus
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.errors import ParameterError, StoreError
 from embdiff.stores import get_store
 from embdiff.stores.milvus.store import MilvusStore

@@ -21,7 +21,7 @@ from ray_workers import (
 
 from embdiff import exact
 from embdiff.bulk import encode_corpus
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.records import Neighbors
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store

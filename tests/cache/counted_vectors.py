@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import embdiff as ed
-from embdiff.encoders import get_encoder
-from embdiff.encoders.tally import Tally
+from embdiff.sources import get_encoder
+from embdiff.sources.tally import Tally
 from embdiff.kept import VectorCache
 from embdiff.kept.database import NAME
 

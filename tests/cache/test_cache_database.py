@@ -15,7 +15,7 @@ import pytest
 from counted_vectors import TEXTS, Counting, batches, change, encoded, encoder_of
 
 from embdiff import _files
-from embdiff.encoders.tally import Tally
+from embdiff.sources.tally import Tally
 from embdiff.errors import CacheError, EncoderError
 from embdiff.kept import VectorCache, database, keys_of
 from embdiff.kept._salvage import PAGE, rows_in
@@ -264,8 +264,8 @@ def test_a_folder_that_can_only_be_read_is_read(cache, monkeypatch):
 
 READ = """
 import subprocess, sys
-from embdiff.encoders import get_encoder
-from embdiff.encoders.tally import Tally
+from embdiff.sources import get_encoder
+from embdiff.sources.tally import Tally
 from embdiff.kept import VectorCache
 get_encoder("toy:8").encode(["a", "b"], cache=VectorCache.at("kept"))
 subprocess.run(["mount", "--bind", "kept", "kept"], check=True)

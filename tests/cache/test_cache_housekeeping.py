@@ -10,7 +10,7 @@ from dataclasses import asdict
 import pytest
 from counted_vectors import TEXTS, Counting, batches, change, encoded, flipped
 
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.kept.database import MENDING, NAME

@@ -9,8 +9,8 @@ import pytest
 from counted_vectors import TEXTS, Counting, batches, encoded, encoder_of
 
 import embdiff as ed
-from embdiff.encoders import get_encoder
-from embdiff.encoders.tally import Tally
+from embdiff.sources import get_encoder
+from embdiff.sources.tally import Tally
 from embdiff.errors import CacheError, ParameterError
 from embdiff.kept import Place, VectorCache
 from embdiff.kept.housekeeping import list_spaces

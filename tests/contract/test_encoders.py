@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from embdiff.encoders import Encoder, get_encoder, list_encoders
+from embdiff.sources import Encoder, get_encoder, list_encoders
 from embdiff.specs import ModelSpec
 
 TEXTS = (
@@ -49,7 +49,7 @@ def _fitted(kind: str) -> Encoder:
     return encoder
 
 
-# Given vectors belong to rows and not to texts: tests/encoders/test_encoder_vectors.py.
+# Given vectors belong to rows and not to texts: tests/sources/test_encoder_vectors.py.
 KINDS = [info.name for info in list_encoders() if info.name != "vectors"]
 
 

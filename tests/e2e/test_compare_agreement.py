@@ -14,7 +14,7 @@ import embdiff as ed
 from embdiff import exact
 from embdiff.comparison import baseline as baseline_module
 from embdiff.comparison.agreement import depths
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.measures.rank import truncated
 from embdiff.measures.rbo import rbo_with_tail
 from embdiff.measures.second_order import second_order_cosine

@@ -17,7 +17,7 @@ import pytest
 
 import embdiff as ed
 from embdiff import runs
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.kept import VectorCache
 from embdiff.kept.housekeeping import verify
 from embdiff.stores import get_store, placing

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 import embdiff as ed
 from embdiff.comparison import noise
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.measures.noise import change, drawn, half_precision
 from embdiff.records import Score
 from embdiff.views import terminal

@@ -47,7 +47,7 @@ def test_table_and_json_from_the_folder_alone(embdiff, run, monkeypatch):
     def no_model(*_):
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("embdiff.encoders.naming.get_encoder", no_model)
+    monkeypatch.setattr("embdiff.sources.naming.get_encoder", no_model)
     done = embdiff("thresholds", str(run), "--from", "toy:6", "--to", "toy:24", "--at", "0.9", "--at", "0.95")
     assert done.code == 0, done.err
     assert "Cut-offs of toy:6 in toy:24; 24 queries, 552 pairs" in done.out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 
 MODELS = [
     pytest.param("toy:64", id="toy"),

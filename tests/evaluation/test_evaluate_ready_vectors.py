@@ -14,7 +14,7 @@ import pytest
 import embdiff
 from embdiff.bulk import encode_corpus
 from embdiff.corpus.beir import read_beir
-from embdiff.encoders import get_encoder
+from embdiff.sources import get_encoder
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.result import Evaluation
 

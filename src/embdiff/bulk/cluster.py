@@ -26,7 +26,7 @@ from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
 from embdiff.bulk.part import Job, encode_part, part_name
-from embdiff.encoders import Encoder, get_encoder
+from embdiff.sources import Encoder, get_encoder
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.kept import VectorCache
 

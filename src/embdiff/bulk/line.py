@@ -20,10 +20,10 @@ from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
 from embdiff.bulk.variant import measured
 from embdiff.corpus.pieces import Pieces, open_pieces
-from embdiff.encoders import Encoder, get_encoder
-from embdiff.encoders.backend import ROLES
-from embdiff.encoders.parquet import FORMAT, label_of, label_on
-from embdiff.encoders.tally import added, figures
+from embdiff.sources import Encoder, get_encoder
+from embdiff.sources.backend import ROLES
+from embdiff.sources.parquet import FORMAT, label_of, label_on
+from embdiff.sources.tally import added, figures
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, Role, Stamp

@@ -14,7 +14,7 @@ from embdiff import _files
 from embdiff._progress import progress
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import Plan
-from embdiff.encoders.parquet import ABOUT, SUFFIX, label_on, schema_of, writer
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, schema_of, writer
 from embdiff.errors import DataError, ParameterError
 from embdiff.stores import list_stores
 

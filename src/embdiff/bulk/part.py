@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from embdiff._progress import Advance, feeding
-from embdiff.encoders import Encoder
-from embdiff.encoders.parquet import label_on, rows_of, write_vectors
-from embdiff.encoders.tally import Tally, added
+from embdiff.sources import Encoder
+from embdiff.sources.parquet import label_on, rows_of, write_vectors
+from embdiff.sources.tally import Tally, added
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, Role, Space

@@ -16,7 +16,7 @@ from embdiff import _files
 from embdiff._progress import progress
 from embdiff.bulk.part import Job, is_done
 from embdiff.corpus.pieces import Pieces
-from embdiff.encoders.parquet import GROUP, ID, TEXT, rows_of
+from embdiff.sources.parquet import GROUP, ID, TEXT, rows_of
 from embdiff.errors import DataError
 from embdiff.records import Corpus
 

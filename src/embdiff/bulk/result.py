@@ -29,7 +29,7 @@ class Encoding:
     seconds : float
         Wall time of this call.
     encoding : mapping
-        As a run's manifest has it (`embdiff.encoders.tally.figures`), of all calls that made the parts. ``seconds`` are
+        As a run's manifest has it (`embdiff.sources.tally.figures`), of all calls that made the parts. ``seconds`` are
         of all workers together, so that rates are of one; the peak of memory is that of the largest process.
     engine : str
     workers : int

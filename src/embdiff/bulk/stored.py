@@ -13,7 +13,7 @@ import numpy as np
 from embdiff.bulk.outputs import Kind, Label
 from embdiff.bulk.part import Job, summed
 from embdiff.bulk.plan import Plan, texts_laid_ready
-from embdiff.encoders.parquet import rows_of, vectors_of
+from embdiff.sources.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store

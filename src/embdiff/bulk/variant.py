@@ -10,8 +10,8 @@ import numpy as np
 from embdiff import _files
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import Plan
-from embdiff.encoders import Encoder, float32_of
-from embdiff.encoders.parquet import rows_of, vectors_of
+from embdiff.sources import Encoder, float32_of
+from embdiff.sources.parquet import rows_of, vectors_of
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, IntArray
 from embdiff.variants import ROWS, measure_variant

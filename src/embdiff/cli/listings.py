@@ -11,7 +11,7 @@ from embdiff.cli.output import JsonOption, put
 
 def models_command(as_json: JsonOption = False) -> None:
     """List the kinds of models and the presets, and which of them work here."""
-    from embdiff.encoders import PRESETS, list_encoders
+    from embdiff.sources import PRESETS, list_encoders
     from embdiff.views import terminal
 
     kinds = [entry.to_dict() for entry in list_encoders()]

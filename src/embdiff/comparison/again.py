@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embdiff.encoders import Encoder, load_named
+from embdiff.sources import Encoder, load_named
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from embdiff.encoders import float32_of, load_named
-from embdiff.encoders.tally import Tally
+from embdiff.sources import float32_of, load_named
+from embdiff.sources.tally import Tally
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus, FloatArray, Space, Stamp

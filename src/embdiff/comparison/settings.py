@@ -11,7 +11,7 @@ import numpy as np
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.comparison.existing import Existing, corpus_of, is_reference
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
-from embdiff.encoders import PRESETS, named_models
+from embdiff.sources import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
 from embdiff.records import Corpus, IntArray, Qrels

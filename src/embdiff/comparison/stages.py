@@ -14,9 +14,9 @@ from embdiff import exact
 from embdiff._sizes import read_size, written_size
 from embdiff.comparison.existing import Existing
 from embdiff.comparison.settings import Inputs
-from embdiff.encoders import Encoder, float32_of, load_named
-from embdiff.encoders.joining import Wanted
-from embdiff.encoders.tally import Tally
+from embdiff.sources import Encoder, float32_of, load_named
+from embdiff.sources.joining import Wanted
+from embdiff.sources.tally import Tally
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.measures.noise import BATCH, Again, drawn

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.encoders.joining import Wanted
+from embdiff.sources.joining import Wanted
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, read_classes
 from embdiff.evaluation.encode import encode_two, rank, without_direction

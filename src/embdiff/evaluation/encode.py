@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoders import Encoder, float32_of, load_named
-from embdiff.encoders.joining import Wanted
-from embdiff.encoders.tally import Tally
+from embdiff.sources import Encoder, float32_of, load_named
+from embdiff.sources.joining import Wanted
+from embdiff.sources.tally import Tally
 from embdiff.errors import ParameterError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings

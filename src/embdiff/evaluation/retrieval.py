@@ -11,7 +11,7 @@ import numpy as np
 from embdiff.corpus.beir import Collection, read_beir
 from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
-from embdiff.encoders.joining import Wanted
+from embdiff.sources.joining import Wanted
 from embdiff.errors import DataError, MissingDependencyError
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.noise import Scored, changes

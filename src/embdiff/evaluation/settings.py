@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from embdiff.encoders import named_models
+from embdiff.sources import named_models
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25

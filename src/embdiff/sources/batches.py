@@ -1,0 +1,213 @@
+"""A model asked in batches: like lengths together, every answer checked, and the texts that it fails at named."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.sources.backend import Backend, Measured
+from embdiff.sources.streams import in_streams
+from embdiff.sources.tally import Tally
+from embdiff.errors import EmbdiffError, EncoderError
+from embdiff.kept import Kept, keys_of
+from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
+
+Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
+CUT = "cut_texts"
+_LOOKED_AT_ONCE = 10_000
+DEFAULT_BATCH_ITEMS = 64
+_WORTH_A_THREAD = 256  # units of length
+_FIRST_WORDS = 60
+
+
+class Batches:
+    """A backend that is given texts batch by batch.
+
+    Parameters
+    ----------
+    spec : str
+        The model as the user typed it, for messages.
+    backend : Backend
+
+    Attributes
+    ----------
+    counts_tokens : bool
+        Whether lengths are tokens.
+    length_limit : int or None
+        The most of a text that the model sees; None when it sees all, or does not tell.
+    """
+
+    def __init__(self, spec: str, backend: Backend) -> None:
+        self._spec, self._backend = spec, backend
+        self.counts_tokens = bool(getattr(backend, "counts_tokens", False))
+        self.length_limit: int | None = getattr(backend, "length_limit", None)
+        self._dim = 0  # of a user's own object it is known once something was encoded
+
+    def lengths(self, texts: Texts, role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
+        """Return the length of each text as the model sees it, and whether that is only its beginning.
+
+        Parameters
+        ----------
+        texts : ndarray of str, shape (n,)
+        role : {"document", "query"}
+        tally : Tally
+            Told whether the lengths are tokens.
+
+        Returns
+        -------
+        lengths : ndarray of int64, shape (n,)
+            Characters where the backend tells no lengths.
+        cut : ndarray of bool, shape (n,)
+        """
+        whole = np.zeros(len(texts), dtype=np.bool_)
+        if not isinstance(self._backend, Measured):
+            return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), whole
+        lengths, limit = self._backend.lengths(texts.tolist(), role), self.length_limit
+        tally.counted = self.counts_tokens
+        return (lengths, whole) if limit is None else (np.minimum(lengths, limit), lengths > limit)
+
+    def encoded(
+        self, texts: Texts, role: Role, rows: IntArray, lengths: IntArray, singly: bool
+    ) -> Generator[tuple[IntArray, FloatArray]]:
+        """Yield batch by batch the positions of its texts and their vectors, as soon as they are there.
+
+        Close it (`contextlib.closing`) where its end may not be reached.
+
+        Parameters
+        ----------
+        texts : ndarray of str, shape (n,)
+            Different ones, at least one.
+        role : {"document", "query"}
+        rows : ndarray of int64, shape (n,)
+            The callers' row numbers, for messages.
+        lengths : ndarray of int64, shape (n,)
+            As `lengths` gave them: like lengths come together, the longest first.
+        singly : bool
+            Whether each text is a batch of its own, one after the other; else several are at work at the same time
+            where the backend does that, and a single one has all threads for itself.
+
+        Yields
+        ------
+        batch : ndarray of int64, shape (b,)
+        vectors : ndarray of float32, shape (b, d)
+
+        Raises
+        ------
+        EncoderError
+            When the model fails, or returns something else than one finite vector per text.
+        """
+        batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
+        streams = 1 if singly else min(int(getattr(self._backend, "streams", 1)), len(batches))
+        sharing = getattr(self._backend, "sharing", None)
+        ask = partial(self._encode_batch, texts, role, rows)
+        with nullcontext() if sharing is None else sharing(streams) as begin:
+            if streams > 1:
+                yield from in_streams(ask, batches, streams, begin)
+            else:
+                yield from zip(batches, map(ask, batches), strict=True)
+
+    def mark_cut(self, cut: BoolArray, texts: Texts, role: Role, stamp: Stamp, kept: Kept, found: BoolArray) -> None:
+        """Mark the texts that the model sees only the beginning of, from what is kept where it is there.
+
+        Kept is the answer for all long texts together: where some are new the model was loaded for those, and counting
+        the others is quick.
+
+        Parameters
+        ----------
+        cut : ndarray of bool, shape (n,)
+            True where that is known already; changed.
+        texts : ndarray of str, shape (n,)
+        role : {"document", "query"}
+        stamp : Stamp
+        kept : Kept
+        found : ndarray of bool, shape (n,)
+            Which texts were not counted just now.
+        """
+        prompt = len((stamp.query_prompt if role == "query" else stamp.prompt).encode())
+        least = int(self.length_limit or 0) // 2 - prompt
+        # Hardly a token is shorter than a byte: what is half as long as the limit needs no counting.
+        long = np.flatnonzero([len(text.encode(errors="replace")) > least for text in texts])
+        if not long.size:
+            return
+        inputs = (stamp, role, keys_of(texts[long]))
+        flags: BoolArray | None = kept.get(CUT, inputs)
+        if flags is None:
+            uncounted = long[found[long]]
+            for start in range(0, len(uncounted), _LOOKED_AT_ONCE):
+                some = uncounted[start : start + _LOOKED_AT_ONCE]
+                cut[some] = self.lengths(texts[some], role, Tally())[1]
+            kept.put(CUT, inputs, cut[long])
+        else:
+            cut[long] = flags
+
+    def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
+        """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""
+        most_items = int(getattr(self._backend, "batch_items", DEFAULT_BATCH_ITEMS))
+        budget = getattr(self._backend, "batch_budget", None)
+        streams = int(getattr(self._backend, "streams", 1))
+        if budget is not None and streams > 1:
+            budget = min(int(budget), max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            longest = max(1, int(lengths[order[start]]))
+            size = most_items if budget is None else min(most_items, max(1, int(budget) // longest))
+            yield order[start : start + size]
+            start += size
+
+    def _encode_batch(self, all_texts: Texts, role: Role, all_rows: IntArray, batch: IntArray) -> FloatArray:
+        texts, rows = all_texts[batch].tolist(), all_rows[batch]
+        try:
+            raw = self._backend.encode(texts, role=role)
+        except EmbdiffError:
+            raise
+        except Exception as error:  # a model is foreign code: whatever it raises, say which texts it was given
+            where = f"row {rows[0]} ({first_words(texts[0])!r})" + (
+                f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
+            )
+            raise EncoderError(
+                f"{self._spec} must return a vector for every text. Got {type(error).__name__}: {error} at {where}. "
+                "Encode that text alone to see more, or leave it out."
+            ) from error
+        return self._checked_batch(raw, texts, rows)
+
+    def _checked_batch(self, raw: Any, texts: list[str], rows: IntArray) -> FloatArray:
+        vectors = np.asarray(raw)
+        wanted = f"{self._spec} must return one vector of floats for each of the {len(texts)} texts, an array (n, d)."
+        if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.shape[1] == 0:
+            raise EncoderError(
+                f"{wanted} Got an array of shape {vectors.shape}, first for row {rows[0]} "
+                f"({first_words(texts[0])!r}). Return a two-dimensional array with a row for each text, in their order."
+            )
+        if not np.issubdtype(vectors.dtype, np.floating):
+            raise EncoderError(
+                f"{wanted} Got an array of {vectors.dtype}, first for row {rows[0]} ({first_words(texts[0])!r}). "
+                "Return float32."
+            )
+        self._dim = self._dim or self._backend.stamp().dim
+        if vectors.shape[1] != self._dim:
+            raise EncoderError(
+                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {self._dim}. "
+                "Return the same dimension for every text."
+            )
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below
+            narrow = vectors.astype(np.float32, copy=False)
+        finite = np.isfinite(narrow).all(axis=1)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            raise EncoderError(
+                f"{self._spec} must return finite vectors. Got NaN or infinity for row {rows[bad]} "
+                f"({first_words(texts[bad])!r}). Check what the model makes of this text, or leave it out."
+            )
+        return narrow
+
+
+def first_words(text: str) -> str:
+    """Return the beginning of a text on one line, for messages."""
+    line = " ".join(text[: 4 * _FIRST_WORDS].split())
+    return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"

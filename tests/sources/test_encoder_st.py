@@ -1,0 +1,209 @@
+"""st:FOLDER on tiny models made here: equal to the library's own encode, prompts, dimensions, stamps, failures."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+
+from embdiff.sources import get_encoder
+from embdiff.errors import EncoderError, ParameterError
+
+library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+
+TEXTS = ["the ferry was late", "a lamp on the pier", "home", "", "unknown words 👋", "the " * 200, "lamps: a query"]
+
+
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.sum(one.astype(np.float64) * other, axis=1) / norms
+
+
+def own_encode(folder: Path, texts: list[str], **options: object) -> np.ndarray:
+    return library.SentenceTransformer(str(folder), device="cpu").encode(texts, show_progress_bar=False, **options)
+
+
+def test_equals_the_library(tiny: Callable[..., Path]):
+    folder = tiny()
+    vectors = get_encoder(f"st:{folder}").encode(TEXTS)
+    theirs = own_encode(folder, TEXTS)
+    assert cosines(vectors, theirs).min() >= 0.99999
+    np.testing.assert_allclose(vectors, theirs, atol=1e-5)
+
+
+def test_stamp(tiny: Callable[..., Path]):
+    folder = tiny()
+    stamp = get_encoder(f"st:{folder}").stamp
+    assert stamp.model == f"st:{folder.name}"
+    assert stamp.revision.startswith("sha256:")
+    assert (stamp.dim, stamp.max_tokens, stamp.prompt, stamp.query_prompt) == (16, 32, "", "")
+
+
+def test_revision_follows_the_files_that_count(tiny: Callable[..., Path], tmp_path: Path):
+    folder, copy = tiny(), tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    before = get_encoder(f"st:{folder}").stamp.revision
+    (copy / "README.md").write_text("other words")
+    assert get_encoder(f"st:{copy}").stamp.revision == before
+    with (copy / "config.json").open("a") as file:
+        file.write("\n")
+    assert get_encoder(f"st:{copy}").stamp.revision != before
+
+
+@pytest.mark.parametrize(
+    ("prompts", "default", "options", "document", "query"),
+    [
+        ({}, None, "", "", ""),
+        ({"query": "query: ", "document": "a "}, None, "", "a ", "query: "),
+        ({"query": "query: ", "passage": "passage: "}, None, "", "passage: ", "query: "),
+        ({"query": "query: "}, "query", "", "", "query: "),
+        ({"plain": "the "}, "plain", "", "the ", "the "),
+        ({"query": "query: "}, None, f"?prompt={quote('home: ')}", "home: ", "query: "),
+        ({"query": "query: "}, None, f"?query_prompt={quote('a: ')}", "", "a: "),
+    ],
+)
+def test_prompts(
+    tiny: Callable[..., Path], prompts: dict[str, str], default: str | None, options: str, document: str, query: str
+):
+    folder = tiny(prompts, default=default)
+    encoder = get_encoder(f"st:{folder}{options}")
+    assert (encoder.stamp.prompt, encoder.stamp.query_prompt) == (document, query)
+    assert encoder.same_roles == (document == query)
+    for role, prompt in (("document", document), ("query", query)):
+        expected = own_encode(folder, [prompt + text for text in TEXTS], prompt="")
+        np.testing.assert_allclose(encoder.encode(TEXTS, role=role), expected, atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_cut_vectors_keep_norm_one_where_the_model_promises_it(tiny: Callable[..., Path]):
+    plain, unit = tiny(), tiny(normalize=True)
+    head = own_encode(plain, TEXTS)[:, :8]
+    np.testing.assert_allclose(get_encoder(f"st:{plain}?dim=8").encode(TEXTS), head, atol=1e-5)
+    cut = get_encoder(f"st:{unit}?dim=8").encode(TEXTS)
+    np.testing.assert_allclose(cut, head / np.linalg.norm(head, axis=1, keepdims=True), atol=1e-5)
+
+
+def test_dim_beyond_the_model_is_refused(tiny: Callable[..., Path]):
+    with pytest.raises(ParameterError, match=r"dim must be at most 16, the dimension of the model\. Got 17 in"):
+        get_encoder(f"st:{tiny()}?dim=17")
+
+
+def test_half_precision_files_run_in_float32(tiny: Callable[..., Path]):
+    folder = tiny()
+    library.SentenceTransformer(str(folder), device="cpu").half().save(str(folder))
+    assert json.loads((folder / "config.json").read_text())["dtype"] == "float16"
+    encoder = get_encoder(f"st:{folder}")
+    assert {parameter.dtype for parameter in encoder._backend._model.parameters()} == {torch.float32}  # type: ignore[attr-defined]
+    assert encoder.encode(TEXTS).dtype == np.float32
+
+
+def test_a_plain_transformer_is_averaged_and_says_so(tiny: Callable[..., Path], tmp_path: Path):
+    folder, bare = tiny(), tmp_path / "bare"
+    shutil.copytree(folder, bare)
+    (bare / "modules.json").unlink()
+    encoder = get_encoder(f"st:{bare}")
+    assert encoder.stamp.model == "st:bare + mean of tokens"
+    np.testing.assert_allclose(encoder.encode(TEXTS), get_encoder(f"st:{folder}").encode(TEXTS), atol=1e-5)
+
+
+def test_old_weights_are_read_as_tensors_only(tiny: Callable[..., Path]):
+    folder = tiny()
+    expected = get_encoder(f"st:{folder}").encode(TEXTS)
+    from safetensors.torch import load_file
+
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    np.testing.assert_allclose(get_encoder(f"st:{folder}").encode(TEXTS), expected, atol=1e-6)
+
+
+def test_weights_that_would_run_code_are_refused(tiny: Callable[..., Path], tmp_path: Path):
+    folder, trace = tiny(), tmp_path / "code ran"
+
+    class Evil:
+        def __reduce__(self) -> object:
+            return (Path.touch, (trace,))
+
+    torch.save({"weights": Evil()}, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(EncoderError, match="must load as a sentence-transformers model"):
+        get_encoder(f"st:{folder}")
+    assert not trace.exists()
+
+
+def test_a_model_with_code_of_its_own_is_refused(tiny: Callable[..., Path]):
+    folder = tiny()
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["type"] = "mine.Body"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "mine.py").write_text("raise SystemExit('the code ran')")
+    with pytest.raises(EncoderError, match=r"without running code of its own\..*add trust_remote_code=true"):
+        get_encoder(f"st:{folder}")
+
+
+def test_damaged_weights_give_one_line(tiny: Callable[..., Path]):
+    folder = tiny()
+    (folder / "model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(EncoderError, match=r"must load as a sentence-transformers model\. Got ") as caught:
+        get_encoder(f"st:{folder}")
+    assert "\n" not in str(caught.value)
+
+
+def test_loading_and_encoding_print_nothing(tiny: Callable[..., Path], capfd: pytest.CaptureFixture[str]):
+    from transformers.utils import logging as bars
+
+    folder = tiny()
+    capfd.readouterr()  # what making the model printed
+    before = logging.getLogger("transformers").level, bars.is_progress_bar_enabled()
+    get_encoder(f"st:{folder}").encode(TEXTS)
+    assert capfd.readouterr() == ("", "")
+    assert (logging.getLogger("transformers").level, bars.is_progress_bar_enabled()) == before
+
+
+def test_lengths_are_the_tokens_of_the_whole_text(tiny: Callable[..., Path]):
+    backend = get_encoder(f"st:{tiny({'query': 'query : '})}")._backend
+    texts = ["the ferry", "", "the " * 200]
+    assert backend.lengths(texts, "document").tolist() == [4, 2, 202]  # type: ignore[attr-defined]
+    assert backend.lengths(texts, "query").tolist() == [6, 4, 204]  # type: ignore[attr-defined]
+
+
+def test_packed_layers_compute_the_same():
+    from embdiff.sources.packed import pack_linear_layers
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(48, 96), torch.nn.GELU(), torch.nn.Linear(96, 24, bias=False))
+    values = torch.randn(5, 7, 48)
+    with torch.inference_mode():
+        expected = model(values)
+        packed = pack_linear_layers(model)
+        if not packed:
+            pytest.skip("this processor or PyTorch has no oneDNN layers")
+        assert packed == 2
+        torch.testing.assert_close(model(values), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_loaded_model_computes_six_blocks_at_once(tiny: Callable[..., Path]):
+    """GELU and two additions in each of its two layers, along with the layer before; see `embdiff.sources.fused`."""
+    model = get_encoder(f"st:{tiny()}")._backend._model  # type: ignore[attr-defined]
+    if not any("forward" in vars(module) for module in model.modules() if type(module) is torch.nn.Linear):
+        pytest.skip("this processor or PyTorch has no oneDNN layers")
+    assert sum("forward" in vars(module) for module in model.modules() if type(module) is not torch.nn.Linear) == 6
+
+
+def test_layers_that_cannot_be_packed_stay(monkeypatch: pytest.MonkeyPatch):
+    from embdiff.sources.packed import pack_linear_layers
+
+    half = torch.nn.Linear(4, 4).half()
+    assert pack_linear_layers(half) == 0
+    monkeypatch.setattr("embdiff.sources.packed._forward", lambda weight, bias, values: values * 0)
+    assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0
+    monkeypatch.setattr("embdiff.sources.packed._MOST_PARAMETERS", 10)
+    assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 
 import embdiff
-from embdiff.sources import get_encoder
 from embdiff.kept import VectorCache
+from embdiff.sources import get_encoder
 
 ROOT = Path(embdiff.__file__).parent
 

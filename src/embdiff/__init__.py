@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from embdiff.comparison import compare as compare
     from embdiff.comparison import load as load
     from embdiff.corpus import read_corpus as read_corpus
-    from embdiff.sources import get_encoder as get_encoder
-    from embdiff.sources import list_encoders as list_encoders
     from embdiff.errors import EmbdiffError as EmbdiffError
     from embdiff.evaluation import evaluate as evaluate
     from embdiff.measures import get_measure as get_measure
     from embdiff.measures import list_measures as list_measures
     from embdiff.records import Corpus as Corpus
+    from embdiff.sources import get_encoder as get_encoder
+    from embdiff.sources import list_encoders as list_encoders
     from embdiff.stores import get_store as get_store
     from embdiff.stores import list_stores as list_stores
     from embdiff.stores.copying import copy_collections as copy_collections

@@ -106,7 +106,7 @@ class Qrels:
     source: str = "list"
 
 
-UNPINNED = "unpinned"  # the revision of a model that nothing pins down
+UNPINNED = "unpinned"  # the revision of a model that nothing pins down: a user's own object
 
 
 @dataclass(frozen=True)

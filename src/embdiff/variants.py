@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from embdiff import exact
-from embdiff.sources import get_encoder
 from embdiff.kept import VectorCache
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score as take
 from embdiff.records import FloatArray, IntArray, Role
+from embdiff.sources import get_encoder
 
 ROWS, K = 500, 10
 

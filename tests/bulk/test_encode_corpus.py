@@ -15,8 +15,8 @@ from embdiff.bulk.part import Job
 from embdiff.bulk.plan import lay_ready
 from embdiff.bulk.stored import _digest
 from embdiff.corpus.pieces import open_pieces
-from embdiff.sources import get_encoder
 from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.sources import get_encoder
 
 
 def test_a_file_holds_every_row_in_order_and_says_where_it_came_from(parquet, tmp_path):

@@ -12,8 +12,8 @@ import pytest
 from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 
 from embdiff.bulk import encode_corpus, part
-from embdiff.sources import get_encoder
 from embdiff.errors import EncoderError, ParameterError
+from embdiff.sources import get_encoder
 
 
 def test_the_same_command_again_does_nothing_and_another_replaces(parquet, tmp_path):

@@ -6,8 +6,8 @@ from counted_texts import PART, ROWS, TEXTS, counting, hidden
 
 import embdiff as ed
 from embdiff.bulk import encode_corpus
-from embdiff.sources import get_encoder
 from embdiff.errors import ParameterError, StoreError
+from embdiff.sources import get_encoder
 from embdiff.stores import get_store
 from embdiff.stores.milvus.store import MilvusStore
 from milvus_server import TOKEN

@@ -37,9 +37,9 @@ from embdiff.bulk import encode_corpus
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import lay_ready
 from embdiff.corpus.pieces import open_pieces
+from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.sources import get_encoder
 from embdiff.sources.parquet import label_of, vectors_of
-from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.stores import get_store
 
 

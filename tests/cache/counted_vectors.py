@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 import embdiff as ed
-from embdiff.sources import get_encoder
-from embdiff.sources.tally import Tally
 from embdiff.kept import VectorCache
 from embdiff.kept.database import NAME
+from embdiff.sources import get_encoder
+from embdiff.sources.tally import Tally
 
 TEXTS = [f"sentence number {row}" for row in range(700)]
 
@@ -32,7 +32,7 @@ class Counting:
         return np.stack(rows).astype(np.float32)
 
 
-def encoder_of(model: Counting, revision: str = "1") -> ed.encoders.Encoder:
+def encoder_of(model: Counting, revision: str = "1") -> ed.sources.Source:
     encoder = get_encoder(model, spec="counting", revision=revision)
     assert encoder.stamp.dim == 12  # asks for one vector, to learn the dimension
     model.seen.clear()

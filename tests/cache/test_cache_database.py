@@ -15,12 +15,12 @@ import pytest
 from counted_vectors import TEXTS, Counting, batches, change, encoded, encoder_of
 
 from embdiff import _files
-from embdiff.sources.tally import Tally
 from embdiff.errors import CacheError, EncoderError
 from embdiff.kept import VectorCache, database, keys_of
 from embdiff.kept._salvage import PAGE, rows_in
 from embdiff.kept.database import NAME, Database, journal_of
 from embdiff.kept.housekeeping import prune, verify
+from embdiff.sources.tally import Tally
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

@@ -10,11 +10,11 @@ from dataclasses import asdict
 import pytest
 from counted_vectors import TEXTS, Counting, batches, change, encoded, flipped
 
-from embdiff.sources import get_encoder
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.kept.database import MENDING, NAME
 from embdiff.kept.housekeeping import list_spaces, prune, verify
+from embdiff.sources import get_encoder
 
 FIFTH = "WHERE id = 5"
 

@@ -9,11 +9,11 @@ import pytest
 from counted_vectors import TEXTS, Counting, batches, encoded, encoder_of
 
 import embdiff as ed
-from embdiff.sources import get_encoder
-from embdiff.sources.tally import Tally
 from embdiff.errors import CacheError, ParameterError
 from embdiff.kept import Place, VectorCache
 from embdiff.kept.housekeeping import list_spaces
+from embdiff.sources import get_encoder
+from embdiff.sources.tally import Tally
 
 
 def test_a_second_run_encodes_nothing_and_returns_the_same_bits(cache):

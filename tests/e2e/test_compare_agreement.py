@@ -14,11 +14,11 @@ import embdiff as ed
 from embdiff import exact
 from embdiff.comparison import baseline as baseline_module
 from embdiff.comparison.agreement import depths
-from embdiff.sources import get_encoder
-from embdiff.measures.rank import truncated
+from embdiff.measures.inputs import truncated
 from embdiff.measures.rbo import rbo_with_tail
 from embdiff.measures.second_order import second_order_cosine
 from embdiff.measures.spread import spread
+from embdiff.sources import get_encoder
 
 MODELS = ["toy:8", "toy:16"]
 WORDS = ["red apple tree", "green apple", "blue sky", "red sky at night", "tree house", "night train"]

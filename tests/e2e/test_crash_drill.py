@@ -17,9 +17,9 @@ import pytest
 
 import embdiff as ed
 from embdiff import runs
-from embdiff.sources import get_encoder
 from embdiff.kept import VectorCache
 from embdiff.kept.housekeeping import verify
+from embdiff.sources import get_encoder
 from embdiff.stores import get_store, placing
 from embdiff.stores.milvus.store import MilvusStore
 

@@ -11,9 +11,9 @@ from rich.cells import cell_len
 
 import embdiff as ed
 from embdiff.comparison import noise
-from embdiff.sources import get_encoder
 from embdiff.measures.noise import change, drawn, half_precision
 from embdiff.records import Score
+from embdiff.sources import get_encoder
 from embdiff.views import terminal
 
 TEXTS = [f"text number {row}" for row in range(40)]

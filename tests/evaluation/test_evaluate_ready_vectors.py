@@ -14,9 +14,9 @@ import pytest
 import embdiff
 from embdiff.bulk import encode_corpus
 from embdiff.corpus.beir import read_beir
-from embdiff.sources import get_encoder
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.result import Evaluation
+from embdiff.sources import get_encoder
 
 LABELLED = [
     (f"{word} {'abcde'[row % 5] * (row % 4 + 1)}", word) for row in range(24) for word in ("cat", "train", "mud")

@@ -13,8 +13,8 @@ from embdiff import runs
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.judging import open_judging, pool_run, pooled_query
 from embdiff.judging.scoring import score_judgements
+from embdiff.measures.inputs import truncated
 from embdiff.measures.overlap import overlap
-from embdiff.measures.rank import truncated
 
 
 def test_every_result_of_every_model_is_pooled_once(run):

@@ -13,7 +13,8 @@ import pytest
 from embdiff.kept import Kept, call, recall, results, using
 from embdiff.kept._codec import CannotKeep, Unreadable, pack, unpack
 from embdiff.kept.database import Database
-from embdiff.measures.overlap import score_overlap
+from embdiff.measures.inputs import TwoLists
+from embdiff.measures.score import score
 from embdiff.records import Neighbors, Score
 
 
@@ -171,15 +172,16 @@ def test_a_function_is_called_once_for_equal_arguments(tmp_path: Path):
         Neighbors(np.array(rows), np.ones((2, 2), np.float32), "cosine")
         for rows in ([[0, 1], [2, 3]], [[1, 0], [4, 5]])
     )
-    named = {"query_model": None, "candidates": 9, "seed": 0}
+    both = TwoLists(a, b, ("a", "b"), None, 9)
+    same = TwoLists(b, b, ("a", "b"), None, 9)
     with using(kept_in(tmp_path)) as kept:
-        once, again = (call(score_overlap, a, b, ("a", "b"), **named) for _ in range(2))
-        other = call(score_overlap, b, b, ("a", "b"), **named)
-        assert kept.call(score_overlap, b, b, ("a", "b"), **named) == other
-    assert once == again == score_overlap(a, b, ("a", "b"), **named)
+        once, again = (call(score, "overlap", both) for _ in range(2))
+        other = call(score, "overlap", same)
+        assert kept.call(score, "overlap", same) == other
+    assert once == again == score("overlap", both)
     assert once.per_query == again.per_query
     assert other.value == 1.0
-    assert kept.describe()["measures.overlap.score_overlap"]["reused"] == 2
+    assert kept.describe()["measures.score.score"]["reused"] == 2
 
 
 def put_many(folder: Path, number: int) -> None:

@@ -14,8 +14,9 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import list_measures
 from embdiff.measures import rank as module
+from embdiff.measures.inputs import truncated
 from embdiff.measures.overlap import overlap
-from embdiff.measures.rank import kendall_tau, overlap_curve, rank_similarity, truncated
+from embdiff.measures.rank import kendall_tau, overlap_curve, rank_similarity
 from embdiff.measures.rbo import rbo, rbo_with_tail
 from embdiff.records import Neighbors
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.sources import Encoder, get_encoder
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import Stamp
+from embdiff.sources import Encoder, Model, get_encoder
 
 
 def by_length(items: Sequence[str]) -> Any:
@@ -20,7 +20,7 @@ def by_length(items: Sequence[str]) -> Any:
     return np.array([[len(text), ord((text or " ")[0])] for text in items], dtype=np.float32)
 
 
-class Recorder:
+class Recorder(Model):
     """A backend that remembers its batches."""
 
     batch_items = 3

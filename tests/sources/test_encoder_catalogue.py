@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.sources import PRESETS, get_encoder, list_encoders
-from embdiff.sources.adapters import adapter_names
 from embdiff.errors import MissingDependencyError, ParameterError, UnknownNameError
+from embdiff.records import Stamp
+from embdiff.sources import PRESETS, Model, get_encoder, list_encoders
+from embdiff.sources.adapters import adapter_names
 from embdiff.specs import ModelSpec
 
 
@@ -122,3 +123,46 @@ def test_other_packages_add_kinds(monkeypatch: pytest.MonkeyPatch):
     assert encoder.encode(["a", "b"]).shape == (2, 3)
     assert encoder.stamp.model == "plain:3"
     assert "plain" in {info.name for info in list_encoders()}
+
+
+class Stamped(Plain):
+    """A kind of another package that knows its own provenance, and treats queries in their own way."""
+
+    def encode(self, items: Sequence[str], *, role: str) -> Any:  # type: ignore[override]
+        return super().encode(items) * (2 if role == "query" else 1)
+
+    def stamp(self) -> Stamp:
+        return Stamp("stamped", "7", self.size, precision="int8")
+
+
+def test_a_kind_of_another_package_that_is_no_model_keeps_its_stamp_and_its_roles(monkeypatch: pytest.MonkeyPatch):
+    point = EntryPoint("stamped", f"{__name__}:Stamped", "embdiff.encoders")
+    monkeypatch.setattr("embdiff._registry.entry_points", lambda group: [point])
+    encoder = get_encoder("stamped:3")
+    assert encoder.stamp == Stamp("stamped", "7", 3, precision="int8")
+    assert not encoder.same_roles
+    np.testing.assert_array_equal(encoder.encode(["a"], role="query"), [[2, 2, 2]])
+
+
+def test_what_a_model_does_not_say_of_itself_has_a_default():
+    class Two(Model):
+        def encode(self, items: Sequence[str], *, role: str) -> Any:
+            return np.ones((len(items), 2), dtype=np.float32)
+
+        def stamp(self) -> Stamp:
+            return Stamp("two", "1", 2)
+
+    model = Two()
+    assert model.lengths(["abc", ""], "document").tolist() == [3, 0]
+    assert (model.streams, model.batch_items, model.batch_budget, model.length_limit) == (1, 64, None, None)
+    assert not any((model.learns, model.same_roles, model.counts_tokens, model.about))
+    with pytest.raises(TypeError, match="abstract"):
+        Model()  # type: ignore[abstract]
+
+
+@pytest.mark.parametrize("name", ["toy:4", "mine"])
+def test_a_model_reads_nothing_and_expects_nothing(name: str):
+    encoder = get_encoder(name) if name != "mine" else get_encoder(lambda items: np.ones((len(items), 2)), spec=name)
+    assert not any((encoder.by_row, encoder.by_text, encoder.expects))
+    assert encoder.on_disk(0, 10**9) is None
+    assert encoder.float32_twin(name) is None

@@ -12,10 +12,8 @@ import pytest
 
 import embdiff as ed
 from embdiff.bulk import encode_corpus
-from embdiff.sources import get_encoder
-from embdiff.sources.encoder import Encoder
-from embdiff.sources.joining import Wanted
 from embdiff.errors import DataError, EmbdiffError, EncoderError, ParameterError
+from embdiff.sources import Encoder, Wanted, get_encoder
 
 TEXTS = [f"row {row} of {'abcdefg'[row % 7] * (row % 5 + 1)}" for row in range(40)]
 QUERIES = [f"asked {'bcd'[row % 3] * (row + 1)}" for row in range(9)]

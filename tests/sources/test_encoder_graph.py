@@ -12,10 +12,10 @@ import pytest
 
 import embdiff as ed
 from embdiff._processors import threads
-from embdiff.sources import engines, exported, get_encoder
-from embdiff.sources.graph import Graph
-from embdiff.sources.loading import device_for
 from embdiff.errors import CacheError, EncoderError, MissingDependencyError, ParameterError
+from embdiff.sources import engines, get_encoder
+from embdiff.sources.graph import Graph
+from embdiff.sources.hub import device_for
 from embdiff.views import terminal
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -168,8 +168,8 @@ def test_the_file_is_exported_once_and_a_damaged_one_again(tiny: Callable[..., P
     needs("onnx")
     monkeypatch.setenv("EMBDIFF_CACHE", str(Path("kept").resolve()))
     spec, made = f"st:{tiny()}?backend=onnx", []
-    export = exported._export
-    monkeypatch.setattr(exported, "_export", lambda *given: (made.append(1), export(*given)))
+    export = engines._export
+    monkeypatch.setattr(engines, "_export", lambda *given: (made.append(1), export(*given)))
     vectors = get_encoder(spec).encode(TEXTS)
     (file,) = Path("kept").rglob("model.onnx")
     assert [path.name for path in Path("kept/graphs").iterdir()] == [file.parent.name]
@@ -277,7 +277,7 @@ def test_on_a_gpu_batches_are_large_and_layers_stay(tiny: Callable[..., Path], m
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(library, "SentenceTransformer", OnGpu)
     packed: list[object] = []
-    monkeypatch.setattr("embdiff.sources.packed.pack_linear_layers", packed.append)
+    monkeypatch.setattr("embdiff.sources.st.pack_linear_layers", packed.append)
     encoder = get_encoder(f"st:{folder}")
     assert asked == {"device": "cuda"}
     assert not packed

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from embdiff._files import sha256_of
-from embdiff.sources import get_encoder
 from embdiff.errors import EncoderError, ParameterError
+from embdiff.sources import get_encoder
 
 hub = pytest.importorskip("huggingface_hub", reason="sentence-transformers is not installed")
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")

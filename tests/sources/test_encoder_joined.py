@@ -10,9 +10,9 @@ import pytest
 
 import embdiff as ed
 from embdiff.bulk import encode_corpus
-from embdiff.sources import get_encoder
 from embdiff.errors import DataError, EncoderError, ParameterError
 from embdiff.exact import _file
+from embdiff.sources import get_encoder
 
 TEXTS = [f"row {row} of {row % 7}" for row in range(60)]
 IDS = [f"i{row}" for row in range(60)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embdiff.sources import Encoder, get_encoder
 from embdiff.errors import EncoderError, ParameterError
+from embdiff.sources import Encoder, get_encoder
 
 pytest.importorskip("sklearn", reason="lsa needs scikit-learn")
 

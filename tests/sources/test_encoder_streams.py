@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from embdiff import get_encoder
-from embdiff.sources.encoder import Encoder
-from embdiff.sources.streams import borrowed, in_streams, streams_of
 from embdiff.errors import EncoderError
 from embdiff.records import Stamp
+from embdiff.sources import Encoder, Model
+from embdiff.sources.streams import borrowed, in_streams, streams_of
 
 TEXTS = [letter * length for letter in "abcdefgh" for length in (300, 200, 120, 40)]
 
@@ -26,7 +26,7 @@ def running() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("embdiff")]
 
 
-class Together:
+class Together(Model):
     """A backend of which the first two batches must be under way before either is done."""
 
     batch_budget, streams = 1_000, 2
@@ -123,14 +123,14 @@ def torch_threads() -> Iterator[Callable[[int], None]]:
 def test_replicas_share_their_weights_and_give_the_same_vectors(
     tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, torch_threads: Callable[[int], None]
 ) -> None:
-    from embdiff.sources.replicas import replica
+    from embdiff.sources.streams import replica
 
     folder, texts = tiny(), many_texts(300)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     alone = get_encoder(f"st:{folder}").encode(texts)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     torch_threads(2)
-    monkeypatch.setattr("embdiff.sources.st.SentenceTransformers.batch_items", 50)
+    monkeypatch.setattr("embdiff.sources.transformer.SentenceTransformers.batch_items", 50)
     encoder = get_encoder(f"st:{folder}")
     np.testing.assert_allclose(encoder.encode(texts), alone, atol=2e-6)
     assert encoder._backend.streams == 2  # type: ignore[attr-defined]
@@ -242,7 +242,7 @@ def test_a_model_that_cannot_be_copied_is_used_alone(
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     torch_threads(2)
-    from embdiff.sources import replicas
+    from embdiff.sources import streams as replicas
 
     real, asked = replicas.replica, []
 

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.sources import get_encoder
-from embdiff.sources.encoder import Encoder
-from embdiff.sources.tally import Tally, added, figures, peak_memory
 from embdiff.kept import VectorCache
 from embdiff.records import Stamp
+from embdiff.sources import Encoder, Model, get_encoder
+from embdiff.sources.tally import Tally, added, figures, peak_memory
 from embdiff.views import terminal
 
 
-class Words:
+class Words(Model):
     """A model that sees four words of a text, two texts at a time."""
 
     batch_items, counts_tokens, length_limit, same_roles = 2, True, 4, True

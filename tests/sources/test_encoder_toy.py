@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embdiff.sources import get_encoder
 from embdiff.errors import ParameterError
+from embdiff.sources import get_encoder
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ import embdiff as ed
 from embdiff import variants
 from embdiff.bulk import encode_corpus
 from embdiff.bulk import variant as bulk_variant
-from embdiff.sources import get_encoder
 from embdiff.errors import StoreError
 from embdiff.evaluation import evaluate, report
 from embdiff.kept import VectorCache
+from embdiff.sources import get_encoder
 from embdiff.stores import get_store
 from embdiff.stores.milvus.store import MilvusStore
 from embdiff.variants import measure_variant

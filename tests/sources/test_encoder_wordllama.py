@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from embdiff.sources import get_encoder
 from embdiff.errors import EncoderError, ParameterError
+from embdiff.sources import get_encoder
 
 pytest.importorskip("wordllama", reason="wordllama is not installed")
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from embdiff.sources.adapters import adapter_names, adapter_path
 from embdiff.errors import UnknownNameError
+from embdiff.sources.adapters import adapter_names, adapter_path
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = {"minilm-intent": "intent.csv", "minilm-mood": "mood.csv"}

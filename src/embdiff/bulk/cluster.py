@@ -26,9 +26,9 @@ from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
 from embdiff.bulk.part import Job, encode_part, part_name
-from embdiff.sources import Encoder, get_encoder
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.kept import VectorCache
+from embdiff.sources import Encoder, Source, get_encoder
 
 _TRIES = 4  # of one part, when its worker dies; Ray would try one that kills every worker for ever
 _OBJECTS = 256 << 20  # bytes that a local cluster shares between processes: part numbers need next to nothing
@@ -214,7 +214,7 @@ class Worker:
 
     def __init__(self, job: Job, cache: str) -> None:
         self._job, self._cache_text = job, cache
-        self._encoder: Encoder | None = None
+        self._encoder: Source | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Encode one part; what is wrong comes back as data, as exceptions change on the way through Ray."""

@@ -20,13 +20,13 @@ from embdiff.bulk.result import Encoding
 from embdiff.bulk.stored import StoreOutput
 from embdiff.bulk.variant import measured
 from embdiff.corpus.pieces import Pieces, open_pieces
-from embdiff.sources import Encoder, get_encoder
-from embdiff.sources.backend import ROLES
-from embdiff.sources.parquet import FORMAT, label_of, label_on
-from embdiff.sources.tally import added, figures
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, Role, Stamp
+from embdiff.sources import Encoder, get_encoder
+from embdiff.sources.parquet import FORMAT, label_of, label_on
+from embdiff.sources.source import ROLES
+from embdiff.sources.tally import added, figures
 
 PART_ROWS = 5_000
 _PACKAGES = (
@@ -181,7 +181,7 @@ def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | Non
 def _loaded(model: str | Encoder, engine: Engine, pieces: Pieces, part_rows: int, cache: VectorCache) -> Encoder:
     """Load the model, and let it learn from the whole corpus where it has to; refuse what cannot be gone on with."""
     encoder = get_encoder(model, cache=cache)
-    if encoder.by_row:
+    if not isinstance(encoder, Encoder):
         raise ParameterError(
             f"A model to encode with must make vectors. Got {encoder.spec}, which has them already. Name another, or "
             "compare with these as they are."

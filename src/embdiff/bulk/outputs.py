@@ -14,8 +14,8 @@ from embdiff import _files
 from embdiff._progress import progress
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import Plan
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, schema_of, writer
 from embdiff.errors import DataError, ParameterError
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, schema_of, writer
 from embdiff.stores import list_stores
 
 Kind = Literal["file", "folder", "store"]

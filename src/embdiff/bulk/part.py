@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from embdiff._progress import Advance, feeding
-from embdiff.sources import Encoder
-from embdiff.sources.parquet import label_on, rows_of, write_vectors
-from embdiff.sources.tally import Tally, added
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, Role, Space
+from embdiff.sources import Encoder, Source
+from embdiff.sources.parquet import label_on, rows_of, write_vectors
+from embdiff.sources.tally import Tally, added
 
 ENGINES = ("local", "ray")
 
@@ -65,7 +65,7 @@ def part_name(number: int) -> str:
     return f"part-{number:07d}.parquet"
 
 
-def encode_part(encoder: Encoder, job: Job, number: int, cache: VectorCache) -> None:
+def encode_part(encoder: Source, job: Job, number: int, cache: VectorCache) -> None:
     """Encode the texts of a part and write its vectors, whole or not at all.
 
     Raises
@@ -88,7 +88,7 @@ def encode_part(encoder: Encoder, job: Job, number: int, cache: VectorCache) -> 
     )
 
 
-def _shape(vectors: FloatArray, encoder: Encoder) -> dict[str, bool]:
+def _shape(vectors: FloatArray, encoder: Source) -> dict[str, bool]:
     space = Space(encoder.spec, ("",) * len(vectors), vectors, encoder.stamp)
     return {"normalized": space.normalized}
 

@@ -16,9 +16,9 @@ from embdiff import _files
 from embdiff._progress import progress
 from embdiff.bulk.part import Job, is_done
 from embdiff.corpus.pieces import Pieces
-from embdiff.sources.parquet import GROUP, ID, TEXT, rows_of
 from embdiff.errors import DataError
 from embdiff.records import Corpus
+from embdiff.sources.parquet import GROUP, ID, TEXT, rows_of
 
 _PLAN = "plan.json"
 _EXAMPLES = 20

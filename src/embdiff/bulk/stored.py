@@ -13,8 +13,8 @@ import numpy as np
 from embdiff.bulk.outputs import Kind, Label
 from embdiff.bulk.part import Job, summed
 from embdiff.bulk.plan import Plan, texts_laid_ready
-from embdiff.sources.parquet import rows_of, vectors_of
 from embdiff.records import Corpus
+from embdiff.sources.parquet import rows_of, vectors_of
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors, collection_name

@@ -10,10 +10,10 @@ import numpy as np
 from embdiff import _files
 from embdiff.bulk.part import Job
 from embdiff.bulk.plan import Plan
-from embdiff.sources import Encoder, float32_of
-from embdiff.sources.parquet import rows_of, vectors_of
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, IntArray
+from embdiff.sources import Encoder
+from embdiff.sources.parquet import rows_of, vectors_of
 from embdiff.variants import ROWS, measure_variant
 
 _FILE, _SEED = "variant.json", 0
@@ -32,8 +32,8 @@ def measured(encoder: Encoder, job: Job, plan: Plan, cache: VectorCache) -> dict
     plan : Plan
     cache : VectorCache
     """
-    twin = float32_of(encoder.spec, encoder)
-    if twin is None:
+    lower = encoder.float32_twin(encoder.spec)
+    if lower is None:
         return None
     path = job.folder / _FILE
     if path.is_file():
@@ -42,7 +42,7 @@ def measured(encoder: Encoder, job: Job, plan: Plan, cache: VectorCache) -> dict
     count = min(ROWS, plan.rows)
     rows = np.sort(np.random.default_rng(_SEED).choice(plan.rows, count, replace=False)).astype(np.int64)
     items, vectors = _read(job, plan, rows)
-    found = measure_variant(encoder.spec, twin, items, vectors, cache, _SEED, role=job.role, of_rows=plan.rows)
+    found = measure_variant(*lower, items, vectors, cache, _SEED, role=job.role, of_rows=plan.rows)
     _files.write_json(path, found)
     return found
 

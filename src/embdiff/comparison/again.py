@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from embdiff.sources import Encoder, load_named
+from embdiff.encoding import Texts, encode, stamp_of
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray
 from embdiff.runs import Run
+from embdiff.sources import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,13 +21,13 @@ class ModelAgain:
     ----------
     model : str
         As typed.
-    encoder : Encoder
+    encoder : Source
     vectors : ndarray of float32, shape (n, d)
         Of the corpus; found in the vector cache where they are.
     """
 
     model: str
-    encoder: Encoder
+    encoder: Source
     vectors: FloatArray
 
 
@@ -45,7 +46,7 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
         When a model came as a Python object, or is no longer the one of the run.
     """
     stamps = {each["model"]: each["fingerprint"] for each in run.manifest["models"] if each["collection"]}
-    cache = VectorCache.at(run.config.cache)
+    cache, texts = VectorCache.at(run.config.cache), Texts(run.corpus, None, None)
     found = {}
     for name in models if models is not None else stamps:
         if name.startswith("object:"):
@@ -53,12 +54,15 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
                 f"A model must have a name to be loaded again. Got {name}, a Python object. Compare a named model, or "
                 "save it as a folder and name that (st:FOLDER)."
             )
-        encoder = load_named(name, {}, cache)
-        encoder.fit(run.corpus.items, run.corpus.digest(), run.corpus.ids)
-        if cache.stamped(encoder.stamp).fingerprint() != stamps[name]:
-            raise DataError(
-                f"A model must be the one that the run was made with. Got another revision or setting of {name}. "
-                "Run the comparison again, or name the revision (?revision=)."
-            )
-        found[name] = ModelAgain(name, encoder, encoder.encode(run.corpus.items, cache=cache))
+
+        def check(source: Source, name: str = name) -> None:
+            if stamp_of(source, cache).fingerprint() != stamps[name]:
+                raise DataError(
+                    f"A model must be the one that the run was made with. Got another revision or setting of {name}. "
+                    "Run the comparison again, or name the revision (?revision=)."
+                )
+
+        source, encoded = encode(name, {}, texts, cache, check=check)
+        assert encoded.documents is not None
+        found[name] = ModelAgain(name, source, encoded.documents)
     return found

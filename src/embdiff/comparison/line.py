@@ -13,7 +13,6 @@ from embdiff import _files, runs
 from embdiff.comparison.agreement import Compared
 from embdiff.comparison.baseline import ask_words
 from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
-from embdiff.comparison.existing import opened_collections
 from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
@@ -28,6 +27,7 @@ from embdiff.comparison.thresholds import similarities_of
 from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import VectorCache, using
 from embdiff.settings import RunConfig, done_by
+from embdiff.sources.existing import opened_collections
 from embdiff.stores import get_store
 from embdiff.stores.store import Store
 

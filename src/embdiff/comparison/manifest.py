@@ -46,7 +46,7 @@ def describe(
         "self": {"dropped": inputs.own.drop, "marked": inputs.own.mark, "most": inputs.own.most},
         "cache": cache.describe(),
         "memory": _memory(config, encoded),
-        "models": [_model(name, inputs, encoded[name], placed.get(name), cache) for name in encoded],
+        "models": [_model(name, inputs, encoded[name], placed.get(name)) for name in encoded],
         "searches": [
             {
                 "query_model": asks,
@@ -71,17 +71,17 @@ def _memory(config: RunConfig, encoded: Mapping[str, Encoded]) -> dict[str, Any]
     held = {
         name: int(each.documents.nbytes)
         for name, each in encoded.items()
-        if each.documents is not None and (each.tally.texts or each.existing)
+        if each.documents is not None and (each.read is None or each.read.read_from == "a collection")
     }
     return {"given": config.memory, "held": held}
 
 
-def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None, cache: VectorCache) -> dict[str, Any]:
+def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": name,
         "stamp": encoded.stamp.to_dict(),
         "fingerprint": encoded.stamp.fingerprint(),
-        "encoding": _encoding(inputs, encoded, cache),
+        "encoding": {**encoded.facts, "truncated_ids": _truncated(inputs, encoded)},
         "seconds": dict(encoded.seconds),
         "collection": None,
     }
@@ -101,13 +101,7 @@ def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None, c
     return facts
 
 
-def _encoding(inputs: Inputs, encoded: Encoded, cache: VectorCache) -> dict[str, Any]:
+def _truncated(inputs: Inputs, encoded: Encoded) -> dict[str, list[str]]:
+    """Return the ids of the texts of which the model sees only the beginning, by role."""
     ids = {"document": inputs.corpus.ids, "query": inputs.queries.ids}
-    return {
-        **encoded.tally.to_dict(),
-        "truncated_ids": {role: [ids[role][row] for row in rows] for role, rows in encoded.tally.truncated},
-        "bytes_per_vector": 4 * encoded.stamp.dim,
-        "bytes_kept": cache.bytes_kept(encoded.stamp) if encoded.tally.texts else None,
-        "cache": cache.state(encoded.stamp),
-        **encoded.about,
-    }
+    return {role: [ids[role][row] for row in rows if row < len(ids[role])] for role, rows in encoded.tally.truncated}

@@ -112,8 +112,9 @@ def noise_floor(
     for pair, here in found.items():
         again = encoded[pair[0]].again
         if again is None:
-            where = "a file" if encoded[pair[0]].existing is None else "a collection"
-            floor.undefined(NOISE_BATCH, pair, f"undefined: the vectors were read from {where}, not encoded")
+            read = encoded[pair[0]].read
+            assert read is not None
+            floor.undefined(NOISE_BATCH, pair, f"undefined: the vectors were read from {read.read_from}, not encoded")
             continue
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
-from embdiff.comparison.existing import Existing, corpus_of, is_reference
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
-from embdiff.sources import PRESETS, named_models
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
 from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.search import OwnRows
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
+from embdiff.sources import PRESETS, named_models
+from embdiff.sources.existing import Existing, corpus_of, is_reference
 from embdiff.specs import IndexSpec
 
 # What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.

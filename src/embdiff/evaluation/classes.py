@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.sources.joining import Wanted
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, read_classes
 from embdiff.evaluation.encode import encode_two, rank, without_direction
@@ -21,6 +20,7 @@ from embdiff.measures.classes import confused_only, correct, knn_predict, score_
 from embdiff.measures.judged import name_ranks
 from embdiff.measures.noise import Change
 from embdiff.records import FloatArray, IntArray, Score
+from embdiff.sources import Wanted
 
 CONFUSIONS_KEPT = 50
 _NO_VECTORS = "bm25 has no vectors"

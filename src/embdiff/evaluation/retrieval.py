@@ -11,7 +11,6 @@ import numpy as np
 from embdiff.corpus.beir import Collection, read_beir
 from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
-from embdiff.sources.joining import Wanted
 from embdiff.errors import DataError, MissingDependencyError
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.noise import Scored, changes
@@ -24,6 +23,7 @@ from embdiff.measures.noise import Change
 from embdiff.measures.ranking_scores import JudgedLists, usual_measures
 from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
+from embdiff.sources import Wanted
 
 NOISE_DEPTH = 100  # of lists ranked again: more than ndcg@10 looks at, ties included
 

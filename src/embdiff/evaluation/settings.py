@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from embdiff.sources import named_models
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
 from embdiff.settings import EvaluationConfig, Task
+from embdiff.sources import named_models
 
 
 class Settings(EvaluationConfig):

@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from embdiff._files import sha256_of
 from embdiff._progress import progress
 from embdiff.errors import ParameterError
 from embdiff.kept.database import ASIDE, MENDING, Database, is_sound
+from embdiff.kept.graphs import GRAPHS, SUMS, is_whole
 from embdiff.kept.results import Damaged, read_result
 from embdiff.kept.vectors import VectorCache
 
-GRAPHS, SUMS = "graphs", "checksums.json"
 _DAY, _ABANDONED = 86_400.0, 3_600.0  # seconds; what is still unfinished after an hour was left by a killed process
 _LEFT = "left by a killed process"
 _SPACES = """
@@ -217,15 +216,6 @@ def prune(
     if really:
         _remove(_database(cache), going)
     return _findings(going)
-
-
-def is_whole(folder: Path) -> bool:
-    """Return whether every part of an exported model matches its checksum."""
-    try:
-        sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))["sha256"]
-        return bool(sums) and all(sha256_of(folder / name) == wanted for name, wanted in sums.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _database(cache: VectorCache) -> Database:

@@ -1,17 +1,18 @@
-"""Models: text to vectors. One file per library; what all share is in `encoder`, batching and checks in `batches`."""
+"""Sources of vectors: models that encode texts, vectors that are ready, collections that exist."""
 
-from embdiff.sources.backend import Backend
-from embdiff.sources.catalogue import EncoderInfo, get_encoder, list_encoders
+from embdiff.sources.catalogue import PRESETS, EncoderInfo, list_encoders
 from embdiff.sources.encoder import Encoder
-from embdiff.sources.naming import float32_of, load_named, named_models
-from embdiff.sources.presets import PRESETS
+from embdiff.sources.model import Model
+from embdiff.sources.naming import get_encoder, load_named, named_models
+from embdiff.sources.source import Source, Wanted
 
 __all__ = [
     "PRESETS",
-    "Backend",
     "Encoder",
     "EncoderInfo",
-    "float32_of",
+    "Model",
+    "Source",
+    "Wanted",
     "get_encoder",
     "list_encoders",
     "load_named",

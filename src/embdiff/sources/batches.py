@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.sources.backend import Backend, Measured
-from embdiff.sources.streams import in_streams
-from embdiff.sources.tally import Tally
 from embdiff.errors import EmbdiffError, EncoderError
 from embdiff.kept import Kept, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
+from embdiff.sources.model import Model
+from embdiff.sources.streams import in_streams
+from embdiff.sources.tally import Tally
 
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
 CUT = "cut_texts"
 _LOOKED_AT_ONCE = 10_000
-DEFAULT_BATCH_ITEMS = 64
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
 
@@ -32,21 +30,22 @@ class Batches:
     ----------
     spec : str
         The model as the user typed it, for messages.
-    backend : Backend
-
-    Attributes
-    ----------
-    counts_tokens : bool
-        Whether lengths are tokens.
-    length_limit : int or None
-        The most of a text that the model sees; None when it sees all, or does not tell.
+    backend : Model
     """
 
-    def __init__(self, spec: str, backend: Backend) -> None:
+    def __init__(self, spec: str, backend: Model) -> None:
         self._spec, self._backend = spec, backend
-        self.counts_tokens = bool(getattr(backend, "counts_tokens", False))
-        self.length_limit: int | None = getattr(backend, "length_limit", None)
         self._dim = 0  # of a user's own object it is known once something was encoded
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether lengths are tokens."""
+        return self._backend.counts_tokens
+
+    @property
+    def length_limit(self) -> int | None:
+        """The most of a text that the model sees; None when it sees all, or does not tell."""
+        return self._backend.length_limit
 
     def lengths(self, texts: Texts, role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
         """Return the length of each text as the model sees it, and whether that is only its beginning.
@@ -64,12 +63,11 @@ class Batches:
             Characters where the backend tells no lengths.
         cut : ndarray of bool, shape (n,)
         """
-        whole = np.zeros(len(texts), dtype=np.bool_)
-        if not isinstance(self._backend, Measured):
-            return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), whole
         lengths, limit = self._backend.lengths(texts.tolist(), role), self.length_limit
         tally.counted = self.counts_tokens
-        return (lengths, whole) if limit is None else (np.minimum(lengths, limit), lengths > limit)
+        if limit is None:
+            return lengths, np.zeros(len(texts), dtype=np.bool_)
+        return np.minimum(lengths, limit), lengths > limit
 
     def encoded(
         self, texts: Texts, role: Role, rows: IntArray, lengths: IntArray, singly: bool
@@ -102,14 +100,9 @@ class Batches:
             When the model fails, or returns something else than one finite vector per text.
         """
         batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
-        streams = 1 if singly else min(int(getattr(self._backend, "streams", 1)), len(batches))
-        sharing = getattr(self._backend, "sharing", None)
-        ask = partial(self._encode_batch, texts, role, rows)
-        with nullcontext() if sharing is None else sharing(streams) as begin:
-            if streams > 1:
-                yield from in_streams(ask, batches, streams, begin)
-            else:
-                yield from zip(batches, map(ask, batches), strict=True)
+        streams = 1 if singly else min(self._backend.streams, len(batches))
+        with self._backend.sharing(streams) as start:
+            yield from in_streams(partial(self._encode_batch, texts, role, rows), batches, streams, start)
 
     def mark_cut(self, cut: BoolArray, texts: Texts, role: Role, stamp: Stamp, kept: Kept, found: BoolArray) -> None:
         """Mark the texts that the model sees only the beginning of, from what is kept where it is there.
@@ -147,16 +140,14 @@ class Batches:
 
     def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
         """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""
-        most_items = int(getattr(self._backend, "batch_items", DEFAULT_BATCH_ITEMS))
-        budget = getattr(self._backend, "batch_budget", None)
-        streams = int(getattr(self._backend, "streams", 1))
+        most_items, budget, streams = self._backend.batch_items, self._backend.batch_budget, self._backend.streams
         if budget is not None and streams > 1:
-            budget = min(int(budget), max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
+            budget = min(budget, max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
         order = np.argsort(-lengths, kind="stable")
         start = 0
         while start < len(order):
             longest = max(1, int(lengths[order[start]]))
-            size = most_items if budget is None else min(most_items, max(1, int(budget) // longest))
+            size = most_items if budget is None else min(most_items, max(1, budget // longest))
             yield order[start : start + size]
             start += size
 

@@ -1,19 +1,15 @@
-"""Which models there are, and how a model's text form becomes an `Encoder`."""
+"""Which kinds of models there are, what each is written as, and what its text form may say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from embdiff._registry import Entry, Registry
-from embdiff.sources.adapters import adapter_names
-from embdiff.sources.encoder import Encoder
-from embdiff.sources.own import Own
-from embdiff.sources.remembered import Unloaded
 from embdiff.errors import ParameterError
-from embdiff.kept import VectorCache
-from embdiff.records import UNPINNED
+from embdiff.sources.adapters import adapter_names
 from embdiff.specs import ModelSpec
 
 _ST_NEEDS = ("sentence_transformers", "torch")
@@ -32,7 +28,7 @@ REGISTRY = Registry(
         ),
         Entry(
             "minilm",
-            "embdiff.sources.minilm:from_spec",
+            "embdiff.sources.st:minilm_from_spec",
             "all-MiniLM-L6-v2, from a pip package, offline",
             _MINILM_NEEDS,
             "minilm",
@@ -40,7 +36,7 @@ REGISTRY = Registry(
         *(
             Entry(
                 name,
-                "embdiff.sources.minilm:variant_from_spec",
+                "embdiff.sources.st:minilm_from_spec",
                 "a variant of minilm, its adapter comes with embdiff, offline",
                 (*_MINILM_NEEDS, "peft"),
                 "minilm",
@@ -54,16 +50,10 @@ REGISTRY = Registry(
             ("wordllama",),
             "wordllama",
         ),
-        Entry(
-            "lsa",
-            "embdiff.sources.lsa:Lsa",
-            "TF-IDF and SVD, fitted on your corpus, offline",
-            ("sklearn",),
-            "lsa",
-        ),
+        Entry("lsa", "embdiff.sources.lsa:Lsa", "TF-IDF and SVD, fitted on your corpus, offline", ("sklearn",), "lsa"),
         Entry(
             "vectors",
-            "embdiff.sources.vectors:from_spec",
+            "embdiff.sources.ready:ReadyVectors",
             "vectors that are ready: a .npy file by row, Parquet (as embdiff encode writes it) by id or text; "
             "?queries=FILE: those of queries",
         ),
@@ -80,6 +70,19 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "lsa": ("lsa:DIM", "DIM"),
     "vectors": ("vectors:FILE.npy, :FILE.parquet or :FOLDER", "of the file"),
     "toy": ("toy:DIM", "DIM"),
+}
+
+# The three models of the 2023 tutorial on comparing embedding models in a vector database; they are downloaded.
+_TUTORIAL_2023 = (
+    "st:sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+    "st:hroth/psais-paraphrase-multilingual-MiniLM-L12-v2-5shot",
+    "st:Sprylab/paraphrase-multilingual-MiniLM-L12-v2-fine-tuned-3",
+)
+
+PRESETS: Mapping[str, tuple[str, ...]] = {
+    "tutorial-2023": _TUTORIAL_2023,
+    # The same relation, one model and two of its descendants, from what pip installs.
+    "tutorial-offline": ("minilm", *adapter_names()),
 }
 
 
@@ -124,55 +127,40 @@ def list_encoders() -> tuple[EncoderInfo, ...]:
     return tuple(infos)
 
 
-def get_encoder(
-    model: Any, *, spec: str | None = None, revision: str = UNPINNED, cache: VectorCache | None = None
-) -> Encoder:
-    """Load a model.
-
-    Parameters
-    ----------
-    model : str or object
-        Text form ``KIND:NAME?key=value&key=value``, for example ``minilm``, ``wordllama:256`` or
-        ``st:BAAI/bge-small-en-v1.5?dim=128``; or an `Encoder`, which is returned as it is; or your own: an object with
-        ``encode(texts)``, or a function of a list of texts, that returns an array of floats of shape (n, d). If it has
-        a parameter ``role``, it is told ``"document"`` or ``"query"``.
-    spec : str, optional
-        Name for your own object; ``object:CLASS`` by default. Two objects need two names.
-    revision : str
-        Whatever tells versions of your own object apart; vectors of different revisions are never mixed.
-    cache : VectorCache, optional
-        Where it is looked up what is known of the model: one that is known is loaded only when it must encode.
-
-    Returns
-    -------
-    Encoder
+def refuse_unused(spec: ModelSpec, used: Collection[str] = ()) -> None:
+    """Refuse options that this kind of model would silently ignore.
 
     Raises
     ------
     ParameterError
-        When the text is no model, an option does not fit the kind, or the object can neither encode nor be called.
-    UnknownNameError
-        For an unknown kind or option.
-    MissingDependencyError
-        When a package is missing; the message has the pip line.
-    EncoderError
-        When the model cannot be found or loaded.
+        Naming the option and those that the kind takes.
     """
-    if isinstance(model, str | Encoder):
-        if spec is not None or revision != UNPINNED:
-            raise ParameterError(
-                f"spec and revision must only be given with an object of your own. Got them with {model!r}. Leave them "
-                "out; a hub model's revision is written st:NAME?revision=..."
-            )
-        return model if isinstance(model, Encoder) else _from_text(model, cache)
-    name = spec or f"object:{type(model).__name__}"
-    return Encoder(name, Own(model, name, revision))
+    for key in spec.options:
+        if key not in used:
+            known = f"be one of {', '.join(used)}" if used else "not be given: it takes none"
+            raise ParameterError(f"An option of {spec.kind} must {known}. Got {key} in '{spec}'. Leave {key} out.")
 
 
-def _from_text(text: str, cache: VectorCache | None) -> Encoder:
-    spec = ModelSpec.parse(text)
-    backend = REGISTRY.load(spec.kind)(spec)
-    if isinstance(backend, Unloaded):
-        backend = backend.load() if cache is None else backend.through(cache.results)
-    # Another package's kind may be as plain as a user's object: it needs no stamp of its own.
-    return Encoder(text, backend if hasattr(backend, "stamp") else Own(backend, str(spec)))
+def refuse_name(spec: ModelSpec) -> None:
+    """Refuse a name where the kind is the whole model."""
+    if spec.name:
+        raise ParameterError(
+            f"The model {spec.kind} must be written without a name. Got '{spec}'. Write {spec.kind}, or st:{spec.name} "
+            "for a model of that name."
+        )
+
+
+def whole_number(spec: ModelSpec, text: str, what: str, lowest: int, highest: int) -> int:
+    """Return ``text`` as an integer between the bounds.
+
+    Raises
+    ------
+    ParameterError
+        When it is none, or out of range.
+    """
+    if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
+        return int(text)
+    raise ParameterError(
+        f"{what} must be an integer between {lowest} and {highest}. Got {text!r} in '{spec}'. "
+        "Write a number in that range."
+    )

@@ -11,24 +11,23 @@ from typing import Any
 import numpy as np
 
 from embdiff._progress import progress, silent
-from embdiff.sources.backend import ROLES, Backend, Expecting, Fitted, Joined
-from embdiff.sources.batches import Batches, Texts, first_words
-from embdiff.sources.joining import Wanted
-from embdiff.sources.tally import Tally
-from embdiff.errors import EncoderError, ParameterError
-from embdiff.exact import FileVectors
 from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
+from embdiff.sources.batches import Batches, Texts
+from embdiff.sources.model import Model
+from embdiff.sources.source import Source, checked_items, not_fitted
+from embdiff.sources.tally import Tally
+from embdiff.specs import ModelSpec
 
 
-class Encoder:
+class Encoder(Source):
     """A model with which texts become vectors; made by `get_encoder`.
 
     Parameters
     ----------
     spec : str
         The model as the user typed it.
-    backend : Backend
+    backend : Model
         The model itself.
 
     Attributes
@@ -39,79 +38,17 @@ class Encoder:
         Whether vectors belong to the rows of the corpus and nothing is encoded.
     """
 
-    def __init__(self, spec: str, backend: Backend) -> None:
+    def __init__(self, spec: str, backend: Model) -> None:
         self.spec = spec
-        self.same_roles = bool(getattr(backend, "same_roles", False))
-        self.by_row = bool(getattr(backend, "by_row", False))
+        self.same_roles, self.learns = backend.same_roles, backend.learns
         self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
 
-    def __repr__(self) -> str:
-        return f"Encoder({self.spec!r})"
-
     def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
-        """Let a model that learns from the corpus (``lsa``) do so, or find its rows; nothing happens for the others.
-
-        Parameters
-        ----------
-        items : sequence of str, length n
-            The corpus.
-        digest : str
-            What tells this corpus from others (`Corpus.digest`); it becomes part of the stamp.
-        ids : sequence of str, length n, optional
-            Ids of the rows, by default their numbers: ready vectors (``vectors:``) are found by them.
-
-        Raises
-        ------
-        ParameterError
-            When the corpus is empty, or too small for the model.
-        DataError
-            When a row has no vector among those that are ready.
-        """
-        if isinstance(self._backend, Joined):
-            texts = _checked_items(items)
-            self._backend.join(texts, [str(row) for row in range(len(texts))] if ids is None else ids)
+        """Let a model that learns from the corpus (``lsa``) do so; nothing happens for the others. See `Source.fit`."""
+        if self.learns:
+            self._backend.fit(checked_items(items))
             self._fitted_on = digest
-        if isinstance(self._backend, Fitted):
-            self._backend.fit(_checked_items(items))
-            self._fitted_on = digest
-
-    def expect(self, wanted: Wanted) -> None:
-        """Let ready vectors with a file for queries (``vectors:FILE?queries=FILE``) find those that will be asked.
-
-        Nothing happens for the others.
-
-        Parameters
-        ----------
-        wanted : Wanted
-            The texts that `encode` is given as queries afterwards.
-
-        Raises
-        ------
-        DataError
-            When a query has no vector among those that are ready, or several that differ.
-        ParameterError
-            When vectors that are found by row are not as many as the rows.
-        EncoderError
-            When a number is not finite.
-        """
-        if isinstance(self._backend, Expecting):
-            self._backend.expect(wanted)
-
-    @property
-    def expects(self) -> bool:
-        """Whether vectors of queries are ready, too, in a file of their own."""
-        return isinstance(self._backend, Expecting)
-
-    @property
-    def by_text(self) -> bool:
-        """Whether ready vectors are found by text."""
-        return bool(getattr(self._backend, "by_text", False))
-
-    @property
-    def learns(self) -> bool:
-        """Whether the model learns from the corpus, and has to be fitted on it."""
-        return isinstance(self._backend, Fitted)
 
     @property
     def stamp(self) -> Stamp:
@@ -120,7 +57,7 @@ class Encoder:
         A user's own object is asked for one vector here when it has not encoded yet, to learn the dimension.
         """
         self._require_fit("tell its stamp")
-        if getattr(self._backend, "needs_probe", False):
+        if not self._backend.stamp().dim:
             with silent():
                 self.encode(["dimension"])
         return replace(self._backend.stamp(), fitted_on=self._fitted_on)
@@ -128,7 +65,7 @@ class Encoder:
     @property
     def about(self) -> dict[str, Any]:
         """What the model runs on, as far as it tells: ``device``, ``threads``; JSON-able."""
-        return dict(getattr(self._backend, "about", {}))
+        return dict(self._backend.about)
 
     def encode(
         self,
@@ -168,12 +105,8 @@ class Encoder:
         CacheError
             When the cache cannot be written.
         """
-        texts = _checked_items(items)
-        if role not in ROLES:
-            raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
+        texts = checked_items(items, role)
         self._require_fit("encode")
-        if self.by_row:
-            return self._backend.encode(texts, role=role)
         first: dict[str, int] = {}
         for text in texts:
             first.setdefault(text, len(first))
@@ -189,7 +122,7 @@ class Encoder:
 
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
-        distinct = list(dict.fromkeys(_checked_items(items)))
+        distinct = list(dict.fromkeys(checked_items(items)))
         space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
         if cache is None or space is None:
             return len(distinct)
@@ -220,7 +153,7 @@ class Encoder:
         ParameterError, EncoderError, CacheError
             As `encode`.
         """
-        texts = _checked_items(items)
+        texts = checked_items(items)
         self._require_fit("encode")
         distinct, rows, place = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
         space = None if cache is None else cache.space(self.stamp, role, singly=True)
@@ -282,54 +215,14 @@ class Encoder:
             self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
         return vectors, cut
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that given vectors would take in memory; 0 for a model that makes them."""
-        return int(getattr(self._backend, "nbytes", 0)) if self.by_row else 0
-
-    def on_disk(self, room: int, memory: int) -> FileVectors | None:
-        """Return given vectors where they are, in their file, when they would take more than ``room`` bytes in memory.
-
-        Parameters
-        ----------
-        room : int
-            Bytes that may be kept in memory.
-        memory : int
-            Bytes that working on them may take at a time.
-
-        Returns
-        -------
-        FileVectors or None
-            None for every model whose vectors are no file, and for small files.
-
-        Raises
-        ------
-        ParameterError
-            When ``memory`` is too little to work in.
-        """
-        if self.nbytes <= room:
+    def float32_twin(self, name: str) -> tuple[str, str] | None:
+        """Return the model and its text form in float32, where it runs in lower precision; None for other models."""
+        if self.spec != name or self.stamp.precision == "float32":
             return None
-        self._require_fit("give its vectors")
-        stored: FileVectors = self._backend.on_disk(memory)  # type: ignore[attr-defined]
-        return stored
+        spec = ModelSpec.parse(name)
+        kept = {key: value for key, value in spec.options.items() if key not in ("backend", "precision")}
+        return (name, str(ModelSpec(spec.kind, spec.name, kept))) if "precision" in spec.options else None
 
     def _require_fit(self, wish: str) -> None:
-        if isinstance(self._backend, Fitted | Joined) and self._fitted_on is None:
-            raise EncoderError(
-                f"{self.spec} must be fitted on the corpus before it can {wish}. Got a model that was not. "
-                "Call encoder.fit(corpus.items, corpus.digest(), corpus.ids) first."
-            )
-
-
-def _checked_items(items: Sequence[str]) -> list[str]:
-    if isinstance(items, str):
-        raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
-    texts = list(items)
-    if not texts:
-        raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ParameterError(
-                f"Every item to encode must be text. Got {type(text).__name__} in row {row}. Turn it into str."
-            )
-    return texts
+        if self.learns and self._fitted_on is None:
+            raise not_fitted(self.spec, wish)

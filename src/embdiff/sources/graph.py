@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from embdiff._processors import threads
-from embdiff.sources import engines
-from embdiff.sources.exported import graph_file, int8_file
-from embdiff.sources.st import Choices, SentenceTransformers
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role
+from embdiff.sources import engines
+from embdiff.sources.st import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
 SAME = 0.99999  # lowest cosine at which two engines are said to run one model
@@ -56,10 +55,10 @@ class Graph(SentenceTransformers):
         example = _inputs(model, _PROBE[1:3], "", spec)
         self._names = tuple(example)
         about = {"model": name, "revision": revision, "inputs": " ".join(self._names)}
-        path = graph_file(choices.backend, model, self._names, _tensors(example), about)
+        path = engines.graph_file(choices.backend, model, self._names, _tensors(example), about)
         expected = self._by_torch()
         if choices.precision == "int8":
-            path = int8_file(path, about)
+            path = engines.int8_file(path, about)
         self._engine = engines.start(choices.backend, choices.precision, path)
         self.probe_cosine = _lowest_cosine(self._by_graph(), expected)
         if choices.precision == "float32" and not self.probe_cosine >= SAME:
@@ -71,9 +70,6 @@ class Graph(SentenceTransformers):
         if choices.backend == "onnx":
             self.batch_budget = 512  # twice as much is a twentieth slower there, though faster by PyTorch and OpenVINO
         _let_go_of_weights(model)
-
-    def _prepare(self) -> None:
-        """Leave the layers as they are: they are exported."""
 
     @property
     def streams(self) -> int:
@@ -128,7 +124,7 @@ def _inputs(model: Any, items: Sequence[str], prompt: str, spec: ModelSpec | Non
         features = model.preprocess(list(items), prompt=prompt or None)
     else:  # before sentence-transformers 6
         features = model.tokenize([prompt + item for item in items])
-    arrays = {name: np.asarray(value) for name, value in features.items() if getattr(value, "ndim", 0) == 2}
+    arrays = {name: np.asarray(value) for name, value in features.items() if np.ndim(value) == 2}
     if "input_ids" not in arrays or "attention_mask" not in arrays:
         raise ParameterError(
             f"A model run by onnx or openvino must begin with a transformer of token numbers. Got one whose inputs are "

@@ -1,22 +1,32 @@
-"""Where a sentence-transformers model comes from: a folder, or the Hugging Face hub and its cache. Says so quickly.
+"""Finding and loading a sentence-transformers model: a folder, or the Hugging Face hub and its cache. Says so quickly.
 
 Left to themselves, sentence-transformers and huggingface_hub ask for four files and retry each five times, over a
 minute in all, before they say that there is no network. Here one short request settles which commit a name stands for;
 without an answer the cache is asked, and without that there is one line of explanation.
+
+Weights come from ``*.safetensors`` wherever the model has them. An older model with only ``pytorch_model.bin`` is read
+by ``torch.load(weights_only=True)``, which builds tensors and refuses anything else; transformers insists on a PyTorch
+(2.6) in which that holds. Code that a model brings along runs only with ``trust_remote_code=true``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from embdiff._files import sha256_of
+from embdiff._optional import require
 from embdiff.errors import EncoderError, ParameterError
+from embdiff.specs import ModelSpec
 
 _ORGANISATION = "sentence-transformers"  # where the library itself looks for names without one
 _SECONDS = 5.0
@@ -26,7 +36,7 @@ _COUNTED = (".safetensors", ".bin", ".json", ".txt", ".model", ".py", ".npy")
 
 
 @dataclass(frozen=True)
-class Source:
+class Located:
     """A model found.
 
     Parameters
@@ -55,7 +65,7 @@ class Source:
         return None if self.revision.startswith("sha256:") else self.revision
 
 
-def locate(name: str, revision: str | None, typed: str) -> Source:
+def locate(name: str, revision: str | None, typed: str) -> Located:
     """Find the folder, or the commit on the hub or in its cache.
 
     Parameters
@@ -103,20 +113,20 @@ def folder_revision(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _folder(folder: Path, typed: str) -> Source:
+def _folder(folder: Path, typed: str) -> Located:
     if not (folder / _CONFIG).is_file() and not (folder / _MODULES).is_file():
         raise EncoderError(
             f"The model '{typed}' must be a folder saved by sentence-transformers or transformers. Got {folder}, which "
             "has neither modules.json nor config.json. Name the folder that has them."
         )
     bare = not (folder / _MODULES).is_file()
-    return Source(str(folder), folder.resolve().name, folder_revision(folder), local=True, bare=bare)
+    return Located(str(folder), folder.resolve().name, folder_revision(folder), local=True, bare=bare)
 
 
-def _on_the_hub(name: str, revision: str | None, typed: str) -> Source:
+def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:
     try:
         commit, bare = _ask(name, revision)
-        return Source(name, name, commit, local=False, bare=bare)
+        return Located(name, name, commit, local=False, bare=bare)
     except Exception as error:  # its classes, and those of the HTTP library below it, differ between versions
         trouble = _trouble(error)
     commits = [_cached_commit(name, file, revision) for file in (_MODULES, _CONFIG)]
@@ -128,7 +138,7 @@ def _on_the_hub(name: str, revision: str | None, typed: str) -> Source:
             f"these for {wanted}: {trouble}; not in the cache; no folder {name!r} here. Check the name, or take a "
             "model that needs no download: a local folder (st:./my-model), minilm, wordllama:256, lsa:64 or toy:8."
         )
-    return Source(name, name, commit, local=True, bare=commits[0] is None)
+    return Located(name, name, commit, local=True, bare=commits[0] is None)
 
 
 def _ask(name: str, revision: str | None) -> tuple[str, bool]:
@@ -194,3 +204,91 @@ def _cached_commit(name: str, file: str, revision: str | None) -> str | None:
 def _commit_of(path: str) -> str:
     """Return the commit in the path of a cached file: ``.../snapshots/COMMIT/file``."""
     return Path(path).parent.name
+
+
+def device_for(backend: str) -> str:
+    """Return the device to run on: the fastest that PyTorch has; the CPU for what PyTorch does not run."""
+    torch = require("torch", "st", "A sentence-transformers model")
+    if backend == "torch":
+        if torch.cuda.is_available():
+            return "cuda"
+        if torch.backends.mps.is_available():
+            return "mps"
+    return "cpu"
+
+
+def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, device: str = "cpu") -> Any:
+    """Load a located model in float32, without progress bars and log lines.
+
+    Raises
+    ------
+    EncoderError
+        When it cannot be loaded; one line says why.
+    """
+    purpose = f"The model '{spec}'"
+    library = require("sentence_transformers", "st", purpose)
+    torch, transformers = require("torch", "st", purpose), require("transformers", "st", purpose)
+    # Without it, a model saved in half precision would run in half precision.
+    precision = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+    try:
+        with quiet():
+            model = library.SentenceTransformer(
+                there.path,
+                device=device,
+                revision=there.commit,
+                cache_folder=cache_folder(),
+                local_files_only=there.local,
+                trust_remote_code=trust_remote_code,
+                model_kwargs={precision: torch.float32},
+            )
+            return model.to(torch.float32)
+    except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
+        raise EncoderError(_why_not(error, spec)) from error
+
+
+def _why_not(error: Exception, spec: ModelSpec) -> str:
+    first_line = (str(error).splitlines() or [""])[0]
+    if "trust_remote_code" in str(error):
+        return (
+            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. "
+            "Read that code; if you trust it, add trust_remote_code=true to the options."
+        )
+    return (
+        f"The model '{spec}' must load as a sentence-transformers model. Got {type(error).__name__}: {first_line} "
+        "Check that it is one, and that all its files are there; a download cut short goes on when run again."
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' warnings, log lines and progress bars off the terminal; show downloads on a terminal only."""
+    import huggingface_hub.utils as hub
+    from transformers.utils import logging as bars
+
+    names = (
+        "transformers",
+        "sentence_transformers",
+        "huggingface_hub",
+        "peft",
+        "",
+    )  # "" is the root, which onnxruntime uses
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    had_bars, had_downloads = bars.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
+    bars.disable_progress_bar()  # this hides downloads too
+    if had_downloads and sys.stderr.isatty():
+        hub.enable_progress_bars()
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+        if had_bars:
+            bars.enable_progress_bar()
+        if had_downloads:
+            hub.enable_progress_bars()
+        else:
+            hub.disable_progress_bars()

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._optional import require
-from embdiff.sources.options import refuse_unused, whole_number
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.catalogue import refuse_unused, whole_number
+from embdiff.sources.model import Model
 from embdiff.specs import ModelSpec
 
 _LARGEST = 32_768
@@ -27,7 +28,7 @@ _WORD = r"(?u)\b\w+\b"  # scikit-learn's default drops words of one letter
 _NOISE = 1e-6
 
 
-class Lsa:
+class Lsa(Model):
     """Latent semantic analysis of the corpus.
 
     Parameters
@@ -43,6 +44,7 @@ class Lsa:
 
     batch_items = 4096
     same_roles = True
+    learns = True
 
     def __init__(self, spec: ModelSpec) -> None:
         refuse_unused(spec)

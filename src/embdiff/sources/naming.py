@@ -1,14 +1,21 @@
-"""The models of a run by the names they go under: texts as typed, or the user's own objects."""
+"""From what the caller named to sources of vectors: text forms, encoders, and the user's own objects."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from embdiff.sources.catalogue import REGISTRY, get_encoder
-from embdiff.sources.encoder import Encoder
+import numpy as np
+
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
+from embdiff.records import UNPINNED, FloatArray, Role, Stamp
+from embdiff.sources.catalogue import REGISTRY
+from embdiff.sources.encoder import Encoder
+from embdiff.sources.model import Model
+from embdiff.sources.remembered import Unloaded
+from embdiff.sources.source import Source
 from embdiff.specs import ModelSpec
 
 
@@ -63,7 +70,7 @@ def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
     for name, other in objects.items():
         if other is model:
             return name
-    wanted = model.spec if isinstance(model, Encoder) else f"object:{type(model).__name__}"
+    wanted = model.spec if isinstance(model, Source) else f"object:{type(model).__name__}"
     name, count = wanted, 1
     while name in objects:
         count += 1
@@ -71,16 +78,122 @@ def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
     return name
 
 
-def load_named(name: str, objects: Mapping[str, Any], cache: VectorCache | None = None) -> Encoder:
-    """Load the model that goes under ``name``, or what the cache knows of it; raises as `get_encoder` does."""
+def load_named(name: str, objects: Mapping[str, Any], cache: VectorCache | None = None) -> Source:
+    """Load the source that goes under ``name``, or what the cache knows of it; raises as `get_encoder` does."""
     model = objects.get(name, name)
-    return get_encoder(model, cache=cache) if isinstance(model, str | Encoder) else get_encoder(model, spec=name)
+    return get_encoder(model, cache=cache) if isinstance(model, str | Source) else get_encoder(model, spec=name)
 
 
-def float32_of(name: str, encoder: Encoder) -> str | None:
-    """Return the text form of the same model in float32, of a variant in lower precision; None for other models."""
-    if encoder.spec != name or encoder.stamp.precision == "float32":
-        return None
-    spec = ModelSpec.parse(encoder.spec)
-    kept = {key: value for key, value in spec.options.items() if key not in ("backend", "precision")}
-    return str(ModelSpec(spec.kind, spec.name, kept)) if "precision" in spec.options else None
+def get_encoder(
+    model: Any, *, spec: str | None = None, revision: str = UNPINNED, cache: VectorCache | None = None
+) -> Source:
+    """Load a model.
+
+    Parameters
+    ----------
+    model : str or object
+        Text form ``KIND:NAME?key=value&key=value``, for example ``minilm``, ``wordllama:256`` or
+        ``st:BAAI/bge-small-en-v1.5?dim=128``; or an `Encoder`, which is returned as it is; or your own: an object with
+        ``encode(texts)``, or a function of a list of texts, that returns an array of floats of shape (n, d). If it has
+        a parameter ``role``, it is told ``"document"`` or ``"query"``.
+    spec : str, optional
+        Name for your own object; ``object:CLASS`` by default. Two objects need two names.
+    revision : str
+        Whatever tells versions of your own object apart; vectors of different revisions are never mixed.
+    cache : VectorCache, optional
+        Where it is looked up what is known of the model: one that is known is loaded only when it must encode.
+
+    Returns
+    -------
+    Source
+        An `Encoder`, or the vectors that are ready (``vectors:``).
+
+    Raises
+    ------
+    ParameterError
+        When the text is no model, an option does not fit the kind, or the object can neither encode nor be called.
+    UnknownNameError
+        For an unknown kind or option.
+    MissingDependencyError
+        When a package is missing; the message has the pip line.
+    EncoderError
+        When the model cannot be found or loaded.
+    """
+    if isinstance(model, str | Source):
+        if spec is not None or revision != UNPINNED:
+            raise ParameterError(
+                f"spec and revision must only be given with an object of your own. Got them with {model!r}. Leave them "
+                "out; a hub model's revision is written st:NAME?revision=..."
+            )
+        return _from_text(model, cache) if isinstance(model, str) else model
+    name = spec or f"object:{type(model).__name__}"
+    return Encoder(name, Own(model, name, revision))
+
+
+def _from_text(text: str, cache: VectorCache | None) -> Source:
+    spec = ModelSpec.parse(text)
+    made = REGISTRY.load(spec.kind)(spec)
+    if isinstance(made, Source):
+        return made
+    if isinstance(made, Unloaded):
+        made = made.load() if cache is None else made.through(cache.results)
+    if not isinstance(made, Model):  # another package's kind may be as plain as a user's object
+        made = Own(made, str(spec), stamp=getattr(made, "stamp", None))
+    return Encoder(text, made)
+
+
+class Own(Model):
+    """Whatever encodes and is no `Model`: a user's object, or a kind of another package. The one place that adapts.
+
+    Parameters
+    ----------
+    model : object
+        Has ``encode(texts)`` or can itself be called with a list of texts; returns an array (n, d) of floats. A
+        parameter named ``role`` is given ``"document"`` or ``"query"``.
+    name : str
+        What the model is called in stamps.
+    revision : str
+        Whatever pins the model down, at the user's word.
+    stamp : callable, optional
+        Returns the provenance, where the object has one of its own.
+
+    Raises
+    ------
+    ParameterError
+        When the object is neither.
+    """
+
+    def __init__(
+        self, model: Any, name: str, revision: str = UNPINNED, stamp: Callable[[], Stamp] | None = None
+    ) -> None:
+        encode = getattr(model, "encode", model)
+        if not callable(encode):
+            raise ParameterError(
+                "A model must be a text such as minilm, an object with encode(texts), or a function of a list of "
+                f"texts. Got {type(model).__name__}. Give one of these."
+            )
+        self._encode: Callable[..., Any] = encode
+        self._takes_role = _takes_role(encode)
+        self._name, self._revision, self._stamp = name, revision, stamp
+        self._dim = 0
+        self.same_roles = not self._takes_role
+
+    def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
+        """Return what the object returns, as an array; `Encoder` checks it."""
+        raw = self._encode(list(items), role=role) if self._takes_role else self._encode(list(items))
+        vectors: FloatArray = np.asarray(raw)
+        if not self._dim and vectors.ndim == 2:
+            self._dim = int(vectors.shape[1])
+        return vectors
+
+    def stamp(self) -> Stamp:
+        """Return the provenance as far as it is known: before the first vector its ``dim`` is 0."""
+        return self._stamp() if self._stamp else Stamp(model=self._name, revision=self._revision, dim=self._dim)
+
+
+def _takes_role(function: Callable[..., Any]) -> bool:
+    """Whether the function names a parameter ``role``: ``**anything`` does not count, it may be refused later."""
+    try:
+        return "role" in inspect.signature(function).parameters
+    except (TypeError, ValueError):  # some compiled functions have no signature
+        return False

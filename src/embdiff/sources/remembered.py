@@ -8,19 +8,16 @@ its options, the versions of the libraries, embdiff's own code.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from embdiff.errors import EncoderError
 from embdiff.kept import Kept
 from embdiff.records import FloatArray, IntArray, Role, Stamp
-
-if TYPE_CHECKING:
-    from embdiff.sources.backend import Backend
+from embdiff.sources.model import Model
 
 WHAT = "models"
 
@@ -45,15 +42,9 @@ class Facts:
     about: dict[str, Any] = field(compare=False)
 
     @classmethod
-    def of(cls, backend: Backend) -> Facts:
+    def of(cls, backend: Model) -> Facts:
         """Ask a loaded model."""
-        return cls(
-            backend.stamp(),
-            bool(getattr(backend, "same_roles", False)),
-            bool(getattr(backend, "counts_tokens", False)),
-            getattr(backend, "length_limit", None),
-            dict(getattr(backend, "about", {})),
-        )
+        return cls(backend.stamp(), backend.same_roles, backend.counts_tokens, backend.length_limit, backend.about)
 
 
 @dataclass(frozen=True)
@@ -72,9 +63,9 @@ class Unloaded:
 
     spec: str
     identity: Mapping[str, Any]
-    load: Callable[[], Backend]
+    load: Callable[[], Model]
 
-    def through(self, kept: Kept) -> Backend:
+    def through(self, kept: Kept) -> Model:
         """Return the model as it is remembered; the first time it is loaded, to be remembered."""
         facts = kept.get(WHAT, self.identity)
         if facts is not None:
@@ -84,7 +75,7 @@ class Unloaded:
         return model
 
 
-class Remembered:
+class Remembered(Model):
     """A backend that answers from memory, and loads its model when it must encode or count.
 
     Parameters
@@ -107,28 +98,27 @@ class Remembered:
         return self._model.encode(items, role=role)
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
-        """Load the model if need be, and return the length of each text; its characters for models that tell none."""
-        count = getattr(self._model, "lengths", None)
-        if count is None:
-            return np.array([len(text) for text in items], dtype=np.int64)
-        lengths: IntArray = count(items, role)
-        return lengths
+        """Load the model if need be, and return the length of each text."""
+        return self._model.lengths(items, role)
 
     @property
     def about(self) -> dict[str, Any]:
         """What the model runs on; with ``loaded`` False what it ran on when it was last loaded."""
         if "_model" in vars(self):
-            return dict(getattr(self._model, "about", {}))
+            return self._model.about
         return {**self._facts.about, "loaded": False}
 
-    def __getattr__(self, name: str) -> Any:
-        """Return what only the model itself can tell: the size of its batches, and how many it takes at a time."""
-        if name not in ("batch_items", "batch_budget", "streams", "sharing"):
-            raise AttributeError(name)
-        return getattr(self._model, name)
+    @property
+    def streams(self) -> int:
+        """How many batches the model takes at a time."""
+        return self._model.streams
+
+    def sharing(self, streams: int) -> AbstractContextManager[Callable[[], None] | None]:
+        """Share the model's threads out."""
+        return self._model.sharing(streams)
 
     @cached_property
-    def _model(self) -> Backend:
+    def _model(self) -> Model:
         model = self._unloaded.load()
         found = Facts.of(model)
         if found != self._facts:
@@ -136,6 +126,7 @@ class Remembered:
                 f"{self._unloaded.spec} must be what the cache remembers of it: {asdict(self._facts)}. Got "
                 f"{asdict(found)}. Run again with another folder for --cache, or with --cache off."
             )
+        self.batch_items, self.batch_budget = model.batch_items, model.batch_budget
         return model
 
 

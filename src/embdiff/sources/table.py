@@ -1,29 +1,36 @@
-"""A table of ready vectors in Parquet, read a block at a time: what it holds, and whose vectors they are."""
+"""Tables of ready vectors, .npy or Parquet, read a block at a time: what they hold, and whose vectors they are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.lib.format import write_array_header_1_0
 
-from embdiff.sources.parquet import ABOUT, ID, SUFFIX, TEXT, VECTOR, label_on
-from embdiff.errors import DataError, EncoderError
+from embdiff._sizes import written_size
+from embdiff.errors import DataError, EncoderError, ParameterError
+from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray
+from embdiff.sources.parquet import ABOUT, ID, SUFFIX, TEXT, VECTOR, label_on
 
 _READ = 2**24  # bytes hashed at a time
 _ROWS = 16_384  # rows read at a time
 
 
-class VectorTable:
-    """A column of vectors in one Parquet file, or in all files of a folder in the order of their names.
+class NumpyTable:
+    """A table (n, d) of float32, float16 or float64 that numpy saved: nothing tells whose vectors it holds.
 
     Parameters
     ----------
@@ -31,23 +38,86 @@ class VectorTable:
     name : str
         What it is called in messages.
 
-    Attributes
+    Raises
+    ------
+    DataError
+        When the file is no such table.
+    """
+
+    label: Mapping[str, Any] = {}
+    about: Mapping[str, Any] = {}
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
+        self._file = FileVectors(path, 2**62)
+        self.dim = self._file.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all bytes of the file."""
+        return digest_of([self.path])
+
+    def read(self, rows: IntArray) -> FloatArray:
+        """Return the vectors of rows, (m,), in this order, float32 (m, d)."""
+        whole = len(rows) == len(self) and bool((rows == np.arange(len(self))).all())
+        return self._file[:] if whole else self._file[rows]
+
+    def on_disk(self, rows: IntArray, memory: int) -> FileVectors:
+        """Return the vectors where they are, to be worked on in ``memory`` bytes at a time: all rows, in their order.
+
+        Raises
+        ------
+        ParameterError
+            When that is too little.
+        """
+        return FileVectors(self.path, memory)
+
+    def refuse_infinite(self, rows: IntArray) -> None:
+        """Refuse vectors of rows, (m,), that are not finite; a part is read at a time.
+
+        Raises
+        ------
+        EncoderError
+        """
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            _refuse_infinite(self._file[some], some, self.name)
+
+
+class ParquetTable:
+    """A column of vectors in one Parquet file, or in all files of a folder.
+
+    Parameters
     ----------
-    dim : int
-    label : dict
-        What `embdiff encode` has written on it; {} for vectors of others.
-    has_ids, has_texts : bool
+    path : Path
+    name : str
+        What it is called in messages.
 
     Raises
     ------
     DataError
         When there is no such file, no column of vectors, or a folder lacks a part.
+
+    Attributes
+    ----------
+    dim : int
+    label : dict
+        What `embdiff encode` has written on it; {} for vectors of others.
+    about : dict
+        What a run tells of them.
+    has_ids, has_texts : bool
     """
 
     def __init__(self, path: Path, name: str) -> None:
-        self.path, self._name = path, name
+        self.path, self.name = path, name
         self._files = _files_of(path)
         self.label = _label_of(path, self._files)
+        self.about = {"vectors_of": self.label.get("model"), "role": self.label.get("role")}
+        if "variant" in self.label:
+            self.about["variant"] = self.label["variant"]
         self._column, self.dim = _vector_column(self._files)
         names = set(pq.read_schema(self._files[0]).names)
         self.has_ids, self.has_texts = ID in names, TEXT in names
@@ -82,6 +152,35 @@ class VectorTable:
             low, high = np.searchsorted(ordered, [first, first + len(block)])
             yield order[low:high], block[ordered[low:high] - first]
 
+    def on_disk(self, rows: IntArray, memory: int) -> FileVectors:
+        """Return the vectors of rows, in this order, in a temporary file, worked on in ``memory`` bytes at a time.
+
+        Raises
+        ------
+        ParameterError
+            When that is too little, or there is no room for the file.
+        """
+        folder = Path(mkdtemp(prefix="embdiff-"))
+        path = folder / "vectors.npy"
+        try:
+            with path.open("wb") as handle:  # plain writes: a mapped file crashes where the disk is full
+                shape = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), self.dim)}
+                write_array_header_1_0(handle, shape)
+                start = handle.tell()
+                for where, some in self.scattered(rows):
+                    _write_rows(handle, start, where, some)
+            stored = FileVectors(path, memory)
+        except BaseException as error:
+            rmtree(folder, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
+            raise ParameterError(
+                f"Vectors that memory may not hold need {written_size(4 * self.dim * len(rows))} for a temporary file. "
+                f"Got {error.strerror or error} in {folder.parent}. Make room, or set TMPDIR to another folder."
+            ) from None
+        weakref.finalize(stored, rmtree, folder, ignore_errors=True)
+        return stored
+
     def _blocks(self) -> Iterator[tuple[int, FloatArray]]:
         first = 0
         for path in self._files:
@@ -100,21 +199,24 @@ class VectorTable:
         lengths = pc.list_value_length(column).to_numpy(zero_copy_only=False)
         if column.null_count or flat.null_count or (lengths != self.dim).any():
             raise EncoderError(
-                f"{self._name} must hold {self.dim} numbers in every vector. Got another number, or none, in rows "
+                f"{self.name} must hold {self.dim} numbers in every vector. Got another number, or none, in rows "
                 f"{first} to {first + len(column) - 1}. Make these vectors again."
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused here
             block: FloatArray = flat.to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, self.dim)
-        refuse_infinite(block, np.arange(first, first + len(block)), self._name)
+        _refuse_infinite(block, np.arange(first, first + len(block)), self.name)
         return block
 
 
-def is_table(path: Path) -> bool:
-    """Return whether ready vectors are in Parquet: a file, or a folder of such."""
-    return path.suffix == SUFFIX or path.is_dir()
+VectorTable = NumpyTable | ParquetTable
 
 
-def refuse_infinite(vectors: FloatArray, rows: IntArray, name: str) -> None:
+def open_table(path: Path, name: str) -> VectorTable:
+    """Open ready vectors: Parquet, a file or a folder of such, or else a .npy file; raises as these do."""
+    return ParquetTable(path, name) if path.suffix == SUFFIX or path.is_dir() else NumpyTable(path, name)
+
+
+def _refuse_infinite(vectors: FloatArray, rows: IntArray, name: str) -> None:
     """Refuse vectors, (m, d), of some rows of a file, (m,) or more, that are not finite.
 
     Raises
@@ -191,3 +293,12 @@ def _vector_column(files: Sequence[Path]) -> tuple[str, int]:
 def _is_vector(kind: Any) -> bool:
     is_list = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
     return bool(is_list and pa.types.is_floating(kind.value_type))
+
+
+def _write_rows(handle: BinaryIO, start: int, where: IntArray, some: FloatArray) -> None:
+    """Write vectors (m, d) to rows (m,) of a table that begins at byte ``start``; neighbouring rows in one go."""
+    order = np.argsort(where)
+    ends = [0, *(np.flatnonzero(np.diff(where[order]) != 1) + 1).tolist(), len(where)] if len(where) else [0]
+    for low, high in pairwise(ends):
+        handle.seek(start + int(where[order[low]]) * some.shape[1] * 4)
+        handle.write(np.ascontiguousarray(some[order[low:high]]).data)

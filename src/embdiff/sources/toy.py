@@ -19,15 +19,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embdiff.sources.options import refuse_unused, whole_number
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.catalogue import refuse_unused, whole_number
+from embdiff.sources.model import Model
 from embdiff.specs import ModelSpec
 
 _LARGEST = 32_768  # the most that Milvus stores
 _VERSION = "1"  # raise it whenever the rule above changes: stored vectors must not be mixed with new ones
 
 
-class Toy:
+class Toy(Model):
     """Counts of letters; see the module's page for the rule.
 
     Parameters

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.sources.options import refuse_unused
-from embdiff.sources.remembered import Unloaded, versions
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.catalogue import refuse_unused
+from embdiff.sources.model import Model
+from embdiff.sources.remembered import Unloaded, versions
 from embdiff.specs import ModelSpec
 
 DIMS = (256, 128, 64)
@@ -44,7 +45,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
     return Unloaded(str(spec), {"wordllama": dim, "versions": versions("wordllama")}, lambda: WordLlama(dim))
 
 
-class WordLlama:
+class WordLlama(Model):
     """Mean of word-piece vectors.
 
     Parameters

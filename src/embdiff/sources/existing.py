@@ -10,18 +10,19 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from embdiff.sources import float32_of, load_named
-from embdiff.sources.tally import Tally
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.kept import VectorCache
-from embdiff.records import Corpus, FloatArray, Space, Stamp
-from embdiff.search import Searcher
+from embdiff.records import Corpus, FloatArray, Role, Space, Stamp
+from embdiff.sources import load_named
+from embdiff.sources.source import Source, not_fitted
+from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
@@ -72,7 +73,7 @@ def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:
     return corpus
 
 
-class Existing:
+class Existing(Source):
     """A collection of others, opened to be read.
 
     Parameters
@@ -82,33 +83,30 @@ class Existing:
         out when there is one field of vectors; ``id`` is the primary key by default; ``encoder`` is the model that
         encodes queries which are no rows.
 
-    Attributes
-    ----------
-    float32 : str or None
-        Once `queries` has encoded some with a variant in lower precision, that model in float32.
-    variant : mapping or None
-        How far the vectors are from float32, where `embdiff encode` has made them in lower precision.
-
     Raises
     ------
     ParameterError
         When the text is malformed or holds a secret.
     """
 
+    read_from = "a collection"
+    same_roles = True
+
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.spec = text
         spec = ModelSpec.parse(text)
         place, _, self.collection = spec.name.partition("#")
         if spec.kind not in ("milvus", "http", "https") or not self.collection or not place:
             raise ParameterError(f"A collection of others must be written {_FORM}. Got {text!r}. Mend the text.")
         self.options = spec.options
-        self.float32: str | None = None
-        self.variant: Mapping[str, Any] | None = None
         self._file = Path(place) if spec.kind == "milvus" else None
         self._uri = f"{spec.kind}:{place}" + (f"?db={self.options['db']}" if "db" in self.options else "")
         self._stack = ExitStack()
         self._theirs: TheirCollection | None = None
         self._read: Batch | None = None
+        self._variant: Mapping[str, Any] | None = None
+        self._documents: FloatArray | None = None
+        self._twin: tuple[str, str] | None = None
 
     def __enter__(self) -> Self:
         from embdiff.stores.milvus.theirs import TheirCollection  # here, because it loads pymilvus
@@ -119,15 +117,15 @@ class Existing:
         fields = {key: name for key, name in self.options.items() if key in ("vector", "id", "text", "group")}
         self._theirs = TheirCollection(store, self.collection, fields)
         if self.collection in store.names():  # ours: it says what it was made by
-            source = (store.stamp(self.collection) or {}).get("source", {})
-            self.variant = source.get("variant")
+            made_by = (store.stamp(self.collection) or {}).get("source", {})
+            self._variant = made_by.get("variant")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        self._theirs = self._read = None
+        self._theirs = self._read = self._documents = None
 
     def corpus(self) -> Corpus:
         """Return the rows as a corpus; the text field must be named.
@@ -139,13 +137,13 @@ class Existing:
         """
         if "text" not in self.options:
             raise ParameterError(
-                f"A corpus taken from a collection must name its field of texts. Got {self.text}. Add ?text=FIELD."
+                f"A corpus taken from a collection must name its field of texts. Got {self.spec}. Add ?text=FIELD."
             )
         rows = self._rows()
-        return Corpus(rows.texts, rows.ids, rows.groups or None, source=self.text, ids_given=True)
+        return Corpus(rows.texts, rows.ids, rows.groups or None, source=self.spec, ids_given=True)
 
-    def documents(self, corpus: Corpus) -> FloatArray:
-        """Return the vector of each row of the corpus, float32 (n, d), joined by id.
+    def prepare(self, corpus: Corpus) -> None:
+        """Read the collection, and find the vector of each row of the corpus by its id.
 
         Raises
         ------
@@ -159,50 +157,67 @@ class Existing:
         for what, names in (("lacks", missing), ("has besides", extra)):
             if names:
                 raise DataError(
-                    f"A collection and the corpus must hold the same ids. Got {len(rows.ids):,} in {self.text} and "
+                    f"A collection and the corpus must hold the same ids. Got {len(rows.ids):,} in {self.spec} and "
                     f"{len(corpus):,} in {corpus.source}; the collection {what} {len(names):,}, for example "
                     f"{', '.join(map(repr, names[:3]))}. Name the field of ids with id=, the column with --id-column, "
                     "or take the corpus from the collection."
                 )
         order = np.array([position[name] for name in corpus.ids], dtype=np.int64)
         theirs.join(order)
-        return np.ascontiguousarray(rows.vectors[order])
+        self._documents = np.ascontiguousarray(rows.vectors[order])
 
-    def stamp(self, documents: FloatArray) -> Stamp:
-        """Return the provenance: which collection, and a hash of the vectors."""
-        digest = hashlib.sha256(documents.tobytes()).hexdigest()
-        return Stamp(self._open().where, digest, int(documents.shape[1]))
+    def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
+        """Find the vector of each row of a corpus by its id; see `prepare`."""
+        names = map(str, range(len(items))) if ids is None else ids
+        self.prepare(Corpus(tuple(items), tuple(names), source="the corpus"))
 
-    def queries(
+    @cached_property
+    def stamp(self) -> Stamp:
+        """The provenance: which collection, and a hash of the vectors."""
+        vectors = self._vectors("tell its stamp")
+        digest = hashlib.sha256(vectors.tobytes()).hexdigest()
+        return Stamp(self._open().where, digest, int(vectors.shape[1]))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How far the vectors are from float32, where `embdiff encode` has made them in lower precision."""
+        return {"variant": self._variant} if self._variant else {}
+
+    def encode(
         self,
-        documents: FloatArray,
-        rows: tuple[int, ...] | None,
-        texts: tuple[str, ...],
+        items: Sequence[str],
+        *,
+        role: Role = "document",
         cache: VectorCache | None = None,
         tally: Tally | None = None,
     ) -> FloatArray:
-        """Return the query vectors: the rows' own, or those of the model named with ``encoder=``, as it encodes them.
+        """Return the vector of each row of the corpus, float32 (n, d), or of queries by the model named ``encoder=``.
 
         Raises
         ------
         ParameterError
             When queries are no rows and no encoder is named, or its dimension is another one.
         """
-        if rows is not None:
-            return np.ascontiguousarray(documents[list(rows)])
+        vectors = self._vectors("encode")
+        if role == "document":
+            return vectors
         if "encoder" not in self.options:
             raise ParameterError(
-                f"Queries that are no rows of the corpus need a model that encodes them. Got none for {self.text}. Add "
+                f"Queries that are no rows of the corpus need a model that encodes them. Got none for {self.spec}. Add "
                 "encoder=MODEL, the one that made the vectors."
             )
         encoder = load_named(self.options["encoder"], {}, cache)
-        if encoder.stamp.dim != documents.shape[1]:
+        if encoder.stamp.dim != vectors.shape[1]:
             raise ParameterError(
-                f"The encoder of a collection must have its dimension, {documents.shape[1]}. Got {encoder.stamp.dim} "
+                f"The encoder of a collection must have its dimension, {vectors.shape[1]}. Got {encoder.stamp.dim} "
                 f"from {self.options['encoder']}. Name the model that made the vectors."
             )
-        self.float32 = float32_of(self.options["encoder"], encoder)
-        return encoder.encode(texts, role="query", cache=cache, tally=tally)
+        self._twin = encoder.float32_twin(self.options["encoder"])
+        return encoder.encode(items, role="query", cache=cache, tally=tally)
+
+    def float32_twin(self, name: str) -> tuple[str, str] | None:
+        """Return the model that has encoded queries and its text form in float32, where it runs in lower precision."""
+        return self._twin
 
     def check_metric(self, metric: str) -> None:
         """Refuse a run with another metric than the collection's."""
@@ -210,17 +225,22 @@ class Existing:
         if theirs.metric != check_metric(metric):
             raise ParameterError(
                 f"The metric of a comparison must be that of the collections it reads. Got {metric} for the run and "
-                f"{theirs.metric} in {self.text}. Add --metric {theirs.metric}."
+                f"{theirs.metric} in {self.spec}. Add --metric {theirs.metric}."
             )
 
-    def placed(self, space: Space) -> tuple[CollectionSpec, Searcher]:
-        """Return the collection as it is, ready to be asked."""
+    def placed(self, space: Space) -> tuple[CollectionSpec, TheirCollection]:
+        """Return the collection as it is, and what asks it."""
         theirs = self._open()
         stamp: Mapping[str, Any] = {**space.stamp.to_dict(), "normalized": space.normalized}
         rows = len(space.ids)
         spec = CollectionSpec(self.collection, space.dim, theirs.metric, theirs.index, rows, stamp)
         check_vectors(space.vectors, spec, space.ids)
-        return spec, Searcher(theirs, spec, space.vectors)
+        return spec, theirs
+
+    def _vectors(self, wish: str) -> FloatArray:
+        if self._documents is None:
+            raise not_fitted(self.spec, wish)
+        return self._documents
 
     def _open(self) -> TheirCollection:
         assert self._theirs is not None

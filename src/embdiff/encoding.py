@@ -1,0 +1,292 @@
+"""Vectors of the models named, and what a run tells of each: made once, for whoever compares, evaluates or serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from embdiff import exact
+from embdiff._sizes import read_size, written_size
+from embdiff.errors import ParameterError
+from embdiff.kept import VectorCache
+from embdiff.measures.noise import BATCH, Again, drawn
+from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
+from embdiff.sources import Source, Wanted, load_named
+from embdiff.sources.tally import Tally
+from embdiff.variants import measure_variant
+
+Check = Callable[[Source], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """What is to be encoded.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What a model that learns from its corpus learns from.
+    queries : Wanted or None
+        The texts that ask.
+    seed : int or None
+        Of what is drawn: texts to be encoded again, rows on which a variant is compared with float32. None: nothing is.
+    role : {"document", "query"}
+        As what the queries are encoded.
+    again : ndarray of int64, shape (m,), or None
+        Rows of the corpus to encode again, one by one; by default some queries are drawn.
+    whole : Corpus or None
+        The one file that corpus and queries are parts of, if so: their ids are its row numbers. Ready vectors are those
+        of the whole.
+    memory : str or None
+        What vectors may take, such as ``4GiB``; files of ready vectors that are larger are left on disk.
+    shares : int
+        Among how many models the memory is shared out.
+    """
+
+    corpus: Corpus
+    queries: Wanted | None
+    seed: int | None
+    role: Role = "query"
+    again: IntArray | None = None
+    whole: Corpus | None = None
+    memory: str | None = None
+    shares: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One model's vectors, and what is told of it.
+
+    Parameters
+    ----------
+    model : str
+        The name it goes under.
+    stamp : Stamp
+        Provenance of the vectors, as the cache keeps them.
+    documents, queries : ndarray of float32, shapes (n, d) and (q, d), or None
+        Of the corpus and of the texts that ask, where they are needed.
+    seconds : dict
+        ``load_model`` and ``encode``.
+    tally : Tally
+        What became of the texts.
+    facts : dict
+        What manifest and report tell of encoding; JSON-able.
+    again : Again or None
+        Some vectors, each encoded alone; None where nothing is encoded.
+    read : Source or None
+        What the vectors were read from, a file or a collection; None for a model, which is let go.
+    """
+
+    model: str
+    stamp: Stamp
+    documents: FloatArray | None
+    queries: FloatArray | None
+    seconds: dict[str, float]
+    tally: Tally
+    facts: dict[str, Any]
+    again: Again | None = None
+    read: Source | None = None
+
+
+def encode_models(
+    names: Iterable[str],
+    objects: Mapping[str, Any],
+    texts: Texts,
+    cache: VectorCache,
+    *,
+    documents: Collection[str],
+    queries: Collection[str],
+    check: Callable[[Source, Mapping[str, Encoded]], None],
+) -> dict[str, Encoded]:
+    """Load each model in turn, encode what it is needed for, and let it go before the next.
+
+    Collections are read first, for what may be refused; variants in lower precision come last, when the vectors of
+    their models in float32 are there.
+
+    Parameters
+    ----------
+    names : iterable of str
+    objects : mapping of str to object
+        Models that are no text forms, by the name they go under.
+    texts : Texts
+    cache : VectorCache
+    documents, queries : collection of str
+        The models whose vectors of the corpus, and of the queries, are needed.
+    check : callable
+        Given each model before it encodes, and what is there so far; raises where the two do not go together.
+
+    Returns
+    -------
+    dict of str to Encoded
+        In the order of ``names``.
+    """
+    done: dict[str, Encoded] = {}
+
+    def turn(name: str) -> int:
+        given = objects.get(name, name)
+        if isinstance(given, Source) and given.read_from == "a collection":
+            return 0
+        return 2 if "precision=" in name.partition("?")[2] else 1
+
+    names = list(names)
+    for name in sorted(names, key=turn):
+        done[name] = encode(
+            name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
+            check=lambda source: check(source, done),
+        )[1]  # fmt: skip
+    return {name: done[name] for name in names}
+
+
+def encode(
+    name: str,
+    objects: Mapping[str, Any],
+    texts: Texts,
+    cache: VectorCache,
+    *,
+    documents: bool = True,
+    queries: bool = True,
+    others: Mapping[str, Encoded] | None = None,
+    check: Check | None = None,
+) -> tuple[Source, Encoded]:
+    """Load a model, get it ready for the corpus, and encode what is needed of it.
+
+    Parameters
+    ----------
+    name : str
+        The name it goes under.
+    objects : mapping of str to object
+        Models that are no text forms.
+    texts : Texts
+    cache : VectorCache
+    documents, queries : bool
+        Whether vectors of the corpus, and of the queries, are needed.
+    others : mapping of str to Encoded, optional
+        Models encoded before: one may be this one in float32.
+    check : callable, optional
+        Given the model before it encodes.
+
+    Returns
+    -------
+    source : Source
+        The model, ready to encode more.
+    encoded : Encoded
+
+    Raises
+    ------
+    EmbdiffError
+        As `get_encoder`, `Source.fit` and `Encoder.encode` raise.
+    """
+    start, tally = time.perf_counter(), Tally()
+    source = load_named(name, objects, cache)
+    source.prepare(texts.whole if source.by_row and texts.whole is not None else texts.corpus)
+    if check is not None:
+        check(source)
+    loaded = time.perf_counter()
+    there, asked = _vectors(source, texts, cache, tally, documents, queries)
+    seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
+    facts = _facts(source, tally, cache)
+    if "variant" not in facts and (variant := _variant(name, source, texts, there, asked, cache, others or {})):
+        facts["variant"] = variant
+    again = _again(source, texts, cache, asked is not None)
+    read = source if source.by_row else None
+    return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
+
+
+def stamp_of(source: Source, cache: VectorCache) -> Stamp:
+    """Return the provenance of vectors: what the cache rounds is part of it."""
+    return source.stamp if source.by_row else cache.stamped(source.stamp)
+
+
+def _vectors(
+    source: Source, texts: Texts, cache: VectorCache, tally: Tally, documents: bool, queries: bool
+) -> tuple[FloatArray | None, FloatArray | None]:
+    """Return the vectors of the corpus and of the queries, each where it is needed."""
+    asking = texts.queries if queries else None
+    if source.by_row and texts.whole is not None and asking is not None:
+        if source.expects:
+            raise ParameterError(
+                f"Ready vectors of one file of labelled texts must be in one file. Got a second one in "
+                f"'{source.spec}'. Leave queries out, or give a folder with train.* and test.*."
+            )
+        vectors = source.encode(texts.whole.items)
+        one, other = (vectors[np.array(ids, dtype=np.int64)] for ids in (texts.corpus.ids, asking.ids))
+        return one, other
+    there = None
+    if documents:
+        left = _left_on_disk(source, texts)
+        there = left if left is not None else source.encode(texts.corpus.items, cache=cache, tally=tally)
+    if asking is None:
+        return there, None
+    return there, source.queries(asking, there, "query" if source.expects else texts.role, cache, tally)
+
+
+def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
+    """Return given vectors in their file when the memory allowed cannot hold them; half of it is to work in.
+
+    `FileVectors` are sliced, and asked for rows, as arrays are; that is all that is done with vectors.
+    """
+    if texts.memory is None:
+        return None
+    half = read_size(texts.memory) // 2
+    room, least = half // texts.shares, exact.least_memory(source.stamp.dim)
+    if half < least and source.nbytes > room:
+        enough = written_size(2 * least, at_least=True)
+        raise ParameterError(
+            f"Vectors of {source.stamp.dim:,} dimensions that stay in their file need --memory of at least "
+            f"{enough}: half of it is to search in. Got {texts.memory} for {source.spec}. Write --memory {enough} or "
+            "more."
+        )
+    return cast("FloatArray | None", source.on_disk(room, half))
+
+
+def _facts(source: Source, tally: Tally, cache: VectorCache) -> dict[str, Any]:
+    return {
+        **tally.to_dict(),
+        "bytes_per_vector": 4 * source.stamp.dim,
+        "bytes_kept": cache.bytes_kept(source.stamp) if tally.texts else None,
+        "cache": cache.state(source.stamp),
+        **source.about,
+    }
+
+
+def _variant(
+    name: str,
+    source: Source,
+    texts: Texts,
+    documents: FloatArray | None,
+    queries: FloatArray | None,
+    cache: VectorCache,
+    others: Mapping[str, Encoded],
+) -> dict[str, Any] | None:
+    """Say how far a variant is from float32 on the corpus; on the queries where it encodes nothing else."""
+    found = source.float32_twin(name)
+    if found is None or texts.seed is None:
+        return None
+    model, twin = found
+    there = others.get(twin)
+    if documents is not None and not source.by_row:
+        known = None if there is None else there.documents
+        return measure_variant(model, twin, texts.corpus.items, documents, cache, texts.seed, float32=known)
+    assert queries is not None
+    assert texts.queries is not None
+    known = None if there is None else there.queries
+    items = texts.queries.items
+    return measure_variant(model, twin, items, queries, cache, texts.seed, role="query", float32=known)
+
+
+def _again(source: Source, texts: Texts, cache: VectorCache, asks: bool) -> Again | None:
+    """Encode some texts once more, one by one: what another batch size changes is not the model's doing."""
+    role: Role = "document"
+    if texts.again is not None:
+        rows, items = texts.again, texts.corpus.items
+    elif asks and texts.queries is not None and texts.seed is not None:
+        items, role = tuple(texts.queries.items), texts.role
+        rows = drawn(len(items), BATCH, seed=texts.seed)
+    else:
+        return None
+    vectors = source.encode_singly([items[row] for row in rows], role=role, cache=cache)
+    return None if vectors is None else Again(rows, vectors)

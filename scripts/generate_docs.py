@@ -53,6 +53,11 @@ def models() -> str:
     for kind in list_encoders():
         pip_line = f"`{entries[kind.name].pip_line}`" if entries[kind.name].needs else "nothing more"
         lines.append(f"| `{kind.form}` | {kind.summary} | {pip_line} |")
+    lines += [
+        "\nVectors have three sources: models that encode, files in which they are ready (`vectors:`), and collections "
+        "that exist,\nnamed by their address (`milvus:FILE#COLLECTION`, see [stores.md](stores.md)). In Python a model "
+        "may also be your own:\nan object with `encode(texts)`, or a function of a list of texts."
+    ]
     lines += ["\nPresets (`--preset NAME`) bring models and the settings of the tutorial:\n"]
     lines += [f"- `{name}`: {', '.join(f'`{model}`' for model in names)}" for name, names in PRESETS.items()]
     return "\n".join(lines) + "\n"

@@ -115,7 +115,7 @@ def test_an_index_that_loses_is_seen():
 
 def test_samples_are_said_and_repeat(monkeypatch):
     monkeypatch.setattr(noise, "FLOAT16", 20)
-    monkeypatch.setattr("embdiff.comparison.stages.BATCH", 10)
+    monkeypatch.setattr("embdiff.encoding.BATCH", 10)
     once, again = (ed.compare(TEXTS, ["toy:8"], k=3, store="memory:", seed=4) for _ in range(2))
     scores = found(once)
     assert scores["noise_float16@3"].reason == "20 of 40 queries were sampled"

@@ -144,19 +144,10 @@ def test_models_must_be_named_unless_there_are_two(embdiff, sentences):
     assert embdiff("thresholds", "one", "--from", "toy:8", "--to", "toy:8", "--at", "0.9").code == 0
 
 
-def test_an_older_run_loads_and_says_what_it_lacks(embdiff, run):
-    for name in ("similarities.parquet", "similarities.json"):
-        (run / name).unlink()
-    older = ed.load(run)
-    assert older.run.similarities == ()
-    assert embdiff("show", str(run)).code == 0
-    refused(embdiff("thresholds", str(run)), "without similarities.parquet", "Run the comparison again")
-
-
-def test_a_damaged_table_is_refused(embdiff, run):
-    table = pd.read_parquet(run / "similarities.parquet")
-    table.iloc[:-1].to_parquet(run / "similarities.parquet")
-    refused(embdiff("thresholds", str(run)), "must be intact", "1104 rows, it has 1103")
+@pytest.mark.parametrize("name", ["similarities.json", "arrays.parquet"])
+def test_a_run_without_its_similarities_is_refused(embdiff, run, name):
+    (run / name).unlink()
+    refused(embdiff("thresholds", str(run)), "must be intact", name, "Run the comparison again")
 
 
 class _Zero:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from embdiff.measures.overlap import overlap, score_jaccard, score_overlap
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import truncated
 from embdiff.measures.rank_scores import score_curve, score_kendall_tau, score_rank_similarity, score_rbo
-from embdiff.measures.rbo import rbo_with_tail
+from embdiff.measures.rbo import Tail, rbo_with_tail
 from embdiff.measures.second_order import score_second_order_curve
 from embdiff.measures.spread import score_spread
 from embdiff.records import Answer, FloatArray, IntArray, Neighbors, Score
@@ -51,14 +50,13 @@ class Agreement:
         Every chosen measure, pair by pair.
     curves : tuple of Score
         Every measure of agreement at several depths up to k.
-    tails : tuple of dict
-        For each rbo score what the unseen tail leaves open: ``measure``, ``models``, ``query_model``, and the means
-        over queries of the least and the most that any continuation of the lists can give, ``low`` and ``high``.
+    tails : tuple of Tail
+        For each rbo score what the unseen tail leaves open.
     """
 
     scores: tuple[Score, ...]
     curves: tuple[Score, ...]
-    tails: tuple[dict[str, Any], ...]
+    tails: tuple[Tail, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,13 +185,12 @@ def _curves(compared: Compared, a: Answer, b: Answer) -> list[Score]:
     return curves
 
 
-def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> dict[str, Any]:
+def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> Tail:
     left, right = (truncated(answer.returned, _k(spec)) for answer in (a, b))
     found = call(rbo_with_tail, left, right, **spec.parameters)
     known = ~np.isnan(found.value)
-    low, high = (float(side[known].mean()) if known.any() else None for side in (found.low, found.high))
-    about = {"measure": str(spec), "models": [a.model, b.model], "query_model": _asked(compared, a, b)}
-    return {**about, "low": low, "high": high}
+    low, high = (float(side[known].mean()) if known.any() else math.nan for side in (found.low, found.high))
+    return Tail(str(spec), (a.model, b.model), _asked(compared, a, b), low, high)
 
 
 def _spread(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> list[Score]:

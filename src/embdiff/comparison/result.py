@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from embdiff import _files, runs
 from embdiff.comparison import frames
 from embdiff.comparison.again import models_again
@@ -63,7 +61,7 @@ class Comparison:
         import pandas as pd
 
         answers = self.run.shown if baseline is None else (*self.run.answers, *(self.run.beside if baseline else ()))
-        return pd.DataFrame(runs.neighbor_columns(self.run, answers, "returned"))
+        return pd.DataFrame(self.run.neighbor_columns(answers))
 
     def scores_frame(self) -> pd.DataFrame:
         """Return the scores as a data frame, one row each."""
@@ -262,14 +260,14 @@ class Comparison:
         return terminal.text(self.to_dict(queries=terminal.QUERIES_SHOWN), width=100)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Comparison) and _same(self.run.parts(), other.run.parts())
+        return isinstance(other, Comparison) and self.run.same_as(other.run)
 
     __hash__ = None  # type: ignore[assignment]  # equality is by value and values hold arrays
 
 
 def write_run(run: runs.Run, folder: Path) -> None:
     """Write the records of a run, and its report where this installation can make one."""
-    runs.write(run, folder)
+    run.write(folder)
     if report.is_built():
         report.write(run, folder / runs.REPORT_FILE)
 
@@ -283,14 +281,4 @@ def load(path: str | Path) -> Comparison:
         When the folder is no whole run.
     """
     folder = Path(path)
-    return Comparison(runs.read(folder), folder)
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Compare nested values; undefined numbers equal each other."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        a, b = np.asarray(a), np.asarray(b)
-        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"))
-    return bool(a == b)
+    return Comparison(runs.Run.read(folder), folder)

@@ -202,7 +202,7 @@ def open_judging(
     EmbdiffError
         Its subclasses name what must hold, what was got and what to do.
     """
-    records = run if isinstance(run, Run) else runs.read(Path(run))
+    records = run if isinstance(run, Run) else runs.Run.read(Path(run))
     path = default_path(run) if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}
     pool_run(records, **wanted)  # refused before a file is made

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +12,7 @@ from embdiff.measures.mean_score import score_of_values
 from embdiff.measures.overlap import OVERLAP, overlap
 from embdiff.measures.resampling import mean_interval
 from embdiff.measures.share_interval import interval
-from embdiff.records import FloatArray, IntArray, Neighbors, Score
+from embdiff.records import FloatArray, IntArray, Neighbors, Number, Record, Score
 
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 
@@ -96,7 +94,7 @@ def score_noise(
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(Record):
     """What the same model again changes of a labelled measure.
 
     Parameters
@@ -119,19 +117,14 @@ class Change:
     measure: str
     model: str
     how: str
-    value: float
-    again: float
-    difference: float
-    low: float
-    high: float
+    value: Number
+    again: Number
+    difference: Number
+    low: Number
+    high: Number
     changed: int
     n: int
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined."""
-        raw: Mapping[str, Any] = vars(self)
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
 
 
 def change(value: Score, again: Score, how: str, *, seed: int, note: str | None = None) -> Change:

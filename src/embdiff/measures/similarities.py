@@ -12,7 +12,7 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff._progress import progress
 from embdiff.measures.row_pairs import row_pairs
-from embdiff.records import FloatArray, IntArray
+from embdiff.records import BoolArray, FloatArray, IntArray, Record
 
 QUERIES = 1_000  # sampled when there are more
 NUMBERS = 2**19  # single similarities kept for one model
@@ -22,7 +22,6 @@ LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 _BLOCK = 4_096  # documents of one product
 _HELD = 2**24  # products held at a time
-_Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +55,16 @@ class Similarities:
     model: str
     query_model: str
     queries: IntArray
-    sampled: _Bools
-    judged: _Bools
+    sampled: BoolArray
+    judged: BoolArray
     place: IntArray
     similarity: FloatArray
     count: IntArray
-    binned: _Bools
-    expected: _Bools
+    binned: BoolArray
+    expected: BoolArray
     reason: str | None = None
 
-    def parts(self) -> dict[str, Any]:
-        """Return everything as plain comparable values."""
-        return dict(vars(self))
-
-    def values(self, which: _Bools, expected: bool) -> Similarities:
+    def values(self, which: BoolArray, expected: bool) -> Similarities:
         """Return the lines of some queries, all or those of expected pairs; queries without a line stay."""
         lines = which[self.place] & (self.expected if expected else True)
         number = np.cumsum(which) - 1
@@ -81,7 +76,7 @@ class Similarities:
 
 
 @dataclass(frozen=True)
-class Distribution:
+class Distribution(Record):
     """Quantiles of the cosine similarity in one population of pairs.
 
     Parameters
@@ -112,7 +107,7 @@ class Distribution:
         return cls(**{**raw, "quantiles": tuple(raw["quantiles"].values())})
 
 
-Lines = tuple[IntArray, FloatArray, IntArray, _Bools, _Bools]
+Lines = tuple[IntArray, FloatArray, IntArray, BoolArray, BoolArray]
 NO_LINES: Lines = (
     np.zeros(0, dtype=np.int64),
     np.zeros(0, dtype=np.float32),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from embdiff.records import Answer
-from embdiff.runs import Run, agreement_json, differences_json, groups_json
+from embdiff.records import Answer, plain
+from embdiff.runs import Run
 from embdiff.views.disputed import disagreement, item
 
 VERSION = 1
@@ -48,14 +48,20 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
         "queries": {"source": run.queries.source, "count": len(run.queries), "shown": shown},
         "models": run.manifest["models"],
         "results": [query_result(run, row) for row in range(shown)],
-        "scores": [score.to_dict() for score in run.scores],
-        "calibrations": [each.to_dict() for each in run.calibrations],
+        "scores": plain(run.scores),
+        "calibrations": plain(run.calibrations),
         "similarities": [each.to_dict() for each in run.distributions],
-        **agreement_json(run),
-        "differences": differences_json(run),
+        "curves": plain(run.curves),
+        "tails": plain(run.tails),
+        "changes": _named("query_model", run.changes),
+        "differences": _named("query_model", run.differences),
         "disagreement": disagreement(run, None if queries is None else max(shown, DISPUTED)),
         "baseline": run.manifest.get("baseline"),
-        "groups": groups_json(run),
+        "groups": {
+            "k": min(run.config.k, len(run.corpus) - 1),
+            "mixing": plain(run.mixings),
+            "tests": _named("model", run.tests),
+        },
         "mutual": mutual_finds(run),
         "searches": run.manifest["searches"],
         "sample": run.manifest.get("sample"),
@@ -65,6 +71,10 @@ def build(run: Run, *, queries: int | None = None, path: Path | None = None) -> 
         | {"cache": run.manifest.get("cache", {}), "expected": run.manifest.get("expected")},
         "notes": list(NOTES),
     }
+
+
+def _named(key, pairs):
+    return [{key: name, **each.to_dict()} for name, each in pairs]
 
 
 def query_result(run: Run, row: int) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def run_and_print(data: str, given: dict[str, Any], out: Path | None, as_json: b
     if as_json:
         print_json(result.to_dict())
     else:
-        terminal.show(result.to_dict(queries=terminal.QUERIES_SHOWN))
+        terminal.show(result.facts(terminal.QUERIES_SHOWN))
 
 
 def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -28,21 +28,21 @@ def copy_command(
 ) -> None:
     """Copy collections with their stamps from one store to another, and check that every row arrived."""
     from embdiff.stores.copying import copy_collections
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    copies = copy_collections(source, target, collections=collection or None, overwrite=overwrite).to_dict()
+    copies = copy_collections(source, target, collections=collection or None, overwrite=overwrite)
     if as_json:
-        print_json(copies)
+        print_json(copies.to_dict())
     else:
-        terminal.show_copies(copies)
+        listings.show_copies(copies)
 
 
 def stores_command(as_json: JsonOption = False) -> None:
     """List the kinds of stores, and which of them work here."""
     from embdiff.stores import describe_stores
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
     if as_json:
         print_json(describe_stores())
     else:
-        terminal.show_stores(describe_stores())
+        listings.show_stores(describe_stores())

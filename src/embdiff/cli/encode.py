@@ -58,15 +58,14 @@ def encode_command(
     as_json: JsonOption = False,
 ) -> None:
     """Encode INPUT with one model and keep the vectors: in Parquet, or in a store. Interrupted, it goes on."""
-    from embdiff.bulk import encode_corpus
-    from embdiff.views import terminal
+    from embdiff.bulk import encode_corpus, report
 
     done = encode_corpus(
         data, model, out, role=role, engine=engine, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus,
         part_rows=part_rows, metric=metric, index=index, work=work,
         text_column=text_column, id_column=id_column, group_column=group_column, empty=empty, cache=cache,
-    ).to_dict()  # fmt: skip
+    )  # fmt: skip
     if as_json:
-        print_json(done)
+        print_json(done.to_dict())
     else:
-        terminal.show_encoded(done)
+        report.show(done)

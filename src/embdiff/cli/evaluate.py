@@ -48,7 +48,8 @@ def evaluate_command(
     as_json: JsonOption = False,
 ) -> None:
     """Score models on labelled data: judged queries, scored pairs, or classes."""
-    from embdiff.evaluation import evaluate, report
+    from embdiff.evaluation import evaluate
+    from embdiff.views.table import show
 
     result = evaluate(
         data, model or [], task=task, qrels=qrels, k=k, metric=metric, seed=seed, out=out, baseline=baseline,
@@ -57,4 +58,4 @@ def evaluate_command(
     if as_json:
         print_json(result.to_dict())
     else:
-        report.show(result.to_dict())
+        show(*result.drawn())

@@ -58,11 +58,11 @@ def judge_command(
                 _write(f"\nSaved: {judging.answered:,} answers in {judging.book.path}. The same command goes on.\n")
                 raise Interrupted from None
             _write("\n\n")
-        payload = judging.to_dict()
+        state = judging.state()
     if as_json:
-        print_json(payload)
+        print_json(state.to_dict())
     else:
-        report.show(payload)
+        report.show(state)
 
 
 def _line() -> str | None:

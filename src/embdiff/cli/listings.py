@@ -18,13 +18,18 @@ def register(app: typer.Typer) -> None:
 def models_command(as_json: JsonOption = False) -> None:
     """List the kinds of models and the presets, and which of them work here."""
     from embdiff.encoders import PRESETS, list_encoders
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    kinds = [entry.to_dict() for entry in list_encoders()]
+    kinds = list_encoders()
     if as_json:
-        print_json({"models": kinds, "presets": {name: list(models) for name, models in PRESETS.items()}})
+        print_json(
+            {
+                "models": [kind.to_dict() for kind in kinds],
+                "presets": {name: list(models) for name, models in PRESETS.items()},
+            }
+        )
     else:
-        terminal.show_models(kinds, PRESETS)
+        listings.show_models(kinds, PRESETS)
 
 
 def measures_command(
@@ -35,12 +40,12 @@ def measures_command(
 ) -> None:
     """List the measures, or tell all about one: formula, range, chance level, reference."""
     from embdiff.measures import get_measure, list_measures
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    found = [measure.to_dict() for measure in ([get_measure(name).measure] if name else list_measures())]
+    found = [get_measure(name).measure] if name else list_measures()
     if as_json:
-        print_json(found)
+        print_json([measure.to_dict() for measure in found])
     elif name:
-        terminal.show_measure(found[0])
+        listings.show_measure(found[0])
     else:
-        terminal.show_measures(found)
+        listings.show_measures(found)

@@ -29,7 +29,7 @@ def show_command(
     if as_json:
         print_json(result.to_dict(queries=queries))
     else:
-        terminal.show(result.to_dict(queries=terminal.QUERIES_SHOWN if queries is None else queries))
+        terminal.show(result.facts(terminal.QUERIES_SHOWN if queries is None else queries))
 
 
 def diff_command(
@@ -51,4 +51,4 @@ def diff_command(
     if as_json:
         print_json(found.to_dict())
     else:
-        terminal.show_diff(found.to_dict())
+        terminal.show_diff(found.query, found.pairs)

@@ -30,10 +30,10 @@ def thresholds_command(
 ) -> None:
     """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
     from embdiff.comparison import load
-    from embdiff.views import threshold_tables
+    from embdiff.views.table import show
 
-    found = load(run).thresholds(from_, to, at or None).to_dict()
+    found = load(run).thresholds(from_, to, at or None)
     if as_json:
-        print_json(found)
+        print_json(found.to_dict())
     else:
-        threshold_tables.show(found)
+        show(*found.drawn())

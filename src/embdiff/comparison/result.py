@@ -18,6 +18,7 @@ from embdiff.measures.paired import PairedTest
 from embdiff.records import Score
 from embdiff.views import exports, html, payload, report, terminal
 from embdiff.views.diff import QueryDiff, place_of, query_diffs
+from embdiff.views.facts import Facts
 from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Comparison:
         Raises
         ------
         DataError
-            When the run is of an older embdiff, or a model has no cosine for some vectors.
+            When a model has no cosine for some vectors.
         UnknownNameError
             When the run has no such model.
         ParameterError
@@ -177,7 +178,11 @@ class Comparison:
         queries : int, optional
             Only the first so many queries; by default all.
         """
-        return payload.build(self.run, queries=queries, path=self.path)
+        return payload.build(self.facts(queries))
+
+    def facts(self, queries: int | None = None) -> Facts:
+        """Return what the views render; ``queries`` as for `to_dict`."""
+        return Facts(self.run, queries, self.path)
 
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the report: one page that works offline, with linked maps and neighbour diffs.
@@ -254,10 +259,10 @@ class Comparison:
         return Path(folder)
 
     def _repr_html_(self) -> str:
-        return html.render(self.to_dict(queries=html.QUERIES_SHOWN))
+        return html.render(self.facts(html.QUERIES_SHOWN))
 
     def __repr__(self) -> str:
-        return terminal.text(self.to_dict(queries=terminal.QUERIES_SHOWN), width=100)
+        return terminal.text(self.facts(terminal.QUERIES_SHOWN), width=100)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Comparison) and self.run.same_as(other.run)

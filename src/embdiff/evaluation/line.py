@@ -14,6 +14,7 @@ from embdiff.evaluation.retrieval import evaluate_retrieval
 from embdiff.evaluation.settings import check, check_task, refuse_strangers
 from embdiff.evaluation.tasks import find_task
 from embdiff.measures.differences import between_models
+from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes
 
 
@@ -92,7 +93,7 @@ def evaluate(
         outcome = evaluate_retrieval(path, qrels, settings)
     else:
         outcome = evaluate_pairs(path, settings) if found == "pairs" else evaluate_classes(path, settings)
-    told = encoding_notes([model.to_dict() for model in outcome.models], settings.cache.notes)
+    told = encoding_notes(models_told(model.to_dict() for model in outcome.models), settings.cache.notes)
     outcome = replace(outcome, notes=(*outcome.notes, *told))
     result = Evaluation(outcome, between_models(outcome.scores, seed=seed), how, seed)
     if target is not None:

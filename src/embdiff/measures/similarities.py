@@ -96,10 +96,13 @@ class Distribution(Record):
     n: int
     quantiles: tuple[float, ...]
 
+    def named(self) -> dict[str, float]:
+        """Return the quantiles by level, such as ``0.05``."""
+        return {f"{level:g}": value for level, value in zip(LEVELS, self.quantiles, strict=True)}
+
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        named = {f"{level:g}": value for level, value in zip(LEVELS, self.quantiles, strict=True)}
-        return {**vars(self), "quantiles": named}
+        """Return JSON-able values, the quantiles by level."""
+        return {**vars(self), "quantiles": self.named()}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Distribution:

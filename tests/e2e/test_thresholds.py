@@ -14,7 +14,7 @@ from rich.cells import cell_len
 import embdiff as ed
 from embdiff.comparison import thresholds
 from embdiff.measures.similarities import BINS_PER_UNIT
-from embdiff.views import terminal, threshold_tables
+from embdiff.views import terminal
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_python_and_the_folder_agree(run):
     assert ed.load(run).thresholds(from_="toy:24").to_model == "toy:6"
     assert list(once.to_frame()["at"]) == [each.at for each in once.carried]
     assert "Cut-offs of toy:6 in toy:24" in repr(once)
-    assert "Pass rate: of all pairs" in threshold_tables.text(once.to_dict(), width=100)
+    assert "Pass rate: of all pairs" in repr(once)
 
 
 def test_the_table_of_similarities_holds_every_pair(run):
@@ -173,7 +173,7 @@ def test_a_third_model_asks_where_there_is_no_other():
         ["aa", "ab", "bc", "cd", "de"], ["toy:8"], query_models=["toy:8?"], k=2, queries="first:3", store="memory:"
     )
     assert {each.query_model for each in result.run.similarities} == {"toy:8?"}
-    assert "asked with" in terminal.text(result.to_dict(), width=80)
+    assert "asked with" in terminal.text(result.facts(), width=80)
     assert result.run.similarities[0].count.sum() == 3 * 4  # each query's own row is left out, though it is shown
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator
 
 from embdiff import exact
 from embdiff._progress import progress
@@ -94,7 +95,7 @@ class Distribution(Record):
     query_model: str
     population: str
     n: int
-    quantiles: tuple[float, ...]
+    quantiles: Annotated[tuple[float, ...], BeforeValidator(lambda told: tuple(told.values()))]
 
     def named(self) -> dict[str, float]:
         """Return the quantiles by level, such as ``0.05``."""
@@ -103,11 +104,6 @@ class Distribution(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values, the quantiles by level."""
         return {**vars(self), "quantiles": self.named()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Distribution:
-        """Read back what `to_dict` wrote."""
-        return cls(**{**raw, "quantiles": tuple(raw["quantiles"].values())})
 
 
 Lines = tuple[IntArray, FloatArray, IntArray, BoolArray, BoolArray]

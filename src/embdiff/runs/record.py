@@ -153,13 +153,14 @@ class Run:
             "baseline": self.baseline,
             "layouts": self.layouts,
         }
+        distributions = [each.to_dict() for each in self.distributions]
         documents: dict[str, Any] = {
             files.SCORES: self.scores,
             files.AGREEMENT: {"curves": self.curves, "tails": self.tails, "changes": self.changes},
             files.EXPECTED: {"expected": self.expected, "differences": self.differences},
             files.GROUPS: {"mixings": self.mixings, "tests": self.tests},
             files.CALIBRATION: self.calibrations,
-            files.DISTRIBUTIONS: {"distributions": self.distributions, "similarities": self.similarities},
+            files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
             files.MANIFEST: {**self.manifest, "format": files.FORMAT, "state": state},
         }
         written = {name: plain(each, arrays) for name, each in documents.items()}

@@ -18,9 +18,9 @@ Key = TypeVar("Key")
 
 JUDGED = "neighbors + qrels"
 _GRIDS = {
-    "neighbors + own rows": "Does a query find itself?",
-    "returned + exact neighbors": "What the index lost:",
-    "neighbors + expected rows": "Expected results:",
+    "neighbors + own rows": "Does a query find itself? Share of queries whose own row comes first",
+    "returned + exact neighbors": "What the index lost: share of the exact neighbours that it returned",
+    "neighbors + expected rows": "Expected results: share of queries with one among their neighbours",
 }
 _SETS, _OTHERS = "two neighbors", ("two ordered neighbors", "ranks in the other space", "two spaces + neighbors")
 _EXACT, _AGAIN = "exact_", "noise_"
@@ -85,23 +85,20 @@ def noise_tables(scores: Iterable[Score]) -> Iterator[Table]:
 
 def grid_tables(facts: Facts) -> Iterator[Table]:
     """Yield tables of one measure each: query models down, collections across."""
-    for needs, question in _GRIDS.items():
-        found = needing(facts.run.scores, needs)
-        for column in _by(found, lambda score: score.measure).values():
-            yield _grid(facts, column, question)
+    for needs, words in _GRIDS.items():
+        columns = _by(needing(facts.run.scores, needs), lambda score: score.measure)
+        for place, (measure, column) in enumerate(columns.items()):
+            yield _grid(facts, column, words if place == 0 else get_measure(measure).measure.summary)
 
 
-def _grid(facts: Facts, scores: Sequence[Score], question: str) -> Table:
+def _grid(facts: Facts, scores: Sequence[Score], words: str) -> Table:
     collections = list(dict.fromkeys(score.models[0] for score in scores))
     lines: dict[str, dict[str, str]] = {}
     for score in scores:
         by = score.query_model if facts.crossed and score.query_model else "its own model"
         lines.setdefault(by, {})[score.models[0]] = _cell(score)
     rows = tuple((by, *(cells.get(model, "") for model in collections)) for by, cells in lines.items())
-    spec = spec_of(scores[0])
-    summary = spec.measure.summary if spec else ""
-    asked = f"{question} {summary[:1].upper() if question.endswith('?') else summary[:1]}{summary[1:]}"
-    title = f"{asked}; {scores[0].measure} [95 %] chance, {counted([score.n for score in scores])}"
+    title = f"{words}; {scores[0].measure} [95 %] chance, {counted([score.n for score in scores])}"
     return Table(title, ("asked with", *collections), rows, _reasons(scores))
 
 

@@ -68,18 +68,11 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A text that was cut to fit a field of a store."""
-
-    id: str
-
-
-@dataclass(frozen=True)
 class Collection:
-    """Where a model's vectors are."""
+    """Where a model's vectors are, and which texts were cut to fit its fields."""
 
     reused: bool
-    cut: tuple[Cut, ...] = ()
+    cut: tuple[dict[str, str | int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,23 +88,17 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Seconds:
-    """How long a search took: one call with all queries, and the mean of later ones with a few."""
-
-    first: float | None
-    warm: float | None
-    warm_queries: float
-
-
-@dataclass(frozen=True)
 class Search:
-    """One collection asked with one model's vectors; ``asked`` says when, where that was in an earlier run."""
+    """One collection asked with one model's vectors; ``asked`` says when, where that was in an earlier run.
+
+    ``seconds``: ``first``, one call with all queries; ``warm``, the mean of later ones with ``warm_queries`` each.
+    """
 
     query_model: str
     model: str
     queries: int
     short_lists: int
-    seconds: Seconds
+    seconds: dict[str, float | None]
     asked: str | None = None
 
 
@@ -144,31 +131,12 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Own:
-    """What became of a query's own row."""
-
-    dropped: bool
-    most: int
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is to be told of the cache."""
-
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class NotFound:
-    """Judgements that no list can meet: of the query itself, which is left out, and of documents that are not there."""
-
-    own: int
-    absent: int
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """What a run says of itself."""
+    """What a run says of itself.
+
+    ``itself``: what became of a query's own row (``dropped``, ``most``); ``expected``: judgements that no list can
+    meet, of the query itself (``own``) and of documents that are not there (``absent``).
+    """
 
     created: str
     versions: dict[str, str]
@@ -177,13 +145,13 @@ class Manifest:
     store: str | None
     models: tuple[Model, ...]
     searches: tuple[Search, ...]
-    itself: Own
-    cache: Kept = Kept()
-    on_disk: tuple[str, ...] = ()
-    sample: Sample | None = None
-    memory: Memory | None = None
-    baseline: Baseline | None = None
-    expected: NotFound | None = None
+    itself: dict[str, int]
+    notes: tuple[str, ...]
+    on_disk: tuple[str, ...]
+    sample: Sample | None
+    memory: Memory | None
+    baseline: Baseline | None
+    expected: dict[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -292,7 +260,8 @@ class Facts:
     def manifest(self) -> Manifest:
         """What the run says of itself."""
         told = self.run.manifest
-        found: Manifest = reader(Manifest).validate_python({**told, "itself": told["self"]})
+        notes = told["cache"]["notes"]
+        found: Manifest = reader(Manifest).validate_python({**told, "itself": told["self"], "notes": notes})
         return found
 
     @cached_property

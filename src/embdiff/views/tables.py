@@ -155,10 +155,10 @@ def _time_tables(facts: Facts) -> Iterator[Table]:
     yield Table(title, ("model", *(step.replace("_", " ") for step in steps)), rows)
     yield from encoding_table(models)
     rows = tuple(
-        (each.query_model, each.model, seconds_text(each.seconds.first), seconds_text(each.seconds.warm))
+        (each.query_model, each.model, seconds_text(each.seconds["first"]), seconds_text(each.seconds["warm"]))
         for each in searches
     )
-    few = int(searches[0].seconds.warm_queries)
+    few = int(searches[0].seconds["warm_queries"] or 0)
     title = f"Time to search: one call with {searches[0].queries:,} queries, then (warm) calls with {few:,}"
     yield Table(title, ("asked with", "collection", "first", "warm"), rows, tuple(_search_remarks(searches)))
 

@@ -20,6 +20,11 @@ EXACT_PLACES = (
     "row there, and the model did not move it."
 )
 
+_NOT_FOUND = {
+    "own": "expected results are the query itself, which is left out",
+    "absent": "judgements name documents that are not in the corpus",
+}
+
 NOTES = (
     "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
     "results are needed.",
@@ -142,30 +147,25 @@ def caveats(facts: Facts) -> list[str]:
             "neighbours are exact all the same; geometry is of sampled rows above 10,000; no maps, no cut-offs."
         )
     found += _beyond_memory(told.memory)
-    if told.itself.most and not told.itself.dropped:
+    if told.itself["most"] and not told.itself["dropped"]:
         found.append(
             "A query's own row stays in its results, marked self, and counts as shared where two lists hold it; the "
             'chance level allows for that. To leave it out: --self drop (self_matches="drop").'
         )
     found += dict.fromkeys((*run.corpus.notes, *run.queries.notes))
     found += _about_baseline(facts)
-    if told.expected and told.expected.own:
-        found.append(
-            f"{told.expected.own:,} expected results are the query itself, which is left out: they count as not found."
-        )
-    if told.expected and told.expected.absent:
-        found.append(
-            f"{told.expected.absent:,} judgements name documents that are not in the corpus: they count as not found."
-        )
+    for what, words in _NOT_FOUND.items():
+        if told.expected and told.expected[what]:
+            found.append(f"{told.expected[what]:,} {words}: they count as not found.")
     dropped = run.corpus.dropped
     if dropped:
         found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {dropped[0]}).")
-    cut = {entry.id for model in told.models if model.collection for entry in model.collection.cut}
+    cut = {entry["id"] for model in told.models if model.collection for entry in model.collection.cut}
     if cut:
         found.append(
             f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
         )
-    return [*found, *encoding_notes(told.models, told.cache.notes)]
+    return [*found, *encoding_notes(told.models, told.notes)]
 
 
 def _beyond_memory(memory: Memory | None) -> list[str]:

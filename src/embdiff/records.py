@@ -7,22 +7,83 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator, PlainValidator, TypeAdapter, ValidationInfo
 
 from embdiff.errors import DataError, ShapeError
 
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
 LayoutMethod = Literal["pca", "umap"]
 _ROWS = 16_384  # rows looked at together
+
+
+def _array(value: Any, info: ValidationInfo) -> Any:
+    """Find the array that `plain` put aside."""
+    if isinstance(value, np.ndarray):
+        return value
+    arrays: Mapping[str, Any] = info.context or {}
+    return arrays[value["array"]].reshape(value["shape"])
+
+
+FloatArray = Annotated[npt.NDArray[np.float32], PlainValidator(_array)]
+IntArray = Annotated[npt.NDArray[np.int64], PlainValidator(_array)]
+BoolArray = Annotated[npt.NDArray[np.bool_], PlainValidator(_array)]
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A float that may be undefined: NaN here, ``null`` in JSON."""
+
+
+def plain(value: Any, arrays: dict[str, npt.NDArray[Any]] | None = None) -> Any:
+    """Return JSON-able values of records, mappings, sequences and arrays: ``null`` where a number is not finite.
+
+    Parameters
+    ----------
+    value : object
+        What the ``repr`` of a record leaves out is left out here, too.
+    arrays : dict of str to ndarray, optional
+        Takes the arrays, which then stand by name in what is returned; by default they become lists.
+    """
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name), arrays) for each in fields(value) if each.repr}
+    if isinstance(value, Mapping):
+        return {key: plain(each, arrays) for key, each in value.items()}
+    if isinstance(value, np.ndarray) and arrays is not None:
+        name = str(len(arrays))
+        arrays[name] = value
+        return {"array": name, "shape": value.shape}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    return [plain(each, arrays) for each in value]
+
+
+def reader(kind: Any) -> TypeAdapter[Any]:
+    """Return what reads values of a type from what `plain` made of them; arrays put aside are its ``context``."""
+    return TypeAdapter(kind)
+
+
+class Record:
+    """A frozen dataclass that JSON can hold."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
+        found: dict[str, Any] = plain(self)
+        return found
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Read back what `to_dict` wrote."""
+        found: Self = reader(cls).validate_python(raw)
+        return found
 
 
 @dataclass(frozen=True)
@@ -110,7 +171,7 @@ UNPINNED = "unpinned"  # the revision of a model that nothing pins down: a user'
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Stamp(Record):
     """Where vectors came from. Written on every collection; vectors of different stamps are never mixed.
 
     Parameters
@@ -142,10 +203,6 @@ class Stamp:
     precision: str = "float32"
     fitted_on: str | None = None
     backend: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the stamp as plain JSON-able values."""
-        return asdict(self)
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that differ whenever any part of the stamp differs."""
@@ -233,7 +290,7 @@ class Neighbors:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(Record):
     """One number with all that is needed to read it.
 
     Parameters
@@ -260,10 +317,10 @@ class Score:
 
     measure: str
     models: tuple[str, ...]
-    value: float
-    low: float
-    high: float
-    chance: float
+    value: Number
+    low: Number
+    high: Number
+    chance: Number
     n: int
     query_model: str | None = None
     interval: str = "none"
@@ -280,38 +337,7 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
-        raw = {
-            "measure": self.measure,
-            "models": list(self.models),
-            "query_model": self.query_model,
-            "value": self.value,
-            "low": self.low,
-            "high": self.high,
-            "chance": self.chance,
-            "n": self.n,
-            "interval": self.interval,
-            "reason": self.reason,
-        }
-        return {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in raw.items()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Score:
-        """Read back what `to_dict` wrote."""
-        value, low, high, chance = (
-            np.nan if raw[key] is None else float(raw[key]) for key in ("value", "low", "high", "chance")
-        )
-        return cls(
-            measure=raw["measure"],
-            models=tuple(raw["models"]),
-            value=value,
-            low=low,
-            high=high,
-            chance=chance,
-            n=int(raw["n"]),
-            query_model=raw["query_model"],
-            interval=raw["interval"],
-            reason=raw["reason"],
-        )
+        return {**dict.fromkeys(("measure", "models", "query_model")), **plain(self)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -338,7 +364,7 @@ class Answer:
     query_model: str
     returned: Neighbors
     exact: Neighbors
-    is_self: npt.NDArray[np.bool_]
+    is_self: BoolArray
     elsewhere: ElsewhereRows
 
 
@@ -380,16 +406,6 @@ class Layout:
     model: str
     method: LayoutMethod
     xy: FloatArray
-    kept: float = float("nan")
+    kept: Number = math.nan
     k: int = 0
     kept_rows: int = 0
-
-    def facts(self) -> dict[str, Any]:
-        """Return all but the coordinates as JSON-able values."""
-        return {
-            "model": self.model,
-            "method": self.method,
-            "kept": self.kept if np.isfinite(self.kept) else None,
-            "k": self.k,
-            "kept_rows": self.kept_rows,
-        }

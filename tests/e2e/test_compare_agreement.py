@@ -174,9 +174,6 @@ def test_curves(embdiff, sentences):
     assert ed.load("run") == result
     assert ed.load("run").curves_frame().equals(frame)
     assert "Overlap by depth" in embdiff("show", "run").out
-    Path("run/agreement.json").unlink()  # as a run of an earlier version
-    assert ed.load("run").curves_frame().empty
-    assert "Overlap by depth" not in embdiff("show", "run").out
 
 
 def test_bm25_stands_beside_the_models(embdiff):

@@ -88,7 +88,7 @@ def compare(log: Path, kill: tuple[str, float] | None) -> None:
     there = store.rows_there
     store.rows_there = lambda self, name: told_of(log, name, there(self, name), self.count(name))
     store.build, store.search = told("index", store.build), told("search", store.search)
-    runs.write = told("write", runs.write)
+    runs.Run.write = told("write", runs.Run.write)
     entering("encode")
     models = [get_encoder(Slow(name, log), spec=f"slow-{name}", revision="1") for name in ("a", "b")]
     ed.compare(
@@ -121,27 +121,25 @@ def in_a_process(log: Path, kill: tuple[str, float] | None = None) -> int:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     assert in_a_process(folder / "log") == 0
-    return tables(folder / "run")
-
-
-def tables(run: Path) -> dict[str, pd.DataFrame]:
-    return {name: pd.read_parquet(run / f"{name}.parquet") for name in ("neighbors", "exact", "elsewhere")}
+    return folder / "run"
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(("stage", "when"), POINTS, ids=[f"{n}-{stage}" for n, (stage, _) in enumerate(POINTS)])
-def test_kill_9_loses_nothing(tmp_path: Path, undisturbed: dict[str, pd.DataFrame], stage: str, when: float) -> None:
+def test_kill_9_loses_nothing(tmp_path: Path, undisturbed: Path, stage: str, when: float) -> None:
     killed, restarted = tmp_path / "killed", tmp_path / "restarted"
     assert in_a_process(killed, (stage, when)) == -9
     assert not (tmp_path / "run").exists() or runs.is_run(tmp_path / "run")
     was_whole = (tmp_path / "run").exists()
     assert in_a_process(restarted) == 0
-    for name, table in tables(tmp_path / "run").items():
-        pd.testing.assert_frame_equal(table, undisturbed[name])
+    pd.testing.assert_frame_equal(
+        *(pd.read_parquet(run / "neighbors.parquet") for run in (tmp_path / "run", undisturbed))
+    )
+    assert runs.same(*(runs.Run.read(run).answers for run in (tmp_path / "run", undisturbed)))
     stored = notes(restarted, "stored")
     assert [complete for *_, complete in stored] == [True, True]
     for _, _, rows, _ in stored:

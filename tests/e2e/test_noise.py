@@ -98,7 +98,7 @@ def test_half_precision_that_cannot_be():
         "undefined: vectors become zero in float16",
     ]
     assert ed.load("run") == result
-    assert "n/a" in terminal.text(result.to_dict(queries=0), width=80)
+    assert "n/a" in terminal.text(result.facts(queries=0), width=80)
 
 
 def test_an_index_that_loses_is_seen():
@@ -133,7 +133,7 @@ def test_crossed_searches_and_kept_own_rows():
     assert [score.query_model for score in scores if score.measure == "noise_batch@3"] == ["toy:8?", "toy:8"]
     # One place of three is the query itself, found for certain; the two others have 39 rows to be drawn from.
     assert scores[0].chance == pytest.approx((1 + 2 * 2 / 39) / 3)
-    assert "asked with" in terminal.text(result.to_dict(queries=0), width=80)
+    assert "asked with" in terminal.text(result.facts(queries=0), width=80)
 
 
 def test_encoding_singly_takes_no_cache_and_refuses_as_usual():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
@@ -194,7 +195,7 @@ def test_run_folder_with_notes_of_the_users(embdiff, sentences):
     assert Path("mine/notes.md").read_text() == "keep me"
 
 
-@pytest.mark.parametrize("name", ["neighbors.parquet", "corpus.parquet", "scores.json", "manifest.json", "groups.json"])
+@pytest.mark.parametrize("name", ["arrays.parquet", "corpus.parquet", "scores.json", "manifest.json", "groups.json"])
 @pytest.mark.parametrize("content", [b"", b"[]", b"PAR1"])
 def test_damaged_run(embdiff, sentences, name, content):
     assert embdiff("compare", str(sentences), *TOY, "--out", "whole").code == 0
@@ -206,6 +207,17 @@ def test_damaged_run(embdiff, sentences, name, content):
         assert done.code == 2, done.err
         assert "intact" in done.err
         assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("found", [1, 3, None])
+def test_run_of_another_format(embdiff, sentences, found):
+    assert embdiff("compare", str(sentences), *TOY, "--out", "whole").code == 0
+    path = Path("whole/manifest.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": found}))
+    done = embdiff("show", "whole")
+    assert done.code == 2
+    assert f"A run must be of format 2. Got {found!r}" in done.err
+    assert "Run the comparison again" in done.err
 
 
 def test_run_with_parts_from_python_is_not_repeated(embdiff, sentences):

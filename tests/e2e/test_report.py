@@ -116,7 +116,7 @@ def test_refusals_of_a_report(tmp_path, result, embdiff, monkeypatch):
 
 
 def test_the_words_of_the_report_take_no_side(result):
-    words = " ".join(story.verdict(result.to_dict(queries=0))).lower()
+    words = " ".join(story.verdict(result.facts(0))).lower()
     for word in ("better", "worse", "best", "winner", "superior"):
         assert word not in words
     assert "does not say which model finds the right rows" in words

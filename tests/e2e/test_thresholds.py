@@ -14,7 +14,7 @@ from rich.cells import cell_len
 import embdiff as ed
 from embdiff.comparison import thresholds
 from embdiff.measures.similarities import BINS_PER_UNIT
-from embdiff.views import terminal, threshold_tables
+from embdiff.views import terminal
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_python_and_the_folder_agree(run):
     assert ed.load(run).thresholds(from_="toy:24").to_model == "toy:6"
     assert list(once.to_frame()["at"]) == [each.at for each in once.carried]
     assert "Cut-offs of toy:6 in toy:24" in repr(once)
-    assert "Pass rate: of all pairs" in threshold_tables.text(once.to_dict(), width=100)
+    assert "Pass rate: of all pairs" in repr(once)
 
 
 def test_the_table_of_similarities_holds_every_pair(run):
@@ -144,19 +144,10 @@ def test_models_must_be_named_unless_there_are_two(embdiff, sentences):
     assert embdiff("thresholds", "one", "--from", "toy:8", "--to", "toy:8", "--at", "0.9").code == 0
 
 
-def test_an_older_run_loads_and_says_what_it_lacks(embdiff, run):
-    for name in ("similarities.parquet", "similarities.json"):
-        (run / name).unlink()
-    older = ed.load(run)
-    assert older.run.similarities == ()
-    assert embdiff("show", str(run)).code == 0
-    refused(embdiff("thresholds", str(run)), "without similarities.parquet", "Run the comparison again")
-
-
-def test_a_damaged_table_is_refused(embdiff, run):
-    table = pd.read_parquet(run / "similarities.parquet")
-    table.iloc[:-1].to_parquet(run / "similarities.parquet")
-    refused(embdiff("thresholds", str(run)), "must be intact", "1104 rows, it has 1103")
+@pytest.mark.parametrize("name", ["similarities.json", "arrays.parquet"])
+def test_a_run_without_its_similarities_is_refused(embdiff, run, name):
+    (run / name).unlink()
+    refused(embdiff("thresholds", str(run)), "must be intact", name, "Run the comparison again")
 
 
 class _Zero:
@@ -182,7 +173,7 @@ def test_a_third_model_asks_where_there_is_no_other():
         ["aa", "ab", "bc", "cd", "de"], ["toy:8"], query_models=["toy:8?"], k=2, queries="first:3", store="memory:"
     )
     assert {each.query_model for each in result.run.similarities} == {"toy:8?"}
-    assert "asked with" in terminal.text(result.to_dict(), width=80)
+    assert "asked with" in terminal.text(result.facts(), width=80)
     assert result.run.similarities[0].count.sum() == 3 * 4  # each query's own row is left out, though it is shown
 
 

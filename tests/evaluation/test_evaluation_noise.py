@@ -9,9 +9,9 @@ import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
-from embdiff.evaluation import report
 from embdiff.measures.pairs import ScoredPairs, pair_similarity
 from embdiff.measures.score import score as score_of
+from embdiff.views.table import plain_text
 
 
 class Wobbly:
@@ -103,7 +103,7 @@ def test_classes(tmp_path):
     assert found["toy:16", "batch"]["difference"] == 0.0
     assert found["object:Wobbly", "batch"]["changed"] > 0
     assert found["toy:16", "float16"]["value"] == result.score("knn_accuracy@5", "toy:16").value
-    assert "texts one by one" in report.text(result.to_dict(), width=80)
+    assert "texts one by one" in plain_text(result.drawn(), width=80)
 
 
 def test_what_half_precision_cannot_hold(beir):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from embdiff.measures.fusion import fused_rows
 from embdiff.measures.judged import Judged, grade
 from embdiff.measures.paired import paired_test
 from embdiff.measures.ranking import ndcg
+from embdiff.views.table import plain_text
 
 
 def halves(queries: int, seed: int = 0):
@@ -136,6 +138,7 @@ def test_what_would_be_seen_is_said_only_where_it_is_known(beir):
     words = " ".join(repr(result).split())
     assert "from these queries nothing is known of what would be seen" in words
     assert "one of 0.000" not in words
-    payload = result.to_dict()
-    payload["together"][0]["detectable"] = 0.125
-    assert "with so many queries one of 0.125 would mostly" in " ".join(report.text(payload, width=200).split())
+    first, *others = result.outcome.together
+    seen = replace(result.outcome, together=(replace(first, detectable=0.125), *others))
+    shown = plain_text(report.drawn_outcome(seen, result.differences, "given"), width=200)
+    assert "with so many queries one of 0.125 would mostly" in " ".join(shown.split())

@@ -18,7 +18,7 @@ from embdiff.measures.overlap import overlap
 
 
 def test_every_result_of_every_model_is_pooled_once(run):
-    records = runs.read(run)
+    records = runs.Run.read(run)
     pool = pool_run(records, queries=100, depth=3)
     assert pool.asked == pool.available == 12
     for query in pool.queries:
@@ -32,7 +32,7 @@ def test_every_result_of_every_model_is_pooled_once(run):
 
 
 def test_most_disputed_queries_come_first(run):
-    records = runs.read(run)
+    records = runs.Run.read(run)
     a, b = (truncated(answer.returned, 3) for answer in records.answers)
     disputed = dict(zip(records.queries.ids, 1.0 - overlap(a, b), strict=True))
     pool = pool_run(records, queries=100, depth=3)
@@ -82,7 +82,7 @@ def test_query_models_are_models_of_their_own(tmp_path):
 
 
 def test_what_does_not_fit_is_refused(run, by_hand, tmp_path):
-    records = runs.read(run)
+    records = runs.Run.read(run)
     with pytest.raises(ParameterError, match=r"The number of queries to judge must be at least 1. Got 0"):
         pool_run(records, queries=0)
     with pytest.raises(ParameterError, match=r"The depth to judge must be between 1 and 4.* Got 5"):

@@ -62,18 +62,6 @@ def test_maps_come_back_with_the_run(tmp_path):
     assert ed.compare("sample", ["toy:16"], k=3, store="memory:", layout="none").run.layouts == ()
 
 
-def test_an_older_run_without_maps_still_opens(tmp_path):
-    import json
-
-    ed.compare("sample", ["toy:16", "toy:64"], k=3, store="memory:", out=tmp_path / "run")
-    path = tmp_path / "run" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest["state"]["layouts"]
-    path.write_text(json.dumps(manifest))
-    (tmp_path / "run" / "layouts.parquet").unlink()
-    assert ed.load(tmp_path / "run").run.layouts == ()
-
-
 @pytest.mark.slow
 def test_umap_is_fed_with_our_neighbours_and_repeats_itself():
     pytest.importorskip("umap", reason="needs the package umap-learn")

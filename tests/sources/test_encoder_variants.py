@@ -14,15 +14,17 @@ import pytest
 import embdiff as ed
 from embdiff import variants
 from embdiff.bulk import encode_corpus
+from embdiff.bulk import report as bulk_report
 from embdiff.bulk import variant as bulk_variant
 from embdiff.errors import StoreError
-from embdiff.evaluation import evaluate, report
+from embdiff.evaluation import evaluate
 from embdiff.kept import VectorCache
 from embdiff.sources import get_encoder
 from embdiff.stores import get_store
 from embdiff.stores.milvus.store import MilvusStore
 from embdiff.variants import measure_variant
 from embdiff.views import terminal
+from embdiff.views.table import plain_text
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -77,12 +79,12 @@ def test_float32_vectors_at_hand_are_searched_whole(tiny: Callable[..., Path], t
 def test_a_run_says_which_rows_were_searched(tiny: Callable[..., Path]):
     folder = tiny()
     alone = ed.compare(TEXTS, [f"st:{folder}{INT8}", "toy:8"], k=2, store="memory:", cache="off")
-    assert "20 of 128 rows" in plain(terminal.text(alone.to_dict(), 400))
-    assert "which is higher than in the whole corpus" in plain(terminal.text(alone.to_dict(), 400))
+    assert "20 of 128 rows" in plain(terminal.text(alone.facts(), 400))
+    assert "which is higher than in the whole corpus" in plain(terminal.text(alone.facts(), 400))
     both = ed.compare(TEXTS, [f"st:{folder}{INT8}", f"st:{folder}"], k=2, store="memory:", cache="off")
     assert both.run.manifest["models"][0]["encoding"]["variant"]["whole"]
     assert "variant" not in both.run.manifest["models"][1]["encoding"]
-    assert "among all 128 different texts" in plain(terminal.text(both.to_dict(), 400))
+    assert "among all 128 different texts" in plain(terminal.text(both.facts(), 400))
 
 
 def test_a_variant_that_only_queries_is_measured_on_the_queries(tiny: Callable[..., Path]):
@@ -95,7 +97,7 @@ def test_a_variant_that_only_queries_is_measured_on_the_queries(tiny: Callable[.
     lower, float32 = (get_encoder(each).encode(TEXTS[:14], role="query") for each in (name, f"st:{folder}"))
     cosines = np.sum(lower * float32, axis=1) / np.linalg.norm(lower, axis=1) / np.linalg.norm(float32, axis=1)
     assert variant["cosine_mean"] == pytest.approx(cosines.mean(), abs=1e-6)
-    assert "on 14 of 14 queries" in plain(terminal.text(result.to_dict(), 400))
+    assert "on 14 of 14 queries" in plain(terminal.text(result.facts(), 400))
 
 
 @pytest.mark.usefixtures("few")
@@ -119,7 +121,7 @@ def test_encoded_files_carry_it_and_a_comparison_shows_it(tiny: Callable[..., Pa
     assert encode_corpus(TEXTS, name, out, part_rows=50, cache="off").variant == done.variant
     compared = ed.compare(TEXTS, [f"vectors:{out}", "toy:8"], k=2, store="memory:")
     assert compared.run.manifest["models"][0]["encoding"]["variant"] == done.variant
-    said = plain(terminal.text(compared.to_dict(), 400))
+    said = plain(terminal.text(compared.facts(), 400))
     assert f"vectors:{out} is a variant of st:{folder} in lower precision: on 20 of 128 rows" in said
 
 
@@ -131,7 +133,7 @@ def test_vectors_of_a_variant_that_was_not_measured_are_said_to_be(tiny: Callabl
     del label["variant"]
     pq.write_table(table.replace_schema_metadata({b"embdiff": json.dumps(label).encode()}), out)
     assert pa.types.is_fixed_size_list(pq.read_schema(out).field("vector").type)
-    said = plain(terminal.text(ed.compare(TEXTS[:20], [f"vectors:{out}"], k=2, store="memory:").to_dict(), 400))
+    said = plain(terminal.text(ed.compare(TEXTS[:20], [f"vectors:{out}"], k=2, store="memory:").facts(), 400))
     assert "is in lower precision (int8); how far it is from float32 was not measured" in said
 
 
@@ -151,13 +153,13 @@ def test_what_encoding_cost_is_told_by_every_command(tiny: Callable[..., Path], 
     assert told["tokens_per_second"] > told["texts_per_second"] > 0
     assert told["peak_memory_bytes"] > 2**20
     monkeypatch.setenv("COLUMNS", "200")
-    terminal.show_encoded(done.to_dict())
+    bulk_report.show(done)
     shown = plain(capsys.readouterr().out)
     assert "tokens/s padded/token truncated bytes/vector peak MiB" in shown
     assert "1 (10.0 %) 64" in shown
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("one,two,score\n" + "".join(f"{text},{text} late,{i % 3}\n" for i, text in enumerate(TEXTS[:12])))
-    shown = plain(report.text(evaluate(pairs, [f"st:{tiny()}"], cache="off").to_dict(), 200))
+    shown = plain(plain_text(evaluate(pairs, [f"st:{tiny()}"], cache="off").drawn(), 200))
     assert "tokens/s padded/token truncated bytes/vector peak MiB" in shown
     assert "0 (0.0 %) 64" in shown
 
@@ -188,13 +190,13 @@ def test_a_store_keeps_it_also_when_interrupted(
     assert (again.reused, again.variant) == (True, done.variant)
     compared = ed.compare(TEXTS[:30], [done.as_model], k=2, baseline=False)
     assert compared.run.manifest["models"][0]["encoding"]["variant"] == done.variant
-    assert "in lower precision: on 30 of 30 rows" in plain(terminal.text(compared.to_dict(1), 400))
+    assert "in lower precision: on 30 of 30 rows" in plain(terminal.text(compared.facts(1), 400))
 
 
 def test_an_evaluation_says_it(tiny: Callable[..., Path], tmp_path: Path):
     pairs = tmp_path / "pairs.csv"
     rows = [f"{a},{b},{i % 5}" for i, (a, b) in enumerate(zip(TEXTS[:30], TEXTS[40:70], strict=True))]
     pairs.write_text("\n".join(["one,two,score", *rows]) + "\n", encoding="utf-8")
-    found = evaluate(pairs, [f"st:{tiny()}{INT8}"], baseline=False, cache="off").to_dict()
-    assert found["models"][0]["encoding"]["variant"]["whole"]
-    assert "is a variant of st:" in plain(report.text(found, 300))
+    found = evaluate(pairs, [f"st:{tiny()}{INT8}"], baseline=False, cache="off")
+    assert found.to_dict()["models"][0]["encoding"]["variant"]["whole"]
+    assert "is a variant of st:" in plain(plain_text(found.drawn(), 300))

@@ -77,8 +77,8 @@ def test_user_text_cannot_act_on_a_terminal(hostile):
 
 
 def test_nothing_is_wider_than_the_terminal(hostile):
-    payload = hostile.to_dict()
-    for text in (terminal.text(payload, width=80), terminal.diff_text(hostile.diff(0).to_dict(), width=80)):
+    facts, diff = hostile.facts(), hostile.diff(0)
+    for text in (terminal.text(facts, width=80), terminal.diff_text(diff.query, diff.pairs, width=80)):
         assert max(cell_len(line) for line in text.splitlines()) <= 80
 
 
@@ -99,7 +99,7 @@ def test_smallest_and_widest_cases():
     assert "n = 1" in repr(small)
     many = ed.compare(HOSTILE, [f"toy:{dim}" for dim in range(2, 26)], k=2, store="memory:", baseline=False)
     assert len([score for score in many.scores if score.measure == "overlap@2"]) == 24 * 23 // 2
-    assert max(cell_len(line) for line in terminal.text(many.to_dict(queries=2), width=80).splitlines()) <= 80
+    assert max(cell_len(line) for line in terminal.text(many.facts(queries=2), width=80).splitlines()) <= 80
 
 
 def test_many_groups_are_summed_up_and_said():

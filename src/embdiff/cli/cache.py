@@ -23,7 +23,7 @@ def ls_command(*, as_json: JsonOption = False, **given: Any) -> None:
     spaces = [asdict(space) for space in list_spaces(opened)]
     others = [asdict(shelf) for shelf in list_others(opened)]
     found = {"folder": str(opened.folder), "spaces": spaces, "others": others}
-    put(found, as_json, lambda found: kept.show_spaces(*found.values()))
+    put(as_json, lambda: found, lambda: kept.show_spaces(str(opened.folder), spaces, others))
 
 
 def verify_command(*, as_json: JsonOption = False, **given: Any) -> None:
@@ -37,7 +37,7 @@ def verify_command(*, as_json: JsonOption = False, **given: Any) -> None:
     findings = [asdict(finding) for finding in damaged]
     told = f"{checked:,} entries checked, {len(damaged):,} damaged"
     found = {"folder": str(opened.folder), "checked": checked, "damaged": findings}
-    put(found, as_json, lambda _: kept.show_findings(told, findings))
+    put(as_json, lambda: found, lambda: kept.show_findings(told, findings))
     if damaged:
         raise typer.Exit(2)
 
@@ -66,7 +66,7 @@ def prune_command(
     verb = "removed" if yes else "would go; add --yes to remove them"
     told = f"{len(going):,} entries, {sum(finding.bytes for finding in going) / 1e6:,.1f} MB, {verb}"
     found = {"folder": str(opened.folder), "removed": yes, "entries": findings}
-    put(found, as_json, lambda _: kept.show_findings(told, findings))
+    put(as_json, lambda: found, lambda: kept.show_findings(told, findings))
 
 
 for command in (ls_command, verify_command, prune_command):

@@ -64,7 +64,7 @@ def _run_and_print(data: str, given: dict[str, Any], out: Path | None, as_json: 
     if data.endswith(".toml"):
         data, given = _repeat(Path(data), given)
     result = compare(data, out=out or _default_folder(data, given), **given)
-    put(result.to_dict(queries=None if as_json else terminal.QUERIES_SHOWN), as_json, terminal.show)
+    put(as_json, result.to_dict, lambda: terminal.show(result.facts(terminal.QUERIES_SHOWN)))
 
 
 def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

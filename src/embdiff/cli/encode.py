@@ -43,15 +43,14 @@ def encode_command(
     **given: Any,
 ) -> None:
     """Encode INPUT with one model and keep the vectors: in Parquet, or in a store. Interrupted, it goes on."""
-    from embdiff.bulk import encode_corpus
-    from embdiff.views import terminal
+    from embdiff.bulk import encode_corpus, report
 
     done = encode_corpus(
         data, model, out, role=role, engine=engine, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus,
         part_rows=part_rows, metric=metric, index=index, work=work,
         **{key: value for key, value in given.items() if value is not None},
-    ).to_dict()  # fmt: skip
-    put(done, as_json, terminal.show_encoded)
+    )  # fmt: skip
+    put(as_json, done.to_dict, lambda: report.show(done))
 
 
 def copy_command(
@@ -67,7 +66,7 @@ def copy_command(
 ) -> None:
     """Copy collections with their stamps from one store to another, and check that every row arrived."""
     from embdiff.stores.copying import copy_collections
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    copies = copy_collections(source, target, collections=collection or None, overwrite=overwrite).to_dict()
-    put(copies, as_json, terminal.show_copies)
+    copies = copy_collections(source, target, collections=collection or None, overwrite=overwrite)
+    put(as_json, copies.to_dict, lambda: listings.show_copies(copies))

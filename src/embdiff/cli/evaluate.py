@@ -24,6 +24,8 @@ def evaluate_command(
     **given: Any,
 ) -> None:
     """Score models on labelled data: judged queries, scored pairs, or classes."""
-    from embdiff.evaluation import evaluate, report
+    from embdiff.evaluation import evaluate
+    from embdiff.views.table import show
 
-    put(evaluate(data, out=out, **given).to_dict(), as_json, report.show)
+    result = evaluate(data, out=out, **given)
+    put(as_json, result.to_dict, lambda: show(*result.drawn()))

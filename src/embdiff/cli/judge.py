@@ -51,8 +51,8 @@ def judge_command(
                 _write(f"\nSaved: {judging.answered:,} answers in {judging.book.path}. The same command goes on.\n")
                 raise Interrupted from None
             _write("\n\n")
-        payload = judging.to_dict()
-    put(payload, as_json, report.show)
+        state = judging.state()
+    put(as_json, state.to_dict, lambda: report.show(state))
 
 
 def _line() -> str | None:

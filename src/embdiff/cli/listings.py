@@ -12,11 +12,15 @@ from embdiff.cli.output import JsonOption, put
 def models_command(as_json: JsonOption = False) -> None:
     """List the kinds of models and the presets, and which of them work here."""
     from embdiff.sources import PRESETS, list_encoders
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    kinds = [entry.to_dict() for entry in list_encoders()]
+    kinds = list_encoders()
     presets = {name: list(models) for name, models in PRESETS.items()}
-    put({"models": kinds, "presets": presets}, as_json, lambda _: terminal.show_models(kinds, PRESETS))
+    put(
+        as_json,
+        lambda: {"models": [kind.to_dict() for kind in kinds], "presets": presets},
+        lambda: listings.show_models(kinds, PRESETS),
+    )
 
 
 def measures_command(
@@ -27,18 +31,22 @@ def measures_command(
 ) -> None:
     """List the measures, or tell all about one: formula, range, chance level, reference."""
     from embdiff.measures import get_measure, list_measures
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    found = [measure.to_dict() for measure in ([get_measure(name).measure] if name else list_measures())]
-    put(found, as_json, lambda found: terminal.show_measure(found[0]) if name else terminal.show_measures(found))
+    found = [get_measure(name).measure] if name else list_measures()
+    put(
+        as_json,
+        lambda: [measure.to_dict() for measure in found],
+        lambda: listings.show_measure(found[0]) if name else listings.show_measures(found),
+    )
 
 
 def stores_command(as_json: JsonOption = False) -> None:
     """List the kinds of stores, and which of them work here."""
     from embdiff.stores import describe_stores
-    from embdiff.views import terminal
+    from embdiff.views import listings
 
-    put(describe_stores(), as_json, terminal.show_stores)
+    put(as_json, describe_stores, lambda: listings.show_stores(describe_stores()))
 
 
 COMMANDS = (models_command, measures_command, stores_command)

@@ -21,10 +21,10 @@ class Interrupted(SystemExit):
         super().__init__(130)
 
 
-def put(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """Print a value: as strict JSON on stdout, or as ``show`` shows it."""
+def put(as_json: bool, value: Callable[[], Any], show: Callable[[], None]) -> None:
+    """Print a value as strict JSON on stdout, or show it to people; what is not asked for is not made."""
     if as_json:
-        json.dump(value, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        json.dump(value(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
         sys.stdout.write("\n")
     else:
-        show(value)
+        show()

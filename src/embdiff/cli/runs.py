@@ -23,8 +23,9 @@ def show_command(
     from embdiff.comparison import load
     from embdiff.views import terminal
 
-    shown = terminal.QUERIES_SHOWN if queries is None and not as_json else queries
-    put(load(run).to_dict(queries=shown), as_json, terminal.show)
+    result = load(run)
+    shown = terminal.QUERIES_SHOWN if queries is None else queries
+    put(as_json, lambda: result.to_dict(queries=queries), lambda: terminal.show(result.facts(shown)))
 
 
 def diff_command(
@@ -43,7 +44,7 @@ def diff_command(
     result = load(run)
     is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
     found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
-    put(found.to_dict(), as_json, terminal.show_diff)
+    put(as_json, found.to_dict, lambda: terminal.show_diff(found.query, found.pairs))
 
 
 def report_command(
@@ -101,10 +102,10 @@ def thresholds_command(
 ) -> None:
     """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
     from embdiff.comparison import load
-    from embdiff.views import threshold_tables
+    from embdiff.views.table import show
 
-    found = load(run).thresholds(from_, to, at or None).to_dict()
-    put(found, as_json, threshold_tables.show)
+    found = load(run).thresholds(from_, to, at or None)
+    put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 
 COMMANDS = (show_command, diff_command, report_command, serve_command, export_command, thresholds_command)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
 from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.places import ranks_of
+from embdiff.measures.rbo import Tail
 from embdiff.records import Answer, FloatArray, IntArray, Score
 from embdiff.search import certain, compared_pairs
 from embdiff.settings import RunConfig
@@ -39,14 +40,13 @@ class Agreement:
         Every chosen measure, pair by pair.
     curves : tuple of Score
         Every measure of agreement at several depths up to k.
-    tails : tuple of dict
-        For each rbo score what the unseen tail leaves open: ``measure``, ``models``, ``query_model``, and the means
-        over queries of the least and the most that any continuation of the lists can give, ``low`` and ``high``.
+    tails : tuple of Tail
+        For each rbo score what the unseen tail leaves open.
     """
 
     scores: tuple[Score, ...]
     curves: tuple[Score, ...]
-    tails: tuple[dict[str, Any], ...]
+    tails: tuple[Tail, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,16 @@ def _lists(compared: Compared, a: Answer, b: Answer, needs: set[str], *, exactly
     )
 
 
+def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> Tail:
+    assert spec.k is not None
+    assert spec.measure.tail is not None
+    left, right = (truncated(answer.returned, spec.k) for answer in (a, b))
+    found = call(spec.measure.tail, left, right, **spec.parameters)
+    known = ~np.isnan(found.value)
+    low, high = (float(side[known].mean()) if known.any() else math.nan for side in (found.low, found.high))
+    return Tail(str(spec), (a.model, b.model), _asked(compared, a, b), low, high)
+
+
 def _ranks_there(compared: Compared, rows: IntArray, there: Answer) -> IntArray:
     """Rank the neighbours of one model in another: exactly, from what the run already knows where it does."""
     ranks = ranks_of(rows, there.exact, there.elsewhere)
@@ -189,17 +199,6 @@ def _vectors(
     if any((norms(vectors) == 0.0).any() for vectors in (*queries, *documents)):
         return None, _NO_DIRECTION
     return ((queries[0], queries[1]), (documents[0], documents[1])), None
-
-
-def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> dict[str, Any]:
-    assert spec.k is not None
-    assert spec.measure.tail is not None
-    left, right = (truncated(answer.returned, spec.k) for answer in (a, b))
-    found = call(spec.measure.tail, left, right, **spec.parameters)
-    known = ~np.isnan(found.value)
-    low, high = (float(side[known].mean()) if known.any() else None for side in (found.low, found.high))
-    about = {"measure": str(spec), "models": [a.model, b.model], "query_model": _asked(compared, a, b)}
-    return {**about, "low": low, "high": high}
 
 
 def _asked(compared: Compared, a: Answer, b: Answer) -> str | None:

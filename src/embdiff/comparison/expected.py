@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
 from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
-from embdiff.measures.noise import change
+from embdiff.measures.noise import Change, change
 from embdiff.measures.ranking_scores import NEEDS, JudgedLists
 from embdiff.records import Answer, IntArray, Qrels, Score
 
@@ -94,13 +93,13 @@ def judged_scores(compared: Compared, expected: Qrels) -> Expected:
     )
 
 
-def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[dict[str, Any], ...]:
+def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[tuple[str | None, Change], ...]:
     """Return what the same model again changes of the first measure of expected results, over the judged queries.
 
     Returns
     -------
-    tuple of dict
-        `embdiff.measures.noise.Change` as JSON-able values, and ``query_model``; empty without expected results.
+    tuple of (str or None, Change)
+        The query model, and what is changed; empty without expected results.
     """
     expected, inputs = compared.inputs.expected, compared.inputs
     if expected is None:
@@ -127,7 +126,7 @@ def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[di
             for lists in (each.own, each.again)
         )  # fmt: skip
         changed = change(own, again, each.how, seed=compared.config.seed, note=each.note)
-        found.append({"query_model": asks, **changed.to_dict()})
+        found.append((asks, changed))
     return tuple(found)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from embdiff.runs import Run
-from embdiff.views import disputed, payload
+from embdiff.views import disputed
+from embdiff.views.facts import Facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,19 +23,19 @@ def disagreement(run: Run) -> Disagreement:
     """Return what `Comparison.disagreement` returns."""
     import pandas as pd
 
-    found = disputed.disagreement(run) or {"queries": [], "items": []}
+    found = disputed.disagreement(run)
     crossed = bool(run.config.query_models)
-    queries = [(row["id"], row["text"], row["value"], row["overlap"], row["row"]) for row in found["queries"]]
+    queries = [(each.id, each.text, each.value, each.overlap, each.row) for each in found.queries] if found else []
     items = [
         {
-            "id": row["id"],
-            "text": row["text"],
-            "disagreement": row["value"],
-            "only_one": row["only_one"],
-            "place_change": np.nan if row["place_change"] is None else row["place_change"],
-            **{disputed.column(each, crossed): each["queries"] for each in row["returned"]},
+            "id": each.id,
+            "text": each.text,
+            "disagreement": each.value,
+            "only_one": each.only_one,
+            "place_change": each.place_change,
+            **{disputed.column(returned, crossed): returned.queries for returned in each.returned},
         }
-        for row in found["items"]
+        for each in (found.items if found else ())
     ]
     columns = ["id", "text", "disagreement", "only_one", "place_change"]
     return Disagreement(
@@ -50,10 +49,10 @@ def hits(run: Run) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (found["id"], answer["query_model"], answer["model"], answer["expected_rank"])
-        for found in (payload.query_result(run, row) for row in range(len(run.queries)))
-        if found["expected"]
-        for answer in found["answers"]
+        (result.id, answer.query_model, answer.model, answer.expected_rank)
+        for result in Facts(run).results
+        if result.expected
+        for answer in result.answers
     ]
     frame = pd.DataFrame(rows, columns=["query_id", "query_model", "model", "rank"])
     frame["rank"] = frame["rank"].astype("Int64")

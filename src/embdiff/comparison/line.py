@@ -11,19 +11,17 @@ from typing import Any
 
 from embdiff import _files, runs
 from embdiff.comparison.agreement import Compared
-from embdiff.comparison.baseline import ask_words
-from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
+from embdiff.comparison.every_row import EveryRow, documents_of
 from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
 from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.result import Comparison, write_run
-from embdiff.comparison.sampling import describe_sample, sized
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
-from embdiff.comparison.stages import answers_of, encode_all, place_all, search_all
 from embdiff.comparison.thresholds import similarities_of
+from embdiff.comparison.work import Work, encode, fill, search, size
 from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import VectorCache, using
 from embdiff.settings import RunConfig, done_by
@@ -145,35 +143,54 @@ def _walk(
     """See `compare`."""
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, given)
-    vectors = VectorCache.at(config.cache)
-    with using(vectors.results), opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
-        encoded = encode_all(config, inputs, objects, vectors)
-        placed = place_all(opened, config, inputs, encoded, _run_label(out, inputs))
-        inputs, encoded, pilot = sized(config, inputs, encoded, placed)
-        found = search_all(config, inputs, encoded, placed)
-        lexical, words = ask_words(config, inputs, found)
-        answers = answers_of(inputs, encoded, placed, found, lexical)
-        every_row = EveryRow(config, inputs, found, documents_of(encoded))
-        spaces = spaces_of(inputs, encoded, every_row)
-        compared = Compared(config, inputs, answers, lexical, encoded, placed)
-        scored, floor = score_all(compared, found), noise_floor(config, inputs, encoded, placed, found)
-        scores = (*scored.scores, *floor.scores, *geometry_scores(config, spaces, every_row))
-        mixings, tests = group_tests(config, inputs, spaces, every_row)
-        manifest = describe(config, inputs, opened.uri, encoded, placed, found, vectors, words, scored.expected)
-        manifest["on_disk"] = on_disk(documents_of(encoded))
-        manifest["sample"] = describe_sample(config, inputs, answers, pilot)
-        run = runs.Run(
-            config, inputs.corpus, inputs.queries, inputs.query_rows, answers, scores, mixings, tests,
-            inputs.expected, manifest, *similarities_of(config, inputs, encoded),
-            layouts=layouts_of(config, documents_of(encoded)), calibrations=calibrations(config, spaces, every_row),
-            baseline=lexical, curves=scored.agreement.curves,
-            tails=scored.agreement.tails, differences=scored.expected.differences if scored.expected else (),
-            changes=judged_changes(compared, floor.repeated),
-        )  # fmt: skip
-        manifest |= {"cache": vectors.describe(), "results": vectors.results.describe()}
+    work = Work(config, inputs, VectorCache.at(config.cache))
+    kept = using(work.vectors.results)
+    with kept, opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
+        work = encode(work, objects)
+        work = fill(work, opened, _run_label(out, inputs))
+        work = size(work)
+        work = search(work)
+        run = _measured(work, opened.uri)
         if folder is not None:
             write_run(run, folder)
     return Comparison(run, Path(out) if out is not None else None)
+
+
+def _measured(work: Work, store_uri: str) -> runs.Run:
+    """Take every number of the run, and say at last what it was made of."""
+    config, inputs, documents = work.config, work.inputs, documents_of(work.encoded)
+    every_row = EveryRow(config, inputs, work.found, documents)
+    spaces = spaces_of(inputs, work.encoded, every_row)
+    compared = Compared(config, inputs, work.answers, work.baseline, work.encoded, work.placed)
+    scored = score_all(compared, work.found)
+    floor = noise_floor(config, inputs, work.encoded, work.placed, work.found)
+    geometry = geometry_scores(config, spaces, every_row)
+    mixings, tests = group_tests(config, inputs, spaces, every_row)
+    similarities, distributions = similarities_of(config, inputs, work.encoded)
+    layouts, calibrated = layouts_of(config, documents), calibrations(config, spaces, every_row)
+    changes = judged_changes(compared, floor.repeated)
+    manifest = describe(work, store_uri, scored.expected)
+    return runs.Run(
+        config=config,
+        corpus=inputs.corpus,
+        queries=inputs.queries,
+        query_rows=inputs.query_rows,
+        answers=work.answers,
+        scores=(*scored.scores, *floor.scores, *geometry),
+        mixings=mixings,
+        tests=tests,
+        expected=inputs.expected,
+        manifest=manifest,
+        similarities=similarities,
+        distributions=distributions,
+        calibrations=calibrated,
+        layouts=layouts,
+        baseline=work.baseline,
+        curves=scored.agreement.curves,
+        tails=scored.agreement.tails,
+        differences=scored.expected.differences if scored.expected else (),
+        changes=changes,
+    )
 
 
 @contextmanager

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from embdiff._optional import versions
+from embdiff.comparison.every_row import documents_of, on_disk
 from embdiff.comparison.expected import Expected
+from embdiff.comparison.sampling import describe_sample
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.stages import Encoded, Placed
-from embdiff.kept import VectorCache
+from embdiff.comparison.work import Work
 from embdiff.runs import STORE_FILE
-from embdiff.search import Found
 from embdiff.settings import RunConfig
 
 _PACKAGES = (
@@ -23,18 +24,9 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-def describe(
-    config: RunConfig,
-    inputs: Inputs,
-    store_uri: str,
-    encoded: Mapping[str, Encoded],
-    placed: Mapping[str, Placed],
-    found: Mapping[tuple[str, str], Found],
-    cache: VectorCache,
-    baseline: Mapping[str, Any] | None,
-    expected: Expected | None,
-) -> dict[str, Any]:
-    """Return the manifest as JSON-able values; all times in seconds."""
+def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str, Any]:
+    """Return the manifest as JSON-able values, when all else is done; all times in seconds."""
+    config, inputs, cache = work.config, work.inputs, work.vectors
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(_PACKAGES),
@@ -45,8 +37,11 @@ def describe(
         "queries_digest": inputs.queries.digest(),
         "self": {"dropped": inputs.own.drop, "marked": inputs.own.mark, "most": inputs.own.most},
         "cache": cache.describe(),
-        "memory": _memory(config, encoded),
-        "models": [_model(name, inputs, encoded[name], placed.get(name)) for name in encoded],
+        "results": cache.results.describe(),
+        "memory": _memory(config, work.encoded),
+        "on_disk": on_disk(documents_of(work.encoded)),
+        "sample": describe_sample(config, inputs, work.answers, work.pilot),
+        "models": [_model(name, inputs, each, work.placed.get(name)) for name, each in work.encoded.items()],
         "searches": [
             {
                 "query_model": asks,
@@ -57,9 +52,9 @@ def describe(
                 "seconds": here.seconds,
                 "asked": here.asked,
             }
-            for (asks, name), here in found.items()
+            for (asks, name), here in work.found.items()
         ],
-        "baseline": baseline and dict(baseline),
+        "baseline": work.words and dict(work.words),
         "expected": expected and {"own": expected.own, "absent": expected.absent},
     }
 
@@ -82,23 +77,23 @@ def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None) -
         "stamp": encoded.stamp.to_dict(),
         "fingerprint": encoded.stamp.fingerprint(),
         "encoding": {**encoded.facts, "truncated_ids": _truncated(inputs, encoded)},
-        "seconds": dict(encoded.seconds),
+        "seconds": encoded.seconds,
         "collection": None,
     }
-    if placed is not None:
-        facts["seconds"].update(placed.placement.seconds)
-        facts["normalized"] = placed.spec.stamp["normalized"]
-        facts["collection"] = {
-            "name": placed.spec.name,
-            "reused": placed.placement.reused,
-            "resumed": placed.placement.resumed,
-            "rows": placed.spec.rows,
-            "cut": [
-                {"id": cut.id, "field": cut.field, "bytes": cut.bytes_before, "kept": cut.bytes_kept}
-                for cut in placed.placement.cuts
-            ],
-        }
-    return facts
+    if placed is None:
+        return facts
+    collection = {
+        "name": placed.spec.name,
+        "reused": placed.placement.reused,
+        "resumed": placed.placement.resumed,
+        "rows": placed.spec.rows,
+        "cut": [
+            {"id": cut.id, "field": cut.field, "bytes": cut.bytes_before, "kept": cut.bytes_kept}
+            for cut in placed.placement.cuts
+        ],
+    }
+    seconds = {**encoded.seconds, **placed.placement.seconds}
+    return {**facts, "seconds": seconds, "normalized": placed.spec.stamp["normalized"], "collection": collection}
 
 
 def _truncated(inputs: Inputs, encoded: Encoded) -> dict[str, list[str]]:

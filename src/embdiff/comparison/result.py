@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from embdiff import _files, runs
 from embdiff.comparison import frames
 from embdiff.comparison.again import models_again
@@ -20,6 +18,7 @@ from embdiff.measures.paired import PairedTest
 from embdiff.records import Score
 from embdiff.views import exports, html, payload, report, terminal
 from embdiff.views.diff import QueryDiff, place_of, query_diffs
+from embdiff.views.facts import Facts
 from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Comparison:
         import pandas as pd
 
         answers = self.run.shown if baseline is None else (*self.run.answers, *(self.run.beside if baseline else ()))
-        return pd.DataFrame(runs.neighbor_columns(self.run, answers, "returned"))
+        return pd.DataFrame(self.run.neighbor_columns(answers))
 
     def scores_frame(self) -> pd.DataFrame:
         """Return the scores as a data frame, one row each."""
@@ -163,7 +162,7 @@ class Comparison:
         Raises
         ------
         DataError
-            When the run is of an older embdiff, or a model has no cosine for some vectors.
+            When a model has no cosine for some vectors.
         UnknownNameError
             When the run has no such model.
         ParameterError
@@ -179,7 +178,11 @@ class Comparison:
         queries : int, optional
             Only the first so many queries; by default all.
         """
-        return payload.build(self.run, queries=queries, path=self.path)
+        return payload.build(self.facts(queries))
+
+    def facts(self, queries: int | None = None) -> Facts:
+        """Return what the views render; ``queries`` as for `to_dict`."""
+        return Facts(self.run, queries, self.path)
 
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the report: one page that works offline, with linked maps and neighbour diffs.
@@ -256,20 +259,20 @@ class Comparison:
         return Path(folder)
 
     def _repr_html_(self) -> str:
-        return html.render(self.to_dict(queries=html.QUERIES_SHOWN))
+        return html.render(self.facts(html.QUERIES_SHOWN))
 
     def __repr__(self) -> str:
-        return terminal.text(self.to_dict(queries=terminal.QUERIES_SHOWN), width=100)
+        return terminal.text(self.facts(terminal.QUERIES_SHOWN), width=100)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Comparison) and _same(self.run.parts(), other.run.parts())
+        return isinstance(other, Comparison) and self.run.same_as(other.run)
 
     __hash__ = None  # type: ignore[assignment]  # equality is by value and values hold arrays
 
 
 def write_run(run: runs.Run, folder: Path) -> None:
     """Write the records of a run, and its report where this installation can make one."""
-    runs.write(run, folder)
+    run.write(folder)
     if report.is_built():
         report.write(run, folder / runs.REPORT_FILE)
 
@@ -283,14 +286,4 @@ def load(path: str | Path) -> Comparison:
         When the folder is no whole run.
     """
     folder = Path(path)
-    return Comparison(runs.read(folder), folder)
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Compare nested values; undefined numbers equal each other."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        a, b = np.asarray(a), np.asarray(b)
-        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"))
-    return bool(a == b)
+    return Comparison(runs.Run.read(folder), folder)

@@ -20,10 +20,12 @@ from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
 from embdiff.records import FloatArray, IntArray
 from embdiff.runs import Run
 from embdiff.settings import RunConfig
-from embdiff.views import threshold_tables
+from embdiff.views.space_tables import cutoff_table, similarity_tables
+from embdiff.views.table import drawn, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import RenderableType
 
 FEW_CUTOFFS = 5
 
@@ -62,7 +64,12 @@ class ThresholdTable:
         return pd.DataFrame([vars(each) for each in self.carried])
 
     def __repr__(self) -> str:
-        return threshold_tables.text(self.to_dict(), width=100)
+        return plain_text(self.drawn(), width=100)
+
+    def drawn(self) -> list[RenderableType]:
+        """Return the tables, for a terminal."""
+        table = cutoff_table(self.from_model, self.to_model, self.carried)
+        return [part for each in (table, *similarity_tables(self.distributions)) for part in drawn(each)]
 
 
 _ON_DISK = "vectors that stay in their file are not gone through for this"
@@ -129,18 +136,13 @@ def carried_over(
     Raises
     ------
     DataError
-        When the run is older than the similarities kept for this, or a model has none.
+        When a model has no similarities.
     UnknownNameError
         When the run has no such model.
     ParameterError
         When models are left out though there are not two, or a cut-off is no cosine similarity.
     """
     known = {each.model: each for each in run.similarities}
-    if not known:
-        raise DataError(
-            "A run must hold the similarities that cut-offs need. Got one without similarities.parquet, of an older "
-            "embdiff. Run the comparison again."
-        )
     names = _chosen(from_model, to_model, tuple(known))
     a, b = (_usable(known, name, run) for name in names)
     cuts = (

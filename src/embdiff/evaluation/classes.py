@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, read_classes
 from embdiff.evaluation.encode import encode_two, rank, without_direction
 from embdiff.evaluation.noise import Scored, changes
-from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
+from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome, in_order
 from embdiff.evaluation.probe import probe, protocol
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
@@ -86,11 +85,9 @@ def evaluate_classes(path: Path, settings: Settings) -> Outcome:
         models=tuple(table.facts),
         protocol=_protocol(data, settings),
         notes=(*_data_notes(data), *table.notes),
-        details={
-            "draws": table.draws,
-            "confusions": _confusions(table),
-            "noise": [each.to_dict() for each in table.noise],
-        },
+        noise=tuple(table.noise),
+        draws=table.draws,
+        confusions=tuple(_confusions(table)),
     )
 
 
@@ -139,9 +136,9 @@ def _lexical(table: _Table) -> None:
         table.undefined(measure, BM25, _NO_VECTORS)
 
 
-def _confusions(table: _Table) -> list[dict[str, Any]]:
+def _confusions(table: _Table) -> list[Confusion]:
     """Return, for every two models in both orders, what the first confuses and the second does not."""
-    data, found = table.data, []
+    data, found = table.data, list[Confusion]()
     totals = np.bincount(data.test_labels, minlength=len(data.classes))
     for a, b in permutations(table.predicted, 2):
         listed = confused_only(table.predicted[a], table.predicted[b], data.test_labels)

@@ -15,6 +15,7 @@ from embdiff.evaluation.settings import check, refuse_strangers
 from embdiff.evaluation.tasks import find_task
 from embdiff.measures.differences import between_models
 from embdiff.settings import done_by
+from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes
 
 
@@ -94,7 +95,7 @@ def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | Non
         outcome = evaluate_retrieval(path, settings.qrels, settings)
     else:
         outcome = evaluate_pairs(path, settings) if found == "pairs" else evaluate_classes(path, settings)
-    told = encoding_notes([model.to_dict() for model in outcome.models], settings.cache.notes)
+    told = encoding_notes(models_told(model.to_dict() for model in outcome.models), settings.cache.notes)
     outcome = replace(outcome, notes=(*outcome.notes, *told))
     result = Evaluation(outcome, between_models(outcome.scores, seed=settings.seed), how, settings.seed)
     if target is not None:

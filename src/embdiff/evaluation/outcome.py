@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 from embdiff.evaluation.together import Gain
-from embdiff.records import Qrels, Score, Stamp
+from embdiff.measures.noise import Change
+from embdiff.records import Qrels, Record, Score, Stamp
+
+Confused = TypedDict("Confused", {"class": str, "taken_for": str | None, "texts": int, "of": int})
+Confusion = TypedDict("Confusion", {"in": str, "not_in": str, "texts": int, "pairs": list[Confused]})
 
 
 @dataclass(frozen=True, eq=False)
-class ModelFacts:
+class ModelFacts(Record):
     """A model of an evaluation: where its vectors came from and how long they took.
 
     Parameters
@@ -30,14 +34,6 @@ class ModelFacts:
     seconds: dict[str, float] = field(default_factory=dict)
     about: str = ""
     encoding: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        stamp = None if self.stamp is None else self.stamp.to_dict()
-        return {
-            "model": self.model, "stamp": stamp, "seconds": self.seconds, "about": self.about,
-            "encoding": self.encoding,
-        }  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +56,12 @@ class Outcome:
         How the numbers were made.
     notes : tuple of str
         What is to be known about this data.
-    details : dict
-        JSON-able extras of the task: draws of the probe, confusions.
+    noise : tuple of Change
+        What the same model again changes of the first measure.
+    draws : dict of str to list of float
+        Accuracy of each draw of the probe, by model (classes).
+    confusions : tuple of Confusion
+        What one model confuses and another does not (classes).
     together : tuple of Gain
         What every two models reach together (retrieval).
     runs : dict of str to mapping
@@ -78,7 +78,9 @@ class Outcome:
     models: tuple[ModelFacts, ...]
     protocol: dict[str, str]
     notes: tuple[str, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
+    noise: tuple[Change, ...] = ()
+    draws: dict[str, list[float]] = field(default_factory=dict)
+    confusions: tuple[Confusion, ...] = ()
     together: tuple[Gain, ...] = ()
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     qrels: Qrels | None = None

@@ -58,7 +58,7 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
         units=tuple(map(str, range(len(pairs)))),
         models=tuple(facts),
         protocol=_protocol(pairs, settings),
-        details={"noise": [each.to_dict() for each in noise]},
+        noise=tuple(noise),
     )
 
 

@@ -17,9 +17,11 @@ from embdiff.evaluation.together import Gain
 from embdiff.measures.differences import Differences
 from embdiff.records import Score
 from embdiff.views.exports import cell
+from embdiff.views.table import plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import RenderableType
 
 VERSION = 1
 _FILE = "evaluation.json"
@@ -99,7 +101,8 @@ class Evaluation:
             "scores": [score.to_dict() for score in found.scores],
             "differences": [each.to_dict() for each in self.differences],
             "together": [gain.to_dict() for gain in found.together],
-            **found.details,
+            "noise": [each.to_dict() for each in found.noise],
+            **({"draws": found.draws, "confusions": list(found.confusions)} if found.task == "classes" else {}),
             "notes": list(found.notes),
         }
 
@@ -137,7 +140,11 @@ class Evaluation:
         return []
 
     def __repr__(self) -> str:
-        return report.text(self.to_dict(), width=100)
+        return plain_text(self.drawn(), width=100)
+
+    def drawn(self) -> list[RenderableType]:
+        """Return the tables, for a terminal."""
+        return report.drawn_outcome(self.outcome, self.differences, self._how)
 
 
 def free_target(target: Path) -> Path:

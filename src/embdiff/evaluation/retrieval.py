@@ -84,7 +84,7 @@ def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
         models=tuple(facts),
         protocol=_protocol(collection, settings),
         notes=tuple(notes),
-        details={"noise": [each.to_dict() for each in noise]},
+        noise=tuple(noise),
         together=together(lists, asked.judged, asked.name_rank, documents=len(collection.corpus), seed=settings.seed),
         runs=runs,
         qrels=collection.qrels,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from embdiff.measures.ranking_scores import random_order, values_of
 from embdiff.measures.statistics.quantiles import Doubles, holm
 from embdiff.measures.statistics.resampling import interval
 from embdiff.measures.ties import ALPHA
-from embdiff.records import IntArray
+from embdiff.records import IntArray, Record
 
 FUSED = ("ndcg@10", "recall@100")
 UNION = 100
@@ -31,7 +31,7 @@ PROTOCOL = (
 
 
 @dataclass(frozen=True)
-class Gain:
+class Gain(Record):
     """What two models reach together.
 
     Parameters
@@ -82,11 +82,6 @@ class Gain:
     detectable: float
     n: int
     answer: str = "not shown"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-        return {key: None if isinstance(v, float) and not np.isfinite(v) else v for key, v in plain.items()}
 
 
 def together(

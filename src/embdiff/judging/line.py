@@ -3,22 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embdiff import runs
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement
 from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run
 from embdiff.judging.scoring import Verdict, score_judgements
 from embdiff.judging.typed import TypedQueries, with_typed
-from embdiff.measures.noise import NOISE_BATCH, NOISE_FLOAT16, NOISE_INDEX
-from embdiff.records import Score
+from embdiff.records import Record, Score
 from embdiff.runs import Run
+from embdiff.views.agreement_tables import is_again
 
 VERSION = 1
-NOISE = frozenset(measure.name for measure in (NOISE_INDEX, NOISE_FLOAT16, NOISE_BATCH))
 Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class State(Record):
+    """How far the judgements of a run are, and what they say.
+
+    Parameters
+    ----------
+    run : str
+    qrels, log : str
+        The files.
+    depth, order, available : int, str, int
+        As in `Pool`.
+    judges : tuple of str
+    set_aside : int
+        As in `Judging`.
+    verdict : Verdict
+    noise : tuple of Score
+        What the same model again changes of the neighbours of this run.
+    notes : tuple of str
+    """
+
+    run: str
+    qrels: str
+    log: str
+    depth: int
+    order: str
+    available: int
+    judges: tuple[str, ...]
+    set_aside: int
+    verdict: Verdict
+    noise: tuple[Score, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values, those of the verdict among them."""
+        told = super().to_dict()
+        del told["verdict"]
+        return {"judging": VERSION, **self.verdict.to_dict(), **told}
 
 
 class Judging:
@@ -129,29 +167,26 @@ class Judging:
         grades = {pair: each.grade for pair, each in self._latest.items()}
         return score_judgements(self.pool, grades, seed=self._seed)
 
+    def state(self) -> State:
+        """Score the models, and say how far the judgements are."""
+        found = self.score()
+        return State(
+            run=self._name,
+            qrels=str(self.book.path),
+            log=str(self.book.log),
+            depth=self.pool.depth,
+            order=self.pool.order,
+            available=self.pool.available,
+            judges=tuple(dict.fromkeys(each.judge for each in self._latest.values())),
+            set_aside=self.set_aside,
+            verdict=found,
+            noise=self._floor,
+            notes=(*found.notes, *([self._note] if self._note else []), *self._typed_notes()),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-able values."""
-        found = self.score().to_dict()
-        notes = [*found["notes"], *([self._note] if self._note else [])]
-        if self._left_out:
-            notes.append(
-                f"{self._left_out:,} typed queries are left out: their lists are of other models or rows than this "
-                "run's."
-            )
-        return {
-            "judging": VERSION,
-            "run": self._name,
-            "qrels": str(self.book.path),
-            "log": str(self.book.log),
-            "depth": self.pool.depth,
-            "order": self.pool.order,
-            "available": self.pool.available,
-            "judges": list(dict.fromkeys(each.judge for each in self._latest.values())),
-            "set_aside": self.set_aside,
-            **found,
-            "noise": [score.to_dict() for score in self._floor],
-            "notes": notes,
-        }
+        return self.state().to_dict()
 
     def close(self) -> None:
         """Let others add judgements."""
@@ -200,7 +235,7 @@ def open_judging(
         records, path, typed = run, Path(out), []
     else:
         folder = Path(run).resolve()
-        records, typed = runs.read(Path(run)), TypedQueries.beside(run).read()
+        records, typed = Run.read(Path(run)), TypedQueries.beside(run).read()
         path = folder.with_name(folder.name + ".qrels") if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}
     pool_run(records, **wanted)  # refused before a file is made
@@ -211,7 +246,7 @@ def open_judging(
         pool = pool_run(records, **wanted, also={query for query, _ in latest})
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
         set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
-        floor = [score for score in records.scores if score.measure.partition("@")[0] in NOISE]
+        floor = [score for score in records.scores if is_again(score)]
         return Judging(book, pool, latest, set_aside, seed=seed, name=path.name, left_out=left_out, floor=floor)
     except BaseException:
         book.close()

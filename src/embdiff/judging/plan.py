@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from embdiff.measures.differences import Differences
 from embdiff.measures.paired import PairedTest
 from embdiff.measures.statistics.quantiles import Doubles, student_quantile
 from embdiff.measures.ties import ALPHA
+from embdiff.records import Record
 
 FEWEST = 5  # done queries before a spread means anything
 HOPELESS = 10_000  # more than anybody judges
@@ -22,7 +22,7 @@ _NOT_KNOWN: Needed = (None, None, None)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Record):
     """What it would take to tell two models apart.
 
     Parameters
@@ -52,11 +52,6 @@ class Plan:
     expected: int | None
     most: int | None
     words: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
-        raw = {**asdict(self), "models": list(self.models)}
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
 
 
 def needed_queries(difference: float, deviation: float, *, alpha: float = ALPHA, power: float = POWER) -> float:

@@ -17,7 +17,7 @@ from embdiff.measures.ranking_scores import random_order, values_of
 from embdiff.measures.score import mean_of
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import interval
-from embdiff.records import IntArray, Score
+from embdiff.records import IntArray, Score, plain
 
 Grades = Mapping[tuple[str, str], int | None]
 NOTES = (
@@ -60,9 +60,9 @@ class Verdict:
         """Return JSON-able values (``null`` for what is undefined)."""
         return {
             **self.counts,
-            "scores": [score.to_dict() for score in self.scores],
-            "differences": [each.to_dict() for each in self.differences],
-            "more": [plan.to_dict() for plan in self.plans],
+            "scores": plain(self.scores),
+            "differences": plain(self.differences),
+            "more": plain(self.plans),
             "notes": list(self.notes),
         }
 

@@ -18,17 +18,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.absence_null import Results, count_lower, others, rates, summed
 from embdiff.measures.base import Measure
-from embdiff.measures.groups import check_groups, null, number_or_nan
+from embdiff.measures.groups import check_groups
 from embdiff.measures.statistics.quantiles import Doubles, holm
-from embdiff.records import IntArray, Neighbors
+from embdiff.records import IntArray, Neighbors, Number, Record
 
 STATISTIC = (
     "times that rows of the group were returned to queries of other groups, over the number expected if the "
@@ -42,7 +41,7 @@ UNIT = (
 
 
 @dataclass(frozen=True)
-class GroupTest:
+class GroupTest(Record):
     """Whether a group is returned to the other groups as often as they are to each other.
 
     Parameters
@@ -74,37 +73,15 @@ class GroupTest:
     group: str
     n_rows: int
     hits: int
-    observed: float
-    expected: float
-    ratio: float
-    p: float
+    observed: Number
+    expected: Number
+    ratio: Number
+    p: Number
     permutations: int
-    p_holm: float = math.nan
+    p_holm: Number = math.nan
     reason: str | None = None
-    p_kept: float = math.nan
-    p_recounted: float = math.nan
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values, ``null`` where a number is undefined."""
-        return {key: null(value) if isinstance(value, float) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> GroupTest:
-        """Read back what `to_dict` wrote."""
-        return cls(
-            group=raw["group"],
-            n_rows=int(raw["n_rows"]),
-            hits=int(raw["hits"]),
-            observed=number_or_nan(raw["observed"]),
-            expected=number_or_nan(raw["expected"]),
-            ratio=number_or_nan(raw["ratio"]),
-            p=number_or_nan(raw["p"]),
-            permutations=int(raw["permutations"]),
-            p_holm=number_or_nan(raw["p_holm"]),
-            reason=raw.get("reason"),
-            p_kept=number_or_nan(raw.get("p_kept")),
-            p_recounted=number_or_nan(raw.get("p_recounted")),
-        )
+    p_kept: Number = math.nan
+    p_recounted: Number = math.nan
 
 
 def absence_test(

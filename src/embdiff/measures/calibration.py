@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.records import IntArray, Neighbors
+from embdiff.records import IntArray, Neighbors, Number, Record
 
 PERMUTATIONS = 200
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Calibration(Record):
     """A measure of two models against shuffled rows.
 
     Parameters
@@ -49,29 +49,17 @@ class Calibration:
 
     measure: str
     models: tuple[str, str]
-    observed: float
-    threshold: float
-    p: float
-    calibrated: float
-    null_mean: float
-    null_sd: float
-    best: float
+    observed: Number
+    threshold: Number
+    p: Number
+    calibrated: Number
+    null_mean: Number
+    null_sd: Number
+    best: Number
     permutations: int
     alpha: float = 0.05
     reason: str | None = None
-    p_holm: float = math.nan
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
-        raw = {**asdict(self), "models": list(self.models)}
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Calibration:
-        """Read back what `to_dict` wrote."""
-        numbers = ("observed", "threshold", "p", "calibrated", "null_mean", "null_sd", "best", "p_holm")
-        floats = {key: math.nan if raw[key] is None else float(raw[key]) for key in numbers}
-        return cls(**{**raw, **floats, "models": tuple(raw["models"])})
+    p_holm: Number = math.nan
 
 
 def calibrate(

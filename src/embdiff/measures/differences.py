@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,11 @@ from embdiff.errors import UnknownNameError
 from embdiff.measures.base import get_measure
 from embdiff.measures.paired import PairedTest, paired_tests
 from embdiff.measures.ties import letters, tie_groups
-from embdiff.records import Score
+from embdiff.records import Record, Score
 
 
 @dataclass(frozen=True)
-class Differences:
+class Differences(Record):
     """How the models differ in one measure.
 
     Parameters
@@ -35,21 +34,6 @@ class Differences:
     tests: tuple[PairedTest, ...]
     ties: tuple[tuple[str, ...], ...]
     letters: dict[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        return {
-            "measure": self.measure,
-            "tests": [test.to_dict() for test in self.tests],
-            "ties": [list(group) for group in self.ties],
-            "letters": dict(self.letters),
-        }
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Differences:
-        """Read back what `to_dict` wrote."""
-        tests = tuple(PairedTest.from_dict(test) for test in raw["tests"])
-        return cls(raw["measure"], tests, tuple(map(tuple, raw["ties"])), dict(raw["letters"]))
 
 
 def between_models(scores: Sequence[Score], *, seed: int) -> tuple[Differences, ...]:

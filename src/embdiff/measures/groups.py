@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
-from embdiff.records import Neighbors
+from embdiff.records import Neighbors, Number, Record
 
-Table = tuple[tuple[float, ...], ...]
+Table = tuple[tuple[Number, ...], ...]
 
 
 @dataclass(frozen=True)
-class Mixing:
+class Mixing(Record):
     """Which groups appear among the results of which.
 
     Parameters
@@ -41,31 +40,6 @@ class Mixing:
     counts: tuple[tuple[int, ...], ...]
     share: Table
     chance: Table
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values, ``null`` where a share is undefined."""
-        plain = {key: list(value) for key, value in vars(self).items()}
-        for name in ("share", "chance"):
-            plain[name] = [[null(value) for value in line] for line in plain[name]]
-        plain["counts"] = [list(line) for line in self.counts]
-        return plain
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Mixing:
-        """Read back what `to_dict` wrote."""
-        return cls(
-            groups=tuple(raw["groups"]),
-            rows=tuple(map(int, raw["rows"])),
-            queries=tuple(map(int, raw["queries"])),
-            counts=tuple(tuple(map(int, line)) for line in raw["counts"]),
-            share=tuple(tuple(map(number_or_nan, line)) for line in raw["share"]),
-            chance=tuple(tuple(map(number_or_nan, line)) for line in raw["chance"]),
-        )
-
-
-def null(value: float) -> float | None:
-    """Return None for a number that is not finite: ``null`` in JSON."""
-    return float(value) if math.isfinite(value) else None
 
 
 def number_or_nan(value: float | None) -> float:

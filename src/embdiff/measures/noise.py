@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from embdiff.measures.base import Measure
 from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.statistics.resampling import interval
-from embdiff.records import FloatArray, IntArray, Score
+from embdiff.records import FloatArray, IntArray, Number, Record, Score
 
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 
@@ -59,7 +57,7 @@ def half_precision(vectors: FloatArray) -> tuple[FloatArray, str | None]:
 
 
 @dataclass(frozen=True)
-class Change:
+class Change(Record):
     """What the same model again changes of a labelled measure.
 
     Parameters
@@ -82,19 +80,14 @@ class Change:
     measure: str
     model: str
     how: str
-    value: float
-    again: float
-    difference: float
-    low: float
-    high: float
+    value: Number
+    again: Number
+    difference: Number
+    low: Number
+    high: Number
     changed: int
     n: int
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined."""
-        raw: Mapping[str, Any] = vars(self)
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
 
 
 def change(value: Score, again: Score, how: str, *, seed: int, note: str | None = None) -> Change:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +18,11 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.statistics.quantiles import Doubles, holm, student_quantile
 from embdiff.measures.statistics.randomisation import PERMUTATIONS, randomisation_p
 from embdiff.measures.statistics.resampling import Interval, mean_intervals
+from embdiff.records import Number, Record
 
 
 @dataclass(frozen=True)
-class PairedTest:
+class PairedTest(Record):
     """Two models on the same queries.
 
     Parameters
@@ -60,29 +60,17 @@ class PairedTest:
     measure: str
     models: tuple[str, str]
     n: int
-    difference: float
-    low: float
-    high: float
+    difference: Number
+    low: Number
+    high: Number
     interval: str
-    p: float
-    p_holm: float
+    p: Number
+    p_holm: Number
     permutations: int
-    effect: float
-    detectable: float
+    effect: Number
+    detectable: Number
     unequal: int
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
-        raw = {**asdict(self), "models": list(self.models)}
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> PairedTest:
-        """Read back what `to_dict` wrote."""
-        numbers = ("difference", "low", "high", "p", "p_holm", "effect", "detectable")
-        floats = {key: math.nan if raw[key] is None else float(raw[key]) for key in numbers}
-        return cls(**{**raw, **floats, "models": tuple(raw["models"])})
 
 
 def detectable_difference(differences: npt.ArrayLike, *, alpha: float = 0.05, power: float = 0.8) -> float:

@@ -13,7 +13,7 @@ from embdiff.measures.chance import expected_rbo
 from embdiff.measures.rank import blocks, lengths, shared_at_depth
 from embdiff.measures.score import PerQuery, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray, Neighbors
+from embdiff.records import IntArray, Neighbors, Number, Record
 
 P = 0.9  # puts 86 % of the weight on the first 10 places
 
@@ -39,6 +39,28 @@ class Rbo:
     value: Doubles
     low: Doubles
     high: Doubles
+
+
+@dataclass(frozen=True)
+class Tail(Record):
+    """What the unseen tail leaves open of an rbo score.
+
+    Parameters
+    ----------
+    measure : str
+        Text form of the score.
+    models : tuple of str
+    query_model : str or None
+        As in `Score`.
+    low, high : float
+        Means over queries of the least and the most that any continuation of the lists can give; NaN without lists.
+    """
+
+    measure: str
+    models: tuple[str, str]
+    query_model: str | None
+    low: Number
+    high: Number
 
 
 def rbo(a: Neighbors, b: Neighbors, p: float = P) -> Doubles:

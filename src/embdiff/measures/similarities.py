@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator
 
 from embdiff import exact
 from embdiff._progress import progress
 from embdiff.measures.row_pairs import row_pairs
-from embdiff.records import FloatArray, IntArray
+from embdiff.records import BoolArray, FloatArray, IntArray, Record
 
 QUERIES = 1_000  # sampled when there are more
 NUMBERS = 2**19  # single similarities kept for one model
@@ -22,7 +23,6 @@ LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 _BLOCK = 4_096  # documents of one product
 _HELD = 2**24  # products held at a time
-_Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +56,16 @@ class Similarities:
     model: str
     query_model: str
     queries: IntArray
-    sampled: _Bools
-    judged: _Bools
+    sampled: BoolArray
+    judged: BoolArray
     place: IntArray
     similarity: FloatArray
     count: IntArray
-    binned: _Bools
-    expected: _Bools
+    binned: BoolArray
+    expected: BoolArray
     reason: str | None = None
 
-    def parts(self) -> dict[str, Any]:
-        """Return everything as plain comparable values."""
-        return dict(vars(self))
-
-    def values(self, which: _Bools, expected: bool) -> Similarities:
+    def values(self, which: BoolArray, expected: bool) -> Similarities:
         """Return the lines of some queries, all or those of expected pairs; queries without a line stay."""
         lines = which[self.place] & (self.expected if expected else True)
         number = np.cumsum(which) - 1
@@ -81,7 +77,7 @@ class Similarities:
 
 
 @dataclass(frozen=True)
-class Distribution:
+class Distribution(Record):
     """Quantiles of the cosine similarity in one population of pairs.
 
     Parameters
@@ -99,20 +95,18 @@ class Distribution:
     query_model: str
     population: str
     n: int
-    quantiles: tuple[float, ...]
+    quantiles: Annotated[tuple[float, ...], BeforeValidator(lambda told: tuple(told.values()))]
+
+    def named(self) -> dict[str, float]:
+        """Return the quantiles by level, such as ``0.05``."""
+        return {f"{level:g}": value for level, value in zip(LEVELS, self.quantiles, strict=True)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        named = {f"{level:g}": value for level, value in zip(LEVELS, self.quantiles, strict=True)}
-        return {**vars(self), "quantiles": named}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Distribution:
-        """Read back what `to_dict` wrote."""
-        return cls(**{**raw, "quantiles": tuple(raw["quantiles"].values())})
+        """Return JSON-able values, the quantiles by level."""
+        return {**vars(self), "quantiles": self.named()}
 
 
-Lines = tuple[IntArray, FloatArray, IntArray, _Bools, _Bools]
+Lines = tuple[IntArray, FloatArray, IntArray, BoolArray, BoolArray]
 NO_LINES: Lines = (
     np.zeros(0, dtype=np.int64),
     np.zeros(0, dtype=np.float32),

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,14 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.passing import Curve, Doubles, crossings, inverted, nearest_crossing
 from embdiff.measures.similarities import Distribution, Similarities
 from embdiff.measures.statistics.quantiles import student_quantile
+from embdiff.records import Record
 
 RESAMPLES = 2_000
 FEW = 10  # queries with a passing pair, below which an interval is called rough
 
 
 @dataclass(frozen=True)
-class CarryOver:
+class CarryOver(Record):
     """A cut-off of one model on the scale of another.
 
     Parameters
@@ -61,11 +61,6 @@ class CarryOver:
     pairs: int
     passing: int
     reason: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
-        raw = vars(self)
-        return {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in raw.items()}
 
 
 def carry_over(a: Similarities, b: Similarities, at: float, *, seed: int) -> tuple[CarryOver, ...]:

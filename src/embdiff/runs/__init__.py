@@ -1,21 +1,6 @@
 """The run folder and the record it holds."""
 
-from embdiff.runs.columns import agreement_json, differences_json, groups_json, neighbor_columns
-from embdiff.runs.folder import FILES, FORMAT, REPORT_FILE, STORE_FILE, free_folder, is_run, read, write
-from embdiff.runs.record import Run
+from embdiff.runs.folder import FILES, FORMAT, REPORT_FILE, STORE_FILE, free_folder, is_run
+from embdiff.runs.record import Run, same
 
-__all__ = [
-    "FILES",
-    "FORMAT",
-    "REPORT_FILE",
-    "STORE_FILE",
-    "Run",
-    "agreement_json",
-    "differences_json",
-    "free_folder",
-    "groups_json",
-    "is_run",
-    "neighbor_columns",
-    "read",
-    "write",
-]
+__all__ = ["FILES", "FORMAT", "REPORT_FILE", "STORE_FILE", "Run", "free_folder", "is_run", "same"]

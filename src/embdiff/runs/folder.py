@@ -1,11 +1,11 @@
-"""The run folder and the record it holds.
+"""The folder of a run: what stands in it, and whether one may be put there.
 
 ``run.toml`` (settings), ``manifest.json`` (provenance, versions, timings), ``corpus.parquet``, ``queries.parquet``,
-``neighbors.parquet``, ``exact.parquet``, ``elsewhere.parquet``, ``scores.json``, ``agreement.json`` (curves over k),
-``groups.json``, where bm25 stood beside the models ``baseline.parquet`` and ``baseline_elsewhere.parquet``, with
-expected results ``expected.json`` (tests between the models), and the
-Milvus Lite file ``milvus.db`` unless another store was named. The manifest is written last: a
-folder without it is not a run.
+``arrays.parquet`` (neighbours, places and maps as numbers), ``scores.json``, ``agreement.json`` (curves over k),
+``groups.json``, ``expected.json`` (expected results, and tests between the models), ``calibration.json`` (shuffled
+rows), ``similarities.json`` (their distributions), the report, and the Milvus Lite file ``milvus.db`` unless another
+store was named. ``neighbors.parquet`` and ``similarities.parquet`` are for people: the same lists and similarities
+again, with names. The manifest is written last: a folder without it is not a run.
 """
 
 from __future__ import annotations
@@ -14,46 +14,24 @@ import json
 from pathlib import Path
 from typing import Any
 
-from embdiff import _files
-from embdiff.errors import DataError, EmbdiffError, ParameterError
-from embdiff.measures import GroupTest, Mixing
-from embdiff.measures.differences import Differences
-from embdiff.records import Qrels, Score
-from embdiff.runs import later
-from embdiff.runs.columns import (
-    agreement_json,
-    differences_json,
-    elsewhere_columns,
-    groups_json,
-    layout_columns,
-    neighbor_columns,
-)
-from embdiff.runs.record import Run
-from embdiff.runs.tables import (
-    LAYOUTS_FILE,
-    corpus_facts,
-    read_answers,
-    read_baseline,
-    read_corpus,
-    read_layouts,
-    write_corpus,
-    write_table,
-)
-from embdiff.settings import RunConfig
+from embdiff.errors import DataError, ParameterError
 
-FORMAT = 1
-STORE_FILE = "milvus.db"
-REPORT_FILE = "report.html"
+FORMAT = 2
+STORE_FILE, REPORT_FILE = "milvus.db", "report.html"
+SETTINGS, MANIFEST = "run.toml", "manifest.json"
+CORPUS, QUERIES, ARRAYS = "corpus.parquet", "queries.parquet", "arrays.parquet"
+NEIGHBORS, SIMILARITIES = "neighbors.parquet", "similarities.parquet"
+SCORES, AGREEMENT, EXPECTED, GROUPS = "scores.json", "agreement.json", "expected.json", "groups.json"
+CALIBRATION, DISTRIBUTIONS = "calibration.json", "similarities.json"
 FILES = frozenset(
-    {"run.toml", "manifest.json", "corpus.parquet", "queries.parquet", "neighbors.parquet", "exact.parquet",
-     "elsewhere.parquet", "scores.json", "groups.json", "agreement.json", "baseline.parquet",
-     "baseline_elsewhere.parquet", "expected.json", STORE_FILE, LAYOUTS_FILE, REPORT_FILE, *later.FILES}
+    {STORE_FILE, REPORT_FILE, SETTINGS, MANIFEST, CORPUS, QUERIES, ARRAYS, NEIGHBORS, SIMILARITIES, SCORES, AGREEMENT,
+     EXPECTED, GROUPS, CALIBRATION, DISTRIBUTIONS}
 )  # fmt: skip
 
 
 def is_run(folder: Path) -> bool:
     """Return whether ``folder`` is a whole run."""
-    return (folder / "manifest.json").is_file() and (folder / "run.toml").is_file()
+    return (folder / MANIFEST).is_file() and (folder / SETTINGS).is_file()
 
 
 def free_folder(target: Path) -> Path:
@@ -77,94 +55,26 @@ def free_folder(target: Path) -> Path:
     return folder
 
 
-def write(run: Run, folder: Path) -> None:
-    """Write a run into an existing folder, the manifest last."""
-    _files.write_text(folder / "run.toml", run.config.to_toml())
-    write_corpus(run.corpus, folder / "corpus.parquet")
-    write_corpus(run.queries, folder / "queries.parquet")
-    write_table(neighbor_columns(run, run.answers, "returned"), folder / "neighbors.parquet")
-    write_table(neighbor_columns(run, run.answers, "exact"), folder / "exact.parquet")
-    write_table(elsewhere_columns(run, run.answers), folder / "elsewhere.parquet")
-    if run.baseline is not None:
-        write_table(neighbor_columns(run, run.beside, "returned"), folder / "baseline.parquet")
-        write_table(elsewhere_columns(run, run.beside), folder / "baseline_elsewhere.parquet")
-    _files.write_json(folder / "agreement.json", agreement_json(run))
-    if run.expected is not None:
-        _files.write_json(folder / "expected.json", differences_json(run))
-    _files.write_json(folder / "scores.json", [score.to_dict() for score in run.scores])
-    _files.write_json(folder / "groups.json", groups_json(run))
-    if run.similarities:
-        later.write_similarities(run.similarities, run.distributions, run.queries.ids, folder)
-    later.write_calibrations(run.calibrations, folder)
-    if run.layouts:
-        write_table(layout_columns(run), folder / LAYOUTS_FILE)
-    expected = run.expected and {"source": run.expected.source, "judgements": run.expected.judgements}
-    state = {"query_rows": run.query_rows, "corpus": corpus_facts(run.corpus), "queries": corpus_facts(run.queries),
-             "layouts": [layout.facts() for layout in run.layouts]}  # fmt: skip
-    manifest = {**run.manifest, "format": FORMAT, "state": {**state, "expected": expected}}
-    _files.write_json(folder / "manifest.json", manifest)
-
-
-def read(folder: Path) -> Run:
-    """Read a run folder.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run.
 
     Raises
     ------
     DataError
-        When the folder is no whole run, or was written by a newer embdiff.
+        When the folder is no whole run, or one of another format.
     """
     if not is_run(folder):
         raise DataError(
             f"A run must be a folder with run.toml and manifest.json. Got {folder}. "
             "Name the folder that 'embdiff compare' printed, or run it again if it was interrupted."
         )
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        if manifest.pop("format") > FORMAT:
-            raise DataError(f"A run must be of format {FORMAT} or older. Got a newer one in {folder}. Update embdiff.")
-        return _assemble(folder, manifest)
-    except EmbdiffError:
-        raise
-    except (KeyError, IndexError, OSError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"The files of a run must be intact. Got {folder}: {error!r}. Run the comparison again."
-        ) from None
+    manifest: dict[str, Any] = read_json(folder / MANIFEST)
+    found = manifest.pop("format")
+    if found != FORMAT:
+        raise DataError(f"A run must be of format {FORMAT}. Got {found!r} in {folder}. Run the comparison again.")
+    return manifest
 
 
-def _assemble(folder: Path, manifest: dict[str, Any]) -> Run:
-    config = RunConfig.from_toml(folder / "run.toml")
-    state = manifest.pop("state")
-    corpus = read_corpus(folder / "corpus.parquet", state["corpus"])
-    queries = read_corpus(folder / "queries.parquet", state["queries"])
-    groups = json.loads((folder / "groups.json").read_text(encoding="utf-8"))
-    agreement = _optional_json(folder / "agreement.json", {"curves": [], "tails": []})
-    differences = _optional_json(folder / "expected.json", [])
-    expected = state["expected"]
-    rows = state["query_rows"]
-    similarities, distributions = later.read_similarities(folder)
-    return Run(
-        config=config,
-        corpus=corpus,
-        queries=queries,
-        query_rows=None if rows is None else tuple(rows),
-        answers=read_answers(folder, config, corpus, queries, manifest),
-        scores=tuple(Score.from_dict(raw) for raw in json.loads((folder / "scores.json").read_text(encoding="utf-8"))),
-        mixings={model: Mixing.from_dict(raw) for model, raw in groups["mixing"].items()},
-        tests=tuple((raw["model"], GroupTest.from_dict(raw)) for raw in groups["tests"]),
-        expected=expected and Qrels(expected["judgements"], expected["source"]),
-        manifest=manifest,
-        similarities=similarities,
-        distributions=distributions,
-        calibrations=later.read_calibrations(folder),
-        layouts=read_layouts(folder, state.get("layouts", ()), len(corpus)),
-        baseline=read_baseline(folder, config, corpus, queries),
-        curves=tuple(Score.from_dict(raw) for raw in agreement["curves"]),
-        tails=tuple(agreement["tails"]),
-        changes=tuple(agreement.get("changes", ())),
-        differences=tuple((raw["query_model"], Differences.from_dict(raw)) for raw in differences),
-    )
-
-
-def _optional_json(path: Path, otherwise: Any) -> Any:
-    """Read a file that older runs do not have."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
+def read_json(path: Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))

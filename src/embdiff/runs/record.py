@@ -1,23 +1,26 @@
-"""The record of one comparison: everything that its run folder holds."""
+"""The record of one comparison, and its folder: everything that one holds, the other does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from embdiff import _files
+from embdiff.errors import DataError, EmbdiffError
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.differences import Differences
+from embdiff.measures.noise import Change
+from embdiff.measures.rbo import Tail
 from embdiff.measures.similarities import Distribution, Similarities
-from embdiff.records import Answer, Corpus, Layout, Qrels, Score
-from embdiff.runs.columns import (
-    agreement_json,
-    differences_json,
-    elsewhere_columns,
-    groups_json,
-    neighbor_columns,
-)
+from embdiff.records import Answer, Corpus, Layout, Qrels, Score, plain, reader
+from embdiff.runs import folder as files
+from embdiff.runs import tables
 from embdiff.search import compared_pairs
 from embdiff.settings import RunConfig
 
@@ -44,22 +47,22 @@ class Run:
     manifest : dict
         Versions, stamps, timings, what was cut or dropped.
     similarities : tuple of Similarities
-        What cut-offs need, for each model with vectors; empty in older runs.
+        What cut-offs need, for each model with vectors.
     distributions : tuple of Distribution
     calibrations : tuple of Calibration
         Empty unless asked for.
     layouts : tuple of Layout
-        Maps of the models' spaces, to look at; empty in older runs.
+        Maps of the models' spaces, to look at; empty when none were asked for.
     baseline : Answer or None
         Of bm25, where it stood beside the models.
     curves : tuple of Score
         Agreement at several depths up to k.
-    tails : tuple of dict
+    tails : tuple of Tail
         What the unseen tail leaves open of each rbo.
     differences : tuple of (str or None, Differences)
         With expected results: the query model, and how the collections differ in a measure.
-    changes : tuple of dict
-        With expected results: what the same model again changes of their first measure.
+    changes : tuple of (str or None, Change)
+        With expected results: the query model, and what the same model again changes of their first measure.
     """
 
     config: RunConfig
@@ -78,9 +81,9 @@ class Run:
     layouts: tuple[Layout, ...] = ()
     baseline: Answer | None = None
     curves: tuple[Score, ...] = ()
-    tails: tuple[Mapping[str, Any], ...] = ()
+    tails: tuple[Tail, ...] = ()
     differences: tuple[tuple[str | None, Differences], ...] = ()
-    changes: tuple[Mapping[str, Any], ...] = ()
+    changes: tuple[tuple[str | None, Change], ...] = ()
 
     @property
     def beside(self) -> tuple[Answer, ...]:
@@ -104,26 +107,120 @@ class Run:
     def _named(self) -> tuple[Answer, ...]:
         return self.beside if self.config.baseline == "named" else ()
 
-    def parts(self) -> dict[str, Any]:
-        """Return all of the run as plain comparable values: two runs are equal when these are, wherever stored."""
-        return {
-            "config": self.config.model_dump(mode="json"),
-            "corpus": self.corpus,
-            "queries": self.queries,
+    def neighbor_columns(self, answers: Sequence[Answer]) -> tables.Columns:
+        """Return the lists as columns, one row for each (answer, query, rank), padding left out."""
+        query_ids, ids = (np.array(each.ids, dtype=object) for each in (self.queries, self.corpus))
+        blocks = []
+        for answer in answers:
+            returned = answer.returned
+            query, place = np.nonzero(returned.rows >= 0)
+            blocks.append(
+                {
+                    "query_id": query_ids[query],
+                    "query_model": answer.query_model,
+                    "model": answer.model,
+                    "rank": place.astype(np.int64) + 1,
+                    "id": ids[returned.rows[query, place]],
+                    "distance": returned.distance[query, place],
+                    "similarity": returned.similarity[query, place],
+                    "self": answer.is_self[query, place],
+                }
+            )
+        return tables.stacked(blocks)
+
+    def similarity_columns(self) -> tables.Columns:
+        """Return the similarities as columns, one row for each line of `Similarities`."""
+        ids = np.array(self.queries.ids, dtype=object)
+        return tables.stacked(
+            [
+                {
+                    "model": each.model, "query_id": ids[each.queries[each.place]], "similarity": each.similarity,
+                    "count": each.count, "binned": each.binned, "expected": each.expected,
+                }
+                for each in self.similarities
+            ]
+        )  # fmt: skip
+
+    def write(self, folder: Path) -> None:
+        """Write the run into an existing folder, the manifest last."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        _files.write_text(folder / files.SETTINGS, self.config.to_toml())
+        state: dict[str, Any] = {
             "query_rows": self.query_rows,
-            "neighbors": neighbor_columns(self, self.answers, "returned"),
-            "exact": neighbor_columns(self, self.answers, "exact"),
-            "elsewhere": elsewhere_columns(self, self.answers),
-            "baseline": neighbor_columns(self, self.beside, "returned"),
-            "baseline_elsewhere": elsewhere_columns(self, self.beside),
-            "agreement": agreement_json(self),
-            "differences": differences_json(self),
-            "scores": [score.to_dict() for score in self.scores],
-            "groups": groups_json(self),
-            "expected": self.expected and self.expected.judgements,
-            "layouts": {layout.model: {**layout.facts(), "xy": layout.xy} for layout in self.layouts},
-            "manifest": {key: value for key, value in self.manifest.items() if key != "store"},
-            "similarities": {each.model: each.parts() for each in self.similarities},
-            "distributions": [each.to_dict() for each in self.distributions],
-            "calibrations": [each.to_dict() for each in self.calibrations],
+            "corpus": tables.write_corpus(self.corpus, folder / files.CORPUS),
+            "queries": tables.write_corpus(self.queries, folder / files.QUERIES),
+            "answers": self.answers,
+            "baseline": self.baseline,
+            "layouts": self.layouts,
         }
+        distributions = [each.to_dict() for each in self.distributions]
+        documents: dict[str, Any] = {
+            files.SCORES: self.scores,
+            files.AGREEMENT: {"curves": self.curves, "tails": self.tails, "changes": self.changes},
+            files.EXPECTED: {"expected": self.expected, "differences": self.differences},
+            files.GROUPS: {"mixings": self.mixings, "tests": self.tests},
+            files.CALIBRATION: self.calibrations,
+            files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
+            files.MANIFEST: {**self.manifest, "format": files.FORMAT, "state": state},
+        }
+        written = {name: plain(each, arrays) for name, each in documents.items()}
+        tables.write_arrays(arrays, folder / files.ARRAYS)
+        tables.write_table(self.neighbor_columns(self.answers), folder / files.NEIGHBORS)
+        tables.write_table(self.similarity_columns(), folder / files.SIMILARITIES)
+        for name, each in written.items():
+            _files.write_json(folder / name, each)
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Read a run folder.
+
+        Raises
+        ------
+        DataError
+            When the folder is no whole run, one of another format, or damaged.
+        """
+        try:
+            manifest = files.read_manifest(folder)
+            state = manifest.pop("state")
+            found = {
+                **state,
+                "config": RunConfig.from_toml(folder / files.SETTINGS),
+                "corpus": tables.read_corpus(folder / files.CORPUS, state["corpus"]),
+                "queries": tables.read_corpus(folder / files.QUERIES, state["queries"]),
+                "manifest": manifest,
+                "scores": files.read_json(folder / files.SCORES),
+                "calibrations": files.read_json(folder / files.CALIBRATION),
+            }
+            for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS):
+                found = {**found, **files.read_json(folder / name)}
+            run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
+        except EmbdiffError:
+            raise
+        except (KeyError, IndexError, OSError, ValueError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"The files of a run must be intact. Got {folder}: {error!r}. Run the comparison again."
+            ) from None
+        return run
+
+    def same_as(self, other: Run) -> bool:
+        """Return whether two runs hold the same, wherever they are stored."""
+        here, there = (
+            replace(run, manifest={key: value for key, value in run.manifest.items() if key != "store"})
+            for run in (self, other)
+        )
+        return same(here, there)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare nested values; undefined numbers equal each other, and what a record leaves out of comparison is."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"))
+    if type(a) is not type(b):
+        return bool(a == b)
+    if is_dataclass(a):
+        return all(same(getattr(a, each.name), getattr(b, each.name)) for each in fields(a) if each.compare)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b or (a != a and b != b))

@@ -1,4 +1,4 @@
-"""The tables of a run folder: Parquet files of corpora, neighbours and maps, and the records made of them again."""
+"""The tables of a run folder: Parquet files of corpora, of arrays, and of what people read."""
 
 from __future__ import annotations
 
@@ -9,162 +9,71 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.lexical import BM25
-from embdiff.records import Answer, Corpus, ElsewhereRows, Layout, Neighbors
-from embdiff.settings import RunConfig
-from embdiff.specs import check_metric
+from embdiff.records import Corpus
 
-LAYOUTS_FILE = "layouts.parquet"
-_TABLES = ("neighbors", "exact", "elsewhere")
+Columns = dict[str, npt.NDArray[Any]]
 
 
-def write_table(columns: Mapping[str, Any], path: Path) -> None:
-    """Write columns as Parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    pq.write_table(pa.table({name: _arrow(values) for name, values in columns.items()}), path, compression="zstd")
-
-
-def _arrow(values: Any) -> Any:
-    """Return an Arrow column; text is large_string, so that 2 GiB of it is no limit."""
-    import pyarrow as pa
-
-    if isinstance(values, np.ndarray) and values.dtype != object:
-        return pa.array(values)
-    return pa.array(values, type=pa.large_string())
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """Read Parquet as columns."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
-
-
-def corpus_facts(corpus: Corpus) -> dict[str, Any]:
-    """Return what a table of a corpus cannot hold, as JSON-able values."""
+def stacked(blocks: Sequence[Mapping[str, Any]]) -> Columns:
+    """Return blocks of columns one below the other; a text stands for a column of it, as long as the others."""
+    names = blocks[0] if blocks else ()
+    lengths = [max(len(each) for each in block.values() if not isinstance(each, str)) for block in blocks]
     return {
-        "source": corpus.source,
-        "ids_given": corpus.ids_given,
-        "dropped": list(corpus.dropped),
-        "notes": list(corpus.notes),
+        name: np.concatenate(
+            [
+                np.full(length, block[name], dtype=object) if isinstance(block[name], str) else block[name]
+                for block, length in zip(blocks, lengths, strict=True)
+            ]
+        )
+        for name in names
     }
 
 
-def write_corpus(corpus: Corpus, path: Path) -> None:
-    """Write ids, texts and groups."""
+def write_table(columns: Mapping[str, Any], path: Path) -> None:
+    """Write columns as Parquet; text is large_string, so that 2 GiB of it is no limit."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = {name for name, each in columns.items() if isinstance(each, np.ndarray) and each.dtype != object}
+    arrays = {
+        name: pa.array(each, type=None if name in numbers else pa.large_string()) for name, each in columns.items()
+    }
+    pq.write_table(pa.table(arrays), path, compression="zstd")
+
+
+def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
+    """Write ids, texts and groups, and return what a table cannot hold."""
     columns: dict[str, Sequence[str]] = {"id": corpus.ids, "text": corpus.items}
     write_table(columns if corpus.groups is None else {**columns, "group": corpus.groups}, path)
+    return {
+        "source": corpus.source, "ids_given": corpus.ids_given, "dropped": corpus.dropped, "notes": corpus.notes,
+    }  # fmt: skip
 
 
 def read_corpus(path: Path, facts: Mapping[str, Any]) -> Corpus:
-    """Read what `write_corpus` wrote, with its `corpus_facts`."""
-    table = read_table(path)
-    return Corpus(
-        items=tuple(table["text"]),
-        ids=tuple(table["id"]),
-        groups=tuple(table["group"]) if "group" in table else None,
-        source=facts["source"],
-        ids_given=facts["ids_given"],
-        dropped=tuple(facts["dropped"]),
-        notes=tuple(facts["notes"]),
-    )
+    """Read what `write_corpus` wrote, with what it returned."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path).to_pydict()
+    kept = {**facts, "dropped": tuple(facts["dropped"]), "notes": tuple(facts["notes"])}
+    groups = tuple(table["group"]) if "group" in table else None
+    return Corpus(items=tuple(table["text"]), ids=tuple(table["id"]), groups=groups, **kept)
 
 
-def read_layouts(folder: Path, facts: Sequence[Mapping[str, Any]], rows: int) -> tuple[Layout, ...]:
-    """Read the maps; none where the run has none."""
-    if not facts:
-        return ()
-    table = read_table(folder / LAYOUTS_FILE)
-    found = []
-    for place, each in enumerate(facts):
-        part = slice(place * rows, (place + 1) * rows)
-        xy = np.stack([table["x"][part], table["y"][part]], axis=1)
-        known = {**each, "kept": np.nan if each["kept"] is None else each["kept"]}
-        found.append(Layout(xy=xy, **known))
-    return tuple(found)
+def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Write arrays by name, of any lengths: one row, an array a column; shapes are kept elsewhere."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        name: pa.LargeListArray.from_arrays([0, each.size], pa.array(each.reshape(-1))) for name, each in arrays.items()
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd")
 
 
-def read_answers(
-    folder: Path, config: RunConfig, corpus: Corpus, queries: Corpus, manifest: Mapping[str, Any]
-) -> tuple[Answer, ...]:
-    """Read the answers of all collections, in the order in which they were asked."""
-    tables = {name: _Lookup(read_table(folder / f"{name}.parquet"), corpus, queries) for name in _TABLES}
-    shape = (len(queries), config.k)
-    answers = []
-    for search in manifest["searches"]:
-        pair = (search["query_model"], search["model"])
-        returned = tables["neighbors"].neighbors(pair, shape, config, search["index"])
-        answers.append(
-            Answer(
-                model=search["model"],
-                query_model=search["query_model"],
-                returned=returned,
-                exact=tables["exact"].neighbors(pair, shape, config, "exact"),
-                is_self=tables["neighbors"].grid(pair, "self", shape, fill=False),
-                elsewhere=tables["elsewhere"].elsewhere(pair, len(queries)),
-            )
-        )
-    return tuple(answers)
+def read_arrays(path: Path) -> Columns:
+    """Read what `write_arrays` wrote."""
+    import pyarrow.parquet as pq
 
-
-def read_baseline(folder: Path, config: RunConfig, corpus: Corpus, queries: Corpus) -> Answer | None:
-    """Read the answer of bm25; it has no index, so that what it returned is exact."""
-    if not (folder / "baseline.parquet").is_file():
-        return None
-    listed, elsewhere = (
-        _Lookup(read_table(folder / f"{name}.parquet"), corpus, queries) for name in ("baseline", "baseline_elsewhere")
-    )
-    pair, shape = (BM25, BM25), (len(queries), config.k)
-    returned = Neighbors(
-        rows=listed.grid(pair, "row", shape, fill=-1),
-        similarity=listed.grid(pair, "similarity", shape, fill=np.nan),
-        metric="ip",
-        index=BM25,
-    )
-    is_self = listed.grid(pair, "self", shape, fill=False)
-    return Answer(BM25, BM25, returned, returned, is_self, elsewhere.elsewhere(pair, len(queries)))
-
-
-class _Lookup:
-    """One of the long tables, cut into arrays of shape (q, k) again."""
-
-    def __init__(self, table: Mapping[str, Any], corpus: Corpus, queries: Corpus) -> None:
-        row_of = {name: row for row, name in enumerate(corpus.ids)}
-        query_of = {name: row for row, name in enumerate(queries.ids)}
-        self._table = dict(table)
-        self._table["row"] = np.array([row_of[name] for name in table["id"]], dtype=np.int64)
-        self._query = np.array([query_of[name] for name in table["query_id"]], dtype=np.int64)
-
-    def _mask(self, pair: tuple[str, str]) -> npt.NDArray[np.bool_]:
-        return np.asarray((self._table["query_model"] == pair[0]) & (self._table["model"] == pair[1]))
-
-    def grid(self, pair: tuple[str, str], column: str, shape: tuple[int, int], fill: Any) -> npt.NDArray[Any]:
-        mask = self._mask(pair)
-        values = self._table[column][mask]
-        table = np.full(shape, fill, dtype=values.dtype)
-        table[self._query[mask], self._table["rank"][mask] - 1] = values
-        return table
-
-    def neighbors(self, pair: tuple[str, str], shape: tuple[int, int], config: RunConfig, index: str) -> Neighbors:
-        return Neighbors(
-            rows=self.grid(pair, "row", shape, fill=-1),
-            similarity=self.grid(pair, "similarity", shape, fill=np.nan),
-            metric=check_metric(config.metric),
-            index=index,
-        )
-
-    def elsewhere(self, pair: tuple[str, str], queries: int) -> ElsewhereRows:
-        mask = self._mask(pair)
-        query = self._query[mask]
-        counts = np.bincount(query, minlength=queries)
-        place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-        shape = (queries, int(counts.max(initial=0)))
-        rows, ranks = np.full(shape, -1, dtype=np.int64), np.full(shape, -1, dtype=np.int64)
-        similarity = np.full(shape, np.nan, dtype=np.float32)
-        rows[query, place] = self._table["row"][mask]
-        ranks[query, place] = self._table["rank"][mask]
-        similarity[query, place] = self._table["similarity"][mask]
-        return ElsewhereRows(rows, ranks, similarity)
+    table = pq.read_table(path)
+    return {name: table.column(name).chunk(0).values.to_numpy(zero_copy_only=False) for name in table.column_names}

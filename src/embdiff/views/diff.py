@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex
+from typing import Any, SupportsIndex
 
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
@@ -12,9 +12,7 @@ from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.search import compared_pairs
 from embdiff.views import html, terminal
-from embdiff.views.disputed import item
-
-Status = Literal["kept", "moved", "lost", "gained"]
+from embdiff.views.facts import Entry, PairDiff, Query, Status
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class QueryDiff:
         it: no word in common). ``metrics`` says what the distances of each are: the metric, or ``bm25``.
     """
 
-    query: dict[str, Any]
-    pairs: tuple[dict[str, Any], ...]
+    query: Query
+    pairs: tuple[PairDiff, ...]
 
     def ids(self, status: Status, pair: int = 0) -> tuple[str, ...]:
         """Return the ids with one status, by rank, in one pair of collections."""
@@ -44,10 +42,10 @@ class QueryDiff:
         return {"query": self.query, "pairs": list(self.pairs)}
 
     def _repr_html_(self) -> str:
-        return html.render_diff(self.to_dict())
+        return html.render_diff(self.query, self.pairs)
 
     def __repr__(self) -> str:
-        return terminal.diff_text(self.to_dict(), width=100)
+        return terminal.diff_text(self.query, self.pairs, width=100)
 
 
 def place_of(run: Run, query: int | str) -> int:
@@ -99,26 +97,21 @@ def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline:
             "Choose one of these."
         )
     pairs = tuple(
-        {
-            "models": [a.model, b.model],
-            "query_models": [a.query_model, b.query_model],
-            "metric": run.config.metric,
-            "metrics": [distance_of(a, run.config.metric), distance_of(b, run.config.metric)],
-            "entries": _entries(run, a, b, row),
-        }
+        PairDiff(
+            models=[a.model, b.model],
+            query_models=[a.query_model, b.query_model],
+            metric=run.config.metric,
+            metrics=[distance_of(a, run.config.metric), distance_of(b, run.config.metric)],
+            entries=_entries(run, a, b, row),
+        )
         for a, b in compared_pairs(run.answers, *beside)
         if query_model in (None, a.query_model, b.query_model)
     )
-    query = {
-        "row": row,
-        "id": run.queries.ids[row],
-        "text": run.queries.items[row],
-        "group": run.queries.groups[row] if run.queries.groups else None,
-    }
-    return QueryDiff(query, pairs)
+    group = run.queries.groups[row] if run.queries.groups else None
+    return QueryDiff(Query(row=row, id=run.queries.ids[row], text=run.queries.items[row], group=group), pairs)
 
 
-def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[dict[str, Any]]:
+def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
     """List the first collection's rows by rank there, then what the second gained by rank there."""
     in_a, in_b = _places(a, row), _places(b, row)
     entries = []
@@ -130,13 +123,15 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[dict[str, Any]]:
         first = in_a.get(found) or _exact_place(a, row, found)
         second = in_b.get(found) or _exact_place(b, row, found)
         entries.append(
-            {
-                "status": status,
-                **item(run, found),
-                "self": first[2] or second[2],
-                "ranks": [first[0], second[0]],
-                "distances": [first[1], second[1]],
-            }
+            Entry(
+                status=status,
+                id=run.corpus.ids[found],
+                text=run.corpus.items[found],
+                group=run.corpus.groups[found] if run.corpus.groups else None,
+                self=first[2] or second[2],
+                ranks=[first[0], second[0]],
+                distances=[first[1], second[1]],
+            )
         )
     return entries
 

@@ -1,4 +1,4 @@
-"""What the page draws as figures beyond scores: cut-offs carried over, and which groups find which."""
+"""What the page draws as figures beyond scores: cut-offs carried over, which groups find which, what models cost."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from typing import Any
 
 from embdiff.kept import call
 from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
+from embdiff.records import plain
 from embdiff.runs import Run
+from embdiff.views.agreement_tables import needing
+from embdiff.views.facts import Facts
+from embdiff.views.tables import WIDEST_MATRIX
 from embdiff.views.words import visible
 
 CUTOFFS, OTHERS = 3, 3  # each cut-off of each other model is resampled 2,000 times: about a second with 1,000 queries
-WIDEST_MATRIX, MATRICES = 8, 4
+MATRICES = 4
+_VECTOR_NUMBER = 4  # bytes of a float32
 
 
 def cutoffs(run: Run) -> dict[str, Any] | None:
@@ -31,7 +36,7 @@ def cutoffs(run: Run) -> dict[str, Any] | None:
     carried: list[CarryOver] = []
     for at in few_cutoffs(run.distributions, first.model, CUTOFFS):
         cells = [call(carry_over, first, other, at, seed=run.config.seed)[0] for other in others]
-        shown = [{key: cell.to_dict()[key] for key in ("value", "low", "high")} for cell in cells]
+        shown = [plain({"value": cell.value, "low": cell.low, "high": cell.high}) for cell in cells]
         rows.append({"at": at, "rate": cells[0].rate_from, "cells": shown})
         carried += cells
     return {
@@ -54,8 +59,7 @@ def mixing(run: Run) -> dict[str, Any] | None:
         ``k``, ``models`` (each with ``model``, ``groups``, ``share`` and ``chance``) and ``more`` (models left out);
         None without groups, or with more than a page has room for.
     """
-    fitting = [(model, each.to_dict()) for model, each in run.mixings.items()]
-    fitting = [(model, each) for model, each in fitting if 1 < len(each["groups"]) <= WIDEST_MATRIX]
+    fitting = [(model, each) for model, each in run.mixings.items() if 1 < len(each.groups) <= WIDEST_MATRIX]
     if not fitting:
         return None
     return {
@@ -63,11 +67,33 @@ def mixing(run: Run) -> dict[str, Any] | None:
         "models": [
             {
                 "model": visible(model),
-                "groups": list(map(visible, each["groups"])),
-                "share": each["share"],
-                "chance": each["chance"],
+                "groups": list(map(visible, each.groups)),
+                "share": plain(each.share),
+                "chance": plain(each.chance),
             }
             for model, each in fitting[:MATRICES]
         ],
         "more": max(0, len(fitting) - MATRICES),
     }
+
+
+def costs(facts: Facts) -> dict[str, Any]:
+    """Return seconds a text, bytes a vector and (with labels) quality, for each model that was encoded."""
+    hits = needing(facts.run.scores, "neighbors + expected rows")
+    quality = hits[0].measure if hits else None
+    own = {
+        score.models[0]: score.value
+        for score in hits
+        if score.measure == quality and score.models == (score.query_model,)
+    }
+    found = [
+        {
+            "model": visible(model.model),
+            "seconds": model.seconds["encode"] / len(facts.run.corpus),
+            "bytes": model.stamp.dim * _VECTOR_NUMBER,
+            "quality": plain(own.get(model.model)),
+        }
+        for model in facts.manifest.models
+        if model.stamp and model.collection
+    ]
+    return {"costs": found, "quality": quality}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
 
+from embdiff.views.facts import Entry, Facts, Neighbor, PairDiff, Query
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import (
     EXACT_PLACES,
     asked_words,
-    caveats,
     distance_word,
     facts_line,
     hit_words,
+    notes,
     number,
     rank_text,
     shortened,
@@ -27,35 +27,34 @@ _STATUS_COLOUR = {"kept": "inherit", "moved": "#9a6700", "lost": "#b3261e", "gai
 _CELL = "text-align:left;vertical-align:top;padding:4px 10px;max-width:26em;white-space:normal"
 
 
-def render(payload: Mapping[str, Any]) -> str:
+def render(facts: Facts) -> str:
     """Return a comparison as an HTML fragment; all user text is escaped."""
-    parts = [f"<p><strong>{_text(facts_line(payload))}</strong></p>"]
-    for result in payload["results"]:
-        parts.append(f"<p><strong>{_text(result['id'])}</strong> {_short(result['text'])}</p>")
-        for title, answers in side_by_side(payload, result["answers"]).items():
-            head = ("#", *(answer["model"] for answer in answers))
+    parts = [f"<p><strong>{_text(facts_line(facts))}</strong></p>"]
+    for result in facts.results:
+        parts.append(f"<p><strong>{_text(result.id)}</strong> {_short(result.text)}</p>")
+        for title, answers in side_by_side(facts, result.answers).items():
+            head = ("#", *(answer.model for answer in answers))
             rows = [
-                [str(place + 1), *(_neighbor(answer["neighbors"], place) for answer in answers)]
-                for place in range(payload["settings"]["k"])
+                [str(place + 1), *(_neighbor(answer.neighbors, place) for answer in answers)]
+                for place in range(facts.run.config.k)
             ]
-            if result["expected"]:
+            if result.expected:
                 rows.append(["", *(_text(hit_words(answer)) for answer in answers)])
             parts.append(_table(title, head, rows))
-    hidden = payload["queries"]["count"] - payload["queries"]["shown"]
+    hidden = len(facts.run.queries) - facts.shown
     if hidden > 0:
         parts.append(f"<p>and {hidden:,} more queries; <code>result.diff(row)</code> shows any of them</p>")
-    for table in summary_tables(payload):
+    for table in summary_tables(facts):
         parts.append(_table(table.title, table.head, (map(_text, row) for row in table.rows)))
         parts += [f"<p><small>{_text(remark)}</small></p>" for remark in table.remarks]
-    parts += [f"<p><small>{_text(note)}</small></p>" for note in (*caveats(payload), *payload["notes"])]
+    parts += [f"<p><small>{_text(note)}</small></p>" for note in notes(facts)]
     return f'<div class="embdiff">{"".join(parts)}</div>'
 
 
-def render_diff(diff: Mapping[str, Any]) -> str:
+def render_diff(query: Query, pairs: Sequence[PairDiff]) -> str:
     """Return one query's diff as an HTML fragment; all user text is escaped."""
-    query = diff["query"]
     parts = [f"<p><strong>{_text(query['id'])}</strong> {_short(query['text'])}</p>"]
-    for pair in diff["pairs"]:
+    for pair in pairs:
         first, second = pair["models"]
         one, two = map(distance_word, pair["metrics"])
         head = ("", "neighbour", f"rank in {first}", one, f"rank in {second}", two)
@@ -65,7 +64,7 @@ def render_diff(diff: Mapping[str, Any]) -> str:
     return f'<div class="embdiff">{"".join(parts)}</div>'
 
 
-def _diff_cells(entry: Mapping[str, Any]) -> list[str]:
+def _diff_cells(entry: Entry) -> list[str]:
     colour = _STATUS_COLOUR[entry["status"]]
     places = [
         cell
@@ -76,13 +75,13 @@ def _diff_cells(entry: Mapping[str, Any]) -> list[str]:
     return [status, f"<strong>{_text(entry['id'])}</strong> {_short(entry['text'])}", *places]
 
 
-def _neighbor(neighbors: Sequence[Mapping[str, Any]], place: int) -> str:
+def _neighbor(neighbors: Sequence[Neighbor], place: int) -> str:
     if place >= len(neighbors):
         return "<em>none</em>"
     entry = neighbors[place]
-    marks = " <em>self</em>" * entry["self"] + " <em>expected</em>" * bool(entry["expected"])
-    head = f"{number(entry['distance'])} <strong>{_text(entry['id'])}</strong>{marks}"
-    return f"{head}<br>{_short(entry['text'])}"
+    marks = " <em>self</em>" * entry.self + " <em>expected</em>" * bool(entry.expected)
+    head = f"{number(entry.distance)} <strong>{_text(entry.id)}</strong>{marks}"
+    return f"{head}<br>{_short(entry.text)}"
 
 
 def _table(title: str, head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.disagreement import query_disagreement
-from embdiff.records import Answer, Layout
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import Answer, Layout, plain
 from embdiff.runs import Run
 from embdiff.views import figures, story
-from embdiff.views import payload as summaries
 from embdiff.views.diff import distance_of
-from embdiff.views.disputed import row_values
+from embdiff.views.facts import Facts
+from embdiff.views.table import Table
 from embdiff.views.tables import summary_tables
-from embdiff.views.words import distance_word, facts_line, visible
+from embdiff.views.words import distance_word, facts_line, notes, title, visible
 
 VERSION = 4
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
@@ -60,22 +60,22 @@ def pack(run: Run) -> bytes:
         About 4 MB for 50,000 rows of ordinary sentences, two models and k = 10. Texts beyond 2,000 characters are cut
         (their length is told), distances have five significant digits; ranks and rows are exact.
     """
-    arrays = _Arrays()
-    summary = summaries.build(run, queries=0)
+    arrays, facts = _Arrays(), Facts(run, queries=0)
+    disputed = facts.disagreement
     head = {
         "view": VERSION,
-        "title": story.title(summary),
-        "facts": facts_line(summary),
-        "provenance": [[visible(name), visible(value)] for name, value in story.provenance(summary)],
-        "verdict": story.verdict(summary),
-        "notes": story.notes(summary),
+        "title": visible(title(facts)),
+        "facts": visible(facts_line(facts)),
+        "provenance": [[visible(name), visible(value)] for name, value in story.provenance(facts)],
+        "verdict": list(map(visible, story.verdict(facts))),
+        "notes": list(map(visible, notes(facts))),
         "models": list(run.config.models),
         "metric": run.config.metric,
         "k": run.config.k,
-        "scores": summary["scores"],
-        "curves": [score for score in summary["curves"] if score["measure"].startswith("overlap@")],  # as are drawn
-        "tables": [vars(table) for table in summary_tables(summary)],
-        **story.costs(summary),
+        "scores": plain(run.scores),
+        "curves": plain([score for score in run.curves if score.measure.startswith("overlap@")]),  # as are drawn
+        "tables": list(map(_table, summary_tables(facts))),
+        **figures.costs(facts),
         "cutoffs": figures.cutoffs(run),
         "mixing": figures.mixing(run),
         "items": _items(run),
@@ -83,9 +83,9 @@ def pack(run: Run) -> bytes:
         "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
         "maps_words": story.maps_words(run.layouts),
-        "disagreement": arrays.add(_disagreement(run)),
+        "disagreement": arrays.add(_values(disputed.query_values if disputed else None, len(run.queries))),
         "disagreement_words": story.DISAGREEMENT,
-        "row_disagreement": arrays.add(_row_disagreement(run)),
+        "row_disagreement": arrays.add(_values(disputed.row_values if disputed else None, len(run.corpus))),
         "row_disagreement_words": story.ROW_DISAGREEMENT,
     }
     header = json.dumps(head, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
@@ -166,17 +166,15 @@ def _map(layout: Layout, arrays: _Arrays) -> dict[str, Any]:
     }
 
 
-def _disagreement(run: Run) -> npt.NDArray[np.float32]:
-    """Return the disagreement of each query, (q,); NaN for all where there is but one collection."""
-    pairs = [(a.returned, b.returned) for a, b in run.disputing]
-    if not pairs:
-        return np.full(len(run.queries), np.nan, dtype=np.float32)
-    return query_disagreement(pairs).astype(np.float32)
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "title": visible(table.title),
+        "head": list(map(visible, table.head)),
+        "rows": [list(map(visible, row)) for row in table.rows],
+        "remarks": list(map(visible, table.remarks)),
+    }
 
 
-def _row_disagreement(run: Run) -> npt.NDArray[np.float32]:
-    """Return how differently often each corpus row is returned, (n,); NaN for all where there is one collection."""
-    pairs = run.disputing
-    if not pairs:
-        return np.full(len(run.corpus), np.nan, dtype=np.float32)
-    return row_values(pairs, len(run.corpus)).astype(np.float32)
+def _values(known: Doubles | None, count: int) -> npt.NDArray[np.float32]:
+    """Return the disagreement about each query or row; NaN for all where there is but one collection."""
+    return np.full(count, np.nan, dtype=np.float32) if known is None else known.astype(np.float32)

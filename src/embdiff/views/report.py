@@ -13,8 +13,9 @@ from pathlib import Path
 from embdiff import _files
 from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.runs import Run
-from embdiff.views import payload, story
+from embdiff.views.facts import Facts
 from embdiff.views.packing import pack
+from embdiff.views.words import title, visible
 
 SCRIPT, STYLE = "view.js", "style.css"
 _STATIC = files("embdiff.views").joinpath("static")
@@ -55,7 +56,7 @@ def page(run: Run) -> str:
     script = _script()
     data = base64.b64encode(pack(run)).decode()
     return _document(
-        story.title(payload.build(run, queries=0)),
+        title(Facts(run)),
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, connect="none")}">',
         '<main id="embdiff-report" class="embdiff-view">'
         "<p>This page draws itself with JavaScript, from the data it carries.</p></main>\n"
@@ -64,12 +65,13 @@ def page(run: Run) -> str:
     )
 
 
-def live_page(title: str, *, indexes: Sequence[str]) -> tuple[str, str]:
+def live_page(named: str, *, indexes: Sequence[str]) -> tuple[str, str]:
     """Return the live page and its Content-Security-Policy, which lets it talk to its own server only.
 
     Parameters
     ----------
-    title : str
+    named : str
+        Its title.
     indexes : sequence of str
         What can be searched with.
 
@@ -80,7 +82,7 @@ def live_page(title: str, *, indexes: Sequence[str]) -> tuple[str, str]:
     """
     script = _script()
     html = _document(
-        title,
+        named,
         "",
         f'<main id="embdiff-live" class="embdiff-view" data-indexes="{escape(json.dumps(list(indexes)))}">'
         "<p>This page draws itself with JavaScript.</p></main>\n"
@@ -105,11 +107,11 @@ def _policy(script: str, *, connect: str) -> str:
     )
 
 
-def _document(title: str, head: str, body: str) -> str:
+def _document(named: str, head: str, body: str) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{head}\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{asset(STYLE)}</style></head>\n"
+        f"<title>{escape(visible(named))}</title>\n<style>{asset(STYLE)}</style></head>\n"
         f'<body style="margin:0">{body}\n</body></html>\n'
     )
 

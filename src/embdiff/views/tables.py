@@ -1,180 +1,217 @@
-"""What stands in which table, as plain text: the terminal and the notebook draw the same ones."""
+"""What stands in which table, in order: the terminal, the notebook and the page draw the same ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
 
 from embdiff.lexical import BM25
-from embdiff.views.agreement_tables import LABELLED, agreement_tables, counted, reasons, score_text
-from embdiff.views.disputed_tables import disputed_tables
-from embdiff.views.encoding_table import encoding_table
-from embdiff.views.figures import WIDEST_MATRIX
-from embdiff.views.geometry_tables import base_name, calibration_tables, geometry_tables
-from embdiff.views.noise_tables import noise_tables
-from embdiff.views.scored import change_table, difference_table, score_table
+from embdiff.measures import GroupTest
+from embdiff.views.agreement_tables import JUDGED, agreement_tables, grid_tables, needing, noise_tables
+from embdiff.views.disputed import Disagreement, DisputedItem, DisputedQuery, Returned
+from embdiff.views.facts import Encoding, Facts, Model, Search
+from embdiff.views.labelled_tables import change_table, difference_table, score_table
+from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
 from embdiff.views.table import Table
-from embdiff.views.threshold_tables import similarity_tables
-from embdiff.views.words import number, seconds_text, visible
+from embdiff.views.words import number, seconds_text, shortened
 
-_GRIDS = {
-    "self_retrieval": "Does a query find itself? Share of queries whose own row comes first",
-    "index_recall": "What the index lost: share of the exact neighbours that it returned",
-    "expected_hit": "Expected results: share of queries with one among their neighbours",
-}
-
-_MOST_TESTS = 24
+WIDEST_MATRIX = 8
+_MOST_TESTS, _DISPUTED, _TEXT, _LISTED = 24, 5, 60, 3
+_MEBIBYTE = 2**20
 
 
-def summary_tables(payload: Mapping[str, Any]) -> list[Table]:
+def summary_tables(facts: Facts) -> list[Table]:
     """Return every table below the neighbours themselves, in order."""
+    run = facts.run
     return [
-        *agreement_tables(payload),
-        *noise_tables(payload),
-        *disputed_tables(payload),
-        *geometry_tables(payload),
-        *calibration_tables(payload),
-        *similarity_tables(payload["similarities"]),
-        *_grid_tables(payload),
-        *_expected_tables(payload),
-        *_mutual_table(payload),
-        *_group_tables(payload),
-        *_time_tables(payload),
+        *agreement_tables(facts),
+        *noise_tables(run.scores),
+        *_disputed_tables(facts.disagreement),
+        *geometry_tables(run.scores),
+        *calibration_tables(run.calibrations),
+        *similarity_tables(run.distributions),
+        *grid_tables(facts),
+        *_expected_tables(facts),
+        *_mutual_table(facts),
+        *_mixing_tables(facts),
+        *_absence_table(run.tests),
+        *_time_tables(facts),
     ]
 
 
-def _scores(payload: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    return [score for score in payload["scores"] if score["measure"].partition("@")[0] == name]
-
-
-def _grid_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    """Query models down, collections across."""
-    for name, words in _GRIDS.items():
-        scores = _scores(payload, name)
-        if not scores:
-            continue
-        collections = list(dict.fromkeys(score["models"][0] for score in scores))
-        crossed = bool(payload["settings"]["query_models"])
-        lines: dict[str, dict[str, str]] = {}
-        for score in scores:
-            by = score["query_model"] if crossed else "its own model"
-            lines.setdefault(by, {})[score["models"][0]] = score_text(score)
-        rows = tuple((by, *(cells.get(model, "") for model in collections)) for by, cells in lines.items())
-        title = f"{words}; {scores[0]['measure']} [95 %] chance, {counted(scores)}"
-        yield Table(title, ("asked with", *collections), rows, reasons(scores))
-
-
-def _expected_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    """Yield, for each query model, the scores by the expected results and the differences between collections."""
-    scores = [score for score in payload["scores"] if base_name(score["measure"]) in LABELLED]
-    asked = [score["query_model"] for score in scores if score["models"] != [BM25]]
-    for asks in dict.fromkeys(asked):
-        mine = [score for score in scores if score["query_model"] == asks or score["models"] == [BM25]]
-        differences = [each for each in payload["differences"] if each["query_model"] == asks]
-        by = f", asked with {asks}" if asks else ""
-        yield replace(score_table(mine, differences), title=f"Expected results as judgements{by}")
-        yield from (difference_table(each, "queries") for each in differences[:1])
-        yield from change_table([each for each in payload["changes"] if each["query_model"] == asks], "queries")
-
-
-def _mutual_table(payload: Mapping[str, Any]) -> Iterator[Table]:
-    if payload["mutual"]:
-        head = ("collection", "asked with", "find each other", "one way only", "neither")
+def _disputed_tables(found: Disagreement | None) -> Iterator[Table]:
+    """Yield the most disputed queries, then the rows that the models return most differently often."""
+    if found and found.queries:
+        chance = f" Unrelated lists: {number(found.chance, 2)} on average." if math.isfinite(found.chance) else ""
+        queries = tuple(
+            (_named(each), number(each.value, 2), number(each.overlap, 2)) for each in found.queries[:_DISPUTED]
+        )
+        remark = f"by rbo: {found.queries_by}; by overlap: mean of 1 - overlap. 0: the same lists.{chance}"
+        yield Table(f"Most disputed queries of {found.n:,}", ("query", "by rbo", "by overlap"), queries, (remark,))
+    items = [each for each in found.items[:_DISPUTED] if each.value > 0] if found else []
+    if found and items:
         rows = tuple(
-            (row["model"], row["query_model"], *(f"{count:,}" for count in (len(row["both"]), len(row["one_way"]))),
-             f"{row['neither']:,}")
-            for row in payload["mutual"]
-        )  # fmt: skip
+            (_named(each), _returned(each.returned), f"{each.only_one:,}", number(each.place_change, 1))
+            for each in items
+        )
+        remark = (
+            f"By {found.items_by}. only one: of two collections, how often just one returned it. moved: mean "
+            "difference of its places. All queries and rows in this order: --json (disagreement). The first of many "
+            "stand out by luck as well."
+        )
+        head = ("row", "returned to", "only one", "moved")
+        yield Table("Rows that are returned most differently often", head, rows, (remark,))
+
+
+def _named(entry: DisputedQuery | DisputedItem) -> str:
+    return f"{entry.id}: {shortened(entry.text, _TEXT)}"
+
+
+def _returned(returned: Sequence[Returned]) -> str:
+    """Return to how many queries each collection returns a row; of many, the most and the fewest."""
+    counts = sorted(returned, key=lambda each: -each.queries)
+    shown = counts if len(counts) <= _LISTED else [counts[0], counts[-1]]
+    crossed = len({each.model for each in counts}) < len(counts)
+    return ", ".join(
+        f"{each.queries:,} {each.model}" + (f" asked with {each.query_model}" if crossed else "") for each in shown
+    )
+
+
+def _expected_tables(facts: Facts) -> Iterator[Table]:
+    """Yield, for each query model, the scores by the expected results and the differences between collections."""
+    scores = needing(facts.run.scores, JUDGED)
+    for asks in dict.fromkeys(score.query_model for score in scores if score.models != (BM25,)):
+        mine = [score for score in scores if score.query_model == asks or score.models == (BM25,)]
+        differences = [each for by, each in facts.run.differences if by == asks]
+        asked = f", asked with {asks}" if asks else ""
+        yield score_table(mine, differences, f"Expected results as judgements{asked}")
+        yield from (difference_table(each, "queries") for each in differences[:1])
+        yield from change_table([each for by, each in facts.run.changes if by == asks], "queries")
+
+
+def _mutual_table(facts: Facts) -> Iterator[Table]:
+    rows = tuple(
+        (each.model, each.query_model, *(f"{count:,}" for count in (len(each.both), len(each.one_way), each.neither)))
+        for each in facts.mutual
+    )
+    if rows:
+        head = ("collection", "asked with", "find each other", "one way only", "neither")
         yield Table("Pairs of queries that find each other", head, rows)
 
 
-def _group_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    yield from _mixing_tables(payload)
-    yield from _absence_table(payload["groups"]["tests"])
-
-
-def _mixing_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    k = payload["groups"]["k"]
-    for model, mixing in payload["groups"]["mixing"].items():
-        if len(mixing["groups"]) > WIDEST_MATRIX:
+def _mixing_tables(facts: Facts) -> Iterator[Table]:
+    k = min(facts.run.config.k, len(facts.run.corpus) - 1)
+    for model, mixing in facts.run.mixings.items():
+        if len(mixing.groups) > WIDEST_MATRIX:
             continue
-        names = tuple(map(visible, mixing["groups"]))
         rows = tuple(
             (name, *(f"{number(a, 2)} ({number(b, 2)})" for a, b in zip(shares, chances, strict=True)))
-            for name, shares, chances in zip(names, mixing["share"], mixing["chance"], strict=True)
+            for name, shares, chances in zip(mixing.groups, mixing.share, mixing.chance, strict=True)
         )
         title = f"{model}: groups among the {k} nearest rows of every row (chance)"
-        yield Table(title, ("group of the query", *names), rows)
+        yield Table(title, ("group of the query", *mixing.groups), rows)
 
 
-def _absence_table(tests: Sequence[Mapping[str, Any]]) -> Iterator[Table]:
+def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
     if not tests:
         return
-    shown = tests
-    hidden: tuple[str, ...] = ()
+    shown, hidden = tests, list[str]()
     if len(tests) > _MOST_TESTS:
-        shown = sorted(tests, key=lambda test: 2.0 if test["p"] is None else test["p"])[:_MOST_TESTS]
-        hidden = (f"The {len(shown)} with the smallest p of {len(tests):,}; all of them are in groups.json.",)
-    if len({test["group"] for test in tests}) > WIDEST_MATRIX:
-        hidden = (*hidden, "With so many groups the matrix of groups is not shown here; it is in groups.json.")
+        shown = sorted(tests, key=lambda each: 2.0 if math.isnan(each[1].p) else each[1].p)[:_MOST_TESTS]
+        hidden.append(f"The {len(shown)} with the smallest p of {len(tests):,}; all of them are in groups.json.")
+    if len({test.group for _, test in tests}) > WIDEST_MATRIX:
+        hidden.append("With so many groups the matrix of groups is not shown here; it is in groups.json.")
     rows = tuple(
         (
-            test["model"],
-            visible(test["group"]),
-            *(number(test[key], 2) for key in ("ratio", "observed", "expected")),
-            *(number(test[key], 4) for key in ("p", "p_holm")),
+            model,
+            test.group,
+            *(number(value, 2) for value in (test.ratio, test.observed, test.expected)),
+            *(number(value, 4) for value in (test.p, test.p_holm)),
         )
-        for test in shown
+        for model, test in shown
     )
     remarks = (
         *hidden,
         "ratio: how often rows of the group are returned to queries of other groups, against how often those "
         "groups' rows are (1 = as often). One-sided permutation test: which rows make up the group is shuffled, "
-        f"{tests[0]['permutations']:,} times; Holm over all groups and models.",
-        *dict.fromkeys(f"{test['group']}: {test['reason']}" for test in shown if test["reason"]),
+        f"{tests[0][1].permutations:,} times; Holm over all groups and models.",
+        *dict.fromkeys(f"{test.group}: {test.reason}" for _, test in shown if test.reason),
     )
     head = ("model", "group", "ratio", "share", "expected", "p", "p (Holm)")
     yield Table("Does a group turn up less among the results of the others?", head, rows, remarks)
 
 
-def _time_tables(payload: Mapping[str, Any]) -> Iterator[Table]:
-    steps = list(dict.fromkeys(step for model in payload["models"] for step in model["seconds"]))
+def _time_tables(facts: Facts) -> Iterator[Table]:
+    models, searches = facts.manifest.models, facts.manifest.searches
+    steps = list(dict.fromkeys(step for model in models for step in model.seconds))
     rows = tuple(
         (
-            model["model"] + (" (reused)" if model["collection"] and model["collection"]["reused"] else ""),
-            *(seconds_text(model["seconds"].get(step)) for step in steps),
+            model.model + (" (reused)" if model.collection and model.collection.reused else ""),
+            *(seconds_text(model.seconds.get(step)) for step in steps),
         )
-        for model in payload["models"]
+        for model in models
     )
-    title = f"Time to load the model, encode {payload['corpus']['rows']:,} rows, and put them into the database"
+    title = f"Time to load the model, encode {len(facts.run.corpus):,} rows, and put them into the database"
     yield Table(title, ("model", *(step.replace("_", " ") for step in steps)), rows)
-    yield from encoding_table(payload["models"])
-    searches = payload["searches"]
+    yield from encoding_table(models)
     rows = tuple(
-        (row["query_model"], row["model"], seconds_text(row["seconds"]["first"]), seconds_text(row["seconds"]["warm"]))
-        for row in searches
+        (each.query_model, each.model, seconds_text(each.seconds["first"]), seconds_text(each.seconds["warm"]))
+        for each in searches
     )
-    few = int(searches[0]["seconds"]["warm_queries"])
-    title = f"Time to search: one call with {searches[0]['queries']:,} queries, then (warm) calls with {few:,}"
-    yield Table(
-        title, ("asked with", "collection", "first", "warm"), rows, (*_earlier(searches), *_short_lists(searches))
+    few = int(searches[0].seconds["warm_queries"] or 0)
+    title = f"Time to search: one call with {searches[0].queries:,} queries, then (warm) calls with {few:,}"
+    yield Table(title, ("asked with", "collection", "first", "warm"), rows, tuple(_search_remarks(searches)))
+
+
+def _search_remarks(searches: Sequence[Search]) -> Iterator[str]:
+    for each in searches:
+        if each.asked:
+            yield (
+                f"{each.model} asked with {each.query_model}: not asked again. Its lists and times are of "
+                f"{each.asked}, when the same collection was asked with the same vectors."
+            )
+    for each in searches:
+        if each.short_lists:
+            yield (
+                f"{each.model} asked with {each.query_model}: {each.short_lists:,} of {each.queries:,} lists came back "
+                "shorter than k (the index probed too few rows)"
+            )
+
+
+def encoding_table(models: Sequence[Model]) -> Iterator[Table]:
+    """Yield what encoding cost: rates, padding, texts cut by the model, memory."""
+    told = [(model.model, model.encoding) for model in models if model.encoding]
+    if not told:
+        return
+    rows = tuple(
+        (
+            name,
+            _count(done.texts_per_second),
+            _count(done.tokens_per_second),
+            "" if done.padded_per_token is None else f"{done.padded_per_token:.3f}",
+            "" if done.truncated is None else f"{done.truncated:,} ({100 * (done.truncated_share or 0.0):.1f} %)",
+            f"{_count(done.bytes_per_vector)} / {_count(done.bytes_kept)}".removesuffix(" / "),
+            "" if done.peak_memory_bytes is None else _count(done.peak_memory_bytes / _MEBIBYTE),
+        )
+        for name, done in told
+    )
+    head = ("model", "texts/s", "tokens/s", "padded/token", "truncated", "bytes/vector", "peak MiB")
+    yield Table("Encoding", head, rows, tuple(_encoding_remarks(told)))
+
+
+def _encoding_remarks(told: Sequence[tuple[str, Encoding]]) -> Iterator[str]:
+    for name, done in told:
+        if done.truncated:
+            where = "" if done.truncated_ids is None else "; their ids are in the manifest (--json)"
+            yield (
+                f"{name}: the model saw only the beginning of {done.truncated:,} texts, which are longer than its "
+                f"limit{where}."
+            )
+    yield (
+        "An empty cell: nothing was encoded, or the model does not count tokens. Bytes of a vector: in memory / in the "
+        "cache. Peak: of the whole process so far."
     )
 
 
-def _earlier(searches: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(
-        f"{row['model']} asked with {row['query_model']}: not asked again. Its lists and times are of "
-        f"{row['asked']}, when the same collection was asked with the same vectors."
-        for row in searches
-        if row.get("asked")
-    )
-
-
-def _short_lists(searches: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(
-        f"{row['model']} asked with {row['query_model']}: {row['short_lists']:,} of {row['queries']:,} lists came back "
-        "shorter than k (the index probed too few rows)"
-        for row in searches
-        if row["short_lists"]
-    )
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import math
+from collections.abc import Iterable, Sequence
 
 from embdiff._sizes import written_size
+from embdiff.views.facts import Facts, Listed, Memory, Model, PairDiff, Sample, Variant
 
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
@@ -24,10 +25,24 @@ _NOT_FOUND = {
     "absent": "judgements name documents that are not in the corpus",
 }
 
+NOTES = (
+    "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
+    "results are needed.",
+    "Intervals are 95 %: queries resampled, each query's neighbours held fixed. Chance is what two unrelated rankings "
+    "of the same rows would share.",
+    "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
+    "changed, seen through the index; exact_overlap is the same without the index.",
+)
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as shown; an undefined one as ``n/a``."""
-    return "n/a" if value is None else f"{value:.{digits}f}"
+    return "n/a" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def between(low: float, high: float, digits: int = 3) -> str:
+    """Return an interval as shown."""
+    return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
 def rank_text(rank: int | None) -> str:
@@ -60,51 +75,51 @@ def distance_word(metric: str) -> str:
     return _DISTANCE_WORDS[metric]
 
 
-def facts_line(payload: Mapping[str, Any]) -> str:
+def facts_line(facts: Facts) -> str:
     """Return one line that says what was compared."""
-    settings, corpus = payload["settings"], payload["corpus"]
-    models, count = len(settings["models"]), payload["queries"]["count"]
+    config, corpus, count = facts.run.config, facts.run.corpus, len(facts.run.queries)
+    models, sample = len(config.models), facts.manifest.sample
+    sampled = f" sampled from {sample.of:,} rows (seed {sample.seed})" if sample else ""
     return (
-        f"{models} model{'s' * (models != 1)} on {corpus['rows']:,} rows of {visible(corpus['source'])}; "
-        f"{count:,} quer{'ies' if count != 1 else 'y'}{_sampled(payload)}, k = {settings['k']}, "
-        f"{distance_word(settings['metric'])}, {settings['index']}"
+        f"{models} model{'s' * (models != 1)} on {len(corpus):,} rows of {corpus.source}; "
+        f"{count:,} quer{'ies' if count != 1 else 'y'}{sampled}, k = {config.k}, "
+        f"{distance_word(config.metric)}, {config.index}"
     )
 
 
-def _sampled(payload: Mapping[str, Any]) -> str:
-    sample = payload.get("sample")
-    return f" sampled from {sample['of']:,} rows (seed {sample['seed']})" if sample else ""
+def title(facts: Facts) -> str:
+    """Return the headline of a page: which models, on what."""
+    models = facts.run.config.models
+    named = ", ".join(models[:4]) + (f" and {len(models) - 4} more" if len(models) > 4 else "")
+    return f"{named} on {facts.run.corpus.source}"
 
 
-def sample_notes(sample: Mapping[str, Any] | None) -> list[str]:
+def sample_notes(sample: Sample | None) -> list[str]:
     """Return what a reader must know when a sample of the rows was asked."""
     if not sample:
         return []
     reach = (
-        f"the mean {sample['measure']} of all rows lies within {sample['half_width']:.3f} of the one shown (95 %, the "
+        f"the mean {sample.measure} of all rows lies within {sample.half_width:.3f} of the one shown (95 %, the "
         "widest of the pairs; the intervals shown are wider: they speak of further queries of the same kind)"
-        if sample["half_width"] is not None
-        else f"a mean over all rows lies within {sample['worst_case']:.3f} of the one shown at the very worst (95 %)"
+        if sample.half_width is not None
+        else f"a mean over all rows lies within {sample.worst_case:.3f} of the one shown at the very worst (95 %)"
     )
     return [
-        f"{sample['asked']:,} of {sample['of']:,} rows were asked, drawn at random with seed {sample['seed']}, each "
+        f"{sample.asked:,} of {sample.of:,} rows were asked, drawn at random with seed {sample.seed}, each "
         f"among all rows: {reach}. Groups are counted over the same sample. --sample all asks every row."
     ]
 
 
-def side_by_side(
-    payload: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]
-) -> dict[str, list[Mapping[str, Any]]]:
+def side_by_side(facts: Facts, answers: Iterable[Listed]) -> dict[str, list[Listed]]:
     """Return the answers of one query that stand side by side, under the title that says who asked."""
-    crossed = bool(payload["settings"]["query_models"])
-    titled: dict[str, list[Mapping[str, Any]]] = {}
+    titled: dict[str, list[Listed]] = {}
     for answer in answers:
-        title = f"asked with {answer['query_model']}" if crossed else "each collection asked by its own model"
-        titled.setdefault(title, []).append(answer)
+        asked = f"asked with {answer.query_model}" if facts.crossed else "each collection asked by its own model"
+        titled.setdefault(asked, []).append(answer)
     return titled
 
 
-def asked_words(pair: Mapping[str, Any]) -> str:
+def asked_words(pair: PairDiff) -> str:
     """Return who asked the two collections of a diff."""
     first, second = pair["query_models"]
     if second == "bm25":
@@ -112,105 +127,107 @@ def asked_words(pair: Mapping[str, Any]) -> str:
     return f"asked with {first}" if first == second else "each asked by its own model"
 
 
-def hit_words(answer: Mapping[str, Any]) -> str:
+def hit_words(answer: Listed) -> str:
     """Return whether an expected result was found, and where."""
-    return "miss" if answer["expected_rank"] is None else f"hit at rank {answer['expected_rank']}"
+    return "miss" if answer.expected_rank is None else f"hit at rank {answer.expected_rank}"
 
 
-def caveats(payload: Mapping[str, Any]) -> list[str]:
+def notes(facts: Facts) -> list[str]:
+    """Return what a reader must know to take the numbers rightly, a sentence each: of this run, then of any."""
+    return [*caveats(facts), *NOTES]
+
+
+def caveats(facts: Facts) -> list[str]:
     """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
-    found = sample_notes(payload.get("sample"))
-    if payload.get("on_disk"):
+    run, told = facts.run, facts.manifest
+    found = sample_notes(told.sample)
+    if told.on_disk:
         found.append(
-            f"The vectors of {', '.join(map(visible, payload['on_disk']))} stayed in their files (--memory): "
+            f"The vectors of {', '.join(told.on_disk)} stayed in their files (--memory): "
             "neighbours are exact all the same; geometry is of sampled rows above 10,000; no maps, no cut-offs."
         )
-    found += _beyond_memory(payload.get("memory"))
-    own = payload["manifest"]["self"]
-    if own["most"] and not own["dropped"]:
+    found += _beyond_memory(told.memory)
+    if told.itself["most"] and not told.itself["dropped"]:
         found.append(
             "A query's own row stays in its results, marked self, and counts as shared where two lists hold it; the "
             'chance level allows for that. To leave it out: --self drop (self_matches="drop").'
         )
-    found += map(visible, payload["corpus"]["notes"])
-    found += _about_baseline(payload)
-    expected = payload["manifest"].get("expected") or {}
+    found += dict.fromkeys((*run.corpus.notes, *run.queries.notes))
+    found += _about_baseline(facts)
     for what, words in _NOT_FOUND.items():
-        if expected.get(what):
-            found.append(f"{expected[what]:,} {words}: they count as not found.")
-    dropped = payload["corpus"]["dropped"]
+        if told.expected and told.expected[what]:
+            found.append(f"{told.expected[what]:,} {words}: they count as not found.")
+    dropped = run.corpus.dropped
     if dropped:
-        found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {visible(dropped[0])}).")
-    cut = {entry["id"] for model in payload["models"] for entry in (model["collection"] or {}).get("cut", ())}
+        found.append(f"{len(dropped):,} rows without text were dropped, as asked (first: {dropped[0]}).")
+    cut = {entry["id"] for model in told.models if model.collection for entry in model.collection.cut}
     if cut:
         found.append(
             f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
         )
-    return [*found, *encoding_notes(payload["models"], payload["manifest"].get("cache", {}).get("notes", ()))]
+    return [*found, *encoding_notes(told.models, told.notes)]
 
 
-def _beyond_memory(memory: Mapping[str, Any] | None) -> list[str]:
+def _beyond_memory(memory: Memory | None) -> list[str]:
     """Say that an allowance of memory holds for files of ready vectors, and for no others."""
-    held: Mapping[str, int] = (memory or {}).get("held") or {}
-    if not memory or not held:
+    if not memory or not memory.held:
         return []
-    names = ", ".join(f"{visible(name)} ({written_size(size)})" for name, size in held.items())
+    names = ", ".join(f"{name} ({written_size(size)})" for name, size in memory.held.items())
     return [
-        f"--memory {memory['given']} holds for files of ready vectors only. In memory as a whole were those of "
+        f"--memory {memory.given} holds for files of ready vectors only. In memory as a whole were those of "
         f"{names}. To keep to it, encode first ('embdiff encode') and compare with vectors:FILE."
     ]
 
 
-def encoding_notes(models: Iterable[Mapping[str, Any]], notes: Iterable[str]) -> list[str]:
+def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
     """Return what became of the texts given to each model, and what is to be told of the cache; a sentence each."""
     found = []
     for model in models:
         found += _lower_precision(model)
-        done = model.get("encoding")  # runs of earlier versions have none, nor has what has no vectors
-        if done and done["texts"]:  # given vectors are not made of texts
-            same = f", {done['duplicates']:,} were equal to another" if done["duplicates"] else ""
-            why = _NOT_KEPT.get(done["cache"])
+        done = model.encoding
+        if done and done.texts:  # given vectors are not made of texts
+            same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""
+            why = _NOT_KEPT.get(done.cache)
             kept = f"; the vectors are not kept ({why})" if why else ""
             found.append(
-                f"{model['model']}: of {done['texts']:,} texts {done['encoded']:,} were encoded now and "
-                f"{done['cached']:,} came from the cache{same}{kept}."
+                f"{model.model}: of {done.texts:,} texts {done.encoded:,} were encoded now and "
+                f"{done.cached:,} came from the cache{same}{kept}."
             )
-    return [*map(visible, found), *map(visible, notes)]
+    return [*found, *notes]
 
 
-def _lower_precision(model: Mapping[str, Any]) -> list[str]:
+def _lower_precision(model: Model) -> list[str]:
     """Say of a model that is not in float32 how far from it it is, or that nobody knows."""
-    variant = (model.get("encoding") or {}).get("variant")
-    if variant:
-        return [variant_words(model["model"], variant)]
-    precision = (model.get("stamp") or {}).get("precision", FLOAT32)
+    if model.encoding and model.encoding.variant:
+        return [variant_words(model.model, model.encoding.variant)]
+    precision = model.stamp.precision if model.stamp else FLOAT32
     if precision.startswith(FLOAT32):  # also when kept as float16
         return []
     return [
-        f"{model['model']} is in lower precision ({precision}); how far it is from float32 was not measured. Encode it "
+        f"{model.model} is in lower precision ({precision}); how far it is from float32 was not measured. Encode it "
         "again ('embdiff encode'), or name the model itself."
     ]
 
 
-def variant_words(name: str, variant: Mapping[str, Any]) -> str:
+def variant_words(name: str, variant: Variant) -> str:
     """Return how far a variant in lower precision is from its model in float32."""
-    shared = variant["overlap"]
+    shared = variant.overlap
     close = (
         "too few different texts to compare neighbours"
         if shared is None
-        else f"{shared['measure']} {number(shared['value'])} [{number(shared['low'])}, {number(shared['high'])}], "
-        f"chance {number(shared['chance'])}, n = {shared['n']:,}"
+        else f"{shared.measure} {number(shared.value)} {between(shared.low, shared.high)}, "
+        f"chance {number(shared.chance)}, n = {shared.n:,}"
     )
-    what = "queries" if variant.get("role") == "query" else "rows"
+    what = "queries" if variant.role == "query" else "rows"
     where = (
-        f"among all {variant['among']:,} different texts"
-        if variant.get("whole")
+        f"among all {variant.among:,} different texts"
+        if variant.whole
         else "of these among themselves, which is higher than in the whole corpus, where neighbours lie closer together"
     )
     return (
-        f"{name} is a variant of {variant['of']} in lower precision: on {variant['rows']:,} of "
-        f"{variant['corpus_rows']:,} {what}, cosine to it {number(variant['cosine_mean'], 5)} "
-        f"(lowest {number(variant['cosine_lowest'], 5)}); {close}{f', {where}' if shared else ''}."
+        f"{name} is a variant of {variant.of} in lower precision: on {variant.rows:,} of "
+        f"{variant.corpus_rows:,} {what}, cosine to it {number(variant.cosine_mean, 5)} "
+        f"(lowest {number(variant.cosine_lowest, 5)}); {close}{f', {where}' if shared else ''}."
     )
 
 
@@ -218,13 +235,29 @@ FLOAT32 = "float32"
 _NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}
 
 
-def _about_baseline(payload: Mapping[str, Any]) -> list[str]:
-    facts = payload["baseline"]
-    if not facts or facts["left_out"]:
-        return [facts["left_out"]] if facts else []
+def _about_baseline(facts: Facts) -> list[str]:
+    told = facts.manifest.baseline
+    if not told or told.left_out:
+        return [told.left_out] if told and told.left_out else []
     said = "bm25 ranks by the words of the query, without a model: it shows what of an agreement words alone explain."
-    short = facts["short_lists"]
-    if short:
-        count = payload["queries"]["count"]
-        said += f" For {short:,} of {count:,} queries fewer than k rows share a word: those lists are shorter."
+    if told.short_lists:
+        count = len(facts.run.queries)
+        said += (
+            f" For {told.short_lists:,} of {count:,} queries fewer than k rows share a word: those lists are shorter."
+        )
     return [said]
+
+
+def counted(counts: Sequence[int]) -> str:
+    """Return how many units stand behind several numbers."""
+    low, high = min(counts), max(counts)
+    return f"n = {low:,}" if low == high else f"n = {low:,} to {high:,}"
+
+
+def by_reason(told: Iterable[tuple[str | None, str]]) -> list[str]:
+    """Return each reason once, after everything that it speaks of; what has none is left out."""
+    found: dict[str, dict[str, None]] = {}
+    for reason, what in told:
+        if reason:
+            found.setdefault(reason, {})[what] = None
+    return [f"{', '.join(what)}: {reason}" for reason, what in found.items()]

@@ -11,7 +11,8 @@ import numpy as np
 from embdiff.comparison.choice import AGREEMENT_NEEDS
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded, Placed
+from embdiff.comparison.stages import Placed
+from embdiff.encoding import Encoded
 from embdiff.exact import norms
 from embdiff.kept import call
 from embdiff.lexical import BM25

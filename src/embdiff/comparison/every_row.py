@@ -8,7 +8,7 @@ import numpy as np
 
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded
+from embdiff.encoding import Encoded
 from embdiff.kept import call
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.search import Found

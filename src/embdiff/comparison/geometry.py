@@ -11,12 +11,12 @@ from typing import Any
 from embdiff._progress import progress
 from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
 from embdiff.comparison.scored import by_measure, kept_scores
-from embdiff.comparison.settings import Inputs
 from embdiff.comparison.settings import Inputs as Asked
-from embdiff.comparison.stages import Encoded
+from embdiff.encoding import Encoded
 from embdiff.measures.base import Measure, MeasureSpec, measures_for
 from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.calibration import Calibration
+from embdiff.measures.inputs import Inputs
 from embdiff.measures.moments import SMALL
 from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.spaces import OneSpace, TwoSpaces

@@ -13,8 +13,9 @@ from embdiff.comparison.every_row import documents_of, on_disk
 from embdiff.comparison.expected import Expected
 from embdiff.comparison.sampling import describe_sample
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded, Placed
+from embdiff.comparison.stages import Placed
 from embdiff.comparison.work import Work
+from embdiff.encoding import Encoded
 from embdiff.runs import STORE_FILE
 from embdiff.settings import RunConfig
 

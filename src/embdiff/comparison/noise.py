@@ -11,7 +11,8 @@ from embdiff import exact
 from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded, Placed
+from embdiff.comparison.stages import Placed
+from embdiff.encoding import Encoded
 from embdiff.kept import call
 from embdiff.measures.base import Measure, MeasureSpec
 from embdiff.measures.inputs import TwoLists

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded, Placed, pairs
+from embdiff.comparison.stages import Placed, pairs
+from embdiff.encoding import Encoded
 from embdiff.measures.overlap import overlap
 from embdiff.records import Answer
 from embdiff.search import compared_pairs

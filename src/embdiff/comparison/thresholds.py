@@ -12,7 +12,7 @@ from embdiff._registry import nearest
 from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.expected import relevant_rows
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded
+from embdiff.encoding import Encoded
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import call
 from embdiff.measures.similarities import NO_LINES, NUMBERS, QUERIES, Distribution, Similarities, describe, gather

@@ -9,7 +9,8 @@ from typing import Any
 from embdiff.comparison.baseline import ask_words
 from embdiff.comparison.sampling import Pilot, sized
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Encoded, Placed, answers_of, encode_all, place_all, search_all
+from embdiff.comparison.stages import Placed, answers_of, encode_all, place_all, search_all
+from embdiff.encoding import Encoded
 from embdiff.kept import VectorCache
 from embdiff.records import Answer
 from embdiff.search import Found

@@ -188,6 +188,13 @@ class Judging:
         """Return the state as JSON-able values."""
         return self.state().to_dict()
 
+    def _typed_notes(self) -> list[str]:
+        if not self._left_out:
+            return []
+        return [
+            f"{self._left_out:,} typed queries are left out: their lists are of other models or rows than this run's."
+        ]
+
     def close(self) -> None:
         """Let others add judgements."""
         self.book.close()

@@ -16,7 +16,7 @@ from embdiff._processors import threads
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role
 from embdiff.sources import engines
-from embdiff.sources.st import Choices, SentenceTransformers
+from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
 SAME = 0.99999  # lowest cosine at which two engines are said to run one model

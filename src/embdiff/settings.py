@@ -156,6 +156,8 @@ class RunConfig(Settings):
         Rows that query when all are to: N, all, or auto: all of up to 20,000, else 5,000.
     half_width : float or None
         Sample as many rows as an interval of overlap of +- this needs, e.g. 0.01.
+    store_queries : str
+        Queries, drawn at random, that the database is asked of an exact index: N or all.
     memory : str or None
         What vectors may take, e.g. 4GiB; larger files of vectors stay on disk.
     permutations : int
@@ -197,6 +199,7 @@ class RunConfig(Settings):
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = option(None, ge=0.001, lt=0.5)
+    store_queries: str = option("500", pattern=r"^(all|[1-9][0-9]{0,11})$")
     memory: Annotated[str, AfterValidator(_size)] | None = None
     permutations: int = option(9_999, ge=99, le=1_000_000)
     calibrate: int = option(0, ge=0, le=100_000)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from embdiff.comparison.choice import AGREEMENT_NEEDS
 from embdiff.comparison.scored import kept_scores
-from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Placed
-from embdiff.encoding import Encoded
+from embdiff.comparison.work import Work
 from embdiff.exact import norms
-from embdiff.kept import call
 from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
@@ -23,7 +20,6 @@ from embdiff.measures.places import ranks_of
 from embdiff.measures.rbo import Tail
 from embdiff.records import Answer, FloatArray, IntArray, Score
 from embdiff.search import certain, compared_pairs
-from embdiff.settings import RunConfig
 
 RANKS, PROFILES = "ranks in the other space", "two spaces + neighbors"
 _NO_VECTORS = "bm25 has no vectors"
@@ -50,40 +46,17 @@ class Agreement:
     tails: tuple[Tail, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """What agreement is measured on: the answers of all models, and the vectors and searchers behind them.
-
-    Parameters
-    ----------
-    config : RunConfig
-    inputs : Inputs
-    answers : sequence of Answer
-    baseline : Answer or None
-        Of bm25.
-    encoded : mapping of str to Encoded
-    placed : mapping of str to Placed
-    """
-
-    config: RunConfig
-    inputs: Inputs
-    answers: Sequence[Answer]
-    baseline: Answer | None
-    encoded: Mapping[str, Encoded]
-    placed: Mapping[str, Placed]
-
-
-def agreement(compared: Compared, *, lossy: bool) -> Agreement:
+def agreement(work: Work, *, lossy: bool) -> Agreement:
     """Score every pair of answers that were asked alike.
 
     Parameters
     ----------
-    compared : Compared
+    work : Work
     lossy : bool
         Whether an index lost anything: measures of the exact neighbours are added to those of the returned ones then.
     """
-    k = compared.config.k
-    specs = [get_measure(text) for text in compared.config.measures]
+    k = work.config.k
+    specs = [get_measure(text) for text in work.config.measures]
     specs = [replace(spec, k=spec.k or k) for spec in specs if spec.measure.needs in AGREEMENT_NEEDS]
     exactly = [twin for spec in specs if lossy for twin in _exact_twins(spec, specs)]
     curves = [
@@ -94,15 +67,15 @@ def agreement(compared: Compared, *, lossy: bool) -> Agreement:
     ]
     scores: list[list[Score]] = [[], []]
     curved: list[Score] = []
-    pairs = compared_pairs(compared.answers, compared.baseline)
+    pairs = compared_pairs(work.answers, work.baseline)
     for a, b in pairs:
-        found = _of_pair(compared, a, b, [*specs, *exactly, *curves])
+        found = _of_pair(work, a, b, [*specs, *exactly, *curves])
         for part, kept in ((specs, scores[0]), (exactly, scores[1]), (curves, curved)):
             kept += [score for spec in part for score in found[str(spec)]]
     return Agreement(
         (*scores[0], *scores[1]),
         tuple(curved),
-        tuple(_tail(compared, a, b, spec) for a, b in pairs for spec in specs if spec.measure.tail is not None),
+        tuple(_tail(work, a, b, spec) for a, b in pairs for spec in specs if spec.measure.tail is not None),
     )
 
 
@@ -119,7 +92,7 @@ def _exact_twins(spec: MeasureSpec, chosen: Iterable[MeasureSpec]) -> list[Measu
     return [MeasureSpec(twin, spec.k, spec.parameters) for twin in twins if twin.name not in names]
 
 
-def _of_pair(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> dict[str, list[Score]]:
+def _of_pair(work: Work, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> dict[str, list[Score]]:
     """Return the scores of each measure: one, or of a measure that is not symmetric one from either side."""
     specs = list({str(spec): spec for spec in specs}.values())
     found: dict[str, list[Score]] = {str(spec): [] for spec in specs}
@@ -128,29 +101,29 @@ def _of_pair(compared: Compared, a: Answer, b: Answer, specs: Sequence[MeasureSp
         sided = [spec for spec in wanted if not spec.measure.symmetric]
         for here, there, part in ((a, b, wanted), (b, a, sided)):
             if part:
-                lists = _lists(compared, here, there, {spec.measure.needs for spec in part}, exactly=exactly)
-                for spec, score in zip(part, kept_scores(part, lists, seed=compared.config.seed), strict=True):
+                lists = _lists(work, here, there, {spec.measure.needs for spec in part}, exactly=exactly)
+                for spec, score in zip(part, kept_scores(work.kept, part, lists, seed=work.config.seed), strict=True):
                     found[str(spec)].append(score)
     return found
 
 
-def _lists(compared: Compared, a: Answer, b: Answer, needs: set[str], *, exactly: bool) -> TwoLists:
+def _lists(work: Work, a: Answer, b: Answer, needs: set[str], *, exactly: bool) -> TwoLists:
     """Return the lists of two answers, with the ranks and vectors that measures need."""
     left, right = (a.exact, b.exact) if exactly else (a.returned, b.returned)
-    inputs, missing = compared.inputs, {}
+    inputs, missing = work.inputs, {}
     ranks = vectors = None
     if RANKS in needs and b.model == BM25:
         missing[RANKS] = _NO_RANK
     elif RANKS in needs:
-        ranks = _ranks_there(compared, left.rows, b)
+        ranks = _ranks_there(work, left.rows, b)
     if PROFILES in needs:
-        vectors, why = _vectors(compared, a, b)
+        vectors, why = _vectors(work, a, b)
         missing |= {PROFILES: why} if why else {}
     return TwoLists(
         left,
         right,
         (a.model, b.model),
-        _asked(compared, a, b),
+        _asked(work, a, b),
         inputs.candidates,
         fixed=certain(left, right, inputs.twins),
         ranks=ranks,
@@ -161,49 +134,43 @@ def _lists(compared: Compared, a: Answer, b: Answer, needs: set[str], *, exactly
     )
 
 
-def _tail(compared: Compared, a: Answer, b: Answer, spec: MeasureSpec) -> Tail:
+def _tail(work: Work, a: Answer, b: Answer, spec: MeasureSpec) -> Tail:
     assert spec.k is not None
     assert spec.measure.tail is not None
     left, right = (truncated(answer.returned, spec.k) for answer in (a, b))
-    found = call(spec.measure.tail, left, right, **spec.parameters)
+    found = work.kept.call(spec.measure.tail, left, right, **spec.parameters)
     known = ~np.isnan(found.value)
     low, high = (float(side[known].mean()) if known.any() else math.nan for side in (found.low, found.high))
-    return Tail(str(spec), (a.model, b.model), _asked(compared, a, b), low, high)
+    return Tail(str(spec), (a.model, b.model), _asked(work, a, b), low, high)
 
 
-def _ranks_there(compared: Compared, rows: IntArray, there: Answer) -> IntArray:
+def _ranks_there(work: Work, rows: IntArray, there: Answer) -> IntArray:
     """Rank the neighbours of one model in another: exactly, from what the run already knows where it does."""
     ranks = ranks_of(rows, there.exact, there.elsewhere)
     # A row that an index returned although it is not among the exact k: its rank was not needed until now.
     unknown = np.where((rows >= 0) & (ranks < 0), rows, -1)
     if (unknown >= 0).any():
-        queries = compared.encoded[there.query_model].queries
-        assert queries is not None
-        found = compared.placed[there.model].searcher.place_of(queries, unknown, compared.inputs.own)
+        queries = work.asking(there.query_model)
+        found = work.placed[there.model].searcher.place_of(queries, unknown, work.inputs.own)
         ranks = np.where(unknown >= 0, found.ranks, ranks)
     return ranks
 
 
 def _vectors(
-    compared: Compared, a: Answer, b: Answer
+    work: Work, a: Answer, b: Answer
 ) -> tuple[tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]] | None, str | None]:
     """Return the queries' vectors in both spaces and the rows', or why there are none to use."""
     if BM25 in (a.model, b.model):
         return None, _NO_VECTORS
-    queries, documents = [], []
-    for answer in (a, b):
-        asking, rows = compared.encoded[answer.query_model].queries, compared.encoded[answer.model].documents
-        assert asking is not None
-        assert rows is not None
-        queries.append(asking)
-        documents.append(rows)
+    queries = [work.asking(answer.query_model) for answer in (a, b)]
+    documents = [work.documents[answer.model] for answer in (a, b)]
     if any((norms(vectors) == 0.0).any() for vectors in (*queries, *documents)):
         return None, _NO_DIRECTION
     return ((queries[0], queries[1]), (documents[0], documents[1])), None
 
 
-def _asked(compared: Compared, a: Answer, b: Answer) -> str | None:
+def _asked(work: Work, a: Answer, b: Answer) -> str | None:
     """Return the query model that asked both; None when each model queried its own. bm25 takes no query model."""
-    if not compared.config.query_models:
+    if not work.config.query_models:
         return None
     return a.query_model if b.model == BM25 else b.query_model

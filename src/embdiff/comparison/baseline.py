@@ -10,7 +10,7 @@ import numpy as np
 
 from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
-from embdiff.kept import recall
+from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, Bm25
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, rows_only_elsewhere, without_own
@@ -20,15 +20,14 @@ from embdiff.settings import RunConfig
 MOST_PAIRS, MOST_ROWS = 100_000_000, 200_000
 
 
-def ask_words(
-    config: RunConfig, inputs: Inputs, found: Mapping[tuple[str, str], Found]
-) -> tuple[Answer | None, dict[str, Any] | None]:
+def ask_words(work: Work, found: Mapping[tuple[str, str], Found]) -> tuple[Answer | None, dict[str, Any] | None]:
     """Return what bm25 answers, and what the run says of it; (None, None) when it is not wanted.
 
     The answer's rows share at least one word with the query, so that lists may be short (-1, NaN); its ``exact``
     neighbours are the same, as there is no index. The places of rows that the models returned are given where bm25
     ranks them at all.
     """
+    config, inputs = work.config, work.inputs
     if config.baseline == "none":
         return None, None
     reason = None if config.baseline == "named" else _left_out(inputs)
@@ -36,7 +35,7 @@ def ask_words(
         return None, {"model": BM25, "about": None, "left_out": reason, "seconds": None, "short_lists": None}
     others = [here.returned.rows for here in found.values()]
     asked = (inputs.corpus.items, inputs.queries.items, inputs.own, config.k, others)
-    (returned, elsewhere, about, seconds), made = recall("bm25", asked, lambda: _ask(config, inputs, others))
+    (returned, elsewhere, about, seconds), made = work.kept.recall("bm25", asked, lambda: _ask(config, inputs, others))
     marked = inputs.own.within(returned.rows) if inputs.own.mark else np.zeros(returned.rows.shape, dtype=bool)
     facts = {
         "model": BM25,

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from embdiff import exact
 from embdiff.comparison.settings import Inputs
-from embdiff.encoding import Encoded
-from embdiff.kept import call
+from embdiff.comparison.work import Work
 from embdiff.records import FloatArray, IntArray, Neighbors
-from embdiff.search import Found
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig
 
 MOST = 10_000  # rows searched only to describe a space; beyond, so many are drawn
-
-
-def documents_of(encoded: Mapping[str, Encoded]) -> dict[str, FloatArray]:
-    """Return the vectors of every row of each model that has a collection."""
-    return {name: each.documents for name, each in encoded.items() if each.documents is not None}
-
-
-def on_disk(documents: Mapping[str, FloatArray]) -> list[str]:
-    """Return the models whose vectors stay in their file."""
-    return [name for name, vectors in documents.items() if not isinstance(vectors, np.ndarray)]
 
 
 class EveryRow:
@@ -32,28 +18,19 @@ class EveryRow:
 
     Parameters
     ----------
-    config : RunConfig
-    inputs : Inputs
-    found : mapping of (str, str) to Found
-        The run's own searches, taken where they are just that.
-    documents : mapping of str to ndarray of float32, shape (n, d)
-        The vectors of every model that has any.
+    work : Work
+        Its own searches are taken where they are just that.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        inputs: Inputs,
-        found: Mapping[tuple[str, str], Found],
-        documents: Mapping[str, FloatArray],
-    ) -> None:
-        self._config, self._found, self._documents = config, found, documents
+    def __init__(self, work: Work) -> None:
+        config, inputs = work.config, work.inputs
+        self._config, self._found, self._documents, self._kept = config, work.found, work.documents, work.kept
         self._itself = inputs.own.drop and not inputs.own.mark  # then each query is a row and leaves itself out
         self._asked = self._itself and inputs.sampled_from is None  # then every row queries
         self.asked_rows = _asked_rows(config, inputs)
         self._searched: dict[tuple[str, bool], Neighbors] = {}
         self.rows = rows = len(inputs.corpus)
-        there = self._asked and all((name, name) in found for name in documents) and not on_disk(documents)
+        there = self._asked and all((name, name) in work.found for name in work.documents) and not work.on_disk
         self.sample: IntArray | None = None
         if not there and rows > MOST:
             self.sample = np.sort(np.random.default_rng(config.seed).permutation(rows)[:MOST]).astype(np.int64)
@@ -73,7 +50,7 @@ class EveryRow:
             return self._found[name, name].exact
         vectors, k = self._documents[name], min(self._config.k, self.rows - 1)
         metric = self._config.metric
-        return call(exact.search, vectors[self.asked_rows], vectors, k, metric, leave_out=self.asked_rows)
+        return self._kept.call(exact.search, vectors[self.asked_rows], vectors, k, metric, leave_out=self.asked_rows)
 
     def of_sample(self, name: str) -> Neighbors:
         """Return the neighbours of every row, or of the rows in ``sample`` among themselves; the same for all models.
@@ -93,7 +70,7 @@ class EveryRow:
             k = min(self._config.k, len(vectors) - 1)
             own = np.arange(len(vectors), dtype=np.int64)
             metric = self._config.metric
-            self._searched[key] = call(exact.search, vectors, vectors, k, metric, leave_out=own)
+            self._searched[key] = self._kept.call(exact.search, vectors, vectors, k, metric, leave_out=own)
         return self._searched[key]
 
 

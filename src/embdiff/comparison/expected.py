@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embdiff.comparison.agreement import Compared
 from embdiff.comparison.noise import Repeated
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.settings import Inputs
-from embdiff.kept import call
+from embdiff.comparison.work import Work
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
 from embdiff.measures.differences import Differences, between_models
@@ -54,46 +53,46 @@ def relevant_rows(expected: Qrels | None, inputs: Inputs) -> list[IntArray]:
     ]
 
 
-def judged_scores(compared: Compared, expected: Qrels) -> Expected:
+def judged_scores(work: Work, expected: Qrels) -> Expected:
     """Score every list against the expected results.
 
     Every judged query counts; equal similarities are ordered by id as trec_eval does; lists are as deep as the k of
     the run. Chance is a random order of the rows that a query could return.
     """
-    inputs = compared.inputs
+    inputs = work.inputs
     names = tuple(name for name in inputs.queries.ids if name in expected.judgements)
     place = {name: number for number, name in enumerate(inputs.queries.ids)}
     asked = np.array([place[name] for name in names], dtype=np.int64)
     row_of = {name: row for row, name in enumerate(inputs.corpus.ids)}
-    judged, own = _never_found(compared, Judged.from_qrels(expected.judgements, names, row_of), asked)
+    judged, own = _never_found(work, Judged.from_qrels(expected.judgements, names, row_of), asked)
     by_id, candidates = name_ranks(inputs.corpus.ids), inputs.candidates[asked]
-    specs = _specs(compared)
+    specs = _specs(work)
 
     def scored(answer: Answer, asks: str | None) -> list[Score]:
         rows = trec_order(answer.returned.rows[asked], answer.returned.similarity[asked], by_id)
         lists = JudgedLists(grade(rows, judged), (answer.model,), candidates, asks)
-        return kept_scores(specs, lists, seed=compared.config.seed)
+        return kept_scores(work.kept, specs, lists, seed=work.config.seed)
 
-    crossed = bool(compared.config.query_models)
+    crossed = bool(work.config.query_models)
     groups: dict[str | None, list[Score]] = {}
-    for answer in compared.answers:
+    for answer in work.answers:
         asks = answer.query_model if crossed else None
         groups.setdefault(asks, []).extend(scored(answer, asks))
-    words = [] if compared.baseline is None else scored(compared.baseline, None)
+    words = [] if work.baseline is None else scored(work.baseline, None)
     every = [score for scores in (*groups.values(), words) for score in scores]
     return Expected(
         tuple(score for spec in specs for score in every if score.measure == str(spec)),
         tuple(
             (asks, each)
             for asks, scores in groups.items()
-            for each in call(between_models, [*scores, *words], seed=compared.config.seed)
+            for each in work.kept.call(between_models, [*scores, *words], seed=work.config.seed)
         ),
         own,
         sum(name not in row_of for query in names for name in expected.judgements[query]),
     )
 
 
-def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[tuple[str | None, Change], ...]:
+def judged_changes(work: Work, repeated: Sequence[Repeated]) -> tuple[tuple[str | None, Change], ...]:
     """Return what the same model again changes of the first measure of expected results, over the judged queries.
 
     Returns
@@ -101,48 +100,48 @@ def judged_changes(compared: Compared, repeated: Sequence[Repeated]) -> tuple[tu
     tuple of (str or None, Change)
         The query model, and what is changed; empty without expected results.
     """
-    expected, inputs = compared.inputs.expected, compared.inputs
+    expected, inputs = work.inputs.expected, work.inputs
     if expected is None:
         return ()
     row_of = {name: row for row, name in enumerate(inputs.corpus.ids)}
-    by_id, spec, found = name_ranks(inputs.corpus.ids), _specs(compared)[0], []
+    by_id, spec, found = name_ranks(inputs.corpus.ids), _specs(work)[0], []
     for each in repeated:
         which = np.flatnonzero([inputs.queries.ids[row] in expected.judgements for row in each.rows])
         if not which.size:
             continue
         asked = each.rows[which]
         names = [inputs.queries.ids[row] for row in asked]
-        judged, _ = _never_found(compared, Judged.from_qrels(expected.judgements, names, row_of), asked)
-        asks = each.pair[0] if compared.config.query_models else None
+        judged, _ = _never_found(work, Judged.from_qrels(expected.judgements, names, row_of), asked)
+        asks = each.pair[0] if work.config.query_models else None
         own, again = (
             kept_scores(
-                [spec],
+                work.kept, [spec],
                 JudgedLists(
                     grade(trec_order(lists.rows[which], lists.similarity[which], by_id), judged), each.pair[1:],
                     inputs.candidates[asked], asks,
                 ),
-                seed=compared.config.seed,
+                seed=work.config.seed,
             )[0]
             for lists in (each.own, each.again)
         )  # fmt: skip
-        changed = change(own, again, each.how, seed=compared.config.seed, note=each.note)
+        changed = change(own, again, each.how, seed=work.config.seed, note=each.note)
         found.append((asks, changed))
     return tuple(found)
 
 
-def _specs(compared: Compared) -> list[MeasureSpec]:
+def _specs(work: Work) -> list[MeasureSpec]:
     """Return the usual measures at the k of the run, and what else was chosen."""
-    k = compared.config.k
+    k = work.config.k
     usual = [MeasureSpec(each, None, each.defaults) for each in measures_for(NEEDS) if each.reported]
-    chosen = [get_measure(text) for text in compared.config.measures]
+    chosen = [get_measure(text) for text in work.config.measures]
     wanted = [*usual, *(spec for spec in chosen if spec.measure.needs == NEEDS)]
     full = [replace(spec, k=spec.k or (k if spec.measure.cutoff else None)) for spec in wanted]
     return list({str(spec): spec for spec in full}.values())
 
 
-def _never_found(compared: Compared, judged: Judged, asked: IntArray) -> tuple[Judged, int]:
+def _never_found(work: Work, judged: Judged, asked: IntArray) -> tuple[Judged, int]:
     """Say of a query's own rows, where they are left out, that they are not there; and how many judgements that are."""
-    own = compared.inputs.own
+    own = work.inputs.own
     if not own.drop:
         return judged, 0
     wanted = np.full((len(own.rows), max(1, int(np.bincount(judged.query).max(initial=0)))), -1, dtype=np.int64)

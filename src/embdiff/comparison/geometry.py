@@ -9,10 +9,9 @@ from itertools import combinations
 from typing import Any
 
 from embdiff._progress import progress
-from embdiff.comparison.every_row import EveryRow, documents_of, on_disk
+from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.scored import by_measure, kept_scores
-from embdiff.comparison.settings import Inputs as Asked
-from embdiff.encoding import Encoded
+from embdiff.comparison.work import Work
 from embdiff.measures.base import Measure, MeasureSpec, measures_for
 from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.calibration import Calibration
@@ -21,32 +20,32 @@ from embdiff.measures.moments import SMALL
 from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.records import Score, Space
-from embdiff.settings import SAMPLE_ABOVE, RunConfig
+from embdiff.settings import SAMPLE_ABOVE
 
 PAIRS = 100_000  # pairs of rows sampled for rsa and uniformity: a standard error of about .003
 
 
-def spaces_of(inputs: Asked, encoded: Mapping[str, Encoded], every_row: EveryRow) -> dict[str, Space]:
+def spaces_of(work: Work, every_row: EveryRow) -> dict[str, Space]:
     """Return the documents' vectors of every model that has any.
 
     They are of sampled rows when some stay in their file, or when only a sample of more than 20,000 rows was asked.
     """
-    documents = documents_of(encoded)
+    inputs, documents = work.inputs, work.documents
     some = inputs.sampled_from is not None and len(inputs.corpus) > SAMPLE_ABOVE
-    rows = every_row.sample if some or on_disk(documents) else None
+    rows = every_row.sample if some or work.on_disk else None
     ids = inputs.corpus.ids if rows is None else tuple(inputs.corpus.ids[row] for row in rows)
     return {
-        name: Space(name, ids, vectors if rows is None else vectors[rows], encoded[name].stamp)
+        name: Space(name, ids, vectors if rows is None else vectors[rows], work.encoded[name].stamp)
         for name, vectors in documents.items()
     }
 
 
-def geometry_scores(config: RunConfig, spaces: Mapping[str, Space], every_row: EveryRow) -> list[Score]:
+def geometry_scores(work: Work, spaces: Mapping[str, Space], every_row: EveryRow) -> list[Score]:
     """Return the measures of every two spaces, then those of each space alone.
 
     Parameters
     ----------
-    config : RunConfig
+    work : Work
     spaces : mapping of str to Space
         All of the same rows.
     every_row : EveryRow
@@ -63,11 +62,11 @@ def geometry_scores(config: RunConfig, spaces: Mapping[str, Space], every_row: E
     with _one_thread(every_row.rows), progress("geometry", len(pairs) + len(spaces), "spaces and pairs") as advance:
         for a, b in pairs:
             two = TwoSpaces(bare[a], bare[b]), TwoSpaces(listed[a], listed[b])
-            scores += _scores(("two spaces", "two neighbors of every row"), *two, config.seed)
+            scores += _scores(("two spaces", "two neighbors of every row"), *two, work)
             advance(1)
         for name in spaces:
             needs = ("one space", "neighbors of every row", "one space + neighbors")
-            scores += _scores(needs, bare[name], listed[name], config.seed)
+            scores += _scores(needs, bare[name], listed[name], work)
             advance(1)
     drawn = min(len(space.ids) for space in spaces.values())
     if drawn == every_row.rows:
@@ -76,8 +75,9 @@ def geometry_scores(config: RunConfig, spaces: Mapping[str, Space], every_row: E
     return [replace(each, reason=f"{each.reason}; {note}" if each.reason else note) for each in scores]
 
 
-def calibrations(config: RunConfig, spaces: Mapping[str, Space], every_row: EveryRow) -> tuple[Calibration, ...]:
+def calibrations(work: Work, spaces: Mapping[str, Space], every_row: EveryRow) -> tuple[Calibration, ...]:
     """Compare every two models with shuffled rows, as often as asked; p-values adjusted over the pairs."""
+    config = work.config
     if not config.calibrate:
         return ()
     pairs = list(combinations(_listed(spaces, every_row).values(), 2))
@@ -85,7 +85,12 @@ def calibrations(config: RunConfig, spaces: Mapping[str, Space], every_row: Ever
     with _one_thread(0), progress("calibration", len(pairs), "pairs") as advance:
         for a, b in pairs:
             found += by_measure(
-                calibrate_pair, calibrated_measures(), TwoSpaces(a, b), permutations=config.calibrate, seed=config.seed
+                work.kept,
+                calibrate_pair,
+                calibrated_measures(),
+                TwoSpaces(a, b),
+                permutations=config.calibrate,
+                seed=config.seed,
             )
             advance(1)
     return over_pairs(found)
@@ -99,14 +104,15 @@ def _listed(spaces: Mapping[str, Space], every_row: EveryRow) -> dict[str, OneSp
     }
 
 
-def _scores(needs: tuple[str, ...], bare: Inputs, listed: Inputs, seed: int) -> list[Score]:
+def _scores(needs: tuple[str, ...], bare: Inputs, listed: Inputs, work: Work) -> list[Score]:
     """Return all measures with these needs; what was kept of those of vectors alone does not hang on neighbours."""
     measures = [each for each in measures_for(*needs) if each.reported]
     found: dict[str, Score] = {}
     for inputs, neighbors in ((bare, False), (listed, True)):
         taken = [each for each in measures if ("neighbors" in each.needs) is neighbors]
         specs = [MeasureSpec(each, None, each.defaults | _sampled(each)) for each in taken]
-        found |= {each.name: one for each, one in zip(taken, kept_scores(specs, inputs, seed=seed), strict=True)}
+        taken_scores = kept_scores(work.kept, specs, inputs, seed=work.config.seed)
+        found |= {each.name: one for each, one in zip(taken, taken_scores, strict=True)}
     return [found[each.name] for each in measures]
 
 

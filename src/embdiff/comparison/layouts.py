@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from embdiff._progress import progress
-from embdiff.comparison.every_row import on_disk
-from embdiff.kept import call
+from embdiff.comparison.work import Work
 from embdiff.layouts import layouts
-from embdiff.records import FloatArray, Layout
-from embdiff.settings import RunConfig
+from embdiff.records import Layout
 
 
-def layouts_of(config: RunConfig, documents: Mapping[str, FloatArray]) -> tuple[Layout, ...]:
+def layouts_of(work: Work) -> tuple[Layout, ...]:
     """Return one map for each model that has vectors; none when none was asked for, or when some stay on disk."""
-    if config.layout == "none" or not documents or on_disk(documents):
+    config, documents = work.config, work.documents
+    if config.layout == "none" or not documents or work.on_disk:
         return ()
     with progress("maps", len(documents), "models") as advance:
-        found = call(layouts, documents, config.metric, method=config.layout, seed=config.seed)
+        found = work.kept.call(layouts, documents, config.metric, method=config.layout, seed=config.seed)
         advance(len(found))
     return found

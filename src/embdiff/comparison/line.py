@@ -10,8 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from embdiff import _files, runs
-from embdiff.comparison.agreement import Compared
-from embdiff.comparison.every_row import EveryRow, documents_of
+from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
@@ -20,10 +19,11 @@ from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
+from embdiff.comparison.stages import encode, fill, search, size
 from embdiff.comparison.thresholds import similarities_of
-from embdiff.comparison.work import Work, encode, fill, search, size
+from embdiff.comparison.work import Work
 from embdiff.errors import CacheError, ParameterError, StoreError
-from embdiff.kept import VectorCache, using
+from embdiff.kept import VectorCache
 from embdiff.settings import RunConfig, done_by
 from embdiff.sources.existing import opened_collections
 from embdiff.stores import get_store
@@ -55,6 +55,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     calibrate: int | None = None,
     sample: int | str | None = None,
     half_width: float | None = None,
+    store_queries: int | str | None = None,
     memory: str | None = None,
     cache: str | Path | None = None,
     layout: str | None = None,
@@ -101,6 +102,10 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         sees every row of the corpus.
     half_width : float, optional
         Draw as many as the 95 % interval of overlap needs to be this wide to either side; found by a pilot of 500.
+    store_queries : int or "all", optional
+        How many queries, drawn at random, the database is asked of an exact index (``flat``); the other lists are the
+        exact answer, which those of the database are held equal to. Default 500. An approximate index, and a
+        collection that exists, are asked all queries.
     memory : str, optional
         What vectors may take, for example ``"4GiB"``. Files of ready vectors (``vectors:``) that are larger stay on
         disk and are read a block at a time.
@@ -144,34 +149,30 @@ def _walk(
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, given)
     work = Work(config, inputs, VectorCache.at(config.cache))
-    kept = using(work.vectors.results)
-    with kept, opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
+    with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
         work = encode(work, objects)
         work = fill(work, opened, _run_label(out, inputs))
         work = size(work)
         work = search(work)
         run = _measured(work, opened.uri)
         if folder is not None:
-            write_run(run, folder)
+            write_run(run, folder, work.kept)
     return Comparison(run, Path(out) if out is not None else None)
 
 
 def _measured(work: Work, store_uri: str) -> runs.Run:
     """Take every number of the run, and say at last what it was made of."""
-    config, inputs, documents = work.config, work.inputs, documents_of(work.encoded)
-    every_row = EveryRow(config, inputs, work.found, documents)
-    spaces = spaces_of(inputs, work.encoded, every_row)
-    compared = Compared(config, inputs, work.answers, work.baseline, work.encoded, work.placed)
-    scored = score_all(compared, work.found)
-    floor = noise_floor(config, inputs, work.encoded, work.placed, work.found)
-    geometry = geometry_scores(config, spaces, every_row)
-    mixings, tests = group_tests(config, inputs, spaces, every_row)
-    similarities, distributions = similarities_of(config, inputs, work.encoded)
-    layouts, calibrated = layouts_of(config, documents), calibrations(config, spaces, every_row)
-    changes = judged_changes(compared, floor.repeated)
+    inputs, every_row = work.inputs, EveryRow(work)
+    spaces = spaces_of(work, every_row)
+    scored, floor = score_all(work), noise_floor(work)
+    geometry = geometry_scores(work, spaces, every_row)
+    mixings, tests = group_tests(work, spaces, every_row)
+    similarities, distributions = similarities_of(work)
+    layouts, calibrated = layouts_of(work), calibrations(work, spaces, every_row)
+    changes = judged_changes(work, floor.repeated)
     manifest = describe(work, store_uri, scored.expected)
     return runs.Run(
-        config=config,
+        config=work.config,
         corpus=inputs.corpus,
         queries=inputs.queries,
         query_rows=inputs.query_rows,

@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from embdiff._optional import versions
-from embdiff.comparison.every_row import documents_of, on_disk
 from embdiff.comparison.expected import Expected
 from embdiff.comparison.sampling import describe_sample
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Placed
-from embdiff.comparison.work import Work
+from embdiff.comparison.work import Placed, Work
 from embdiff.encoding import Encoded
 from embdiff.runs import STORE_FILE
 from embdiff.settings import RunConfig
@@ -40,8 +38,8 @@ def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str,
         "cache": cache.describe(),
         "results": cache.results.describe(),
         "memory": _memory(config, work.encoded),
-        "on_disk": on_disk(documents_of(work.encoded)),
-        "sample": describe_sample(config, inputs, work.answers, work.pilot),
+        "on_disk": work.on_disk,
+        "sample": describe_sample(work),
         "models": [_model(name, inputs, each, work.placed.get(name)) for name, each in work.encoded.items()],
         "searches": [
             {
@@ -49,6 +47,7 @@ def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str,
                 "model": name,
                 "index": here.returned.index,
                 "queries": len(here.returned.rows),
+                "store_queries": here.store_queries,
                 "short_lists": int((here.returned.rows < 0).any(axis=1).sum()),
                 "seconds": here.seconds,
                 "asked": here.asked,

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from embdiff import exact
-from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.scored import kept_scores
-from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Placed
-from embdiff.encoding import Encoded
-from embdiff.kept import call
+from embdiff.comparison.work import Work
 from embdiff.measures.base import Measure, MeasureSpec
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.noise import (
@@ -26,8 +21,7 @@ from embdiff.measures.noise import (
     sampled,
 )
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
-from embdiff.search import Found, OwnRows, certain, exact_lists
-from embdiff.settings import RunConfig
+from embdiff.search import OwnRows, certain, exact_lists
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 
@@ -59,9 +53,8 @@ class Repeated:
 class Floor:
     """Scores of one run, and the lists behind them, filled search by search."""
 
-    def __init__(self, config: RunConfig, inputs: Inputs) -> None:
-        self.config, self.inputs = config, inputs
-        self.metric = config.metric
+    def __init__(self, work: Work) -> None:
+        self.config, self.inputs, self._kept = work.config, work.inputs, work.kept
         self.scores: list[Score] = []
         self.repeated: list[Repeated] = []
 
@@ -80,7 +73,7 @@ class Floor:
         lists = TwoLists(
             again, own, pair[1:], pair[0], self.inputs.candidates[rows], fixed=certain(again, own, twins)
         )  # fmt: skip
-        score = kept_scores([MeasureSpec(measure, self.config.k)], lists, seed=self.config.seed)[0]
+        score = kept_scores(self._kept, [MeasureSpec(measure, self.config.k)], lists, seed=self.config.seed)[0]
         self.scores.append(replace(score, reason="; ".join(filter(None, (score.reason, note))) or None))
 
     def undefined(self, measure: Measure, pair: tuple[str, str], reason: str) -> None:
@@ -94,23 +87,17 @@ class Floor:
         return OwnRows([every.rows[row] for row in rows], every.drop, every.mark)
 
 
-def noise_floor(
-    config: RunConfig,
-    inputs: Inputs,
-    encoded: Mapping[str, Encoded],
-    placed: Mapping[str, Placed],
-    found: Mapping[tuple[str, str], Found],
-) -> Floor:
+def noise_floor(work: Work) -> Floor:
     """Return, for each search of the run, what index, half precision and batch size change.
 
     Half precision is tried on at most 1,000 queries, another batch size on at most 128, drawn with the run's seed.
     """
-    floor = Floor(config, inputs)
-    every = np.arange(len(inputs.queries), dtype=np.int64)
-    for pair, here in found.items():
+    floor, encoded = Floor(work), work.encoded
+    every = np.arange(len(work.inputs.queries), dtype=np.int64)
+    for pair, here in work.found.items():
         floor.add(NOISE_INDEX, pair, here.returned, here.exact, every, None)
-    _float16(floor, encoded, found)
-    for pair, here in found.items():
+    _float16(floor, work)
+    for pair, here in work.found.items():
         again = encoded[pair[0]].again
         if again is None:
             read = encoded[pair[0]].read
@@ -119,27 +106,26 @@ def noise_floor(
             continue
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
-        lists = placed[pair[1]].searcher.nearest(again.vectors[kept], config.k, floor.own(rows))
+        lists = work.placed[pair[1]].searcher.nearest(again.vectors[kept], work.config.k, floor.own(rows))
         floor.add(NOISE_BATCH, pair, lists, _some(here.exact, rows), rows, note)
     return floor
 
 
-def _float16(floor: Floor, encoded: Mapping[str, Encoded], found: Mapping[tuple[str, str], Found]) -> None:
+def _float16(floor: Floor, work: Work) -> None:
     """Search again with queries and documents rounded; one model's documents at a time."""
     count = len(floor.inputs.queries)
     rows = drawn(count, FLOAT16, seed=floor.config.seed)
-    note = sampled(rows, count)
+    note, found = sampled(rows, count), work.found
     for name in dict.fromkeys(name for _, name in found):
-        vectors = encoded[name].documents
-        assert vectors is not None
-        if on_disk({name: vectors}):
+        if name in work.on_disk:
             for pair in (pair for pair in found if pair[1] == name):
                 floor.undefined(NOISE_FLOAT16, pair, "undefined: vectors that stay in their file are not rounded")
             continue
         for pair, here in ((pair, here) for pair, here in found.items() if pair[1] == name):
-            asking = encoded[pair[0]].queries
-            assert asking is not None
-            again, why = call(_halved, vectors, asking[rows], floor.metric, floor.config.k, floor.own(rows))
+            asking, config = work.asking(pair[0])[rows], work.config
+            again, why = work.kept.call(
+                _halved, work.documents[name], asking, config.metric, config.k, floor.own(rows)
+            )  # fmt: skip
             if again is None:
                 floor.undefined(NOISE_FLOAT16, pair, f"undefined: {why}")
                 continue

@@ -270,11 +270,11 @@ class Comparison:
     __hash__ = None  # type: ignore[assignment]  # equality is by value and values hold arrays
 
 
-def write_run(run: runs.Run, folder: Path) -> None:
+def write_run(run: runs.Run, folder: Path, kept: Kept | None = None) -> None:
     """Write the records of a run, and its report where this installation can make one."""
     run.write(folder)
     if report.is_built():
-        report.write(run, folder / runs.REPORT_FILE)
+        report.write(run, folder / runs.REPORT_FILE, kept)
 
 
 def load(path: str | Path) -> Comparison:

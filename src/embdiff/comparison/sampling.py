@@ -6,73 +6,20 @@ The rows asked are a sample; the rows they are searched among never are: each qu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Placed, pairs
-from embdiff.encoding import Encoded
+from embdiff.comparison.work import Work
 from embdiff.measures.overlap import overlap
 from embdiff.records import Answer
 from embdiff.search import compared_pairs
-from embdiff.settings import PILOT, RunConfig, worst_case
+from embdiff.settings import worst_case
 
 _Z = NormalDist().inv_cdf(0.975)
-
-
-@dataclass(frozen=True)
-class Pilot:
-    """What the first queries told about how many are needed.
-
-    Parameters
-    ----------
-    queries : int
-        How many were asked.
-    deviation : float
-        The largest standard deviation of overlap@k, per query, among the pairs compared.
-    """
-
-    queries: int
-    deviation: float
-
-
-def sized(
-    config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded], placed: Mapping[str, Placed]
-) -> tuple[Inputs, dict[str, Encoded], Pilot | None]:
-    """Cut the queries to as many as ``half_width`` needs; without it, or without two collections, nothing changes.
-
-    The inputs hold enough queries for the worst case. The first `PILOT` of them are asked of the exact neighbours,
-    and as many are kept as their overlap needs, at least the pilot.
-    """
-    if config.half_width is None or inputs.sampled_from is None or len(inputs.queries) <= PILOT:
-        return inputs, dict(encoded), None
-    deviation = _largest_deviation(config, inputs.first(PILOT), encoded, placed)
-    if deviation is None:
-        return inputs, dict(encoded), None
-    needed = queries_needed(deviation * _spare(PILOT), config.half_width, len(inputs.corpus))
-    count = min(len(inputs.queries), max(PILOT, needed))
-    cut = {
-        name: each if each.queries is None else replace(each, queries=each.queries[:count])
-        for name, each in encoded.items()
-    }
-    return inputs.first(count), cut, Pilot(PILOT, deviation)
-
-
-def _largest_deviation(
-    config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded], placed: Mapping[str, Placed]
-) -> float | None:
-    found = {}
-    for asks, name in pairs(config):
-        vectors = encoded[asks].queries
-        assert vectors is not None
-        found[asks, name] = placed[name].searcher.nearest(vectors[: len(inputs.queries)], config.k, inputs.own)
-    compared = [(found[a], found[b]) for a, b in combinations(found, 2) if not config.query_models or a[0] == b[0]]
-    return max((float(np.nanstd(overlap(a, b), ddof=1)) for a, b in compared), default=None)
 
 
 def queries_needed(deviation: float, half_width: float, rows: int) -> int:
@@ -84,7 +31,7 @@ def queries_needed(deviation: float, half_width: float, rows: int) -> int:
     return max(2, math.ceil(endless / (1.0 + endless / rows)))
 
 
-def _spare(pilot: int) -> float:
+def spare(pilot: int) -> float:
     """Return by how much to enlarge a deviation seen in a pilot, two of its own standard errors: 6 % at 500."""
     return 1.0 + 2.0 / math.sqrt(2.0 * (pilot - 1))
 
@@ -101,13 +48,12 @@ def half_width(values: Sequence[float] | np.ndarray[Any, Any], rows: int) -> flo
     return float(_Z * known.std(ddof=1) / math.sqrt(len(known)) * math.sqrt(max(0.0, 1.0 - len(known) / rows)))
 
 
-def describe_sample(
-    config: RunConfig, inputs: Inputs, answers: Sequence[Answer], pilot: Pilot | None
-) -> dict[str, Any] | None:
+def describe_sample(work: Work) -> dict[str, Any] | None:
     """Return what was sampled and how far off it may be, as JSON-able values; None when every row was asked."""
+    config, inputs, pilot = work.config, work.inputs, work.pilot
     if inputs.sampled_from is None:
         return None
-    achieved = list(_achieved(inputs, answers))
+    achieved = list(_achieved(inputs, work.answers))
     known = [each["half_width"] for each in achieved if each["half_width"] is not None]
     return {
         "asked": len(inputs.queries),

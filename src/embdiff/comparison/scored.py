@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from embdiff.kept import call
+from embdiff.kept import Kept
 from embdiff.measures.base import MeasureSpec, is_built_in
 from embdiff.measures.inputs import Inputs
 from embdiff.measures.score import scores
@@ -14,13 +14,13 @@ from embdiff.records import Score
 T = TypeVar("T")
 
 
-def kept_scores(specs: Sequence[MeasureSpec], inputs: Inputs, *, seed: int) -> list[Score]:
+def kept_scores(kept: Kept, specs: Sequence[MeasureSpec], inputs: Inputs, *, seed: int) -> list[Score]:
     """Return the scores of measures from the same inputs, in their order."""
-    return by_measure(scores, specs, inputs, seed=seed)
+    return by_measure(kept, scores, specs, inputs, seed=seed)
 
 
 def by_measure(
-    function: Callable[..., Sequence[T]], specs: Sequence[MeasureSpec], inputs: Inputs, **named: int
+    kept: Kept, function: Callable[..., Sequence[T]], specs: Sequence[MeasureSpec], inputs: Inputs, **named: int
 ) -> list[T]:
     """Return ``function(specs, inputs, **named)``, one result for each measure.
 
@@ -28,6 +28,6 @@ def by_measure(
     """
     ours = tuple(str(spec) for spec in specs if is_built_in(spec.measure))
     others = [spec for spec in specs if not is_built_in(spec.measure)]
-    kept = iter(call(function, ours, inputs, **named) if ours else ())
+    again = iter(kept.call(function, ours, inputs, **named) if ours else ())
     computed = iter(function(others, inputs, **named) if others else ())
-    return [next(kept if is_built_in(spec.measure) else computed) for spec in specs]
+    return [next(again if is_built_in(spec.measure) else computed) for spec in specs]

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from embdiff.comparison.agreement import Agreement, Compared, agreement
+from embdiff.comparison.agreement import Agreement, agreement
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
 from embdiff.comparison.scored import kept_scores
-from embdiff.comparison.settings import Inputs
-from embdiff.kept import call
+from embdiff.comparison.work import Work
 from embdiff.measures import GroupTest, MeasureSpec, Mixing, absence_test, adjust, mixing
 from embdiff.measures.base import measures_for
 from embdiff.measures.inputs import OneSearch
 from embdiff.records import Score
-from embdiff.search import Found
-from embdiff.settings import RunConfig
 
 OWN_ROWS, INDEX, EXPECTED_ROWS = "neighbors + own rows", "returned + exact neighbors", "neighbors + expected rows"
-Pairs = Mapping[tuple[str, str], Found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,48 +37,49 @@ class Scored:
     expected: Expected | None
 
 
-def score_all(compared: Compared, found: Pairs) -> Scored:
+def score_all(work: Work) -> Scored:
     """Return agreement, self-retrieval, what the index lost, and expected results."""
-    inputs = compared.inputs
-    searches = _searches(inputs, found)
-    own = _of_searches(compared, searches, OWN_ROWS) if inputs.twins.most else []
-    index = _of_searches(compared, searches, INDEX)
-    agreed = agreement(compared, lossy=any(score.value < 1.0 for score in index))
+    inputs = work.inputs
+    searches = _searches(work)
+    own = _of_searches(work, searches, OWN_ROWS) if inputs.twins.most else []
+    index = _of_searches(work, searches, INDEX)
+    agreed = agreement(work, lossy=any(score.value < 1.0 for score in index))
     scores = [*agreed.scores, *own, *index]
     judged = None
     if inputs.expected is not None:
-        judged = judged_scores(compared, inputs.expected)
-        scores += [*_of_searches(compared, searches, EXPECTED_ROWS), *judged.scores]
+        judged = judged_scores(work, inputs.expected)
+        scores += [*_of_searches(work, searches, EXPECTED_ROWS), *judged.scores]
     return Scored(tuple(scores), agreed, judged)
 
 
-def _searches(inputs: Inputs, found: Pairs) -> list[OneSearch]:
+def _searches(work: Work) -> list[OneSearch]:
+    inputs = work.inputs
     wanted = None if inputs.expected is None else relevant_rows(inputs.expected, inputs)
     return [
         OneSearch(
             here.returned, here.exact, here.nearest, here.exact_similarity, inputs.twins.rows, (name,), asks,
             inputs.candidates, len(inputs.corpus), wanted,
         )
-        for (asks, name), here in found.items()
+        for (asks, name), here in work.found.items()
     ]  # fmt: skip
 
 
-def _of_searches(compared: Compared, searches: Sequence[OneSearch], needs: str) -> list[Score]:
+def _of_searches(work: Work, searches: Sequence[OneSearch], needs: str) -> list[Score]:
     """Return every measure of one search that needs this, measure by measure; of a query's own row only the first."""
-    k = 1 if needs == OWN_ROWS else compared.config.k
+    k = 1 if needs == OWN_ROWS else work.config.k
     specs = [MeasureSpec(each, k, each.defaults) for each in measures_for(needs) if each.reported]
-    found = [kept_scores(specs, search, seed=compared.config.seed) for search in searches]
+    found = [kept_scores(work.kept, specs, search, seed=work.config.seed) for search in searches]
     return [scores[place] for place in range(len(specs)) for scores in found]
 
 
 def group_tests(
-    config: RunConfig, inputs: Inputs, models: Iterable[str], every_row: EveryRow
+    work: Work, models: Iterable[str], every_row: EveryRow
 ) -> tuple[dict[str, Mixing], tuple[tuple[str, GroupTest], ...]]:
     """Return mixing and absence tests by model: every row as a query, itself left out, exact neighbours.
 
     Where only a sample of the rows is asked, these are of the same sample; its queries see every row.
     """
-    groups = inputs.corpus.groups
+    config, groups = work.config, work.inputs.corpus.groups
     if groups is None:
         return {}, ()
     mixings, tests = {}, {}
@@ -90,8 +87,8 @@ def group_tests(
     of_query = groups if asked is None else [groups[row] for row in asked]
     for name in models:
         neighbors = every_row.of_asked(name)
-        mixings[name] = call(mixing, neighbors, groups, of_query, left_out=True)
-        tests[name] = call(
+        mixings[name] = work.kept.call(mixing, neighbors, groups, of_query, left_out=True)
+        tests[name] = work.kept.call(
             absence_test, neighbors, groups, query_rows=asked, permutations=config.permutations, seed=config.seed
         )
     return mixings, tuple((name, test) for name, adjusted in adjust(tests).items() for test in adjusted)

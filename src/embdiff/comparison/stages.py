@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from embdiff.comparison.baseline import ask_words
+from embdiff.comparison.sampling import queries_needed, spare
 from embdiff.comparison.settings import Inputs
+from embdiff.comparison.work import Pilot, Placed, Work
 from embdiff.encoding import Encoded, Texts, encode_models
 from embdiff.errors import ParameterError
-from embdiff.kept import VectorCache
+from embdiff.measures.overlap import overlap
 from embdiff.records import UNPINNED, Answer, IntArray, Space
-from embdiff.search import Found, Searcher, rows_only_elsewhere
-from embdiff.settings import RunConfig
+from embdiff.search import Searcher, rows_only_elsewhere
+from embdiff.settings import PILOT
 from embdiff.sources import Source, Wanted
 from embdiff.sources.existing import Existing
 from embdiff.specs import IndexSpec
@@ -24,17 +28,12 @@ from embdiff.stores.placing import Placement, place
 from embdiff.stores.store import Store
 
 
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """A collection in the store, ready to be asked."""
+def encode(work: Work, objects: Mapping[str, Any]) -> Work:
+    """Encode the corpus with every model that has a collection, and the queries with every model that asks.
 
-    spec: CollectionSpec
-    placement: Placement
-    searcher: Searcher
-
-
-def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], cache: VectorCache) -> dict[str, Encoded]:
-    """Encode the corpus with every model that has a collection, and the queries with every model that asks."""
+    ``objects`` are models that have no name.
+    """
+    config, inputs = work.config, work.inputs
     names = tuple(dict.fromkeys((*config.models, *config.query_models)))
     collections = {name: one for name in names if isinstance(one := objects.get(name), Existing)}
     for existing in collections.values():
@@ -45,10 +44,11 @@ def encode_all(config: RunConfig, inputs: Inputs, objects: Mapping[str, Any], ca
             _check_dimensions(source, others)
 
     texts = Texts(inputs.corpus, _wanted(inputs), config.seed, memory=config.memory, shares=len(config.models))
-    return encode_models(
-        names, objects, texts, cache, documents={*config.models, *collections},
+    encoded = encode_models(
+        names, objects, texts, work.vectors, documents={*config.models, *collections},
         queries=config.query_models or config.models, check=check,
     )  # fmt: skip
+    return replace(work, encoded=encoded)
 
 
 def _check_dimensions(source: Source, others: Mapping[str, Encoded]) -> None:
@@ -69,34 +69,34 @@ def _wanted(inputs: Inputs) -> Wanted:
     return Wanted(queries.items, queries.ids, np.array(rows, dtype=np.int64), len(inputs.corpus), "rows of the corpus")
 
 
-def place_all(
-    store: Store, config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded], label: str
-) -> dict[str, Placed]:
-    """Put each model's vectors into its own collection, or find them there by their stamp."""
-    return {name: _place(store, config, inputs, encoded[name], label) for name in config.models}
+def fill(work: Work, store: Store, label: str) -> Work:
+    """Put each model's vectors into its own collection, whose name begins with ``label``, or find them there."""
+    return replace(work, placed={name: _place(work, store, name, label) for name in work.config.models})
 
 
-def _place(store: Store, config: RunConfig, inputs: Inputs, encoded: Encoded, label: str) -> Placed:
+def _place(work: Work, store: Store, name: str, label: str) -> Placed:
+    config, corpus, encoded = work.config, work.inputs.corpus, work.encoded[name]
     assert encoded.documents is not None
-    space = Space(encoded.model, inputs.corpus.ids, encoded.documents, encoded.stamp)
+    space = Space(encoded.model, corpus.ids, encoded.documents, encoded.stamp)
     if isinstance(encoded.read, Existing):
         spec, there = encoded.read.placed(space)
-        return Placed(spec, Placement(True), Searcher(there, spec, space.vectors))
+        return Placed(spec, Placement(True), Searcher(there, spec, space.vectors, work.kept))
     spec = CollectionSpec(
         name=collection_name(label, encoded.model, encoded.stamp.fingerprint()),
         dim=space.dim,
         metric=config.metric,
         index=IndexSpec.parse(config.index),
-        rows=len(inputs.corpus),
+        rows=len(corpus),
         stamp={
             **encoded.stamp.to_dict(),
-            "corpus": inputs.corpus.digest(),
+            "corpus": corpus.digest(),
             "normalized": space.normalized,
             "vectors": _vector_digest(space) if encoded.stamp.revision == UNPINNED else None,
         },
     )
-    placement = place(store, spec, inputs.corpus, space.vectors)
-    return Placed(spec, placement, Searcher(store, spec, space.vectors))
+    placement = place(store, spec, corpus, space.vectors)
+    most = len(corpus) if config.store_queries == "all" else int(config.store_queries)
+    return Placed(spec, placement, Searcher(store, spec, space.vectors, work.kept, most_asked=most, seed=config.seed))
 
 
 def _vector_digest(space: Space) -> str:
@@ -104,46 +104,61 @@ def _vector_digest(space: Space) -> str:
     return hashlib.sha256(np.ascontiguousarray(space.vectors).tobytes()).hexdigest()
 
 
-def pairs(config: RunConfig) -> list[tuple[str, str]]:
-    """Return (query model, collection) pairs: all of them, or each model with its own."""
-    if not config.query_models:
-        return [(name, name) for name in config.models]
-    return [(asks, name) for asks in config.query_models for name in config.models]
+def size(work: Work) -> Work:
+    """Cut the queries to as many as ``half_width`` needs; without it, or without two collections, nothing changes.
+
+    The inputs hold enough queries for the worst case. The first `PILOT` of them are asked of the exact neighbours,
+    and as many are kept as their overlap needs, at least the pilot.
+    """
+    config, inputs = work.config, work.inputs
+    if config.half_width is None or inputs.sampled_from is None or len(inputs.queries) <= PILOT:
+        return work
+    deviation = _largest_deviation(work)
+    if deviation is None:
+        return work
+    needed = queries_needed(deviation * spare(PILOT), config.half_width, len(inputs.corpus))
+    count = min(len(inputs.queries), max(PILOT, needed))
+    cut = {
+        name: each if each.queries is None else replace(each, queries=each.queries[:count])
+        for name, each in work.encoded.items()
+    }
+    return replace(work, inputs=inputs.first(count), encoded=cut, pilot=Pilot(PILOT, deviation))
 
 
-def search_all(
-    config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded], placed: Mapping[str, Placed]
-) -> dict[tuple[str, str], Found]:
-    """Ask every collection with every query model, or with its own model only."""
-    found = {}
-    for asks, name in pairs(config):
-        vectors = encoded[asks].queries
-        assert vectors is not None
-        found[asks, name] = placed[name].searcher.search(vectors, config.k, inputs.own)
-    return found
+def _largest_deviation(work: Work) -> float | None:
+    own = work.inputs.first(PILOT).own
+    found = {
+        (asks, name): work.placed[name].searcher.nearest(work.asking(asks)[:PILOT], work.config.k, own)
+        for asks, name in work.pairs
+    }
+    alike = (pair for pair in combinations(found, 2) if not work.config.query_models or pair[0][0] == pair[1][0])
+    return max((float(np.nanstd(overlap(found[a], found[b]), ddof=1)) for a, b in alike), default=None)
 
 
-def answers_of(
-    inputs: Inputs,
-    encoded: Mapping[str, Encoded],
-    placed: Mapping[str, Placed],
-    found: Mapping[tuple[str, str], Found],
-    baseline: Answer | None = None,
-) -> tuple[Answer, ...]:
+def search(work: Work) -> Work:
+    """Ask every collection with every query model, or with its own only; and bm25 where it stands beside the models."""
+    found = {
+        (asks, name): work.placed[name].searcher.search(work.asking(asks), work.config.k, work.inputs.own)
+        for asks, name in work.pairs
+    }
+    baseline, words = ask_words(work, found)
+    work = replace(work, found=found, baseline=baseline, words=words)
+    return replace(work, answers=_answers(work))
+
+
+def _answers(work: Work) -> tuple[Answer, ...]:
     """Add, to each answer, the exact place of every row that the lists compared with it hold instead."""
-    cross = any(asks != name for asks, name in found)
+    cross = any(asks != name for asks, name in work.found)
     answers = []
-    for (asks, name), here in found.items():
+    for (asks, name), here in work.found.items():
         others: list[IntArray] = [
             there.returned.rows
-            for (also_asks, other), there in found.items()
+            for (also_asks, other), there in work.found.items()
             if other != name and (also_asks == asks or not cross)
         ]
-        if baseline is not None:
-            others.append(baseline.returned.rows)
-        vectors = encoded[asks].queries
-        assert vectors is not None
+        if work.baseline is not None:
+            others.append(work.baseline.returned.rows)
         rows = rows_only_elsewhere(here.returned.rows, others)
-        elsewhere = placed[name].searcher.place_of(vectors, rows, inputs.own)
+        elsewhere = work.placed[name].searcher.place_of(work.asking(asks), rows, work.inputs.own)
         answers.append(Answer(name, asks, here.returned, here.exact, here.is_self, elsewhere))
     return tuple(answers)

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embdiff._registry import nearest
-from embdiff.comparison.every_row import on_disk
 from embdiff.comparison.expected import relevant_rows
 from embdiff.comparison.settings import Inputs
-from embdiff.encoding import Encoded
+from embdiff.comparison.work import Work
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.kept import call
 from embdiff.measures.similarities import NO_LINES, NUMBERS, QUERIES, Distribution, Similarities, describe, gather
 from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
 from embdiff.records import FloatArray, IntArray
 from embdiff.runs import Run
-from embdiff.settings import RunConfig
 from embdiff.views.space_tables import cutoff_table, similarity_tables
 from embdiff.views.table import drawn, plain_text
 
@@ -75,14 +72,13 @@ class ThresholdTable:
 _ON_DISK = "vectors that stay in their file are not gone through for this"
 
 
-def similarities_of(
-    config: RunConfig, inputs: Inputs, encoded: Mapping[str, Encoded]
-) -> tuple[tuple[Similarities, ...], tuple[Distribution, ...]]:
+def similarities_of(work: Work) -> tuple[tuple[Similarities, ...], tuple[Distribution, ...]]:
     """Return what cut-offs need of every model with vectors, and the distributions of its similarities.
 
     At most 1,000 queries are drawn, and at most 1,000 of those with an expected document; the same for all models. A
     model that does not ask its own collection is asked with the first query model.
     """
+    config, inputs = work.config, work.inputs
     expected = _expected_rows(inputs)
     every = np.arange(len(inputs.queries), dtype=np.int64)
     having = np.flatnonzero([len(rows) > 0 for rows in expected]).astype(np.int64)
@@ -92,22 +88,17 @@ def similarities_of(
     kept = max(config.k, NUMBERS // max(1, len(queries)))
     found: list[Similarities] = []
     distributions: list[Distribution] = []
-    for name, each in encoded.items():
-        if each.documents is None:
-            continue
-        asks = name if each.queries is not None else config.query_models[0]
-        asking = encoded[asks].queries
-        assert asking is not None
-        vectors = asking[queries]
-        stays = bool(on_disk({name: each.documents}))
-        reason = _ON_DISK if stays else _without_direction(vectors, each.documents)
+    for name, documents in work.documents.items():
+        asks = name if work.encoded[name].queries is not None else config.query_models[0]
+        vectors = work.asking(asks)[queries]
+        reason = _ON_DISK if name in work.on_disk else _without_direction(vectors, documents)
         place, similarity, count, binned, hits = (
-            call(gather, vectors, each.documents, own, wanted, kept=kept) if reason is None else NO_LINES
+            work.kept.call(gather, vectors, documents, own, wanted, kept=kept) if reason is None else NO_LINES
         )
         flags = np.isin(queries, sampled), np.isin(queries, judged)
         found.append(Similarities(name, asks, queries, *flags, place, similarity, count, binned, hits, reason))
         if reason is None:
-            distributions += call(describe, found[-1], each.documents, config.k, seed=config.seed)
+            distributions += work.kept.call(describe, found[-1], documents, config.k, seed=config.seed)
     return tuple(found), tuple(distributions)
 
 

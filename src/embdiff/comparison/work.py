@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from embdiff.comparison.baseline import ask_words
-from embdiff.comparison.sampling import Pilot, sized
+import numpy as np
+
 from embdiff.comparison.settings import Inputs
-from embdiff.comparison.stages import Placed, answers_of, encode_all, place_all, search_all
 from embdiff.encoding import Encoded
-from embdiff.kept import VectorCache
-from embdiff.records import Answer
-from embdiff.search import Found
+from embdiff.kept import Kept, VectorCache
+from embdiff.records import Answer, FloatArray
+from embdiff.search import Found, Searcher
 from embdiff.settings import RunConfig
-from embdiff.stores.store import Store
+from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import Placement
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What the first queries told about how many are needed.
+
+    Parameters
+    ----------
+    queries : int
+        How many were asked.
+    deviation : float
+        The largest standard deviation of overlap@k, per query, among the pairs compared.
+    """
+
+    queries: int
+    deviation: float
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A collection in the store, ready to be asked."""
+
+    spec: CollectionSpec
+    placement: Placement
+    searcher: Searcher
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +54,13 @@ class Work:
     vectors : VectorCache
         Where vectors and results are kept.
     encoded : mapping of str to Encoded
-        By model, after `encode`.
+        By model, once encoded.
     placed : mapping of str to Placed
-        By model with a collection, after `fill`.
+        By model with a collection, once filled.
     pilot : Pilot or None
-        What `size` asked to learn how many queries are needed.
+        What was asked to learn how many queries are needed.
     found : mapping of (str, str) to Found
-        By query model and collection, after `search`.
+        By query model and collection, once searched.
     baseline : Answer or None
         Of bm25, where it stands beside the models.
     words : mapping or None
@@ -55,26 +80,29 @@ class Work:
     words: Mapping[str, Any] | None = None
     answers: tuple[Answer, ...] = ()
 
+    @property
+    def kept(self) -> Kept:
+        """Results of earlier runs, found again by what they were made from."""
+        return self.vectors.results
 
-def encode(work: Work, objects: Mapping[str, Any]) -> Work:
-    """Encode with every model what it is needed for; ``objects`` are models that have no name."""
-    return replace(work, encoded=encode_all(work.config, work.inputs, objects, work.vectors))
+    @property
+    def documents(self) -> dict[str, FloatArray]:
+        """The vectors of every row of each model that has a collection."""
+        return {name: each.documents for name, each in self.encoded.items() if each.documents is not None}
 
+    @property
+    def on_disk(self) -> list[str]:
+        """The models whose vectors stay in their file."""
+        return [name for name, vectors in self.documents.items() if not isinstance(vectors, np.ndarray)]
 
-def fill(work: Work, store: Store, label: str) -> Work:
-    """Put each model's vectors into its own collection, whose name begins with ``label``."""
-    return replace(work, placed=place_all(store, work.config, work.inputs, work.encoded, label))
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Query model and collection: all of them, or each model with its own."""
+        models, asking = self.config.models, self.config.query_models
+        return [(asks, name) for asks in asking for name in models] if asking else [(name, name) for name in models]
 
-
-def size(work: Work) -> Work:
-    """Cut the queries to as many as the interval asked for needs."""
-    inputs, encoded, pilot = sized(work.config, work.inputs, work.encoded, work.placed)
-    return replace(work, inputs=inputs, encoded=encoded, pilot=pilot)
-
-
-def search(work: Work) -> Work:
-    """Ask every collection, and bm25 where it stands beside the models."""
-    found = search_all(work.config, work.inputs, work.encoded, work.placed)
-    baseline, words = ask_words(work.config, work.inputs, found)
-    answers = answers_of(work.inputs, work.encoded, work.placed, found, baseline)
-    return replace(work, found=found, baseline=baseline, words=words, answers=answers)
+    def asking(self, model: str) -> FloatArray:
+        """Return the vectors of the queries, float32 (q, d), of a model that asks."""
+        vectors = self.encoded[model].queries
+        assert vectors is not None
+        return vectors

@@ -9,9 +9,8 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -25,7 +24,6 @@ from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, Unwritable
 T = TypeVar("T")
 WORTH = 0.01  # seconds; what is computed in less is not worth keeping
 _ABOUT = "about"
-_in_use: ContextVar[Kept | None] = ContextVar("embdiff_kept", default=None)
 
 
 class Damaged(Exception):  # noqa: N818 - never leaves this room
@@ -206,25 +204,3 @@ def _body_of(value: Any) -> bytes:
     body = io.BytesIO()
     np.savez_compressed(body, allow_pickle=False, **{_ABOUT: text}, **{str(at): each for at, each in enumerate(arrays)})
     return body.getvalue()
-
-
-@contextmanager
-def using(kept: Kept) -> Iterator[Kept]:
-    """Let `recall` and `call` find and keep results there, inside this block."""
-    token = _in_use.set(kept)
-    try:
-        yield kept
-    finally:
-        _in_use.reset(token)
-
-
-def recall(what: str, inputs: Any, compute: Callable[[], T]) -> tuple[T, str | None]:
-    """Return `Kept.recall` of what is in use; outside of `using` compute."""
-    kept = _in_use.get()
-    return (compute(), None) if kept is None else kept.recall(what, inputs, compute)
-
-
-def call(function: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """Return `Kept.call` of what is in use; outside of `using` call."""
-    kept = _in_use.get()
-    return function(*arguments, **named) if kept is None else kept.call(function, *arguments, **named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embdiff.kept import call
+from embdiff.kept import Kept
 from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
 from embdiff.records import plain
 from embdiff.runs import Run
@@ -18,7 +18,7 @@ MATRICES = 4
 _VECTOR_NUMBER = 4  # bytes of a float32
 
 
-def cutoffs(run: Run) -> dict[str, Any] | None:
+def cutoffs(run: Run, kept: Kept) -> dict[str, Any] | None:
     """Return what a few cut-offs of the first model are in the next ones, by pass rate.
 
     Returns
@@ -35,7 +35,7 @@ def cutoffs(run: Run) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = []
     carried: list[CarryOver] = []
     for at in few_cutoffs(run.distributions, first.model, CUTOFFS):
-        cells = [call(carry_over, first, other, at, seed=run.config.seed)[0] for other in others]
+        cells = [kept.call(carry_over, first, other, at, seed=run.config.seed)[0] for other in others]
         shown = [plain({"value": cell.value, "low": cell.low, "high": cell.high}) for cell in cells]
         rows.append({"at": at, "rate": cells[0].rate_from, "cells": shown})
         carried += cells

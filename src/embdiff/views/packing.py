@@ -47,12 +47,14 @@ class _Arrays:
         return place
 
 
-def pack(run: Run) -> bytes:
+def pack(run: Run, kept: Kept | None = None) -> bytes:
     """Return the gzipped block of a run.
 
     Parameters
     ----------
     run : Run
+    kept : Kept, optional
+        Where cut-offs carried over before are found again.
 
     Returns
     -------
@@ -76,7 +78,7 @@ def pack(run: Run) -> bytes:
         "curves": plain([score for score in run.curves if score.measure.startswith("overlap@")]),  # as are drawn
         "tables": list(map(_table, summary_tables(facts))),
         **figures.costs(facts),
-        "cutoffs": figures.cutoffs(run),
+        "cutoffs": figures.cutoffs(run, Kept(None) if kept is None else kept),
         "mixing": figures.mixing(run),
         "items": _items(run),
         "queries": _queries(run, arrays),

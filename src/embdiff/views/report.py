@@ -43,7 +43,7 @@ def is_built() -> bool:
     return _STATIC.joinpath(SCRIPT).is_file() and _STATIC.joinpath(STYLE).is_file()
 
 
-def page(run: Run) -> str:
+def page(run: Run, kept: Kept | None = None) -> str:
     """Return the report of a run as HTML.
 
     The page carries everything it needs, and a Content-Security-Policy that forbids it every connection.
@@ -54,7 +54,7 @@ def page(run: Run) -> str:
         When the front end was not built into this installation.
     """
     script = _script()
-    data = base64.b64encode(pack(run)).decode()
+    data = base64.b64encode(pack(run, kept)).decode()
     return _document(
         title(Facts(run)),
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, connect="none")}">',
@@ -116,7 +116,7 @@ def _document(named: str, head: str, body: str) -> str:
     )
 
 
-def write(run: Run, path: Path) -> None:
+def write(run: Run, path: Path, kept: Kept | None = None) -> None:
     """Write the report atomically.
 
     Raises
@@ -126,7 +126,7 @@ def write(run: Run, path: Path) -> None:
     MissingDependencyError
         As for `page`.
     """
-    html = page(run)
+    html = page(run, kept)
     try:
         _files.write_text(path, html)
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.kept import Kept, call, recall, results, using
+from embdiff.kept import Kept, results
 from embdiff.kept._codec import CannotKeep, Unreadable, pack, unpack
 from embdiff.kept.database import Database
 from embdiff.measures.inputs import TwoLists
@@ -156,15 +156,11 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path):
     assert rows(tmp_path) == []
 
 
-def test_only_what_is_in_use_is_asked(tmp_path: Path):
+def test_each_folder_is_asked_for_its_own_results(tmp_path: Path):
     kept = kept_in(tmp_path)
-    with using(kept):
-        assert recall("thing", 1, lambda: 1)[0] == 1
-    assert recall("thing", 1, lambda: 2)[0] == 2
-    with using(Kept(None)):
-        assert recall("thing", 1, lambda: 3)[0] == 3
-    with using(kept):
-        assert recall("thing", 1, lambda: 4)[0] == 1
+    assert kept.recall("thing", 1, lambda: 1)[0] == 1
+    assert Kept(None).recall("thing", 1, lambda: 3)[0] == 3
+    assert kept.recall("thing", 1, lambda: 4)[0] == 1
 
 
 def test_a_function_is_called_once_for_equal_arguments(tmp_path: Path):
@@ -174,10 +170,10 @@ def test_a_function_is_called_once_for_equal_arguments(tmp_path: Path):
     )
     both = TwoLists(a, b, ("a", "b"), None, 9)
     same = TwoLists(b, b, ("a", "b"), None, 9)
-    with using(kept_in(tmp_path)) as kept:
-        once, again = (call(score, "overlap", both) for _ in range(2))
-        other = call(score, "overlap", same)
-        assert kept.call(score, "overlap", same) == other
+    kept = kept_in(tmp_path)
+    once, again = (kept.call(score, "overlap", both) for _ in range(2))
+    other = kept.call(score, "overlap", same)
+    assert kept.call(score, "overlap", same) == other
     assert once == again == score("overlap", both)
     assert once.per_query == again.per_query
     assert other.value == 1.0

@@ -13,6 +13,7 @@ from embdiff.comparison.again import models_again
 from embdiff.comparison.frames import Disagreement
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError
+from embdiff.kept import Kept
 from embdiff.measures import get_measure
 from embdiff.measures.paired import PairedTest
 from embdiff.records import Score

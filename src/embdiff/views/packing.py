@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff.kept import Kept
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer, Layout, plain
 from embdiff.runs import Run

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from embdiff import _files
 from embdiff.errors import MissingDependencyError, ParameterError
+from embdiff.kept import Kept
 from embdiff.runs import Run
 from embdiff.views.facts import Facts
 from embdiff.views.packing import pack

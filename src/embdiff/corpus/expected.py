@@ -47,9 +47,9 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     Raises
     ------
     DataError
-        When an id is unknown (a document's only in a table, tuples or a dict), a grade is no integer >= 0, two grades
-        contradict each other, no row is about a query of this run, or none about a document of the corpus. The
-        message names the row.
+        When an id is unknown (a document's only in a table, tuples or a dict), a grade is no integer >= 0 (in ordinary
+        qrels: no integer), two grades contradict each other, no row is about a query of this run, or none about a
+        document of the corpus. The message names the row.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from benchmarks.calibration.family import Drawn, Family, ends
 from embdiff import exact
 from embdiff.measures import shape_of_one as one
 from embdiff.measures.classes import score_silhouette
-from embdiff.measures.pairs import auc, pearson, score_pairs, spearman
+from embdiff.measures.pairs import ScoredPairs, auc, pearson, spearman
 from embdiff.measures.rsa import rsa
 from embdiff.measures.score import score, scores
 from embdiff.measures.spaces import OneSpace, TwoSpaces
@@ -167,5 +167,5 @@ class Pairs(Family):
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n pairs."""
         x, y = self.law(rng, n)
-        scores = [score_pairs(name, x, y, "a") for name in ("spearman", "pearson")]
-        return ends([*scores, score_pairs("auc", x, (y >= 3).astype(np.float64), "a")])
+        scores = [score(name, ScoredPairs(x, y, ("a",))) for name in ("spearman", "pearson")]
+        return ends([*scores, score("auc", ScoredPairs(x, (y >= 3).astype(np.float64), ("a",)))])

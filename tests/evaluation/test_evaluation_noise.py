@@ -10,7 +10,8 @@ from rich.cells import cell_len
 
 import embdiff as ed
 from embdiff.evaluation import report
-from embdiff.measures.pairs import pair_similarity, score_pairs
+from embdiff.measures.pairs import ScoredPairs, pair_similarity
+from embdiff.measures.score import score as score_of
 
 
 class Wobbly:
@@ -70,7 +71,7 @@ def test_pairs(tmp_path, monkeypatch):
             np.stack([model.vector(rows[row][side], alone) for row in few]).astype(np.float32) for side in (0, 1)
         )
         scores = np.array([rows[row][2] for row in few])
-        want = score_pairs("spearman", pair_similarity(left, right, "cosine"), scores, "m").value
+        want = score_of("spearman", ScoredPairs(pair_similarity(left, right, "cosine"), scores, ("m",))).value
         assert batch[key] == pytest.approx(want, abs=1e-9)
     assert batch["low"] <= batch["difference"] <= batch["high"]
     assert noise(result)["toy:16", "batch"]["difference"] == 0.0

@@ -12,7 +12,18 @@ from hypothesis.extra import numpy as hnp
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import pairs
-from embdiff.measures.pairs import auc, average_ranks, influence, pair_similarity, pearson, score_pairs, spearman
+from embdiff.measures.pairs import (
+    ScoredPairs,
+    auc,
+    auc_influence,
+    average_ranks,
+    pair_similarity,
+    pearson,
+    pearson_influence,
+    spearman,
+    spearman_influence,
+)
+from embdiff.measures.score import score as score_of
 
 stats = pytest.importorskip("scipy.stats", reason="the reference is a test dependency")
 columns = hnp.arrays(np.float64, st.integers(4, 40), elements=st.integers(-5, 5).map(float))
@@ -44,13 +55,14 @@ def test_auc_against_scikit_learn(x, seed):
 @pytest.mark.parametrize("name", ["pearson", "spearman", "auc"])
 def test_influence_is_the_jackknife(name):
     function = {"pearson": pearson, "spearman": spearman, "auc": auc}[name]
+    influence = {"pearson": pearson_influence, "spearman": spearman_influence, "auc": auc_influence}[name]
     rng = np.random.default_rng(0)
     x = np.round(rng.normal(size=200), 1)
     y = (x + rng.normal(size=200) > 0.3).astype(float) if name == "auc" else np.round(x + rng.normal(size=200), 1)
     without = np.array([function(np.delete(x, i), np.delete(y, i)) for i in range(200)])
     jackknife = 199 * (without.mean() - without)
-    assert influence(name, x, y) == pytest.approx(jackknife, abs=0.1)
-    assert influence(name, x, y).mean() == pytest.approx(0, abs=1e-12)
+    assert influence(x, y) == pytest.approx(jackknife, abs=0.1)
+    assert influence(x, y).mean() == pytest.approx(0, abs=1e-12)
 
 
 def _sampler(name: str, rng: np.random.Generator):
@@ -68,7 +80,7 @@ def _sampler(name: str, rng: np.random.Generator):
 
 def _coverage(name: str, n: int, repetitions: int) -> float:
     draw, truth = _sampler(name, np.random.default_rng(7))
-    scores = (score_pairs(name, *draw(n), "m") for _ in range(repetitions))
+    scores = (score_of(name, ScoredPairs(*draw(n), ("m",))) for _ in range(repetitions))
     return sum(score.low <= truth <= score.high for score in scores) / repetitions
 
 
@@ -86,7 +98,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(name, n):
 
 def test_pseudo_values_and_what_is_left_out():
     x, y = np.array([0.1, 0.4, np.nan, 0.3, 0.9, 0.2]), np.array([1.0, 2, 3, 4, 5, 0])
-    score = score_pairs("spearman", x, y, "m")
+    score = score_of("spearman", ScoredPairs(x, y, ("m",)))
     assert score.n == 5
     assert score.reason == "1 of 6 pairs with a zero vector are left out"
     assert math.isnan(score.per_query[2])
@@ -95,26 +107,26 @@ def test_pseudo_values_and_what_is_left_out():
 
 
 def test_undefined_and_extreme():
-    flat = score_pairs("pearson", np.ones(5), np.arange(5.0), "m")
+    flat = score_of("pearson", ScoredPairs(np.ones(5), np.arange(5.0), ("m",)))
     assert math.isnan(flat.value)
     assert flat.reason == "all similarities or all scores are equal"
-    assert score_pairs("pearson", np.array([np.nan, 1]), np.arange(2.0), "m").reason.startswith(
+    assert score_of("pearson", ScoredPairs(np.array([np.nan, 1]), np.arange(2.0), ("m",))).reason.startswith(
         "there are fewer than two"
     )
-    few = score_pairs("pearson", np.array([1.0, 2, 4]), np.arange(3.0), "m")
+    few = score_of("pearson", ScoredPairs(np.array([1.0, 2, 4]), np.arange(3.0), ("m",)))
     assert math.isnan(few.low)
     assert few.reason == "no interval for fewer than 4 pairs"
-    perfect = score_pairs("spearman", np.arange(9.0), np.arange(9.0), "m")
+    perfect = score_of("spearman", ScoredPairs(np.arange(9.0), np.arange(9.0), ("m",)))
     assert (perfect.value, perfect.high, perfect.interval) == (1.0, 1.0, "wilson")
     assert perfect.low < 0.9
-    apart = score_pairs("auc", np.arange(9.0), np.repeat([0.0, 1.0], [6, 3]), "m")
+    apart = score_of("auc", ScoredPairs(np.arange(9.0), np.repeat([0.0, 1.0], [6, 3]), ("m",)))
     assert (apart.value, apart.high, apart.chance) == (1.0, 1.0, 0.5)
     assert apart.low < 0.7
 
 
 def test_auc_of_one_kind_that_is_left_has_a_reason():
     x = np.array([np.nan, np.nan, 0.3, 0.9])
-    score = score_pairs("auc", x, np.array([0.0, 0.0, 1.0, 1.0]), "m")
+    score = score_of("auc", ScoredPairs(x, np.array([0.0, 0.0, 1.0, 1.0]), ("m",)))
     assert (score.n, math.isnan(score.value)) == (2, True)
     assert score.reason == "there is only one kind of pair; 2 of 4 pairs with a zero vector are left out"
 
@@ -149,7 +161,7 @@ def test_the_interval_of_a_linear_correlation_leaves_pairs_out():
     rng = np.random.default_rng(7)
     x = rng.standard_normal(30)
     y = x + rng.standard_t(3, 30)
-    score = pairs.score_pairs("pearson", x, y, "m")
+    score = score_of("pearson", ScoredPairs(x, y, ("m",)))
     z = [math.atanh(stats.pearsonr(np.delete(x, i), np.delete(y, i)).statistic) for i in range(30)]
     pseudo = 30 * math.atanh(score.value) - 29 * np.array(z)
     half = stats.t.ppf(0.975, 29) * pseudo.std(ddof=1) / math.sqrt(30)
@@ -157,6 +169,6 @@ def test_the_interval_of_a_linear_correlation_leaves_pairs_out():
     assert (score.low, score.high) == pytest.approx(
         (math.tanh(pseudo.mean() - half), math.tanh(pseudo.mean() + half)), abs=1e-6
     )
-    line = pairs.score_pairs("pearson", np.array([0.0, 1, 2, 3, 4]), np.array([0.0, 1, 2, 3, 9]), "m")
+    line = score_of("pearson", ScoredPairs(np.array([0.0, 1, 2, 3, 4]), np.array([0.0, 1, 2, 3, 9]), ("m",)))
     assert line.interval == "influence"
     assert line.low < line.value < line.high

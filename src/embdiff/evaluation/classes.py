@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ class _Table:
 
     def undefined(self, measure: str, model: str, reason: str) -> None:
         """Add a number that there is not, with the reason."""
-        self.scores.append(Score(measure, (model,), math.nan, math.nan, math.nan, math.nan, 0, reason=reason))
+        self.scores.append(Score.undefined(measure, (model,), reason))
 
 
 def evaluate_classes(path: Path, settings: Settings) -> Outcome:

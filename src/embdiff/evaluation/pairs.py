@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,10 @@ from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.pair_files import Pairs, read_pairs
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25
+from embdiff.measures.base import measures_for
 from embdiff.measures.noise import BATCH, Again, Change, change, drawn, half_precision, sampled
-from embdiff.measures.pairs import pair_similarity, score_pairs
+from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
+from embdiff.measures.score import scores as take
 from embdiff.records import Corpus, FloatArray, IntArray, Score
 
 _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
@@ -23,11 +24,13 @@ _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can b
 def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
     """Read pairs, encode both texts with every model, and correlate."""
     pairs = read_pairs(path)
-    measures = ("auc", "spearman", "pearson") if pairs.binary else ("spearman", "pearson")
+    # auc compares two kinds of pairs; the first measure is that of the same model again.
+    wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
+    measures = [each.name for each in wanted if pairs.binary or each.symmetric]
     facts: list[ModelFacts] = []
     scores: list[Score] = []
     if settings.baseline:
-        scores += [_undefined(measure) for measure in measures]
+        scores += [Score.undefined(measure, (BM25,), _NO_VECTORS) for measure in measures]
         facts.append(ModelFacts(BM25, None))
     texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
     corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
@@ -41,10 +44,11 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
         similarity = pair_similarity(vectors[left], vectors[right], settings.metric)
 
         def score(first: FloatArray, second: FloatArray, which: IntArray, name: str = name) -> Score:
-            return score_pairs(measures[0], pair_similarity(first, second, settings.metric), pairs.score[which], name)
+            some = ScoredPairs(pair_similarity(first, second, settings.metric), pairs.score[which], (name,))
+            return take(measures[:1], some)[0]
 
         noise += _same_again(score, vectors, (left, right), few, again, settings.seed)
-        scores += [score_pairs(measure, similarity, pairs.score, name) for measure in measures]
+        scores += take(measures, ScoredPairs(similarity, pairs.score, (name,)))
         facts.append(about)
     return Outcome(
         task="pairs",
@@ -77,10 +81,6 @@ def _same_again(
     at = [np.array([place[int(row)] for row in side[few]], dtype=np.int64) for side in sides]
     before, after = (score(table[at[0]], table[at[1]], few) for table in (vectors[again.rows], again.vectors))
     return [first, change(before, after, "batch", seed=seed, note=sampled(few, len(left), "pairs"))]
-
-
-def _undefined(measure: str) -> Score:
-    return Score(measure, (BM25,), math.nan, math.nan, math.nan, math.nan, 0, reason=_NO_VECTORS)
 
 
 def _protocol(pairs: Pairs, settings: Settings) -> dict[str, str]:

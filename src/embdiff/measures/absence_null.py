@@ -12,7 +12,7 @@ from embdiff._progress import progress
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
 
-_REPORTED = 100  # permutations between two reports of progress
+_TOGETHER = 64  # labellings counted at a time: the labels of one row under all of them fill one line of the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,42 +45,50 @@ class Results:
         return cls(columns, asked, np.count_nonzero(returned, axis=1).astype(np.float64), received)
 
     def counted(self, labels: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
-        """Return the hits of each group by the queries of others, and those due to it; both (g,).
+        """Return the hits of each group by the queries of others, and those due to it; both (g, m).
 
         Parameters
         ----------
-        labels : ndarray of int64, shape (n,)
-            Group of each row, from 0.
+        labels : ndarray of int64, shape (n, m)
+            Group of each row, from 0, under each of m labellings.
         sizes : ndarray of int64, shape (g,)
         """
-        # Small labels stay in the cache while they are looked up at random.
-        looked_up = np.append(labels, -1).astype(np.int8 if len(sizes) < 2**7 else np.int32)
-        of_query = labels[self.asked]
+        small = np.int8 if len(sizes) < 2**7 else np.int32
+        looked_up = np.concatenate([labels, np.full((1, labels.shape[1]), -1)]).astype(small)
         own = looked_up[self.asked]
-        within = np.zeros(len(own), dtype=np.int32)
+        within = np.zeros(own.shape, dtype=np.uint8 if len(self.columns) < 2**8 else np.int32)
         for column in self.columns:
             within += looked_up[column] == own
-        inside = summed(of_query, within, len(sizes))
-        rate = rates(summed(of_query, self.given, len(sizes)) - inside, sizes)
-        return summed(labels, self.received, len(sizes)) - inside, others(rate) * sizes
+        inside = summed(labels[self.asked], within, len(sizes))
+        given = summed(labels[self.asked], self.given, len(sizes))
+        hits: Doubles = summed(labels, self.received, len(sizes)) - inside
+        return hits, others(rates(given - inside, sizes)) * sizes[:, None]
 
 
 def summed(labels: IntArray, values: npt.ArrayLike, groups: int) -> Doubles:
-    """Sum values by label, (groups,)."""
-    return np.asarray(np.bincount(labels, weights=values, minlength=groups), dtype=np.float64)
+    """Sum values by label: (groups,) of labels (n,), (groups, m) under each of m labellings (n, m)."""
+    several = labels.ndim == 2
+    table = labels if several else labels[:, None]
+    weights = np.asarray(values, dtype=np.float64)
+    weights = np.broadcast_to(weights if weights.ndim == 2 else weights[:, None], table.shape)
+    count = table.shape[1]
+    codes = table + groups * np.arange(count)
+    sums = np.bincount(codes.ravel(), weights.ravel(), groups * count).reshape(count, groups).T
+    return np.asarray(sums if several else sums[:, 0], dtype=np.float64)
 
 
 def rates(across: Doubles, sizes: IntArray) -> Doubles:
-    """Return what the queries of a group drew from outside it, per row outside; 0 where there is none, (g,)."""
-    outside = sizes.sum() - sizes
-    return np.asarray(np.divide(across, outside, out=np.zeros(len(sizes)), where=outside > 0), dtype=np.float64)
+    """Return what the queries of a group drew from outside it, per row outside; 0 where there is none; (g, ...)."""
+    outside = np.broadcast_to((sizes.sum() - sizes).reshape(-1, *[1] * (across.ndim - 1)), across.shape)
+    return np.asarray(np.divide(across, outside, out=np.zeros(across.shape), where=outside > 0), dtype=np.float64)
 
 
 def others(rate: Doubles) -> Doubles:
-    """Sum over all groups but each, (g,): the total less the own rate would leave rounding where 0 is meant."""
-    before = np.concatenate([[0.0], np.cumsum(rate)[:-1]])
-    after = np.concatenate([[0.0], np.cumsum(rate[::-1])[:-1]])[::-1]
-    return np.asarray(before + after, dtype=np.float64)
+    """Sum over all groups but each, (g, ...): the total less the own rate would leave rounding where 0 is meant."""
+    before, after = np.zeros_like(rate), np.zeros_like(rate)
+    before[1:] = np.cumsum(rate[:-1], axis=0)
+    after[:-1] = np.cumsum(rate[:0:-1], axis=0)[::-1]
+    return before + after
 
 
 def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray) -> Doubles:
@@ -141,14 +149,15 @@ def count_lower(
     least = summed(of_row, by_kept, groups)
     least += 1e-9 * (1 + np.abs(least))  # what differs by rounding alone is a tie, and counts
     with progress("absence test", permutations, "permutations") as advance:
-        for done in range(0, permutations, _REPORTED):
-            count = min(_REPORTED, permutations - done)
-            for _ in range(count):
+        for done in range(0, permutations, _TOGETHER):
+            table = np.empty((len(labels), min(_TOGETHER, permutations - done)), dtype=np.int64)
+            for at in range(table.shape[1]):
                 rng.shuffle(labels)  # draws every group at once, each as a sample of rows without replacement
-                kept += summed(labels, by_kept, groups) <= least
-                hits, expected = results.counted(labels, sizes)
-                again += _at_most(hits * due, expected * taken)
-            advance(count)
+                table[:, at] = labels
+            kept += np.count_nonzero(summed(table, by_kept, groups) <= least[:, None], axis=1)
+            hits, expected = results.counted(table, sizes)
+            again += np.count_nonzero(_at_most(hits * due[:, None], expected * taken[:, None]), axis=1)
+            advance(table.shape[1])
     return kept, again
 
 

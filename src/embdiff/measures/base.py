@@ -252,15 +252,15 @@ def list_measures() -> tuple[Measure, ...]:
     return tuple(_checked(name, everything[name]) for name in sorted(everything))
 
 
+def is_built_in(measure: Measure) -> bool:
+    """Return whether a measure comes with embdiff: another package's code is not vouched for by embdiff's own."""
+    return any(entry.name == measure.name for entry in _BUILT_IN)
+
+
 def measures_for(*needs: str) -> tuple[Measure, ...]:
     """Return the measures that need one of these, in the order in which they are shown: built-in ones come first."""
     names = dict.fromkeys((*_REGISTRY.entries(), *_ADDED))
     return tuple(measure for measure in map(_load, names) if measure.needs in needs)
-
-
-def is_built_in(measure: Measure) -> bool:
-    """Whether a measure comes with embdiff."""
-    return any(entry.name == measure.name for entry in _BUILT_IN)
 
 
 def get_measure(text: str) -> MeasureSpec:

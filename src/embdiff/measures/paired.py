@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.statistics.quantiles import holm, student_quantile
+from embdiff.measures.statistics.quantiles import Doubles, holm, student_quantile
 from embdiff.measures.statistics.randomisation import PERMUTATIONS, randomisation_p
-from embdiff.measures.statistics.resampling import interval
+from embdiff.measures.statistics.resampling import Interval, mean_intervals
 
 
 @dataclass(frozen=True)
@@ -161,27 +161,38 @@ def paired_test(
     ShapeError
         When the models have not the same number of values.
     """
+    differences = _differences(first, second)
+    within = mean_intervals(differences[:, None], [None], seed=seed)[0]
+    return _tested(differences, within, models, measure, seed, permutations, widest)
+
+
+def _differences(first: npt.ArrayLike, second: npt.ArrayLike) -> Doubles:
+    """Return first minus second of every query, (q,), NaN where either is undefined."""
     one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
     if one.shape != two.shape or one.ndim != 1:
         raise ShapeError(
             f"Both models must have one value for each of the same queries. Got {one.shape} and {two.shape}. "
             "Pass the values per query, in the same order, NaN where undefined."
         )
-    known = ~(np.isnan(one) | np.isnan(two))
-    differences = one[known] - two[known]
+    return one - two
+
+
+def _tested(
+    every: Doubles, within: Interval, models: tuple[str, str], measure: str, seed: int, permutations: int, widest: float
+) -> PairedTest:
+    differences = every[~np.isnan(every)]
     n, equal = len(differences), bool(len(differences)) and bool((differences == differences[0]).all())
     p, drawn = randomisation_p(differences, seed=seed, permutations=permutations)
-    low, high, method = interval(differences, seed=seed, bounds=None)
+    low, high, method = within
     mean = float(differences.mean()) if n else math.nan
-    low, high = max(low, min(mean, -widest)), min(high, max(mean, widest))
     detectable = detectable_difference(differences)
     return PairedTest(
         measure=measure,
         models=models,
         n=n,
         difference=mean,
-        low=low,
-        high=high,
+        low=max(low, min(mean, -widest)),
+        high=min(high, max(mean, widest)),
         interval=method,
         p=p,
         p_holm=p,
@@ -189,7 +200,7 @@ def paired_test(
         effect=math.nan if n < 2 or equal else mean / float(differences.std(ddof=1)),
         detectable=math.nan if detectable >= widest else detectable,
         unequal=int(np.count_nonzero(differences)),
-        reason=_reason(len(one), n, equal, hopeless=detectable >= widest),
+        reason=_reason(len(every), n, equal, hopeless=detectable >= widest),
     )
 
 
@@ -226,9 +237,14 @@ def paired_tests(
     tuple of PairedTest
         (first, second), (first, third), ... in the order of the mapping; empty for a single model.
     """
+    pairs = list(itertools.combinations(values, 2))
+    if not pairs:
+        return ()
+    columns = [_differences(values[a], values[b]) for a, b in pairs]
+    ends = mean_intervals(np.stack(columns, axis=1), [None] * len(pairs), seed=seed)
     tests = [
-        paired_test(values[a], values[b], (a, b), measure=measure, seed=seed, permutations=permutations, widest=widest)
-        for a, b in itertools.combinations(values, 2)
+        _tested(differences, within, pair, measure, seed, permutations, widest)
+        for pair, differences, within in zip(pairs, columns, ends, strict=True)
     ]
     adjusted = holm([test.p for test in tests])
     return tuple(replace(test, p_holm=float(p)) for test, p in zip(tests, adjusted, strict=True))

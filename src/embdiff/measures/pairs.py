@@ -8,18 +8,20 @@ pair far out moves a linear correlation more than its influence says: there all 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from statistics import NormalDist
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.base import Measure
-from embdiff.measures.statistics.quantiles import wilson
+from embdiff.measures.base import Measure, MeasureSpec, Needs
+from embdiff.measures.inputs import Undefined
+from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wilson
+from embdiff.measures.statistics.resampling import Interval
 from embdiff.records import FloatArray, Metric, Score
 
-Doubles = npt.NDArray[np.float64]
 FEWEST = 4  # pairs below which no interval is given
 
 
@@ -106,32 +108,125 @@ def _two_kinds(similarity: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Doubles
     return x, np.asarray(y == kinds[1])
 
 
-def influence(name: str, similarity: Doubles, score: Doubles) -> Doubles:
-    """Return how far each pair pulls the number, (n,): mean 0, standard deviation / sqrt(n) is the standard error.
+@dataclass(frozen=True, eq=False)
+class ScoredPairs:
+    """Pairs of texts with the score people gave them.
 
     Parameters
     ----------
-    name : {"pearson", "spearman", "auc"}
-    similarity, score : ndarray of float64, shape (n,)
+    similarity : ndarray of float64, shape (n,)
+        NaN (a zero vector) is left out.
+    score : ndarray of float64, shape (n,)
+    models : tuple of one str
     """
-    if name == "auc":
-        return _auc_influence(similarity, score)
-    if name == "pearson":
-        x, y = similarity - similarity.mean(), score - score.mean()
-        pulls = [x * y, x * x, y * y]
-    else:
-        # Ranks are means over the other pairs, so every pair also moves the ranks of all others (Hajek's projection).
-        n = len(score)
-        x, y = ((average_ranks(column) - 0.5) / n - 0.5 for column in (similarity, score))
-        pulls = [
-            x * y + _shift(similarity, y) + _shift(score, x),
-            x * x + 2.0 * _shift(similarity, x),
-            y * y + 2.0 * _shift(score, y),
-        ]
+
+    similarity: Doubles
+    score: Doubles
+    models: tuple[str, ...]
+    query_model: str | None = None
+
+    @property
+    def k(self) -> None:
+        """Return that pairs have no depth."""
+        return None
+
+    def at(self, _depth: int | None) -> ScoredPairs:
+        """Return the same."""
+        return self
+
+    def arguments(self, needs: str) -> tuple[Doubles, Doubles]:
+        """Return similarity and score of the pairs that have both."""
+        known = ~np.isnan(self.similarity)
+        if needs != NEEDS:
+            raise Undefined(f"pairs have no {needs}")
+        if np.count_nonzero(known) < 2:
+            raise Undefined("there are fewer than two pairs")
+        return self.similarity[known], self.score[known]
+
+
+@dataclass(frozen=True)
+class FromInfluence:
+    """One number over all pairs; its interval from how far each pair pulls it.
+
+    Parameters
+    ----------
+    influence : callable
+        ``influence(similarity, score)``: the pull of each pair, (n,), mean 0; standard deviation / sqrt(n) is the
+        standard error.
+    ends : callable
+        ``ends(value, error, similarity, score)``: interval and method; the error is that of the influence.
+    chance : float
+    kinds : bool
+        Whether the scores stand for two kinds of pairs.
+    """
+
+    influence: Callable[[Doubles, Doubles], Doubles]
+    ends: Callable[[float, float, Doubles, Doubles], Interval]
+    chance: float = 0.0
+    kinds: bool = False
+
+    @classmethod
+    def scores(cls, specs: Sequence[MeasureSpec], inputs: Any, _seed: int) -> list[Score]:
+        """Return the scores; ``per_query`` holds pseudo-values, value + pull, one per pair: their mean is the value."""
+        return [spec.measure.scorer._score(spec, inputs) for spec in specs]
+
+    def _score(self, spec: MeasureSpec, pairs: ScoredPairs) -> Score:
+        known = ~np.isnan(pairs.similarity)
+        left_out = int(np.count_nonzero(~known))
+        note = f"{left_out} of {len(known)} pairs with a zero vector are left out" if left_out else None
+        n = len(known) - left_out
+        try:
+            x, y = pairs.arguments(spec.measure.needs)
+            if self.kinds and len(np.unique(y)) == 1:
+                raise Undefined("there is only one kind of pair")
+            value = float(spec.measure.function(x, y))
+            if math.isnan(value):
+                raise Undefined("all similarities or all scores are equal")
+        except Undefined as why:
+            reason = "; ".join(filter(None, (str(why), note)))
+            return replace(Score.undefined(spec, pairs.models, reason, n=n), chance=self.chance)
+        pulls = self.influence(x, y)
+        few = n < FEWEST
+        error = float(np.std(pulls, ddof=1)) / math.sqrt(n)
+        low, high, method = (math.nan, math.nan, "none") if few else self.ends(value, error, x, y)
+        values = np.full(len(known), np.nan)
+        values[known] = value + pulls
+        reasons = (f"no interval for fewer than {FEWEST} pairs" if few else None, note)
+        return Score(
+            str(spec), pairs.models, value, low, high, self.chance, n,
+            interval=method, reason="; ".join(filter(None, reasons)) or None, per_query=tuple(values.tolist()),
+        )  # fmt: skip
+
+
+def _pulls(columns: tuple[Doubles, Doubles], pulls: Sequence[Doubles]) -> Doubles:
+    """Return the influence on a correlation of two centred columns, from those on its covariance and variances."""
+    x, y = columns
     cross, left, right = (float(np.mean(part)) for part in (x * y, x * x, y * y))
     r = cross / math.sqrt(left * right)
     away = [pull - pull.mean() for pull in pulls]
     return np.asarray(away[0] / math.sqrt(left * right) - r / 2.0 * (away[1] / left + away[2] / right))
+
+
+def pearson_influence(similarity: Doubles, score: Doubles) -> Doubles:
+    """Return how far each pair pulls the linear correlation, (n,)."""
+    x, y = similarity - similarity.mean(), score - score.mean()
+    return _pulls((x, y), [x * y, x * x, y * y])
+
+
+def spearman_influence(similarity: Doubles, score: Doubles) -> Doubles:
+    """Return how far each pair pulls the rank correlation, (n,).
+
+    Ranks are means over the other pairs, so every pair also moves the ranks of all others (Hajek's projection).
+    """
+    x, y = ((average_ranks(column) - 0.5) / len(score) - 0.5 for column in (similarity, score))
+    return _pulls(
+        (x, y),
+        [
+            x * y + _shift(similarity, y) + _shift(score, x),
+            x * x + 2.0 * _shift(similarity, x),
+            y * y + 2.0 * _shift(score, y),
+        ],
+    )
 
 
 def _shift(column: Doubles, weight: Doubles) -> Doubles:
@@ -142,7 +237,8 @@ def _shift(column: Doubles, weight: Doubles) -> Doubles:
     return np.asarray((above + sums / 2.0)[back] / len(column))
 
 
-def _auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
+def auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
+    """Return how far each pair pulls the area under the curve, (n,): DeLong's placement values."""
     x, positive = _two_kinds(similarity, score)
     count, other = int(positive.sum()), int((~positive).sum())
     everywhere, within = average_ranks(x), np.empty(len(x))
@@ -152,71 +248,35 @@ def _auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
     return np.asarray(away * len(x) / np.where(positive, count, other))
 
 
-def score_pairs(measure: str, similarity: Doubles, score: Doubles, model: str) -> Score:
-    """Return one number over all pairs, its interval and the pull of each pair.
-
-    Parameters
-    ----------
-    measure : {"pearson", "spearman", "auc"}
-    similarity, score : ndarray of float64, shape (n,)
-        Pairs whose similarity is NaN (a zero vector) are left out.
-    model : str
-
-    Returns
-    -------
-    Score
-        ``per_query`` holds pseudo-values, value + pull, one per pair (NaN for those left out): their mean is the value.
-    """
-    known = ~np.isnan(similarity)
-    x, y = similarity[known], score[known]
-    left_out = int(np.count_nonzero(~known))
-    reason = f"{left_out} of {len(score)} pairs with a zero vector are left out" if left_out else None
-    one_kind = measure == "auc" and len(np.unique(y)) == 1
-    value = _FUNCTIONS[measure](x, y) if len(x) >= 2 and not one_kind else math.nan
-    if math.isnan(value):
-        why = "all similarities or all scores are equal" if len(x) >= 2 else "there are fewer than two pairs"
-        why = "there is only one kind of pair" if one_kind else why
-        return _undefined(measure, model, len(x), why if reason is None else f"{why}; {reason}")
-    pulls = influence(measure, x, y)
-    low, high, method = _interval(measure, value, pulls, x, y)
-    values = np.full(len(score), np.nan)
-    values[known] = value + pulls
-    if method == "none":
-        reason = f"no interval for fewer than {FEWEST} pairs" + ("" if reason is None else f"; {reason}")
-    return Score(
-        measure, (model,), value, low, high, _CHANCE[measure], len(x),
-        interval=method, reason=reason, per_query=tuple(values.tolist()),
-    )  # fmt: skip
+_FLAT = 1e-12  # what is left of a spread by rounding
 
 
-def _undefined(measure: str, model: str, n: int, reason: str) -> Score:
-    return Score(measure, (model,), math.nan, math.nan, math.nan, _CHANCE[measure], n, reason=reason)
+def _auc_ends(value: float, error: float, _similarity: Doubles, score: Doubles) -> Interval:
+    """Return the interval on the logit scale; 3.84 / (n + 3.84) for the smaller kind where nothing was ever wrong."""
+    bend = value * (1.0 - value)
+    if bend < _FLAT or error < _FLAT:
+        fewer = int(np.bincount(np.unique(score, return_inverse=True)[1]).min())
+        return *wilson(value, fewer), "wilson"
+    reach, middle = student_quantile(0.975, len(score) - 1) * error / bend, math.log(value / (1.0 - value))
+    return 1.0 / (1.0 + math.exp(reach - middle)), 1.0 / (1.0 + math.exp(-reach - middle)), "influence"
 
 
-def _interval(
-    measure: str, value: float, pulls: Doubles, similarity: Doubles, score: Doubles
-) -> tuple[float, float, str]:
-    n = len(pulls)
-    if n < FEWEST:
-        return math.nan, math.nan, "none"
-    error = float(np.std(pulls, ddof=1)) / math.sqrt(n)
-    bend = {"auc": value * (1.0 - value)}.get(measure, 1.0 - value * value)
-    # 3.84 / (n + 3.84): what Wilson's interval gives when nothing was ever wrong, on the smaller kind for auc.
-    if bend < 1e-12 or error < 1e-12:
-        if measure == "auc":
-            fewer = int(np.bincount(np.unique(score, return_inverse=True)[1]).min())
-            return *wilson(value, fewer), "wilson"
+def _fisher_ends(value: float, error: float, _similarity: Doubles, score: Doubles) -> Interval:
+    """Return the interval on Fisher's z scale; Wilson's where nothing was ever wrong."""
+    n, bend = len(score), 1.0 - value * value
+    if bend < _FLAT or error < _FLAT:
         low, high = wilson((value + 1.0) / 2.0, n)
         return 2.0 * low - 1.0, 2.0 * high - 1.0, "wilson"
-    if measure == "pearson":
+    reach = student_quantile(0.975, n - 1) * error / bend
+    return math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach), "influence"
+
+
+def _pearson_ends(value: float, error: float, similarity: Doubles, score: Doubles) -> Interval:
+    """Return the jackknife interval, or that of the influence where there is none."""
+    ends = None
+    if 1.0 - value * value >= _FLAT and error >= _FLAT:
         ends = _left_out_interval(value, similarity, score)
-        if ends is not None:
-            return *ends, "jackknife"
-    z = _t_quantile(n - 1) * error / bend
-    if measure == "auc":
-        middle = math.log(value / (1.0 - value))
-        return 1.0 / (1.0 + math.exp(z - middle)), 1.0 / (1.0 + math.exp(-z - middle)), "influence"
-    return math.tanh(math.atanh(value) - z), math.tanh(math.atanh(value) + z), "influence"
+    return _fisher_ends(value, error, similarity, score) if ends is None else (*ends, "jackknife")
 
 
 def _left_out_interval(value: float, similarity: Doubles, score: Doubles) -> tuple[float, float] | None:
@@ -229,7 +289,7 @@ def _left_out_interval(value: float, similarity: Doubles, score: Doubles) -> tup
         return None
     n, z, left = len(without), math.atanh(value), np.arctanh(without)
     middle = n * z - (n - 1) * float(left.mean())
-    reach = _t_quantile(n - 1) * math.sqrt((n - 1) / n * float(((left - left.mean()) ** 2).sum()))
+    reach = student_quantile(0.975, n - 1) * math.sqrt((n - 1) / n * float(((left - left.mean()) ** 2).sum()))
     return min(value, math.tanh(middle - reach)), max(value, math.tanh(middle + reach))
 
 
@@ -243,20 +303,7 @@ def without_each(similarity: Doubles, score: Doubles) -> Doubles:
     return np.asarray(np.divide(xy, below, out=np.full(n, np.nan), where=below > 0))
 
 
-def _t_quantile(free: int) -> float:
-    """Return the two-sided 95 % quantile of Student's t, expanded in 1 / free (Fisher and Cornish 1960)."""
-    z = NormalDist().inv_cdf(0.975)
-    first, second = (z**3 + z) / 4.0, (5 * z**5 + 16 * z**3 + 3 * z) / 96.0
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384.0
-    return float(z + first / free + second / free**2 + third / free**3)
-
-
-_FUNCTIONS: dict[str, Callable[[npt.ArrayLike, npt.ArrayLike], float]] = {
-    "pearson": pearson,
-    "spearman": spearman,
-    "auc": auc,
-}
-_CHANCE = {"pearson": 0.0, "spearman": 0.0, "auc": 0.5}
+NEEDS: Needs = "pairs + scores"
 _DIRECTION = "similarity follows the score more closely"
 
 SPEARMAN = Measure(
@@ -264,7 +311,7 @@ SPEARMAN = Measure(
     function=spearman,
     summary="rank correlation of the similarity and the score of pairs",
     formula="Pearson correlation of average ranks",
-    needs="pairs + scores",
+    needs=NEEDS,
     direction=_DIRECTION,
     range=(-1.0, 1.0),
     symmetric=True,
@@ -273,13 +320,14 @@ SPEARMAN = Measure(
     chance="0",
     reference="Spearman 1904; scipy.stats.spearmanr; the main score of STS tasks in MTEB",
     cutoff=False,
+    scorer=FromInfluence(spearman_influence, _fisher_ends),
 )
 PEARSON = Measure(
     name="pearson",
     function=pearson,
     summary="linear correlation of the similarity and the score of pairs",
     formula="cov(similarity, score) / (sd(similarity) sd(score))",
-    needs="pairs + scores",
+    needs=NEEDS,
     direction=_DIRECTION,
     range=(-1.0, 1.0),
     symmetric=True,
@@ -288,13 +336,14 @@ PEARSON = Measure(
     chance="0",
     reference="Pearson 1895; scipy.stats.pearsonr",
     cutoff=False,
+    scorer=FromInfluence(pearson_influence, _pearson_ends),
 )
 AUC = Measure(
     name="auc",
     function=auc,
     summary="chance that a positive pair is more similar than a negative one, equal ones counting half",
     formula="(rank sum of positives - p (p + 1) / 2) / (p q) for p positive and q negative pairs",
-    needs="pairs + scores",
+    needs=NEEDS,
     direction="positive pairs are set apart from negative ones",
     range=(0.0, 1.0),
     symmetric=False,
@@ -303,4 +352,5 @@ AUC = Measure(
     chance="0.5",
     reference="Hanley and McNeil 1982; DeLong, DeLong and Clarke-Pearson 1988 for the interval",
     cutoff=False,
+    scorer=FromInfluence(auc_influence, _auc_ends, chance=0.5, kinds=True),
 )

@@ -122,7 +122,7 @@ def ranked(law: Law) -> Ranked:
             chance[at] = _expectation(law, lists.graded, lists.depth, int(count))[at]
         return float(chance.mean())
 
-    return Ranked(expected, note=_nothing_relevant, law=law)
+    return Ranked(expected, note=_nothing_relevant, nothing="there are no judged queries", law=law)
 
 
 def _nothing_relevant(lists: JudgedLists, values: Doubles) -> str | None:

@@ -88,11 +88,14 @@ class PerQuery:
         What stands between "3 of 9 queries" and "are left out" when some have no value.
     note : callable, optional
         ``note(inputs, values)``: what else is to be said, or None.
+    nothing : str
+        The reason where there is nothing to take a mean of.
     """
 
     expected: Callable[..., float] | None = None
     left_out: str = "are undefined and"
     note: Callable[..., str | None] | None = None
+    nothing: str = "there are no queries"
 
     @classmethod
     def scores(cls, specs: Sequence[MeasureSpec], inputs: Inputs, seed: int) -> list[Score]:
@@ -122,9 +125,9 @@ class PerQuery:
         if self.expected is not None and not np.isnan(values).all():
             chance = self.expected(inputs, values, seed, **spec.parameters)
         note = None if self.note is None else self.note(inputs, values)
-        return mean_of(
-            str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out, note=note
-        )  # fmt: skip
+        found = mean_of(str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out)
+        reasons = (found.reason, note) if len(values) else (self.nothing,)
+        return replace(found, reason="; ".join(filter(None, reasons)) or None)
 
 
 def mean_of(
@@ -135,7 +138,6 @@ def mean_of(
     chance: float,
     within: tuple[float, float, str],
     left_out: str,
-    note: str | None = None,
 ) -> Score:
     """Return the mean of the defined values as a `Score`.
 
@@ -151,12 +153,9 @@ def mean_of(
         Lower and upper end of the interval, and how it was made.
     left_out : str
         What stands between "3 of 9 queries" and "are left out" when some have no value.
-    note : str, optional
-        What else is to be said.
     """
     known = values[~np.isnan(values)]
     missing = len(values) - len(known)
-    left = f"{missing} of {len(values)} queries {left_out} are left out" if missing else None
     low, high, method = within
     return Score(
         measure=measure,
@@ -168,7 +167,7 @@ def mean_of(
         n=len(known),
         query_model=query_model,
         interval=method,
-        reason="; ".join(filter(None, (left, note))) or None if len(values) else "there are no queries",
+        reason=f"{missing} of {len(values)} queries {left_out} are left out" if missing else None,
         per_query=tuple(values.tolist()),
     )
 

@@ -39,12 +39,7 @@ def ran(installed, tmp_path_factory):
 
     def command(*arguments):
         done = subprocess.run(
-            [sys.executable, "-m", "embdiff", *arguments],
-            cwd=folder,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=600,
+            [sys.executable, "-m", "embdiff", *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=600
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

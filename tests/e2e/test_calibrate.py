@@ -12,6 +12,7 @@ from rich.cells import cell_len
 import embdiff as ed
 from embdiff.measures import calibrated
 from embdiff.measures.alignment_distance import procrustes, shape_angle
+from embdiff.measures.base import MeasureSpec, get_measure
 from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.cca import pwcca, svcca
@@ -78,6 +79,21 @@ def test_fast_forms_are_the_measures_in_every_order():
     assert found["second_order_cosine@3"].null_mean == pytest.approx(np.mean(profiles), abs=1e-6)
     assert found["overlap@3"].p == found["cka"].p == found["procrustes"].p == 1 / 20
     assert 0 < found["cka"].calibrated < found["cka"].observed
+
+
+def test_plain_functions_are_called_in_every_order():
+    """Measures without a scorer of their own, as another package registers them."""
+    x, y = pair()
+    two = TwoSpaces(*(OneSpace(space(v, m), neighbors(v)) for v, m in ((x, "a"), (y, "b"))))
+    names = ("cka", "procrustes", "overlap", "second_order_cosine")
+    measures = [get_measure(name).measure for name in names]
+    plain = [MeasureSpec(replace(each, name=f"my_{each.name}", scorer=None)) for each in measures]
+    found = calibrate_pair([*names, *plain], two, permutations=19, seed=1)
+    for one, other in zip(found[:4], found[4:], strict=True):
+        assert other.measure == f"my_{one.measure}"
+        assert other.observed == pytest.approx(one.observed, abs=1e-9)
+        assert other.null_mean == pytest.approx(one.null_mean, abs=1e-9)
+        assert other.p == one.p
 
 
 def test_unrelated_models_are_not_told_from_shuffled_ones():

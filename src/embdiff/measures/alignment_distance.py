@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,9 +73,6 @@ def _agreement(sums: Moments) -> float:
     return min(1.0, sums.nuclear / math.sqrt(float(squared)))
 
 
-_INVARIANCES = ("rotation", "scaling", "shift", "order of the rows")
-_CHANCE = "mean over 5 random orders of the rows; far from the top for few rows of many dimensions"
-
 PROCRUSTES = Measure(
     name="procrustes",
     function=procrustes,
@@ -84,28 +82,21 @@ PROCRUSTES = Measure(
     direction="less alike geometry",
     range=(0.0, math.sqrt(2)),
     symmetric=True,
-    invariances=_INVARIANCES,
+    invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="fewer than 2 rows, or a space without spread",
-    chance=_CHANCE,
+    chance="mean over 5 random orders of the rows; far from the top for few rows of many dimensions",
     reference="Ding et al. 2021, arXiv 2108.01661; Williams et al. 2021, arXiv 2110.14739",
     cutoff=False,
     scorer=FromSums(value=distance),
     best=0.0,
 )
-SHAPE_ANGLE = Measure(
+SHAPE_ANGLE = replace(
+    PROCRUSTES,
     name="shape_angle",
     function=shape_angle,
     summary="angle between two spaces as shapes, in radians",
     formula="arccos |X'Y|_*, X and Y centred, of Frobenius norm 1, zero-padded to one dimension",
-    needs="two spaces",
-    direction="less alike geometry",
     range=(0.0, math.pi / 2),
-    symmetric=True,
-    invariances=_INVARIANCES,
-    undefined_when="fewer than 2 rows, or a space without spread",
-    chance=_CHANCE,
     reference="Williams et al. 2021, arXiv 2110.14739",
-    cutoff=False,
     scorer=FromSums(value=angle),
-    best=0.0,
 )

@@ -124,7 +124,11 @@ def calibrate(
             "Pass the value of full agreement as best, and its direction as agreement."
         )
     if math.isnan(observed) or not len(known):
-        return _undefined(measure, models, sign * observed, best, len(known), alpha)
+        reason = f"the {'observed value is' if math.isnan(observed) else 'values of all shuffled rows are'} undefined"
+        nan = math.nan
+        return Calibration(
+            measure, models, sign * observed, nan, nan, nan, nan, nan, best, len(known), alpha, reason
+        )  # fmt: skip
     ordered = np.sort(np.append(known, observed))
     # Rounded first: 0.95 * 200 must not become 191 through its last digit.
     threshold = float(ordered[math.ceil(round((1 - alpha) * len(ordered), 9)) - 1])
@@ -184,15 +188,6 @@ def _check(rows: int, permutations: int, alpha: float) -> None:
             "Calibration needs at least 2 rows, 1 permutation and an alpha between 0 and 1. "
             f"Got {rows}, {permutations} and {alpha:g}. Pass for example 200 permutations and 0.05."
         )
-
-
-def _undefined(
-    measure: str, models: tuple[str, str], observed: float, best: float, permutations: int, alpha: float
-) -> Calibration:
-    what = "observed value is" if math.isnan(observed) else "values of all shuffled rows are"
-    nan = math.nan
-    reason = f"the {what} undefined"
-    return Calibration(measure, models, observed, nan, nan, nan, nan, nan, best, permutations, alpha, reason)
 
 
 def _reason(known: int, permutations: int, room: float) -> str | None:

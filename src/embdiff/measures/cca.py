@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -114,9 +115,6 @@ def _whitening(space: Sums, variance: float) -> Doubles:
     return whitened
 
 
-_UNDEFINED = "n <= max(d1, d2), or a space without spread"
-_CHANCE = "mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions"
-
 SVCCA = Measure(
     name="svcca",
     function=svcca,
@@ -127,32 +125,29 @@ SVCCA = Measure(
     range=(0.0, 1.0),
     symmetric=True,
     invariances=("rotation", "scaling", "shift", "order of the rows"),
-    undefined_when=_UNDEFINED,
-    chance=_CHANCE,
+    undefined_when="n <= max(d1, d2), or a space without spread",
+    chance="mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions",
     reference="Raghu et al. 2017, arXiv 1706.05806",
     cutoff=False,
     scorer=FromSums(value=mean_correlation, exact=True),
     best=1.0,
     parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
 )
-PWCCA = Measure(
+PWCCA = replace(
+    SVCCA,
     name="pwcca",
     function=pwcca,
     summary="canonical correlations weighted by how much of the first space they account for",
     formula="sum_i a_i rho_i / sum_i a_i, a_i = sum_j |<h_i, x_j>|, h_i the canonical variates of X",
-    needs="two spaces",
     direction="more of the first space is a linear map of the second",
-    range=(0.0, 1.0),
     symmetric=False,
     invariances=("any invertible linear map of the second space", "scaling", "shift", "order of the rows"),
-    undefined_when=_UNDEFINED + "; two or more correlations, but not all, are 1 (as for d1 + d2 > n)",
-    chance=_CHANCE,
+    undefined_when=f"{SVCCA.undefined_when}; two or more correlations, but not all, are 1 (as for d1 + d2 > n)",
     reference="Morcos et al. 2018, arXiv 1806.05759",
-    cutoff=False,
     scorer=FromSums(
         value=weighted_correlation,
         exact=True,
         spread_out="two or more canonical correlations are 1: there are too few rows for their weights to be unique",
     ),
-    best=1.0,
+    parameters={},
 )

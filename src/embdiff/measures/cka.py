@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +132,6 @@ def _hsic(sums: Moments) -> float:
     return (trace + totals / ((n - 1) * (n - 2)) - 2 * across / (n - 2)) / (n * (n - 3))
 
 
-_INVARIANCES = ("rotation", "scaling", "shift", "order of the rows")
 _REFERENCE = "Kornblith et al. 2019, arXiv 1905.00414"
 
 CKA = Measure(
@@ -143,7 +143,7 @@ CKA = Measure(
     direction="more alike geometry",
     range=(-1.0, 1.0),
     symmetric=True,
-    invariances=_INVARIANCES,
+    invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="fewer than 4 rows, or a space without spread",
     chance="0, exactly, over all orders of the rows",
     reference=f"Song et al. 2012, JMLR 13:1393 (estimator); {_REFERENCE}",
@@ -151,20 +151,17 @@ CKA = Measure(
     scorer=FromSums(value=debiased, chance=lambda _: 0.0, tangent=tangent, fewest=FEWEST),
     best=1.0,
 )
-CKA_BIASED = Measure(
+CKA_BIASED = replace(
+    CKA,
     name="cka_biased",
     function=cka_biased,
     summary="linear CKA as first published; high for few rows of many dimensions, whatever they are",
     formula="|Xc'Yc|_F^2 / (|Xc'Xc|_F |Yc'Yc|_F)",
-    needs="two spaces",
-    direction="more alike geometry",
     range=(0.0, 1.0),
-    symmetric=True,
-    invariances=_INVARIANCES,
     undefined_when="fewer than 2 rows, or a space without spread",
     chance="tr Xc'Xc tr Yc'Yc / ((n - 1) |Xc'Xc|_F |Yc'Yc|_F): its mean over all orders of the rows",
     reference=_REFERENCE,
-    cutoff=False,
     scorer=FromSums(value=biased, chance=biased_chance),
+    best=None,
     reported=False,
 )

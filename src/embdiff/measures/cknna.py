@@ -13,7 +13,7 @@ from embdiff.measures.inputs import Undefined
 from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
 from embdiff.measures.statistics.jackknife import counted_twice, groups, pairs
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import BoolArray, IntArray, Neighbors
+from embdiff.records import IntArray, Neighbors
 
 SHUFFLES = 20  # random orders whose mean is the chance level
 
@@ -68,8 +68,9 @@ def _estimate(a: Neighbors, b: Neighbors, *, seed: int) -> Estimate:
         few = f"there must be at least 4 rows and 2 neighbours, there are {n} and {a.k}" if n < 4 or a.k < 2 else None
         return Estimate(value, n, why=few or "the similarities of the neighbours in one space do not vary")
     parts = groups(n, seed=seed)
-    without = [_without(left, right, part) for part in parts]
-    two = [_without(left, right, np.concatenate([parts[i], parts[j]])) for i, j in pairs(len(parts))]
+    without = [_aligned(left.without(part), right.without(part)) for part in parts]
+    beside = [np.concatenate([parts[i], parts[j]]) for i, j in pairs(len(parts))]
+    two = [_aligned(left.without(part), right.without(part)) for part in beside]
     rng = np.random.default_rng(seed)
     chances = [_aligned(left, right.reordered(rng.permutation(n))) for _ in range(SHUFFLES)]
     return Estimate(value, n, without, float(np.mean(chances)), twice=counted_twice(value, without, two))
@@ -91,8 +92,10 @@ class _Sparse:
         order = np.argsort(codes)
         return cls(n, codes[order], neighbors.similarity[i, place].astype(np.float64)[order])
 
-    def only(self, kept: BoolArray) -> _Sparse:
+    def without(self, part: IntArray) -> _Sparse:
         """Leave rows out and number the others anew."""
+        kept = np.ones(self.n, dtype=np.bool_)
+        kept[part] = False
         number = np.cumsum(kept) - 1
         i, j = np.divmod(self.codes, self.n)
         both = kept[i] & kept[j]
@@ -121,12 +124,6 @@ def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
                 "Search with the metric cosine."
             )
     return _Sparse.of(a), _Sparse.of(b)
-
-
-def _without(a: _Sparse, b: _Sparse, part: IntArray) -> float:
-    kept = np.ones(a.n, dtype=np.bool_)
-    kept[part] = False
-    return _aligned(a.only(kept), b.only(kept))
 
 
 def _aligned(a: _Sparse, b: _Sparse) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -115,8 +116,6 @@ def _skewness(counts: Doubles) -> float:
     return float((away**3).mean()) / variance**1.5 if variance > 1e-12 * (1 + counts.mean() ** 2) else math.nan
 
 
-_INVARIANCES = ("rotation", "scaling", "order of the rows", "order of the neighbours within a list")
-
 HUBNESS = Measure(
     name="hubness",
     function=hubness,
@@ -126,24 +125,21 @@ HUBNESS = Measure(
     direction="a few rows returned more often",
     range=(-math.inf, math.inf),
     symmetric=True,
-    invariances=_INVARIANCES,
+    invariances=("rotation", "scaling", "order of the rows", "order of the neighbours within a list"),
     undefined_when="all rows are returned equally often",
     chance="(1 - 2p) / sqrt((n - 1) p (1 - p)), p = k / (n - 1): neighbours drawn at random",
     reference="Radovanović, Nanopoulos and Ivanović 2010, JMLR 11:2487",
     scorer=Jackknifed(estimate=_hubness),
 )
-ORPHANS = Measure(
+ORPHANS = replace(
+    HUBNESS,
     name="orphans",
     function=orphans,
     summary="share of rows that are among the k neighbours of no other row",
     formula="share of rows with N_k = 0",
-    needs="neighbors of every row",
     direction="more rows that are never found",
     range=(0.0, 1.0),
-    symmetric=True,
-    invariances=_INVARIANCES,
     undefined_when="there are no rows, or every list is empty",
     chance="(1 - p)^(n - 1), p = k / (n - 1): neighbours drawn at random",
-    reference="Radovanović, Nanopoulos and Ivanović 2010, JMLR 11:2487",
     scorer=Jackknifed(estimate=_orphans),
 )

@@ -77,11 +77,17 @@ def squared_distances(x: Floating, i: Indices, j: Indices) -> Doubles:
     return out
 
 
+def lengths(x: Floating) -> Doubles:
+    """Return the Euclidean length of each row, (n,)."""
+    squared: Doubles = np.einsum("ij,ij->i", x, x, dtype=np.float64)
+    return np.sqrt(squared)
+
+
 def unit_rows(x: Floating) -> tuple[Floating, int]:
     """Return the rows scaled to length 1, rows of length 0 left out, and how many those were."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
-    kept = lengths > 0
-    scaled: Floating = x[kept] / lengths[kept, None].astype(x.dtype)
+    length = lengths(x)
+    kept = length > 0
+    scaled: Floating = x[kept] / length[kept, None].astype(x.dtype)
     return scaled, int(np.count_nonzero(~kept))
 
 

@@ -9,7 +9,16 @@ import numpy.typing as npt
 
 from embdiff.measures.base import Measure
 from embdiff.measures.moments import Floating, Rows, Sums, check_space
-from embdiff.measures.row_pairs import PAIRS, SAMPLE, kept_pairs, row_pairs, sampled, squared_distances, unit_rows
+from embdiff.measures.row_pairs import (
+    PAIRS,
+    SAMPLE,
+    kept_pairs,
+    lengths,
+    row_pairs,
+    sampled,
+    squared_distances,
+    unit_rows,
+)
 from embdiff.measures.spaces import Estimate, Jackknifed
 from embdiff.measures.statistics.jackknife import FEWER, LOG, PLAIN, groups, root
 from embdiff.measures.statistics.quantiles import Doubles
@@ -75,7 +84,7 @@ def norm_spread(x: npt.ArrayLike) -> float:
     ----------
     Pearson 1896 (coefficient of variation).
     """
-    return _variation(_norms(check_space(x)))
+    return _variation(lengths(check_space(x)))
 
 
 def uniformity(x: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
@@ -136,7 +145,7 @@ def _norm_spread(x: Floating, *, seed: int) -> Estimate:
     Chance is the level of rows of independent normal coordinates of equal variance: ``sqrt(d / E^2 - 1)``, E the mean
     length ``sqrt(2) G((d + 1) / 2) / G(d / 2)``, about ``1 / sqrt(2 d)``.
     """
-    norms, dim = _norms(check_space(x)), x.shape[1]
+    norms, dim = lengths(check_space(x)), x.shape[1]
     mean = math.exp(math.lgamma((dim + 1) / 2) - math.lgamma(dim / 2)) * math.sqrt(2)
     without = [_variation(np.delete(norms, part)) for part in groups(len(norms), seed=seed, count=FEWER)]
     return Estimate(_variation(norms), len(norms), without, math.sqrt(dim / mean**2 - 1), scale=LOG)
@@ -179,11 +188,6 @@ def _first_share(sums: Sums) -> float:
     if not sums.has_spread:
         return math.nan
     return min(1.0, float(np.linalg.eigvalsh(sums.centred)[-1] / np.trace(sums.centred)))
-
-
-def _norms(x: Floating) -> Doubles:
-    norms: Doubles = np.sqrt(np.einsum("ij,ij->i", x, x, dtype=np.float64))
-    return norms
 
 
 def _variation(norms: Doubles) -> float:

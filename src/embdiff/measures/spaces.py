@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class OneSpace:
         What was sampled for the neighbours.
     """
 
+    query_model: ClassVar[None] = None  # each is described by itself
     space: Space
     neighbors: Neighbors | None = None
     vectors: FloatArray | None = None
@@ -43,11 +44,6 @@ class OneSpace:
     def models(self) -> tuple[str, ...]:
         """The model."""
         return (self.space.model,)
-
-    @property
-    def query_model(self) -> None:
-        """Nothing was queried from elsewhere."""
-        return None
 
     @property
     def k(self) -> int | None:
@@ -94,6 +90,7 @@ class OneSpace:
 class TwoSpaces:
     """Two models' spaces of the same rows."""
 
+    query_model: ClassVar[None] = None
     a: OneSpace
     b: OneSpace
 
@@ -101,11 +98,6 @@ class TwoSpaces:
     def models(self) -> tuple[str, ...]:
         """Both models."""
         return self.a.models + self.b.models
-
-    @property
-    def query_model(self) -> None:
-        """Nothing was queried from elsewhere."""
-        return None
 
     @property
     def k(self) -> int | None:

@@ -12,11 +12,6 @@ from embdiff._progress import progress
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.scored import by_measure, kept_scores
 from embdiff.comparison.work import Work
-from embdiff.measures.base import Measure, MeasureSpec, measures_for
-from embdiff.comparison.settings import Inputs as Asked
-from embdiff.comparison.stages import Encoded
-from embdiff.settings import SAMPLE_ABOVE
-from embdiff.settings import RunConfig
 from embdiff.measures.base import MeasureSpec, measures_for
 from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.calibration import Calibration
@@ -115,15 +110,10 @@ def _scores(needs: tuple[str, ...], bare: Inputs, listed: Inputs, work: Work) ->
     found: dict[str, Score] = {}
     for inputs, neighbors in ((bare, False), (listed, True)):
         taken = [each for each in measures if ("neighbors" in each.needs) is neighbors]
-<<<<<<< HEAD
-        specs = [MeasureSpec(each, None, each.defaults | _sampled(each)) for each in taken]
-        taken_scores = kept_scores(work.kept, specs, inputs, seed=work.config.seed)
-        found |= {each.name: one for each, one in zip(taken, taken_scores, strict=True)}
-=======
         sampled = [{name: PAIRS for name in SAMPLE if name in each.parameters} for each in taken]
         specs = [MeasureSpec(each, None, each.defaults | pairs) for each, pairs in zip(taken, sampled, strict=True)]
-        found |= {each.name: one for each, one in zip(taken, kept_scores(specs, inputs, seed=seed), strict=True)}
->>>>>>> geometry
+        taken_scores = kept_scores(work.kept, specs, inputs, seed=work.config.seed)
+        found |= {each.name: one for each, one in zip(taken, taken_scores, strict=True)}
     return [found[each.name] for each in measures]
 
 

@@ -30,8 +30,4 @@ def by_measure(
     others = [spec for spec in specs if not is_built_in(spec.measure)]
     again = iter(kept.call(function, ours, inputs, **named) if ours else ())
     computed = iter(function(others, inputs, **named) if others else ())
-<<<<<<< HEAD
     return [next(again if is_built_in(spec.measure) else computed) for spec in specs]
-=======
-    return [next(kept if is_built_in(spec.measure) else computed) for spec in specs]
->>>>>>> geometry

@@ -163,12 +163,10 @@ class Database:
             found = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._file = self.path.stat().st_ino
             try:
-                found.execute(f"PRAGMA page_size = {PAGE}")
-                found.execute("PRAGMA auto_vacuum = INCREMENTAL")
-                found.execute(f"PRAGMA journal_mode = {journal_of(self.folder)}")
+                _configured(found).execute(f"PRAGMA journal_mode = {journal_of(self.folder)}")
                 found.execute("PRAGMA synchronous = NORMAL")
                 found.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
-                return _configured(found)
+                return found
             except sqlite3.Error:
                 found.close()
                 raise
@@ -182,8 +180,6 @@ class Database:
             mending = self.folder / MENDING
             mending.unlink(missing_ok=True)
             found = sqlite3.connect(mending, isolation_level=None)
-            found.execute(f"PRAGMA page_size = {PAGE}")
-            found.execute("PRAGMA auto_vacuum = INCREMENTAL")
             rows = _refill(_configured(found), self.path)
             found.close()
             for suffix in ("-wal", "-journal"):  # a log beside another database would be written into that
@@ -235,8 +231,9 @@ def journal_of(folder: Path) -> str:
 
 
 def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return the connection, with all tables there: a new database has pages of our size, and gives room back."""
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged name is no reason to stop
-    connection.executescript(_SCHEMA)
+    connection.executescript(f"PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; {_SCHEMA}")
     return connection
 
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -54,7 +55,8 @@ def plain(value: Any, arrays: dict[str, npt.NDArray[Any]] | None = None) -> Any:
     if value is None or isinstance(value, (str, int)):
         return value
     if is_dataclass(value):
-        return {each.name: plain(getattr(value, each.name), arrays) for each in fields(value) if each.repr}
+        kind: Any = type(value)
+        return {name: plain(getattr(value, name), arrays) for name in _written(kind)}
     if isinstance(value, Mapping):
         return {key: plain(each, arrays) for key, each in value.items()}
     if isinstance(value, np.ndarray) and arrays is not None:
@@ -64,6 +66,11 @@ def plain(value: Any, arrays: dict[str, npt.NDArray[Any]] | None = None) -> Any:
     if isinstance(value, (np.ndarray, np.generic)):
         return plain(value.tolist())
     return [plain(each, arrays) for each in value]
+
+
+@cache
+def _written(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind) if each.repr)
 
 
 def reader(kind: Any) -> TypeAdapter[Any]:

@@ -108,10 +108,16 @@ def carry_over(a: Similarities, b: Similarities, at: float, *, seed: int) -> tup
             "differ. Take two models of one run."
         )
     at = float(np.float32(at))  # as the similarities are: what is .7 to them reaches .7
-    found = [_by_rate("pass rate", a, b, a.sampled, at, seed)]
+    found = [_by_rate("pass rate", a, b, a.sampled, seed)(at)]
     if a.judged.any():
-        found += [_by_precision(a, b, at, seed), _by_rate("recall", a, b, a.judged, at, seed)]
+        found += [_by_precision(a, b, at, seed), _by_rate("recall", a, b, a.judged, seed)(at)]
     return tuple(found)
+
+
+def carry_rates(a: Similarities, b: Similarities, cuts: Sequence[float], *, seed: int) -> tuple[CarryOver, ...]:
+    """Return what `carry_over` gives by pass rate, for several cut-offs at once: the resampling is shared."""
+    carried = _by_rate("pass rate", a, b, a.sampled, seed)
+    return tuple(carried(float(np.float32(at))) for at in cuts)
 
 
 def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:
@@ -136,32 +142,31 @@ def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -
 
 
 def _by_rate(
-    by: str, a: Similarities, b: Similarities, which: npt.NDArray[np.bool_], at: float, seed: int
-) -> CarryOver:
-    """Carry over the share of a population that passes: all pairs, or the expected ones (then it is recall)."""
+    by: str, a: Similarities, b: Similarities, which: npt.NDArray[np.bool_], seed: int
+) -> Callable[[float], CarryOver]:
+    """Return what carries over the share of a population that passes: all pairs, or the expected ones (recall)."""
     only = by == "recall"
     left, right = (Curve(each.values(which, expected=only)) for each in (a, b))
-    finish = _finish(by, a, b, at, left)
     what = "expected pair" if only else "pair"
-    rank = left.rank(at)
-    if rank == 0:
-        return finish(math.nan, 0.0, math.nan, f"no {what} of {a.model} reaches it, the highest is "
-                      f"{left.knots[0]:.4g}: any cut-off above {right.knots[0]:.4g} does the same")  # fmt: skip
-    if rank >= left.pairs:
-        return finish(math.nan, 1.0, math.nan, f"every {what} of {a.model} reaches it, the lowest is "
-                      f"{left.knots[-1]:.4g}: any cut-off up to {right.knots[-1]:.4g} does the same")  # fmt: skip
-    value = right.value(rank / left.pairs * right.pairs)
-    rates = left.passing(at) / left.pairs, right.passing(value) / right.pairs
-    passing, every = left.by_query_at(at), left.by_query(left.knots[-1:])[:, 0]
-    thin = right.knots[right.thinned()]
-    reached = right.by_query(thin)
+    every, thin = left.by_query(left.knots[-1:])[:, 0], right.knots[right.thinned()]
+    weights = _weights(len(every), seed)
+    totals, table = weights @ every, weights @ right.by_query(thin)
 
-    def carried(weights: Doubles) -> Doubles:
-        share = (weights @ passing) / (weights @ every)
-        table = weights @ reached
-        return inverted(table, share * table[:, -1], thin)
+    def carried(at: float) -> CarryOver:
+        finish, rank = _finish(by, a, b, at, left), left.rank(at)
+        if rank == 0:
+            return finish(math.nan, 0.0, math.nan, f"no {what} of {a.model} reaches it, the highest is "
+                          f"{left.knots[0]:.4g}: any cut-off above {right.knots[0]:.4g} does the same")  # fmt: skip
+        if rank >= left.pairs:
+            return finish(math.nan, 1.0, math.nan, f"every {what} of {a.model} reaches it, the lowest is "
+                          f"{left.knots[-1]:.4g}: any cut-off up to {right.knots[-1]:.4g} does the same")  # fmt: skip
+        value = right.value(rank / left.pairs * right.pairs)
+        rates = left.passing(at) / left.pairs, right.passing(value) / right.pairs
+        passing = left.by_query_at(at)
+        resampled = inverted(table, (weights @ passing) / totals * table[:, -1], thin)
+        return finish(value, *rates, _rough(passing), *_ends(resampled, len(passing)))
 
-    return finish(value, *rates, _rough(passing), *_interval(carried, len(passing), seed))
+    return carried
 
 
 def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> CarryOver:
@@ -189,13 +194,12 @@ def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> Car
     thin = right.knots[right.thinned()]
     reached, wanted_by = right.by_query(thin), there.by_query(thin)
 
-    def carried(weights: Doubles) -> Doubles:
-        passing, good = weights @ ends[0], weights @ ends[1]
-        table = weights @ reached
-        gap = (weights @ wanted_by) * passing[:, None] - good[:, None] * table
-        return crossings(gap, table, passing, good, thin)
-
-    return finish(value, *rates, _rough(ends[1]), *_interval(carried, len(a.queries[a.judged]), seed))
+    weights = _weights(len(ends[0]), seed)
+    passing, good = weights @ ends[0], weights @ ends[1]
+    table = weights @ reached
+    gap = (weights @ wanted_by) * passing[:, None] - good[:, None] * table
+    resampled = crossings(gap, table, passing, good, thin)
+    return finish(value, *rates, _rough(ends[1]), *_ends(resampled, len(ends[0])))
 
 
 def _finish(by: str, a: Similarities, b: Similarities, at: float, left: Curve) -> Callable[..., CarryOver]:
@@ -221,13 +225,17 @@ def _rough(passing: Doubles) -> str | None:
     return None if few >= FEW else f"only {few} of {len(passing)} queries have a passing pair: the interval is rough"
 
 
-def _interval(carried: Callable[[Doubles], Doubles], n: int, seed: int) -> tuple[float, float]:
+def _weights(n: int, seed: int) -> Doubles:
+    """Return how often each of n queries is drawn in each resample."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
+
+
+def _ends(resampled: Doubles, n: int) -> tuple[float, float]:
     """Return the ends of the interval; NaN for one that some resamples do not have."""
     if n < 2:
         return math.nan, math.nan
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float64)
     # Resampling makes small samples look too steady; Hesterberg's correction puts Student's quantile in its place.
     wide = NormalDist().cdf(math.sqrt(n / (n - 1)) * student_quantile(0.975, n - 1))
-    ends = np.quantile(carried(weights), (1 - wide, wide), method="inverted_cdf")
+    ends = np.quantile(resampled, (1 - wide, wide), method="inverted_cdf")
     low, high = (float(end) if math.isfinite(end) else math.nan for end in ends)
     return low, high

@@ -128,18 +128,19 @@ class Run:
             )
         return tables.stacked(blocks)
 
-    def similarity_columns(self) -> tables.Columns:
+    def similarity_columns(self) -> dict[str, Any]:
         """Return the similarities as columns, one row for each line of `Similarities`."""
-        ids = np.array(self.queries.ids, dtype=object)
-        return tables.stacked(
-            [
-                {
-                    "model": each.model, "query_id": ids[each.queries[each.place]], "similarity": each.similarity,
-                    "count": each.count, "binned": each.binned, "expected": each.expected,
-                }
-                for each in self.similarities
-            ]
-        )  # fmt: skip
+        found = self.similarities
+        models = np.repeat(np.arange(len(found)), [len(each.place) for each in found])
+        queries = np.concatenate([each.queries[each.place] for each in found])
+        return {
+            "model": tables.coded([each.model for each in found], models),
+            "query_id": tables.coded(self.queries.ids, queries),
+            "similarity": np.concatenate([each.similarity for each in found]),
+            "count": np.concatenate([each.count for each in found]),
+            "binned": np.concatenate([each.binned for each in found]),
+            "expected": np.concatenate([each.expected for each in found]),
+        }
 
     def write(self, folder: Path) -> None:
         """Write the run into an existing folder, the manifest last."""
@@ -166,7 +167,8 @@ class Run:
         written = {name: plain(each, arrays) for name, each in documents.items()}
         tables.write_arrays(arrays, folder / files.ARRAYS)
         tables.write_table(self.neighbor_columns(self.answers), folder / files.NEIGHBORS)
-        tables.write_table(self.similarity_columns(), folder / files.SIMILARITIES)
+        if self.similarities:
+            tables.write_table(self.similarity_columns(), folder / files.SIMILARITIES)
         for name, each in written.items():
             _files.write_json(folder / name, each)
 

@@ -29,16 +29,24 @@ def stacked(blocks: Sequence[Mapping[str, Any]]) -> Columns:
     }
 
 
+def coded(names: Sequence[str], codes: npt.NDArray[np.int64]) -> Any:
+    """Return a column of text in which few names stand often: their numbers, and each name once."""
+    import pyarrow as pa
+
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(list(names), type=pa.string()))
+
+
 def write_table(columns: Mapping[str, Any], path: Path) -> None:
     """Write columns as Parquet; text is large_string, so that 2 GiB of it is no limit."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    numbers = {name for name, each in columns.items() if isinstance(each, np.ndarray) and each.dtype != object}
-    arrays = {
-        name: pa.array(each, type=None if name in numbers else pa.large_string()) for name, each in columns.items()
-    }
-    pq.write_table(pa.table(arrays), path, compression="zstd")
+    table = {name: pa.array(each, type=pa.large_string()) if _is_text(each) else each for name, each in columns.items()}
+    pq.write_table(pa.table(table), path, compression="zstd")
+
+
+def _is_text(column: Any) -> bool:
+    return isinstance(column, tuple) or (isinstance(column, np.ndarray) and column.dtype == object)
 
 
 def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
@@ -68,7 +76,7 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     columns = {
         name: pa.LargeListArray.from_arrays([0, each.size], pa.array(each.reshape(-1))) for name, each in arrays.items()
     }
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=False, write_statistics=False)
 
 
 def read_arrays(path: Path) -> Columns:

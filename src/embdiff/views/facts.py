@@ -345,8 +345,9 @@ def _mutual(run: Run) -> Iterator[Mutual]:
         found = np.where(rows >= 0, query_of[rows], -1)
         finder = np.broadcast_to(np.arange(count)[:, None], found.shape)
         known = (found >= 0) & (found != finder)
-        finds = np.unique(np.stack([finder[known], found[known]], axis=1), axis=0)
-        returned = np.isin(finds[:, 1] * count + finds[:, 0], finds[:, 0] * count + finds[:, 1])
+        codes = np.unique(finder[known] * count + found[known])
+        finds = np.stack([codes // count, codes % count], axis=1)
+        returned = np.isin(finds[:, 1] * count + finds[:, 0], codes)
         both, one_way = finds[returned & (finds[:, 0] < finds[:, 1])], finds[~returned]
         neither = count * (count - 1) // 2 - len(both) - len(one_way)
         yield Mutual(answer.query_model, answer.model, both, one_way, neither)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embdiff.kept import Kept
-from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
+from embdiff.measures.thresholds import carry_rates, few_cutoffs
 from embdiff.records import plain
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import needing
@@ -32,13 +32,17 @@ def cutoffs(run: Run, kept: Kept) -> dict[str, Any] | None:
     if len(usable) < 2:
         return None
     first, others = usable[0], usable[1 : 1 + OTHERS]
-    rows: list[dict[str, Any]] = []
-    carried: list[CarryOver] = []
-    for at in few_cutoffs(run.distributions, first.model, CUTOFFS):
-        cells = [kept.call(carry_over, first, other, at, seed=run.config.seed)[0] for other in others]
-        shown = [plain({"value": cell.value, "low": cell.low, "high": cell.high}) for cell in cells]
-        rows.append({"at": at, "rate": cells[0].rate_from, "cells": shown})
-        carried += cells
+    cuts = few_cutoffs(run.distributions, first.model, CUTOFFS)
+    columns = [kept.call(carry_rates, first, other, cuts, seed=run.config.seed) for other in others]
+    rows = [
+        {
+            "at": at,
+            "rate": cells[0].rate_from,
+            "cells": [plain({"value": cell.value, "low": cell.low, "high": cell.high}) for cell in cells],
+        }
+        for at, cells in zip(cuts, zip(*columns, strict=True), strict=True)
+    ]
+    carried = [cell for cells in zip(*columns, strict=True) for cell in cells]
     return {
         "from": visible(first.model),
         "to": [visible(other.model) for other in others],

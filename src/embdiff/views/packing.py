@@ -93,7 +93,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     }
     header = json.dumps(head, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
-    return gzip.compress(block, compresslevel=9, mtime=0)
+    return gzip.compress(block, compresslevel=6, mtime=0)
 
 
 def _items(run: Run) -> dict[str, Any]:

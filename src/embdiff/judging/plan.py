@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embdiff._plain import Record
 from embdiff.measures.differences import Differences
 from embdiff.measures.inference import Doubles
 from embdiff.measures.paired import PairedTest
 from embdiff.measures.resampling import student_quantile
 from embdiff.measures.ties import ALPHA
-from embdiff.records import Record
 
 FEWEST = 5  # done queries before a spread means anything
 HOPELESS = 10_000  # more than anybody judges

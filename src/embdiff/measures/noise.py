@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.measures.base import Measure
 from embdiff.measures.mean_score import score_of_values
 from embdiff.measures.overlap import OVERLAP, overlap
 from embdiff.measures.resampling import mean_interval
 from embdiff.measures.share_interval import interval
-from embdiff.records import FloatArray, IntArray, Neighbors, Number, Record, Score
+from embdiff.records import FloatArray, IntArray, Neighbors, Score
 
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 

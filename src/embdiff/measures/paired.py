@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.inference import holm
 from embdiff.measures.randomisation import PERMUTATIONS, randomisation_p
 from embdiff.measures.resampling import mean_interval, student_quantile
-from embdiff.records import Number, Record
 
 
 @dataclass(frozen=True)

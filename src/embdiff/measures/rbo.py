@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure, Parameter
 from embdiff.measures.inference import Doubles
 from embdiff.measures.rank import blocks, lengths, shared_at_depth
-from embdiff.records import IntArray, Neighbors, Number, Record
+from embdiff.records import IntArray, Neighbors
 
 P = 0.9  # puts 86 % of the weight on the first 10 places
 

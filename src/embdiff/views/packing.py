@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._plain import plain
 from embdiff.measures.inference import Doubles
-from embdiff.records import Answer, Layout, plain
+from embdiff.records import Answer, Layout
 from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of

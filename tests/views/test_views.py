@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
+from embdiff.measures import base, get_measure
+from embdiff.records import Score
 from embdiff.views import terminal, words
+from embdiff.views.facts import Facts
+from embdiff.views.tables import summary_tables
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -148,3 +153,35 @@ def test_unknown_queries_are_refused(hostile):
     with pytest.raises(ed.EmbdiffError, match="those that asked"):
         hostile.diff(0, query_model="nobody")
     assert hostile.diff(-1).query["row"] == 7
+
+
+def test_a_measure_of_another_package_is_shown_where_built_in_ones_are(hostile, monkeypatch):
+    added = {
+        "overlap_again": replace(get_measure("overlap").measure, name="overlap_again"),
+        "order_again": replace(get_measure("kendall_tau").measure, name="order_again"),
+        "height": replace(get_measure("anisotropy").measure, name="height"),
+        "found_again": replace(get_measure("hit").measure, name="found_again"),
+    }
+    for name, measure in added.items():
+        monkeypatch.setitem(base._ADDED, name, measure)
+    pair, alone = ("toy:8", "toy:16"), ("toy:8",)
+    scores = [
+        Score(text, models, 0.5, 0.25, 0.75, 0.125, 8)
+        for text, models in (
+            ("overlap_again@2", pair), ("order_again@2", pair), ("height", alone), ("found_again@2", alone),
+            ("of_a_package_that_is_gone", pair),
+        )
+    ]  # fmt: skip
+    facts = Facts(replace(hostile.run, scores=(*hostile.run.scores, *scores)), queries=0)
+    shown = {table.title.partition(";")[0]: str((table.head, table.rows)) for table in summary_tables(facts)}
+    assert "overlap_again@2" in terminal.text(facts, width=100)
+    assert "order_again@2" in shown["More about agreement"]
+    assert "of_a_package_that_is_gone" in shown["More about agreement"]
+    assert "height" in shown["Each space alone"]
+    assert "found_again@2" in shown["Expected results as judgements"]
+
+
+def test_a_title_needs_nothing_but_the_run(hostile, monkeypatch):
+    monkeypatch.setattr(Facts, "results", property(lambda _: pytest.fail("results were made for a title")))
+    monkeypatch.setattr(Facts, "disagreement", property(lambda _: pytest.fail("disagreement was made for a title")))
+    assert words.title(hostile.facts()) == "toy:8, toy:16 on list"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Console, Group
 from rich.text import Text
 
+from embdiff._plain import reader
 from embdiff.bulk.result import Encoding
-from embdiff.records import reader
 from embdiff.views.facts import Encoding as Told
 from embdiff.views.facts import Model, Variant
 from embdiff.views.table import drawn, empty

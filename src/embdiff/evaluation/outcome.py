@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from embdiff._plain import Record
 from embdiff.evaluation.together import Gain
 from embdiff.measures.noise import Change
-from embdiff.records import Qrels, Record, Score, Stamp
+from embdiff.records import Qrels, Score, Stamp
 
 Confused = TypedDict("Confused", {"class": str, "taken_for": str | None, "texts": int, "of": int})
 Confusion = TypedDict("Confusion", {"in": str, "not_in": str, "texts": int, "pairs": list[Confused]})

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embdiff._plain import Record
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement
 from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run
 from embdiff.judging.scoring import Verdict, score_judgements
 from embdiff.judging.typed import TypedQueries, with_typed
-from embdiff.records import Record, Score
+from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import is_again
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._plain import plain
 from embdiff.judging.plan import Plan, plans
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import MeasureSpec, get_measure
@@ -17,7 +18,7 @@ from embdiff.measures.ranking_scores import random_order, values_of
 from embdiff.measures.score import mean_of
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import interval
-from embdiff.records import IntArray, Score, plain
+from embdiff.records import IntArray, Score
 
 Grades = Mapping[tuple[str, str], int | None]
 NOTES = (

@@ -22,12 +22,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.absence_null import Results, count_lower, others, rates, summed
 from embdiff.measures.base import Measure
 from embdiff.measures.groups import check_groups
 from embdiff.measures.statistics.quantiles import Doubles, holm
-from embdiff.records import IntArray, Neighbors, Number, Record
+from embdiff.records import IntArray, Neighbors
 
 STATISTIC = (
     "times that rows of the group were returned to queries of other groups, over the number expected if the "

@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.records import IntArray, Neighbors, Number, Record
+from embdiff.records import IntArray, Neighbors
 
 PERMUTATIONS = 200
 

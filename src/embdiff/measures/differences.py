@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embdiff._plain import Record
 from embdiff.errors import UnknownNameError
 from embdiff.measures.base import get_measure
 from embdiff.measures.paired import PairedTest, paired_tests
 from embdiff.measures.ties import letters, tie_groups
-from embdiff.records import Record, Score
+from embdiff.records import Score
 
 
 @dataclass(frozen=True)

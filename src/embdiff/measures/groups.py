@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
-from embdiff.records import Neighbors, Number, Record
+from embdiff.records import Neighbors
 
 Table = tuple[tuple[Number, ...], ...]
 

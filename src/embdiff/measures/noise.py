@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.measures.base import Measure
 from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.statistics.resampling import interval
-from embdiff.records import FloatArray, IntArray, Number, Record, Score
+from embdiff.records import FloatArray, IntArray, Score
 
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 

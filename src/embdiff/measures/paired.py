@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.statistics.quantiles import Doubles, holm, student_quantile
 from embdiff.measures.statistics.randomisation import PERMUTATIONS, randomisation_p
 from embdiff.measures.statistics.resampling import Interval, mean_intervals
-from embdiff.records import Number, Record
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure, Parameter
 from embdiff.measures.chance import expected_rbo
 from embdiff.measures.rank import blocks, lengths, shared_at_depth
 from embdiff.measures.score import PerQuery, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray, Neighbors, Number, Record
+from embdiff.records import IntArray, Neighbors
 
 P = 0.9  # puts 86 % of the weight on the first 10 places
 

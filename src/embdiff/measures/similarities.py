@@ -11,9 +11,10 @@ import numpy.typing as npt
 from pydantic import BeforeValidator
 
 from embdiff import exact
+from embdiff._plain import Record
 from embdiff._progress import progress
 from embdiff.measures.row_pairs import row_pairs
-from embdiff.records import BoolArray, FloatArray, IntArray, Record
+from embdiff.records import BoolArray, FloatArray, IntArray
 
 QUERIES = 1_000  # sampled when there are more
 NUMBERS = 2**19  # single similarities kept for one model

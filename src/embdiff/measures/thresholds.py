@@ -15,11 +15,11 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._plain import Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.passing import Curve, Doubles, crossings, inverted, nearest_crossing
 from embdiff.measures.similarities import Distribution, Similarities
 from embdiff.measures.statistics.quantiles import student_quantile
-from embdiff.records import Record
 
 RESAMPLES = 2_000
 FEW = 10  # queries with a passing pair, below which an interval is called rough

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff import _files
+from embdiff._plain import plain, reader
 from embdiff.errors import DataError, EmbdiffError
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
@@ -18,7 +19,7 @@ from embdiff.measures.differences import Differences
 from embdiff.measures.noise import Change
 from embdiff.measures.rbo import Tail
 from embdiff.measures.similarities import Distribution, Similarities
-from embdiff.records import Answer, Corpus, Layout, Qrels, Score, plain, reader
+from embdiff.records import Answer, Corpus, Layout, Qrels, Score
 from embdiff.runs import folder as files
 from embdiff.runs import tables
 from embdiff.search import compared_pairs

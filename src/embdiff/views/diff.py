@@ -12,7 +12,7 @@ from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.search import compared_pairs
 from embdiff.views import html, terminal
-from embdiff.views.facts import Entry, PairDiff, Query, Status
+from embdiff.views.lists import Entry, PairDiff, Query, Status
 
 
 @dataclass(frozen=True)

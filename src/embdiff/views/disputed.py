@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from embdiff._plain import Number
 from embdiff.measures.disagreement import (
     item_disagreement,
     item_switches,
@@ -18,7 +19,7 @@ from embdiff.measures.hubs import occurrences
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import Answer, IntArray, Number
+from embdiff.records import Answer, IntArray
 from embdiff.runs import Run
 
 QUERIES_BY = f"mean over the pairs of 1 - rbo(p={P:g})"

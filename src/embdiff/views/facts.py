@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any
 
-import numpy as np
 from pydantic import BeforeValidator
 
-from embdiff.records import Answer, IntArray, Number, Score, Stamp, reader
+from embdiff._plain import Number, reader
+from embdiff.records import Score, Stamp
 from embdiff.runs import Run
 from embdiff.views.disputed import Disagreement, disagreement
+from embdiff.views.lists import Mutual, Result, mutual_finds, query_result
 
 DISPUTED = 20  # of the most disputed queries and rows, where not everything is wanted
-Status = Literal["kept", "moved", "lost", "gained"]
 
 
 @dataclass(frozen=True)
@@ -154,85 +154,6 @@ class Manifest:
     expected: dict[str, int] | None
 
 
-@dataclass(frozen=True)
-class Neighbor:
-    """A row in a list as shown; ``expected`` is None where nothing is."""
-
-    rank: int
-    id: str
-    text: str
-    group: str | None
-    distance: float
-    similarity: float
-    self: bool
-    expected: bool | None
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The list of one collection, and the rank of the first expected row in it: None for a miss."""
-
-    query_model: str
-    model: str
-    expected_rank: int | None
-    neighbors: tuple[Neighbor, ...]
-
-
-@dataclass(frozen=True)
-class Result:
-    """One query with its neighbours in every collection; ``baseline`` holds bm25's where that was not named."""
-
-    row: int
-    id: str
-    text: str
-    group: str | None
-    expected: tuple[str, ...] | None
-    answers: tuple[Listed, ...]
-    baseline: Listed | None
-
-
-@dataclass(frozen=True, eq=False)
-class Mutual:
-    """Which queries find each other in one collection, (m, 2) row numbers; ``neither`` counts the pairs left."""
-
-    query_model: str
-    model: str
-    both: IntArray
-    one_way: IntArray
-    neither: int
-
-
-class Query(TypedDict):
-    """The query of a diff."""
-
-    row: int
-    id: str
-    text: str
-    group: str | None
-
-
-class Entry(TypedDict):
-    """What became of one row between two collections; ranks and distances are those in the first and the second."""
-
-    status: Status
-    id: str
-    text: str
-    group: str | None
-    self: bool
-    ranks: list[int | None]
-    distances: list[float | None]
-
-
-class PairDiff(TypedDict):
-    """What the second of two collections kept, moved, lost and gained against the first."""
-
-    models: list[str]
-    query_models: list[str]
-    metric: str
-    metrics: list[str]
-    entries: list[Entry]
-
-
 @dataclass(frozen=True, eq=False)
 class Facts:
     """Everything that people see of a run; what takes time is made when it is asked for, once.
@@ -267,7 +188,7 @@ class Facts:
     @cached_property
     def results(self) -> tuple[Result, ...]:
         """The queries shown, with their lists."""
-        return tuple(_result(self.run, row) for row in range(self.shown))
+        return tuple(query_result(self.run, row) for row in range(self.shown))
 
     @cached_property
     def disagreement(self) -> Disagreement | None:
@@ -277,7 +198,7 @@ class Facts:
     @cached_property
     def mutual(self) -> tuple[Mutual, ...]:
         """Which queries find each other, in each collection; nothing for queries that are no rows."""
-        return tuple(_mutual(self.run))
+        return tuple(mutual_finds(self.run))
 
     @property
     def crossed(self) -> bool:
@@ -293,61 +214,3 @@ def models_told(told: Iterable[Mapping[str, Any]]) -> tuple[Model, ...]:
     """Return what was told of models as JSON-able values."""
     found: tuple[Model, ...] = reader(tuple[Model, ...]).validate_python(tuple(told))
     return found
-
-
-def _result(run: Run, row: int) -> Result:
-    name = run.queries.ids[row]
-    judged = run.expected.judgements.get(name, {}) if run.expected else None
-    beside = None if run.baseline is None or run.baseline in run.shown else _listed(run, run.baseline, row, judged)
-    return Result(
-        row=row,
-        id=name,
-        text=run.queries.items[row],
-        group=run.queries.groups[row] if run.queries.groups else None,
-        expected=None if judged is None else tuple(sorted(judged)),
-        answers=tuple(_listed(run, answer, row, judged) for answer in run.shown),
-        baseline=beside,
-    )
-
-
-def _listed(run: Run, answer: Answer, row: int, judged: Mapping[str, int] | None) -> Listed:
-    corpus, returned = run.corpus, answer.returned
-    count = int(np.count_nonzero(returned.rows[row] >= 0))
-    lines = zip(
-        returned.rows[row, :count].tolist(), returned.distance[row, :count].tolist(),
-        returned.similarity[row, :count].tolist(), answer.is_self[row, :count].tolist(), strict=True,
-    )  # fmt: skip
-    neighbors = tuple(
-        Neighbor(
-            rank=place,
-            id=corpus.ids[found],
-            text=corpus.items[found],
-            group=corpus.groups[found] if corpus.groups else None,
-            distance=distance,
-            similarity=similarity,
-            self=own,
-            expected=None if judged is None else judged.get(corpus.ids[found], 0) > 0,
-        )
-        for place, (found, distance, similarity, own) in enumerate(lines, start=1)
-    )
-    hit = next((each.rank for each in neighbors if each.expected), None)
-    return Listed(answer.query_model, answer.model, hit, neighbors)
-
-
-def _mutual(run: Run) -> Iterator[Mutual]:
-    if run.query_rows is None:
-        return
-    count = len(run.queries)
-    query_of = np.full(len(run.corpus), -1, dtype=np.int64)
-    query_of[list(run.query_rows)] = np.arange(count)
-    for answer in run.answers:
-        rows = answer.returned.rows
-        found = np.where(rows >= 0, query_of[rows], -1)
-        finder = np.broadcast_to(np.arange(count)[:, None], found.shape)
-        known = (found >= 0) & (found != finder)
-        codes = np.unique(finder[known] * count + found[known])
-        finds = np.stack([codes // count, codes % count], axis=1)
-        returned = np.isin(finds[:, 1] * count + finds[:, 0], codes)
-        both, one_way = finds[returned & (finds[:, 0] < finds[:, 1])], finds[~returned]
-        neither = count * (count - 1) // 2 - len(both) - len(one_way)
-        yield Mutual(answer.query_model, answer.model, both, one_way, neither)

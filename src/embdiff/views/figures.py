@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from embdiff._plain import plain
 from embdiff.kept import Kept
 from embdiff.measures.thresholds import carry_rates, few_cutoffs
-from embdiff.records import plain
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import needing
 from embdiff.views.facts import Facts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from embdiff.views.facts import Entry, Facts, Neighbor, PairDiff, Query
+from embdiff.views.facts import Facts
+from embdiff.views.lists import Entry, Neighbor, PairDiff, Query
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import (
     EXACT_PLACES,

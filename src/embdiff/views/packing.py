@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._plain import plain
 from embdiff.kept import Kept
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import Answer, Layout, plain
+from embdiff.records import Answer, Layout
 from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of

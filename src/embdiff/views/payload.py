@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from embdiff.records import Record, plain
+from embdiff._plain import Record, plain
 from embdiff.views.facts import Facts
 from embdiff.views.words import NOTES
 

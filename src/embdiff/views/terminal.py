@@ -9,7 +9,8 @@ from rich.text import Text
 
 from embdiff.runs import REPORT_FILE
 from embdiff.views import table
-from embdiff.views.facts import Facts, Neighbor, PairDiff, Query, Result
+from embdiff.views.facts import Facts
+from embdiff.views.lists import Neighbor, PairDiff, Query, Result
 from embdiff.views.table import drawn, empty, plain_text
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import (

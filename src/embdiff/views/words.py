@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from embdiff._sizes import written_size
-from embdiff.views.facts import Facts, Listed, Memory, Model, PairDiff, Sample, Variant
+from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
+from embdiff.views.lists import Listed, PairDiff
 
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"

@@ -24,8 +24,8 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, Role, Stamp
 from embdiff.sources import Encoder, get_encoder
+from embdiff.sources.batches import ROLES
 from embdiff.sources.parquet import FORMAT, label_of, label_on
-from embdiff.sources.source import ROLES
 from embdiff.sources.tally import added, figures
 
 PART_ROWS = 5_000

@@ -84,7 +84,7 @@ class _Block:
 
     def _decide(self, undecided: npt.NDArray[np.bool_], above: IntArray) -> None:
         """Add, for each row that products leave open, those within its band that precede it in float64."""
-        lines = np.flatnonzero(undecided.any(axis=1))
+        lines = np.flatnonzero(undecided.any(axis=1)).tolist()
         bands = [self._band(line, np.flatnonzero(undecided[line])) for line in lines]
         if not bands:
             return
@@ -92,7 +92,7 @@ class _Block:
         exact = pair_similarity(asking, self._task.vectors, np.concatenate(bands)[:, None], self._task.metric)[:, 0]
         ends = np.cumsum([len(band) for band in bands])
         for line, band, end in zip(lines, bands, ends, strict=True):
-            for target in np.flatnonzero(undecided[line]):
+            for target in np.flatnonzero(undecided[line]).tolist():
                 above[line, target] += self._preceding(line, target, band, exact[end - len(band) : end])
 
     def _band(self, line: int, targets: IntArray) -> IntArray:

@@ -228,7 +228,7 @@ def test_two_processes_do_not_share_an_unfinished_run(embdiff, sentences, monkey
         both.append(embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("embdiff.comparison.line.search_all", again)
+    monkeypatch.setattr("embdiff.comparison.line.search", again)
     done = embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
     assert (done.code, both[0].code) == (130, 2)
     assert "must be written by one command at a time. Got " in both[0].err

@@ -100,7 +100,7 @@ def test_writing_the_run_fails(embdiff, sentences, monkeypatch):
         raise OSError(28, os.strerror(28))
 
     with monkeypatch.context() as patch:
-        patch.setattr("embdiff.runs.folder.write_table", full)
+        patch.setattr("embdiff.runs.tables.write_table", full)
         done = embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
     assert done.code == 2
     assert "The run folder must be writable. Got " in done.err

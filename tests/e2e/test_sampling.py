@@ -56,9 +56,7 @@ def test_the_seed_decides_who_is_asked(texts):
     other = compared(texts, sample=40, seed=1)
     assert set(other.run.query_rows) != set(first.run.query_rows)
     assert (
-        settings.read_inputs(
-            texts, first.run.config.model_copy(update={"sample": "50"}), queries=None, groups=None, expected=None
-        ).query_rows[:40]
+        settings.read_inputs(texts, first.run.config.model_copy(update={"sample": "50"}), {}).query_rows[:40]
         == first.run.query_rows
     )
 
@@ -86,7 +84,7 @@ def test_the_half_width_covers_what_every_row_gives(full):
 
 
 def test_a_half_width_asks_as_many_as_it_needs(texts, full, monkeypatch):
-    monkeypatch.setattr(sampling, "PILOT", 60)
+    monkeypatch.setattr("embdiff.comparison.stages.PILOT", 60)
     result = compared(texts, half_width=0.03)
     facts = result.run.manifest["sample"]
     assert facts["chosen"] == "half_width"
@@ -147,7 +145,7 @@ def test_one_collection_alone_has_the_worst_case(texts):
 
 
 def test_query_models_are_sampled_too(texts, monkeypatch):
-    monkeypatch.setattr(sampling, "PILOT", 20)
+    monkeypatch.setattr("embdiff.comparison.stages.PILOT", 20)
     result = ed.compare(
         texts, models=["toy:8", "lsa:8"], query_models=["toy:8"], k=5, store="memory:", half_width=0.05, seed=2
     )

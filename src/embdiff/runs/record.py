@@ -201,7 +201,8 @@ class Run:
             raise
         except (KeyError, IndexError, OSError, ValueError, TypeError, AttributeError) as error:
             raise DataError(
-                f"The files of a run must be intact. Got {folder}: {error!r}. Run the comparison again."
+                f"The files of a run must be intact. Got {folder}: {type(error).__name__}: {error}. Run the comparison "
+                "again."
             ) from None
         return run
 

@@ -23,7 +23,7 @@ _GRIDS = {
     "neighbors + expected rows": "Expected results: share of queries with one among their neighbours",
 }
 _SETS, _OTHERS = "two neighbors", ("two ordered neighbors", "ranks in the other space", "two spaces + neighbors")
-_EXACT, _AGAIN = "exact_", "noise_"
+_AGAIN = "the same model again"
 _ACROSS, _MOST_ROWS, _MORE_ROWS, _MOST_DEPTHS, _FEW = 2, 60, 24, 4, 3
 _READ = (
     "kendall_tau: order of the common rows alone, from -1 to 1. spread: how far the first model's neighbours went "
@@ -50,14 +50,19 @@ def needing(scores: Iterable[Score], *needs: str) -> list[Score]:
 
 def is_again(score: Score) -> bool:
     """Return whether a score is of a model compared with itself."""
-    return len(score.models) == 1 and bool(needing([score], _SETS))
+    return bool(needing([score], _AGAIN))
+
+
+def _is_exact(score: Score) -> bool:
+    spec = spec_of(score)
+    return spec is not None and spec.measure.exact_of is not None
 
 
 def agreement_tables(facts: Facts) -> Iterator[Table]:
     """Yield the tables of agreement: sets of neighbours pair by pair, all other measures, the curve over k."""
-    sets = [score for score in needing(facts.run.scores, _SETS) if not is_again(score)]
+    sets = needing(facts.run.scores, _SETS)
     for exactly, how in ((False, ""), (True, ", without the index (exact neighbours)")):
-        yield from _side_by_side([score for score in sets if score.measure.startswith(_EXACT) == exactly], how)
+        yield from _side_by_side([score for score in sets if _is_exact(score) == exactly], how)
     strangers = [score for score in facts.run.scores if len(score.models) == 2 and spec_of(score) is None]
     yield from _more([*needing(facts.run.scores, *_OTHERS), *strangers], facts.run.tails)
     yield from _curve(facts)
@@ -103,7 +108,7 @@ def _grid(facts: Facts, scores: Sequence[Score], words: str) -> Table:
 
 
 def _how(score: Score) -> str:
-    return score.measure.partition("@")[0].removeprefix(_AGAIN)
+    return score.measure.partition("@")[0].removeprefix("noise_")
 
 
 def _again_cell(score: Score | None) -> str:

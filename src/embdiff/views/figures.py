@@ -18,7 +18,7 @@ MATRICES = 4
 _VECTOR_NUMBER = 4  # bytes of a float32
 
 
-def cutoffs(run: Run, kept: Kept) -> dict[str, Any] | None:
+def cutoffs(run: Run, kept: Kept | None = None) -> dict[str, Any] | None:
     """Return what a few cut-offs of the first model are in the next ones, by pass rate.
 
     Returns
@@ -33,7 +33,8 @@ def cutoffs(run: Run, kept: Kept) -> dict[str, Any] | None:
         return None
     first, others = usable[0], usable[1 : 1 + OTHERS]
     cuts = few_cutoffs(run.distributions, first.model, CUTOFFS)
-    columns = [kept.call(carry_rates, first, other, cuts, seed=run.config.seed) for other in others]
+    again = Kept(None) if kept is None else kept
+    columns = [again.call(carry_rates, first, other, cuts, seed=run.config.seed) for other in others]
     rows = [
         {
             "at": at,

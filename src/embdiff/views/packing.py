@@ -80,7 +80,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "curves": plain([score for score in run.curves if score.measure.startswith("overlap@")]),  # as are drawn
         "tables": list(map(_table, summary_tables(facts))),
         **figures.costs(facts),
-        "cutoffs": figures.cutoffs(run, Kept(None) if kept is None else kept),
+        "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
         "items": _items(run),
         "queries": _queries(run, arrays),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from embdiff._progress import Advance, feeding
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
-from embdiff.records import FloatArray, Role, Space
+from embdiff.records import Role, Space
 from embdiff.sources import Encoder, Source
 from embdiff.sources.parquet import label_on, rows_of, write_vectors
-from embdiff.sources.tally import Tally, added
+from embdiff.sources.tally import Tally
 
 ENGINES = ("local", "ray")
 
@@ -80,17 +80,9 @@ def encode_part(encoder: Source, job: Job, number: int, cache: VectorCache) -> N
         vectors = encoder.encode(corpus.items, role=job.role, cache=cache, tally=tally)
     else:
         vectors = np.empty((0, int(job.label["dim"])), dtype=np.float32)
-    write_vectors(
-        job.vectors_of(number),
-        corpus,
-        vectors,
-        {**job.label, "part": number, "rows": len(corpus), "encoding": tally.counts(), **_shape(vectors, encoder)},
-    )
-
-
-def _shape(vectors: FloatArray, encoder: Source) -> dict[str, bool]:
-    space = Space(encoder.spec, ("",) * len(vectors), vectors, encoder.stamp)
-    return {"normalized": space.normalized}
+    normalized = Space(encoder.spec, corpus.ids, vectors, encoder.stamp).normalized
+    made = {"part": number, "rows": len(corpus), "encoding": tally.counts(), "normalized": normalized}
+    write_vectors(job.vectors_of(number), corpus, vectors, {**job.label, **made})
 
 
 def is_done(job: Job, number: int, size: int) -> bool:
@@ -104,11 +96,6 @@ def is_done(job: Job, number: int, size: int) -> bool:
     except (DataError, OSError, ValueError):
         return False
     return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
-
-
-def summed(labels: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what encoding the parts came to."""
-    return added(label["encoding"] for label in labels)
 
 
 class Engine(Protocol):

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import accumulate
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +17,7 @@ from embdiff.bulk.part import Job, is_done
 from embdiff.corpus.pieces import Pieces
 from embdiff.errors import DataError
 from embdiff.records import Corpus
-from embdiff.sources.parquet import GROUP, ID, TEXT, rows_of
+from embdiff.sources.parquet import columns_of, rows_of
 
 _PLAN = "plan.json"
 _EXAMPLES = 20
@@ -95,7 +94,8 @@ def lay_ready(pieces: Pieces, job: Job, part_rows: int) -> Plan:
     notes: list[str] = []
     grouped, left_out = False, 0
     for number, corpus in enumerate(pieces.read(part_rows)):
-        _write_texts(job.texts_of(number), corpus)
+        with _files.whole_file(job.texts_of(number)) as aside:
+            pq.write_table(pa.table(columns_of(corpus)), aside, compression="zstd")
         sizes.append(len(corpus))
         grouped = corpus.groups is not None
         left_out += len(corpus.dropped)
@@ -131,12 +131,3 @@ def texts_laid_ready(job: Job, plan: Plan) -> Iterator[Corpus]:
                 )
             yield corpus
             advance(size)
-
-
-def _write_texts(path: Path, corpus: Corpus) -> None:
-    columns = {ID: corpus.ids, TEXT: corpus.items}
-    if corpus.groups is not None:
-        columns[GROUP] = corpus.groups
-    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
-    with _files.whole_file(path) as aside:
-        pq.write_table(table, aside, compression="zstd")

@@ -11,8 +11,7 @@ from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 
 import embdiff as ed
 from embdiff.bulk import encode_corpus, line
-from embdiff.bulk.part import Job
-from embdiff.bulk.plan import lay_ready, texts_laid_ready
+from embdiff.bulk.parts import Job, lay_ready, texts_laid_ready
 from embdiff.corpus.pieces import open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import digest_of

@@ -16,8 +16,7 @@ from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, StoreOutput, kind_of
-from embdiff.bulk.part import ENGINES, Engine, Job, Local
-from embdiff.bulk.plan import Plan, corpus_of, lay_ready
+from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError

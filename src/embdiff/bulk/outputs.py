@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 
 from embdiff import _files
 from embdiff._progress import progress
-from embdiff.bulk.part import Job
-from embdiff.bulk.plan import Plan, texts_laid_ready
+from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import digest_of
 from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, rows_of, schema_of, vectors_of, writer

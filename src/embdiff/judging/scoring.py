@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff._plain import plain
+from embdiff._plain import Record
 from embdiff.judging.plan import Plan, plans
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import MeasureSpec, get_measure
@@ -35,7 +35,7 @@ ORDER_NOTES = {
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Verdict(Record):
     """What the judgements say.
 
     Parameters
@@ -59,13 +59,8 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values (``null`` for what is undefined)."""
-        return {
-            **self.counts,
-            "scores": plain(self.scores),
-            "differences": plain(self.differences),
-            "more": plain(self.plans),
-            "notes": list(self.notes),
-        }
+        told = super().to_dict()
+        return {**told.pop("counts"), "more": told.pop("plans"), **told}
 
 
 def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:

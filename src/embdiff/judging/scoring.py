@@ -278,7 +278,9 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
             (str(hit), values_of(graded, hit), _chance(graded, hit, sizes)),
         ):
             known = np.where(asked, values, np.nan)
-            by_measure.setdefault(measure, []).append(_score(model, measure, known, float(chance[asked].mean()), seed))
+            within, usual = interval(known, seed=seed), float(chance[asked].mean())
+            score = mean_of(measure, known, (model,), None, usual, within, "have no judged document in the list and")
+            by_measure.setdefault(measure, []).append(score)
     return tuple(score for scores in by_measure.values() for score in scores)
 
 
@@ -295,8 +297,3 @@ def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> Doubles:
     for size in np.unique(sizes):
         out = np.where(sizes == size, random_order(graded, spec, int(size)), out)
     return out
-
-
-def _score(model: str, measure: str, values: Doubles, chance: float, seed: int) -> Score:
-    within = interval(values, seed=seed)
-    return mean_of(measure, values, (model,), None, chance, within, "have no judged document in the list and")

@@ -69,27 +69,25 @@ class Bm25:
             rows[number, : len(found)], scores[number, : len(found)] = found, values
         return rows, scores
 
-    def places(self, queries: Sequence[str], rows: IntArray, name_rank: IntArray) -> tuple[IntArray, FloatArray]:
-        """Return the rank, from 1, and the score of given texts for each query; (q, m).
+    def rank_and_place(
+        self, queries: Sequence[str], depth: int, rows: IntArray, name_rank: IntArray
+    ) -> tuple[tuple[IntArray, FloatArray], tuple[IntArray, FloatArray]]:
+        """Return what `rank` does, and of given texts (q, m) the rank, from 1, and the score for each query.
 
-        A text that shares no word with the query has no rank: -1 and NaN, as for a pad.
-
-        Parameters
-        ----------
-        queries : sequence of str, length q
-        rows : ndarray of int64, shape (q, m)
-            -1 pads.
-        name_rank : ndarray of int64, shape (n,)
-            As for `rank`.
+        A text that shares no word with the query has no rank: -1 and NaN, as for a pad (-1).
         """
-        ranks = np.full(rows.shape, -1, dtype=np.int64)
-        scores = np.full(rows.shape, np.nan, dtype=np.float32)
-        if not rows.shape[1]:
-            return ranks, scores
-        for number, every in self._scored(queries, "place in bm25"):
-            ranks[number] = _ranks(every, rows[number], name_rank)
-            scores[number] = np.where(ranks[number] > 0, every[np.maximum(rows[number], 0)], np.nan)
-        return ranks, scores
+        depth = min(depth, self._size)
+        best, at = (np.full((len(queries), width), -1, dtype=np.int64) for width in (depth, rows.shape[1]))
+        score, there = (np.full(table.shape, np.nan, dtype=np.float32) for table in (best, at))
+        for number, every in self._scored(queries, "rank bm25"):
+            order = _in_order(np.flatnonzero(every > 0.0), every, name_rank)
+            place = np.full(self._size, -1, dtype=np.int64)
+            place[order] = np.arange(1, len(order) + 1)
+            found, wanted = order[:depth], rows[number]
+            best[number, : len(found)], score[number, : len(found)] = found, every[found]
+            at[number] = np.where(wanted >= 0, place[wanted], -1)
+            there[number] = np.where(at[number] > 0, every[wanted], np.nan)
+        return (best, score), (at, there)
 
     def _scored(self, queries: Sequence[str], work: str) -> Iterator[tuple[int, FloatArray]]:
         """Yield the number of each query that has words, and the score (n,) of every text for it."""
@@ -100,15 +98,6 @@ class Bm25:
                 if words:
                     yield number, np.asarray(self._index.get_scores(words))
                 advance(1)
-
-
-def _ranks(scores: FloatArray, rows: IntArray, name_rank: IntArray) -> IntArray:
-    """Return the rank of each row (-1 pads) among all texts that share a word with the query, -1 for another; (m,)."""
-    found = np.flatnonzero(scores > 0.0)
-    order = _in_order(found, scores, name_rank)
-    place = np.full(len(scores), -1, dtype=np.int64)
-    place[order] = np.arange(1, len(order) + 1)
-    return np.where(rows >= 0, place[np.maximum(rows, 0)], -1)
 
 
 def _best(scores: FloatArray, depth: int, name_rank: IntArray) -> tuple[IntArray, FloatArray]:

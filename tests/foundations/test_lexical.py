@@ -17,7 +17,7 @@ def test_places_agree_with_the_ranking():
     rows, scores = index.rank(texts[:9], len(texts), order)
     asked = np.tile(np.arange(len(texts)), (9, 1))
     asked[:, 5] = -1
-    ranks, values = index.places(texts[:9], asked, order)
+    (rows, scores), (ranks, values) = index.rank_and_place(texts[:9], len(texts), asked, order)
     for query in range(9):
         found = rows[query][rows[query] >= 0]
         place = {int(row): number for number, row in enumerate(found, start=1)}
@@ -32,11 +32,11 @@ def test_equal_scores_stand_by_row():
     index = Bm25(["red one", "red two", "blue", "red three"])
     order = np.arange(4)[::-1].copy()
     assert index.rank(["red"], 4, order)[0].tolist() == [[0, 1, 3, -1]]
-    assert index.places(["red"], np.array([[3, 2, 1, 0, -1]]), order)[0].tolist() == [[3, -1, 2, 1, -1]]
+    assert index.rank_and_place(["red"], 4, np.array([[3, 2, 1, 0, -1]]), order)[1][0].tolist() == [[3, -1, 2, 1, -1]]
 
 
 def test_nothing_in_common():
     index = Bm25(["?", "!"])
-    ranks, scores = index.places(["a", "word"], np.array([[0, 1], [1, -1]]), np.array([1, 0]))
+    _, (ranks, scores) = index.rank_and_place(["a", "word"], 2, np.array([[0, 1], [1, -1]]), np.array([1, 0]))
     assert (ranks == -1).all()
     assert np.isnan(scores).all()

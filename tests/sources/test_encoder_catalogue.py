@@ -117,7 +117,7 @@ class Plain:
 
 
 def test_other_packages_add_kinds(monkeypatch: pytest.MonkeyPatch):
-    point = EntryPoint("plain", f"{__name__}:Plain", "embdiff.sources")
+    point = EntryPoint("plain", f"{__name__}:Plain", "embdiff.encoders")
     monkeypatch.setattr("embdiff._registry.entry_points", lambda group: [point])
     encoder = get_encoder("plain:3")
     assert encoder.encode(["a", "b"]).shape == (2, 3)

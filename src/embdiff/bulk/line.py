@@ -23,8 +23,8 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Encoder, get_encoder
+from embdiff.sources.batches import checked_role
 from embdiff.sources.parquet import FORMAT, label_of, label_on, rows_of, vectors_of
-from embdiff.sources.source import checked_role
 from embdiff.sources.tally import added, figures
 from embdiff.variants import ROWS, measure_variant
 

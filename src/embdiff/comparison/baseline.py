@@ -12,7 +12,7 @@ from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, Bm25
-from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
+from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
 from embdiff.search import Found, rows_only_elsewhere, without_own
 from embdiff.settings import RunConfig
 
@@ -55,9 +55,40 @@ def _ask(
     start = time.perf_counter()
     index = Bm25(inputs.corpus.items)
     indexed = time.perf_counter()
-    returned = _search(index, config, inputs)
-    elsewhere = _elsewhere(index, inputs, rows_only_elsewhere(returned.rows, others))
+    # Every row that another list holds is placed while its query is scored, then those kept that bm25 does not return.
+    listed = rows_only_elsewhere(np.empty((len(inputs.queries), 0), dtype=np.int64), others)
+    own = inputs.own.padded() if inputs.own.drop and inputs.own.most else listed[:, :0]
+    wide = config.k + own.shape[1]
+    order = np.arange(len(inputs.corpus), dtype=np.int64)[::-1].copy()  # equal scores by row, as in every comparison
+    best, (ranks, scores) = index.rank_and_place(
+        inputs.queries.items, wide, np.concatenate([listed, own], axis=1), order
+    )  # fmt: skip
+    found = Neighbors(*best, "ip", BM25)
+    returned = without_own(found, inputs.own, config.k) if inputs.own.drop else found
+    placed = _placed(listed, ranks, scores)
+    elsewhere = _of_rows(rows_only_elsewhere(returned.rows, [listed]), placed)
     return returned, elsewhere, index.about, {"index": indexed - start, "search": time.perf_counter() - indexed}
+
+
+def _placed(listed: IntArray, ranks: IntArray, scores: FloatArray) -> ElsewhereRows:
+    """Return the places of the rows listed, (q, m); own rows, which stand behind them in ``ranks``, do not count."""
+    width = listed.shape[1]
+    passed = np.zeros_like(listed)
+    for column in ranks[:, width:].T:
+        passed += (column[:, None] > 0) & (column[:, None] < ranks[:, :width])
+    return ElsewhereRows(listed, ranks[:, :width] - passed, scores[:, :width])
+
+
+def _of_rows(rows: IntArray, known: ElsewhereRows) -> ElsewhereRows:
+    """Return the places of some of the rows that are known, ascending and padded with -1 as these."""
+    query, column = np.nonzero(rows >= 0)
+    asked, there = np.nonzero(known.rows >= 0)
+    stride = 1 + int(known.rows.max(initial=0))
+    at = np.searchsorted(asked * stride + known.rows[asked, there], query * stride + rows[query, column])
+    ranks, similarity = np.full(rows.shape, -1, dtype=np.int64), np.full(rows.shape, np.nan, dtype=np.float32)
+    ranks[query, column] = known.ranks[asked[at], there[at]]
+    similarity[query, column] = known.similarity[asked[at], there[at]]
+    return ElsewhereRows(rows, ranks, similarity)
 
 
 def _left_out(inputs: Inputs) -> str | None:
@@ -67,26 +98,3 @@ def _left_out(inputs: Inputs) -> str | None:
     if queries * rows > MOST_PAIRS or rows > MOST_ROWS:
         return f"bm25 is left out: {queries:,} queries on {rows:,} rows take it long. To have it: -m bm25"
     return None
-
-
-def _order(inputs: Inputs) -> IntArray:
-    """Equal scores by row, as everywhere in a comparison; bm25 itself orders them by falling rank of the id."""
-    return np.arange(len(inputs.corpus), dtype=np.int64)[::-1].copy()
-
-
-def _search(index: Bm25, config: RunConfig, inputs: Inputs) -> Neighbors:
-    wide = config.k + (inputs.own.most if inputs.own.drop else 0)
-    rows, scores = index.rank(inputs.queries.items, wide, _order(inputs))
-    found = Neighbors(rows, scores, "ip", BM25)
-    return without_own(found, inputs.own, config.k) if inputs.own.drop else found
-
-
-def _elsewhere(index: Bm25, inputs: Inputs, rows: IntArray) -> ElsewhereRows:
-    own = inputs.own.padded() if inputs.own.drop and inputs.own.most else rows[:, :0]
-    ranks, scores = index.places(inputs.queries.items, np.concatenate([rows, own], axis=1), _order(inputs))
-    width = rows.shape[1]
-    ranks, own_ranks = ranks[:, :width], ranks[:, width:]
-    passed = np.zeros_like(ranks)
-    for column in own_ranks.T:
-        passed += (column[:, None] > 0) & (column[:, None] < ranks)
-    return ElsewhereRows(rows, ranks - passed, scores[:, :width])

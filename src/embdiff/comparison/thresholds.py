@@ -105,7 +105,7 @@ def similarities_of(work: Work) -> tuple[tuple[Similarities, ...], tuple[Distrib
 def _expected_rows(inputs: Inputs) -> list[IntArray]:
     """Return the expected rows of each query, its own left out."""
     wanted = relevant_rows(inputs.expected, inputs)
-    return [np.setdiff1d(rows, own) for rows, own in zip(wanted, inputs.own.rows, strict=True)]
+    return [np.setdiff1d(rows, own) if len(rows) else rows for rows, own in zip(wanted, inputs.own.rows, strict=True)]
 
 
 def _drawn(rows: IntArray, seed: int) -> IntArray:

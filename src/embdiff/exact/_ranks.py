@@ -35,11 +35,9 @@ def count_before(task: Task, rows: IntArray, wanted: FloatArray) -> IntArray:
     with progress("exact ranks", len(rows), "queries") as advance:
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
-            low, high = task.stand_in.band(part, wanted[part])
-            for at, products in enumerate(task.stand_in.left[part] @ task.stand_in.right.T):
-                line = _Line(task, start + at, products)
-                out[start + at] = line.before(rows[start + at], wanted[start + at], low[at], high[at])
-            advance(len(low))
+            block = _Block(task, start, rows[part], wanted[part])
+            out[part] = block.before()
+            advance(len(block.rows))
     return out
 
 
@@ -48,44 +46,68 @@ def precedes(score: FloatArray, row: IntArray, wanted: FloatArray, rows: IntArra
     return np.asarray((row >= 0) & ((score > wanted) | ((score == wanted) & (row < rows))))
 
 
-class _Line:
-    """The float32 products of one query with every distinct vector, and what decides where they cannot."""
+class _Block:
+    """The float32 products of some queries with every distinct vector, and what decides where they cannot."""
 
-    def __init__(self, task: Task, query: int, products: FloatArray) -> None:
-        self._task, self._query, self._groups = task, query, task.groups
-        self._products = products
+    def __init__(self, task: Task, start: int, rows: IntArray, wanted: FloatArray) -> None:
+        self._task, self._start, self._groups = task, start, task.groups
+        self.rows, self._wanted = rows, wanted
+        part = slice(start, start + len(rows))
+        self._low, self._high = task.stand_in.band(part, wanted)
+        self._products = task.stand_in.left[part] @ task.stand_in.right.T
 
-    def before(self, rows: IntArray, wanted: FloatArray, low: FloatArray, high: FloatArray) -> IntArray:
-        """Count what precedes ``rows`` (m,), whose similarities are ``wanted`` and lie between ``low`` and ``high``."""
-        kinds = np.array([np.count_nonzero(self._products > bound) for bound in high], dtype=np.int64)
-        reach = np.array([np.count_nonzero(self._products >= bound) for bound in low], dtype=np.int64)
-        above = kinds if not self._groups.repeated else self._weighed(high)
+    def before(self) -> IntArray:
+        """Count what precedes each row, (b, m)."""
+        above, in_band = self._by_products()
         # A row that is here and has no twin lies within its own band alone, and does not precede itself.
-        inside = (rows >= 0) & (rows < len(self._groups.inverse))
-        own = self._groups.inverse[np.where(inside, rows, 0)]
-        lone = (inside & (self._groups.counts[own] == 1)).astype(np.int64)
-        open_ = np.flatnonzero((reach - kinds > lone) & ~np.isnan(wanted))
-        if open_.size:
-            above[open_] += self._decided(rows[open_], wanted[open_], low[open_], high[open_])
+        inside = (self.rows >= 0) & (self.rows < len(self._groups.inverse))
+        own = self._groups.inverse[np.where(inside, self.rows, 0)]
+        undecided = (in_band > (inside & (self._groups.counts[own] == 1))) & ~np.isnan(self._wanted)
+        self._decide(undecided, above)
         return above
 
-    def _weighed(self, bounds: FloatArray) -> IntArray:
-        counts = self._groups.counts
-        return np.array([counts[self._products > bound].sum() for bound in bounds], dtype=np.int64)
+    def _by_products(self) -> tuple[IntArray, IntArray]:
+        """Return how many rows lie surely above each, and how many distinct vectors within its band, both (b, m)."""
+        above, in_band = np.empty(self.rows.shape, dtype=np.int64), np.empty(self.rows.shape, dtype=np.int64)
+        repeated, last = self._groups.repeated, self._products.shape[1]
+        order = np.argsort(self._products, axis=1) if repeated else None
+        ordered = np.sort(self._products, axis=1)
+        for at, line in enumerate(ordered):
+            top = np.searchsorted(line, self._high[at], side="right")
+            in_band[at] = top - np.searchsorted(line, self._low[at], side="left")
+            if order is None:
+                above[at] = last - top
+            else:
+                reached = np.concatenate([[0], np.cumsum(self._groups.counts[order[at]])])
+                above[at] = reached[-1] - reached[top]
+        return above, in_band
 
-    def _decided(self, rows: IntArray, wanted: FloatArray, low: FloatArray, high: FloatArray) -> IntArray:
-        """Count, for each target, the rows within its band that precede it."""
-        near: npt.NDArray[np.bool_] = np.zeros(len(self._products), dtype=np.bool_)
-        for bottom, top in zip(low, high, strict=True):
-            near |= (self._products >= bottom) & (self._products <= top)
-        band = np.flatnonzero(near)
-        task, query = self._task, slice(self._query, self._query + 1)
-        exact = pair_similarity(task.queries[query], task.vectors, band[None], task.metric)[0]
-        groups, sizes = self._groups, self._groups.counts[band]
-        counts = np.empty(len(rows), dtype=np.int64)
-        for at, (row, score, bottom, top) in enumerate(zip(rows, wanted, low, high, strict=True)):
-            inside = (self._products[band] >= bottom) & (self._products[band] <= top)
-            ties = band[inside & (exact == score)]
-            lower = sum(int(np.searchsorted(groups.order[groups.start[t] : groups.start[t + 1]], row)) for t in ties)
-            counts[at] = sizes[inside & (exact > score)].sum() + lower
-        return counts
+    def _decide(self, undecided: npt.NDArray[np.bool_], above: IntArray) -> None:
+        """Add, for each row that products leave open, those within its band that precede it in float64."""
+        lines = np.flatnonzero(undecided.any(axis=1)).tolist()
+        bands = [self._band(line, np.flatnonzero(undecided[line])) for line in lines]
+        if not bands:
+            return
+        asking = self._task.queries[self._start + np.repeat(lines, [len(band) for band in bands])]
+        exact = pair_similarity(asking, self._task.vectors, np.concatenate(bands)[:, None], self._task.metric)[:, 0]
+        ends = np.cumsum([len(band) for band in bands])
+        for line, band, end in zip(lines, bands, ends, strict=True):
+            for target in np.flatnonzero(undecided[line]).tolist():
+                above[line, target] += self._preceding(line, target, band, exact[end - len(band) : end])
+
+    def _band(self, line: int, targets: IntArray) -> IntArray:
+        """Return the distinct vectors within the band of any of these rows of a query."""
+        products = self._products[line]
+        near: npt.NDArray[np.bool_] = np.zeros(len(products), dtype=np.bool_)
+        for target in targets:
+            near |= (products >= self._low[line, target]) & (products <= self._high[line, target])
+        return np.flatnonzero(near)
+
+    def _preceding(self, line: int, target: int, band: IntArray, exact: FloatArray) -> int:
+        """Count the rows of a band that precede one row; of equal ones those with a lower number."""
+        products, groups = self._products[line, band], self._groups
+        row, score = self.rows[line, target], self._wanted[line, target]
+        inside = (products >= self._low[line, target]) & (products <= self._high[line, target])
+        ties = band[inside & (exact == score)]
+        lower = sum(int(np.searchsorted(groups.order[groups.start[t] : groups.start[t + 1]], row)) for t in ties)
+        return int(groups.counts[band][inside & (exact > score)].sum()) + lower

@@ -24,7 +24,7 @@ import numpy as np
 
 from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.absence_null import Results, count_lower, others, rates, summed
+from embdiff.measures.absence_null import Results, by_label, count_lower, others, rates
 from embdiff.measures.base import Measure
 from embdiff.measures.groups import check_groups
 from embdiff.measures.statistics.quantiles import Doubles, holm
@@ -131,10 +131,10 @@ def absence_test(
     of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
     sizes = np.bincount(of_row)
     hits, expected = _by_row(neighbors, of_row, of_row[asked], sizes)
-    taken, due = (summed(of_row, values, len(groups)) for values in (hits, expected))
+    taken, due = (by_label(of_row, values, len(groups)) for values in (hits, expected))
     results = Results.of(neighbors, asked, len(of_row))
     lower = count_lower(of_row, (hits, expected), (taken, due), results, permutations, seed)
-    given = summed(of_row[asked], results.given, len(groups))
+    given = by_label(of_row[asked], results.given, len(groups))
     tests = []
     for at, group in enumerate(groups):
         reason = _reason(len(groups), float(due[at]), float(given.sum()))
@@ -195,7 +195,7 @@ def _by_row(neighbors: Neighbors, of_row: IntArray, of_query: IntArray, sizes: I
     returned = neighbors.rows >= 0
     across = returned & (of_row[neighbors.rows] != of_query[:, None])
     hits = np.bincount(neighbors.rows[across], minlength=len(of_row)).astype(np.float64)
-    drawn = summed(of_query, across.sum(axis=1), len(sizes))
+    drawn = by_label(of_query, across.sum(axis=1), len(sizes))
     return hits, others(rates(drawn, sizes))[of_row]
 
 

@@ -59,22 +59,23 @@ class Results:
         within = np.zeros(own.shape, dtype=np.uint8 if len(self.columns) < 2**8 else np.int32)
         for column in self.columns:
             within += looked_up[column] == own
-        inside = summed(labels[self.asked], within, len(sizes))
-        given = summed(labels[self.asked], self.given, len(sizes))
-        hits: Doubles = summed(labels, self.received, len(sizes)) - inside
-        return hits, others(rates(given - inside, sizes)) * sizes[:, None]
+        groups = len(sizes)
+        inside, given = summed(labels[self.asked], groups, within, self.given[:, None])
+        (received,) = summed(labels, groups, self.received[:, None])
+        return received - inside, others(rates(given - inside, sizes)) * sizes[:, None]
 
 
-def summed(labels: IntArray, values: npt.ArrayLike, groups: int) -> Doubles:
-    """Sum values by label: (groups,) of labels (n,), (groups, m) under each of m labellings (n, m)."""
-    several = labels.ndim == 2
-    table = labels if several else labels[:, None]
-    weights = np.asarray(values, dtype=np.float64)
-    weights = np.broadcast_to(weights if weights.ndim == 2 else weights[:, None], table.shape)
-    count = table.shape[1]
-    codes = table + groups * np.arange(count)
-    sums = np.bincount(codes.ravel(), weights.ravel(), groups * count).reshape(count, groups).T
-    return np.asarray(sums if several else sums[:, 0], dtype=np.float64)
+def summed(labels: IntArray, groups: int, *values: npt.NDArray[Any]) -> tuple[Doubles, ...]:
+    """Sum values, (n, m) or (n, 1), by label under each of m labellings (n, m); each (groups, m)."""
+    count = labels.shape[1]
+    codes = (labels + groups * np.arange(count)).ravel()
+    sums = (np.bincount(codes, np.broadcast_to(each, labels.shape).ravel(), groups * count) for each in values)
+    return tuple(each.reshape(count, groups).T for each in sums)
+
+
+def by_label(labels: IntArray, values: npt.ArrayLike, groups: int) -> Doubles:
+    """Sum values (n,) by label (n,): (groups,)."""
+    return np.asarray(np.bincount(labels, weights=values, minlength=groups), dtype=np.float64)
 
 
 def rates(across: Doubles, sizes: IntArray) -> Doubles:
@@ -109,7 +110,7 @@ def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray
     hits, due = by_row
     known = due > 0
     rate, noise = (np.divide(top, due, out=np.zeros(len(due)), where=known) for top in (hits, np.ones(len(due))))
-    mean = summed(of_row, rate, len(sizes)) / np.maximum(sizes, 1)
+    mean = by_label(of_row, rate, len(sizes)) / np.maximum(sizes, 1)
     several = known & (sizes[of_row] > 1)
     share = (sizes / np.maximum(sizes - 1, 1))[of_row]
     spread = ((rate - mean[of_row]) ** 2 * share - noise)[several]
@@ -146,18 +147,19 @@ def count_lower(
     sizes = np.bincount(of_row, minlength=groups)
     kept, again = (np.zeros(groups, dtype=np.int64) for _ in range(2))
     labels, by_kept = of_row.copy(), residuals(of_row, by_row, sizes)
-    least = summed(of_row, by_kept, groups)
+    least = by_label(of_row, by_kept, groups)
     least += 1e-9 * (1 + np.abs(least))  # what differs by rounding alone is a tie, and counts
     with progress("absence test", permutations, "permutations") as advance:
         for done in range(0, permutations, _TOGETHER):
-            table = np.empty((len(labels), min(_TOGETHER, permutations - done)), dtype=np.int64)
-            for at in range(table.shape[1]):
+            table = np.empty((min(_TOGETHER, permutations - done), len(labels)), dtype=np.int64)
+            for line in table:
                 rng.shuffle(labels)  # draws every group at once, each as a sample of rows without replacement
-                table[:, at] = labels
-            kept += np.count_nonzero(summed(table, by_kept, groups) <= least[:, None], axis=1)
-            hits, expected = results.counted(table, sizes)
+                line[:] = labels
+            drawn = np.ascontiguousarray(table.T)
+            kept += np.count_nonzero(summed(drawn, groups, by_kept[:, None])[0] <= least[:, None], axis=1)
+            hits, expected = results.counted(drawn, sizes)
             again += np.count_nonzero(_at_most(hits * due[:, None], expected * taken[:, None]), axis=1)
-            advance(table.shape[1])
+            advance(len(table))
     return kept, again
 
 

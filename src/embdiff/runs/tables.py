@@ -33,20 +33,34 @@ def coded(names: Sequence[str], codes: npt.NDArray[np.int64]) -> Any:
     """Return a column of text in which few names stand often: their numbers, and each name once."""
     import pyarrow as pa
 
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(list(names), type=pa.string()))
+    return pa.DictionaryArray.from_arrays(column(codes.astype(np.int32)), column(tuple(names)))
+
+
+def column(values: Any) -> Any:
+    """Return an Arrow column; text is large_string, so that 2 GiB of it is no limit.
+
+    Buffers are handed over as they are: ``pyarrow.array`` imports pandas for whatever it is given, which takes longer
+    than writing a run.
+    """
+    import pyarrow as pa
+
+    if isinstance(values, pa.Array):
+        return values
+    if isinstance(values, tuple) or values.dtype == object:
+        encoded = [text.encode() for text in values]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        return pa.LargeStringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+    flat = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(flat)])
 
 
 def write_table(columns: Mapping[str, Any], path: Path) -> None:
-    """Write columns as Parquet; text is large_string, so that 2 GiB of it is no limit."""
+    """Write columns as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = {name: pa.array(each, type=pa.large_string()) if _is_text(each) else each for name, each in columns.items()}
-    pq.write_table(pa.table(table), path, compression="zstd")
-
-
-def _is_text(column: Any) -> bool:
-    return isinstance(column, tuple) or (isinstance(column, np.ndarray) and column.dtype == object)
+    arrays = [column(values) for values in columns.values()]
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(columns)), path, compression="zstd")
 
 
 def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
@@ -73,10 +87,12 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {
-        name: pa.LargeListArray.from_arrays([0, each.size], pa.array(each.reshape(-1))) for name, each in arrays.items()
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd", use_dictionary=False, write_statistics=False)
+    lists = [
+        pa.LargeListArray.from_arrays(column(np.array([0, each.size])), column(each.reshape(-1)))
+        for each in arrays.values()
+    ]
+    table = pa.Table.from_arrays(lists, names=list(arrays))
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
 
 
 def read_arrays(path: Path) -> Columns:

@@ -1,26 +1,85 @@
-"""A model asked in batches: like lengths together, every answer checked, and the texts that it fails at named."""
+"""What a model must be, and how it is asked: in batches of like lengths, every answer checked.
+
+A model has two methods to write, and says more of itself where it can. The texts that it fails at are named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.errors import EmbdiffError, EncoderError
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.kept import Kept, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
-from embdiff.sources.model import Model
 from embdiff.sources.streams import in_streams
 from embdiff.sources.tally import Tally
 
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
+ROLES: tuple[Role, ...] = ("document", "query")
 CUT = "cut_texts"
 _LOOKED_AT_ONCE = 10_000
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
+
+
+class Model(ABC):
+    """A model behind an `Encoder`.
+
+    Attributes
+    ----------
+    batch_items : int
+        Most texts in one batch.
+    batch_budget : int or None
+        Most units of length in one batch, padding included; None without limit.
+    learns : bool
+        Whether it learns from the corpus first: then `fit` is called before anything else.
+    same_roles : bool
+        Whether queries are encoded exactly as documents are.
+    counts_tokens : bool
+        Whether lengths are tokens: then padding and truncation are reported.
+    length_limit : int or None
+        The most of a text that the model sees, as a length; None when it sees all, or does not tell.
+    streams : int
+        How many batches it encodes at the same time, each from a thread of its own.
+    """
+
+    batch_items: int = 64
+    batch_budget: int | None = None
+    learns: bool = False
+    same_roles: bool = False
+    counts_tokens: bool = False
+    length_limit: int | None = None
+    streams: int = 1
+
+    @abstractmethod
+    def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
+        """Return the vectors of one batch, shape (n, d), finite."""
+
+    @abstractmethod
+    def stamp(self) -> Stamp:
+        """Return the provenance of the vectors; its ``dim`` is 0 while no vector has been seen that tells it."""
+
+    def fit(self, items: Sequence[str]) -> None:  # noqa: B027 - most models learn nothing
+        """Learn from the texts of the corpus."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it runs on, for the run's manifest; JSON-able."""
+        return {}
+
+    def lengths(self, items: Sequence[str], role: Role) -> IntArray:
+        """Return the length of each text, what the model does not see of it included; int64, shape (n,)."""
+        return np.fromiter(map(len, items), dtype=np.int64, count=len(items))
+
+    def sharing(self, streams: int) -> AbstractContextManager[Callable[[], None] | None]:
+        """Return a context in which that many batches are encoded; what it gives is called first in each thread."""
+        return nullcontext()
 
 
 class Batches:
@@ -31,21 +90,19 @@ class Batches:
     spec : str
         The model as the user typed it, for messages.
     backend : Model
+
+    Attributes
+    ----------
+    counts_tokens : bool
+        Whether lengths are tokens.
+    length_limit : int or None
+        The most of a text that the model sees; None when it sees all, or does not tell.
     """
 
     def __init__(self, spec: str, backend: Model) -> None:
         self._spec, self._backend = spec, backend
+        self.counts_tokens, self.length_limit = backend.counts_tokens, backend.length_limit
         self._dim = 0  # of a user's own object it is known once something was encoded
-
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether lengths are tokens."""
-        return self._backend.counts_tokens
-
-    @property
-    def length_limit(self) -> int | None:
-        """The most of a text that the model sees; None when it sees all, or does not tell."""
-        return self._backend.length_limit
 
     def lengths(self, texts: Texts, role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
         """Return the length of each text as the model sees it, and whether that is only its beginning.
@@ -101,8 +158,12 @@ class Batches:
         """
         batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
         streams = 1 if singly else min(self._backend.streams, len(batches))
-        with self._backend.sharing(streams) as start:
-            yield from in_streams(partial(self._encode_batch, texts, role, rows), batches, streams, start)
+        ask = partial(self._encode_batch, texts, role, rows)
+        with self._backend.sharing(streams) as begin:
+            if streams > 1:
+                yield from in_streams(ask, batches, streams, begin)
+            else:
+                yield from zip(batches, map(ask, batches), strict=True)
 
     def mark_cut(self, cut: BoolArray, texts: Texts, role: Role, stamp: Stamp, kept: Kept, found: BoolArray) -> None:
         """Mark the texts that the model sees only the beginning of, from what is kept where it is there.
@@ -202,3 +263,33 @@ def first_words(text: str) -> str:
     """Return the beginning of a text on one line, for messages."""
     line = " ".join(text[: 4 * _FIRST_WORDS].split())
     return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
+
+
+def checked_items(items: Sequence[str], role: str = "document") -> list[str]:
+    """Return the texts as a list, once they and their role are what they must be.
+
+    Raises
+    ------
+    ParameterError
+        For an empty list, anything but text in it, or an unknown role.
+    """
+    if isinstance(items, str):
+        raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
+    texts = list(items)
+    if not texts:
+        raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ParameterError(
+                f"Every item to encode must be text. Got {type(text).__name__} in row {row}. Turn it into str."
+            )
+    checked_role(role)
+    return texts
+
+
+def checked_role(role: str) -> Role:
+    """Return a role; refuse another word with a ParameterError."""
+    for known in ROLES:
+        if known == role:
+            return known
+    raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")

@@ -13,9 +13,8 @@ import numpy as np
 from embdiff._progress import progress, silent
 from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
-from embdiff.sources.batches import Batches, Texts
-from embdiff.sources.model import Model
-from embdiff.sources.source import Source, checked_items, not_fitted
+from embdiff.sources.batches import Batches, Model, Texts, checked_items
+from embdiff.sources.source import Source, not_fitted
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
@@ -29,13 +28,6 @@ class Encoder(Source):
         The model as the user typed it.
     backend : Model
         The model itself.
-
-    Attributes
-    ----------
-    same_roles : bool
-        Whether a text has the same vector as a query and as a document.
-    by_row : bool
-        Whether vectors belong to the rows of the corpus and nothing is encoded.
     """
 
     def __init__(self, spec: str, backend: Model) -> None:
@@ -56,7 +48,8 @@ class Encoder(Source):
 
         A user's own object is asked for one vector here when it has not encoded yet, to learn the dimension.
         """
-        self._require_fit("tell its stamp")
+        if self.learns and self._fitted_on is None:
+            raise not_fitted(self.spec, "tell its stamp")
         if not self._backend.stamp().dim:
             with silent():
                 self.encode(["dimension"])
@@ -106,7 +99,8 @@ class Encoder(Source):
             When the cache cannot be written.
         """
         texts = checked_items(items, role)
-        self._require_fit("encode")
+        if self.learns and self._fitted_on is None:
+            raise not_fitted(self.spec, "encode")
         first: dict[str, int] = {}
         for text in texts:
             first.setdefault(text, len(first))
@@ -154,7 +148,8 @@ class Encoder(Source):
             As `encode`.
         """
         texts = checked_items(items)
-        self._require_fit("encode")
+        if self.learns and self._fitted_on is None:
+            raise not_fitted(self.spec, "encode")
         distinct, rows, place = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
         space = None if cache is None else cache.space(self.stamp, role, singly=True)
         vectors, _ = self._filled(distinct, role, rows, cache or OFF, space, Tally(), singly=True)
@@ -222,7 +217,3 @@ class Encoder(Source):
         spec = ModelSpec.parse(name)
         kept = {key: value for key, value in spec.options.items() if key not in ("backend", "precision")}
         return (name, str(ModelSpec(spec.kind, spec.name, kept))) if "precision" in spec.options else None
-
-    def _require_fit(self, wish: str) -> None:
-        if self.learns and self._fitted_on is None:
-            raise not_fitted(self.spec, wish)

@@ -72,7 +72,7 @@ class Graph(SentenceTransformers):
         _let_go_of_weights(model)
 
     @property
-    def streams(self) -> int:
+    def streams(self) -> int:  # type: ignore[override] # it follows the threads there are now
         """How many batches are encoded at the same time."""
         return self._engine.streams
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 from embdiff._optional import require
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.batches import Model
 from embdiff.sources.catalogue import refuse_unused, whole_number
-from embdiff.sources.model import Model
 from embdiff.specs import ModelSpec
 
 _LARGEST = 32_768

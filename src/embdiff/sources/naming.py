@@ -11,9 +11,9 @@ import numpy as np
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, FloatArray, Role, Stamp
+from embdiff.sources.batches import Model
 from embdiff.sources.catalogue import REGISTRY
 from embdiff.sources.encoder import Encoder
-from embdiff.sources.model import Model
 from embdiff.sources.remembered import Unloaded
 from embdiff.sources.source import Source
 from embdiff.specs import ModelSpec

@@ -22,9 +22,10 @@ from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.sources.batches import checked_items
 from embdiff.sources.catalogue import refuse_unused
 from embdiff.sources.parquet import ID, TEXT
-from embdiff.sources.source import Source, Wanted, checked_items, not_fitted
+from embdiff.sources.source import Source, Wanted, not_fitted
 from embdiff.sources.table import ParquetTable, VectorTable, open_table
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec

@@ -17,7 +17,7 @@ from typing import Any
 from embdiff.errors import EncoderError
 from embdiff.kept import Kept
 from embdiff.records import FloatArray, IntArray, Role, Stamp
-from embdiff.sources.model import Model
+from embdiff.sources.batches import Model
 
 WHAT = "models"
 
@@ -109,7 +109,7 @@ class Remembered(Model):
         return {**self._facts.about, "loaded": False}
 
     @property
-    def streams(self) -> int:
+    def streams(self) -> int:  # type: ignore[override] # it follows the threads there are now
         """How many batches the model takes at a time."""
         return self._model.streams
 

@@ -13,10 +13,8 @@ from embdiff.errors import EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
-from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
 
-ROLES: tuple[Role, ...] = ("document", "query")
 ReadFrom = Literal["a file", "a collection"]
 What = Literal["rows of the corpus", "queries", "test texts"]
 
@@ -213,36 +211,6 @@ class Source(ABC):
             What the source goes under.
         """
         return None
-
-
-def checked_items(items: Sequence[str], role: str = "document") -> list[str]:
-    """Return the texts as a list, once they and their role are what they must be.
-
-    Raises
-    ------
-    ParameterError
-        For an empty list, anything but text in it, or an unknown role.
-    """
-    if isinstance(items, str):
-        raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
-    texts = list(items)
-    if not texts:
-        raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")
-    for row, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise ParameterError(
-                f"Every item to encode must be text. Got {type(text).__name__} in row {row}. Turn it into str."
-            )
-    checked_role(role)
-    return texts
-
-
-def checked_role(role: str) -> Role:
-    """Return a role; refuse another word with a ParameterError."""
-    for known in ROLES:
-        if known == role:
-            return known
-    raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
 
 
 def not_fitted(spec: str, wish: str) -> EncoderError:

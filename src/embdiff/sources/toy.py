@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.batches import Model
 from embdiff.sources.catalogue import refuse_unused, whole_number
-from embdiff.sources.model import Model
 from embdiff.specs import ModelSpec
 
 _LARGEST = 32_768  # the most that Milvus stores
@@ -56,15 +56,12 @@ class Toy(Model):
         for row, text in enumerate(items):
             for character, count in Counter(text).items():
                 if not character.isspace():
-                    vectors[row, 1 + _position(character) % (self._dim - 1)] += count
+                    # Upper and lower case are one in ASCII only: other cases vary with Python.
+                    small = character.lower() if character.isascii() else character
+                    position = ord(small) - ord("a") if "a" <= small <= "z" else ord(small)
+                    vectors[row, 1 + position % (self._dim - 1)] += count
         return vectors
 
     def stamp(self) -> Stamp:
         """Return the provenance; the revision is the version of the rule."""
         return Stamp(model=f"toy:{self._dim}", revision=_VERSION, dim=self._dim)
-
-
-def _position(character: str) -> int:
-    """Return the place in the alphabet (a = 0), else the code point. ASCII only: other cases vary with Python."""
-    small = character.lower() if character.isascii() else character
-    return ord(small) - ord("a") if "a" <= small <= "z" else ord(small)

@@ -12,7 +12,7 @@ import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
-from embdiff.sources.model import Model
+from embdiff.sources.batches import Model
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
 
@@ -80,7 +80,7 @@ class SentenceTransformers(Model):
         self.length_limit = self._max_tokens if self.counts_tokens else None
 
     @property
-    def streams(self) -> int:
+    def streams(self) -> int:  # type: ignore[override] # it follows the threads there are now
         """How many batches are encoded at the same time, by the threads that PyTorch may use now."""
         return self._replicas.streams
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.batches import Model
 from embdiff.sources.catalogue import refuse_unused
-from embdiff.sources.model import Model
 from embdiff.sources.remembered import Unloaded, versions
 from embdiff.specs import ModelSpec
 

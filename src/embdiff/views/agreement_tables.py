@@ -23,6 +23,7 @@ _GRIDS = {
     "neighbors + expected rows": "Expected results: share of queries with one among their neighbours",
 }
 _SETS, _OTHERS = "two neighbors", ("two ordered neighbors", "ranks in the other space", "two spaces + neighbors")
+_SAME_AGAIN = "the same model again"
 _EXACT, _AGAIN = "exact_", "noise_"
 _ACROSS, _MOST_ROWS, _MORE_ROWS, _MOST_DEPTHS, _FEW = 2, 60, 24, 4, 3
 _READ = (
@@ -50,12 +51,12 @@ def needing(scores: Iterable[Score], *needs: str) -> list[Score]:
 
 def is_again(score: Score) -> bool:
     """Return whether a score is of a model compared with itself."""
-    return len(score.models) == 1 and bool(needing([score], _SETS))
+    return bool(needing([score], _SAME_AGAIN))
 
 
 def agreement_tables(facts: Facts) -> Iterator[Table]:
     """Yield the tables of agreement: sets of neighbours pair by pair, all other measures, the curve over k."""
-    sets = [score for score in needing(facts.run.scores, _SETS) if not is_again(score)]
+    sets = needing(facts.run.scores, _SETS)
     for exactly, how in ((False, ""), (True, ", without the index (exact neighbours)")):
         yield from _side_by_side([score for score in sets if score.measure.startswith(_EXACT) == exactly], how)
     strangers = [score for score in facts.run.scores if len(score.models) == 2 and spec_of(score) is None]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,12 +25,8 @@ def sha256_of(path: Path) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically: readers see the old file or the new one, never a part."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as handle:
-        handle.write(text)
-    part = Path(handle.name)
-    part.chmod(0o666 & ~_umask())  # a temporary file is private; what it becomes is not
+    part = _aside(path)
+    part.write_text(text, encoding="utf-8", newline="\n")
     part.replace(path)
 
 
@@ -110,15 +106,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
     ParameterError
         When the parent cannot be made or written to.
     """
-    try:
+    part = _aside(target, "new-")
+    with _writing(target, "run folder", "Name another folder with --out."):
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-    except OSError as error:
-        raise ParameterError(
-            f"The run folder must be writable. Got {target}: {error.strerror or error}. Name another folder with --out."
-        ) from None
+        part.mkdir()
     try:
-        part.chmod(0o777 & ~_umask())
         yield part
         put_in_place(part, target)
     except BaseException:
@@ -171,10 +163,17 @@ def work_folder(
     ParameterError
         When the parent cannot be written to, is full, or another process is at the same work.
     """
-    part = work_path(target, key)
-    try:
+    part, name_another = work_path(target, key), f"name another {what.split()[-1]} with --out"
+    with _writing(
+        target, what, f"Make room or {name_another}, and run the command again: it goes on where it stopped."
+    ):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part, target, what):
+        with _alone(part) as alone:
+            if not alone:
+                raise ParameterError(
+                    f"A {what} must be written by one command at a time. Got {target}, which another process is making "
+                    f"in the same way. Wait until it is done, or {name_another}."
+                )
             part.mkdir(exist_ok=True)
             try:
                 yield part
@@ -184,11 +183,6 @@ def work_folder(
                 raise
             _remove(part)
             _remove_left_over(target)
-    except OSError as error:
-        raise ParameterError(
-            f"The {what} must be writable. Got {target}: {error.strerror or error}. Make room or name another "
-            f"{what.split()[-1]} with --out, and run the command again: it goes on where it stopped."
-        ) from None
 
 
 def work_path(target: Path, key: str) -> Path:
@@ -207,12 +201,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Path
         The name to write, in the same folder; readers of tables ignore it, as it begins with a dot.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    part = _aside(path)
     try:
         yield part
-        part.chmod(0o666 & ~_umask())
         with part.open("rb") as written:
             os.fsync(written.fileno())
         part.replace(path)
@@ -222,47 +213,69 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
 
 
-@contextmanager
-def _alone(part: Path, target: Path, what: str) -> Iterator[None]:
-    """Hold the lock of a part; refuse when another process has it."""
-    handle = _locked(part)
-    if handle is None:
+def put_in_place(part: Path, target: Path) -> None:
+    """Swap the folder ``part`` in for ``target``; the old folder is deleted only after the new one stands."""
+    if not target.exists():
+        part.replace(target)
+        return
+    old = _aside(target, "old-")
+    try:
+        target.replace(old)
+        try:
+            part.replace(target)
+        except OSError:
+            old.replace(target)
+            raise
+    except OSError as error:
         raise ParameterError(
-            f"A {what} must be written by one command at a time. Got {target}, which another process is making in "
-            f"the same way. Wait until it is done, or name another {what.split()[-1]} with --out."
-        )
+            f"The run folder must be one that can be replaced. Got {target}: {error.strerror or error}. "
+            "Name another folder with --out."
+        ) from None
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _writing(target: Path, what: str, way_out: str) -> Iterator[None]:
+    """Turn errors of the operating system inside the block into a message about the target."""
     try:
         yield
-    finally:
-        _lock_of(part).unlink(missing_ok=True)
-        handle.close()
+    except OSError as error:
+        raise ParameterError(
+            f"The {what} must be writable. Got {target}: {error.strerror or error}. {way_out}"
+        ) from None
 
 
-def _locked(part: Path) -> IO[Any] | None:
+@contextmanager
+def _alone(part: Path) -> Iterator[bool]:
+    """Hold the lock of a part inside the block; what is yielded says whether, as another process may have it."""
+    lock = part.with_name(f"{part.name}.lock")
     while True:
-        handle = _lock_of(part).open("ab")
-        if not lock_now(handle):
-            handle.close()
-            return None
+        handle = lock.open("ab")
+        alone = lock_now(handle)
         # The file may have been removed, with its lock, between opening and locking it.
-        if _lock_of(part).exists() and os.path.samestat(os.fstat(handle.fileno()), _lock_of(part).stat()):
-            return handle
+        if not alone or (lock.exists() and os.path.samestat(os.fstat(handle.fileno()), lock.stat())):
+            break
+        handle.close()
+    try:
+        yield alone
+    finally:
+        if alone:
+            lock.unlink(missing_ok=True)
         handle.close()
 
 
-def _lock_of(part: Path) -> Path:
-    return part.with_name(f"{part.name}.lock")
+def _aside(path: Path, kind: str = "") -> Path:
+    """Return a name beside a path that nothing has; it begins with a dot."""
+    return path.with_name(f".{path.name}.{kind}{secrets.token_hex(8)}")
 
 
 def _remove_left_over(target: Path) -> None:
     """Remove what interrupted work for the same target left, now that the target stands."""
     for part in target.parent.glob(f".{target.name}.partial-*"):
         if part.is_dir():
-            handle = _locked(part)
-            if handle is not None:
-                _remove(part)
-                _lock_of(part).unlink(missing_ok=True)
-                handle.close()
+            with _alone(part) as alone:
+                if alone:
+                    _remove(part)
     for old in target.parent.glob(f".{target.name}.old-*"):
         shutil.rmtree(old, ignore_errors=True)
 
@@ -274,32 +287,3 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
-
-
-def put_in_place(part: Path, target: Path) -> None:
-    """Swap the folder ``part`` in for ``target``; the old folder is deleted only after the new one stands."""
-    if not target.exists():
-        part.replace(target)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
-    try:
-        target.replace(old / "run")
-        try:
-            part.replace(target)
-        except OSError:
-            (old / "run").replace(target)
-            raise
-    except OSError as error:
-        raise ParameterError(
-            f"The run folder must be one that can be replaced. Got {target}: {error.strerror or error}. "
-            "Name another folder with --out."
-        ) from None
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _umask() -> int:
-    """Return the process umask (it can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

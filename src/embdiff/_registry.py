@@ -48,11 +48,17 @@ class Entry:
         return f"pip install 'embdiff[{self.extra}]'" if self.extra else f"pip install {' '.join(self.needs)}"
 
 
+def hint(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``Did you mean 'x'? `` (case ignored, closing blank included), or "" when no name is near."""
+    by_fold = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=cutoff)
+    return f"Did you mean {' or '.join(repr(by_fold[each]) for each in close)}? " if close else ""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence that names the nearest known names, or all of them when none is near."""
     names = sorted(known)
-    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    return f"Did you mean {' or '.join(map(repr, close))}?" if close else f"Known: {', '.join(names)}."
+    return hint(name, names, cutoff=0.5).strip() or f"Known: {', '.join(names)}."
 
 
 class Registry:

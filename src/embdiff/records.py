@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -88,8 +88,16 @@ class Corpus:
 
     def digest(self) -> str:
         """Return a SHA-256 (hex) over ids, items and groups: equal exactly when the rows are equal."""
-        columns = [list(self.ids), list(self.items), list(self.groups or ())]
-        return hashlib.sha256(json.dumps(columns, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of([self])
+
+
+def digest_of(pieces: Iterable[Corpus]) -> str:
+    """Return the `Corpus.digest` of rows that come in pieces, all of them together."""
+    columns = [hashlib.sha256() for _ in range(3)]
+    for piece in pieces:
+        for found, values in zip(columns, (piece.ids, piece.items, piece.groups or ()), strict=True):
+            found.update("".join(f"{value}\0" for value in values).encode("utf-8", "surrogatepass"))  # no value has NUL
+    return hashlib.sha256(b"".join(found.digest() for found in columns)).hexdigest()
 
 
 def first_repeated(names: Sequence[str]) -> tuple[int, int] | None:

@@ -11,11 +11,10 @@ from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 
 import embdiff as ed
 from embdiff.bulk import encode_corpus, line
-from embdiff.bulk.part import Job
-from embdiff.bulk.plan import lay_ready
-from embdiff.bulk.stored import _digest
+from embdiff.bulk.parts import Job, lay_ready, texts_laid_ready
 from embdiff.corpus.pieces import open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.records import digest_of
 from embdiff.sources import get_encoder
 
 
@@ -125,7 +124,7 @@ def test_the_digest_of_parts_is_that_of_the_corpus(frame, tmp_path):
         pieces = open_pieces(data)
         job = Job(tmp_path, "m", "document", {})
         (tmp_path / "plan.json").unlink(missing_ok=True)
-        assert _digest(job, lay_ready(pieces, job, 7)) == ed.read_corpus(data).digest()
+        assert digest_of(texts_laid_ready(job, lay_ready(pieces, job, 7))) == ed.read_corpus(data).digest()
 
 
 def test_refusals(parquet, tmp_path):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 
-from embdiff.bulk import encode_corpus, part
+from embdiff.bulk import encode_corpus
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.sources import get_encoder
 

@@ -34,8 +34,7 @@ from ray_workers import (
 )  # fmt: skip
 
 from embdiff.bulk import encode_corpus
-from embdiff.bulk.part import Job
-from embdiff.bulk.plan import lay_ready
+from embdiff.bulk.parts import Job, lay_ready
 from embdiff.corpus.pieces import open_pieces
 from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.sources import get_encoder

@@ -10,7 +10,7 @@ import pytest
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.evaluation.class_files import place_in_class, stratified
-from embdiff.evaluation.probe import draw, probe
+from embdiff.evaluation.classes import draw, probe
 from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette, silhouette
 
 

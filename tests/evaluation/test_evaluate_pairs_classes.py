@@ -12,8 +12,8 @@ import pytest
 import embdiff
 from embdiff import _optional
 from embdiff.errors import DataError, ParameterError
-from embdiff.evaluation.pair_files import read_pairs
-from embdiff.evaluation.tasks import find_task
+from embdiff.evaluation.line import find_task
+from embdiff.evaluation.pairs import read_pairs
 
 PAIRS = [
     ("the cat sleeps", "the cat sleeps now", "4.5"), ("a train leaves", "trains leave, late", "3"),

@@ -34,9 +34,9 @@ def same_scores(result: Evaluation, model: str) -> None:
     for name, score in scores.items():
         mine = result.score(name, model)
         assert (mine.value, mine.n) == (pytest.approx(score.value, abs=1e-12), score.n), name
-    noise = {(each.model, each.how): each for each in result.outcome.noise}
-    assert noise[model, "batch"].reason == "the vectors were read from a file, not encoded"
-    assert noise[model, "float16"].again == pytest.approx(noise["toy:16", "float16"].again)
+    noise = {(each["model"], each["how"]): each for each in result.to_dict()["noise"]}
+    assert noise[model, "batch"]["reason"] == "the vectors were read from a file, not encoded"
+    assert noise[model, "float16"]["again"] == pytest.approx(noise["toy:16", "float16"]["again"])
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from embdiff.errors import ParameterError
 from embdiff.judging import pooled_query, score_judgements
-from embdiff.judging.plan import needed_queries, plans
 from embdiff.judging.pool import Pool
+from embdiff.judging.scoring import needed_queries, plans
 from embdiff.measures.differences import Differences
 from embdiff.measures.paired import detectable_difference, paired_tests
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 import embdiff as ed
 from embdiff.comparison.again import models_again
 from embdiff.errors import DataError, ParameterError
-from embdiff.judging.typed import TypedQueries
+from embdiff.judging.book import TypedQueries
 from embdiff.server.app import application
 from embdiff.server.asking import Asker
 from embdiff.views import report

@@ -14,8 +14,8 @@ import pytest
 import embdiff as ed
 from embdiff import variants
 from embdiff.bulk import encode_corpus
+from embdiff.bulk import line as bulk_line
 from embdiff.bulk import report as bulk_report
-from embdiff.bulk import variant as bulk_variant
 from embdiff.errors import StoreError
 from embdiff.evaluation import evaluate
 from embdiff.kept import VectorCache
@@ -38,7 +38,7 @@ INT8 = "?backend=onnx&precision=int8"
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let 20 rows be as many as are drawn."""
-    for module in (variants, bulk_variant):
+    for module in (variants, bulk_line):
         monkeypatch.setattr(module, "ROWS", 20)
 
 
@@ -177,7 +177,7 @@ def test_a_store_keeps_it_also_when_interrupted(
     def full(self, *_):
         raise StoreError("The disk must have room. Got none. Make room.")
 
-    monkeypatch.setattr(bulk_variant, "measure_variant", counted)
+    monkeypatch.setattr(bulk_line, "measure_variant", counted)
     with monkeypatch.context() as patched:
         patched.setattr(MilvusStore, "build", full)
         with pytest.raises(StoreError, match="must have room"):

@@ -25,7 +25,7 @@ from embdiff import errors
 from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
-from embdiff.bulk.part import Job, encode_part, part_name
+from embdiff.bulk.parts import Job, encode_part, part_name
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.kept import VectorCache
 from embdiff.sources import Encoder, Source, get_encoder

@@ -10,25 +10,26 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
-from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, kind_of
-from embdiff.bulk.part import ENGINES, Engine, Job, Local, summed
-from embdiff.bulk.plan import Plan, corpus_of, lay_ready
+from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, StoreOutput, kind_of
+from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
-from embdiff.bulk.stored import StoreOutput
-from embdiff.bulk.variant import measured
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
-from embdiff.records import UNPINNED, Role, Stamp
+from embdiff.records import UNPINNED, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Encoder, get_encoder
-from embdiff.sources.batches import ROLES
-from embdiff.sources.parquet import FORMAT, label_of, label_on
+from embdiff.sources.batches import checked_role
+from embdiff.sources.parquet import FORMAT, label_of, label_on, rows_of, vectors_of
 from embdiff.sources.tally import added, figures
+from embdiff.variants import ROWS, measure_variant
 
 PART_ROWS = 5_000
+_VARIANT, _VARIANT_SEED = "variant.json", 0
 _PACKAGES = (
     "embdiff", "numpy", "pyarrow", "sentence-transformers", "torch", "transformers", "peft", "wordllama",
     "scikit-learn", "onnxruntime", "openvino", "ray",
@@ -106,7 +107,9 @@ def encode_corpus(
         When the model, the cache or the store fails; the same call goes on then.
     """
     start = time.perf_counter()
-    as_role = _checked(role, part_rows)
+    if part_rows < 1:
+        raise ParameterError(f"A part must have at least one row. Got {part_rows}. Raise --part-rows.")
+    as_role = checked_role(role)
     vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
     engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
     pieces = open_pieces(data, text_column=text_column, id_column=id_column, group_column=group_column, empty=empty)
@@ -121,7 +124,7 @@ def encode_corpus(
             stack.enter_context(_files.work_folder(output.target, job.label["job"], _worth_keeping, what))
             plan = lay_ready(pieces, job, part_rows)
             found = _encode(engaged, encoder, job, plan)
-            label = _whole_label(job, plan, measured(encoder, job, plan, vectors))
+            label = _whole_label(job, plan, _measured(encoder, job, plan, vectors))
             cut = output.finish(job, plan, label)
     return Encoding(
         out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
@@ -153,15 +156,6 @@ def _engine(name: str, model: Any, cache: VectorCache, **options: Any) -> Engine
                 "cores. Got it with the engine local. Leave it out, or add --engine ray."
             )
     return Local(cache)
-
-
-def _checked(role: str, part_rows: int) -> Role:
-    if part_rows < 1:
-        raise ParameterError(f"A part must have at least one row. Got {part_rows}. Raise --part-rows.")
-    for known in ROLES:
-        if known == role:
-            return known
-    raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
 
 
 def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | None, index: str | None) -> Output:
@@ -220,6 +214,48 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     return len(plan.sizes) - len(todo)
 
 
+def _measured(encoder: Encoder, job: Job, plan: Plan, cache: VectorCache) -> dict[str, Any] | None:
+    """Return what `measure_variant` finds on rows drawn from all parts; None for a model in float32.
+
+    It is measured once and kept in the folder of the job, so that a command that goes on finds the same.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    job : Job
+        All of its parts are encoded.
+    plan : Plan
+    cache : VectorCache
+    """
+    lower = encoder.float32_twin(encoder.spec)
+    if lower is None:
+        return None
+    path = job.folder / _VARIANT
+    if path.is_file():
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return kept
+    count = min(ROWS, plan.rows)
+    rows = np.sort(np.random.default_rng(_VARIANT_SEED).choice(plan.rows, count, replace=False)).astype(np.int64)
+    items, vectors = _drawn(job, plan, rows)
+    found = measure_variant(*lower, items, vectors, cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows)
+    _files.write_json(path, found)
+    return found
+
+
+def _drawn(job: Job, plan: Plan, rows: IntArray) -> tuple[list[str], FloatArray]:
+    """Return texts and vectors of rows, ascending; only the parts that hold one are read."""
+    items: list[str] = []
+    tables: list[FloatArray] = []
+    for number, (start, size) in enumerate(zip(plan.starts, plan.sizes, strict=True)):
+        here = rows[(rows >= start) & (rows < start + size)] - start
+        if here.size:
+            path = job.vectors_of(number)
+            texts = rows_of(path).items
+            items += [texts[row] for row in here]
+            tables.append(vectors_of(path)[here])
+    return items, np.concatenate(tables)
+
+
 def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[str, Any]:
     """Return what is written on all the vectors together."""
     parts = [label_on(job.vectors_of(number)) or {} for number in range(len(plan.sizes))]
@@ -230,7 +266,7 @@ def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[s
         "parts": len(parts),
         "dropped": plan.dropped,
         "normalized": all(part["normalized"] for part in parts),
-        "encoding": summed(parts),
+        "encoding": added(part["encoding"] for part in parts),
     }
 
 

@@ -1,28 +1,38 @@
-"""Where vectors go once every part is there: one file, or a folder of parts."""
+"""Where vectors go once every part is there: one file, a folder of parts, or a collection of a store.
+
+Into a store they go by the rules that copying keeps: nothing twice, nothing lost.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from embdiff import _files
 from embdiff._progress import progress
-from embdiff.bulk.part import Job
-from embdiff.bulk.plan import Plan
+from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, schema_of, writer
-from embdiff.stores import list_stores
+from embdiff.records import digest_of
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, rows_of, schema_of, vectors_of, writer
+from embdiff.sources.tally import added
+from embdiff.specs import IndexSpec, check_metric, without_secrets
+from embdiff.stores import get_store, list_stores
+from embdiff.stores.collection import Batch, CollectionSpec, check_vectors, collection_name
+from embdiff.stores.copying import copy_rows
+from embdiff.stores.placing import is_whole
 
 Kind = Literal["file", "folder", "store"]
 Label = Mapping[str, Any]
 
 
-class Output(Protocol):
+class Output(ABC):
     """One place that vectors go to.
 
     Attributes
@@ -37,10 +47,12 @@ class Output(Protocol):
     """
 
     kind: Kind
-    text: str
-    target: Path
-    collection: str | None
+    collection: str | None = None
 
+    def __init__(self, target: Path) -> None:
+        self.text, self.target = str(target), target.resolve()
+
+    @abstractmethod
     def found(self, job: Job) -> Label | None:
         """Return what stands on the output when this very job has made it, whole; None when it is to be made.
 
@@ -50,6 +62,7 @@ class Output(Protocol):
             When something is there that embdiff did not make, and that would be lost.
         """
 
+    @abstractmethod
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
         """Make the output of all parts, whole or not at all; return how many values were cut to fit."""
 
@@ -81,19 +94,10 @@ def kind_of(out: str) -> Kind:
     return "folder"
 
 
-class FileOutput:
-    """One Parquet file.
+class FileOutput(Output):
+    """One Parquet file."""
 
-    Parameters
-    ----------
-    target : Path
-    """
-
-    kind: Kind = "file"
-    collection: str | None = None
-
-    def __init__(self, target: Path) -> None:
-        self.text, self.target = str(target), target.resolve()
+    kind = "file"
 
     def found(self, job: Job) -> Label | None:
         """See `Output.found`."""
@@ -127,19 +131,10 @@ class FileOutput:
         return 0
 
 
-class FolderOutput:
-    """A folder with a Parquet file for each part, and a file that says what they are together.
+class FolderOutput(Output):
+    """A folder with a Parquet file for each part, and a file that says what they are together."""
 
-    Parameters
-    ----------
-    target : Path
-    """
-
-    kind: Kind = "folder"
-    collection: str | None = None
-
-    def __init__(self, target: Path) -> None:
-        self.text, self.target = str(target), target.resolve()
+    kind = "folder"
 
     def found(self, job: Job) -> Label | None:
         """See `Output.found`."""
@@ -187,3 +182,111 @@ def _table(path: Path) -> Any:
         raise DataError(
             f"A part must stay whole. Got {path}: {str(error).splitlines()[0]} Remove it and run the command again."
         ) from None
+
+
+class StoreOutput(Output):
+    """A collection of a store; its name follows from data, model and role.
+
+    Parameters
+    ----------
+    uri : str
+        As `get_store` takes it.
+    work : Path or None
+        Folder in which the parts wait. By default beside the database, for a server the current folder.
+    name : str
+        Readable beginning of the collection's name.
+    metric, index : str
+        Text forms.
+    """
+
+    kind = "store"
+
+    def __init__(self, uri: str, work: Path | None, name: str, metric: str, index: str) -> None:
+        self._uri, self._name = uri, name
+        self._metric, self._index = check_metric(metric), IndexSpec.parse(index)
+        super().__init__(_work_place(uri, work))
+        self.text = without_secrets(uri)
+
+    def found(self, job: Job) -> Label | None:
+        """See `Output.found`; collections of others are told from ours by their stamp, and never replaced."""
+        self.collection = collection_name(f"{self._name}_{job.label['job'][:8]}", job.model, job.label["fingerprint"])
+        with get_store(self._uri) as store:
+            self.text = store.uri
+            stamp = store.stamp(self.collection) if self.collection in store.names() else None
+            if stamp is None or not stamp.get("complete"):
+                return None
+            spec = self._spec(job, int(stamp["rows"]), stamp["source"])
+            if not is_whole(store, spec):
+                return None
+        return {"rows": spec.rows, "parts": 0, "encoding": added(()), "variant": stamp["source"].get("variant")}
+
+    def finish(self, job: Job, plan: Plan, label: Label) -> int:
+        """Insert what is not there yet, and compare every row in the end.
+
+        Raises
+        ------
+        ParameterError
+            When a vector cannot be searched with the metric, or the index does not fit.
+        StoreError
+            When the store fails; the same command goes on then.
+        """
+        source = {"corpus": digest_of(texts_laid_ready(job, plan)), "normalized": label["normalized"]}
+        source |= {key: label[key] for key in ("role", "job", "variant") if key in label}
+        spec = self._spec(job, plan.rows, {**label["stamp"], **source})
+        spec.index.check_rows(spec.rows, 1)
+        with get_store(self._uri) as store:
+            return copy_rows(Parts(job, plan, spec), store, spec, doing="store").cut
+
+    def _spec(self, job: Job, rows: int, source: Mapping[str, Any]) -> CollectionSpec:
+        assert self.collection is not None
+        return CollectionSpec(self.collection, int(job.label["dim"]), self._metric, self._index, rows, source)
+
+
+def _work_place(uri: str, work: Path | None) -> Path:
+    if work is not None:
+        return work / "encode"
+    kind, _, place = uri.partition(":")
+    if kind in ("http", "https"):
+        return Path.cwd() / "encode"
+    path = Path(place.partition("?")[0]).expanduser().resolve()
+    return path.with_name(f"{path.name}.encode")
+
+
+class Parts:
+    """The parts of a job, read as a store is: by row number.
+
+    Parameters
+    ----------
+    job : Job
+    plan : Plan
+    spec : CollectionSpec
+        What the vectors have to fit.
+    """
+
+    def __init__(self, job: Job, plan: Plan, spec: CollectionSpec) -> None:
+        self._job, self._spec = job, spec
+        self._starts = np.array(plan.starts, dtype=np.int64)
+        self._stops = self._starts + np.array(plan.sizes, dtype=np.int64)
+        self._open: tuple[int, Batch] | None = None
+        self.uri = str(job.folder)
+
+    def read(self, name: str, start: int, stop: int) -> Batch:
+        """Return the rows numbered start..stop-1; ``name`` plays no part."""
+        del name
+        found = None
+        for number in np.flatnonzero((self._starts < stop) & (self._stops > start)):
+            whole, first = self._part(int(number)), int(self._starts[number])
+            part = whole.part(max(0, start - first), stop - first)
+            found = part if found is None else found.followed_by(part)
+        assert found is not None
+        return found
+
+    def _part(self, number: int) -> Batch:
+        if self._open is None or self._open[0] != number:
+            path, first = self._job.vectors_of(number), int(self._starts[number])
+            corpus, vectors = rows_of(path), vectors_of(path)
+            check_vectors(vectors, self._spec, corpus.ids, first)
+            rows = np.arange(first, first + len(corpus), dtype=np.int64)
+            groups = corpus.groups or ("",) * len(corpus)
+            self._open = number, Batch(rows, corpus.ids, corpus.items, groups, vectors)
+        return self._open[1]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from embdiff._registry import hint
 from embdiff.corpus.columns import same_name
-from embdiff.corpus.files import hint, shown
+from embdiff.corpus.files import shown
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
 from embdiff.corpus.trec import gathered, read_qrels

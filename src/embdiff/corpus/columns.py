@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embdiff.corpus.files import hint, shown
+from embdiff._registry import hint
+from embdiff.corpus.files import shown
 from embdiff.corpus.tables import HeaderRule, Table
 from embdiff.errors import DataError, ParameterError
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from embdiff._registry import hint
 from embdiff.errors import DataError
 
 EXTENSIONS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -25,13 +25,6 @@ def shown(names: Iterable[object], limit: int = 12) -> str:
     quoted = [repr(name if len(name) <= 40 else name[:39] + "…") for name in listed[:limit]]
     more = len(listed) - limit
     return ", ".join(quoted) + (f" and {more:,} more" if more > 0 else "")
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-    """Return ``Did you mean 'x'? `` (case ignored, closing blank included), or "" when no name is near."""
-    by_fold = {each.casefold(): each for each in known}
-    close = difflib.get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.6)
-    return f"Did you mean {' or '.join(repr(by_fold[each]) for each in close)}? " if close else ""
 
 
 @contextmanager

@@ -1,25 +1,32 @@
-"""read_queries(): the rows or texts that are searched with; self_rows(): which corpus rows a query is itself."""
+"""What is searched with, and what should be found: read_queries(), self_rows() and read_expected()."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from embdiff.corpus.columns import ColumnName, Columns
-from embdiff.corpus.files import exists, hint
+from embdiff._registry import hint
+from embdiff.corpus.columns import KNOWN, ColumnName, Columns, position_of, same_name
+from embdiff.corpus.files import exists, shown
 from embdiff.corpus.read import corpus_of, rows_of
-from embdiff.corpus.readers import names_sample, table_of
+from embdiff.corpus.readers import names_sample, read_table, table_of
+from embdiff.corpus.tables import Table, as_name, kind_of, listed
+from embdiff.corpus.trec import gathered, read_qrels
 from embdiff.errors import DataError, ParameterError
-from embdiff.records import Corpus, IntArray
+from embdiff.records import Corpus, IntArray, Qrels
 
 _FORMS = "all, every, first:N, rows:3,7, rows:0-9 or a file (.txt, .csv, .tsv, .jsonl, .parquet)"
 _EXAMPLES = ("all", "every", "first:10", "rows:0,3")
 _EMPTY_WAYS_OUT = "An empty query finds nothing: fill them in or delete them."
+_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def read_queries(
@@ -171,3 +178,145 @@ def _frozen(rows: Sequence[int]) -> IntArray:
     array = np.asarray(sorted(rows), dtype=np.int64)
     array.setflags(write=False)
     return array
+
+
+def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queries: Corpus, corpus: Corpus) -> Qrels:
+    """Read the expected results.
+
+    Parameters
+    ----------
+    data : path, sequence of tuple, dict, or Qrels
+        A table (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) with the columns ``query_id``, ``id`` and, if wanted,
+        ``grade`` (BEIR's names ``query-id``, ``corpus-id``, ``score`` do as well); any other file is TREC
+        qrels, four fields between white space; tuples
+        ``(query_id, id)`` or ``(query_id, id, grade)``; or a dict from query id to ids, or to ``{id: grade}``.
+    queries : Corpus
+        The queries of this run.
+    corpus : Corpus
+        What is searched.
+
+    Returns
+    -------
+    Qrels
+        Judgements of the queries of this run. Rows for corpus ids that do not query in this run are not used. Ordinary
+        qrels (TREC's, or a `Qrels`) keep judgements of documents that are not in the corpus: they count as not found.
+
+    Raises
+    ------
+    DataError
+        When an id is unknown (a document's only in a table, tuples or a dict), a grade is no integer >= 0 (in ordinary
+        qrels: no integer), two grades contradict each other, no row is about a query of this run, or none about a
+        document of the corpus. The message names the row.
+
+    Examples
+    --------
+    >>> from embdiff.records import Corpus
+    >>> songs = Corpus(("I love you.", "Goodbye."), ("a", "b"))
+    >>> read_expected([("a", "b")], songs, songs).judgements
+    {'a': {'b': 1}}
+    """
+    table, ordinary = _table(data)
+    asked, documents = set(queries.ids), set(corpus.ids)
+    allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
+    query_ids, document_ids = (_ids(table, position) for position in (0, 1))
+    for row, (query, document) in enumerate(zip(query_ids, document_ids, strict=True)):
+        if query not in allowed:
+            raise _unknown(table, row, "query_id", query, queries)
+        if document not in documents and not ordinary:
+            raise _unknown(table, row, "id", document, corpus)
+    must, way_out = "A grade must be an integer, 0 or more.", "Correct it; without the column grade every row counts 1."
+    as_grade = partial(_as_grade, least=-math.inf if ordinary else 0)
+    grades = table.checked(2, as_grade, table.refusing(must, way_out, repr))
+    judged = gathered(
+        zip(query_ids, document_ids, grades, strict=True), lambda row: f"{table.where(row)} of {table.source}"
+    )
+    if judged and documents.isdisjoint(document_ids):
+        raise DataError(
+            f"Judgements must be of documents of the corpus ({corpus.source}). Got none in {table.source}. Name the "
+            "qrels of this corpus, or the column of its ids with --id-column."
+        )
+    used = {query: judged[query] for query in queries.ids if query in judged}
+    if not used:
+        raise DataError(
+            f"At least one expected result must be about a query of this run. Got none in {table.source} for the "
+            f"{len(queries):,} queries: {shown(queries.ids, 5)}. Add rows, or ask other queries."
+        )
+    return Qrels(used, table.source)
+
+
+def _table(data: object) -> tuple[Table, bool]:
+    """Return a table of query id, document id and grade, and whether it is ordinary qrels."""
+    if isinstance(data, (str, os.PathLike)):
+        if Path(data).suffix.lower() in _TABLES:
+            return _of_columns(read_table(Path(data), _is_header)), False
+        data = read_qrels(Path(data))
+    if isinstance(data, Qrels):
+        return _of_dict(data.judgements, data.source), True
+    return _of_dict(data, "dict") if isinstance(data, Mapping) else _of_tuples(listed(data)), False
+
+
+def _is_header(cells: Sequence[str], _surely: bool) -> bool:
+    return not {same_name(cell) for cell in cells}.isdisjoint((*KNOWN["query"], *KNOWN["document"]))
+
+
+def _of_columns(table: Table) -> Table:
+    query, document, grade = (position_of(table.columns, role) for role in ("query", "document", "grade"))
+    if query is None or document is None:
+        raise DataError(
+            "A file of expected results must have a header with the columns query_id and id, and grade if wanted. "
+            f"Got {shown(table.columns) or 'no columns'} in {table.source}. Name the columns so."
+        )
+    grades = [1] * table.size if grade is None else table.column(grade)
+    columns = (table.column(query), table.column(document), grades)
+    return replace(table, column=columns.__getitem__)
+
+
+def _of_dict(judgements: Mapping[object, object] | Mapping[str, Mapping[str, int]], source: str) -> Table:
+    rows: list[tuple[object, object, object]] = []
+    for query, expected in judgements.items():
+        if isinstance(expected, Mapping):
+            rows += [(query, name, grade) for name, grade in expected.items()]
+        elif isinstance(expected, (set, frozenset)):
+            rows += [(query, name, 1) for name in sorted(expected, key=str)]
+        else:
+            rows += [(query, name, 1) for name in ([expected] if isinstance(expected, str) else listed(expected))]
+    return replace(_of_rows(rows, source), keys=[row[0] for row in rows])
+
+
+def _of_tuples(rows: Sequence[object]) -> Table:
+    whole = []
+    for number, row in enumerate(rows):
+        if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
+            raise DataError(
+                "Every expected result must be a tuple (query_id, id) or (query_id, id, grade). "
+                f"Got {kind_of(row)} at row {number}. Write it so."
+            )
+        whole.append((*row, 1)[:3])
+    return _of_rows(whole, "list")
+
+
+def _of_rows(rows: Sequence[tuple[object, ...]], source: str) -> Table:
+    return Table(source, ("query_id", "id", "grade"), lambda position: [row[position] for row in rows], len(rows))
+
+
+def _ids(table: Table, position: int) -> list[str]:
+    must = f"Every expected result must have a {('query_id', 'id')[position]}."
+    return table.checked(position, as_name, table.refusing(must, "Fill it in or delete the row."))
+
+
+def _unknown(table: Table, row: int, column: str, name: str, known: Corpus) -> DataError:
+    if name in known.dropped:
+        way_out = "That row was left out because it is empty: delete this line, or choose --empty keep."
+    else:
+        way_out = hint(name, known.ids) or f"They are {shown(known.ids, 5)}. "
+        way_out += "Correct the id, or delete the row."
+    what = "an id of the queries or the corpus" if column == "query_id" else "an id of the corpus"
+    return table.refusal(row, f"Every {column} must be {what} ({known.source}).", repr(name), way_out)
+
+
+def _as_grade(value: object, least: float) -> int | None:
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return int(value)
+    return None

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import cast, get_args
 
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.readers import sample_table, table_of
@@ -92,11 +92,10 @@ def check_empty(empty: str) -> Emptiness:
     ParameterError
         For another word than refuse, keep or drop.
     """
-    ways: tuple[Emptiness, ...] = get_args(Emptiness)
-    for way in ways:
-        if way == empty:
-            return way
-    raise ParameterError(f"empty must be one of {', '.join(ways)}. Got {empty!r}. Choose one.")
+    ways = get_args(Emptiness)
+    if empty not in ways:
+        raise ParameterError(f"empty must be one of {', '.join(ways)}. Got {empty!r}. Choose one.")
+    return cast("Emptiness", empty)
 
 
 def sample() -> Corpus:

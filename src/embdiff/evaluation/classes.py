@@ -1,70 +1,80 @@
-"""Classes: do the texts of a class lie together in a model's space."""
+"""Classes: do the texts of a class lie together in a model's space; by neighbours, and by a linear probe.
+
+The probe is logistic regression from few labelled texts, by MTEB's protocol.
+"""
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 
+from embdiff._optional import require
+from embdiff._progress import progress
+from embdiff.encoding import Texts
 from embdiff.errors import MissingDependencyError
-from embdiff.evaluation.class_files import Labelled, read_classes
-from embdiff.evaluation.encode import encode_two, rank, without_direction
-from embdiff.evaluation.noise import Scored, changes
+from embdiff.evaluation.class_files import Labelled, place_in_class, read_classes
+from embdiff.evaluation.models import changes, few_again, lexical, rank, vectors_of, zero_notes
 from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome, in_order
-from embdiff.evaluation.probe import probe, protocol
 from embdiff.evaluation.settings import Settings
-from embdiff.lexical import BM25, Bm25
+from embdiff.lexical import BM25
 from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette
 from embdiff.measures.judged import name_ranks
 from embdiff.measures.noise import Change
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted
 
+MAX_ITER = 100
 CONFUSIONS_KEPT = 50
 _NO_VECTORS = "bm25 has no vectors"
 
 
+@dataclass(eq=False)
 class _Table:
     """Scores, predictions and notes, filled model by model."""
 
-    def __init__(self, data: Labelled, settings: Settings) -> None:
-        self.data, self.settings = data, settings
-        self.scores: list[Score] = []
-        self.facts: list[ModelFacts] = []
-        self.notes: list[str] = []
-        self.predicted: dict[str, IntArray] = {}
-        self.draws: dict[str, list[float]] = {}
-        self.noise: list[Change] = []
+    data: Labelled
+    settings: Settings
+    scores: list[Score] = field(default_factory=list)
+    facts: list[ModelFacts] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    predicted: dict[str, IntArray] = field(default_factory=dict)
+    draws: dict[str, list[float]] = field(default_factory=dict)
+    noise: list[Change] = field(default_factory=list)
 
-    def vote(self, model: str, rows: IntArray) -> None:
-        """Classify by neighbours."""
-        k = min(self.settings.voters, len(self.data.train))
-        self.predicted[model] = knn_predict(rows, self.data.train_labels, k)
-        self.scores.append(
-            score_accuracy(
-                f"knn_accuracy@{k}", self.predicted[model], self.data.test_labels, model, seed=self.settings.seed
-            )
-        )
+    @property
+    def k(self) -> int:
+        """Neighbours that vote."""
+        return min(self.settings.voters, len(self.data.train))
 
-    def probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
-        """Classify by logistic regression."""
+    def vote(self, model: str, rows: IntArray, which: IntArray | None = None) -> tuple[IntArray, Score]:
+        """Classify some test texts, or all, by their neighbours."""
+        truth = self.data.test_labels if which is None else self.data.test_labels[which]
+        predicted = knn_predict(rows, self.data.train_labels, self.k)
+        return predicted, score_accuracy(f"knn_accuracy@{self.k}", predicted, truth, model, seed=self.settings.seed)
+
+    def add_vote(self, model: str, rows: IntArray) -> None:
+        """Add the classes of all test texts by their neighbours."""
+        self.predicted[model], score = self.vote(model, rows)
+        self.scores.append(score)
+
+    def add_probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
+        """Add the classes by logistic regression."""
         asked = self.settings
         try:
             found, unfinished = probe(
                 train, self.data.train_labels, test, shots=asked.shots, draws=asked.draws, seed=asked.seed
             )
         except MissingDependencyError as error:
-            self.undefined("probe_accuracy", model, str(error))
+            self.scores.append(Score.undefined("probe_accuracy", (model,), str(error)))
             return
         self.scores.append(score_accuracy("probe_accuracy", found, self.data.test_labels, model, seed=asked.seed))
         self.draws[model] = [float(correct(each, self.data.test_labels).mean()) for each in found]
         if unfinished:
             self.notes.append(f"{model}: {unfinished} of {len(found)} probes stopped at the 100th iteration.")
-
-    def undefined(self, measure: str, model: str, reason: str) -> None:
-        """Add a number that there is not, with the reason."""
-        self.scores.append(Score.undefined(measure, (model,), reason))
 
 
 def evaluate_classes(path: Path, settings: Settings) -> Outcome:
@@ -83,7 +93,7 @@ def evaluate_classes(path: Path, settings: Settings) -> Outcome:
         scores=in_order(table.scores),
         units=tuple(map(str, range(len(data.test)))),
         models=tuple(table.facts),
-        protocol=_protocol(data, settings),
+        protocol=_protocol(table),
         notes=(*_data_notes(data), *table.notes),
         noise=tuple(table.noise),
         draws=table.draws,
@@ -92,48 +102,31 @@ def evaluate_classes(path: Path, settings: Settings) -> Outcome:
 
 
 def _dense(table: _Table, name: str) -> None:
-    data, settings = table.data, table.settings
+    data, seed, metric = table.data, table.settings.seed, table.settings.metric
     tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
-    train, test, again, facts = encode_two(name, settings, data.train, tested, queries=False, whole=data.whole)
+    texts = Texts(data.train, tested, seed, role="document", whole=data.whole)
+    train, test, again, facts = vectors_of(name, table.settings, texts)
     table.facts.append(facts)
-    rows, _ = rank(test, train, settings.voters, settings.metric)
-    table.vote(name, rows)
-    table.probe(name, train, test)
-    table.noise += changes(_headline(table, name), train, test, again, what="test texts", seed=settings.seed)
-    table.scores.append(score_silhouette(test, data.test_labels, name, seed=settings.seed))
-    lost = [without_direction(vectors, settings.metric) for vectors in (train, test)]
-    if any(lost):
-        table.notes.append(
-            f"{name}: {lost[0]:,} training and {lost[1]:,} test texts have a zero vector (no word known): they are "
-            "nobody's neighbours, and classified wrong by neighbours."
-        )
-
-
-def _headline(table: _Table, name: str) -> Scored:
-    """Return what scores the vote of neighbours for some of the test texts."""
-    data, settings = table.data, table.settings
-    k = min(settings.voters, len(data.train))
+    table.add_vote(name, rank(test, train, table.k, metric)[0])
+    table.add_probe(name, train, test)
 
     def score(train: FloatArray, test: FloatArray, which: IntArray) -> Score:
-        rows, _ = rank(test, train, settings.voters, settings.metric)
-        predicted = knn_predict(rows, data.train_labels, k)
-        return score_accuracy(f"knn_accuracy@{k}", predicted, data.test_labels[which], name, seed=settings.seed)
+        return table.vote(name, rank(test, train, table.k, metric)[0], which)[1]
 
-    return score
+    table.noise += changes(score, train, test, few_again(train, test, again), what="test texts", seed=seed)
+    table.scores.append(score_silhouette(test, data.test_labels, name, seed=seed))
+    so = "they are nobody's neighbours, and classified wrong by neighbours."
+    table.notes += zero_notes(name, metric, ((train, "training"), (test, "test texts")), so)
 
 
 def _lexical(table: _Table) -> None:
     data = table.data
-    try:
-        index = Bm25(data.train.items)
-    except MissingDependencyError as error:
-        table.notes.append(f"The baseline bm25 is left out: {error}")
-        return
-    rows, _ = index.rank(data.test.items, table.settings.voters, name_ranks(data.train.ids))
-    table.facts.append(ModelFacts(BM25, None, about=index.about))
-    table.vote(BM25, rows)
-    for measure in ("probe_accuracy", "silhouette"):
-        table.undefined(measure, BM25, _NO_VECTORS)
+    index = lexical(data.train.items, table.notes)
+    if index is not None:
+        rows, _ = index.rank(data.test.items, table.settings.voters, name_ranks(data.train.ids))
+        table.facts.append(ModelFacts(BM25, None, about=index.about))
+        table.add_vote(BM25, rows)
+        table.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in ("probe_accuracy", "silhouette")]
 
 
 def _confusions(table: _Table) -> list[Confusion]:
@@ -161,12 +154,13 @@ def _confusions(table: _Table) -> list[Confusion]:
     return found
 
 
-def _protocol(data: Labelled, settings: Settings) -> dict[str, str]:
+def _protocol(table: _Table) -> dict[str, str]:
+    settings = table.settings
     return {
-        "split": data.split,
-        "knn": f"{min(settings.voters, len(data.train))} nearest training texts, exact {settings.metric}, majority of "
+        "split": table.data.split,
+        "knn": f"{table.k} nearest training texts, exact {settings.metric}, majority of "
         "votes, ties to the nearest; confusions are those of this vote",
-        "probe": protocol(settings.shots, settings.draws, settings.seed),
+        "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
         "silhouette": "of the test texts, cosine distance",
         "intervals": "95 %, test texts resampled, training texts and vectors held fixed",
         "chance": "accuracy: the same predictions dealt out at random; silhouette: mean over 20 random label orders",
@@ -184,3 +178,61 @@ def _data_notes(data: Labelled) -> list[str]:
     if any(empty):
         notes.append(f"{empty[0]:,} training and {empty[1]:,} test texts are empty; they stay.")
     return notes
+
+
+def _probe_protocol(shots: int, draws: int, seed: int) -> str:
+    """Return in words how `probe` works."""
+    how = "LogisticRegression(max_iter=100) of scikit-learn on the vectors as they are"
+    if not shots:
+        return f"{how}, fitted once on all training texts, seed {seed}"
+    return f"{how}; {draws} draws of {shots} training texts per class, seed {seed}; the mean over draws (as MTEB does)"
+
+
+def draw(labels: IntArray, shots: int, rng: np.random.Generator) -> IntArray:
+    """Return the rows of one draw: the first ``shots`` of each class in a random order, fewer where there are fewer."""
+    order = rng.permutation(len(labels))
+    return np.asarray(order[place_in_class(labels[order]) < shots], dtype=np.int64)
+
+
+def probe(
+    train: FloatArray, labels: IntArray, test: FloatArray, *, shots: int, draws: int, seed: int
+) -> tuple[IntArray, int]:
+    """Fit and predict.
+
+    Parameters
+    ----------
+    train : ndarray of float32, shape (n, d)
+    labels : ndarray of int64, shape (n,)
+    test : ndarray of float32, shape (t, d)
+    shots : int
+        Training texts per class in a draw; 0 means all, in one draw.
+    draws : int
+    seed : int
+        Of the draws; they are the same for every model.
+
+    Returns
+    -------
+    predicted : ndarray of int64, shape (draws, t)
+    unfinished : int
+        Fits that stopped at the largest number of iterations.
+
+    Raises
+    ------
+    MissingDependencyError
+        When scikit-learn is not installed.
+    """
+    linear = require("sklearn.linear_model", "classes", "The measure probe_accuracy")
+    rng = np.random.default_rng(seed)
+    chosen = [draw(labels, shots, rng) for _ in range(draws)] if shots else [np.arange(len(labels))]
+    predicted = np.empty((len(chosen), len(test)), dtype=np.int64)
+    unfinished = 0
+    with progress("fit probe", len(chosen), "draws") as advance:
+        for place, rows in enumerate(chosen):
+            model = linear.LogisticRegression(max_iter=MAX_ITER, random_state=seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # unfinished fits are counted and told
+                model.fit(train[rows], labels[rows])
+            unfinished += int(np.max(model.n_iter_) >= MAX_ITER)
+            predicted[place] = model.predict(test)
+            advance(1)
+    return predicted, unfinished

@@ -38,8 +38,8 @@ class ModelFacts(Record):
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
-    """Result of one task.
+class Outcome(Record):
+    """Result of one task; JSON holds what is said of the whole, not of one unit.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Outcome:
     source: str
     headline: str
     scores: tuple[Score, ...]
-    units: tuple[str, ...]
+    units: tuple[str, ...] = field(repr=False)
     models: tuple[ModelFacts, ...]
     protocol: dict[str, str]
     notes: tuple[str, ...] = ()
@@ -83,8 +83,8 @@ class Outcome:
     draws: dict[str, list[float]] = field(default_factory=dict)
     confusions: tuple[Confusion, ...] = ()
     together: tuple[Gain, ...] = ()
-    runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    qrels: Qrels | None = None
+    runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, repr=False)
+    qrels: Qrels | None = field(default=None, repr=False)
 
 
 def in_order(scores: list[Score]) -> tuple[Score, ...]:

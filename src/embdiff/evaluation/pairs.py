@@ -1,24 +1,145 @@
-"""Pairs: does the similarity of two texts follow the score people gave them."""
+"""Pairs: two texts and a number a row, read; does their similarity follow the number that people gave them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from embdiff.evaluation.encode import encode_one
-from embdiff.evaluation.noise import FROM_A_FILE, Scored, undefined
+from embdiff.corpus.columns import KNOWN, position_of, same_name
+from embdiff.corpus.files import shown
+from embdiff.corpus.readers import read_table
+from embdiff.corpus.tables import Table, as_text, held
+from embdiff.encoding import Texts
+from embdiff.errors import DataError, ParameterError
+from embdiff.evaluation.models import changes, vectors_of
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
-from embdiff.evaluation.pair_files import Pairs, read_pairs
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
-from embdiff.measures.noise import BATCH, Again, Change, change, drawn, half_precision, sampled
+from embdiff.measures.noise import BATCH, Change, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
 from embdiff.measures.score import scores as take
 from embdiff.records import Corpus, FloatArray, IntArray, Score
+from embdiff.sources import Source
 
+_T = TypeVar("_T")
 _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
+_MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of texts with a number each.
+
+    Parameters
+    ----------
+    left, right : tuple of str, length n
+    score : ndarray of float64, shape (n,)
+    source : str
+    how : str
+        Which columns were taken.
+    """
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    score: npt.NDArray[np.float64]
+    source: str
+    how: str
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    @property
+    def binary(self) -> bool:
+        """Whether there are exactly two different numbers."""
+        return len(np.unique(self.score)) == 2
+
+
+def pair_table(path: Path) -> Table:
+    """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
+    return read_table(path, lambda cells, _surely: not any(_number(cell) is not None for cell in cells))
+
+
+def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | None:
+    """Return the positions of the two texts and the number: by known names, else the three columns there are.
+
+    ``sure``: the third column is taken for the numbers, whatever it holds (its cells are then checked one by one).
+    Otherwise ids or numbers among the first two columns say that these are not two texts: id, text, label.
+    """
+    if table.plain:
+        return None
+    left, right, score = (position_of(table.columns, role) for role in ("left", "right", "score"))
+    if left is not None and right is not None and score is not None:
+        return left, right, score
+    if len(table.columns) == 3 and (sure or _two_texts_and_numbers(table)):
+        return 0, 1, 2
+    return None
+
+
+def _two_texts_and_numbers(table: Table) -> bool:
+    if not {same_name(name) for name in table.columns[:2]}.isdisjoint(KNOWN["id"]):
+        return False
+    first, second, third = (
+        sum(_number(cell) is not None for cell in table.column(position)) / max(1, table.size) for position in range(3)
+    )
+    return max(first, second) <= _MOSTLY < third
+
+
+def read_pairs(path: Path) -> Pairs:
+    """Read pairs.
+
+    Raises
+    ------
+    DataError
+        When the columns are not found, or a cell is not what its column needs; the message names the line.
+    """
+    table = pair_table(path)
+    columns = pair_columns(table, sure=True)
+    if columns is None:
+        raise DataError(
+            "A file of pairs must have two columns of text and then one of numbers, or columns named sentence1, "
+            f"sentence2 and score. Got {shown(table.columns) or 'plain lines'} in {path}. Rename or reorder them."
+        )
+    if table.size < 2:
+        raise DataError(f"A file of pairs must have two pairs or more. Got {table.size} in {path}. Add pairs.")
+    left, right = (
+        _cells(table, position, _text, "Both texts of a pair must hold text.", "Fill it in or delete the row.")
+        for position in columns[:2]
+    )
+    way_out = "Write it like 3.5, or delete the row."
+    score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
+    names = [table.columns[position] for position in columns]
+    headed = names != [str(position) for position in columns]
+    how = f"columns {', '.join(names)}" if headed else "three columns without a header: text, text, number"
+    return Pairs(tuple(left), tuple(right), score, str(path), how)
+
+
+def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
+    name = table.columns[position]
+    return table.checked(position, read, table.refusing(must, way_out, lambda cell: f"{held(cell)} in column {name!r}"))
+
+
+def _text(value: object) -> str | None:
+    text = as_text(value)
+    return text if text is not None and text.strip() else None
+
+
+def _number(value: object) -> float | None:
+    """Return a cell as a finite number; None when it is none."""
+    if not isinstance(value, (str, int, float, np.number)) or (isinstance(value, str) and "_" in value):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
@@ -37,18 +158,23 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
     place = {text: row for row, text in enumerate(texts)}
     left, right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
     few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
-    again_rows = np.unique(np.concatenate([left[few], right[few]])).astype(np.int64)
+    rows = np.unique(np.concatenate([left[few], right[few]])).astype(np.int64)
     noise: list[Change] = []
     for name in settings.models:
-        vectors, again, about = encode_one(name, settings, corpus, again_rows)
-        similarity = pair_similarity(vectors[left], vectors[right], settings.metric)
+        check = partial(_refuse_rows, name)
+        vectors, _, again, about = vectors_of(name, settings, Texts(corpus, None, settings.seed, again=rows), check)
+        one, other = vectors[left], vectors[right]
 
-        def score(first: FloatArray, second: FloatArray, which: IntArray, name: str = name) -> Score:
-            some = ScoredPairs(pair_similarity(first, second, settings.metric), pairs.score[which], (name,))
+        def score(one: FloatArray, other: FloatArray, which: IntArray, name: str = name) -> Score:
+            some = ScoredPairs(pair_similarity(one, other, settings.metric), pairs.score[which], (name,))
             return take(measures[:1], some)[0]
 
-        noise += _same_again(score, vectors, (left, right), few, again, settings.seed)
-        scores += take(measures, ScoredPairs(similarity, pairs.score, (name,)))
+        alone = None
+        if again is not None:
+            a, b = (again.vectors[np.searchsorted(again.rows, side[few])] for side in (left, right))
+            alone = few, (one[few], other[few]), (a, b)
+        noise += changes(score, one, other, alone, what="pairs", seed=settings.seed)
+        scores += take(measures, ScoredPairs(pair_similarity(one, other, settings.metric), pairs.score, (name,)))
         facts.append(about)
     return Outcome(
         task="pairs",
@@ -62,25 +188,13 @@ def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
     )
 
 
-def _same_again(
-    score: Scored, vectors: FloatArray, sides: tuple[IntArray, IntArray], few: IntArray, again: Again | None, seed: int
-) -> list[Change]:
-    """Return what half precision and encoding one by one change, the latter over a few pairs."""
-    left, right = sides
-    every = np.arange(len(left), dtype=np.int64)
-    plain = score(vectors[left], vectors[right], every)
-    low, reason = half_precision(vectors)
-    first = (
-        undefined(plain, "float16", reason)
-        if reason
-        else change(plain, score(low[left], low[right], every), "float16", seed=seed)
-    )
-    if again is None:
-        return [first, undefined(plain, "batch", FROM_A_FILE)]
-    place = {int(row): at for at, row in enumerate(again.rows)}
-    at = [np.array([place[int(row)] for row in side[few]], dtype=np.int64) for side in sides]
-    before, after = (score(table[at[0]], table[at[1]], few) for table in (vectors[again.rows], again.vectors))
-    return [first, change(before, after, "batch", seed=seed, note=sampled(few, len(left), "pairs"))]
+def _refuse_rows(name: str, source: Source) -> None:
+    """Refuse ready vectors that are not found by text: the texts stand in no file as they are encoded here."""
+    if source.by_row and not source.by_text:
+        raise ParameterError(
+            "Ready vectors of pairs must be found by their texts: Parquet with a column text. Got "
+            f"'{name}', without. Encode the texts of the pairs with 'embdiff encode', or name a model."
+        )
 
 
 def _protocol(pairs: Pairs, settings: Settings) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embdiff import _files
+from embdiff._plain import plain
 from embdiff.corpus.trec import write_qrels, write_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation import report
@@ -64,14 +65,12 @@ class Evaluation:
         for score in self.scores:
             if (score.measure, score.models[0]) == (measure, model):
                 return score
-        measures, models = (list(dict.fromkeys(each)) for each in zip(*self._keys(), strict=True))
+        measures = dict.fromkeys(each.measure for each in self.scores)
+        models = dict.fromkeys(each.models[0] for each in self.scores)
         raise UnknownNameError(
             f"A score must be of a measure and a model of this evaluation: {', '.join(measures)}; {', '.join(models)}. "
             f"Got {measure!r} and {model!r}. Choose among these."
         )
-
-    def _keys(self) -> list[tuple[str, str]]:
-        return [(score.measure, score.models[0]) for score in self.scores]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the scores as a data frame, one row each."""
@@ -88,23 +87,11 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values (``null`` for what is undefined)."""
-        found = self.outcome
-        return {
-            "evaluation": VERSION,
-            "task": found.task,
-            "task_found": self._how,
-            "source": found.source,
-            "headline": found.headline,
-            "seed": self._seed,
-            "protocol": dict(found.protocol),
-            "models": [facts.to_dict() for facts in found.models],
-            "scores": [score.to_dict() for score in found.scores],
-            "differences": [each.to_dict() for each in self.differences],
-            "together": [gain.to_dict() for gain in found.together],
-            "noise": [each.to_dict() for each in found.noise],
-            **({"draws": found.draws, "confusions": list(found.confusions)} if found.task == "classes" else {}),
-            "notes": list(found.notes),
-        }
+        told = self.outcome.to_dict()
+        if self.task != "classes":
+            del told["draws"], told["confusions"]
+        about = {"evaluation": VERSION, "task_found": self._how, "seed": self._seed}
+        return {**about, **told, "differences": plain(self.differences)}
 
     def save(self, folder: str | Path) -> Path:
         """Write evaluation.json, values.csv (one value per query, pair or text), and for retrieval TREC's files."""

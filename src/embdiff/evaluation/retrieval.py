@@ -11,13 +11,13 @@ import numpy as np
 from embdiff.corpus.beir import Collection, read_beir
 from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
-from embdiff.errors import DataError, MissingDependencyError
-from embdiff.evaluation.encode import encode_two, rank, without_direction
-from embdiff.evaluation.noise import Scored, changes
+from embdiff.encoding import Texts
+from embdiff.errors import DataError
+from embdiff.evaluation.models import Scored, changes, few_again, lexical, rank, vectors_of, zero_notes
 from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.settings import Settings
 from embdiff.evaluation.together import PROTOCOL, together
-from embdiff.lexical import BM25, Bm25
+from embdiff.lexical import BM25
 from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
 from embdiff.measures.noise import Change
 from embdiff.measures.ranking_scores import JudgedLists, usual_measures
@@ -35,57 +35,62 @@ class _Asked:
     """The judged queries: all of them count, those with a text are asked."""
 
     collection: Collection
+    row_of: dict[str, int]
     queries: tuple[str, ...]
     places: IntArray
     wanted: Wanted
     judged: Judged
     name_rank: IntArray
 
+    def scores(self, model: str, ordered: IntArray, judged: Judged, measures: Sequence[str], seed: int) -> list[Score]:
+        """Return measures of the lists, best first, of judged queries."""
+        lists = JudgedLists(grade(ordered, judged), (model,), len(self.collection.corpus))
+        return list(take(measures, lists, seed=seed))
 
-def evaluate_retrieval(folder: Path, qrels: str, settings: Settings) -> Outcome:
+
+def evaluate_retrieval(folder: Path, settings: Settings) -> Outcome:
     """Read a BEIR folder, rank with every model, and score against the judgements."""
-    collection = read_beir(folder, qrels)
+    collection = read_beir(folder, settings.qrels)
+    corpus, seed = collection.corpus, settings.seed
     asked = _asked(collection)
     runs: dict[str, _List] = {}
     lists: dict[str, IntArray] = {}
     facts: list[ModelFacts] = []
     scores: list[Score] = []
+    noise: list[Change] = []
     notes = _data_notes(asked)
 
     def add(about: ModelFacts, rows: IntArray, similarity: FloatArray) -> None:
-        ordered = trec_order(rows, similarity, asked.name_rank)
-        graded = grade(ordered, asked.judged)
-        documents = len(collection.corpus)
-        judged_lists = JudgedLists(graded, (about.model,), documents)
-        scores.extend(take(usual_measures(), judged_lists, seed=settings.seed))
-        lists[about.model] = ordered
+        rows, similarity = _placed(asked, rows, similarity)
+        lists[about.model] = trec_order(rows, similarity, asked.name_rank)
+        scores.extend(asked.scores(about.model, lists[about.model], asked.judged, usual_measures(), seed))
         runs[about.model] = _as_run(asked, rows, similarity)
         facts.append(about)
 
-    if settings.baseline:
-        try:
-            add(*_lexical(asked, settings))
-        except MissingDependencyError as error:
-            notes.append(f"The baseline bm25 is left out: {error}")
-    noise: list[Change] = []
+    index = lexical(corpus.items, notes) if settings.baseline else None
+    if index is not None:
+        found = index.rank(asked.wanted.items, settings.depth, asked.name_rank)
+        add(ModelFacts(BM25, None, about=index.about), *found)
+    so = "such documents are never found, such queries find nothing."
     for name in settings.models:
-        about, rows, similarity, note, same_again = _dense(name, asked, settings)
-        add(about, rows, similarity)
-        notes.extend(note)
-        noise.extend(same_again)
+        documents, queries, again, about = vectors_of(name, settings, Texts(corpus, asked.wanted, seed))
+        add(about, *rank(queries, documents, settings.depth, settings.metric))
+        notes += zero_notes(name, settings.metric, ((documents, "documents"), (queries, "queries")), so)
+        few, score = few_again(documents, queries, again), _headline(name, asked, settings)
+        noise += changes(score, documents, queries, few, what="queries", seed=seed)
     for path in settings.runs:
         add(*_given(path, asked))
     return Outcome(
         task="retrieval",
         source=str(folder),
-        headline=f"{len(asked.queries):,} judged queries, {len(collection.corpus):,} documents of {folder}",
+        headline=f"{len(asked.queries):,} judged queries, {len(corpus):,} documents of {folder}",
         scores=in_order(scores),
         units=asked.queries,
         models=tuple(facts),
         protocol=_protocol(collection, settings),
         notes=tuple(notes),
         noise=tuple(noise),
-        together=together(lists, asked.judged, asked.name_rank, documents=len(collection.corpus), seed=settings.seed),
+        together=together(lists, asked.judged, asked.name_rank, documents=len(corpus), seed=seed),
         runs=runs,
         qrels=collection.qrels,
     )
@@ -100,6 +105,7 @@ def _asked(collection: Collection) -> _Asked:
     texts = tuple(collection.queries.items[row] for row in place)
     return _Asked(
         collection=collection,
+        row_of=row_of,
         queries=queries,
         places=np.array([place for place, name in enumerate(queries) if name in rows], dtype=np.int64),
         wanted=Wanted(texts, names, place, len(collection.queries), "queries"),
@@ -118,49 +124,23 @@ def _placed(asked: _Asked, rows: IntArray, similarity: FloatArray) -> tuple[IntA
     return all_rows, all_similarity
 
 
-def _dense(
-    name: str, asked: _Asked, settings: Settings
-) -> tuple[ModelFacts, IntArray, FloatArray, list[str], list[Change]]:
-    corpus = asked.collection.corpus
-    documents, queries, again, facts = encode_two(name, settings, corpus, asked.wanted, queries=True)
-    rows, similarity = rank(queries, documents, settings.depth, settings.metric)
-    lost = [without_direction(vectors, settings.metric) for vectors in (documents, queries)]
-    note = []
-    if any(lost):
-        note.append(
-            f"{name}: {lost[0]:,} documents and {lost[1]:,} queries have a zero vector (no word known): such documents "
-            "are never found, such queries find nothing."
-        )
-    noise = changes(_headline(name, asked, settings), documents, queries, again, what="queries", seed=settings.seed)
-    return facts, *_placed(asked, rows, similarity), note, noise
-
-
 def _headline(name: str, asked: _Asked, settings: Settings) -> Scored:
     """Return what scores the first measure for some of the queries asked."""
-    row_of = {document: row for row, document in enumerate(asked.collection.corpus.ids)}
 
     def score(documents: FloatArray, queries: FloatArray, which: IntArray) -> Score:
         rows, similarity = rank(queries, documents, min(settings.depth, NOISE_DEPTH), settings.metric)
         names = [asked.queries[asked.places[place]] for place in which]
-        judged = Judged.from_qrels(asked.collection.qrels.judgements, names, row_of)
-        graded = grade(trec_order(rows, similarity, asked.name_rank), judged)
-        count = len(asked.collection.corpus)
-        return take(usual_measures()[:1], JudgedLists(graded, (name,), count), seed=settings.seed)[0]
+        judged = Judged.from_qrels(asked.collection.qrels.judgements, names, asked.row_of)
+        ordered = trec_order(rows, similarity, asked.name_rank)
+        return asked.scores(name, ordered, judged, usual_measures()[:1], settings.seed)[0]
 
     return score
-
-
-def _lexical(asked: _Asked, settings: Settings) -> tuple[ModelFacts, IntArray, FloatArray]:
-    index = Bm25(asked.collection.corpus.items)
-    rows, scores = index.rank(asked.wanted.items, settings.depth, asked.name_rank)
-    return ModelFacts(BM25, None, about=index.about), *_placed(asked, rows, scores)
 
 
 def _given(path: Path, asked: _Asked) -> tuple[ModelFacts, IntArray, FloatArray]:
     """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""
     run = read_run(path)
-    row_of = {name: row for row, name in enumerate(asked.collection.corpus.ids)}
-    unknown = sorted({name for found in run.values() for name in found if name not in row_of})
+    unknown = sorted({name for found in run.values() for name in found if name not in asked.row_of})
     if unknown:
         raise DataError(
             f"Every document of a run must be in the collection. Got {shown(unknown, 5)} in {path}. "
@@ -173,7 +153,7 @@ def _given(path: Path, asked: _Asked) -> tuple[ModelFacts, IntArray, FloatArray]
     scores = np.full(rows.shape, np.nan, dtype=np.float32)
     for place, name in enumerate(asked.queries):
         found = run.get(name, {})
-        rows[place, : len(found)] = [row_of[document] for document in found]
+        rows[place, : len(found)] = [asked.row_of[document] for document in found]
         scores[place, : len(found)] = list(found.values())
     return ModelFacts(f"run:{path.name}", None, about=f"the run {path}"), rows, scores
 

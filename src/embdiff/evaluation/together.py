@@ -127,8 +127,7 @@ def _fused(
         spec = get_measure(text)
         chance = float(random_order(merged, spec, documents).mean())
         one, two = (values_of(each, spec) for each in graded)
-        means = (float(one.mean()), float(two.mean()))
-        yield _gain(models, "fusion", text, values_of(merged, spec), (one, two), chance, means, None, seed)
+        yield _gain(models, "fusion", text, values_of(merged, spec), (one, two), chance, seed)
 
 
 def _union(models: tuple[str, str], graded: tuple[Graded, Graded], rows: IntArray, documents: int, seed: int) -> Gain:
@@ -136,15 +135,14 @@ def _union(models: tuple[str, str], graded: tuple[Graded, Graded], rows: IntArra
     text = f"recall@{UNION}"
     spec = get_measure(text)
     sizes = np.count_nonzero(rows >= 0, axis=1)
-    value = values_of(grade(rows, graded[0].judged), replace(spec, k=None))
-    one, two = (recall_of_first(each, sizes) for each in graded)
-    means = tuple(float(values_of(each, spec).mean()) for each in graded)
     judged = graded[0].judged
+    value = values_of(grade(rows, judged), replace(spec, k=None))
+    compared = (recall_of_first(graded[0], sizes), recall_of_first(graded[1], sizes))
     here = judged.counts(found_only=True) / np.maximum(judged.counts(), 1)
     chance = float(here.mean()) * (1.0 - (1.0 - min(UNION, documents) / max(1, documents)) ** 2)
-    return _gain(
-        models, "union", text, value, (one, two), chance, (means[0], means[1]), float(sizes.mean()), seed
-    )  # fmt: skip
+    one, two = (float(values_of(each, spec).mean()) for each in graded)
+    gain = _gain(models, "union", text, value, compared, chance, seed)
+    return replace(gain, alone=(one, two), documents=float(sizes.mean()))
 
 
 def _gain(
@@ -154,8 +152,6 @@ def _gain(
     values: Doubles,
     compared: tuple[Doubles, Doubles],
     chance: float,
-    alone: tuple[float, float],
-    documents: float | None,
     seed: int,
 ) -> Gain:
     both = " + ".join(models)
@@ -170,7 +166,7 @@ def _gain(
     p = _p(tests, test)
     return Gain(
         models=models, way=way, measure=measure, value=float(values.mean()), low=low, high=high, chance=chance,
-        alone=alone, compared=means, documents=documents, higher=models[higher], difference=test.difference,
+        alone=means, compared=means, documents=None, higher=models[higher], difference=test.difference,
         difference_low=test.low, difference_high=test.high, p=p, p_holm=p, detectable=test.detectable, n=test.n,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""The judgements on disk: a log to which each is added at once, and TREC qrels made from it.
+"""What is kept beside a run: judgements, and queries typed on the live page; each in a log that is only added to.
 
-The log is what counts. It is only ever added to, and forced to the disk line by line, so that a killed session loses
-the judgement being typed and no more; the qrels are written afresh after each.
+A log is forced to the disk line by line, so that a killed session loses the line being written and no more. TREC qrels
+are written afresh, from the log, after each judgement.
 """
 
 from __future__ import annotations
@@ -9,18 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
+
+from pydantic import ConfigDict, Field
 
 from embdiff import _files
+from embdiff._plain import reader
 from embdiff.corpus.trec import write_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Qrels
 
 HIGHEST = 9  # a grade is one key
+SUFFIX = ".queries.jsonl"
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,11 @@ class Judgement:
         Fingerprints of the texts judged: an id may come to stand for another text.
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     query: str
     document: str
-    grade: int | None
+    grade: Annotated[int | None, Field(ge=0, le=HIGHEST, strict=True)]
     judge: str
     time: str
     query_text: str
@@ -126,10 +133,11 @@ class Book:
         return handle
 
     def _read(self) -> None:
+        judgement = reader(Judgement)
         for number, line in enumerate(whole_lines(self.log, self._handle), start=1):
             try:
-                self.entries.append(_judgement(json.loads(line)))
-            except (ValueError, TypeError, KeyError):
+                self.entries.append(judgement.validate_python(json.loads(line)))
+            except ValueError:
                 raise DataError(
                     f"Every line of a log of judgements must be one judgement. Got {line[:80]!r} on line {number} of "
                     f"{self.log}. Mend or delete that line."
@@ -198,11 +206,71 @@ class Book:
             self._handle = None
 
 
-def _judgement(raw: Any) -> Judgement:
-    made = Judgement(**raw)
-    texts = (made.query, made.document, made.judge, made.time, made.query_text, made.document_text)
-    if not all(isinstance(text, str) for text in texts):
-        raise TypeError("every field but the grade is text")
-    if made.grade is not None and (type(made.grade) is not int or not 0 <= made.grade <= HIGHEST):
-        raise ValueError("no grade")
-    return made
+@dataclass(frozen=True)
+class TypedQuery:
+    """A query and the documents that each model returned.
+
+    Parameters
+    ----------
+    id, text : str
+    lists : mapping of str to tuple of str
+        Model to document ids, the closest first.
+    """
+
+    id: str
+    text: str
+    lists: Mapping[str, tuple[str, ...]]
+
+
+class TypedQueries:
+    """A growing jsonl file beside a run, one object ``{"id", "text", "lists"}`` a line; each text once.
+
+    Parameters
+    ----------
+    path : Path
+        Made when the first query is added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    @classmethod
+    def beside(cls, run: str | Path) -> TypedQueries:
+        """Return those of a run folder: beside it, as a repeated run replaces the folder."""
+        folder = Path(run).resolve()
+        return cls(folder.with_name(folder.name + SUFFIX))
+
+    def add(self, text: str, lists: Mapping[str, Sequence[str]]) -> int:
+        """Add a query if its text is new, safely on disk, and return how many there are."""
+        with self._lock:
+            known = self.read()
+            if any(query.text == text for query in known):
+                return len(known)
+            name = f"typed-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+            plain = {"id": name, "text": text, "lists": {model: list(found) for model, found in lists.items()}}
+            with self.path.open("ab") as handle:
+                whole_lines(self.path, handle)
+                append_line(handle, plain)
+            return len(known) + 1
+
+    def read(self) -> list[TypedQuery]:
+        """Return every query, the first typed first; a line torn by a crash is passed over.
+
+        Raises
+        ------
+        DataError
+            When a whole line is no query.
+        """
+        if not self.path.is_file():
+            return []
+        found, typed = [], reader(TypedQuery)
+        for number, line in enumerate(whole_lines(self.path), start=1):
+            try:
+                found.append(typed.validate_python(json.loads(line)))
+            except ValueError as error:
+                raise DataError(
+                    f"A line of typed queries must be an object with id, text and lists. Got line {number} of "
+                    f"{self.path}: {' '.join(str(error).split())[:200]}. Mend or remove that line."
+                ) from None
+        return found

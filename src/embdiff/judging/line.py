@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from embdiff._plain import Record
 from embdiff.errors import ParameterError
-from embdiff.judging.book import Book, Judgement
-from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run
+from embdiff.judging.book import Book, Judgement, TypedQueries
+from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run, with_typed
 from embdiff.judging.scoring import Verdict, score_judgements
-from embdiff.judging.typed import TypedQueries, with_typed
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import is_again
@@ -60,6 +59,7 @@ class State(Record):
         return {"judging": VERSION, **self.verdict.to_dict(), **told}
 
 
+@dataclass(eq=False)
 class Judging:
     """Judgements under way. Use it in a ``with`` block, or call `close`.
 
@@ -80,24 +80,19 @@ class Judging:
         What the same model again changes of the neighbours of this run, to stand beside the differences.
     """
 
-    def __init__(
-        self,
-        book: Book,
-        pool: Pool,
-        latest: dict[Pair, Judgement],
-        set_aside: int,
-        *,
-        seed: int,
-        name: str,
-        left_out: int = 0,
-        floor: Sequence[Score] = (),
-    ) -> None:
-        self.book, self.pool, self.set_aside = book, pool, set_aside
-        self._latest, self._seed, self._name = latest, seed, name
-        self._again: Pair | None = None
-        self._note: str | None = None
-        self._left_out, self._floor = left_out, tuple(floor)
-        if latest and book.writing:
+    book: Book
+    pool: Pool
+    latest: dict[Pair, Judgement]
+    set_aside: int
+    seed: int
+    name: str
+    left_out: int = 0
+    floor: Sequence[Score] = ()
+    _again: Pair | None = field(default=None, init=False)
+    _note: str | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.latest and self.book.writing:
             self._write_qrels()  # a session that was killed may have left one out
 
     def next(self) -> Question | None:
@@ -106,7 +101,7 @@ class Judging:
             return self.pool.question(*self._again)
         for query in self.pool.queries[: self.pool.asked]:
             for document in query.documents:
-                if (query.id, document) not in self._latest:
+                if (query.id, document) not in self.latest:
                     return self.pool.question(query.id, document)
         return None
 
@@ -129,13 +124,13 @@ class Judging:
         asked, found = (question.query, question.query_text), (question.document, question.document_text)
         pair = (question.query, question.document)
         made = self.book.add(asked, found, grade, judge)
-        self._latest.pop(pair, None)  # the newest stands last
-        self._latest[pair] = made
+        self.latest.pop(pair, None)  # the newest stands last
+        self.latest[pair] = made
         self._again = None
         self._write_qrels()
 
     def _write_qrels(self) -> None:
-        self._note = self.book.write_qrels(self._latest.values())
+        self._note = self.book.write_qrels(self.latest.values())
 
     def back(self) -> Question | None:
         """Go back to the answer before, of this session or an earlier one; None when there is none.
@@ -143,7 +138,7 @@ class Judging:
         What was said there (`said`) stays until another answer is recorded.
         """
         pooled = {(query.id, document) for query in self.pool.queries for document in query.documents}
-        answered = [pair for pair in self._latest if pair in pooled]
+        answered = [pair for pair in self.latest if pair in pooled]
         before = len(answered) if self._again is None else answered.index(self._again)
         if before == 0:
             return None
@@ -152,7 +147,7 @@ class Judging:
 
     def said(self, question: Question) -> Judgement | None:
         """Return what was answered to a question."""
-        return self._latest.get((question.query, question.document))
+        return self.latest.get((question.query, question.document))
 
     def add_query(self, query: PooledQuery, texts: dict[str, str]) -> None:
         """Ask about one more query, after the others (see `pooled_query`); ``texts`` holds those of its documents."""
@@ -161,40 +156,39 @@ class Judging:
     @property
     def answered(self) -> int:
         """Questions with an answer."""
-        return len(self._latest)
+        return len(self.latest)
 
     def score(self) -> Verdict:
         """Score the models by what was judged so far."""
-        grades = {pair: each.grade for pair, each in self._latest.items()}
-        return score_judgements(self.pool, grades, seed=self._seed)
+        grades = {pair: each.grade for pair, each in self.latest.items()}
+        return score_judgements(self.pool, grades, seed=self.seed)
 
     def state(self) -> State:
         """Score the models, and say how far the judgements are."""
         found = self.score()
+        notes = [*found.notes, *([self._note] if self._note else [])]
+        if self.left_out:
+            notes.append(
+                f"{self.left_out:,} typed queries are left out: their lists are of other models or rows than this "
+                "run's."
+            )
         return State(
-            run=self._name,
+            run=self.name,
             qrels=str(self.book.path),
             log=str(self.book.log),
             depth=self.pool.depth,
             order=self.pool.order,
             available=self.pool.available,
-            judges=tuple(dict.fromkeys(each.judge for each in self._latest.values())),
+            judges=tuple(dict.fromkeys(each.judge for each in self.latest.values())),
             set_aside=self.set_aside,
             verdict=found,
-            noise=self._floor,
-            notes=(*found.notes, *([self._note] if self._note else []), *self._typed_notes()),
+            noise=tuple(self.floor),
+            notes=tuple(notes),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-able values."""
         return self.state().to_dict()
-
-    def _typed_notes(self) -> list[str]:
-        if not self._left_out:
-            return []
-        return [
-            f"{self._left_out:,} typed queries are left out: their lists are of other models or rows than this run's."
-        ]
 
     def close(self) -> None:
         """Let others add judgements."""
@@ -255,7 +249,7 @@ def open_judging(
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
         set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
         floor = [score for score in records.scores if is_again(score)]
-        return Judging(book, pool, latest, set_aside, seed=seed, name=path.name, left_out=left_out, floor=floor)
+        return Judging(book, pool, latest, set_aside, seed, path.name, left_out, floor)
     except BaseException:
         book.close()
         raise

@@ -11,6 +11,8 @@ import numpy as np
 
 from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.judging.book import TypedQuery
+from embdiff.lexical import BM25
 from embdiff.measures.disagreement import query_disagreement
 from embdiff.measures.overlap import overlap
 from embdiff.measures.statistics.quantiles import Doubles
@@ -131,6 +133,25 @@ def pooled_query(
     documents = {document for found in lists.values() for document in found}
     blind = sorted(documents, key=lambda document: _shuffled(seed, name, document))
     return PooledQuery(name, text, {model: tuple(found) for model, found in lists.items()}, tuple(blind), disputed)
+
+
+def with_typed(pool: Pool, typed: Sequence[TypedQuery], texts: Mapping[str, str], *, seed: int) -> tuple[Pool, int]:
+    """Return the pool with the typed queries to ask about, last, and how many had to be left out.
+
+    Left out are those whose lists are not of the pool's models, or name documents that are not among ``texts``. bm25 is
+    not asked on the live page: a typed query says nothing of it.
+    """
+    models = set(pool.queries[0].lists) - {BM25}
+    left_out = 0
+    for query in typed:
+        documents = {name for found in query.lists.values() for name in found[: pool.depth]}
+        if set(query.lists) - {BM25} != models or not documents or not documents <= texts.keys():
+            left_out += 1
+            continue
+        lists = {model: found[: pool.depth] for model, found in query.lists.items()}
+        pooled = pooled_query(query.id, query.text, lists, seed=seed)
+        pool = pool.with_query(pooled, {name: texts[name] for name in documents})
+    return pool, left_out
 
 
 def pool_run(

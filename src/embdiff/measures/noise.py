@@ -102,7 +102,8 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
     differences = per_unit[1] - per_unit[0] if known else np.zeros(0)
     differences = differences[np.isfinite(differences)]  # a unit that is left out has no value to change
     low, high, _ = interval(differences, seed=seed, bounds=None) if differences.any() else (0.0, 0.0, "none")
-    reason = "; ".join(filter(None, (None if known else value.reason or again.reason or "undefined", note))) or None
+    undefined = again if math.isfinite(value.value) else value
+    reason = "; ".join(filter(None, (None if known else undefined.reason or "undefined", note))) or None
     nan = math.nan
     return Change(
         value.measure,

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from embdiff.errors import EmbdiffError, ParameterError
-from embdiff.judging.typed import TypedQueries
+from embdiff.judging.book import TypedQueries
 from embdiff.server.asking import Asker
 from embdiff.views.report import live_page
 

@@ -14,7 +14,7 @@ from embdiff._optional import require
 from embdiff.comparison import load
 from embdiff.comparison.again import ModelAgain, models_again
 from embdiff.errors import ParameterError
-from embdiff.judging.typed import TypedQueries
+from embdiff.judging.book import TypedQueries
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
 from embdiff.specs import IndexSpec, check_metric

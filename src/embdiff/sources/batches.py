@@ -283,6 +283,13 @@ def checked_items(items: Sequence[str], role: str = "document") -> list[str]:
             raise ParameterError(
                 f"Every item to encode must be text. Got {type(text).__name__} in row {row}. Turn it into str."
             )
-    if role not in ROLES:
-        raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")
+    checked_role(role)
     return texts
+
+
+def checked_role(role: str) -> Role:
+    """Return a role; refuse another word with a ParameterError."""
+    for known in ROLES:
+        if known == role:
+            return known
+    raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")

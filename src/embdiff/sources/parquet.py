@@ -74,13 +74,16 @@ def write_vectors(path: Path, corpus: Corpus, vectors: FloatArray, label: Mappin
         As `label_of` makes it.
     """
     schema = schema_of(label, groups=corpus.groups is not None)
-    columns: list[Any] = [pa.array(corpus.ids, pa.string()), pa.array(corpus.items, pa.string())]
-    if corpus.groups is not None:
-        columns.append(pa.array(corpus.groups, pa.string()))
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-    columns.append(pa.FixedSizeListArray.from_arrays(flat, int(label["dim"])))
+    columns = {**columns_of(corpus), VECTOR: pa.FixedSizeListArray.from_arrays(flat, int(label["dim"]))}
     with _files.whole_file(path) as aside, writer(aside, schema) as file:
-        file.write_table(pa.Table.from_arrays(columns, schema=schema))
+        file.write_table(pa.table(columns, schema=schema))
+
+
+def columns_of(corpus: Corpus) -> dict[str, Any]:
+    """Return the columns of rows without vectors, by name."""
+    columns = {ID: corpus.ids, TEXT: corpus.items} | ({} if corpus.groups is None else {GROUP: corpus.groups})
+    return {name: pa.array(values, pa.string()) for name, values in columns.items()}
 
 
 def label_on(path: Path) -> dict[str, Any] | None:

@@ -1,0 +1,274 @@
+"""The parts of a job: texts cut into parts and laid ready before any model works, then encoded, part by part.
+
+Who encodes them is this process, or workers of a Ray cluster (`cluster`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embdiff import _files
+from embdiff._progress import Advance, feeding, progress
+from embdiff.corpus.pieces import Pieces
+from embdiff.errors import DataError
+from embdiff.kept import VectorCache
+from embdiff.records import Corpus, Role, Space
+from embdiff.sources import Encoder, Source
+from embdiff.sources.parquet import columns_of, label_on, rows_of, write_vectors
+from embdiff.sources.tally import Tally
+
+ENGINES = ("local", "ray")
+_PLAN = "plan.json"
+_EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What everybody who encodes a part has to know; plain values, to be sent to other machines.
+
+    Parameters
+    ----------
+    folder : Path
+        Where texts lie ready and vectors go: on one file system that all of them see.
+    model : str
+        The model's text form.
+    role : {"document", "query"}
+    label : mapping
+        What is written on every file of vectors; its ``job`` tells this job from others.
+    """
+
+    folder: Path
+    model: str
+    role: Role
+    label: Mapping[str, Any]
+
+    @property
+    def texts(self) -> Path:
+        """The folder of texts."""
+        return self.folder / "texts"
+
+    @property
+    def vectors(self) -> Path:
+        """The folder of vectors."""
+        return self.folder / "vectors"
+
+    def texts_of(self, number: int) -> Path:
+        """Return the file with the texts of a part."""
+        return self.texts / part_name(number)
+
+    def vectors_of(self, number: int) -> Path:
+        """Return the file with the vectors of a part."""
+        return self.vectors / part_name(number)
+
+
+def part_name(number: int) -> str:
+    """Return the file name of a part; names sort as parts do."""
+    return f"part-{number:07d}.parquet"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The parts of a job.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Rows of each part.
+    groups : bool
+        Whether rows have groups.
+    dropped : int
+        Rows left out because they hold no text, as was asked for.
+    dropped_ids : list of str
+        Ids of the first of them.
+    notes : list of str
+        What was guessed in reading.
+    """
+
+    sizes: list[int]
+    groups: bool
+    dropped: int
+    dropped_ids: list[str]
+    notes: list[str]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all parts together."""
+        return sum(self.sizes)
+
+    @property
+    def starts(self) -> list[int]:
+        """Number of the first row of each part."""
+        return [0, *accumulate(self.sizes)][:-1]
+
+    def missing(self, job: Job) -> list[int]:
+        """Return the numbers of the parts that are not encoded yet."""
+        return [number for number, size in enumerate(self.sizes) if not is_done(job, number, size)]
+
+
+def lay_ready(pieces: Pieces, job: Job, part_rows: int) -> Plan:
+    """Read the corpus once, check every row, and write the texts of each part where whoever encodes it finds them.
+
+    What an earlier call has laid ready is taken as it is: the folder belongs to the same rows.
+
+    Parameters
+    ----------
+    pieces : Pieces
+    job : Job
+    part_rows : int
+        Most rows of a part.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    DataError
+        When a row cannot be taken; nothing has been encoded then.
+    """
+    path = job.folder / _PLAN
+    if path.is_file():
+        return Plan(**json.loads(path.read_text(encoding="utf-8")))
+    shutil.rmtree(job.texts, ignore_errors=True)  # laying ready was interrupted
+    for folder in (job.texts, job.vectors):
+        folder.mkdir(exist_ok=True)
+    sizes: list[int] = []
+    dropped: list[str] = []
+    notes: list[str] = []
+    grouped, left_out = False, 0
+    for number, corpus in enumerate(pieces.read(part_rows)):
+        with _files.whole_file(job.texts_of(number)) as aside:
+            pq.write_table(pa.table(columns_of(corpus)), aside, compression="zstd")
+        sizes.append(len(corpus))
+        grouped = corpus.groups is not None
+        left_out += len(corpus.dropped)
+        dropped += corpus.dropped[: _EXAMPLES - len(dropped)]
+        notes += [note for note in corpus.notes if note not in notes]
+    plan = Plan(sizes, grouped, left_out, dropped, notes)
+    _files.write_json(path, asdict(plan))
+    return plan
+
+
+def corpus_of(pieces: Pieces, part_rows: int) -> Corpus:
+    """Return all rows at once, for a model that learns from them."""
+    parts = list(pieces.read(part_rows))
+    grouped = parts[0].groups is not None
+    return Corpus(
+        tuple(item for part in parts for item in part.items),
+        tuple(name for part in parts for name in part.ids),
+        tuple(group for part in parts for group in part.groups or ()) if grouped else None,
+        source=pieces.source,
+        ids_given=parts[0].ids_given,
+    )
+
+
+def texts_laid_ready(job: Job, plan: Plan) -> Iterator[Corpus]:
+    """Yield the rows of each part, in order."""
+    with progress("read", plan.rows, "rows") as advance:
+        for number, size in enumerate(plan.sizes):
+            corpus = rows_of(job.texts_of(number))
+            if len(corpus) != size:
+                raise DataError(
+                    f"The texts laid ready must stay as they are. Got {len(corpus)} rows for {size} in "
+                    f"{job.texts_of(number)}. Remove {job.folder} and run again."
+                )
+            yield corpus
+            advance(size)
+
+
+def encode_part(encoder: Source, job: Job, number: int, cache: VectorCache) -> None:
+    """Encode the texts of a part and write its vectors, whole or not at all.
+
+    Raises
+    ------
+    EncoderError, CacheError
+        As `Encoder.encode`.
+    OSError
+        When the file cannot be written.
+    """
+    corpus, tally = rows_of(job.texts_of(number)), Tally()
+    if len(corpus):
+        vectors = encoder.encode(corpus.items, role=job.role, cache=cache, tally=tally)
+    else:
+        vectors = np.empty((0, int(job.label["dim"])), dtype=np.float32)
+    normalized = Space(encoder.spec, corpus.ids, vectors, encoder.stamp).normalized
+    made = {"part": number, "rows": len(corpus), "encoding": tally.counts(), "normalized": normalized}
+    write_vectors(job.vectors_of(number), corpus, vectors, {**job.label, **made})
+
+
+def is_done(job: Job, number: int, size: int) -> bool:
+    """Return whether the vectors of a part are there, of this job, whole."""
+    path = job.vectors_of(number)
+    if not path.is_file():
+        return False
+    try:
+        label = label_on(path)
+        rows = pq.read_metadata(path).num_rows
+    except (DataError, OSError, ValueError):
+        return False
+    return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
+
+
+class Engine(Protocol):
+    """Encodes parts, in whatever order.
+
+    Attributes
+    ----------
+    name : str
+        As the user names it.
+    workers : int
+        How many models work at a time.
+    """
+
+    name: str
+    workers: int
+
+    def run(
+        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
+    ) -> Iterator[int]:
+        """Encode the parts numbered so; yield the number of each when its vectors are written.
+
+        ``encoder`` is the model, for an engine in this process; ``sizes`` are rows of all parts; ``advance`` is told
+        of texts that are done, at the latest with their part.
+        """
+
+
+class Local:
+    """The process itself, with all its cores: one part after the other.
+
+    Parameters
+    ----------
+    cache : VectorCache
+    """
+
+    name, workers = "local", 1
+
+    def __init__(self, cache: VectorCache) -> None:
+        self._cache = cache
+
+    def run(
+        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
+    ) -> Iterator[int]:
+        """Encode part after part; see `Engine.run`."""
+        for number in todo:
+            told = 0
+
+            def some(count: int) -> None:
+                nonlocal told
+                told += count
+                advance(count)
+
+            with feeding(some):
+                encode_part(encoder, job, number, self._cache)
+            advance(sizes[number] - told)  # equal texts, and those from the cache
+            yield number

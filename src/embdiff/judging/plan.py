@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from embdiff._plain import Record
-from embdiff.measures.differences import Differences
+from embdiff.measures.differences import ALPHA, Differences
 from embdiff.measures.paired import PairedTest
 from embdiff.measures.statistics.quantiles import Doubles, student_quantile
-from embdiff.measures.ties import ALPHA
 
 FEWEST = 5  # done queries before a spread means anything
 HOPELESS = 10_000  # more than anybody judges

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Measure
+from embdiff.measures.cka import CKA
 from embdiff.measures.from_sums import FromSums
 from embdiff.measures.moments import Moments, moments
 
@@ -73,20 +73,17 @@ def _agreement(sums: Moments) -> float:
     return min(1.0, sums.nuclear / math.sqrt(float(squared)))
 
 
-PROCRUSTES = Measure(
+PROCRUSTES = replace(
+    CKA,
     name="procrustes",
     function=procrustes,
     summary="distance that is left between two spaces after the closest rotation",
     formula="sqrt(2 - 2 |X'Y|_*), X and Y centred, of Frobenius norm 1, zero-padded to one dimension",
-    needs="two spaces",
     direction="less alike geometry",
     range=(0.0, math.sqrt(2)),
-    symmetric=True,
-    invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="fewer than 2 rows, or a space without spread",
     chance="mean over 5 random orders of the rows; far from the top for few rows of many dimensions",
     reference="Ding et al. 2021, arXiv 2108.01661; Williams et al. 2021, arXiv 2110.14739",
-    cutoff=False,
     scorer=FromSums(value=distance),
     best=0.0,
 )

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Measure, Parameter
+from embdiff.measures.base import Parameter
+from embdiff.measures.cka import CKA
 from embdiff.measures.from_sums import FromSums
 from embdiff.measures.moments import Moments, Sums, moments
 from embdiff.measures.statistics.quantiles import Doubles
@@ -115,22 +116,18 @@ def _whitening(space: Sums, variance: float) -> Doubles:
     return whitened
 
 
-SVCCA = Measure(
+SVCCA = replace(
+    CKA,
     name="svcca",
     function=svcca,
     summary="mean canonical correlation of the principal components that hold a share of each space's variance",
     formula="mean_i rho_i, rho the canonical correlations of the leading components of X and Y",
-    needs="two spaces",
     direction="more alike up to a linear map of the leading components",
     range=(0.0, 1.0),
-    symmetric=True,
-    invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="n <= max(d1, d2), or a space without spread",
     chance="mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions",
     reference="Raghu et al. 2017, arXiv 1706.05806",
-    cutoff=False,
     scorer=FromSums(value=mean_correlation, exact=True),
-    best=1.0,
     parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
 )
 PWCCA = replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -198,30 +199,26 @@ KNN_ACCURACY = Measure(
     chance=_DEALT,
     reference="Fix and Hodges 1951; k-NN evaluation of representations",
 )
-PROBE_ACCURACY = Measure(
+PROBE_ACCURACY = replace(
+    KNN_ACCURACY,
     name="probe_accuracy",
     function=correct,
     summary="share of test texts that a logistic regression on the vectors classifies right",
     formula="mean over draws of training texts of the share of test texts classified right",
-    needs="class labels",
     direction="classes are separated by planes more often",
-    range=(0.0, 1.0),
-    symmetric=False,
     invariances=("order of the texts",),
     undefined_when="scikit-learn is not installed, or there are fewer than two classes",
-    chance=_DEALT,
     reference="Muennighoff et al. 2023 (MTEB): 8 texts per class, 10 draws",
     cutoff=False,
 )
-SILHOUETTE = Measure(
+SILHOUETTE = replace(
+    KNN_ACCURACY,
     name="silhouette",
     function=silhouette,
     summary="how much nearer a text is to its own class than to the nearest other one",
     formula="(b - a) / max(a, b), a: mean cosine distance within the class, b: to the nearest other class",
-    needs="class labels",
     direction="classes are tighter and farther apart",
     range=(-1.0, 1.0),
-    symmetric=False,
     invariances=("order of the texts", "rotation and scaling of the space", "length of each vector"),
     undefined_when="there is one class only; a zero vector is left out",
     chance="mean over 20 random orders of the labels",

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from embdiff.errors import ShapeError
-from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_jaccard, expected_shared
-from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, matches
+from embdiff.measures.score import of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
-
-_CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
 
 
 def overlap(a: Neighbors, b: Neighbors) -> Doubles:
@@ -79,79 +74,38 @@ def jaccard(a: Neighbors, b: Neighbors) -> Doubles:
 
 def _counts(a: Neighbors, b: Neighbors) -> tuple[IntArray, IntArray, IntArray]:
     """Return |A n B|, |A| and |B| per query, all (q,)."""
-    if a.rows.shape != b.rows.shape or a.k == 0:
-        raise ShapeError(
-            "Two lists of neighbours must have one shape (q, k), k at least 1. "
-            f"Got {a.rows.shape} and {b.rows.shape}. Search the same queries with the same k."
-        )
     shared = np.empty(len(a.rows), dtype=np.int64)
-    step = max(1, _CHUNK // a.k)
-    for start in range(0, len(shared), step):
-        part = slice(start, start + step)
-        both = np.concatenate([_numbered(a.rows[part], 1), _numbered(b.rows[part], 2)], axis=1)
-        both.sort(axis=1)
-        shared[part] = np.count_nonzero(both[:, 1:] == both[:, :-1], axis=1)
-    return shared, np.count_nonzero(a.rows >= 0, axis=1), np.count_nonzero(b.rows >= 0, axis=1)
+    for part, one, two in blocks(a, b):
+        shared[part] = np.bincount(matches(one.rows, two.rows).query, minlength=len(one.rows))
+    return shared, lengths(a), lengths(b)
 
 
-def _numbered(rows: IntArray, first: int) -> npt.NDArray[Any]:
-    """Narrow the row numbers, and give each pad a negative number that occurs nowhere else in the line."""
-    small = rows.size == 0 or rows.max() <= np.iinfo(np.int32).max
-    out: npt.NDArray[Any] = rows.astype(np.int32 if small else np.int64)
-    pads = out < 0
-    if pads.any():
-        out[pads] = np.broadcast_to(-first - 2 * np.arange(rows.shape[1]), rows.shape)[pads]
-    return out
-
-
-def _overlap_law(left: int, right: int, certain: int, candidates: int, k: int) -> float:
-    """Return k / candidates for full lists; with s certain rows (s + (k - s)^2 / (candidates - s)) / k."""
-    return expected_shared(left, right, certain, candidates) / k
-
-
-def _jaccard_law(left: int, right: int, certain: int, candidates: int, _k: int) -> float:
-    """Return the expectation of the ratio over the number of common rows, not the ratio of expectations."""
-    return expected_jaccard(left, right, certain, candidates)
-
-
-_EMPTY = "have no neighbours in either list and"
-_INVARIANCES = (
-    "order of the queries",
-    "order of the neighbours within a list",
-    "rotation, scaling and (l2) shift of either space",
-)
-
-OVERLAP = Measure(
+OVERLAP = replace(
+    RANK_SIMILARITY,
     name="overlap",
     function=overlap,
     summary="share of the k nearest neighbours that two lists have in common, mean over queries",
     formula="|A n B| / k",
     needs="two neighbors",
     direction="more neighbours in common",
-    range=(0.0, 1.0),
-    symmetric=True,
-    invariances=_INVARIANCES,
-    undefined_when="both lists of a query are empty",
+    invariances=(
+        "order of the queries",
+        "order of the neighbours within a list",
+        "rotation, scaling and (l2) shift of either space",
+    ),
     chance="k / (n - 1), the query's own row left out; k / n when it can be returned",
     reference="Huh et al. 2024, arXiv 2405.07987 (mutual k-NN); Wang et al. 2022",
-    scorer=PerQuery(of_random_lists(_overlap_law), _EMPTY),
-    best=1.0,
+    scorer=replace(RANK_SIMILARITY.scorer, expected=of_random_lists(expected_shared, share=True)),
 )
-JACCARD = Measure(
+JACCARD = replace(
+    OVERLAP,
     name="jaccard",
     function=jaccard,
     summary="neighbours in both lists over neighbours in either, mean over queries",
     formula="|A n B| / |A u B|",
-    needs="two neighbors",
-    direction="more neighbours in common",
-    range=(0.0, 1.0),
-    symmetric=True,
-    invariances=_INVARIANCES,
-    undefined_when="both lists of a query are empty",
     chance="exact expectation over the hypergeometric number of common rows; near k / (2n - k) when k is small",
     reference="Jaccard 1901; for embeddings Wang et al. 2022",
-    scorer=PerQuery(of_random_lists(_jaccard_law), _EMPTY),
-    best=1.0,
+    scorer=replace(OVERLAP.scorer, expected=of_random_lists(expected_jaccard)),
 )
 EXACT_OVERLAP = replace(
     OVERLAP,

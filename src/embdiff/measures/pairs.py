@@ -322,28 +322,22 @@ SPEARMAN = Measure(
     cutoff=False,
     scorer=FromInfluence(spearman_influence, _fisher_ends),
 )
-PEARSON = Measure(
+PEARSON = replace(
+    SPEARMAN,
     name="pearson",
     function=pearson,
     summary="linear correlation of the similarity and the score of pairs",
     formula="cov(similarity, score) / (sd(similarity) sd(score))",
-    needs=NEEDS,
-    direction=_DIRECTION,
-    range=(-1.0, 1.0),
-    symmetric=True,
     invariances=("order of the pairs", "shift and positive scaling of similarities or scores"),
-    undefined_when="all similarities or all scores are equal",
-    chance="0",
     reference="Pearson 1895; scipy.stats.pearsonr",
-    cutoff=False,
     scorer=FromInfluence(pearson_influence, _pearson_ends),
 )
-AUC = Measure(
+AUC = replace(
+    SPEARMAN,
     name="auc",
     function=auc,
     summary="chance that a positive pair is more similar than a negative one, equal ones counting half",
     formula="(rank sum of positives - p (p + 1) / 2) / (p q) for p positive and q negative pairs",
-    needs=NEEDS,
     direction="positive pairs are set apart from negative ones",
     range=(0.0, 1.0),
     symmetric=False,
@@ -351,6 +345,5 @@ AUC = Measure(
     undefined_when="there is only one kind of pair",
     chance="0.5",
     reference="Hanley and McNeil 1982; DeLong, DeLong and Clarke-Pearson 1988 for the interval",
-    cutoff=False,
     scorer=FromInfluence(auc_influence, _auc_ends, chance=0.5, kinds=True),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -217,10 +218,6 @@ def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDA
     return (one > others).view(np.int8) - (one < others).view(np.int8)
 
 
-def _rank_similarity_law(left: int, right: int, certain: int, candidates: int, _k: int) -> float:
-    return expected_rank_similarity(left, right, certain, candidates)
-
-
 def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
     """Return the mean chance level given how many rows each query has in common."""
     certain = lists.drawn()[:, 2]
@@ -244,22 +241,19 @@ RANK_SIMILARITY = Measure(
     undefined_when="both lists of a query are empty",
     chance="exact expectation over the hypergeometric number m of common rows, at random places",
     reference="Wang et al. 2022; ReSi (Klabunde et al. 2024)",
-    scorer=PerQuery(of_random_lists(_rank_similarity_law), "have no neighbours in either list and"),
+    scorer=PerQuery(of_random_lists(expected_rank_similarity), "have no neighbours in either list and"),
     best=1.0,
 )
-KENDALL_TAU = Measure(
+KENDALL_TAU = replace(
+    RANK_SIMILARITY,
     name="kendall_tau",
     function=kendall_tau,
     summary="whether the common neighbours stand in the same order: tau-b, neighbours of equal similarity are ties",
     formula="(C - D) / sqrt((P - T_a) (P - T_b)) over the P pairs of common rows",
-    needs="two ordered neighbors",
     direction="more pairs of common neighbours in the same order",
     range=(-1.0, 1.0),
-    symmetric=True,
-    invariances=_IN_ORDER,
     undefined_when="a query has fewer than 2 common neighbours, or all of them are tied in a list",
     chance="0, when no row is in both lists for certain",
     reference="Kendall 1945, Biometrika 33:239",
     scorer=PerQuery(_expected_tau, "have fewer than 2 common neighbours, or only tied ones, and"),
-    best=1.0,
 )

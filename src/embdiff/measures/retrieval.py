@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -159,31 +159,28 @@ SELF_RETRIEVAL = Measure(
     reference="recall@1 of a known item",
     scorer=PerQuery(_own_by_chance, "whose text is no row of the corpus"),
 )
-INDEX_RECALL = Measure(
+INDEX_RECALL = replace(
+    SELF_RETRIEVAL,
     name="index_recall",
     function=index_recall,
     summary="share of the k results of an index that are as close as the exact k-th neighbour",
     formula="|{returned : similarity >= exact k-th similarity}| / k",
     needs="returned + exact neighbors",
     direction="fewer neighbours lost by the index",
-    range=(0.0, 1.0),
-    symmetric=False,
     invariances=("order of the queries", "order of the returned rows", "which of several tied rows is returned"),
     undefined_when="there are no queries",
     chance="k / candidates",
     reference="Aumüller, Bernhardsson and Faithfull 2020 (ANN-Benchmarks): distance-based recall",
     scorer=PerQuery(_recall_by_chance),
 )
-EXPECTED_HIT = Measure(
+EXPECTED_HIT = replace(
+    SELF_RETRIEVAL,
     name="expected_hit",
     function=expected_hit,
     summary="share of queries with at least one expected result among the first k",
     formula="1 if any expected row is in the list, else 0",
     needs="neighbors + expected rows",
     direction="more queries that find an expected result",
-    range=(0.0, 1.0),
-    symmetric=False,
-    invariances=_ONE_LIST,
     undefined_when="a query expects nothing",
     chance="1 - C(n - e, k) / C(n, k) for e expected rows, mean over queries",
     reference="success@k of the TREC tradition",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Measure
+from embdiff.measures.cka import CKA
 from embdiff.measures.moments import Floating, check_pair
 from embdiff.measures.row_pairs import (
     PAIRS,
@@ -89,21 +90,15 @@ def _ranked(x: Floating, y: Floating, i: npt.NDArray[np.int64], j: npt.NDArray[n
     return Ranked(squared_distances(x, i, j)), Ranked(squared_distances(y, i, j))
 
 
-RSA = Measure(
+RSA = replace(
+    CKA,
     name="rsa",
     function=rsa,
     summary="rank correlation of the distances between pairs of rows in two spaces",
     formula="Spearman correlation of |x_i - x_j| and |y_i - y_j| over pairs i < j",
-    needs="two spaces",
     direction="more alike distances",
-    range=(-1.0, 1.0),
-    symmetric=True,
-    invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="fewer than 3 rows, or all distances in a space equal",
-    chance="0, exactly, over all orders of the rows",
     reference="Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008",
-    cutoff=False,
     scorer=Jackknifed(estimate=_estimate, fast=_of_orders),
-    best=1.0,
     parameters=SAMPLE,
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_median_rank
 from embdiff.measures.inputs import TwoLists
+from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray
@@ -99,22 +101,18 @@ def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
     return float(np.average([expected_median_rank(*map(int, kind)) / int(kind[2]) for kind in kinds], weights=sizes))
 
 
-SPREAD = Measure(
+SPREAD = replace(
+    OVERLAP,
     name="spread",
     function=spread,
     summary="how far A's k neighbours went in B: their median rank there as a share of the candidates",
     formula="median over A's k neighbours of their rank in B, over candidates",
     needs="ranks in the other space",
     direction="A's neighbours stand farther away in B",
-    range=(0.0, 1.0),
     symmetric=False,
-    invariances=(
-        "order of the queries",
-        "order of the neighbours within a list",
-        "rotation, scaling and (l2) shift of either space",
-    ),
     undefined_when="a query has no neighbours in A",
     chance="(candidates + 1) / (2 candidates)",
     reference="after embComp, Heimerl et al. 2020, arXiv 2004.11500",
     scorer=PerQuery(_expected, "have no ranks and"),
+    best=None,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from embdiff._plain import plain
 from embdiff.judging.plan import Plan, plans
 from embdiff.judging.pool import Pool, PooledQuery
-from embdiff.measures.base import MeasureSpec, get_measure
+from embdiff.measures.base import get_measure
 from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.judged import Graded, Judged, grade
 from embdiff.measures.ranking_scores import random_order, values_of
@@ -135,9 +135,9 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
         lengths = np.array([len(kept) for kept in lists], dtype=np.int64)
         asked = np.array([model in query.lists for query in queries])  # bm25 is not asked on the live page
         for measure, values, chance in (
-            (str(ndcg), values_of(graded, ndcg), _chance(graded, ndcg, sizes)),
+            (str(ndcg), values_of(graded, ndcg), random_order(graded, ndcg, sizes)),
             (f"precision_judged@{pool.depth}", _precision(graded, lengths), share),
-            (str(hit), values_of(graded, hit), _chance(graded, hit, sizes)),
+            (str(hit), values_of(graded, hit), random_order(graded, hit, sizes)),
         ):
             known = np.where(asked, values, np.nan)
             by_measure.setdefault(measure, []).append(_score(model, measure, known, float(chance[asked].mean()), seed))
@@ -148,14 +148,6 @@ def _precision(graded: Graded, lengths: IntArray) -> Doubles:
     """Return the share of the judged documents of each list that are relevant; NaN for a list without any; (q,)."""
     right = np.count_nonzero(graded.grades >= graded.level, axis=1).astype(np.float64)
     out: Doubles = np.divide(right, lengths, out=np.full(len(right), np.nan), where=lengths > 0)
-    return out
-
-
-def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> Doubles:
-    """Return what a random order of each query's judged documents would reach; (q,)."""
-    out = np.zeros(len(sizes))
-    for size in np.unique(sizes):
-        out = np.where(sizes == size, random_order(graded, spec, int(size)), out)
     return out
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.places import look_up
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import FloatArray, IntArray
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +87,13 @@ class Judged:
         counts = np.bincount(self.query, minlength=self.queries)
         return np.arange(len(self.query), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
 
+    def ideal(self, k: int | None) -> Doubles:
+        """Return, per query, the discounted gain of the first k documents of its best list, of all when None; (q,)."""
+        places = self.places()
+        counted = (self.grade > 0) & (places < (k or len(places) + 1))
+        weights = self.grade[counted] / np.log2(places[counted] + 2.0)
+        return np.asarray(np.bincount(self.query[counted], weights, self.queries), dtype=np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Graded:
@@ -143,31 +149,8 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
             "Pass one list for each query, empty ones included."
         )
     known = judged.document >= 0
-    stride = 1 + int(max(judged.document.max(initial=0), rows.max(initial=0)))
-    # One number per (query, document), sorted, so that one look-up answers for all lists.
-    keys = judged.query[known] * stride + judged.document[known]
-    order = np.argsort(keys, kind="stable")
-    keys, values = keys[order], judged.grade[known][order]
-    grades = np.zeros(rows.shape, dtype=np.int64)
-    if keys.size and rows.size:
-        asked = np.arange(len(rows), dtype=np.int64)[:, None] * stride + rows
-        likely = np.flatnonzero(_may_be(keys, asked) & (rows >= 0))
-        some = asked.reshape(-1)[likely]
-        place = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
-        grades.reshape(-1)[likely] = np.where(keys[place] == some, values[place], 0)
+    grades = look_up(rows, judged.query[known], judged.document[known], judged.grade[known], 0)
     return Graded(grades, judged, level)
-
-
-def _may_be(keys: IntArray, asked: IntArray) -> npt.NDArray[np.bool_]:
-    """Return where a number can be among the keys: few documents of a list are judged, and the others are sorted out.
-
-    One bit of a table for the last digits of each key; a number that shares them with a key is looked up in vain.
-    """
-    size = 1 << min(22, max(10, (16 * len(keys)).bit_length()))
-    table = np.zeros(size, dtype=bool)
-    table[keys & (size - 1)] = True
-    found: npt.NDArray[np.bool_] = table[asked & (size - 1)]
-    return found
 
 
 def trec_order(rows: IntArray, scores: FloatArray | Doubles, name_rank: IntArray) -> IntArray:
@@ -212,37 +195,3 @@ def name_ranks(ids: Sequence[str]) -> IntArray:
     ranks = np.empty(len(ids), dtype=np.int64)
     ranks[order] = np.arange(len(ids), dtype=np.int64)
     return ranks
-
-
-def grade_run(
-    run: Mapping[str, Mapping[str, float]], judgements: Mapping[str, Mapping[str, int]], *, level: int = 1
-) -> tuple[tuple[str, ...], Graded]:
-    """Grade a run given as query id → {document id → score}, as trec_eval -c does.
-
-    Parameters
-    ----------
-    run : mapping
-        Queries without judgements are left out.
-    judgements : mapping
-        Query id → {document id → grade}. Judged queries that the run lacks have an empty list, and count as 0.
-    level : int
-        The lowest grade that counts as relevant.
-
-    Returns
-    -------
-    queries : tuple of str
-        In the order of the judgements.
-    graded : Graded
-    """
-    queries = tuple(judgements)
-    lists = [run.get(name, {}) for name in queries]
-    names = sorted({document for each in lists for document in each})
-    row_of = {name: row for row, name in enumerate(names)}
-    lengths = np.array([len(each) for each in lists], dtype=np.int64)
-    shape = (len(queries), int(lengths.max(initial=0)))
-    filled = np.arange(shape[1]) < lengths[:, None]
-    rows, scores = np.full(shape, -1, dtype=np.int64), np.zeros(shape)
-    rows[filled] = [row_of[document] for each in lists for document in each]
-    scores[filled] = [score for each in lists for score in each.values()]
-    ordered = trec_order(rows, scores, np.arange(len(names), dtype=np.int64))
-    return queries, grade(ordered, Judged.from_qrels(judgements, queries, row_of), level=level)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from embdiff.measures.chance import expected_jaccard, expected_shared
-from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, matches
+from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_rows
 from embdiff.measures.score import of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
@@ -76,7 +76,7 @@ def _counts(a: Neighbors, b: Neighbors) -> tuple[IntArray, IntArray, IntArray]:
     """Return |A n B|, |A| and |B| per query, all (q,)."""
     shared = np.empty(len(a.rows), dtype=np.int64)
     for part, one, two in blocks(a, b):
-        shared[part] = np.bincount(matches(one.rows, two.rows).query, minlength=len(one.rows))
+        shared[part] = shared_rows(one.rows, two.rows)
     return shared, lengths(a), lengths(b)
 
 

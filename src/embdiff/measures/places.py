@@ -1,11 +1,11 @@
-"""Where rows stand in a list: their place in it, or their exact rank where the list does not hold them."""
+"""Where rows stand in a list: their place in it, or their exact rank; and what else is known of the rows of lists."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from embdiff.errors import ShapeError
-from embdiff.records import ElsewhereRows, IntArray, Neighbors
+from embdiff.records import BoolArray, ElsewhereRows, IntArray, Neighbors
 
 _CHUNK = 2**18  # row numbers sorted at a time
 
@@ -46,20 +46,49 @@ def ranks_of(rows: IntArray, listed: Neighbors, elsewhere: ElsewhereRows) -> Int
         # The list comes first: of two keys that are equal, the first is found.
         known = np.concatenate([listed.rows[part], elsewhere.rows[part]], axis=1)
         ranks = np.concatenate([places[part], elsewhere.ranks[part]], axis=1)
-        out[part] = _looked_up(rows[part], known, ranks)
+        there = known >= 0
+        out[part] = look_up(rows[part], np.nonzero(there)[0], known[there], ranks[there], -1)
     return out
 
 
-def _looked_up(rows: IntArray, known: IntArray, ranks: IntArray) -> IntArray:
-    """Look up all queries at once: one number per (query, row), sorted."""
+def look_up(rows: IntArray, lines: IntArray, known: IntArray, values: IntArray, missing: int) -> IntArray:
+    """Return what is known of the rows of each line, such as of the documents in each query's list.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (q, m)
+        -1 pads.
+    lines, known, values : ndarray of int64, shape (n,)
+        Line, row and value; of two values for one row the first counts.
+    missing : int
+        For a pad, and for a row of which nothing is known.
+
+    Returns
+    -------
+    ndarray of int64, shape (q, m)
+    """
+    # One number per (line, row), sorted, so that one look-up answers for all lines.
     stride = 1 + int(max(rows.max(initial=0), known.max(initial=0)))
-    query = np.arange(len(rows), dtype=np.int64)[:, None] * stride
-    there = known >= 0
-    keys, values = (query + known)[there], ranks[there]
-    if not keys.size:
-        return np.full(rows.shape, -1, dtype=np.int64)
+    keys = lines * stride + known
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
-    asked = query + rows
-    at = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return np.where((rows >= 0) & (keys[at] == asked), values[at], -1)
+    out = np.full(rows.shape, missing, dtype=np.int64)
+    if keys.size:
+        asked = np.arange(len(rows), dtype=np.int64)[:, None] * stride + rows
+        likely = np.flatnonzero(_may_be(keys, asked) & (rows >= 0))
+        some = asked.reshape(-1)[likely]
+        place = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
+        out.reshape(-1)[likely] = np.where(keys[place] == some, values[place], missing)
+    return out
+
+
+def _may_be(keys: IntArray, asked: IntArray) -> BoolArray:
+    """Return where a number can be among the keys: mostly little is known, and the others are sorted out.
+
+    One bit of a table for the last digits of each key; a number that shares them with a key is looked up in vain.
+    """
+    size = 1 << min(22, max(10, (16 * len(keys)).bit_length()))
+    table = np.zeros(size, dtype=bool)
+    table[keys & (size - 1)] = True
+    found: BoolArray = table[asked & (size - 1)]
+    return found

@@ -15,7 +15,7 @@ from embdiff.measures.chance import expected_rank_similarity, expected_tau, plac
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import PerQuery, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray, Neighbors
+from embdiff.records import BoolArray, IntArray, Neighbors
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
 
@@ -28,36 +28,6 @@ class Matches(NamedTuple):
     right: IntArray  # its place in the second list, from 0
 
 
-def overlap_curve(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return, per query, the overlap at every depth: ``|A_1:d n B_1:d| / d``.
-
-    Parameters
-    ----------
-    a, b : Neighbors, shape (q, k)
-        Lists of the same queries, closest first; the rows within a list are distinct, -1 pads at the end.
-
-    Returns
-    -------
-    ndarray of float64, shape (q, k)
-        In [0, 1]; column d - 1 is ``overlap@d``. NaN where both lists are empty.
-
-    Raises
-    ------
-    ShapeError
-        When the lists differ in shape, or k is 0.
-
-    References
-    ----------
-    Webber, Moffat and Zobel 2010, ACM TOIS 28(4), section 2.4 (agreement at depth d).
-    """
-    out = np.empty(a.rows.shape)
-    for part, left, right in blocks(a, b):
-        out[part] = shared_at_depth(left.rows, right.rows)
-    out /= np.arange(1, a.k + 1)
-    out[lengths(a) + lengths(b) == 0] = np.nan
-    return out
-
-
 def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
     """Return, per query, how close the places of the common rows are, early places counting most.
 
@@ -67,7 +37,7 @@ def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
     Parameters
     ----------
     a, b : Neighbors, shape (q, k)
-        As for `overlap_curve`.
+        Lists of the same queries, closest first; the rows within a list are distinct, -1 pads at the end.
 
     Returns
     -------
@@ -106,7 +76,7 @@ def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
     Parameters
     ----------
     a, b : Neighbors, shape (q, k)
-        As for `overlap_curve`.
+        As for `rank_similarity`.
 
     Returns
     -------
@@ -155,8 +125,23 @@ def shared_at_depth(a: IntArray, b: IntArray) -> IntArray:
     return np.bincount(depth, minlength=q * k).reshape(q, k).cumsum(axis=1)
 
 
+def shared_rows(a: IntArray, b: IntArray) -> IntArray:
+    """Return how many rows two lists (q, k) share, (q,)."""
+    return np.count_nonzero(_sorted_together(a, b)[1], axis=1).astype(np.int64)
+
+
 def matches(a: IntArray, b: IntArray) -> Matches:
-    """Find the rows that two lists (q, k) have in common, by sorting both together.
+    """Find the rows that two lists (q, k) have in common."""
+    keys, same, bits = _sorted_together(a, b)
+    flat = np.flatnonzero(same)
+    query = flat // same.shape[1]
+    at, mask = flat + query, (1 << bits) - 1  # a line of keys is one longer than a line of their differences
+    every = keys.reshape(-1)
+    return Matches(query, (every[at] & mask).astype(np.int64), (every[at + 1] & mask).astype(np.int64))
+
+
+def _sorted_together(a: IntArray, b: IntArray) -> tuple[npt.NDArray[Any], BoolArray, int]:
+    """Return the rows of both lists in ascending order, (q, 2k), which one is the next one, too, and bits of a place.
 
     One number holds the row, and below it the list and the place: rows in both lists come to stand side by side.
     """
@@ -165,19 +150,15 @@ def matches(a: IntArray, b: IntArray) -> Matches:
     highest = max(int(a.max(initial=0)), int(b.max(initial=0)), 2 << bits) + 1
     small = highest << (bits + 1) < 2**31
     dtype: type[np.signedinteger[Any]] = np.int32 if small else np.int64
-    keys = np.empty((len(a), 2 * a.shape[1]), dtype=dtype)
+    keys, places = np.empty((len(a), 2 * a.shape[1]), dtype=dtype), places.astype(dtype)
     for rows, half, side in ((a, slice(None, a.shape[1]), 0), (b, slice(a.shape[1], None), 1 << bits)):
         # Each pad gets a negative row of its own, so that it matches nothing.
         named = np.where(rows < 0, -1 - side - places, rows) if (rows < 0).any() else rows
-        keys[:, half] = np.left_shift(named, bits + 1) + (side + places)
+        keys[:, half] = (named.astype(dtype) << (bits + 1)) + (side + places)
     keys.sort(axis=1)
     differs = keys[:, 1:] ^ keys[:, :-1]
     # Below 0 one of the two is a pad.
-    flat = np.flatnonzero((differs >= 0) & (differs < 2 << bits))
-    query = flat // differs.shape[1]
-    at, mask = flat + query, (1 << bits) - 1  # a line of keys is one longer than a line of their differences
-    every = keys.reshape(-1)
-    return Matches(query, (every[at] & mask).astype(np.int64), (every[at + 1] & mask).astype(np.int64))
+    return keys, (differs >= 0) & (differs < 2 << bits), bits
 
 
 def _tied_places(neighbors: Neighbors) -> IntArray:

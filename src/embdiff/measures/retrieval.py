@@ -11,6 +11,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.chance import expected_hits
 from embdiff.measures.inputs import OneSearch
+from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import FloatArray, IntArray, Neighbors
@@ -73,10 +74,7 @@ def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
         )
     lengths = np.array([len(rows) for rows in expected], dtype=np.int64)
     wanted = np.concatenate([np.zeros(0, dtype=np.int64), *expected]).astype(np.int64)
-    # One number per (query, row), so that one look-up answers for all queries.
-    stride = 1 + max(wanted.max(initial=0), neighbors.rows.max(initial=0))
-    pairs = np.arange(len(expected))[:, None] * stride + neighbors.rows
-    right = (neighbors.rows >= 0) & np.isin(pairs, np.repeat(np.arange(len(expected)), lengths) * stride + wanted)
+    right = look_up(neighbors.rows, np.repeat(np.arange(len(expected)), lengths), wanted, np.ones_like(wanted), 0) > 0
     found = np.where(lengths > 0, right.any(axis=1).astype(np.float64), np.nan)
     rank = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, np.nan)
     return Hits(rank, found)

@@ -9,6 +9,7 @@ import numpy as np
 from embdiff.errors import ShapeError
 from embdiff.exact import similarity
 from embdiff.measures.base import Measure
+from embdiff.measures.fusion import union_rows
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.rank import blocks
 from embdiff.measures.score import PerQuery
@@ -54,7 +55,7 @@ def second_order_cosine(
     _check(vectors)
     out = np.full(len(a.rows), np.nan)
     for part, one, two in blocks(a, b):
-        union = _union(one.rows, two.rows)
+        union = union_rows(one.rows, two.rows, a.k)
         sides = zip(queries, vectors, strict=True)
         x, y = (similarity(asked[part], rows, union, "cosine") for asked, rows in sides)
         out[part] = _cosine(x, y)
@@ -109,7 +110,7 @@ def _shuffled(
     place = np.full(n + 1, -1, dtype=np.int64)
     place[order] = np.arange(n)
     some = np.sort(rng.permutation(len(a.rows))[:_SEEN])
-    union = _union(a.rows[some], place[b.rows[other[some]]])
+    union = union_rows(a.rows[some], place[b.rows[other[some]]], a.k)
     return some, other[some], union, np.where(union >= 0, order[union], -1)
 
 
@@ -133,13 +134,6 @@ def _shuffle(n: int, q: int, rows: IntArray | None, rng: np.random.Generator) ->
     rest = np.setdiff1d(np.arange(n, dtype=np.int64), rows)
     order[rest] = rng.permutation(rest)
     return order, other
-
-
-def _union(left: IntArray, right: IntArray) -> IntArray:
-    """Return the rows in either list once each, -1 elsewhere; (q, 2k)."""
-    union = np.sort(np.concatenate([left, right], axis=1), axis=1)
-    union[:, 1:][union[:, 1:] == union[:, :-1]] = -1
-    return union
 
 
 def _cosine(left: FloatArray, right: FloatArray) -> Doubles:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from embdiff.measures.judged import Graded, Judged, grade, trec_order
+from embdiff.measures.judged import Graded, Judged, grade
+from embdiff.measures.places import trec_order
 
 
 def grade_run(

@@ -11,17 +11,16 @@ from rich.cells import cell_len
 
 import embdiff as ed
 from embdiff.measures import calibration
-from embdiff.measures.alignment_distance import procrustes, shape_angle
 from embdiff.measures.base import MeasureSpec, get_measure
 from embdiff.measures.calibration import Calibration, calibrate_pair, calibrated_measures, over_pairs
-from embdiff.measures.cca import pwcca, svcca
+from embdiff.measures.cca import procrustes, pwcca, shape_angle, svcca
 from embdiff.measures.cka import cka
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
 from embdiff.measures.rsa import rsa
-from embdiff.measures.second_order import second_order_cosine
 from embdiff.measures.spaces import OneSpace, TwoSpaces
+from embdiff.measures.spread import second_order_cosine
 from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import Neighbors, Space, Stamp
 

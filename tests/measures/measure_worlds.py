@@ -13,8 +13,8 @@ from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.measures.classes import correct
 from embdiff.measures.inputs import OneSearch
-from embdiff.measures.judged import Judged, grade, trec_order
-from embdiff.measures.ranking_scores import JudgedLists
+from embdiff.measures.judged import Judged, JudgedLists, grade
+from embdiff.measures.places import trec_order
 from embdiff.measures.score import score
 from embdiff.records import Neighbors
 

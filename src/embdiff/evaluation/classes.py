@@ -16,8 +16,8 @@ from embdiff.evaluation.probe import probe, protocol
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
 from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette
-from embdiff.measures.judged import name_ranks
 from embdiff.measures.noise import Change
+from embdiff.measures.places import name_ranks
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted
 

@@ -13,8 +13,7 @@ from embdiff.judging.plan import Plan, plans
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import get_measure
 from embdiff.measures.differences import Differences, between_models
-from embdiff.measures.judged import Graded, Judged, grade
-from embdiff.measures.ranking_scores import random_order, values_of
+from embdiff.measures.judged import Graded, Judged, grade, random_order, values_of
 from embdiff.measures.score import mean_of
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import interval

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -156,11 +155,7 @@ def count_lower(
                 table[:, at] = labels
             kept += np.count_nonzero(summed(table, by_kept, groups) <= least[:, None], axis=1)
             hits, expected = results.counted(table, sizes)
-            again += np.count_nonzero(_at_most(hits * due[:, None], expected * taken[:, None]), axis=1)
+            # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
+            again += np.count_nonzero(hits * due[:, None] <= expected * taken[:, None] * (1 + 1e-9), axis=1)
             advance(table.shape[1])
     return kept, again
-
-
-def _at_most(left: Doubles, right: Doubles) -> npt.NDArray[Any]:
-    # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
-    return np.asarray(left <= right * (1 + 1e-9))

@@ -162,8 +162,7 @@ _BUILT_IN = {
     "noise": ("noise_index", "noise_float16", "noise_batch"),
     "rbo": ("rbo",),
     "rank": ("rank_similarity", "kendall_tau"),
-    "spread": ("spread",),
-    "second_order": ("second_order_cosine",),
+    "spread": ("spread", "second_order_cosine"),
     "retrieval": ("self_retrieval", "index_recall", "expected_hit"),
     "groups": ("mixing", "group_presence"),
     "ranking": ("ndcg", "map", "mrr", "rr", "recall", "precision", "hit"),
@@ -172,11 +171,9 @@ _BUILT_IN = {
     "cka": ("cka", "cka_biased"),
     "cknna": ("cknna",),
     "rsa": ("rsa",),
-    "alignment_distance": ("procrustes", "shape_angle"),
-    "cca": ("svcca", "pwcca"),
+    "cca": ("procrustes", "shape_angle", "svcca", "pwcca"),
     "shape_of_one": ("anisotropy", "first_component", "norm_spread", "uniformity"),
-    "hubs": ("hubness", "orphans"),
-    "dimension": ("intrinsic_dimension",),
+    "hubs": ("hubness", "orphans", "intrinsic_dimension"),
 }
 _ENTRIES = [
     Entry(name, f"embdiff.measures.{module}:{name.upper()}", "")
@@ -207,8 +204,7 @@ def register(measure: Measure) -> Measure:
 
 def list_measures() -> tuple[Measure, ...]:
     """Return every measure, sorted by name."""
-    everything = {**_REGISTRY.load_all(), **_ADDED}
-    return tuple(_checked(name, everything[name]) for name in sorted(everything))
+    return tuple(map(_load, sorted(_names())))
 
 
 def is_built_in(measure: Measure) -> bool:
@@ -218,8 +214,7 @@ def is_built_in(measure: Measure) -> bool:
 
 def measures_for(*needs: str) -> tuple[Measure, ...]:
     """Return the measures that need one of these, in the order in which they are shown: built-in ones come first."""
-    names = dict.fromkeys((*_REGISTRY.entries(), *_ADDED))
-    return tuple(measure for measure in map(_load, names) if measure.needs in needs)
+    return tuple(measure for measure in map(_load, _names()) if measure.needs in needs)
 
 
 def get_measure(text: str) -> MeasureSpec:
@@ -236,20 +231,19 @@ def get_measure(text: str) -> MeasureSpec:
     if not (name in _ADDED or name in _REGISTRY):
         raise UnknownNameError(
             f"A measure must be one of the registered names, for example overlap@10. Got {text!r}. "
-            f"{nearest(name, {*_REGISTRY.entries(), *_ADDED})}"
+            f"{nearest(name, _names())}"
         )
     measure = _load(name)
     parameters = read_parameters(measure.name, inside, measure.parameters, text)
     return MeasureSpec(measure, None if k is None else _cutoff(measure, k, text), parameters)
 
 
+def _names() -> dict[str, None]:
+    return dict.fromkeys((*_REGISTRY.entries(), *_ADDED))
+
+
 def _load(name: str) -> Measure:
-    if name in _ADDED:
-        return _ADDED[name]
-    return _checked(name, _REGISTRY.load(name))
-
-
-def _checked(name: str, measure: Any) -> Measure:
+    measure = _ADDED[name] if name in _ADDED else _REGISTRY.load(name)
     if not isinstance(measure, Measure):
         raise ParameterError(
             f"The entry of the measure {name!r} must be an embdiff.measures.Measure. "

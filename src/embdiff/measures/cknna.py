@@ -85,12 +85,11 @@ class _Sparse:
     values: Doubles
 
     @classmethod
-    def of(cls, neighbors: Neighbors) -> _Sparse:
-        n = len(neighbors.rows)
-        i, place = np.nonzero(neighbors.rows >= 0)
-        codes = i * n + neighbors.rows[i, place]
+    def of(cls, n: int, i: IntArray, j: IntArray, values: Doubles) -> _Sparse:
+        """Put the values at pairs (i, j) in order."""
+        codes = i * n + j
         order = np.argsort(codes)
-        return cls(n, codes[order], neighbors.similarity[i, place].astype(np.float64)[order])
+        return cls(n, codes[order], values[order])
 
     def without(self, part: IntArray) -> _Sparse:
         """Leave rows out and number the others anew."""
@@ -105,9 +104,13 @@ class _Sparse:
     def reordered(self, order: IntArray) -> _Sparse:
         """Give row i the number ``order[i]``."""
         i, j = np.divmod(self.codes, self.n)
-        codes = order[i] * self.n + order[j]
-        sorting = np.argsort(codes)
-        return _Sparse(self.n, codes[sorting], self.values[sorting])
+        return _Sparse.of(self.n, order[i], order[j], self.values)
+
+
+def _sparse(neighbors: Neighbors) -> _Sparse:
+    i, place = np.nonzero(neighbors.rows >= 0)
+    similarity = neighbors.similarity[i, place].astype(np.float64)
+    return _Sparse.of(len(neighbors.rows), i, neighbors.rows[i, place], similarity)
 
 
 def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
@@ -123,7 +126,7 @@ def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
                 "The metric of cknna must be cosine or ip: it aligns inner products. Got l2. "
                 "Search with the metric cosine."
             )
-    return _Sparse.of(a), _Sparse.of(b)
+    return _sparse(a), _sparse(b)
 
 
 def _aligned(a: _Sparse, b: _Sparse) -> float:

@@ -6,7 +6,7 @@ Models that cannot be told apart are shown as one group instead of as ranks.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,9 +103,8 @@ def tie_groups(
     if not 0.0 < alpha < 1.0:
         raise ParameterError(f"alpha must be between 0 and 1. Got {alpha:g}. Pass for example 0.05.")
     tied = _tied(models, tests, alpha)
-    found: list[tuple[int, ...]] = []
-    _cliques(set(), set(range(len(models))), set(), tied, found)
-    return tuple(tuple(models[place] for place in group) for group in sorted(found))
+    found = sorted(_cliques(set(), set(range(len(models))), set(), tied)) if models else []
+    return tuple(tuple(models[place] for place in group) for group in found)
 
 
 def letters(models: Sequence[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
@@ -139,22 +138,20 @@ def _tied(models: Sequence[str], tests: Iterable[PairedTest], alpha: float) -> l
     if len(place) < len(models):
         raise ParameterError(f"Every model must occur once. Got {list(models)}. Leave the repeated one out.")
     tied: list[set[int]] = [set() for _ in models]
-    pairs: set[frozenset[int]] = set()
+    pairs: set[frozenset[str]] = set()
     for test in tests:
-        if not set(test.models) <= place.keys():
+        names, pair = f"{test.models[0]} and {test.models[1]}", frozenset(test.models)
+        if not pair <= place.keys():
             raise ParameterError(
-                f"Every test must be of two of the models. Got one of {test.models[0]} and {test.models[1]}. "
-                "Pass the tests of these models alone."
+                f"Every test must be of two of the models. Got one of {names}. Pass the tests of these models alone."
             )
-        pair = frozenset(place[model] for model in test.models)
         if pair in pairs:
             raise ParameterError(
-                f"Every two models must have one test. Got two of {test.models[0]} and {test.models[1]}. "
-                "Pass the tests of one measure."
+                f"Every two models must have one test. Got two of {names}. Pass the tests of one measure."
             )
         pairs.add(pair)
-        if math.isnan(test.p_holm) or test.p_holm >= alpha:
-            one, two = sorted(pair)
+        if not test.p_holm < alpha:
+            one, two = (place[model] for model in test.models)
             tied[one].add(two)
             tied[two].add(one)
     wanted = len(models) * (len(models) - 1) // 2
@@ -165,16 +162,12 @@ def _tied(models: Sequence[str], tests: Iterable[PairedTest], alpha: float) -> l
     return tied
 
 
-def _cliques(
-    chosen: set[int], open_: set[int], done: set[int], tied: list[set[int]], found: list[tuple[int, ...]]
-) -> None:
-    """Bron and Kerbosch with a pivot: ``open_`` may join ``chosen``, ``done`` could but was counted before."""
-    if not open_ and not done:
-        if chosen:
-            found.append(tuple(sorted(chosen)))
+def _cliques(chosen: set[int], may: set[int], done: set[int], tied: list[set[int]]) -> Iterator[tuple[int, ...]]:
+    """Bron and Kerbosch with a pivot: ``may`` join ``chosen``; ``done`` could, but were counted before."""
+    if not may and not done:
+        yield tuple(sorted(chosen))
         return
-    pivot = max(open_ | done, key=lambda model: len(tied[model] & open_))
-    for model in sorted(open_ - tied[pivot]):
-        _cliques(chosen | {model}, open_ & tied[model], done & tied[model], tied, found)
-        open_ = open_ - {model}
-        done = done | {model}
+    pivot = max(may | done, key=lambda model: len(tied[model] & may))
+    for model in sorted(may - tied[pivot]):
+        yield from _cliques(chosen | {model}, may & tied[model], done & tied[model], tied)
+        may, done = may - {model}, done | {model}

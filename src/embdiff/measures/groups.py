@@ -67,8 +67,7 @@ class GroupTest(Record):
     reason : str or None
         Why ratio and p are undefined.
     p_kept, p_recounted : float
-        The two that ``p`` is the larger of: rows keep their counts, everything is counted again. NaN where a run of an
-        earlier version did not keep them.
+        The two that ``p`` is the larger of: rows keep their counts, everything is counted again.
     """
 
     group: str
@@ -139,16 +138,15 @@ def absence_test(
     for at, group in enumerate(groups):
         reason = _reason(len(groups), float(due[at]), float(given.sum()))
         kept, recounted = (math.nan if reason else float(1 + count[at]) / (permutations + 1) for count in lower)
-        ratio = math.nan if reason else float(taken[at] / due[at])
-        shares = _shares(taken[at], given.sum() - given[at], sizes[at], len(of_row))
+        results_of_others = given.sum() - given[at]
         tests.append(
             GroupTest(
                 group=group,
                 n_rows=int(sizes[at]),
                 hits=int(taken[at]),
-                observed=shares[0],
-                expected=shares[1],
-                ratio=ratio,
+                observed=float(taken[at] / results_of_others) if results_of_others else math.nan,
+                expected=float(sizes[at] / (len(of_row) - 1)) if sizes[at] < len(of_row) else math.nan,
+                ratio=math.nan if reason else float(taken[at] / due[at]),
                 p=max(kept, recounted),
                 permutations=permutations,
                 reason=reason,
@@ -157,12 +155,6 @@ def absence_test(
             )
         )
     return tests
-
-
-def _shares(taken: float, results: float, size: float, rows: int) -> tuple[float, float]:
-    """Return the observed and the expected share of a group among the results of the other groups."""
-    expected = float(size / (rows - 1)) if size < rows else math.nan
-    return float(taken / results) if results else math.nan, expected
 
 
 def _check_queries(neighbors: Neighbors, row_groups: Sequence[str], asked: IntArray, permutations: int) -> None:
@@ -207,12 +199,10 @@ def adjust(tests: Mapping[str, Sequence[GroupTest]]) -> dict[str, list[GroupTest
     tests : mapping of str to sequence of GroupTest
         Tests by model.
     """
-    flat = [(model, test) for model, group_tests in tests.items() for test in group_tests]
-    adjusted = holm([test.p for _, test in flat])
-    out: dict[str, list[GroupTest]] = {model: [] for model in tests}
-    for (model, test), p_holm in zip(flat, adjusted, strict=True):
-        out[model].append(replace(test, p_holm=float(p_holm)))
-    return out
+    adjusted = iter(holm([test.p for group_tests in tests.values() for test in group_tests]).tolist())
+    return {
+        model: [replace(test, p_holm=next(adjusted)) for test in group_tests] for model, group_tests in tests.items()
+    }
 
 
 @dataclass(frozen=True)

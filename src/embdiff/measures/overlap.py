@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from embdiff.measures.chance import expected_jaccard, expected_shared
 from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_rows
 from embdiff.measures.score import of_random_lists
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
 from embdiff.records import IntArray, Neighbors
 
 
@@ -78,6 +78,41 @@ def _counts(a: Neighbors, b: Neighbors) -> tuple[IntArray, IntArray, IntArray]:
     for part, one, two in blocks(a, b):
         shared[part] = shared_rows(one.rows, two.rows)
     return shared, lengths(a), lengths(b)
+
+
+def expected_shared(left: int, right: int, certain: int, candidates: int) -> float:
+    """Return the expected number of rows that two lists share.
+
+    Parameters
+    ----------
+    left, right : int
+        Lengths of the lists.
+    certain : int
+        Rows that both hold for certain (a query's own).
+    candidates : int
+        Rows that a query could return, the certain ones included.
+
+    Returns
+    -------
+    float
+        ``s + (left - s) (right - s) / (candidates - s)``.
+    """
+    pool = candidates - certain
+    return certain + ((left - certain) * (right - certain) / pool if pool else 0.0)
+
+
+def expected_jaccard(left: int, right: int, certain: int, candidates: int) -> float:
+    """Return the expected ``|A n B| / |A u B|``, parameters as for `expected_shared`; NaN when both are empty.
+
+    The number i of further common rows is hypergeometric, ``C(m, i) C(N - m, n - i) / C(N, n)`` with m, n and N less
+    the certain rows; the ratio is averaged over it.
+    """
+    if left + right == 0:
+        return math.nan
+    pool, m, n = candidates - certain, left - certain, right - certain
+    shared = np.arange(max(0, m + n - pool), min(m, n) + 1)
+    ratio = (certain + shared) / (left + right - certain - shared)
+    return float(hypergeometric(shared, pool, m, n) @ ratio)
 
 
 OVERLAP = replace(

@@ -1,7 +1,13 @@
-"""Two lists compared place by place: overlap at every depth, rank similarity, Kendall's tau on the common rows."""
+"""Two lists compared place by place: rank similarity, Kendall's tau on the common rows.
+
+By chance: lists are drawn without replacement from the candidates, in random order; a row that is in both lists for
+certain (the query's own, where it can be returned) is taken to stand first in both, in the same order: it has the text
+of the query.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -11,10 +17,9 @@ import numpy.typing as npt
 
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.chance import expected_rank_similarity, expected_tau, place_weight
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import PerQuery, of_random_lists
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
 from embdiff.records import BoolArray, IntArray, Neighbors
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
@@ -197,6 +202,40 @@ def _tau(found: Matches, left: IntArray, right: IntArray) -> Doubles:
 def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
     """Sign of the difference, as bytes: several times faster than np.sign."""
     return (one > others).view(np.int8) - (one < others).view(np.int8)
+
+
+def place_weight(i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> Doubles:
+    """Return ``2 / ((1 + |i - j|) (i + j))`` of two places from 1: the weight that rank similarity gives a row."""
+    out: Doubles = 2.0 / ((1 + np.abs(i - j)) * (i + j))
+    return out
+
+
+def expected_rank_similarity(left: int, right: int, certain: int, candidates: int) -> float:
+    """Return the expected rank similarity; parameters as for `expected_rbo`, NaN when both lists are empty.
+
+    Given m free common rows, their places are random in both lists: each adds the mean weight of all pairs of free
+    places. The number m is hypergeometric, ``C(l, m) C(N - l, r - m) / C(N, r)`` with l, r, N less the certain rows.
+    """
+    if left + right == 0:
+        return math.nan
+    pool, m, n = candidates - certain, left - certain, right - certain
+    free = np.arange(max(0, m + n - pool), min(m, n) + 1)
+    law = hypergeometric(free, pool, m, n)
+    one, two = np.meshgrid(np.arange(certain + 1, left + 1), np.arange(certain + 1, right + 1))
+    weight = float(place_weight(one, two).mean()) if one.size else 0.0
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, min(left, right) + 1))])
+    common = certain + free
+    value = np.where(common > 0, (harmonic[certain] + free * weight) / np.where(common > 0, harmonic[common], 1.0), 0.0)
+    return float(law @ value)
+
+
+def expected_tau(common: int, certain: int) -> float:
+    """Return the expected tau of ``common`` rows of which ``certain`` stand first in both lists, in the same order.
+
+    The pairs with a certain row agree, the others cancel: ``1 - C(m - s, 2) / C(m, 2)``, 0 without certain rows. NaN
+    for fewer than two common rows.
+    """
+    return math.nan if common < 2 else 1 - math.comb(common - certain, 2) / math.comb(common, 2)
 
 
 def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:

@@ -13,8 +13,7 @@ import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
-from embdiff.measures.judged import Doubles, Graded
-from embdiff.measures.ranking_scores import NEEDS, ranked
+from embdiff.measures.judged import NEEDS, Doubles, Graded, ranked
 from embdiff.records import IntArray
 
 
@@ -67,6 +66,15 @@ def precision(graded: Graded, k: int) -> Doubles:
 def hit(graded: Graded, k: int) -> Doubles:
     """Return, per query, 1 when a relevant document is among the first k, else 0; (q,)."""
     return (_found(graded, k) > 0).astype(np.float64)
+
+
+def recall_of_first(graded: Graded, sizes: IntArray) -> Doubles:
+    """Return, per query, the share of its relevant documents among as many first places as ``sizes`` says; (q,).
+
+    As `ranking.recall`, with a cut-off for each query: two ways of filling a screen are compared at equal length.
+    """
+    right = (graded.grades >= graded.level) & (np.arange(graded.grades.shape[1]) < sizes[:, None])
+    return _divided(np.count_nonzero(right, axis=1).astype(np.float64), graded.relevant)
 
 
 def _found(graded: Graded, k: int | None) -> Doubles:

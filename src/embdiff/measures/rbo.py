@@ -10,7 +10,6 @@ import numpy as np
 from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Parameter
-from embdiff.measures.chance import expected_rbo
 from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_at_depth
 from embdiff.measures.score import of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
@@ -151,6 +150,46 @@ def _residual(last: IntArray, short: IntArray, long: IntArray, p: float) -> Doub
     tail = last * (-math.log1p(-p) - terms[full])
     out: Doubles = p**short + p**long - p**full - (1 - p) / p * (beyond + tail)
     return out
+
+
+def expected_rbo(left: int, right: int, certain: int, candidates: int, p: float) -> float:
+    """Return the expected RBO_ext of two lists drawn without replacement from the candidates, in random order.
+
+    Parameters
+    ----------
+    left, right : int
+        Lengths of the lists.
+    certain : int
+        Rows that both hold for certain, first in both.
+    candidates : int
+        Rows that a query could return, the certain ones included.
+    p : float
+        Of rbo.
+
+    Returns
+    -------
+    float
+        In [0, 1]. RBO_ext is linear in the common rows X_d at each depth, so their expectations, with s certain rows
+        ``s + (d - s)^2 / (candidates - s)``, are put in their places. NaN when both lists are empty.
+
+    References
+    ----------
+    Webber, Moffat and Zobel 2010, ACM TOIS 28(4):20, equation 32.
+    """
+    short, long = sorted((left, right))
+    if long == 0:
+        return math.nan
+    if short == 0:
+        return 0.0
+    depth = np.arange(1, long + 1)
+    pool = candidates - certain
+    free = np.maximum(depth - certain, 0) * np.maximum(np.minimum(depth, short) - certain, 0)
+    shared = np.minimum(depth, certain) + (free / pool if pool else 0.0)
+    at_short = float(shared[short - 1])
+    tail = depth[short:]
+    inside = float((shared / depth) @ p**depth) + float((at_short * (tail - short) / (short * tail)) @ p**tail)
+    carried = (float(shared[-1]) - at_short) / long + at_short / short
+    return (1 - p) / p * inside + carried * p**long
 
 
 RBO = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,6 @@ import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.chance import expected_hits
 from embdiff.measures.inputs import OneSearch
 from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
@@ -123,6 +123,14 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
     lowest = best[:, -1] - _TOLERANCE * scale
     right = (returned.rows >= 0) & (similarity >= lowest[:, None])
     return np.asarray(right.mean(axis=1), dtype=np.float64)
+
+
+def expected_hits(k: int, expected: int, candidates: int) -> float:
+    """Return the chance that k rows drawn from ``candidates`` hold one of ``expected``: ``1 - C(n-e, k) / C(n, k)``."""
+    if expected + k > candidates:
+        return 1.0
+    # A product of ratios below 1: no number ever gets large.
+    return 1.0 - math.prod((candidates - expected - i) / (candidates - i) for i in range(k))
 
 
 def _own_by_chance(search: OneSearch, _values: Doubles, _seed: int) -> float:

@@ -254,3 +254,24 @@ def _neighbour(found: Similarities, k: int) -> npt.NDArray[np.float64]:
     there = starts[ends - starts >= k] + k - 1
     kth: npt.NDArray[np.float64] = found.similarity[there].astype(np.float64)
     return kth
+
+
+def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:
+    """Return cut-offs of a model worth carrying over: from where unrelated pairs end to where nearest neighbours do.
+
+    Parameters
+    ----------
+    distributions : sequence of Distribution
+    model : str
+    count : int
+        Evenly spaced and rounded to two decimals; fewer where two of them are the same then.
+
+    Returns
+    -------
+    list of float
+        Ascending, from the 95 % quantile of unrelated pairs to that of nearest neighbours.
+    """
+    by_name = {each.population: each for each in distributions if each.model == model}
+    low = by_name["unrelated pairs"].quantiles[5]
+    high = by_name["nearest neighbour"].quantiles[5] if "nearest neighbour" in by_name else low
+    return list(dict.fromkeys(round(float(cut), 2) for cut in np.linspace(min(low, high), high, count)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome, in_order
 from embdiff.evaluation.probe import probe, protocol
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
-from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette
+from embdiff.measures.base import measures_for
+from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
 from embdiff.measures.noise import Change
 from embdiff.measures.places import name_ranks
+from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted
 
@@ -41,11 +44,7 @@ class _Table:
         """Classify by neighbours."""
         k = min(self.settings.voters, len(self.data.train))
         self.predicted[model] = knn_predict(rows, self.data.train_labels, k)
-        self.scores.append(
-            score_accuracy(
-                f"knn_accuracy@{k}", self.predicted[model], self.data.test_labels, model, seed=self.settings.seed
-            )
-        )
+        self.score([f"knn_accuracy@{k}"], model, self.predicted[model])
 
     def probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
         """Classify by logistic regression."""
@@ -57,10 +56,14 @@ class _Table:
         except MissingDependencyError as error:
             self.undefined("probe_accuracy", model, str(error))
             return
-        self.scores.append(score_accuracy("probe_accuracy", found, self.data.test_labels, model, seed=asked.seed))
+        self.score(["probe_accuracy"], model, found)
         self.draws[model] = [float(correct(each, self.data.test_labels).mean()) for each in found]
         if unfinished:
             self.notes.append(f"{model}: {unfinished} of {len(found)} probes stopped at the 100th iteration.")
+
+    def score(self, measures: Sequence[str], model: str, given: FloatArray | IntArray) -> None:
+        """Score vectors or predicted classes of the test texts."""
+        self.scores += take(measures, ClassedTexts(given, self.data.test_labels, (model,)), seed=self.settings.seed)
 
     def undefined(self, measure: str, model: str, reason: str) -> None:
         """Add a number that there is not, with the reason."""
@@ -100,7 +103,7 @@ def _dense(table: _Table, name: str) -> None:
     table.vote(name, rows)
     table.probe(name, train, test)
     table.noise += changes(_headline(table, name), train, test, again, what="test texts", seed=settings.seed)
-    table.scores.append(score_silhouette(test, data.test_labels, name, seed=settings.seed))
+    table.score(_of_vectors(), name, test)
     lost = [without_direction(vectors, settings.metric) for vectors in (train, test)]
     if any(lost):
         table.notes.append(
@@ -117,9 +120,16 @@ def _headline(table: _Table, name: str) -> Scored:
     def score(train: FloatArray, test: FloatArray, which: IntArray) -> Score:
         rows, _ = rank(test, train, settings.voters, settings.metric)
         predicted = knn_predict(rows, data.train_labels, k)
-        return score_accuracy(f"knn_accuracy@{k}", predicted, data.test_labels[which], name, seed=settings.seed)
+        return take(
+            [f"knn_accuracy@{k}"], ClassedTexts(predicted, data.test_labels[which], (name,)), seed=settings.seed
+        )[0]
 
     return score
+
+
+def _of_vectors() -> list[str]:
+    """Return the measures that are taken of vectors as they are: no classes are predicted for them."""
+    return [each.name for each in measures_for(NEEDS) if each.name not in ("knn_accuracy", "probe_accuracy")]
 
 
 def _lexical(table: _Table) -> None:
@@ -132,7 +142,7 @@ def _lexical(table: _Table) -> None:
     rows, _ = index.rank(data.test.items, table.settings.voters, name_ranks(data.train.ids))
     table.facts.append(ModelFacts(BM25, None, about=index.about))
     table.vote(BM25, rows)
-    for measure in ("probe_accuracy", "silhouette"):
+    for measure in ("probe_accuracy", *_of_vectors()):
         table.undefined(measure, BM25, _NO_VECTORS)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.base import MeasureSpec, measures_for
+from embdiff.measures.base import MeasureSpec, Needs, measures_for
 from embdiff.measures.inputs import Undefined
 from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
@@ -157,7 +157,7 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
     return Graded(grades, judged, level)
 
 
-NEEDS = "neighbors + qrels"
+NEEDS: Needs = "neighbors + qrels"
 Law = Callable[[Graded, int | None, int, int], Doubles]
 
 

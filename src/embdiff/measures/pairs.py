@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
-from embdiff.measures.inputs import Undefined
+from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.statistics.correlation import correlation, mean_ranks, numbered
 from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wilson
 from embdiff.measures.statistics.resampling import Interval
@@ -103,7 +103,7 @@ def _two_kinds(similarity: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Doubles
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredPairs:
+class ScoredPairs(Whole):
     """Pairs of texts with the score people gave them.
 
     Parameters
@@ -118,15 +118,6 @@ class ScoredPairs:
     score: Doubles
     models: tuple[str, ...]
     query_model: str | None = None
-
-    @property
-    def k(self) -> None:
-        """Return that pairs have no depth."""
-        return None
-
-    def at(self, _depth: int | None) -> ScoredPairs:
-        """Return the same."""
-        return self
 
     def arguments(self, needs: str) -> tuple[Doubles, Doubles]:
         """Return similarity and score of the pairs that have both."""

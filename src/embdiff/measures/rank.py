@@ -132,7 +132,8 @@ def shared_at_depth(a: IntArray, b: IntArray) -> IntArray:
 
 def shared_rows(a: IntArray, b: IntArray) -> IntArray:
     """Return how many rows two lists (q, k) share, (q,)."""
-    return np.count_nonzero(_sorted_together(a, b)[1], axis=1).astype(np.int64)
+    shared: IntArray = np.count_nonzero(_sorted_together(a, b)[1], axis=1)
+    return shared
 
 
 def matches(a: IntArray, b: IntArray) -> Matches:

@@ -13,7 +13,8 @@ import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
-from embdiff.measures.judged import NEEDS, Doubles, Graded, ranked
+from embdiff.measures.judged import NEEDS, Graded, ranked
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray
 
 

@@ -14,6 +14,7 @@ from embdiff import exact
 from embdiff._plain import Record
 from embdiff._progress import progress
 from embdiff.measures.pairs import pair_similarity
+from embdiff.measures.row_pairs import lengths as lengths_of
 from embdiff.measures.row_pairs import row_pairs
 from embdiff.records import BoolArray, FloatArray, IntArray
 
@@ -159,20 +160,16 @@ def gather(
 def _products(queries: FloatArray, documents: FloatArray) -> Iterator[tuple[int, FloatArray]]:
     """Yield the first query of a block, and its cosines with all documents, (b, n)."""
     step = max(1, min(len(queries), _HELD // max(1, len(documents))))
-    lengths = np.concatenate([_lengths(documents[at : at + _BLOCK]) for at in range(0, len(documents), _BLOCK)])
+    parts = [lengths_of(documents[at : at + _BLOCK]) for at in range(0, len(documents), _BLOCK)]
+    lengths = np.concatenate(parts).astype(np.float32)
     for start in range(0, len(queries), step):
         block = queries[start : start + step]
-        block = block / _lengths(block)[:, None]
+        block = block / lengths_of(block).astype(np.float32)[:, None]
         out = np.empty((len(block), len(documents)), dtype=np.float32)
         for at in range(0, len(documents), _BLOCK):
             part = slice(at, at + _BLOCK)
             out[:, part] = (block @ documents[part].T) / lengths[part]
         yield start, out
-
-
-def _lengths(vectors: FloatArray) -> FloatArray:
-    lengths: FloatArray = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)).astype(np.float32)
-    return lengths
 
 
 def _split(line: FloatArray, own: IntArray, expected: IntArray, kept: int) -> tuple[IntArray, IntArray]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._progress import progress
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import IntArray, Neighbors
 
 _TOGETHER = 64  # labellings counted at a time: the labels of one row under all of them fill one line of the cache
@@ -78,8 +78,7 @@ def summed(labels: IntArray, values: npt.ArrayLike, groups: int) -> Doubles:
 
 def rates(across: Doubles, sizes: IntArray) -> Doubles:
     """Return what the queries of a group drew from outside it, per row outside; 0 where there is none; (g, ...)."""
-    outside = np.broadcast_to((sizes.sum() - sizes).reshape(-1, *[1] * (across.ndim - 1)), across.shape)
-    return np.asarray(np.divide(across, outside, out=np.zeros(across.shape), where=outside > 0), dtype=np.float64)
+    return ratio(across, (sizes.sum() - sizes).reshape(-1, *[1] * (across.ndim - 1)), 0.0)
 
 
 def others(rate: Doubles) -> Doubles:
@@ -107,14 +106,13 @@ def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray
     """
     hits, due = by_row
     known = due > 0
-    rate, noise = (np.divide(top, due, out=np.zeros(len(due)), where=known) for top in (hits, np.ones(len(due))))
+    rate, noise = (ratio(top, due, 0.0) for top in (hits, np.ones(len(due))))
     mean = summed(of_row, rate, len(sizes)) / np.maximum(sizes, 1)
     several = known & (sizes[of_row] > 1)
     share = (sizes / np.maximum(sizes - 1, 1))[of_row]
     spread = ((rate - mean[of_row]) ** 2 * share - noise)[several]
     varies = max(0.0, float(spread.mean())) if spread.size else 0.0
-    deviation = np.sqrt(due + varies * due**2)
-    return np.asarray(np.divide(hits - due, deviation, out=np.zeros(len(due)), where=known), dtype=np.float64)
+    return ratio(hits - due, np.sqrt(due + varies * due**2), 0.0)
 
 
 def count_lower(

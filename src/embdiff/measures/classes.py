@@ -14,7 +14,7 @@ from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.jackknife import groups, jackknife
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import FloatArray, IntArray, Score
 
 NEEDS: Needs = "class labels"
@@ -96,9 +96,7 @@ def silhouette(vectors: FloatArray, labels: IntArray) -> Doubles:
     a = np.maximum(distance[at, own] * counts[own] / others, 0.0)
     distance[at, own] = np.inf
     b = np.maximum(distance.min(axis=1), 0.0)
-    larger = np.maximum(a, b)
-    ratio = np.divide(b - a, larger, out=np.zeros(len(unit)), where=larger > 0)
-    values[known] = np.where(counts[own] > 1, ratio, 0.0)
+    values[known] = np.where(counts[own] > 1, ratio(b - a, np.maximum(a, b), 0.0), 0.0)
     return values
 
 

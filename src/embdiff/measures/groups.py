@@ -26,7 +26,7 @@ from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.absence_null import Results, count_lower, others, rates, summed
 from embdiff.measures.base import Measure
-from embdiff.measures.statistics.quantiles import Doubles, holm
+from embdiff.measures.statistics.quantiles import Doubles, holm, ratio
 from embdiff.records import IntArray, Neighbors
 
 Table = tuple[tuple[Number, ...], ...]
@@ -260,8 +260,7 @@ def mixing(
     counted = (neighbors.rows >= 0) & (of_query >= 0)[:, None]
     pairs = (of_query[:, None] * size + of_row[neighbors.rows])[counted]
     counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
-    totals = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
+    share = ratio(counts, counts.sum(axis=1, keepdims=True))
     rows = np.bincount(of_row, minlength=size)
     chance = (rows[None, :] - left_out * np.eye(size)) / max(1, len(row_groups) - left_out)
     return Mixing(

@@ -9,7 +9,7 @@ import numpy as np
 
 from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_rows
 from embdiff.measures.score import of_random_lists
-from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import IntArray, Neighbors
 
 
@@ -66,10 +66,7 @@ def jaccard(a: Neighbors, b: Neighbors) -> Doubles:
     Jaccard 1901; for embeddings Wang et al. 2022.
     """
     shared, left, right = _counts(a, b)
-    union = left + right - shared
-    out = np.full(len(shared), np.nan)
-    np.divide(shared, union, out=out, where=union > 0)
-    return out
+    return ratio(shared, left + right - shared)
 
 
 def _counts(a: Neighbors, b: Neighbors) -> tuple[IntArray, IntArray, IntArray]:

@@ -19,7 +19,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.statistics.correlation import correlation, mean_ranks, numbered
-from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wilson
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile, wilson
 from embdiff.measures.statistics.resampling import Interval
 from embdiff.records import FloatArray, Metric, Score
 
@@ -47,7 +47,7 @@ def pair_similarity(left: FloatArray, right: FloatArray, metric: Metric) -> Doub
     if metric == "ip":
         return np.asarray(products)
     lengths = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
-    return np.asarray(np.divide(products, lengths, out=np.full(len(a), np.nan), where=lengths > 0))
+    return ratio(products, lengths)
 
 
 def pearson(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
@@ -284,8 +284,7 @@ def without_each(similarity: Doubles, score: Doubles) -> Doubles:
     # Without pair i the centred sums are less x_i^2, and the new means are -x_i / (n - 1).
     share = n / (n - 1)
     xx, yy, xy = (float(a @ b) - share * a * b for a, b in ((x, x), (y, y), (x, y)))
-    below = np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0))
-    return np.asarray(np.divide(xy, below, out=np.full(n, np.nan), where=below > 0))
+    return ratio(xy, np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0)))
 
 
 NEEDS: Needs = "pairs + scores"

@@ -19,7 +19,7 @@ from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import PerQuery, of_random_lists
-from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import BoolArray, IntArray, Neighbors
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
@@ -193,11 +193,8 @@ def _tau(found: Matches, left: IntArray, right: IntArray) -> Doubles:
         one, two = (_signs(places[last, :full], places[:last, :full]) for places in (x, y))
         for count, part in zip(counts, (one * two, one != 0, two != 0), strict=True):
             count[:full] += part.sum(axis=0, dtype=np.int32)
-    product = counts[1].astype(np.float64) * counts[2]
-    tau = np.full(len(left), np.nan)
-    np.divide(counts[0], np.sqrt(product), out=tau, where=product > 0)
-    out: Doubles = np.clip(tau, -1.0, 1.0)[at]
-    return out
+    tau = ratio(counts[0], np.sqrt(counts[1].astype(np.float64) * counts[2]))
+    return np.asarray(np.clip(tau, -1.0, 1.0)[at])
 
 
 def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:

@@ -14,7 +14,7 @@ import numpy as np
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
 from embdiff.measures.judged import NEEDS, Graded, ranked
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import IntArray
 
 
@@ -34,7 +34,7 @@ def ndcg(graded: Graded, k: int | None = None) -> Doubles:
     """
     gains = np.maximum(graded.grades[:, : _depth(graded, k)], 0).astype(np.float64)
     # A row-wise sum, no matrix product: BLAS rounds a row differently by where it stands among the others.
-    return _divided(np.sum(gains * _discounts(gains.shape[1]), axis=1), graded.judged.ideal(k))
+    return ratio(np.sum(gains * _discounts(gains.shape[1]), axis=1), graded.judged.ideal(k), 0.0)
 
 
 def average_precision(graded: Graded) -> Doubles:
@@ -43,7 +43,7 @@ def average_precision(graded: Graded) -> Doubles:
     # A relevant document's precision at its own place: how many so far over the place.
     query, place = np.nonzero(right)
     total = np.bincount(query, weights=right.cumsum(axis=1)[right] / (place + 1.0), minlength=len(right))
-    return _divided(np.asarray(total, dtype=np.float64), graded.relevant)
+    return ratio(np.asarray(total, dtype=np.float64), graded.relevant, 0.0)
 
 
 def reciprocal_rank(graded: Graded, k: int | None = None) -> Doubles:
@@ -56,7 +56,7 @@ def reciprocal_rank(graded: Graded, k: int | None = None) -> Doubles:
 
 def recall(graded: Graded, k: int | None = None) -> Doubles:
     """Return, per query, the share of its relevant documents that are among the first k; (q,)."""
-    return _divided(_found(graded, k), graded.relevant)
+    return ratio(_found(graded, k), graded.relevant, 0.0)
 
 
 def precision(graded: Graded, k: int) -> Doubles:
@@ -75,7 +75,7 @@ def recall_of_first(graded: Graded, sizes: IntArray) -> Doubles:
     As `ranking.recall`, with a cut-off for each query: two ways of filling a screen are compared at equal length.
     """
     right = (graded.grades >= graded.level) & (np.arange(graded.grades.shape[1]) < sizes[:, None])
-    return _divided(np.count_nonzero(right, axis=1).astype(np.float64), graded.relevant)
+    return ratio(np.count_nonzero(right, axis=1).astype(np.float64), graded.relevant, 0.0)
 
 
 def _found(graded: Graded, k: int | None) -> Doubles:
@@ -96,11 +96,6 @@ def _at_least_one(k: int) -> int:
 
 def _discounts(depth: int) -> Doubles:
     return np.asarray(1.0 / np.log2(np.arange(2.0, depth + 2.0)), dtype=np.float64)
-
-
-def _divided(part: Doubles, whole: Doubles | IntArray) -> Doubles:
-    """Return part / whole, 0 where the whole is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
 
 
 def _wanted(graded: Graded) -> tuple[IntArray, IntArray]:
@@ -141,7 +136,7 @@ def average_precision_by_chance(graded: Graded, _asked: int | None, k: int, docu
 def ndcg_by_chance(graded: Graded, asked: int | None, k: int, documents: int) -> Doubles:
     """Return the mean gain at every place, discounted, over the ideal sum."""
     gain = graded.judged.gains(found_only=True) / documents * np.sum(_discounts(k))
-    return _divided(gain, graded.judged.ideal(asked))
+    return ratio(gain, graded.judged.ideal(asked), 0.0)
 
 
 def _none_yet(relevant: IntArray, k: int, documents: int) -> Doubles:

@@ -19,7 +19,7 @@ from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.places import union_rows
 from embdiff.measures.rank import blocks
 from embdiff.measures.score import PerQuery
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import FloatArray, IntArray, Neighbors
 
 
@@ -265,11 +265,8 @@ def _shuffle(n: int, q: int, rows: IntArray | None, rng: np.random.Generator) ->
 def _cosine(left: FloatArray, right: FloatArray) -> Doubles:
     """Return the cosine of every two profiles; NaN where one of them is 0."""
     x, y = (np.nan_to_num(side).astype(np.float64) for side in (left, right))
-    product = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    cosine = np.full(len(x), np.nan)
-    np.divide((x * y).sum(axis=1), product, out=cosine, where=product > 0)
-    out: Doubles = np.clip(cosine, -1.0, 1.0)
-    return out
+    cosine = ratio((x * y).sum(axis=1), np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
+    return np.asarray(np.clip(cosine, -1.0, 1.0))
 
 
 def _expected_cosine(lists: TwoLists, _values: Doubles, seed: int) -> float:

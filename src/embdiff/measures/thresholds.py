@@ -19,7 +19,7 @@ import numpy.typing as npt
 from embdiff._plain import Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.similarities import BINS_PER_UNIT, Similarities
-from embdiff.measures.statistics.quantiles import student_quantile
+from embdiff.measures.statistics.quantiles import ratio, student_quantile
 
 _KNOTS = 512  # highest values that resampling sees one by one; below, ranks grow by 1/2 %
 _GROWTH = 1.005
@@ -112,8 +112,7 @@ def inverted(table: Doubles, ranks: Doubles, knots: Doubles) -> Doubles:
     inner = np.clip(knot, 0, len(knots) - 2) if len(knots) > 1 else np.zeros_like(knot)
     line = np.arange(len(table))
     after = np.minimum(inner + 1, len(knots) - 1)
-    rise = table[line, after] - table[line, inner]
-    share = np.divide(ranks - table[line, inner], rise, out=np.zeros(len(table)), where=rise > 0)
+    share = ratio(ranks - table[line, inner], table[line, after] - table[line, inner], 0.0)
     out: Doubles = knots[inner] - np.clip(share, 0.0, 1.0) * (knots[inner] - knots[after])
     out[ranks <= 0] = math.inf
     out[knot == len(knots) - 1] = -math.inf

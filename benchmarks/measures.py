@@ -20,8 +20,9 @@ from benchmarks.report import Figure, in_turn
 from embdiff import exact
 from embdiff._progress import silent
 from embdiff.measures.cka import cka
-from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
+from embdiff.measures.judged import Judged, grade
 from embdiff.measures.overlap import overlap
+from embdiff.measures.places import name_ranks, trec_order
 from embdiff.measures.ranking import ndcg, recall, reciprocal_rank
 from embdiff.measures.rbo import rbo
 from embdiff.records import Neighbors

@@ -13,18 +13,16 @@ import numpy as np
 from benchmarks.calibration.family import Drawn, Family, ends
 from embdiff import exact
 from embdiff.measures.base import get_measure
-from embdiff.measures.classes import score_accuracy
+from embdiff.measures.classes import ClassedTexts
 from embdiff.measures.inputs import OneSearch, TwoLists
-from embdiff.measures.judged import Graded, Judged
+from embdiff.measures.judged import Graded, Judged, JudgedLists, usual_measures, values_of
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.paired import paired_test
 from embdiff.measures.rank import kendall_tau, rank_similarity
-from embdiff.measures.ranking_scores import JudgedLists, usual_measures, values_of
 from embdiff.measures.rbo import rbo
 from embdiff.measures.retrieval import hits, index_recall, self_retrieval
-from embdiff.measures.score import scores
-from embdiff.measures.second_order import second_order_cosine
-from embdiff.measures.spread import spread
+from embdiff.measures.score import score, scores
+from embdiff.measures.spread import second_order_cosine, spread
 from embdiff.records import Neighbors
 
 QUERIES, ROWS, K = 50_000, 400, 10
@@ -202,8 +200,8 @@ class Classified(Family):
         probed = np.where(rng.random((10, n)) < chance, truth, wrong)
         return ends(
             [
-                score_accuracy("knn_accuracy@5", np.where(right, truth, wrong), truth, "a", seed=seed),
-                score_accuracy("probe_accuracy", probed, truth, "a", seed=seed),
+                score("knn_accuracy@5", ClassedTexts(np.where(right, truth, wrong), truth, ("a",)), seed=seed),
+                score("probe_accuracy", ClassedTexts(probed, truth, ("a",)), seed=seed),
             ]
         )
 

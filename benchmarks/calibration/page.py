@@ -48,7 +48,7 @@ Where nothing differs, 4 to 6 % of 10,000 repetitions should be rejected at 5 %.
 - Paired tests: the two models are exchangeable on every query. The bootstrap rejects when its interval leaves out 0.
 - Permutation calibration: two independent spaces of Gaussian rows.
 - Absence of a group: labels that mean nothing over the 10 nearest rows of Gaussian rows in 20 dimensions; the first
-  group is looked at, the one-sided p-value is the larger of two (see `embdiff.measures.absence`), so that it rejects
+  group is looked at, the one-sided p-value is the larger of two (see `embdiff.measures.groups`), so that it rejects
   5 % at most, and less for a large group among smaller ones; the one of labels shuffled and recounted, which is exact
   here, is listed beside it.
 - Where few sums are possible, a test that counts ties whole cannot reject just 5 %: of differences in tenths {levels}

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.calibration.family import Drawn, Family, ends
 from embdiff import exact
 from embdiff.measures import shape_of_one as one
-from embdiff.measures.classes import score_silhouette
+from embdiff.measures.classes import ClassedTexts
 from embdiff.measures.pairs import ScoredPairs, auc, pearson, spearman
 from embdiff.measures.rsa import rsa
 from embdiff.measures.score import score, scores
@@ -139,7 +139,7 @@ class Labelled(Family):
         centres = np.random.default_rng(44).standard_normal((4, 8))
         labels = rng.choice(4, n, p=(0.4, 0.3, 0.2, 0.1))
         vectors = centres[labels] + rng.standard_normal((n, 8))
-        return ends([score_silhouette(vectors.astype(np.float32), labels, "a", seed=seed)])
+        return ends([score("silhouette", ClassedTexts(vectors.astype(np.float32), labels, ("a",)), seed=seed)])
 
 
 class Pairs(Family):

@@ -116,13 +116,7 @@ class Registry:
         MissingDependencyError
             When a package it needs is not installed; the message has the pip line.
         """
-        return self._import(self.entry(name))
-
-    def load_all(self) -> dict[str, Any]:
-        """Import everything there is, by name; raises as `load` does. Looks for other packages' entries once."""
-        return {name: self._import(entry) for name, entry in self.entries().items()}
-
-    def _import(self, entry: Entry) -> Any:
+        entry = self.entry(name)
         if entry.missing:
             raise MissingDependencyError(
                 f"The {self._kind} {entry.name!r} needs {', '.join(map(repr, entry.missing))}, "

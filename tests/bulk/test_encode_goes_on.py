@@ -12,6 +12,7 @@ import pytest
 from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 
 from embdiff.bulk import encode_corpus
+from embdiff.bulk import parts as parts_module
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.sources import get_encoder
 
@@ -123,15 +124,15 @@ def test_two_commands_do_not_share_the_work(parquet, tmp_path):
 def test_a_full_disk_is_told_and_gone_on_from(parquet, tmp_path, monkeypatch, kind):
     out = f"milvus:{tmp_path / 'x.db'}" if kind == "store" else tmp_path / kind
     backend, encoder = counting()
-    write = part.write_vectors
+    write = parts_module.write_vectors
 
     def full(path, *more):
-        if path.name == part.part_name(6):
+        if path.name == parts_module.part_name(6):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         write(path, *more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(part, "write_vectors", full)
+        patched.setattr(parts_module, "write_vectors", full)
         with pytest.raises(
             ParameterError, match=r"must be writable\. Got .*: No space left on device\. Make room or name"
         ):

@@ -10,19 +10,17 @@ import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
-from embdiff.measures import calibrated
-from embdiff.measures.alignment_distance import procrustes, shape_angle
+from embdiff.measures import calibration
 from embdiff.measures.base import MeasureSpec, get_measure
-from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
-from embdiff.measures.calibration import Calibration
-from embdiff.measures.cca import pwcca, svcca
+from embdiff.measures.calibration import Calibration, calibrate_pair, calibrated_measures, over_pairs
+from embdiff.measures.cca import procrustes, pwcca, shape_angle, svcca
 from embdiff.measures.cka import cka
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
 from embdiff.measures.rsa import rsa
-from embdiff.measures.second_order import second_order_cosine
 from embdiff.measures.spaces import OneSpace, TwoSpaces
+from embdiff.measures.spread import second_order_cosine
 from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import Neighbors, Space, Stamp
 
@@ -123,7 +121,7 @@ def test_equal_rows_have_a_reason():
 
 
 def test_many_rows_are_sampled(monkeypatch):
-    monkeypatch.setattr(calibrated, "ROWS", 25)
+    monkeypatch.setattr(calibration, "ROWS", 25)
     x, y = pair()
     found = calibrated_pair(x, y, note="10 of 40 rows were sampled, neighbours among these")
     assert found["cka"].reason == found["procrustes"].reason == "25 of 40 rows were sampled"

@@ -16,8 +16,7 @@ from embdiff.comparison import baseline as baseline_module
 from embdiff.comparison.agreement import depths
 from embdiff.measures.inputs import truncated
 from embdiff.measures.rbo import rbo_with_tail
-from embdiff.measures.second_order import second_order_cosine
-from embdiff.measures.spread import spread
+from embdiff.measures.spread import second_order_cosine, spread
 from embdiff.sources import get_encoder
 
 MODELS = ["toy:8", "toy:16"]

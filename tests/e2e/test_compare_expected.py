@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.measures.judged import grade_run
 from embdiff.measures.paired import paired_test
 from embdiff.measures.ranking import ndcg
+from trec_runs import grade_run
 
 pytrec_eval = pytest.importorskip("pytrec_eval")
 MODELS = ["toy:8", "toy:24"]

@@ -11,7 +11,8 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.evaluation.class_files import place_in_class, stratified
 from embdiff.evaluation.classes import draw, probe
-from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette, silhouette
+from embdiff.measures.classes import ClassedTexts, confused_only, correct, knn_predict, silhouette
+from embdiff.measures.score import score as score_of
 
 
 def blobs(n: int = 120, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +50,7 @@ def test_silhouette_against_scikit_learn():
         metrics.silhouette_samples(vectors, labels, metric="cosine"), abs=1e-6
     )
     assert silhouette(vectors, labels)[0] == 0.0
-    score = score_silhouette(vectors, labels, "m", seed=0)
+    score = score_of("silhouette", ClassedTexts(vectors, labels, ("m",)))
     assert score.low < score.value < score.high
     # By luck alone it is below 0: some other class is always near, most of all one of a single text.
     assert -0.5 < score.chance < 0 < score.value
@@ -59,22 +60,22 @@ def test_silhouette_undefined():
     vectors, labels = blobs(10)
     assert np.isnan(silhouette(vectors, np.zeros(10, dtype=int))).all()
     vectors[3] = 0
-    score = score_silhouette(vectors, labels, "m", seed=0)
+    score = score_of("silhouette", ClassedTexts(vectors, labels, ("m",)))
     assert score.n == 9
     assert score.reason == "1 of 10 texts with a zero vector are left out"
-    alone = score_silhouette(vectors, np.zeros(10, dtype=int), "m", seed=0)
+    alone = score_of("silhouette", ClassedTexts(vectors, np.zeros(10, dtype=int), ("m",)))
     assert math.isnan(alone.value)
     assert alone.reason.startswith("there is one class only")
 
 
 def test_accuracy_over_draws_and_its_chance():
     truth = np.array([0, 0, 1, 1])
-    score = score_accuracy("probe_accuracy", np.array([[0, 0, 1, 0], [0, 1, 1, 0]]), truth, "m", seed=0)
+    score = score_of("probe_accuracy", ClassedTexts(np.array([[0, 0, 1, 0], [0, 1, 1, 0]]), truth, ("m",)))
     assert score.per_query == (1.0, 0.5, 1.0, 0.0)
     assert (score.value, score.n) == (0.625, 4)
     assert score.chance == 0.5
     # Whoever always names one class reaches that class's share by luck alone.
-    always = score_accuracy("knn_accuracy@5", np.zeros(4, dtype=int), np.array([0, 0, 0, 1]), "m", seed=0)
+    always = score_of("knn_accuracy@5", ClassedTexts(np.zeros(4, dtype=int), np.array([0, 0, 0, 1]), ("m",)))
     assert always.value == always.chance == 0.75
     with pytest.raises(ShapeError, match=r"one prediction for each of the 4 texts. Got shape \(3,\)"):
         correct(np.zeros(3, dtype=int), truth)

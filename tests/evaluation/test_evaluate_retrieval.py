@@ -16,7 +16,7 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation.models import rank
 from embdiff.lexical import Bm25
 from embdiff.measures import ranking
-from embdiff.measures.judged import grade_run
+from trec_runs import grade_run
 
 MEASURES = ["ndcg@10", "map", "mrr@10", "rr", "recall@100", "precision@10", "hit@10"]
 

@@ -16,7 +16,6 @@ from embdiff.measures.pairs import (
     ScoredPairs,
     auc,
     auc_influence,
-    average_ranks,
     pair_similarity,
     pearson,
     pearson_influence,
@@ -24,6 +23,7 @@ from embdiff.measures.pairs import (
     spearman_influence,
 )
 from embdiff.measures.score import score as score_of
+from embdiff.measures.statistics.correlation import mean_ranks, numbered
 
 stats = pytest.importorskip("scipy.stats", reason="the reference is a test dependency")
 columns = hnp.arrays(np.float64, st.integers(4, 40), elements=st.integers(-5, 5).map(float))
@@ -33,7 +33,7 @@ columns = hnp.arrays(np.float64, st.integers(4, 40), elements=st.integers(-5, 5)
 @given(columns, st.integers(0, 1000))
 def test_against_scipy_with_ties(x, seed):
     y = np.round(x + np.random.default_rng(seed).normal(size=len(x)) * 3)
-    np.testing.assert_array_equal(average_ranks(x), stats.rankdata(x))
+    np.testing.assert_array_equal(mean_ranks(numbered(x)), stats.rankdata(x))
     if np.ptp(x) and np.ptp(y):
         assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y)[0], abs=1e-12)
         assert pearson(x, y) == pytest.approx(stats.pearsonr(x, y)[0], abs=1e-12)

@@ -11,9 +11,9 @@ import pytest
 import embdiff
 from embdiff.evaluation import report
 from embdiff.evaluation.together import together
-from embdiff.measures.fusion import fused_rows
 from embdiff.measures.judged import Judged, grade
 from embdiff.measures.paired import paired_test
+from embdiff.measures.places import fused_rows
 from embdiff.measures.ranking import ndcg
 from embdiff.views.table import plain_text
 

@@ -11,10 +11,10 @@ import pytest
 
 from embdiff import exact
 from embdiff.errors import ParameterError
-from embdiff.measures.classes import correct
+from embdiff.measures.classes import knn_predict
 from embdiff.measures.inputs import OneSearch
-from embdiff.measures.judged import Judged, grade, trec_order
-from embdiff.measures.ranking_scores import JudgedLists
+from embdiff.measures.judged import Judged, JudgedLists, grade
+from embdiff.measures.places import trec_order
 from embdiff.measures.score import score
 from embdiff.records import Neighbors
 
@@ -126,7 +126,7 @@ def _classes(measure, w):
         return measure.function(w.x[w.asked].astype(np.float32), w.labels[w.asked])
     if measure.name == "knn_accuracy":
         lists = w.lists(0)
-        return correct(measure.function(lists.rows, w.labels, w.k), w.labels[w.asked])
+        return measure.function(knn_predict(lists.rows, w.labels, w.k), w.labels[w.asked])
     predicted = (w.labels + (w.scores > 3)) % 3
     return measure.function(predicted[w.asked], w.labels[w.asked])
 
@@ -333,7 +333,7 @@ def _one_kind(measure, w):
 
 def _no_training_texts(measure, w):
     """No class is predicted (-1), which no text has; `evaluate` refuses such data (tests/evaluation)."""
-    predicted = measure.function(np.full((4, 5), -1), w.labels, 5)
+    predicted = knn_predict(np.full((4, 5), -1), w.labels, 5)
     return np.where(predicted == -1, np.nan, predicted)
 
 

@@ -11,7 +11,7 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
 from embdiff.measures.overlap import overlap
-from embdiff.measures.second_order import second_order_cosine
+from embdiff.measures.spread import second_order_cosine
 
 
 def scripted(observed, null):

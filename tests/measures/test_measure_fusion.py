@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.fusion import fused_rows, fused_sums, recall_of_first, union_rows
-from embdiff.measures.judged import Judged, grade, name_ranks
+from embdiff.measures.judged import Judged, grade
+from embdiff.measures.places import fused_rows, fused_sums, name_ranks, union_rows
+from embdiff.measures.ranking import recall_of_first
 
 
 def rows(*lists):

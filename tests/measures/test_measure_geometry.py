@@ -12,8 +12,8 @@ from scipy.stats import spearmanr
 
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures import alignment_distance as align
 from embdiff.measures import cca, cka
+from embdiff.measures import cca as align
 from embdiff.measures.moments import Pass, Rows, moments
 from embdiff.measures.overlap import overlap
 from embdiff.measures.row_pairs import row_pairs

@@ -11,7 +11,7 @@ from embdiff import exact
 from embdiff.errors import ShapeError
 from embdiff.measures import base, get_measure
 from embdiff.measures.cka import cka
-from embdiff.measures.dimension import even_dimension
+from embdiff.measures.hubs import even_dimension
 from embdiff.measures.rsa import rsa
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores

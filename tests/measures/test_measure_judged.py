@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embdiff.measures.judged import Judged, grade, trec_order
+from embdiff.measures.judged import Judged, grade
+from embdiff.measures.places import trec_order
 
 
 @settings(max_examples=80, deadline=None)

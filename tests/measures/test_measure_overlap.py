@@ -12,9 +12,8 @@ from scipy import stats
 
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures import overlap as module
-from embdiff.measures.chance import expected_jaccard, expected_shared
-from embdiff.measures.overlap import jaccard, overlap
+from embdiff.measures import rank as module
+from embdiff.measures.overlap import expected_jaccard, expected_shared, jaccard, overlap
 from embdiff.records import Score
 
 

@@ -14,11 +14,10 @@ from scipy import stats
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import holm
-from embdiff.measures.differences import between_models
+from embdiff.measures.differences import between_models, letters, tie_groups
 from embdiff.measures.paired import PairedTest, detectable_difference, paired_test, paired_tests
 from embdiff.measures.statistics import randomisation
 from embdiff.measures.statistics.randomisation import randomisation_p
-from embdiff.measures.ties import letters, tie_groups
 from embdiff.records import Score
 
 

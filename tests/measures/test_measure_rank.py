@@ -16,7 +16,7 @@ from embdiff.measures import list_measures
 from embdiff.measures import rank as module
 from embdiff.measures.inputs import truncated
 from embdiff.measures.overlap import overlap
-from embdiff.measures.rank import kendall_tau, overlap_curve, rank_similarity
+from embdiff.measures.rank import blocks, kendall_tau, lengths, rank_similarity, shared_at_depth
 from embdiff.measures.rbo import rbo, rbo_with_tail
 from embdiff.records import Neighbors
 
@@ -32,6 +32,16 @@ def spelled(one, two):
 
 def test_the_registry_has_them():
     assert [measure.name for measure in ORDERED] == ["kendall_tau", "rank_similarity", "rbo"]
+
+
+def overlap_curve(a: Neighbors, b: Neighbors) -> np.ndarray:
+    """Return, per query, the overlap at every depth: ``|A_1:d n B_1:d| / d``, (q, k)."""
+    out = np.empty(a.rows.shape)
+    for part, left, right in blocks(a, b):
+        out[part] = shared_at_depth(left.rows, right.rows)
+    out /= np.arange(1, a.k + 1)
+    out[lengths(a) + lengths(b) == 0] = np.nan
+    return out
 
 
 def test_overlap_curve_by_hand():

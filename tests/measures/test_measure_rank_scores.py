@@ -11,11 +11,11 @@ from neighbor_lists import listed, scored
 from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.measures import get_measure
-from embdiff.measures.chance import expected_median_rank, expected_rank_similarity, expected_rbo, expected_tau
 from embdiff.measures.inputs import TwoLists
-from embdiff.measures.rank import kendall_tau, rank_similarity
-from embdiff.measures.rbo import rbo
+from embdiff.measures.rank import expected_rank_similarity, expected_tau, kendall_tau, rank_similarity
+from embdiff.measures.rbo import expected_rbo, rbo
 from embdiff.measures.score import scores
+from embdiff.measures.spread import expected_median_rank
 from embdiff.records import Score
 
 SCORES = ("rbo", "rank_similarity", "kendall_tau")

@@ -10,7 +10,8 @@ import pytest
 
 from embdiff.corpus.trec import read_qrels, read_run
 from embdiff.measures import ranking
-from embdiff.measures.judged import Graded, grade_run
+from embdiff.measures.judged import Graded
+from trec_runs import grade_run
 
 WHOLE = {"map": ranking.average_precision, "recip_rank": ranking.reciprocal_rank, "ndcg": ranking.ndcg}
 CUT = {"P": ranking.precision, "recall": ranking.recall, "ndcg_cut": ranking.ndcg, "success": ranking.hit}

@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import get_measure, ranking
-from embdiff.measures.judged import Graded, Judged, grade, grade_run, name_ranks, trec_order
-from embdiff.measures.ranking_scores import JudgedLists, random_order, usual_measures, values_of
+from embdiff.measures.judged import (
+    Graded,
+    Judged,
+    JudgedLists,
+    grade,
+    random_order,
+    usual_measures,
+    values_of,
+)
+from embdiff.measures.places import name_ranks, trec_order
 from embdiff.measures.score import score as score_of
+from trec_runs import grade_run
 
 RANKING_MEASURES = usual_measures()
 

@@ -12,9 +12,9 @@ from neighbor_lists import listed, lists
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import wilson
-from embdiff.measures.chance import expected_hits
 from embdiff.measures.inputs import OneSearch
 from embdiff.measures.retrieval import (
+    expected_hits,
     hits,
     index_recall,
     self_retrieval,

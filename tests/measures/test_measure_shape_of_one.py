@@ -12,8 +12,8 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import hubs
 from embdiff.measures import shape_of_one as one
-from embdiff.measures.cknna import cknna
-from embdiff.measures.dimension import intrinsic_dimension
+from embdiff.measures.cka import cknna
+from embdiff.measures.hubs import intrinsic_dimension
 from embdiff.records import Neighbors
 
 

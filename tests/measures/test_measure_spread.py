@@ -13,8 +13,7 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import get_measure
 from embdiff.measures import rank as blocks_module
-from embdiff.measures.second_order import chance_of_second_order, second_order_cosine
-from embdiff.measures.spread import median_rank, spread
+from embdiff.measures.spread import chance_of_second_order, median_rank, second_order_cosine, spread
 from embdiff.records import Score
 
 

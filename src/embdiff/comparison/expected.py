@@ -14,9 +14,9 @@ from embdiff.comparison.work import Work
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
 from embdiff.measures.differences import Differences, between_models
-from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
+from embdiff.measures.judged import NEEDS, Judged, JudgedLists, grade
 from embdiff.measures.noise import Change, change
-from embdiff.measures.ranking_scores import NEEDS, JudgedLists
+from embdiff.measures.places import name_ranks, trec_order
 from embdiff.records import Answer, IntArray, Qrels, Score
 
 

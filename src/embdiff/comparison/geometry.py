@@ -13,8 +13,7 @@ from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.scored import by_measure, kept_scores
 from embdiff.comparison.work import Work
 from embdiff.measures.base import MeasureSpec, measures_for
-from embdiff.measures.calibrated import calibrate_pair, calibrated_measures, over_pairs
-from embdiff.measures.calibration import Calibration
+from embdiff.measures.calibration import Calibration, calibrate_pair, calibrated_measures, over_pairs
 from embdiff.measures.inputs import Inputs
 from embdiff.measures.moments import SMALL
 from embdiff.measures.row_pairs import SAMPLE

@@ -13,8 +13,17 @@ from embdiff.comparison.expected import relevant_rows
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.measures.similarities import NO_LINES, NUMBERS, QUERIES, Distribution, Similarities, describe, gather
-from embdiff.measures.thresholds import CarryOver, carry_over, few_cutoffs
+from embdiff.measures.similarities import (
+    NO_LINES,
+    NUMBERS,
+    QUERIES,
+    Distribution,
+    Similarities,
+    describe,
+    few_cutoffs,
+    gather,
+)
+from embdiff.measures.thresholds import CarryOver, carry_over
 from embdiff.records import FloatArray, IntArray
 from embdiff.runs import Run
 from embdiff.views.space_tables import cutoff_table, similarity_tables

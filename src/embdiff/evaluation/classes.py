@@ -21,9 +21,11 @@ from embdiff.evaluation.models import changes, few_again, lexical, rank, vectors
 from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome, in_order
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25
-from embdiff.measures.classes import confused_only, correct, knn_predict, score_accuracy, score_silhouette
-from embdiff.measures.judged import name_ranks
+from embdiff.measures.base import measures_for
+from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
 from embdiff.measures.noise import Change
+from embdiff.measures.places import name_ranks
+from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted
 
@@ -54,7 +56,8 @@ class _Table:
         """Classify some test texts, or all, by their neighbours."""
         truth = self.data.test_labels if which is None else self.data.test_labels[which]
         predicted = knn_predict(rows, self.data.train_labels, self.k)
-        return predicted, score_accuracy(f"knn_accuracy@{self.k}", predicted, truth, model, seed=self.settings.seed)
+        given = ClassedTexts(predicted, truth, (model,))
+        return predicted, take([f"knn_accuracy@{self.k}"], given, seed=self.settings.seed)[0]
 
     def add_vote(self, model: str, rows: IntArray) -> None:
         """Add the classes of all test texts by their neighbours."""
@@ -71,7 +74,8 @@ class _Table:
         except MissingDependencyError as error:
             self.scores.append(Score.undefined("probe_accuracy", (model,), str(error)))
             return
-        self.scores.append(score_accuracy("probe_accuracy", found, self.data.test_labels, model, seed=asked.seed))
+        given = ClassedTexts(found, self.data.test_labels, (model,))
+        self.scores += take(["probe_accuracy"], given, seed=asked.seed)
         self.draws[model] = [float(correct(each, self.data.test_labels).mean()) for each in found]
         if unfinished:
             self.notes.append(f"{model}: {unfinished} of {len(found)} probes stopped at the 100th iteration.")
@@ -114,9 +118,14 @@ def _dense(table: _Table, name: str) -> None:
         return table.vote(name, rank(test, train, table.k, metric)[0], which)[1]
 
     table.noise += changes(score, train, test, few_again(train, test, again), what="test texts", seed=seed)
-    table.scores.append(score_silhouette(test, data.test_labels, name, seed=seed))
+    table.scores += take(_of_vectors(), ClassedTexts(test, data.test_labels, (name,)), seed=seed)
     so = "they are nobody's neighbours, and classified wrong by neighbours."
     table.notes += zero_notes(name, metric, ((train, "training"), (test, "test texts")), so)
+
+
+def _of_vectors() -> list[str]:
+    """Return the measures that are taken of vectors as they are: no classes are predicted for them."""
+    return [each.name for each in measures_for(NEEDS) if each.name not in ("knn_accuracy", "probe_accuracy")]
 
 
 def _lexical(table: _Table) -> None:
@@ -126,7 +135,8 @@ def _lexical(table: _Table) -> None:
         rows, _ = index.rank(data.test.items, table.settings.voters, name_ranks(data.train.ids))
         table.facts.append(ModelFacts(BM25, None, about=index.about))
         table.add_vote(BM25, rows)
-        table.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in ("probe_accuracy", "silhouette")]
+        without = ("probe_accuracy", *_of_vectors())
+        table.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in without]
 
 
 def _confusions(table: _Table) -> list[Confusion]:

@@ -18,9 +18,9 @@ from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
 from embdiff.evaluation.settings import Settings
 from embdiff.evaluation.together import PROTOCOL, together
 from embdiff.lexical import BM25
-from embdiff.measures.judged import Judged, grade, name_ranks, trec_order
+from embdiff.measures.judged import Judged, JudgedLists, grade, usual_measures
 from embdiff.measures.noise import Change
-from embdiff.measures.ranking_scores import JudgedLists, usual_measures
+from embdiff.measures.places import name_ranks, trec_order
 from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted

@@ -11,13 +11,13 @@ import numpy as np
 
 from embdiff._plain import Record
 from embdiff.measures.base import get_measure
-from embdiff.measures.fusion import RRF_K, fused_rows, recall_of_first, union_rows
-from embdiff.measures.judged import Graded, Judged, grade
+from embdiff.measures.differences import ALPHA
+from embdiff.measures.judged import Graded, Judged, grade, random_order, values_of
 from embdiff.measures.paired import PairedTest, paired_test
-from embdiff.measures.ranking_scores import random_order, values_of
+from embdiff.measures.places import RRF_K, fused_rows, union_rows
+from embdiff.measures.ranking import recall_of_first
 from embdiff.measures.statistics.quantiles import Doubles, holm
 from embdiff.measures.statistics.resampling import interval
-from embdiff.measures.ties import ALPHA
 from embdiff.records import IntArray
 
 FUSED = ("ndcg@10", "recall@100")

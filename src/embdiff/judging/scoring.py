@@ -12,15 +12,13 @@ import numpy as np
 
 from embdiff._plain import Record
 from embdiff.judging.pool import Pool, PooledQuery
-from embdiff.measures.base import MeasureSpec, get_measure
-from embdiff.measures.differences import Differences, between_models
-from embdiff.measures.judged import Graded, Judged, grade
+from embdiff.measures.base import get_measure
+from embdiff.measures.differences import ALPHA, Differences, between_models
+from embdiff.measures.judged import Graded, Judged, grade, random_order, values_of
 from embdiff.measures.paired import PairedTest
-from embdiff.measures.ranking_scores import random_order, values_of
 from embdiff.measures.score import mean_of
 from embdiff.measures.statistics.quantiles import Doubles, student_quantile
 from embdiff.measures.statistics.resampling import interval
-from embdiff.measures.ties import ALPHA
 from embdiff.records import IntArray, Score
 
 FEWEST = 5  # done queries before a spread means anything
@@ -273,9 +271,9 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
         lengths = np.array([len(kept) for kept in lists], dtype=np.int64)
         asked = np.array([model in query.lists for query in queries])  # bm25 is not asked on the live page
         for measure, values, chance in (
-            (str(ndcg), values_of(graded, ndcg), _chance(graded, ndcg, sizes)),
+            (str(ndcg), values_of(graded, ndcg), random_order(graded, ndcg, sizes)),
             (f"precision_judged@{pool.depth}", _precision(graded, lengths), share),
-            (str(hit), values_of(graded, hit), _chance(graded, hit, sizes)),
+            (str(hit), values_of(graded, hit), random_order(graded, hit, sizes)),
         ):
             known = np.where(asked, values, np.nan)
             within, usual = interval(known, seed=seed), float(chance[asked].mean())
@@ -288,12 +286,4 @@ def _precision(graded: Graded, lengths: IntArray) -> Doubles:
     """Return the share of the judged documents of each list that are relevant; NaN for a list without any; (q,)."""
     right = np.count_nonzero(graded.grades >= graded.level, axis=1).astype(np.float64)
     out: Doubles = np.divide(right, lengths, out=np.full(len(right), np.nan), where=lengths > 0)
-    return out
-
-
-def _chance(graded: Graded, spec: MeasureSpec, sizes: IntArray) -> Doubles:
-    """Return what a random order of each query's judged documents would reach; (q,)."""
-    out = np.zeros(len(sizes))
-    for size in np.unique(sizes):
-        out = np.where(sizes == size, random_order(graded, spec, int(size)), out)
     return out

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff._progress import progress
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import IntArray, Neighbors
 
 _TOGETHER = 64  # labellings counted at a time: the labels of one row under all of them fill one line of the cache
@@ -65,11 +64,12 @@ class Results:
         return received - inside, others(rates(given - inside, sizes)) * sizes[:, None]
 
 
-def summed(labels: IntArray, groups: int, *values: npt.NDArray[Any]) -> tuple[Doubles, ...]:
+def summed(labels: IntArray, groups: int, *values: Doubles) -> tuple[Doubles, ...]:
     """Sum values, (n, m) or (n, 1), by label under each of m labellings (n, m); each (groups, m)."""
     count = labels.shape[1]
     codes = (labels + groups * np.arange(count)).ravel()
-    sums = (np.bincount(codes, np.broadcast_to(each, labels.shape).ravel(), groups * count) for each in values)
+    flat = (np.broadcast_to(each, labels.shape).ravel() for each in values)
+    sums = (np.asarray(np.bincount(codes, each, groups * count), dtype=np.float64) for each in flat)
     return tuple(each.reshape(count, groups).T for each in sums)
 
 
@@ -80,8 +80,7 @@ def by_label(labels: IntArray, values: npt.ArrayLike, groups: int) -> Doubles:
 
 def rates(across: Doubles, sizes: IntArray) -> Doubles:
     """Return what the queries of a group drew from outside it, per row outside; 0 where there is none; (g, ...)."""
-    outside = np.broadcast_to((sizes.sum() - sizes).reshape(-1, *[1] * (across.ndim - 1)), across.shape)
-    return np.asarray(np.divide(across, outside, out=np.zeros(across.shape), where=outside > 0), dtype=np.float64)
+    return ratio(across, (sizes.sum() - sizes).reshape(-1, *[1] * (across.ndim - 1)), 0.0)
 
 
 def others(rate: Doubles) -> Doubles:
@@ -109,14 +108,13 @@ def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray
     """
     hits, due = by_row
     known = due > 0
-    rate, noise = (np.divide(top, due, out=np.zeros(len(due)), where=known) for top in (hits, np.ones(len(due))))
+    rate, noise = (ratio(top, due, 0.0) for top in (hits, np.ones(len(due))))
     mean = by_label(of_row, rate, len(sizes)) / np.maximum(sizes, 1)
     several = known & (sizes[of_row] > 1)
     share = (sizes / np.maximum(sizes - 1, 1))[of_row]
     spread = ((rate - mean[of_row]) ** 2 * share - noise)[several]
     varies = max(0.0, float(spread.mean())) if spread.size else 0.0
-    deviation = np.sqrt(due + varies * due**2)
-    return np.asarray(np.divide(hits - due, deviation, out=np.zeros(len(due)), where=known), dtype=np.float64)
+    return ratio(hits - due, np.sqrt(due + varies * due**2), 0.0)
 
 
 def count_lower(
@@ -158,11 +156,7 @@ def count_lower(
             drawn = np.ascontiguousarray(table.T)
             kept += np.count_nonzero(summed(drawn, groups, by_kept[:, None])[0] <= least[:, None], axis=1)
             hits, expected = results.counted(drawn, sizes)
-            again += np.count_nonzero(_at_most(hits * due[:, None], expected * taken[:, None]), axis=1)
+            # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
+            again += np.count_nonzero(hits * due[:, None] <= expected * taken[:, None] * (1 + 1e-9), axis=1)
             advance(len(table))
     return kept, again
-
-
-def _at_most(left: Doubles, right: Doubles) -> npt.NDArray[Any]:
-    # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
-    return np.asarray(left <= right * (1 + 1e-9))

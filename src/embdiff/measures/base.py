@@ -1,6 +1,6 @@
 """What a measure is, the table of all measures, and their text form.
 
-To add a measure: write its function, describe it in a `Measure` beside it, and add one line to ``_BUILT_IN`` (another
+To add a measure: write its function, describe it in a `Measure` beside it, and add its name to ``_BUILT_IN`` (another
 package: one entry point in the group ``embdiff.measures``). The property tests and the documentation follow from that.
 """
 
@@ -156,66 +156,30 @@ class MeasureSpec:
             )
 
 
-_BUILT_IN = (
-    Entry("overlap", "embdiff.measures.overlap:OVERLAP", "share of the k neighbours that two lists have in common"),
-    Entry("jaccard", "embdiff.measures.overlap:JACCARD", "common neighbours over all neighbours in either list"),
-    Entry("exact_overlap", "embdiff.measures.overlap:EXACT_OVERLAP", "overlap of the exact neighbours"),
-    Entry("exact_jaccard", "embdiff.measures.overlap:EXACT_JACCARD", "jaccard of the exact neighbours"),
-    Entry("noise_index", "embdiff.measures.noise:NOISE_INDEX", "the same model again: returned against exact"),
-    Entry("noise_float16", "embdiff.measures.noise:NOISE_FLOAT16", "the same model again: half precision"),
-    Entry("noise_batch", "embdiff.measures.noise:NOISE_BATCH", "the same model again: queries encoded one by one"),
-    Entry("rbo", "embdiff.measures.rbo:RBO", "rank-biased overlap: agreement at every depth, early ones weighing most"),
-    Entry("rank_similarity", "embdiff.measures.rank:RANK_SIMILARITY", "how close the places of the common rows are"),
-    Entry("kendall_tau", "embdiff.measures.rank:KENDALL_TAU", "whether the common rows stand in the same order"),
-    Entry("spread", "embdiff.measures.spread:SPREAD", "how far the neighbours of one model went in the other"),
-    Entry(
-        "second_order_cosine",
-        "embdiff.measures.second_order:SECOND_ORDER_COSINE",
-        "cosine of the similarities to all neighbours in either list",
-    ),
-    Entry("self_retrieval", "embdiff.measures.retrieval:SELF_RETRIEVAL", "share of queries whose own row comes first"),
-    Entry("index_recall", "embdiff.measures.retrieval:INDEX_RECALL", "share of the exact neighbours an index returned"),
-    Entry("expected_hit", "embdiff.measures.retrieval:EXPECTED_HIT", "share of queries with an expected result"),
-    Entry("mixing", "embdiff.measures.groups:MIXING", "which groups appear among the results of which"),
-    Entry("group_presence", "embdiff.measures.absence:GROUP_PRESENCE", "how often a group is returned to other groups"),
-    Entry("ndcg", "embdiff.measures.ranking:NDCG", "gain of the first k, discounted by place, over the best possible"),
-    Entry("map", "embdiff.measures.ranking:MAP", "precision at the place of each relevant document, averaged"),
-    Entry("mrr", "embdiff.measures.ranking:MRR", "1 / place of the first relevant document within k"),
-    Entry("rr", "embdiff.measures.ranking:RR", "1 / place of the first relevant document"),
-    Entry("recall", "embdiff.measures.ranking:RECALL", "share of the relevant documents among the first k"),
-    Entry("precision", "embdiff.measures.ranking:PRECISION", "share of the first k that are relevant"),
-    Entry("hit", "embdiff.measures.ranking:HIT", "share of queries with a relevant document among the first k"),
-    Entry("spearman", "embdiff.measures.pairs:SPEARMAN", "rank correlation of similarity and score of pairs"),
-    Entry("pearson", "embdiff.measures.pairs:PEARSON", "linear correlation of similarity and score of pairs"),
-    Entry("auc", "embdiff.measures.pairs:AUC", "chance that a positive pair is more similar than a negative one"),
-    Entry(
-        "knn_accuracy", "embdiff.measures.classes:KNN_ACCURACY", "share of texts whose k neighbours vote their class"
-    ),
-    Entry(
-        "probe_accuracy", "embdiff.measures.classes:PROBE_ACCURACY", "share that a logistic regression classifies right"
-    ),
-    Entry("silhouette", "embdiff.measures.classes:SILHOUETTE", "own class nearer than the nearest other class"),
-    Entry("cka", "embdiff.measures.cka:CKA", "debiased linear CKA: how alike two spaces are, 0 for unrelated ones"),
-    Entry("cka_biased", "embdiff.measures.cka:CKA_BIASED", "linear CKA as first published, high for few rows"),
-    Entry("cknna", "embdiff.measures.cknna:CKNNA", "kernel alignment counted over shared neighbours only"),
-    Entry("rsa", "embdiff.measures.rsa:RSA", "rank correlation of the distances in two spaces"),
-    Entry("procrustes", "embdiff.measures.alignment_distance:PROCRUSTES", "distance left after the closest rotation"),
-    Entry("shape_angle", "embdiff.measures.alignment_distance:SHAPE_ANGLE", "angle between two spaces as shapes"),
-    Entry("svcca", "embdiff.measures.cca:SVCCA", "mean canonical correlation of the principal components"),
-    Entry("pwcca", "embdiff.measures.cca:PWCCA", "canonical correlations weighted by the first space"),
-    Entry("anisotropy", "embdiff.measures.shape_of_one:ANISOTROPY", "mean cosine of all pairs of rows"),
-    Entry(
-        "first_component", "embdiff.measures.shape_of_one:FIRST_COMPONENT", "share of the variance on the first axis"
-    ),
-    Entry("norm_spread", "embdiff.measures.shape_of_one:NORM_SPREAD", "how much the lengths of the rows vary"),
-    Entry("uniformity", "embdiff.measures.shape_of_one:UNIFORMITY", "how evenly directions fill the sphere"),
-    Entry("hubness", "embdiff.measures.hubs:HUBNESS", "skewness of how often a row is a neighbour of others"),
-    Entry("orphans", "embdiff.measures.hubs:ORPHANS", "share of rows that are a neighbour of no other"),
-    Entry(
-        "intrinsic_dimension", "embdiff.measures.dimension:INTRINSIC_DIMENSION", "directions that the rows fill (TwoNN)"
-    ),
-)
-_REGISTRY = Registry("measure", "embdiff.measures", _BUILT_IN)
+# The modules of this room and their measures, in the order in which they are shown; each stands there in capitals.
+_BUILT_IN = {
+    "overlap": ("overlap", "jaccard", "exact_overlap", "exact_jaccard"),
+    "noise": ("noise_index", "noise_float16", "noise_batch"),
+    "rbo": ("rbo",),
+    "rank": ("rank_similarity", "kendall_tau"),
+    "spread": ("spread", "second_order_cosine"),
+    "retrieval": ("self_retrieval", "index_recall", "expected_hit"),
+    "groups": ("mixing", "group_presence"),
+    "ranking": ("ndcg", "map", "mrr", "rr", "recall", "precision", "hit"),
+    "pairs": ("spearman", "pearson", "auc"),
+    "classes": ("knn_accuracy", "probe_accuracy", "silhouette"),
+    "cka": ("cka", "cka_biased", "cknna"),
+    "rsa": ("rsa",),
+    "cca": ("procrustes", "shape_angle", "svcca", "pwcca"),
+    "shape_of_one": ("anisotropy", "first_component", "norm_spread", "uniformity"),
+    "hubs": ("hubness", "orphans", "intrinsic_dimension"),
+}
+_ENTRIES = [
+    Entry(name, f"embdiff.measures.{module}:{name.upper()}", "")
+    for module, names in _BUILT_IN.items()
+    for name in names
+]
+_REGISTRY = Registry("measure", "embdiff.measures", _ENTRIES)
 _ADDED: dict[str, Measure] = {}
 
 
@@ -239,19 +203,17 @@ def register(measure: Measure) -> Measure:
 
 def list_measures() -> tuple[Measure, ...]:
     """Return every measure, sorted by name."""
-    everything = {**_REGISTRY.load_all(), **_ADDED}
-    return tuple(_checked(name, everything[name]) for name in sorted(everything))
+    return tuple(map(_load, sorted(_names())))
 
 
 def is_built_in(measure: Measure) -> bool:
     """Return whether a measure comes with embdiff: another package's code is not vouched for by embdiff's own."""
-    return any(entry.name == measure.name for entry in _BUILT_IN)
+    return any(entry.name == measure.name for entry in _ENTRIES)
 
 
 def measures_for(*needs: str) -> tuple[Measure, ...]:
     """Return the measures that need one of these, in the order in which they are shown: built-in ones come first."""
-    names = dict.fromkeys((*_REGISTRY.entries(), *_ADDED))
-    return tuple(measure for measure in map(_load, names) if measure.needs in needs)
+    return tuple(measure for measure in map(_load, _names()) if measure.needs in needs)
 
 
 def get_measure(text: str) -> MeasureSpec:
@@ -268,20 +230,19 @@ def get_measure(text: str) -> MeasureSpec:
     if not (name in _ADDED or name in _REGISTRY):
         raise UnknownNameError(
             f"A measure must be one of the registered names, for example overlap@10. Got {text!r}. "
-            f"{nearest(name, {*_REGISTRY.entries(), *_ADDED})}"
+            f"{nearest(name, _names())}"
         )
     measure = _load(name)
     parameters = read_parameters(measure.name, inside, measure.parameters, text)
     return MeasureSpec(measure, None if k is None else _cutoff(measure, k, text), parameters)
 
 
+def _names() -> dict[str, None]:
+    return dict.fromkeys((*_REGISTRY.entries(), *_ADDED))
+
+
 def _load(name: str) -> Measure:
-    if name in _ADDED:
-        return _ADDED[name]
-    return _checked(name, _REGISTRY.load(name))
-
-
-def _checked(name: str, measure: Any) -> Measure:
+    measure = _ADDED[name] if name in _ADDED else _REGISTRY.load(name)
     if not isinstance(measure, Measure):
         raise ParameterError(
             f"The entry of the measure {name!r} must be an embdiff.measures.Measure. "

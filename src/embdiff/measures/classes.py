@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.base import Measure
+from embdiff.measures.base import Measure, MeasureSpec, Needs
+from embdiff.measures.inputs import Undefined, Whole
+from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.jackknife import groups, jackknife
-from embdiff.measures.statistics.resampling import interval
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import FloatArray, IntArray, Score
 
-Doubles = npt.NDArray[np.float64]
+NEEDS: Needs = "class labels"
 SHUFFLES = 20  # label permutations for the chance level of the silhouette
 
 
@@ -92,62 +96,76 @@ def silhouette(vectors: FloatArray, labels: IntArray) -> Doubles:
     a = np.maximum(distance[at, own] * counts[own] / others, 0.0)
     distance[at, own] = np.inf
     b = np.maximum(distance.min(axis=1), 0.0)
-    larger = np.maximum(a, b)
-    ratio = np.divide(b - a, larger, out=np.zeros(len(unit)), where=larger > 0)
-    values[known] = np.where(counts[own] > 1, ratio, 0.0)
+    values[known] = np.where(counts[own] > 1, ratio(b - a, np.maximum(a, b), 0.0), 0.0)
     return values
 
 
-def score_accuracy(measure: str, predicted: IntArray, truth: IntArray, model: str, *, seed: int) -> Score:
-    """Return the share of texts classified right; chance: the same predictions dealt out to the texts at random.
+@dataclass(frozen=True, eq=False)
+class ClassedTexts(Whole):
+    """Texts with their classes, and what a model makes of them.
 
     Parameters
     ----------
-    measure : str
-    predicted : ndarray of int64, shape (n,) or (draws, n)
-        Of several draws each text counts with its share of right ones, so n stays the number of texts.
-    truth : ndarray of int64, shape (n,)
-    model : str
-    seed : int
+    given : ndarray
+        Vectors of float32, (n, d), or predicted classes of int64: (n,), or (draws, n). Of several draws each text
+        counts with its share of right ones, so n stays the number of texts.
+    labels : ndarray of int64, shape (n,)
+        True classes, from 0.
+    models : tuple of one str
     """
-    values = correct(predicted, truth)
-    low, high, method = interval(values, seed=seed)
-    chance = float(np.mean([_dealt_out(each, truth) for each in np.atleast_2d(predicted)]))
-    return Score(
-        measure, (model,), float(values.mean()), low, high, chance, len(values),
-        interval=method, per_query=tuple(values.tolist()),
-    )  # fmt: skip
+
+    given: FloatArray | IntArray
+    labels: IntArray
+    models: tuple[str, ...]
+    query_model: None = None
+
+    def arguments(self, needs: str) -> tuple[Any, ...]:
+        """Return what a measure of classes is called with."""
+        if needs != NEEDS:
+            raise Undefined(f"classes have no {needs}")
+        return self.given, self.labels
 
 
-def _dealt_out(predicted: IntArray, truth: IntArray) -> float:
+def _dealt_out(texts: ClassedTexts, _values: Doubles, _seed: int) -> float:
+    """Return the share of texts classified right when the same predictions are dealt out to them at random."""
+    predicted, truth = np.atleast_2d(texts.given), texts.labels
     size = 1 + int(max(predicted.max(initial=0), truth.max(initial=0)))
-    given = np.bincount(predicted[predicted >= 0], minlength=size)
-    return float(given @ np.bincount(truth, minlength=size)) / len(truth) ** 2
+    true = np.bincount(truth, minlength=size)
+    given = [np.bincount(each[each >= 0], minlength=size) for each in predicted]
+    return float(np.mean([float(each @ true) / len(truth) ** 2 for each in given]))
 
 
-def score_silhouette(vectors: FloatArray, labels: IntArray, model: str, *, seed: int) -> Score:
-    """Return the mean silhouette; chance: the mean over 20 random orders of the labels.
+class MeanSilhouette:
+    """The mean silhouette; chance: the mean over 20 random orders of the labels.
 
     The interval is a jackknife over 20 groups of texts: each also moves the means of the classes, so that values per
     text are not independent.
     """
+
+    @classmethod
+    def scores(cls, specs: Sequence[MeasureSpec], inputs: ClassedTexts, seed: int) -> list[Score]:
+        """Return each score by itself."""
+        return [_score(spec, inputs, seed) for spec in specs]
+
+
+def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
+    vectors, labels = texts.arguments(spec.measure.needs)
     values = silhouette(vectors, labels)
     known = values[~np.isnan(values)]
     left_out = len(values) - len(known)
-    reason = f"{left_out} of {len(values)} texts with a zero vector are left out" if left_out else None
     if not len(known):
-        reason = "there is one class only, or no vector has a direction"
-        return Score("silhouette", (model,), math.nan, math.nan, math.nan, math.nan, 0, reason=reason)
+        return Score.undefined(spec, texts.models, "there is one class only, or no vector has a direction")
     value = float(known.mean())
-    low, high, method = jackknife(value, _without_groups(vectors, labels, values, seed), SILHOUETTE.range)
-    if method == "none":
-        why = "there is no interval: without some of the texts the value is undefined"
-        reason = why if reason is None else f"{reason}; {why}"
+    low, high, method = jackknife(value, _without_groups(vectors, labels, values, seed), spec.measure.range)
+    reasons = (
+        f"{left_out} of {len(values)} texts with a zero vector are left out" if left_out else None,
+        "there is no interval: without some of the texts the value is undefined" if method == "none" else None,
+    )
     rng = np.random.default_rng(seed)
     chance = np.nanmean([np.nanmean(silhouette(vectors, rng.permutation(labels))) for _ in range(SHUFFLES)])
     return Score(
-        "silhouette", (model,), value, low, high, float(chance), len(known),
-        interval=method, reason=reason, per_query=tuple(values.tolist()),
+        str(spec), texts.models, value, low, high, float(chance), len(known),
+        interval=method, reason="; ".join(filter(None, reasons)) or None, per_query=tuple(values.tolist()),
     )  # fmt: skip
 
 
@@ -182,49 +200,44 @@ def confused_only(first: IntArray, second: IntArray, truth: IntArray) -> list[tu
     return [(int(pairs[at, 0]), int(pairs[at, 1]), int(counts[at])) for at in order]
 
 
-_DEALT = "the same predictions dealt out at random: sum over classes of share predicted * share true"
-
 KNN_ACCURACY = Measure(
     name="knn_accuracy",
-    function=knn_predict,
+    function=correct,
     summary="share of test texts whose class most of their k nearest training texts have",
     formula="1 if the majority class of the k nearest training texts is the true one, ties to the nearest, else 0",
-    needs="class labels",
+    needs=NEEDS,
     direction="more texts lie among their own class",
     range=(0.0, 1.0),
     symmetric=False,
     invariances=("order of the texts", "rotation and scaling of the space"),
     undefined_when="there is no training text",
-    chance=_DEALT,
+    chance="the same predictions dealt out at random: sum over classes of share predicted * share true",
+    scorer=PerQuery(_dealt_out, nothing="there are no texts"),
     reference="Fix and Hodges 1951; k-NN evaluation of representations",
 )
-PROBE_ACCURACY = Measure(
+PROBE_ACCURACY = replace(
+    KNN_ACCURACY,
     name="probe_accuracy",
-    function=correct,
     summary="share of test texts that a logistic regression on the vectors classifies right",
     formula="mean over draws of training texts of the share of test texts classified right",
-    needs="class labels",
     direction="classes are separated by planes more often",
-    range=(0.0, 1.0),
-    symmetric=False,
     invariances=("order of the texts",),
     undefined_when="scikit-learn is not installed, or there are fewer than two classes",
-    chance=_DEALT,
     reference="Muennighoff et al. 2023 (MTEB): 8 texts per class, 10 draws",
     cutoff=False,
 )
-SILHOUETTE = Measure(
+SILHOUETTE = replace(
+    KNN_ACCURACY,
     name="silhouette",
     function=silhouette,
     summary="how much nearer a text is to its own class than to the nearest other one",
     formula="(b - a) / max(a, b), a: mean cosine distance within the class, b: to the nearest other class",
-    needs="class labels",
     direction="classes are tighter and farther apart",
     range=(-1.0, 1.0),
-    symmetric=False,
     invariances=("order of the texts", "rotation and scaling of the space", "length of each vector"),
     undefined_when="there is one class only; a zero vector is left out",
     chance="mean over 20 random orders of the labels",
     reference="Rousseeuw 1987; sklearn.metrics.silhouette_score",
     cutoff=False,
+    scorer=MeanSilhouette(),
 )

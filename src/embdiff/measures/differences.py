@@ -1,19 +1,23 @@
-"""Are models told apart: paired tests over all pairs of models, and tie groups, measure by measure."""
+"""Are models told apart: paired tests over all pairs of models, measure by measure.
+
+Models that cannot be told apart are shown as one group instead of as ranks.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from embdiff._plain import Record
-from embdiff.errors import UnknownNameError
+from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.measures.base import get_measure
 from embdiff.measures.paired import PairedTest, paired_tests
-from embdiff.measures.ties import letters, tie_groups
 from embdiff.records import Score
+
+ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,111 @@ def _widest(measure: str) -> float:
     except UnknownNameError:  # of judgements alone (`precision_judged`)
         return math.inf
     return high - low
+
+
+def tie_groups(
+    models: Sequence[str], tests: Iterable[PairedTest], *, alpha: float = ALPHA
+) -> tuple[tuple[str, ...], ...]:
+    """Return the largest sets of models of which no two can be told apart.
+
+    Two models are told apart when the p-value of their test, adjusted by Holm's method over all pairs, is below
+    ``alpha``; an undefined test tells nothing apart. A *tie group* is a set of models of which no two are told apart,
+    and to which no further model can be added (a maximal clique). So every two models that are not told apart share a
+    group, and no two that are told apart do. A model may be in several groups: a may tie with b and b with c, and a
+    still differ from c. A group of one is a model that is told apart from all others.
+
+    Parameters
+    ----------
+    models : sequence of str
+        In the order to show, for example highest mean first.
+    tests : iterable of PairedTest
+        One for every two models, in either order.
+    alpha : float
+        Chance of telling apart any two models that do not differ, over the whole table.
+
+    Returns
+    -------
+    tuple of tuples of str
+        Each in the order of ``models``; groups ordered by their first models.
+
+    Raises
+    ------
+    ParameterError
+        When a model occurs twice, or two models have no test or two.
+
+    References
+    ----------
+    Piepho, "An algorithm for a letter-based representation of all-pairwise comparisons", JCGS 13 (2004) 456; Bron and
+    Kerbosch, CACM 16 (1973) 575 (maximal cliques).
+    """
+    if not 0.0 < alpha < 1.0:
+        raise ParameterError(f"alpha must be between 0 and 1. Got {alpha:g}. Pass for example 0.05.")
+    tied = _tied(models, tests, alpha)
+    found = sorted(_cliques(set(), set(range(len(models))), set(), tied)) if models else []
+    return tuple(tuple(models[place] for place in group) for group in found)
+
+
+def letters(models: Sequence[str], groups: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Return the compact letter display: models that share a letter cannot be told apart.
+
+    Parameters
+    ----------
+    models : sequence of str
+    groups : sequence of sequences of str
+        As `tie_groups` returns them; the first gets ``a``, the 27th ``aa``, then separated by commas.
+
+    Returns
+    -------
+    dict of str to str
+        Model to its letters, for example ``{"x": "a", "y": "ab", "z": "b"}``.
+    """
+    names = [_letter(place) for place in range(len(groups))]
+    comma = "," if len(groups) > 26 else ""
+    return {
+        model: comma.join(name for name, group in zip(names, groups, strict=True) if model in group) for model in models
+    }
+
+
+def _letter(place: int) -> str:
+    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)
+
+
+def _tied(models: Sequence[str], tests: Iterable[PairedTest], alpha: float) -> list[set[int]]:
+    """Return, for each model, the places of those it cannot be told apart from; refuse pairs missing or repeated."""
+    place = {model: i for i, model in enumerate(models)}
+    if len(place) < len(models):
+        raise ParameterError(f"Every model must occur once. Got {list(models)}. Leave the repeated one out.")
+    tied: list[set[int]] = [set() for _ in models]
+    pairs: set[frozenset[str]] = set()
+    for test in tests:
+        names, pair = f"{test.models[0]} and {test.models[1]}", frozenset(test.models)
+        if not pair <= place.keys():
+            raise ParameterError(
+                f"Every test must be of two of the models. Got one of {names}. Pass the tests of these models alone."
+            )
+        if pair in pairs:
+            raise ParameterError(
+                f"Every two models must have one test. Got two of {names}. Pass the tests of one measure."
+            )
+        pairs.add(pair)
+        if not test.p_holm < alpha:
+            one, two = (place[model] for model in test.models)
+            tied[one].add(two)
+            tied[two].add(one)
+    wanted = len(models) * (len(models) - 1) // 2
+    if len(pairs) != wanted:
+        raise ParameterError(
+            f"{len(models)} models need {wanted} tests, one for every two. Got {len(pairs)}. Use paired_tests."
+        )
+    return tied
+
+
+def _cliques(chosen: set[int], may: set[int], done: set[int], tied: list[set[int]]) -> Iterator[tuple[int, ...]]:
+    """Bron and Kerbosch with a pivot: ``may`` join ``chosen``; ``done`` could, but were counted before."""
+    if not may and not done:
+        yield tuple(sorted(chosen))
+        return
+    pivot = max(may | done, key=lambda model: len(tied[model] & may))
+    for model in sorted(may - tied[pivot]):
+        yield from _cliques(chosen | {model}, may & tied[model], done & tied[model], tied)
+        may, done = may - {model}, done | {model}

@@ -17,7 +17,7 @@ from embdiff.measures.hubs import occurrences
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import matches
 from embdiff.measures.rbo import rbo
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import Answer, IntArray, Neighbors
 
 Lists = Sequence[tuple[Neighbors, Neighbors]]
@@ -124,8 +124,7 @@ def item_switches(a: Answer, b: Answer, rows: int) -> Switches:
         moved += np.bincount(found[known], np.abs(places - there)[known], minlength=rows)
         counted += occurrences(found[known], rows)
     both, only_first, only_second = (occurrences(found, rows) for found in (first[in_both], first[~in_both], second))
-    change = np.divide(moved, counted, out=np.full(rows, np.nan), where=counted > 0)
-    return Switches(both, only_first, only_second, change)
+    return Switches(both, only_first, only_second, ratio(moved, counted))
 
 
 def most_disputed(values: npt.ArrayLike, most: int | None = None) -> IntArray:
@@ -146,10 +145,7 @@ def most_disputed(values: npt.ArrayLike, most: int | None = None) -> IntArray:
 def mean_of_known(values: Doubles) -> Doubles:
     """Return the mean over the first axis of the values that are defined, NaN where none is."""
     known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    out: Doubles = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-    return out
+    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
 
 def _check(pairs: Lists) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -53,6 +53,18 @@ class Inputs(Protocol):
             When it is not there.
         """
         ...
+
+
+class Whole:
+    """Inputs that have no depth: they are the same, however deep a measure is taken."""
+
+    @property
+    def k(self) -> None:
+        """None: there is no depth."""
+
+    def at(self, _depth: int | None) -> Self:
+        """Return the same."""
+        return self
 
 
 def truncated(neighbors: Neighbors, depth: int) -> Neighbors:

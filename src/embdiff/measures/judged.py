@@ -1,17 +1,20 @@
-"""Judgements and ranked lists as integer arrays: what the measures of `ranking` are computed from."""
+"""Judgements and ranked lists as integer arrays, what measures of `ranking` are taken from; and how they are scored."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.records import FloatArray, IntArray
-
-Doubles = npt.NDArray[np.float64]
+from embdiff.measures.base import MeasureSpec, Needs, measures_for
+from embdiff.measures.inputs import Undefined
+from embdiff.measures.places import look_up
+from embdiff.measures.score import PerQuery
+from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,13 @@ class Judged:
         counts = np.bincount(self.query, minlength=self.queries)
         return np.arange(len(self.query), dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts)
 
+    def ideal(self, k: int | None) -> Doubles:
+        """Return, per query, the discounted gain of the first k documents of its best list, of all when None; (q,)."""
+        places = self.places()
+        counted = (self.grade > 0) & (places < (k or len(places) + 1))
+        weights = self.grade[counted] / np.log2(places[counted] + 2.0)
+        return np.asarray(np.bincount(self.query[counted], weights, self.queries), dtype=np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Graded:
@@ -143,106 +153,130 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
             "Pass one list for each query, empty ones included."
         )
     known = judged.document >= 0
-    stride = 1 + int(max(judged.document.max(initial=0), rows.max(initial=0)))
-    # One number per (query, document), sorted, so that one look-up answers for all lists.
-    keys = judged.query[known] * stride + judged.document[known]
-    order = np.argsort(keys, kind="stable")
-    keys, values = keys[order], judged.grade[known][order]
-    grades = np.zeros(rows.shape, dtype=np.int64)
-    if keys.size and rows.size:
-        asked = np.arange(len(rows), dtype=np.int64)[:, None] * stride + rows
-        likely = np.flatnonzero(_may_be(keys, asked) & (rows >= 0))
-        some = asked.reshape(-1)[likely]
-        place = np.minimum(np.searchsorted(keys, some), len(keys) - 1)
-        grades.reshape(-1)[likely] = np.where(keys[place] == some, values[place], 0)
+    grades = look_up(rows, judged.query[known], judged.document[known], judged.grade[known], 0)
     return Graded(grades, judged, level)
 
 
-def _may_be(keys: IntArray, asked: IntArray) -> npt.NDArray[np.bool_]:
-    """Return where a number can be among the keys: few documents of a list are judged, and the others are sorted out.
-
-    One bit of a table for the last digits of each key; a number that shares them with a key is looked up in vain.
-    """
-    size = 1 << min(22, max(10, (16 * len(keys)).bit_length()))
-    table = np.zeros(size, dtype=bool)
-    table[keys & (size - 1)] = True
-    found: npt.NDArray[np.bool_] = table[asked & (size - 1)]
-    return found
+NEEDS: Needs = "neighbors + qrels"
+Law = Callable[[Graded, int | None, int, int], Doubles]
 
 
-def trec_order(rows: IntArray, scores: FloatArray | Doubles, name_rank: IntArray) -> IntArray:
-    """Return ranked lists in trec_eval's order: score descending, then document id descending.
+@dataclass(frozen=True, eq=False)
+class JudgedLists:
+    """Ranked lists of one model for judged queries.
 
     Parameters
     ----------
-    rows : ndarray of int64, shape (q, depth)
-        -1 pads.
-    scores : ndarray of float, shape (q, depth)
-        Compared as float32, in which trec_eval keeps them.
-    name_rank : ndarray of int64, shape (n,)
-        Place of each document when all ids are sorted ascending (see `name_ranks`).
+    graded : Graded, of q lists
+    models : tuple of one str
+    documents : int or ndarray of int64, shape (q,)
+        Documents that a query could find, for the level of chance.
+    query_model : str or None
+    depth : int or None
+        The ``k`` of a measure; None means the whole lists.
+    """
+
+    graded: Graded
+    models: tuple[str, ...]
+    documents: int | IntArray
+    query_model: str | None = None
+    depth: int | None = None
+
+    @property
+    def k(self) -> None:
+        """Return that measures are taken as deep as they say."""
+        return None
+
+    def at(self, depth: int | None) -> JudgedLists:
+        """Return the same, read to a depth: what a measure makes of the rest is its own affair."""
+        return replace(self, depth=depth)
+
+    def arguments(self, needs: str) -> tuple[Any, ...]:
+        """Return what a measure of judged lists is called with."""
+        if needs != NEEDS:
+            raise Undefined(f"judged lists have no {needs}")
+        return (self.graded,) if self.depth is None else (self.graded, self.depth)
+
+
+@dataclass(frozen=True)
+class Ranked(PerQuery):
+    """A value per judged query; none is left out.
+
+    Parameters
+    ----------
+    law : callable
+        ``law(graded, k as asked, places that count, documents)``: the expectation over random orders, (q,).
+    """
+
+    law: Law = field(kw_only=True)
+
+    def by_chance(self, graded: Graded, asked: int | None, documents: int | IntArray) -> Doubles:
+        """Return what each query would reach on average in a random order; (q,)."""
+        every = np.broadcast_to(np.asarray(documents, dtype=np.int64), len(graded.grades))
+        chance = np.zeros(len(every))
+        for count in np.unique(every):
+            depth = min(graded.grades.shape[1], int(count))
+            if depth:
+                places = depth if asked is None else min(asked, depth)
+                chance = np.where(every == count, self.law(graded, asked, places, int(count)), chance)
+        return chance
+
+
+def usual_measures() -> tuple[str, ...]:
+    """Return the text forms of all measures of judged lists, each at its usual depth, the first one first."""
+    return tuple(
+        str(MeasureSpec(each, each.usual_k if each.cutoff else None, each.defaults)) for each in measures_for(NEEDS)
+    )
+
+
+def values_of(graded: Graded, spec: MeasureSpec) -> Doubles:
+    """Return the values of a measure, one per query; (q,).
 
     Raises
     ------
     ParameterError
-        When a score is NaN.
+        When the measure is none of ranked lists.
     """
-    if rows.size == 0:
-        return rows
-    there = rows >= 0
-    if (np.isnan(scores) & there).any():
-        raise ParameterError("Scores of a run must be numbers. Got NaN. Leave those documents out, or mend the scores.")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, as it does in trec_eval
-        narrow = scores.astype(np.float32)
-    falling = (narrow[:, :-1] > narrow[:, 1:]) & there[:, :-1]
-    mixed = np.flatnonzero(~(falling | ~there[:, 1:]).all(axis=1))
-    if not mixed.size:  # as models hand them over: nothing is tied, nothing to be sorted
-        return rows
-    rows, there, out = rows[mixed], there[mixed], rows.copy()
-    first = np.where(there, -narrow[mixed], np.inf)
-    second = np.where(there, -name_rank[np.maximum(rows, 0)], 1)
-    order = np.lexsort((second, first, ~there), axis=-1)
-    out[mixed] = np.take_along_axis(rows, order, axis=1)
-    return out
+    if spec.measure.needs != NEEDS:
+        raise ParameterError(
+            f"A measure of ranked lists must need judgements, for example {', '.join(usual_measures()[:3])}. "
+            f"Got {spec}, which needs {spec.measure.needs}. Choose another."
+        )
+    k = (spec.k,) if spec.measure.cutoff and spec.k is not None else ()
+    return np.asarray(spec.measure.function(graded, *k, **spec.parameters), dtype=np.float64)
 
 
-def name_ranks(ids: Sequence[str]) -> IntArray:
-    """Return the place of each id when all are sorted ascending by code point, as trec_eval's strcmp does; (n,)."""
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    ranks = np.empty(len(ids), dtype=np.int64)
-    ranks[order] = np.arange(len(ids), dtype=np.int64)
-    return ranks
+def random_order(graded: Graded, spec: MeasureSpec, documents: int | IntArray) -> Doubles:
+    """Return what each query would reach on average if all documents were ranked at random; (q,).
 
-
-def grade_run(
-    run: Mapping[str, Mapping[str, float]], judgements: Mapping[str, Mapping[str, int]], *, level: int = 1
-) -> tuple[tuple[str, ...], Graded]:
-    """Grade a run given as query id → {document id → score}, as trec_eval -c does.
+    The list is as deep as the lists given (``depth``); judged documents outside the collection are never found. NaN for
+    a measure whose expectation nobody worked out.
 
     Parameters
     ----------
-    run : mapping
-        Queries without judgements are left out.
-    judgements : mapping
-        Query id → {document id → grade}. Judged queries that the run lacks have an empty list, and count as 0.
-    level : int
-        The lowest grade that counts as relevant.
-
-    Returns
-    -------
-    queries : tuple of str
-        In the order of the judgements.
-    graded : Graded
+    graded : Graded, of q lists
+    spec : MeasureSpec
+    documents : int or ndarray of int64, shape (q,)
+        That a query could find.
     """
-    queries = tuple(judgements)
-    lists = [run.get(name, {}) for name in queries]
-    names = sorted({document for each in lists for document in each})
-    row_of = {name: row for row, name in enumerate(names)}
-    lengths = np.array([len(each) for each in lists], dtype=np.int64)
-    shape = (len(queries), int(lengths.max(initial=0)))
-    filled = np.arange(shape[1]) < lengths[:, None]
-    rows, scores = np.full(shape, -1, dtype=np.int64), np.zeros(shape)
-    rows[filled] = [row_of[document] for each in lists for document in each]
-    scores[filled] = [score for each in lists for score in each.values()]
-    ordered = trec_order(rows, scores, np.arange(len(names), dtype=np.int64))
-    return queries, grade(ordered, Judged.from_qrels(judgements, queries, row_of), level=level)
+    scorer = spec.measure.scorer
+    return (
+        scorer.by_chance(graded, spec.k, documents)
+        if isinstance(scorer, Ranked)
+        else np.full(len(graded.grades), np.nan)
+    )
+
+
+def ranked(law: Law) -> Ranked:
+    """Return the scorer of a measure of judged lists with this expectation."""
+
+    def expected(lists: JudgedLists, _values: Doubles, _seed: int, **_parameters: float) -> float:
+        return float(scorer.by_chance(lists.graded, lists.depth, lists.documents).mean())
+
+    scorer = Ranked(expected, note=_nothing_relevant, nothing="there are no judged queries", law=law)
+    return scorer
+
+
+def _nothing_relevant(lists: JudgedLists, values: Doubles) -> str | None:
+    empty = int(np.count_nonzero(lists.graded.relevant == 0))
+    return f"{empty} of {len(values)} queries have no relevant document and count as 0" if empty else None

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
-from embdiff.measures.inputs import Undefined
-from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wilson
+from embdiff.measures.inputs import Undefined, Whole
+from embdiff.measures.statistics.correlation import correlation, mean_ranks, numbered
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile, wilson
 from embdiff.measures.statistics.resampling import Interval
 from embdiff.records import FloatArray, Metric, Score
 
@@ -46,31 +47,20 @@ def pair_similarity(left: FloatArray, right: FloatArray, metric: Metric) -> Doub
     if metric == "ip":
         return np.asarray(products)
     lengths = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
-    return np.asarray(np.divide(products, lengths, out=np.full(len(a), np.nan), where=lengths > 0))
-
-
-def average_ranks(values: npt.ArrayLike) -> Doubles:
-    """Return ranks from 1, equal values sharing the mean of their places; (n,)."""
-    array = np.asarray(values, dtype=np.float64)
-    _, back, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray(((last - counts + 1 + last) / 2.0)[back])
+    return ratio(products, lengths)
 
 
 def pearson(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """Return the linear correlation of two columns; NaN when one is constant."""
     x, y = _columns(similarity, score)
-    a, b = x - x.mean(), y - y.mean()
-    scale = math.sqrt(float(a @ a) * float(b @ b))
     # What is left of a constant column after subtracting its mean is rounding, not spread.
-    constant = np.ptp(x) == 0.0 or np.ptp(y) == 0.0
-    return math.nan if constant or scale == 0.0 else max(-1.0, min(1.0, float(a @ b) / scale))
+    return math.nan if np.ptp(x) == 0.0 or np.ptp(y) == 0.0 else correlation(x, y)
 
 
 def spearman(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """Return the linear correlation of the average ranks of two columns; NaN when one is constant."""
     x, y = _columns(similarity, score)
-    return pearson(average_ranks(x), average_ranks(y))
+    return pearson(_ranks(x), _ranks(y))
 
 
 def auc(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
@@ -84,8 +74,12 @@ def auc(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """
     x, positive = _two_kinds(similarity, score)
     count = int(positive.sum())
-    ranks = average_ranks(x)
+    ranks = _ranks(x)
     return float((ranks[positive].sum() - count * (count + 1) / 2.0) / (count * (len(x) - count)))
+
+
+def _ranks(column: Doubles) -> Doubles:
+    return mean_ranks(numbered(column))
 
 
 def _columns(similarity: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Doubles, Doubles]:
@@ -109,7 +103,7 @@ def _two_kinds(similarity: npt.ArrayLike, score: npt.ArrayLike) -> tuple[Doubles
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredPairs:
+class ScoredPairs(Whole):
     """Pairs of texts with the score people gave them.
 
     Parameters
@@ -124,15 +118,6 @@ class ScoredPairs:
     score: Doubles
     models: tuple[str, ...]
     query_model: str | None = None
-
-    @property
-    def k(self) -> None:
-        """Return that pairs have no depth."""
-        return None
-
-    def at(self, _depth: int | None) -> ScoredPairs:
-        """Return the same."""
-        return self
 
     def arguments(self, needs: str) -> tuple[Doubles, Doubles]:
         """Return similarity and score of the pairs that have both."""
@@ -218,7 +203,7 @@ def spearman_influence(similarity: Doubles, score: Doubles) -> Doubles:
 
     Ranks are means over the other pairs, so every pair also moves the ranks of all others (Hajek's projection).
     """
-    x, y = ((average_ranks(column) - 0.5) / len(score) - 0.5 for column in (similarity, score))
+    x, y = ((_ranks(column) - 0.5) / len(score) - 0.5 for column in (similarity, score))
     return _pulls(
         (x, y),
         [
@@ -231,7 +216,7 @@ def spearman_influence(similarity: Doubles, score: Doubles) -> Doubles:
 
 def _shift(column: Doubles, weight: Doubles) -> Doubles:
     """Return, per pair i, the mean over j of weight[j] where column[j] > column[i], half where equal; (n,)."""
-    _, back = np.unique(column, return_inverse=True)
+    back = numbered(column)
     sums = np.bincount(back, weights=weight)
     above = sums[::-1].cumsum()[::-1] - sums
     return np.asarray((above + sums / 2.0)[back] / len(column))
@@ -241,8 +226,8 @@ def auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
     """Return how far each pair pulls the area under the curve, (n,): DeLong's placement values."""
     x, positive = _two_kinds(similarity, score)
     count, other = int(positive.sum()), int((~positive).sum())
-    everywhere, within = average_ranks(x), np.empty(len(x))
-    within[positive], within[~positive] = average_ranks(x[positive]), average_ranks(x[~positive])
+    everywhere, within = _ranks(x), np.empty(len(x))
+    within[positive], within[~positive] = _ranks(x[positive]), _ranks(x[~positive])
     share = np.where(positive, (everywhere - within) / other, 1.0 - (everywhere - within) / count)
     away = share - np.where(positive, share[positive].mean(), share[~positive].mean())
     return np.asarray(away * len(x) / np.where(positive, count, other))
@@ -255,7 +240,7 @@ def _auc_ends(value: float, error: float, _similarity: Doubles, score: Doubles) 
     """Return the interval on the logit scale; 3.84 / (n + 3.84) for the smaller kind where nothing was ever wrong."""
     bend = value * (1.0 - value)
     if bend < _FLAT or error < _FLAT:
-        fewer = int(np.bincount(np.unique(score, return_inverse=True)[1]).min())
+        fewer = int(np.bincount(numbered(score)).min())
         return *wilson(value, fewer), "wilson"
     reach, middle = student_quantile(0.975, len(score) - 1) * error / bend, math.log(value / (1.0 - value))
     return 1.0 / (1.0 + math.exp(reach - middle)), 1.0 / (1.0 + math.exp(-reach - middle)), "influence"
@@ -299,8 +284,7 @@ def without_each(similarity: Doubles, score: Doubles) -> Doubles:
     # Without pair i the centred sums are less x_i^2, and the new means are -x_i / (n - 1).
     share = n / (n - 1)
     xx, yy, xy = (float(a @ b) - share * a * b for a, b in ((x, x), (y, y), (x, y)))
-    below = np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0))
-    return np.asarray(np.divide(xy, below, out=np.full(n, np.nan), where=below > 0))
+    return ratio(xy, np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0)))
 
 
 NEEDS: Needs = "pairs + scores"
@@ -322,28 +306,22 @@ SPEARMAN = Measure(
     cutoff=False,
     scorer=FromInfluence(spearman_influence, _fisher_ends),
 )
-PEARSON = Measure(
+PEARSON = replace(
+    SPEARMAN,
     name="pearson",
     function=pearson,
     summary="linear correlation of the similarity and the score of pairs",
     formula="cov(similarity, score) / (sd(similarity) sd(score))",
-    needs=NEEDS,
-    direction=_DIRECTION,
-    range=(-1.0, 1.0),
-    symmetric=True,
     invariances=("order of the pairs", "shift and positive scaling of similarities or scores"),
-    undefined_when="all similarities or all scores are equal",
-    chance="0",
     reference="Pearson 1895; scipy.stats.pearsonr",
-    cutoff=False,
     scorer=FromInfluence(pearson_influence, _pearson_ends),
 )
-AUC = Measure(
+AUC = replace(
+    SPEARMAN,
     name="auc",
     function=auc,
     summary="chance that a positive pair is more similar than a negative one, equal ones counting half",
     formula="(rank sum of positives - p (p + 1) / 2) / (p q) for p positive and q negative pairs",
-    needs=NEEDS,
     direction="positive pairs are set apart from negative ones",
     range=(0.0, 1.0),
     symmetric=False,
@@ -351,6 +329,5 @@ AUC = Measure(
     undefined_when="there is only one kind of pair",
     chance="0.5",
     reference="Hanley and McNeil 1982; DeLong, DeLong and Clarke-Pearson 1988 for the interval",
-    cutoff=False,
     scorer=FromInfluence(auc_influence, _auc_ends, chance=0.5, kinds=True),
 )

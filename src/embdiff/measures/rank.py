@@ -1,8 +1,15 @@
-"""Two lists compared place by place: overlap at every depth, rank similarity, Kendall's tau on the common rows."""
+"""Two lists compared place by place: rank similarity, Kendall's tau on the common rows.
+
+By chance: lists are drawn without replacement from the candidates, in random order; a row that is in both lists for
+certain (the query's own, where it can be returned) is taken to stand first in both, in the same order: it has the text
+of the query.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,11 +17,10 @@ import numpy.typing as npt
 
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.chance import expected_rank_similarity, expected_tau, place_weight
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import PerQuery, of_random_lists
-from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray, Neighbors
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
+from embdiff.records import BoolArray, IntArray, Neighbors
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
 
@@ -27,36 +33,6 @@ class Matches(NamedTuple):
     right: IntArray  # its place in the second list, from 0
 
 
-def overlap_curve(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return, per query, the overlap at every depth: ``|A_1:d n B_1:d| / d``.
-
-    Parameters
-    ----------
-    a, b : Neighbors, shape (q, k)
-        Lists of the same queries, closest first; the rows within a list are distinct, -1 pads at the end.
-
-    Returns
-    -------
-    ndarray of float64, shape (q, k)
-        In [0, 1]; column d - 1 is ``overlap@d``. NaN where both lists are empty.
-
-    Raises
-    ------
-    ShapeError
-        When the lists differ in shape, or k is 0.
-
-    References
-    ----------
-    Webber, Moffat and Zobel 2010, ACM TOIS 28(4), section 2.4 (agreement at depth d).
-    """
-    out = np.empty(a.rows.shape)
-    for part, left, right in blocks(a, b):
-        out[part] = shared_at_depth(left.rows, right.rows)
-    out /= np.arange(1, a.k + 1)
-    out[lengths(a) + lengths(b) == 0] = np.nan
-    return out
-
-
 def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
     """Return, per query, how close the places of the common rows are, early places counting most.
 
@@ -66,7 +42,7 @@ def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
     Parameters
     ----------
     a, b : Neighbors, shape (q, k)
-        As for `overlap_curve`.
+        Lists of the same queries, closest first; the rows within a list are distinct, -1 pads at the end.
 
     Returns
     -------
@@ -105,7 +81,7 @@ def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
     Parameters
     ----------
     a, b : Neighbors, shape (q, k)
-        As for `overlap_curve`.
+        As for `rank_similarity`.
 
     Returns
     -------
@@ -154,8 +130,24 @@ def shared_at_depth(a: IntArray, b: IntArray) -> IntArray:
     return np.bincount(depth, minlength=q * k).reshape(q, k).cumsum(axis=1)
 
 
+def shared_rows(a: IntArray, b: IntArray) -> IntArray:
+    """Return how many rows two lists (q, k) share, (q,)."""
+    shared: IntArray = np.count_nonzero(_sorted_together(a, b)[1], axis=1)
+    return shared
+
+
 def matches(a: IntArray, b: IntArray) -> Matches:
-    """Find the rows that two lists (q, k) have in common, by sorting both together.
+    """Find the rows that two lists (q, k) have in common."""
+    keys, same, bits = _sorted_together(a, b)
+    flat = np.flatnonzero(same)
+    query = flat // same.shape[1]
+    at, mask = flat + query, (1 << bits) - 1  # a line of keys is one longer than a line of their differences
+    every = keys.reshape(-1)
+    return Matches(query, (every[at] & mask).astype(np.int64), (every[at + 1] & mask).astype(np.int64))
+
+
+def _sorted_together(a: IntArray, b: IntArray) -> tuple[npt.NDArray[Any], BoolArray, int]:
+    """Return the rows of both lists in ascending order, (q, 2k), which one is the next one, too, and bits of a place.
 
     One number holds the row, and below it the list and the place: rows in both lists come to stand side by side.
     """
@@ -164,19 +156,15 @@ def matches(a: IntArray, b: IntArray) -> Matches:
     highest = max(int(a.max(initial=0)), int(b.max(initial=0)), 2 << bits) + 1
     small = highest << (bits + 1) < 2**31
     dtype: type[np.signedinteger[Any]] = np.int32 if small else np.int64
-    keys = np.empty((len(a), 2 * a.shape[1]), dtype=dtype)
+    keys, places = np.empty((len(a), 2 * a.shape[1]), dtype=dtype), places.astype(dtype)
     for rows, half, side in ((a, slice(None, a.shape[1]), 0), (b, slice(a.shape[1], None), 1 << bits)):
         # Each pad gets a negative row of its own, so that it matches nothing.
         named = np.where(rows < 0, -1 - side - places, rows) if (rows < 0).any() else rows
-        keys[:, half] = np.left_shift(named, bits + 1) + (side + places)
+        keys[:, half] = (named.astype(dtype) << (bits + 1)) + (side + places)
     keys.sort(axis=1)
     differs = keys[:, 1:] ^ keys[:, :-1]
     # Below 0 one of the two is a pad.
-    flat = np.flatnonzero((differs >= 0) & (differs < 2 << bits))
-    query = flat // differs.shape[1]
-    at, mask = flat + query, (1 << bits) - 1  # a line of keys is one longer than a line of their differences
-    every = keys.reshape(-1)
-    return Matches(query, (every[at] & mask).astype(np.int64), (every[at + 1] & mask).astype(np.int64))
+    return keys, (differs >= 0) & (differs < 2 << bits), bits
 
 
 def _tied_places(neighbors: Neighbors) -> IntArray:
@@ -205,11 +193,8 @@ def _tau(found: Matches, left: IntArray, right: IntArray) -> Doubles:
         one, two = (_signs(places[last, :full], places[:last, :full]) for places in (x, y))
         for count, part in zip(counts, (one * two, one != 0, two != 0), strict=True):
             count[:full] += part.sum(axis=0, dtype=np.int32)
-    product = counts[1].astype(np.float64) * counts[2]
-    tau = np.full(len(left), np.nan)
-    np.divide(counts[0], np.sqrt(product), out=tau, where=product > 0)
-    out: Doubles = np.clip(tau, -1.0, 1.0)[at]
-    return out
+    tau = ratio(counts[0], np.sqrt(counts[1].astype(np.float64) * counts[2]))
+    return np.asarray(np.clip(tau, -1.0, 1.0)[at])
 
 
 def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
@@ -217,8 +202,38 @@ def _signs(one: npt.NDArray[np.int32], others: npt.NDArray[np.int32]) -> npt.NDA
     return (one > others).view(np.int8) - (one < others).view(np.int8)
 
 
-def _rank_similarity_law(left: int, right: int, certain: int, candidates: int, _k: int) -> float:
-    return expected_rank_similarity(left, right, certain, candidates)
+def place_weight(i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> Doubles:
+    """Return ``2 / ((1 + |i - j|) (i + j))`` of two places from 1: the weight that rank similarity gives a row."""
+    out: Doubles = 2.0 / ((1 + np.abs(i - j)) * (i + j))
+    return out
+
+
+def expected_rank_similarity(left: int, right: int, certain: int, candidates: int) -> float:
+    """Return the expected rank similarity; parameters as for `expected_rbo`, NaN when both lists are empty.
+
+    Given m free common rows, their places are random in both lists: each adds the mean weight of all pairs of free
+    places. The number m is hypergeometric, ``C(l, m) C(N - l, r - m) / C(N, r)`` with l, r, N less the certain rows.
+    """
+    if left + right == 0:
+        return math.nan
+    pool, m, n = candidates - certain, left - certain, right - certain
+    free = np.arange(max(0, m + n - pool), min(m, n) + 1)
+    law = hypergeometric(free, pool, m, n)
+    one, two = np.meshgrid(np.arange(certain + 1, left + 1), np.arange(certain + 1, right + 1))
+    weight = float(place_weight(one, two).mean()) if one.size else 0.0
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, min(left, right) + 1))])
+    common = certain + free
+    value = np.where(common > 0, (harmonic[certain] + free * weight) / np.where(common > 0, harmonic[common], 1.0), 0.0)
+    return float(law @ value)
+
+
+def expected_tau(common: int, certain: int) -> float:
+    """Return the expected tau of ``common`` rows of which ``certain`` stand first in both lists, in the same order.
+
+    The pairs with a certain row agree, the others cancel: ``1 - C(m - s, 2) / C(m, 2)``, 0 without certain rows. NaN
+    for fewer than two common rows.
+    """
+    return math.nan if common < 2 else 1 - math.comb(common - certain, 2) / math.comb(common, 2)
 
 
 def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
@@ -244,22 +259,19 @@ RANK_SIMILARITY = Measure(
     undefined_when="both lists of a query are empty",
     chance="exact expectation over the hypergeometric number m of common rows, at random places",
     reference="Wang et al. 2022; ReSi (Klabunde et al. 2024)",
-    scorer=PerQuery(of_random_lists(_rank_similarity_law), "have no neighbours in either list and"),
+    scorer=PerQuery(of_random_lists(expected_rank_similarity), "have no neighbours in either list and"),
     best=1.0,
 )
-KENDALL_TAU = Measure(
+KENDALL_TAU = replace(
+    RANK_SIMILARITY,
     name="kendall_tau",
     function=kendall_tau,
     summary="whether the common neighbours stand in the same order: tau-b, neighbours of equal similarity are ties",
     formula="(C - D) / sqrt((P - T_a) (P - T_b)) over the P pairs of common rows",
-    needs="two ordered neighbors",
     direction="more pairs of common neighbours in the same order",
     range=(-1.0, 1.0),
-    symmetric=True,
-    invariances=_IN_ORDER,
     undefined_when="a query has fewer than 2 common neighbours, or all of them are tied in a list",
     chance="0, when no row is in both lists for certain",
     reference="Kendall 1945, Biometrika 33:239",
     scorer=PerQuery(_expected_tau, "have fewer than 2 common neighbours, or only tied ones, and"),
-    best=1.0,
 )

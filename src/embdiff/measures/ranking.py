@@ -7,24 +7,14 @@ themselves (linear), every judged query counts, and one that retrieved nothing, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
-from embdiff.measures.judged import Doubles, Graded
-from embdiff.measures.ranking_scores import (
-    Law,
-    average_precision_by_chance,
-    hit_by_chance,
-    ndcg_by_chance,
-    precision_by_chance,
-    ranked,
-    recall_by_chance,
-    reciprocal_rank_by_chance,
-)
+from embdiff.measures.judged import NEEDS, Graded, ranked
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import IntArray
 
 
@@ -43,16 +33,8 @@ def ndcg(graded: Graded, k: int | None = None) -> Doubles:
         In [0, 1]; 0 when nothing is relevant.
     """
     gains = np.maximum(graded.grades[:, : _depth(graded, k)], 0).astype(np.float64)
-    places = graded.judged.places()
-    counted = (graded.judged.grade > 0) & (places < (k or len(places) + 1))
-    ideal = np.bincount(
-        graded.judged.query[counted],
-        weights=graded.judged.grade[counted] / np.log2(places[counted] + 2.0),
-        minlength=graded.judged.queries,
-    )
     # A row-wise sum, no matrix product: BLAS rounds a row differently by where it stands among the others.
-    found = np.sum(gains * _discounts(gains.shape[1]), axis=1)
-    return _divided(found, np.asarray(ideal, dtype=np.float64))
+    return ratio(np.sum(gains * _discounts(gains.shape[1]), axis=1), graded.judged.ideal(k), 0.0)
 
 
 def average_precision(graded: Graded) -> Doubles:
@@ -60,9 +42,8 @@ def average_precision(graded: Graded) -> Doubles:
     right = graded.grades >= graded.level
     # A relevant document's precision at its own place: how many so far over the place.
     query, place = np.nonzero(right)
-    so_far = np.arange(len(query)) - np.repeat(_starts(right), right.sum(axis=1)) + 1
-    total = np.bincount(query, weights=so_far / (place + 1.0), minlength=len(right))
-    return _divided(np.asarray(total, dtype=np.float64), graded.relevant)
+    total = np.bincount(query, weights=right.cumsum(axis=1)[right] / (place + 1.0), minlength=len(right))
+    return ratio(np.asarray(total, dtype=np.float64), graded.relevant, 0.0)
 
 
 def reciprocal_rank(graded: Graded, k: int | None = None) -> Doubles:
@@ -75,7 +56,7 @@ def reciprocal_rank(graded: Graded, k: int | None = None) -> Doubles:
 
 def recall(graded: Graded, k: int | None = None) -> Doubles:
     """Return, per query, the share of its relevant documents that are among the first k; (q,)."""
-    return _divided(_found(graded, k), graded.relevant)
+    return ratio(_found(graded, k), graded.relevant, 0.0)
 
 
 def precision(graded: Graded, k: int) -> Doubles:
@@ -86,6 +67,15 @@ def precision(graded: Graded, k: int) -> Doubles:
 def hit(graded: Graded, k: int) -> Doubles:
     """Return, per query, 1 when a relevant document is among the first k, else 0; (q,)."""
     return (_found(graded, k) > 0).astype(np.float64)
+
+
+def recall_of_first(graded: Graded, sizes: IntArray) -> Doubles:
+    """Return, per query, the share of its relevant documents among as many first places as ``sizes`` says; (q,).
+
+    As `ranking.recall`, with a cut-off for each query: two ways of filling a screen are compared at equal length.
+    """
+    right = (graded.grades >= graded.level) & (np.arange(graded.grades.shape[1]) < sizes[:, None])
+    return ratio(np.count_nonzero(right, axis=1).astype(np.float64), graded.relevant, 0.0)
 
 
 def _found(graded: Graded, k: int | None) -> Doubles:
@@ -104,120 +94,141 @@ def _at_least_one(k: int) -> int:
     return k
 
 
-def _starts(right: npt.NDArray[np.bool_]) -> IntArray:
-    counts = right.sum(axis=1)
-    return np.asarray(np.cumsum(counts) - counts, dtype=np.int64)
-
-
 def _discounts(depth: int) -> Doubles:
     return np.asarray(1.0 / np.log2(np.arange(2.0, depth + 2.0)), dtype=np.float64)
 
 
-def _divided(part: Doubles, whole: Doubles | IntArray) -> Doubles:
-    """Return part / whole, 0 where the whole is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
+def _wanted(graded: Graded) -> tuple[IntArray, IntArray]:
+    """Return, per query, the relevant documents of the collection, and all relevant ones, at least 1."""
+    return graded.judged.counts(graded.level, found_only=True), np.maximum(graded.relevant, 1)
+
+
+def recall_by_chance(graded: Graded, _asked: int | None, k: int, documents: int) -> Doubles:
+    """Return ``k / n`` of the relevant documents that are in the collection, over all relevant ones."""
+    relevant, everything = _wanted(graded)
+    return np.asarray(k / documents * relevant / everything)
+
+
+def precision_by_chance(graded: Graded, asked: int | None, k: int, documents: int) -> Doubles:
+    """Return ``k / n R`` over the k asked for."""
+    return np.asarray(k / documents * _wanted(graded)[0] / (asked or k))
+
+
+def hit_by_chance(graded: Graded, _asked: int | None, k: int, documents: int) -> Doubles:
+    """Return ``1 - C(n - R, k) / C(n, k)``."""
+    return np.asarray(1.0 - _none_yet(_wanted(graded)[0], k, documents)[:, -1])
+
+
+def reciprocal_rank_by_chance(graded: Graded, _asked: int | None, k: int, documents: int) -> Doubles:
+    """Return the sum over places of the chance that the first relevant document stands there, over the place."""
+    none_yet = _none_yet(_wanted(graded)[0], k, documents)
+    return np.asarray((none_yet[:, :-1] - none_yet[:, 1:]) @ (1.0 / np.arange(1, k + 1)))
+
+
+def average_precision_by_chance(graded: Graded, _asked: int | None, k: int, documents: int) -> Doubles:
+    """Return the expected sum of precisions at relevant places: a pair of places is relevant with R(R-1)/n(n-1)."""
+    relevant, everything = _wanted(graded)
+    place = np.arange(1, k + 1)
+    pairs = relevant * (relevant - 1) / (documents * max(1, documents - 1))
+    return np.asarray(np.sum(1.0 / place) * relevant / documents + np.sum((place - 1) / place) * pairs) / everything
+
+
+def ndcg_by_chance(graded: Graded, asked: int | None, k: int, documents: int) -> Doubles:
+    """Return the mean gain at every place, discounted, over the ideal sum."""
+    gain = graded.judged.gains(found_only=True) / documents * np.sum(_discounts(k))
+    return ratio(gain, graded.judged.ideal(asked), 0.0)
+
+
+def _none_yet(relevant: IntArray, k: int, documents: int) -> Doubles:
+    """Return the chance that none of the first 0, 1, ..., k of a random order is relevant; (q, k + 1)."""
+    distinct, back = np.unique(relevant, return_inverse=True)
+    place = np.arange(k)
+    factors = np.clip((documents - distinct[:, None] - place) / (documents - place), 0.0, 1.0)
+    table = np.concatenate([np.ones((len(distinct), 1)), np.cumprod(factors, axis=1)], axis=1)
+    return np.asarray(table[back])
 
 
 _TREC = "trec_eval (github.com/usnistgov/trec_eval)"
 
-
-def _measure(
-    name: str, function: Callable[..., Doubles], *, summary: str, formula: str, direction: str, chance: str,
-    reference: str, law: Law, cutoff: bool = True, reported: bool = True, usual_k: int = 10,
-) -> Measure:  # fmt: skip
-    """Return the record of a measure of ranked lists: what they all have in common is written here."""
-    return Measure(
-        name=name,
-        function=function,
-        summary=summary,
-        formula=formula,
-        needs="neighbors + qrels",
-        direction=direction,
-        range=(0.0, 1.0),
-        symmetric=False,
-        invariances=("order of the queries", "any rising change of the scores"),
-        undefined_when="there are no judged queries; a query with nothing relevant counts as 0",
-        chance=f"random order: {chance}",
-        reference=reference,
-        cutoff=cutoff,
-        scorer=ranked(law),
-        reported=reported,
-        usual_k=usual_k,
-    )
-
-
-NDCG = _measure(
-    "ndcg",
-    ndcg,
+NDCG = Measure(
+    name="ndcg",
+    function=ndcg,
     summary="gain of the first k documents, discounted by place, over that of the best list",
     formula="sum of grade / log2(place + 1) over the first k, divided by the same sum of the ideal list",
+    needs=NEEDS,
     direction="more of the relevant documents are found, and nearer to the top",
-    chance="(sum of grades / n) * sum of 1 / log2(place + 1), over the ideal sum",
+    range=(0.0, 1.0),
+    symmetric=False,
+    invariances=("order of the queries", "any rising change of the scores"),
+    undefined_when="there are no judged queries; a query with nothing relevant counts as 0",
+    chance="random order: (sum of grades / n) * sum of 1 / log2(place + 1), over the ideal sum",
     reference=f"Järvelin and Kekäläinen 2002; {_TREC}: ndcg_cut, linear gain",
-    law=ndcg_by_chance,
+    scorer=ranked(ndcg_by_chance),
 )
-MAP = _measure(
-    "map",
-    average_precision,
+MAP = replace(
+    NDCG,
+    name="map",
+    function=average_precision,
     summary="precision at the place of each relevant document, averaged over all relevant ones",
     formula="sum over relevant documents found of (relevant so far / place), divided by all relevant",
-    direction="more of the relevant documents are found, and nearer to the top",
-    chance="sum over places of (R / n + (place - 1) R (R - 1) / (n (n - 1))) / place, over R",
+    chance="random order: sum over places of (R / n + (place - 1) R (R - 1) / (n (n - 1))) / place, over R",
     reference=f"Buckley and Voorhees 2000; {_TREC}: map",
     cutoff=False,
-    law=average_precision_by_chance,
+    scorer=ranked(average_precision_by_chance),
     reported=False,  # the lists of a comparison are short
 )
-MRR = _measure(
-    "mrr",
-    reciprocal_rank,
+MRR = replace(
+    NDCG,
+    name="mrr",
+    function=reciprocal_rank,
     summary="1 / place of the first relevant document, 0 when none is among the first k",
     formula="1 / place of the first relevant document within k",
     direction="the first relevant document is nearer to the top",
-    chance="sum over places up to k of P(first relevant there) / place",
+    chance="random order: sum over places up to k of P(first relevant there) / place",
     reference=f"Voorhees 1999; MS MARCO; {_TREC}: recip_rank of a list cut at k",
-    law=reciprocal_rank_by_chance,
+    scorer=ranked(reciprocal_rank_by_chance),
 )
-RR = _measure(
-    "rr",
-    reciprocal_rank,
+RR = replace(
+    MRR,
+    name="rr",
     summary="1 / place of the first relevant document in the whole list",
     formula="1 / place of the first relevant document",
-    direction="the first relevant document is nearer to the top",
-    chance="sum over places of P(first relevant there) / place",
+    chance="random order: sum over places of P(first relevant there) / place",
     reference=f"Voorhees 1999; {_TREC}: recip_rank",
     cutoff=False,
-    law=reciprocal_rank_by_chance,
     reported=False,  # the lists of a comparison are short
 )
-RECALL = _measure(
-    "recall",
-    recall,
+RECALL = replace(
+    NDCG,
+    name="recall",
+    function=recall,
     summary="share of a query's relevant documents that are among the first k",
     formula="|{relevant among the first k}| / |{relevant}|",
     direction="more of the relevant documents are found",
-    chance="min(k, n) / n, times the share of the relevant documents that are in the collection",
+    chance="random order: min(k, n) / n, times the share of the relevant documents that are in the collection",
     reference=f"{_TREC}: recall",
-    law=recall_by_chance,
+    scorer=ranked(recall_by_chance),
     usual_k=100,
 )
-PRECISION = _measure(
-    "precision",
-    precision,
+PRECISION = replace(
+    NDCG,
+    name="precision",
+    function=precision,
     summary="share of the first k documents that are relevant; a short list is filled with misses",
     formula="|{relevant among the first k}| / k",
     direction="more of the first k documents are relevant",
-    chance="min(k, n) / k * R / n",
+    chance="random order: min(k, n) / k * R / n",
     reference=f"{_TREC}: P",
-    law=precision_by_chance,
+    scorer=ranked(precision_by_chance),
 )
-HIT = _measure(
-    "hit",
-    hit,
+HIT = replace(
+    NDCG,
+    name="hit",
+    function=hit,
     summary="share of queries with a relevant document among the first k",
     formula="1 if any relevant document is among the first k, else 0",
     direction="more queries that find a relevant document",
-    chance="1 - C(n - R, k) / C(n, k)",
+    chance="random order: 1 - C(n - R, k) / C(n, k)",
     reference=f"{_TREC}: success",
-    law=hit_by_chance,
+    scorer=ranked(hit_by_chance),
 )

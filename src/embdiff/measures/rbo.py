@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError
-from embdiff.measures.base import Measure, Parameter
-from embdiff.measures.chance import expected_rbo
-from embdiff.measures.rank import blocks, lengths, shared_at_depth
-from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.base import Parameter
+from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_at_depth
+from embdiff.measures.score import of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import IntArray, Neighbors
 
@@ -153,25 +152,56 @@ def _residual(last: IntArray, short: IntArray, long: IntArray, p: float) -> Doub
     return out
 
 
-def _law(left: int, right: int, certain: int, candidates: int, _k: int, p: float) -> float:
-    return expected_rbo(left, right, certain, candidates, p)
+def expected_rbo(left: int, right: int, certain: int, candidates: int, p: float) -> float:
+    """Return the expected RBO_ext of two lists drawn without replacement from the candidates, in random order.
+
+    Parameters
+    ----------
+    left, right : int
+        Lengths of the lists.
+    certain : int
+        Rows that both hold for certain, first in both.
+    candidates : int
+        Rows that a query could return, the certain ones included.
+    p : float
+        Of rbo.
+
+    Returns
+    -------
+    float
+        In [0, 1]. RBO_ext is linear in the common rows X_d at each depth, so their expectations, with s certain rows
+        ``s + (d - s)^2 / (candidates - s)``, are put in their places. NaN when both lists are empty.
+
+    References
+    ----------
+    Webber, Moffat and Zobel 2010, ACM TOIS 28(4):20, equation 32.
+    """
+    short, long = sorted((left, right))
+    if long == 0:
+        return math.nan
+    if short == 0:
+        return 0.0
+    depth = np.arange(1, long + 1)
+    pool = candidates - certain
+    free = np.maximum(depth - certain, 0) * np.maximum(np.minimum(depth, short) - certain, 0)
+    shared = np.minimum(depth, certain) + (free / pool if pool else 0.0)
+    at_short = float(shared[short - 1])
+    tail = depth[short:]
+    inside = float((shared / depth) @ p**depth) + float((at_short * (tail - short) / (short * tail)) @ p**tail)
+    carried = (float(shared[-1]) - at_short) / long + at_short / short
+    return (1 - p) / p * inside + carried * p**long
 
 
-RBO = Measure(
+RBO = replace(
+    RANK_SIMILARITY,
     name="rbo",
     function=rbo,
     summary="rank-biased overlap: agreement at every depth, early depths weighing most, extrapolated beyond k",
     formula="(1 - p) sum over d of p^(d-1) |A_1:d n B_1:d| / d; from k on with the agreement at k (RBO_ext)",
-    needs="two ordered neighbors",
     direction="more neighbours in common, at earlier places",
-    range=(0.0, 1.0),
-    symmetric=True,
-    invariances=("order of the queries", "rotation, scaling and (l2) shift of either space"),
-    undefined_when="both lists of a query are empty",
     chance="exact: agreement at depth d is d / (n - 1), the query's own row left out",
     reference="Webber, Moffat and Zobel 2010, ACM TOIS 28(4):20, equations 11, 30 and 32",
     parameters={"p": Parameter(P, 0.01, 0.999, "chance of reading on to the next place")},
-    scorer=PerQuery(of_random_lists(_law), "have no neighbours in either list and"),
-    best=1.0,
+    scorer=replace(RANK_SIMILARITY.scorer, expected=of_random_lists(expected_rbo)),
     tail=rbo_with_tail,
 )

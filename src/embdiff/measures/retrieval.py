@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure
-from embdiff.measures.chance import expected_hits
 from embdiff.measures.inputs import OneSearch
+from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import FloatArray, IntArray, Neighbors
@@ -73,10 +74,7 @@ def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
         )
     lengths = np.array([len(rows) for rows in expected], dtype=np.int64)
     wanted = np.concatenate([np.zeros(0, dtype=np.int64), *expected]).astype(np.int64)
-    # One number per (query, row), so that one look-up answers for all queries.
-    stride = 1 + max(wanted.max(initial=0), neighbors.rows.max(initial=0))
-    pairs = np.arange(len(expected))[:, None] * stride + neighbors.rows
-    right = (neighbors.rows >= 0) & np.isin(pairs, np.repeat(np.arange(len(expected)), lengths) * stride + wanted)
+    right = look_up(neighbors.rows, np.repeat(np.arange(len(expected)), lengths), wanted, np.ones_like(wanted), 0) > 0
     found = np.where(lengths > 0, right.any(axis=1).astype(np.float64), np.nan)
     rank = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, np.nan)
     return Hits(rank, found)
@@ -127,6 +125,14 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
     return np.asarray(right.mean(axis=1), dtype=np.float64)
 
 
+def expected_hits(k: int, expected: int, candidates: int) -> float:
+    """Return the chance that k rows drawn from ``candidates`` hold one of ``expected``: ``1 - C(n-e, k) / C(n, k)``."""
+    if expected + k > candidates:
+        return 1.0
+    # A product of ratios below 1: no number ever gets large.
+    return 1.0 - math.prod((candidates - expected - i) / (candidates - i) for i in range(k))
+
+
 def _own_by_chance(search: OneSearch, _values: Doubles, _seed: int) -> float:
     return float(np.mean([len(own) / search.documents for own in search.own if len(own)]))
 
@@ -159,31 +165,28 @@ SELF_RETRIEVAL = Measure(
     reference="recall@1 of a known item",
     scorer=PerQuery(_own_by_chance, "whose text is no row of the corpus"),
 )
-INDEX_RECALL = Measure(
+INDEX_RECALL = replace(
+    SELF_RETRIEVAL,
     name="index_recall",
     function=index_recall,
     summary="share of the k results of an index that are as close as the exact k-th neighbour",
     formula="|{returned : similarity >= exact k-th similarity}| / k",
     needs="returned + exact neighbors",
     direction="fewer neighbours lost by the index",
-    range=(0.0, 1.0),
-    symmetric=False,
     invariances=("order of the queries", "order of the returned rows", "which of several tied rows is returned"),
     undefined_when="there are no queries",
     chance="k / candidates",
     reference="Aumüller, Bernhardsson and Faithfull 2020 (ANN-Benchmarks): distance-based recall",
     scorer=PerQuery(_recall_by_chance),
 )
-EXPECTED_HIT = Measure(
+EXPECTED_HIT = replace(
+    SELF_RETRIEVAL,
     name="expected_hit",
     function=expected_hit,
     summary="share of queries with at least one expected result among the first k",
     formula="1 if any expected row is in the list, else 0",
     needs="neighbors + expected rows",
     direction="more queries that find an expected result",
-    range=(0.0, 1.0),
-    symmetric=False,
-    invariances=_ONE_LIST,
     undefined_when="a query expects nothing",
     chance="1 - C(n - e, k) / C(n, k) for e expected rows, mean over queries",
     reference="success@k of the TREC tradition",

@@ -1,10 +1,8 @@
-"""Pairs of rows: all of them when they are few, else a sample drawn without replacement; distances, and ranks."""
+"""Pairs of rows: all of them when they are few, else a sample drawn without replacement; and their distances."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -95,35 +93,3 @@ def sampled(n: int, count: int) -> str | None:
     """Say that pairs were sampled; None when all were taken."""
     total = n * (n - 1) // 2
     return None if count >= total else f"{count} of {total} pairs of rows were sampled"
-
-
-class Ranked:
-    """Numbers whose ranks are asked for again and again, for all of them or for some: sorted once.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (m,)
-        Equal when equal as float32: what repeated rows tie must not hang on the last bit of a sum.
-    """
-
-    def __init__(self, values: Doubles) -> None:
-        distinct, codes = np.unique(values.astype(np.float32), return_inverse=True)
-        self._codes: Indices = codes.ravel().astype(np.int64, copy=False)
-        self._distinct = len(distinct)
-
-    def ranks(self, kept: npt.NDArray[np.bool_] | None = None) -> Doubles:
-        """Return the ranks from 1 among the numbers ``kept`` (all when None); ties get their mean rank."""
-        codes = self._codes if kept is None else self._codes[kept]
-        counts = np.bincount(codes, minlength=self._distinct)
-        last = np.cumsum(counts)
-        ranks: Doubles = (last - (counts - 1) / 2)[codes]
-        return ranks
-
-
-def correlation(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    """Return Pearson's correlation in float64, NaN when either is constant."""
-    if len(a) < 2:
-        return math.nan
-    a, b = a - a.mean(), b - b.mean()
-    below = math.sqrt(float(a @ a) * float(b @ b))
-    return min(1.0, max(-1.0, float(a @ b) / below)) if below > 0 else math.nan

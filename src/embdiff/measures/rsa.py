@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.base import Measure
+from embdiff.measures.cka import CKA
 from embdiff.measures.moments import Floating, check_pair
-from embdiff.measures.row_pairs import (
-    PAIRS,
-    SAMPLE,
-    Ranked,
-    correlation,
-    kept_pairs,
-    row_pairs,
-    sampled,
-    squared_distances,
-)
+from embdiff.measures.row_pairs import PAIRS, SAMPLE, kept_pairs, row_pairs, sampled, squared_distances
 from embdiff.measures.spaces import Estimate, Jackknifed
+from embdiff.measures.statistics.correlation import correlation, mean_ranks, numbered
 from embdiff.records import IntArray
 
 
@@ -53,8 +46,8 @@ def rsa(x: npt.ArrayLike, y: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0
     left, right = check_pair(x, y)
     if len(left) < 3:
         return math.nan
-    first, second = _ranked(left, right, *row_pairs(len(left), int(pairs), seed=seed))
-    return correlation(first.ranks(), second.ranks())
+    first, second = _distances(left, right, *row_pairs(len(left), int(pairs), seed=seed))
+    return correlation(mean_ranks(first), mean_ranks(second))
 
 
 def _estimate(x: Floating, y: Floating, *, pairs: int, seed: int) -> Estimate:
@@ -64,11 +57,11 @@ def _estimate(x: Floating, y: Floating, *, pairs: int, seed: int) -> Estimate:
     if n < 3:
         return Estimate(math.nan, n, why=f"there must be at least 3 rows, there are {n}")
     i, j = row_pairs(n, int(pairs), seed=seed)
-    first, second = _ranked(left, right, i, j)
+    first, second = _distances(left, right, i, j)
     return Estimate(
-        correlation(first.ranks(), second.ranks()),
+        correlation(mean_ranks(first), mean_ranks(second)),
         n,
-        [correlation(first.ranks(kept), second.ranks(kept)) for kept in kept_pairs(n, i, j, seed=seed)],
+        [correlation(mean_ranks(first[kept]), mean_ranks(second[kept])) for kept in kept_pairs(n, i, j, seed=seed)],
         chance=0.0,
         note=sampled(n, len(i)),
         why="all distances between rows of a space are equal",
@@ -79,31 +72,30 @@ def _of_orders(x: Floating, y: Floating) -> Callable[[IntArray], float]:
     """Return `rsa` over all pairs: distances and ranks stay, the pairs of y change places."""
     n = len(x)
     i, j = row_pairs(n, n * n, seed=0)
-    first, second = _ranked(x, y, i, j)
-    ranks, table = first.ranks(), np.zeros((n, n))
-    table[i, j] = table[j, i] = second.ranks()
+    first, second = _distances(x, y, i, j)
+    ranks, table = mean_ranks(first), np.zeros((n, n))
+    table[i, j] = table[j, i] = mean_ranks(second)
     return lambda order: correlation(ranks, table[order[i], order[j]])
 
 
-def _ranked(x: Floating, y: Floating, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> tuple[Ranked, Ranked]:
-    return Ranked(squared_distances(x, i, j)), Ranked(squared_distances(y, i, j))
+def _distances(x: Floating, y: Floating, i: IntArray, j: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distances of pairs in both spaces, numbered.
+
+    Equal when equal as float32: what repeated rows tie must not hang on the last bit of a sum.
+    """
+    first, second = (numbered(squared_distances(space, i, j).astype(np.float32)) for space in (x, y))
+    return first, second
 
 
-RSA = Measure(
+RSA = replace(
+    CKA,
     name="rsa",
     function=rsa,
     summary="rank correlation of the distances between pairs of rows in two spaces",
     formula="Spearman correlation of |x_i - x_j| and |y_i - y_j| over pairs i < j",
-    needs="two spaces",
     direction="more alike distances",
-    range=(-1.0, 1.0),
-    symmetric=True,
-    invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="fewer than 3 rows, or all distances in a space equal",
-    chance="0, exactly, over all orders of the rows",
     reference="Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008",
-    cutoff=False,
     scorer=Jackknifed(estimate=_estimate, fast=_of_orders),
-    best=1.0,
     parameters=SAMPLE,
 )

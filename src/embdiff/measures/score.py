@@ -187,19 +187,22 @@ def _bounds(measure: Measure) -> tuple[float, float] | None:
     return measure.range if all(map(math.isfinite, measure.range)) else None
 
 
-def of_random_lists(law: Callable[..., float]) -> Callable[..., float]:
+def of_random_lists(law: Callable[..., float], *, share: bool = False) -> Callable[..., float]:
     """Return the chance level of a measure of two lists: the exact expectation for lists drawn without replacement.
 
     Parameters
     ----------
     law : callable
-        ``law(left, right, certain, candidates, k, **parameters)``: the expected value of one query, from the lengths
-        of its lists, how many of its own rows are in both for certain, and how many rows it could return.
+        ``law(left, right, certain, candidates, **parameters)``: the expected value of one query, from the lengths of
+        its lists, how many of its own rows are in both for certain, and how many rows it could return.
+    share : bool
+        Whether that is a number of rows, to be divided by k.
     """
 
     def expected(lists: TwoLists, values: Doubles, _seed: int, **parameters: float) -> float:
         drawn = lists.drawn()[~np.isnan(values)]
         kinds, counts = np.unique(drawn, axis=0, return_counts=True)
-        return float(np.average([law(*map(int, kind), lists.k, **parameters) for kind in kinds], weights=counts))
+        whole = lists.k if share else 1
+        return float(np.average([law(*map(int, kind), **parameters) / whole for kind in kinds], weights=counts))
 
     return expected

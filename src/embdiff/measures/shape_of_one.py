@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -220,52 +221,44 @@ ANISOTROPY = Measure(
     cutoff=False,
     scorer=Jackknifed(estimate=_anisotropy),
 )
-FIRST_COMPONENT = Measure(
+FIRST_COMPONENT = replace(
+    ANISOTROPY,
     name="first_component",
     function=first_component,
     summary="share of the variance on the first principal component",
     formula="largest eigenvalue of Xc'Xc / tr Xc'Xc",
-    needs="one space",
     direction="more of the variance on one axis",
     range=(0.0, 1.0),
-    symmetric=True,
     invariances=("rotation", "scaling", "shift", "order of the rows"),
     undefined_when="all rows are equal",
     chance="(1 + sqrt(d / n))^2 / d, for independent axes of equal variance (Marchenko-Pastur edge)",
     reference="Mu and Viswanath 2018, arXiv 1702.01417",
-    cutoff=False,
     scorer=Jackknifed(estimate=_first_component),
 )
-NORM_SPREAD = Measure(
+NORM_SPREAD = replace(
+    ANISOTROPY,
     name="norm_spread",
     function=norm_spread,
     summary="coefficient of variation of the lengths of the rows",
     formula="sd |x_i| / mean |x_i|",
-    needs="one space",
     direction="lengths differ more, so cosine and inner product do too",
     range=(0.0, math.inf),
-    symmetric=True,
     invariances=("rotation", "scaling", "order of the rows"),
     undefined_when="fewer than 2 rows, or all of length 0",
     chance="about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised",
     reference="Pearson 1896 (coefficient of variation)",
-    cutoff=False,
     scorer=Jackknifed(estimate=_norm_spread),
 )
-UNIFORMITY = Measure(
+UNIFORMITY = replace(
+    ANISOTROPY,
     name="uniformity",
     function=uniformity,
     summary="how evenly directions fill the sphere: log mean Gaussian potential of pairs",
     formula="log mean_{i<j} exp(-2 |u_i - u_j|^2), u_i = x_i / |x_i|",
-    needs="one space",
     direction="directions closer together",
     range=(-4 * HEAT, 0.0),
-    symmetric=True,
-    invariances=("rotation", "scaling", "scaling of single rows", "order of the rows"),
-    undefined_when=_DIRECTION,
     chance="log 0F1(; d/2; 4) - 4, on an evenly filled sphere",
     reference="Wang and Isola 2020, arXiv 2005.10242",
-    cutoff=False,
     scorer=Jackknifed(estimate=_uniformity),
     parameters=SAMPLE,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from pydantic import BeforeValidator
 from embdiff import exact
 from embdiff._plain import Record
 from embdiff._progress import progress
+from embdiff.measures.pairs import pair_similarity
+from embdiff.measures.row_pairs import lengths as lengths_of
 from embdiff.measures.row_pairs import row_pairs
 from embdiff.records import BoolArray, FloatArray, IntArray
 
@@ -69,12 +71,17 @@ class Similarities:
     def values(self, which: BoolArray, expected: bool) -> Similarities:
         """Return the lines of some queries, all or those of expected pairs; queries without a line stay."""
         lines = which[self.place] & (self.expected if expected else True)
-        number = np.cumsum(which) - 1
-        return Similarities(
-            self.model, self.query_model, self.queries[which], self.sampled[which], self.judged[which],
-            number[self.place[lines]], self.similarity[lines], self.count[lines], self.binned[lines],
-            self.expected[lines], self.reason,
-        )  # fmt: skip
+        return replace(
+            self,
+            queries=self.queries[which],
+            sampled=self.sampled[which],
+            judged=self.judged[which],
+            place=(np.cumsum(which) - 1)[self.place[lines]],
+            similarity=self.similarity[lines],
+            count=self.count[lines],
+            binned=self.binned[lines],
+            expected=self.expected[lines],
+        )
 
 
 @dataclass(frozen=True)
@@ -108,13 +115,8 @@ class Distribution(Record):
 
 
 Lines = tuple[IntArray, FloatArray, IntArray, BoolArray, BoolArray]
-NO_LINES: Lines = (
-    np.zeros(0, dtype=np.int64),
-    np.zeros(0, dtype=np.float32),
-    np.zeros(0, dtype=np.int64),
-    np.zeros(0, dtype=np.bool_),
-    np.zeros(0, dtype=np.bool_),
-)
+_NONE, _NO_FLAGS = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_)
+NO_LINES: Lines = (_NONE, np.zeros(0, dtype=np.float32), _NONE, _NO_FLAGS, _NO_FLAGS)
 
 
 def gather(
@@ -158,20 +160,16 @@ def gather(
 def _products(queries: FloatArray, documents: FloatArray) -> Iterator[tuple[int, FloatArray]]:
     """Yield the first query of a block, and its cosines with all documents, (b, n)."""
     step = max(1, min(len(queries), _HELD // max(1, len(documents))))
-    lengths = np.concatenate([_lengths(documents[at : at + _BLOCK]) for at in range(0, len(documents), _BLOCK)])
+    parts = [lengths_of(documents[at : at + _BLOCK]) for at in range(0, len(documents), _BLOCK)]
+    lengths = np.concatenate(parts).astype(np.float32)
     for start in range(0, len(queries), step):
         block = queries[start : start + step]
-        block = block / _lengths(block)[:, None]
+        block = block / lengths_of(block).astype(np.float32)[:, None]
         out = np.empty((len(block), len(documents)), dtype=np.float32)
         for at in range(0, len(documents), _BLOCK):
             part = slice(at, at + _BLOCK)
             out[:, part] = (block @ documents[part].T) / lengths[part]
         yield start, out
-
-
-def _lengths(vectors: FloatArray) -> FloatArray:
-    lengths: FloatArray = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)).astype(np.float32)
-    return lengths
 
 
 def _split(line: FloatArray, own: IntArray, expected: IntArray, kept: int) -> tuple[IntArray, IntArray]:
@@ -185,7 +183,8 @@ def _split(line: FloatArray, own: IntArray, expected: IntArray, kept: int) -> tu
         top, rest = np.arange(len(line)), line[:0]
     rest = rest[np.isfinite(rest)]
     places = np.clip(np.floor((rest + 1.0) * BINS_PER_UNIT).astype(np.int64), 0, 2 * BINS_PER_UNIT)
-    return np.where(line[top] == -np.inf, -1, top).astype(np.int64), np.bincount(places, minlength=1)
+    counts = np.bincount(places, minlength=2 * BINS_PER_UNIT + 1)
+    return np.where(line[top] == -np.inf, -1, top).astype(np.int64), counts
 
 
 def _lines(similarity: FloatArray, rows: IntArray, bins: Sequence[IntArray], expected: Sequence[IntArray]) -> Lines:
@@ -193,10 +192,9 @@ def _lines(similarity: FloatArray, rows: IntArray, bins: Sequence[IntArray], exp
     wanted = np.zeros(rows.shape, dtype=bool)
     for query, each in enumerate(expected):
         wanted[query] = np.isin(rows[query], each)
-    filled = [np.flatnonzero(counts) for counts in bins]
-    bin_place = np.repeat(np.arange(len(bins)), [len(each) for each in filled])
-    edges = np.concatenate([*filled, np.zeros(0, dtype=np.int64)]) / BINS_PER_UNIT - 1.0
-    counts = np.concatenate([*(c[f] for c, f in zip(bins, filled, strict=True)), np.zeros(0, dtype=np.int64)])
+    table = np.array(bins, dtype=np.int64).reshape(len(bins), 2 * BINS_PER_UNIT + 1)
+    bin_place, column_of_bin = np.nonzero(table)
+    edges, counts = column_of_bin / BINS_PER_UNIT - 1.0, table[bin_place, column_of_bin]
     singles, binned = len(place), len(bin_place)
     all_places = np.concatenate([place, bin_place])
     values = np.concatenate([similarity[place, column], edges.astype(np.float32)])
@@ -213,14 +211,12 @@ def _lines(similarity: FloatArray, rows: IntArray, bins: Sequence[IntArray], exp
 def unrelated(documents: FloatArray, *, seed: int) -> npt.NDArray[np.float64]:
     """Return the cosines of pairs of different rows: all of them, or 100,000 distinct ones at random."""
     i, j = row_pairs(len(documents), UNRELATED, seed=seed)
-    out = np.empty(len(i))
-    step = max(1, 2**20 // documents.shape[1])
-    for start in range(0, len(i), step):
-        left, right = (documents[rows[start : start + step]].astype(np.float64) for rows in (i, j))
-        dots = np.einsum("md,md->m", left, right)
-        lengths = np.einsum("md,md->m", left, left) * np.einsum("md,md->m", right, right)
-        out[start : start + step] = dots / np.sqrt(lengths)
-    return out
+    parts = range(0, len(i), max(1, 2**20 // documents.shape[1]))
+    cosines = [
+        pair_similarity(documents[i[at : at + parts.step]], documents[j[at : at + parts.step]], "cosine")
+        for at in parts
+    ]
+    return np.concatenate([np.empty(0), *cosines])
 
 
 def describe(found: Similarities, documents: FloatArray, k: int, *, seed: int) -> tuple[Distribution, ...]:
@@ -255,3 +251,24 @@ def _neighbour(found: Similarities, k: int) -> npt.NDArray[np.float64]:
     there = starts[ends - starts >= k] + k - 1
     kth: npt.NDArray[np.float64] = found.similarity[there].astype(np.float64)
     return kth
+
+
+def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:
+    """Return cut-offs of a model worth carrying over: from where unrelated pairs end to where nearest neighbours do.
+
+    Parameters
+    ----------
+    distributions : sequence of Distribution
+    model : str
+    count : int
+        Evenly spaced and rounded to two decimals; fewer where two of them are the same then.
+
+    Returns
+    -------
+    list of float
+        Ascending, from the 95 % quantile of unrelated pairs to that of nearest neighbours.
+    """
+    by_name = {each.population: each for each in distributions if each.model == model}
+    low = by_name["unrelated pairs"].quantiles[5]
+    high = by_name["nearest neighbour"].quantiles[5] if "nearest neighbour" in by_name else low
+    return list(dict.fromkeys(round(float(cut), 2) for cut in np.linspace(min(low, high), high, count)))

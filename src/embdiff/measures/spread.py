@@ -1,17 +1,26 @@
-"""How far the neighbours of one model went in another: their ranks there."""
+"""How the neighbours of one model stand in another: their ranks there, and their similarities to the query.
+
+Second-order cosine: whether a query stands to its neighbours alike in two spaces.
+"""
 
 from __future__ import annotations
+
+import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.exact import similarity
 from embdiff.measures.base import Measure
-from embdiff.measures.chance import expected_median_rank
 from embdiff.measures.inputs import TwoLists
+from embdiff.measures.overlap import OVERLAP
+from embdiff.measures.places import union_rows
+from embdiff.measures.rank import blocks
 from embdiff.measures.score import PerQuery
-from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray
+from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.records import FloatArray, IntArray, Neighbors
 
 
 def median_rank(ranks: npt.ArrayLike) -> Doubles:
@@ -88,6 +97,23 @@ def spread(ranks: npt.ArrayLike, candidates: int | IntArray) -> Doubles:
     return middle / np.maximum(pool, 1)
 
 
+def expected_median_rank(k: int, certain: int, candidates: int) -> float:
+    """Return the expected median of k ranks drawn without replacement, the first ``certain`` of them being 1, 2, ...
+
+    The j-th smallest of m numbers drawn from 1..N is ``j (N + 1) / (m + 1)`` on average (David and Nagaraja, Order
+    Statistics, 3.7). ``(candidates + 1) / 2`` without certain rows; NaN for k = 0.
+    """
+    if k == 0:
+        return math.nan
+
+    def smallest(j: int) -> float:
+        if j <= certain:
+            return float(j)
+        return certain + (j - certain) * (candidates - certain + 1) / (k - certain + 1)
+
+    return (smallest((k + 1) // 2) + smallest(k // 2 + 1)) / 2
+
+
 def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
     """Return the mean chance level: exactly (candidates + 1) / (2 candidates) where no row is the query's own."""
     ranks, candidates = lists.arguments("ranks in the other space")
@@ -99,22 +125,171 @@ def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
     return float(np.average([expected_median_rank(*map(int, kind)) / int(kind[2]) for kind in kinds], weights=sizes))
 
 
-SPREAD = Measure(
+SPREAD = replace(
+    OVERLAP,
     name="spread",
     function=spread,
     summary="how far A's k neighbours went in B: their median rank there as a share of the candidates",
     formula="median over A's k neighbours of their rank in B, over candidates",
     needs="ranks in the other space",
     direction="A's neighbours stand farther away in B",
-    range=(0.0, 1.0),
     symmetric=False,
-    invariances=(
-        "order of the queries",
-        "order of the neighbours within a list",
-        "rotation, scaling and (l2) shift of either space",
-    ),
     undefined_when="a query has no neighbours in A",
     chance="(candidates + 1) / (2 candidates)",
     reference="after embComp, Heimerl et al. 2020, arXiv 2004.11500",
     scorer=PerQuery(_expected, "have no ranks and"),
+    best=None,
+)
+
+
+_SEEN = 1_000  # queries that the chance level is the mean of, at least
+_NO_PROFILE = "have no neighbours, or no similarity other than 0, and"
+
+
+def second_order_cosine(
+    a: Neighbors, b: Neighbors, queries: tuple[FloatArray, FloatArray], vectors: tuple[FloatArray, FloatArray]
+) -> Doubles:
+    """Return, per query, the cosine of its similarity profiles in A and B over the neighbours in either.
+
+    With U = A u B, ``x_j = cos_A(query, j)`` and ``y_j = cos_B(query, j)`` for j in U: ``x . y / (|x| |y|)``.
+
+    Parameters
+    ----------
+    a, b : Neighbors, shape (q, k)
+        Lists of the same queries; the rows within a list are distinct, -1 pads.
+    queries : two ndarrays of float32, shapes (q, d_A) and (q, d_B)
+        The queries' vectors in A and in B; the spaces may differ in dimension.
+    vectors : two ndarrays of float32, shapes (n, d_A) and (n, d_B)
+        The rows' vectors in A and in B.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        In [-1, 1]. The profiles are not centred, and cosines of embeddings are mostly positive: values near 1 are
+        common for unrelated models too (see `chance_of_second_order`). NaN where both lists are empty or a profile is
+        0.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When the arrays do not fit together, or a vector has no direction.
+
+    References
+    ----------
+    Hamilton, Leskovec and Jurafsky 2016 (EMNLP, local neighbourhood measure); as in ReSi (Klabunde et al.).
+    """
+    _check(vectors)
+    out = np.full(len(a.rows), np.nan)
+    for part, one, two in blocks(a, b):
+        union = union_rows(one.rows, two.rows, a.k)
+        sides = zip(queries, vectors, strict=True)
+        x, y = (similarity(asked[part], rows, union, "cosine") for asked, rows in sides)
+        out[part] = _cosine(x, y)
+    return out
+
+
+def chance_of_second_order(
+    a: Neighbors,
+    b: Neighbors,
+    queries: tuple[FloatArray, FloatArray],
+    vectors: tuple[FloatArray, FloatArray],
+    *,
+    rows: IntArray | None = None,
+    seed: int,
+) -> float:
+    """Return the mean second-order cosine after shuffling the rows of B: what unrelated spaces like these two reach.
+
+    Parameters
+    ----------
+    a, b, queries, vectors
+        As for `second_order_cosine`.
+    rows : ndarray of int64, shape (q,), optional
+        The row that each query is. Queries then change places as their rows do, so that a row left out of its own list
+        stays left out; otherwise queries and rows are shuffled apart.
+    seed : int
+        Of the shuffles: so many that 1,000 queries or more are seen, at most 1,000 queries in each.
+
+    Returns
+    -------
+    float
+        NaN when no query has a value.
+    """
+    n, q = _check(vectors), len(a.rows)
+    if not q:
+        return math.nan
+    rng = np.random.default_rng(seed)
+    parts = zip(*(_shuffled(a, b, n, rows, rng) for _ in range(-(-_SEEN // q))), strict=True)
+    some, other, union, there = (np.concatenate(part) for part in parts)
+    x = similarity(queries[0][some], vectors[0], union, "cosine")
+    y = similarity(queries[1][other], vectors[1], there, "cosine")
+    known = _cosine(x, y)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _shuffled(
+    a: Neighbors, b: Neighbors, n: int, rows: IntArray | None, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return queries of A, those of B in their place, (m,), and the rows in either list, as A and B have them."""
+    order, other = _shuffle(n, len(a.rows), rows, rng)
+    # Row r of the shuffled B is what was its row order[r]; place is the way back, -1 for the pads.
+    place = np.full(n + 1, -1, dtype=np.int64)
+    place[order] = np.arange(n)
+    some = np.sort(rng.permutation(len(a.rows))[:_SEEN])
+    union = union_rows(a.rows[some], place[b.rows[other[some]]], a.k)
+    return some, other[some], union, np.where(union >= 0, order[union], -1)
+
+
+def _check(vectors: tuple[FloatArray, FloatArray]) -> int:
+    """Return the number of rows, the same in both spaces."""
+    if len(vectors[0]) != len(vectors[1]):
+        raise ShapeError(
+            f"Two spaces must have the same rows. Got {len(vectors[0])} and {len(vectors[1])}. "
+            "Encode one corpus with both models."
+        )
+    return len(vectors[0])
+
+
+def _shuffle(n: int, q: int, rows: IntArray | None, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Return an order of the rows, (n,), and which query stands in for each, (q,)."""
+    other = rng.permutation(q)
+    if rows is None:
+        return rng.permutation(n), other
+    order = np.arange(n, dtype=np.int64)
+    order[rows] = rows[other]
+    rest = np.setdiff1d(np.arange(n, dtype=np.int64), rows)
+    order[rest] = rng.permutation(rest)
+    return order, other
+
+
+def _cosine(left: FloatArray, right: FloatArray) -> Doubles:
+    """Return the cosine of every two profiles; NaN where one of them is 0."""
+    x, y = (np.nan_to_num(side).astype(np.float64) for side in (left, right))
+    cosine = ratio((x * y).sum(axis=1), np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
+    return np.asarray(np.clip(cosine, -1.0, 1.0))
+
+
+def _expected_cosine(lists: TwoLists, _values: Doubles, seed: int) -> float:
+    return chance_of_second_order(*lists.arguments("two spaces + neighbors"), rows=lists.rows, seed=seed)
+
+
+SECOND_ORDER_COSINE = Measure(
+    name="second_order_cosine",
+    function=second_order_cosine,
+    summary="cosine of the similarities of a query to all neighbours in either list, in A and in B",
+    formula="x . y / (|x| |y|), x_j = cos_A(query, j) and y_j = cos_B(query, j) for j in A u B",
+    needs="two spaces + neighbors",
+    direction="more alike profiles of similarity",
+    range=(-1.0, 1.0),
+    symmetric=True,
+    invariances=(
+        "order of the queries",
+        "order of the neighbours within a list",
+        "rotation and scaling of either space",
+    ),
+    undefined_when="both lists of a query are empty, or all its similarities are 0",
+    chance="its mean after shuffling the rows of B, over 1,000 queries or more; often near 1",
+    reference="Hamilton, Leskovec and Jurafsky 2016; ReSi (Klabunde et al. 2024)",
+    scorer=PerQuery(_expected_cosine, _NO_PROFILE),
+    best=1.0,
 )

@@ -2,7 +2,7 @@
 
 A cut-off c passes the pairs with a similarity of at least c. Three rates are carried over: the share of all
 query-document pairs that pass, precision (the expected among those that pass) and recall (those that pass among the
-expected).
+expected). `Curve` counts the pairs that pass, over all cut-offs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -17,9 +18,133 @@ import numpy.typing as npt
 
 from embdiff._plain import Record
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.passing import Curve, Doubles, crossings, inverted, nearest_crossing
-from embdiff.measures.similarities import Distribution, Similarities
-from embdiff.measures.statistics.quantiles import student_quantile
+from embdiff.measures.similarities import BINS_PER_UNIT, Similarities
+from embdiff.measures.statistics.quantiles import ratio, student_quantile
+
+_KNOTS = 512  # highest values that resampling sees one by one; below, ranks grow by 1/2 %
+_GROWTH = 1.005
+
+Doubles = npt.NDArray[np.float64]
+
+
+class Curve:
+    """How many pairs reach a value, over all values: exact at its knots, a straight line between them.
+
+    Knots are the single values down to where bins begin, and the edges of the bins from there on, descending.
+    """
+
+    def __init__(self, found: Similarities) -> None:
+        self.queries, self._found = len(found.queries), found
+        values = found.similarity.astype(np.float64)
+        floor = float(values[found.binned].max()) + 1 / BINS_PER_UNIT if found.binned.any() else -math.inf
+        knots = values[~found.binned & (values >= floor)]
+        if math.isfinite(floor):
+            lowest = math.floor((float(values.min()) + 1) * BINS_PER_UNIT)
+            edges = np.arange(lowest, round((floor + 1) * BINS_PER_UNIT) + 1) / BINS_PER_UNIT - 1
+            knots = np.concatenate([knots, edges])
+        self.floor, self.knots = floor, np.unique(knots)[::-1]
+        self.reach = self.reached(self.knots)
+        self.pairs = int(found.count.sum())
+
+    def reached(self, knots: Doubles) -> Doubles:
+        """Return how many pairs reach each of some values, (g,)."""
+        order = np.argsort(-self._found.similarity, kind="stable")
+        total = np.concatenate([[0], np.cumsum(self._found.count[order])])
+        lined = -self._found.similarity[order].astype(np.float64)
+        reached: Doubles = total[np.searchsorted(lined, -knots, side="right")].astype(np.float64)
+        return reached
+
+    def place(self, at: float) -> tuple[int, float]:
+        """Return the last knot that is at least ``at``, and how far ``at`` lies from it to the next; (-1, 0): none."""
+        knot = int(np.searchsorted(-self.knots, -at, side="right")) - 1
+        if knot < 0 or knot == len(self.knots) - 1 or self.knots[knot] == at:
+            return knot, 0.0
+        return knot, float((self.knots[knot] - at) / (self.knots[knot] - self.knots[knot + 1]))
+
+    def rank(self, at: float) -> float:
+        """Return how many pairs reach ``at``, along the line."""
+        knot, share = self.place(at)
+        if knot < 0 or not share:
+            return float(self.reach[knot]) if knot >= 0 else 0.0
+        return float(self.reach[knot] + share * (self.reach[knot + 1] - self.reach[knot]))
+
+    def passing(self, at: float) -> float:
+        """Return how many pairs reach ``at``: the very number where values are single, along the line in bins."""
+        knot, _ = self.place(at)
+        return float(self.reach[knot]) if knot >= 0 and self.knots[knot] > self.floor else self.rank(at)
+
+    def value(self, rank: float) -> float:
+        """Return where ``rank`` pairs are reached; the highest value for a rank that ties leave out above it."""
+        knot = int(np.searchsorted(self.reach, rank, side="right")) - 1
+        if knot < 0:
+            return float(self.knots[0])
+        if knot == len(self.knots) - 1:
+            return float(self.knots[-1])
+        share = (rank - self.reach[knot]) / (self.reach[knot + 1] - self.reach[knot])
+        return float(self.knots[knot] - share * (self.knots[knot] - self.knots[knot + 1]))
+
+    def thinned(self) -> npt.NDArray[np.int64]:
+        """Return so few knots that all resamples can see them: the highest, then at ranks that grow by 1/2 %."""
+        count = len(self.knots)
+        ranks = np.concatenate([np.arange(1, _KNOTS + 1), _KNOTS * _GROWTH ** np.arange(1, 4_000)])
+        at = np.searchsorted(self.reach, ranks[ranks < self.reach[-1]])
+        return np.unique(np.concatenate([at, [0, count - 1]])).astype(np.int64)
+
+    def by_query(self, knots: Doubles) -> Doubles:
+        """Return how many pairs of each query reach each of some descending knots, (s, g)."""
+        values, place = self._found.similarity.astype(np.float64), self._found.place
+        first = np.searchsorted(-knots, -values, side="left")  # the first knot that the value reaches
+        size = len(knots) + 1
+        counts = np.bincount(place * size + first, weights=self._found.count, minlength=self.queries * size)
+        reached: Doubles = np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
+        return reached
+
+    def by_query_at(self, at: float) -> Doubles:
+        """Return how many pairs of each query reach ``at``, along the line between its knots, (s,)."""
+        knot, share = self.place(at)
+        ends = self.by_query(self.knots[knot : knot + 2])
+        return np.asarray(ends[:, 0] + (share * (ends[:, 1] - ends[:, 0]) if share else 0.0), dtype=np.float64)
+
+
+def inverted(table: Doubles, ranks: Doubles, knots: Doubles) -> Doubles:
+    """Return where each line of ``table`` (r, g), numbers that reach the knots, reaches ``ranks`` (r,)."""
+    knot = np.count_nonzero(table <= ranks[:, None], axis=1) - 1
+    inner = np.clip(knot, 0, len(knots) - 2) if len(knots) > 1 else np.zeros_like(knot)
+    line = np.arange(len(table))
+    after = np.minimum(inner + 1, len(knots) - 1)
+    share = ratio(ranks - table[line, inner], table[line, after] - table[line, inner], 0.0)
+    out: Doubles = knots[inner] - np.clip(share, 0.0, 1.0) * (knots[inner] - knots[after])
+    out[ranks <= 0] = math.inf
+    out[knot == len(knots) - 1] = -math.inf
+    return out
+
+
+def nearest_crossing(excess: Doubles, reach: Doubles, passed: Doubles) -> npt.NDArray[np.int64]:
+    """Return the knot (r,) where ``excess`` (r, g) is 0 or has just changed sign, by rank nearest to ``passed``; -1."""
+    crossing = excess == 0
+    crossing[:, :-1] |= (excess[:, :-1] > 0) & (excess[:, 1:] < 0)
+    crossing[:, 1:] |= (excess[:, :-1] < 0) & (excess[:, 1:] > 0)
+    away = np.where(crossing, np.abs(reach - passed[:, None]), math.inf)
+    return np.where(crossing.any(axis=1), away.argmin(axis=1), -1).astype(np.int64)
+
+
+def crossings(gap: Doubles, table: Doubles, passing: Doubles, good: Doubles, knots: Doubles) -> Doubles:
+    """Return where ``gap`` (r, g) crosses 0, on a straight line between knots, nearest to ``passing`` pairs (r,)."""
+    knot = nearest_crossing(gap, table, passing)
+    line = np.arange(len(gap))
+    here = np.maximum(knot, 0)
+    value = gap[line, here]
+    # The other end of the segment with the change of sign; the same knot where the gap is 0 there.
+    before, after = np.maximum(here - 1, 0), np.minimum(here + 1, len(knots) - 1)
+    other = np.where(value > 0, np.where(gap[line, after] < 0, after, before), here)
+    other = np.where(value < 0, np.where(gap[line, before] > 0, before, after), other)
+    change = value - gap[line, other]
+    share = np.divide(value, change, out=np.zeros(len(gap)), where=change != 0)
+    out: Doubles = knots[here] + np.clip(share, 0.0, 1.0) * (knots[other] - knots[here])
+    out[knot < 0] = np.where((gap[knot < 0] > 0).all(axis=1), -math.inf, math.inf)
+    out[good <= 0] = math.inf
+    return out
+
 
 RESAMPLES = 2_000
 FEW = 10  # queries with a passing pair, below which an interval is called rough
@@ -120,27 +245,6 @@ def carry_rates(a: Similarities, b: Similarities, cuts: Sequence[float], *, seed
     return tuple(carried(float(np.float32(at))) for at in cuts)
 
 
-def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:
-    """Return cut-offs of a model worth carrying over: from where unrelated pairs end to where nearest neighbours do.
-
-    Parameters
-    ----------
-    distributions : sequence of Distribution
-    model : str
-    count : int
-        Evenly spaced and rounded to two decimals; fewer where two of them are the same then.
-
-    Returns
-    -------
-    list of float
-        Ascending, from the 95 % quantile of unrelated pairs to that of nearest neighbours.
-    """
-    by_name = {each.population: each for each in distributions if each.model == model}
-    low = by_name["unrelated pairs"].quantiles[5]
-    high = by_name["nearest neighbour"].quantiles[5] if "nearest neighbour" in by_name else low
-    return list(dict.fromkeys(round(float(cut), 2) for cut in np.linspace(min(low, high), high, count)))
-
-
 def _by_rate(
     by: str, a: Similarities, b: Similarities, which: npt.NDArray[np.bool_], seed: int
 ) -> Callable[[float], CarryOver]:
@@ -153,18 +257,21 @@ def _by_rate(
     totals, table = weights @ every, weights @ right.by_query(thin)
 
     def carried(at: float) -> CarryOver:
-        finish, rank = _finish(by, a, b, at, left), left.rank(at)
-        if rank == 0:
-            return finish(math.nan, 0.0, math.nan, f"no {what} of {a.model} reaches it, the highest is "
-                          f"{left.knots[0]:.4g}: any cut-off above {right.knots[0]:.4g} does the same")  # fmt: skip
-        if rank >= left.pairs:
-            return finish(math.nan, 1.0, math.nan, f"every {what} of {a.model} reaches it, the lowest is "
-                          f"{left.knots[-1]:.4g}: any cut-off up to {right.knots[-1]:.4g} does the same")  # fmt: skip
+        finish, rank = partial(_carried, by, a, b, at, left), left.rank(at)
+        if rank == 0 or rank >= left.pairs:
+            all_or_none, end, knot, side = (
+                ("no", "highest", 0, "above") if rank == 0 else ("every", "lowest", -1, "up to")
+            )
+            why = (
+                f"{all_or_none} {what} of {a.model} reaches it, the {end} is {left.knots[knot]:.4g}: "
+                f"any cut-off {side} {right.knots[knot]:.4g} does the same"
+            )
+            return finish(math.nan, (0.0 if rank == 0 else 1.0, math.nan), why)
         value = right.value(rank / left.pairs * right.pairs)
-        rates = left.passing(at) / left.pairs, right.passing(value) / right.pairs
         passing = left.by_query_at(at)
         resampled = inverted(table, (weights @ passing) / totals * table[:, -1], thin)
-        return finish(value, *rates, _rough(passing), *_ends(resampled, len(passing)))
+        rates = left.passing(at) / left.pairs, right.passing(value) / right.pairs
+        return finish(value, rates, _rough(passing), _ends(resampled, len(passing)))
 
     return carried
 
@@ -172,51 +279,44 @@ def _by_rate(
 def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> CarryOver:
     """Carry over the share of expected pairs among those that pass."""
     left, right = (Curve(each.values(a.judged, expected=False)) for each in (a, b))
-    finish = _finish("precision", a, b, at, left)
+    finish = partial(_carried, "precision", a, b, at, left)
     hits, there = (Curve(each.values(a.judged, expected=True)) for each in (a, b))
     passed, right_ones = left.passing(at), hits.passing(at)
     if right_ones == 0:
-        why = "no pair" if passed == 0 else "no expected pair"
-        return finish(math.nan, math.nan if passed == 0 else 0.0, math.nan, f"{why} of {a.model} reaches it: there is "
-                      "no precision to keep")  # fmt: skip
-    wanted = there.reached(right.knots)
-    excess = wanted * passed - right_ones * right.reach
+        which, rate = ("pair", math.nan) if passed == 0 else ("expected pair", 0.0)
+        why = f"no {which} of {a.model} reaches it: there is no precision to keep"
+        return finish(math.nan, (rate, math.nan), why)
+    excess = there.reached(right.knots) * passed - right_ones * right.reach
     knot = int(nearest_crossing(excess[None], right.reach[None], np.array([passed]))[0])
     if knot < 0:
-        best = "above" if (excess > 0).all() else "below"
-        return finish(math.nan, right_ones / passed, math.nan, f"the precision of {b.model} is {best} that at every "
-                      "cut-off")  # fmt: skip
+        side = "above" if (excess > 0).all() else "below"
+        why = f"the precision of {b.model} is {side} that at every cut-off"
+        return finish(math.nan, (right_ones / passed, math.nan), why)
     _, share = left.place(at)
     step = right.knots[knot] - right.knots[knot + 1] if knot + 1 < len(right.knots) else 0.0
     value = float(right.knots[knot] - share * step)
-    rates = right_ones / passed, there.passing(value) / right.passing(value)
-    ends = left.by_query_at(at), hits.by_query_at(at)
+    passing_by, good_by = left.by_query_at(at), hits.by_query_at(at)
     thin = right.knots[right.thinned()]
-    reached, wanted_by = right.by_query(thin), there.by_query(thin)
 
-    weights = _weights(len(ends[0]), seed)
-    passing, good = weights @ ends[0], weights @ ends[1]
-    table = weights @ reached
-    gap = (weights @ wanted_by) * passing[:, None] - good[:, None] * table
+    weights = _weights(len(passing_by), seed)
+    passing, good, table = weights @ passing_by, weights @ good_by, weights @ right.by_query(thin)
+    gap = (weights @ there.by_query(thin)) * passing[:, None] - good[:, None] * table
     resampled = crossings(gap, table, passing, good, thin)
-    return finish(value, *rates, _rough(ends[1]), *_ends(resampled, len(ends[0])))
+    rates = right_ones / passed, there.passing(value) / right.passing(value)
+    return finish(value, rates, _rough(good_by), _ends(resampled, len(passing_by)))
 
 
-def _finish(by: str, a: Similarities, b: Similarities, at: float, left: Curve) -> Callable[..., CarryOver]:
-    """Return what makes the record of value, rates, reason and interval."""
-
-    def finish(
-        value: float, rate: float, there: float, reason: str | None, low: float = math.nan, high: float = math.nan
-    ) -> CarryOver:
-        open_ended = math.isfinite(value) and not (math.isfinite(low) and math.isfinite(high))
-        no_end = "some resampled queries have no such cut-off: the interval is open" if open_ended else None
-        passing = round(left.passing(at))
-        return CarryOver(
-            a.model, b.model, by, at, value, low, high, rate, there, left.queries, left.pairs, passing,
-            "; ".join(filter(None, (reason, no_end))) or None,
-        )  # fmt: skip
-
-    return finish
+def _carried(
+    by: str, a: Similarities, b: Similarities, at: float, left: Curve,
+    value: float, rates: tuple[float, float], reason: str | None, ends: tuple[float, float] = (math.nan, math.nan),
+) -> CarryOver:  # fmt: skip
+    """Return the record; ``left``: the population in the model whose cut-off it is."""
+    open_ended = math.isfinite(value) and not np.isfinite(ends).all()
+    no_end = "some resampled queries have no such cut-off: the interval is open" if open_ended else None
+    return CarryOver(
+        a.model, b.model, by, at, value, *ends, *rates, left.queries, left.pairs, round(left.passing(at)),
+        "; ".join(filter(None, (reason, no_end))) or None,
+    )  # fmt: skip
 
 
 def _rough(passing: Doubles) -> str | None:

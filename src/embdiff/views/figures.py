@@ -6,7 +6,8 @@ from typing import Any
 
 from embdiff._plain import plain
 from embdiff.kept import Kept
-from embdiff.measures.thresholds import carry_rates, few_cutoffs
+from embdiff.measures.similarities import few_cutoffs
+from embdiff.measures.thresholds import carry_rates
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import needing
 from embdiff.views.facts import Facts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,12 @@ from embdiff.errors import ParameterError
 
 Doubles = npt.NDArray[np.float64]
 _LEGENDRE = np.polynomial.legendre.leggauss(64)
+
+
+def ratio(part: npt.ArrayLike, whole: npt.NDArray[Any], otherwise: float = math.nan) -> Doubles:
+    """Return ``part / whole``; ``otherwise`` where the whole is not above 0."""
+    out: Doubles = np.divide(part, whole, out=np.full(np.shape(part), otherwise), where=whole > 0)
+    return out
 
 
 def student_quantile(share: float, free: int) -> float:

@@ -66,7 +66,7 @@ def logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log.mkdir()
     (package / "logged_model.py").write_text(MODULE, encoding="utf-8")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: logged-model\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text("[embdiff.sources]\nlogged = logged_model:Logged\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text("[embdiff.encoders]\nlogged = logged_model:Logged\n", encoding="utf-8")
     monkeypatch.setenv("LOGGED_TO", str(log))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(package), *sys.path)))
     monkeypatch.syspath_prepend(str(package))

@@ -170,3 +170,16 @@ def test_query_models_are_sampled_too(texts, monkeypatch):
 def test_refusals(texts, given, message):
     with pytest.raises(ParameterError, match=message):
         compared(texts, **given)
+
+
+@pytest.mark.parametrize(("told", "asked"), [({}, 500), ({"store_queries": 30}, 30), ({"store_queries": "all"}, ROWS)])
+def test_the_database_is_asked_a_sample_that_the_run_tells_of(texts, full, told, asked):
+    here = compared(texts, sample="all", **told)
+    searches = here.run.manifest["searches"]
+    assert [(each["queries"], each["store_queries"]) for each in searches] == [(ROWS, asked)] * 2
+    assert here.scores == full.scores
+    shown = terminal.text(here.facts(), 400)
+    assert (f"was asked {asked:,} of {ROWS:,} queries" in " ".join(shown.split())) == (asked < ROWS)
+    assert f"one call with {asked:,} queries" in shown
+    with pytest.raises(ParameterError, match=r"store_queries"):
+        compared(texts, store_queries="some")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,12 +18,27 @@ from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place
 
 
-def _searcher(vectors: np.ndarray) -> Searcher:
+class _Counting:
+    """A store that counts the queries it is asked, and moves its similarities where told to."""
+
+    def __init__(self, store, moved: float = 0.0) -> None:
+        self.store, self.moved, self.asked = store, moved, []
+
+    def search(self, spec, queries, k):
+        self.asked.append(len(queries))
+        found = self.store.search(spec, queries, k)
+        return replace(found, similarity=found.similarity + np.float32(self.moved))
+
+    def identity(self, name):
+        return self.store.identity(name)
+
+
+def _searcher(vectors: np.ndarray, *, index: str = "flat", moved: float = 0.0, **asked: int) -> Searcher:
     store = get_store("memory:")
-    spec = CollectionSpec("c", vectors.shape[1], "l2", IndexSpec.parse("flat"), len(vectors), {"model": "m"})
+    spec = CollectionSpec("c", vectors.shape[1], "l2", IndexSpec.parse(index), len(vectors), {"model": "m"})
     ids = tuple(map(str, range(len(vectors))))
     place(store, spec, Corpus(ids, ids), vectors)
-    return Searcher(store, spec, vectors)
+    return Searcher(_Counting(store, moved), spec, vectors, **asked)
 
 
 def _order(query: np.ndarray, vectors: np.ndarray, gone: set[int]) -> list[int]:
@@ -71,3 +88,26 @@ def test_rows_only_elsewhere():
 
 def test_contains_never_finds_padding():
     np.testing.assert_array_equal(contains(np.array([[1, -1]]), np.array([[-1, 1, 2]])), [[False, True, False]])
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ({"most_asked": 7, "seed": 3}, 7),
+        ({"most_asked": 40}, 40),
+        ({"most_asked": 41}, 40),
+        ({}, 40),
+        ({"most_asked": 7, "moved": 0.01}, 40),  # other similarities than the exact answer: every query is asked
+    ],
+)
+def test_a_store_that_gives_the_exact_answer_is_asked_a_sample(told, asked):
+    vectors = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    searcher = _searcher(vectors, **told)
+    queries, own = vectors[:40], OwnRows([np.array([row]) for row in range(40)], drop=True)
+    found, every = searcher.search(queries, 5, own), _searcher(vectors).search(queries, 5, own)
+    assert found.store_queries == asked
+    assert asked in searcher._store.asked
+    assert max(searcher._store.asked) == asked
+    np.testing.assert_array_equal(found.returned.rows, every.returned.rows)
+    np.testing.assert_array_equal(found.exact.rows, every.exact.rows)
+    assert found.returned.index == every.returned.index

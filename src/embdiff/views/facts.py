@@ -91,12 +91,14 @@ class Model:
 class Search:
     """One collection asked with one model's vectors; ``asked`` says when, where that was in an earlier run.
 
-    ``seconds``: ``first``, one call with all queries; ``warm``, the mean of later ones with ``warm_queries`` each.
+    ``store_queries``: how many the store was asked; the lists of the others are the exact answer. ``seconds``:
+    ``first``, one call with those; ``warm``, the median of later ones with ``warm_queries`` each.
     """
 
     query_model: str
     model: str
     queries: int
+    store_queries: int
     short_lists: int
     seconds: dict[str, float | None]
     asked: str | None = None

@@ -159,7 +159,9 @@ def _time_tables(facts: Facts) -> Iterator[Table]:
         for each in searches
     )
     few = int(searches[0].seconds["warm_queries"] or 0)
-    title = f"Time to search: one call with {searches[0].queries:,} queries, then (warm) calls with {few:,}"
+    counts = [each.store_queries for each in searches]
+    asked = " to ".join(f"{count:,}" for count in dict.fromkeys((min(counts), max(counts))))
+    title = f"Time to search: one call with {asked} queries, then (warm) calls with {few:,}"
     yield Table(title, ("asked with", "collection", "first", "warm"), rows, tuple(_search_remarks(searches)))
 
 
@@ -170,6 +172,12 @@ def _search_remarks(searches: Sequence[Search]) -> Iterator[str]:
                 f"{each.model} asked with {each.query_model}: not asked again. Its lists and times are of "
                 f"{each.asked}, when the same collection was asked with the same vectors."
             )
+    few = [each for each in searches if each.store_queries < each.queries]
+    if few:
+        yield (
+            f"Of an exact index the database was asked {few[0].store_queries:,} of {few[0].queries:,} queries, drawn at "
+            "random (--store-queries), and gave back the similarities of the exact answer: the lists are that answer."
+        )
     for each in searches:
         if each.short_lists:
             yield (

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Protocol
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -95,24 +96,27 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Advance]:
         yield lambda count: bar.advance(task, count)
 
 
+@dataclass
 class _Lines:
     """Plain progress lines for logs: one every few seconds, none for work that is over sooner."""
 
-    def __init__(self, label: str, total: int, unit: str) -> None:
-        self._label, self._total, self._unit = label, total, unit
-        self._done = 0
-        self._start = self._last = time.monotonic()
+    label: str
+    total: int
+    unit: str
+    done: int = 0
+    start: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
 
     def __call__(self, count: int, /) -> None:
-        self._done += count
+        self.done += count
         now = time.monotonic()
-        if now - self._last < _SECONDS_BETWEEN_LINES:
+        if now - self.last < _SECONDS_BETWEEN_LINES:
             return
-        self._last = now
-        rate = self._done / (now - self._start)
-        left = (self._total - self._done) / rate if rate else float("inf")
+        self.last = now
+        rate = self.done / (now - self.start)
+        left = (self.total - self.done) / rate if rate else float("inf")
         print(  # noqa: T201 - stderr is the product here
-            f"{self._label}: {self._done:,} of {self._total:,} {self._unit}, {rate:,.0f}/s, {left:,.0f} s left",
+            f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f}/s, {left:,.0f} s left",
             file=sys.stderr,
             flush=True,
         )

@@ -176,7 +176,7 @@ def _search_remarks(searches: Sequence[Search]) -> Iterator[str]:
     if few:
         yield (
             f"Of an exact index the database was asked {few[0].store_queries:,} of {few[0].queries:,} queries, drawn "
-            "at random (--store-queries), and gave back the similarities of the exact answer: the lists are that answer."
+            "at random (--store-queries), and gave the similarities of the exact answer: the lists are that answer."
         )
     for each in searches:
         if each.short_lists:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -68,7 +68,8 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
         with _bar(label, total, unit) as advance:
             yield advance
     else:
-        yield _Lines(label, total, unit)
+        now = time.monotonic()
+        yield _Lines(label, total, unit, start=now, last=now)
 
 
 @contextmanager
@@ -103,9 +104,9 @@ class _Lines:
     label: str
     total: int
     unit: str
+    start: float
+    last: float
     done: int = 0
-    start: float = field(default_factory=time.monotonic)
-    last: float = field(default_factory=time.monotonic)
 
     def __call__(self, count: int, /) -> None:
         self.done += count

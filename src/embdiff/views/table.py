@@ -50,7 +50,8 @@ def show(*parts: RenderableType) -> None:
 def plain_text(parts: Iterable[RenderableType], width: int) -> str:
     """Return what a terminal of ``width`` columns shows, without colour."""
     out = io.StringIO()
-    console = Console(file=out, width=width, color_system=None, highlight=False)
+    # In a notebook rich would show what it prints besides writing it: this is text alone.
+    console = Console(file=out, width=width, color_system=None, highlight=False, force_jupyter=False)
     for part in parts:
         console.print(part)
     return out.getvalue().rstrip()

@@ -19,26 +19,29 @@ from embdiff.stores.placing import place
 
 
 class _Counting:
-    """A store that counts the queries it is asked, and moves its similarities where told to."""
+    """A store that counts the queries it is asked, and moves its similarities or its rows where told to."""
 
-    def __init__(self, store, moved: float = 0.0) -> None:
-        self.store, self.moved, self.asked = store, moved, []
+    def __init__(self, store, moved: float = 0.0, other: int = 0) -> None:
+        self.store, self.moved, self.other, self.asked = store, moved, other, []
 
     def search(self, spec, queries, k):
         self.asked.append(len(queries))
         found = self.store.search(spec, queries, k)
-        return replace(found, similarity=found.similarity + np.float32(self.moved))
+        rows = (found.rows + self.other) % spec.rows
+        return replace(found, rows=rows, similarity=found.similarity + np.float32(self.moved))
 
     def identity(self, name):
         return self.store.identity(name)
 
 
-def _searcher(vectors: np.ndarray, *, index: str = "flat", moved: float = 0.0, **asked: int) -> Searcher:
+def _searcher(
+    vectors: np.ndarray, *, index: str = "flat", moved: float = 0.0, other: int = 0, **asked: int
+) -> Searcher:
     store = get_store("memory:")
     spec = CollectionSpec("c", vectors.shape[1], "l2", IndexSpec.parse(index), len(vectors), {"model": "m"})
     ids = tuple(map(str, range(len(vectors))))
     place(store, spec, Corpus(ids, ids), vectors)
-    return Searcher(_Counting(store, moved), spec, vectors, **asked)
+    return Searcher(_Counting(store, moved, other), spec, vectors, **asked)
 
 
 def _order(query: np.ndarray, vectors: np.ndarray, gone: set[int]) -> list[int]:
@@ -111,3 +114,11 @@ def test_a_store_that_gives_the_exact_answer_is_asked_a_sample(told, asked):
     np.testing.assert_array_equal(found.returned.rows, every.returned.rows)
     np.testing.assert_array_equal(found.exact.rows, every.exact.rows)
     assert found.returned.index == every.returned.index
+
+
+def test_a_store_that_gives_other_rows_under_the_right_similarities_is_asked_everything():
+    vectors = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    own = OwnRows([np.array([], dtype=np.int64)] * 40, drop=False)
+    found = _searcher(vectors, other=1, most_asked=7).search(vectors[:40], 5, own)
+    assert found.store_queries == 40
+    np.testing.assert_array_equal(found.returned.rows, (found.exact.rows + 1) % 60)

@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend test-frontend demo test test-all check fix bench bench-full bench-readme docs constraints clean
+.PHONY: help setup frontend test-frontend demo test test-all batteries check fix bench bench-full bench-readme docs constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +43,9 @@ demo: setup frontend  ## run the main job on bundled sentences and offline model
 	$(BIN)/embdiff demo
 
 # Threads of torch that spin while they wait make a busy machine several times slower; tests are not measurements.
-test test-all: export OMP_WAIT_POLICY := passive
+test test-all batteries: export OMP_WAIT_POLICY := passive
 # One worker per core: each keeps to a thread, so that they do not get in each other's way.
-test test-all: export OMP_NUM_THREADS := 1
+test test-all batteries: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 	$(BIN)/python -m pytest -n auto -m "$(EVERYDAY)"
@@ -53,6 +53,9 @@ test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 test-all: $(VENV)/.test-all check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
 	$(BIN)/python -m pytest -n auto -m "(slow or browser) and not server"
 	$(BIN)/python -m pytest -m "server"
+
+batteries: $(VENV)/.test-all frontend  ## every cell of the drills that make test-all runs a slice of
+	$(BIN)/python -m pytest -n auto -m battery --batteries
 
 check: $(VENV)/.test  ## ruff, mypy, import contract, generated docs
 	$(BIN)/ruff check .

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,37 @@ os.environ["GRPC_VERBOSITY"] = "NONE"
 # The user's own cache is never touched: not by fixtures that outlive a test either.
 os.environ["EMBDIFF_CACHE"] = "off"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+SLICE = 5  # one cell in so many of a battery runs in make test-all, and two at least
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--batteries", action="store_true", help="run every cell of the tests marked battery, not a slice")
+    parser.addoption("--slice", type=int, default=0, metavar="SEED", help="which slice of the batteries is run")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("battery"):
+        item.add_marker("slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave a seeded slice of each battery, the same in every worker; the rest is told as deselected."""
+    if config.getoption("--batteries"):
+        return
+    cells = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("battery"):
+            cells[item.nodeid.partition("[")[0]].append(item)
+    left_out: set[pytest.Item] = set()
+    for name, of_one in cells.items():
+        kept = random.Random(f"{config.getoption('--slice')} {name}").sample(
+            of_one, min(len(of_one), max(2, -(-len(of_one) // SLICE)))
+        )
+        left_out.update(set(of_one).difference(kept))
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(autouse=True)

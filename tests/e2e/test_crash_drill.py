@@ -127,7 +127,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize(("stage", "when"), POINTS, ids=[f"{n}-{stage}" for n, (stage, _) in enumerate(POINTS)])
 def test_kill_9_loses_nothing(tmp_path: Path, undisturbed: Path, stage: str, when: float) -> None:

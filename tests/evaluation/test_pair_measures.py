@@ -89,7 +89,7 @@ def test_intervals_hold_the_truth(name):
     assert 0.92 <= _coverage(name, 100, 500) <= 0.98
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("n", [50, 200, 1000])
 @pytest.mark.parametrize("name", ["pearson", "spearman", "auc"])
 def test_intervals_hold_the_truth_as_often_as_they_say(name, n):

@@ -181,7 +181,7 @@ def test_a_planted_absent_group_is_found(own_group):
     assert tests[3].observed < tests[3].expected
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize(("name", "own_group"), [("random", 1.0), ("keeping to themselves x5", 5.0), ("x30", 30.0)])
 @pytest.mark.parametrize("sizes", [(50, 50, 50, 50), (20, 60, 120), (8,) * 25])
 def test_rejections_when_no_group_is_absent(name, own_group, sizes):

@@ -31,7 +31,7 @@ REPETITIONS = 250
 WIDE = {("unrelated spaces", "cka"), ("one space", "orphans@3")}
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("n", [50, 200])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_intervals_hold(name, n):
@@ -44,7 +44,7 @@ def test_intervals_hold(name, n):
         assert row["held"] <= min(0.97 + margin, 0.998) or (name, measure) in WIDE, measure
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("name", [name for name in nulls.NULLS if "randomisation" not in name])
 def test_what_is_true_is_rejected_at_its_level(name):
     """4 to 6 %, three standard errors more; the randomisation test has 10,000 repetitions in test_measure_coverage."""

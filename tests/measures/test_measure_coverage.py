@@ -48,7 +48,7 @@ def values(name):
 BOUNDS = {"rbo": (0, 1), "rank_similarity": (0, 1), "kendall_tau": (-1, 1), "difference": None}
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("name", ["overlap", "jaccard", *BOUNDS])
 @pytest.mark.parametrize("n", [50, 200, 1_000])
 def test_coverage_of_lists(name, n, record_property):
@@ -66,7 +66,7 @@ def test_coverage_of_lists(name, n, record_property):
     assert 0.93 <= share <= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("n", [5, 10, 29])
 def test_coverage_of_few_differences(n, record_property):
     """Below 30 differences the interval is Student's."""
@@ -89,7 +89,7 @@ NULLS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("name", NULLS)
 @pytest.mark.parametrize("n", [15, 50, 200])
 def test_a_true_null_is_rejected_at_its_level(name, n, record_property):
@@ -106,7 +106,7 @@ def test_a_true_null_is_rejected_at_its_level(name, n, record_property):
     assert (0.03 if coarse else 0.04) <= rejected / 10_000 <= (0.05 if coarse else 0.06)
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("n", [50, 200, 1_000])
 def test_a_detectable_difference_is_detected(n, record_property):
     """A true difference as large as the one printed is found in about 80 % of 2,000 tests (Monte Carlo error 0.9 %)."""

@@ -105,7 +105,7 @@ OVERLAPS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("name", OVERLAPS)
 @pytest.mark.parametrize("n", [50, 200, 1_000])
 def test_coverage(name, n, record_property):
@@ -122,7 +122,7 @@ def test_coverage(name, n, record_property):
     assert 0.93 <= held / 2_000 <= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.battery
 @pytest.mark.parametrize("n", [10, 25])
 def test_wilson_covers_at_least_its_level_for_graded_values(n):
     rng = np.random.default_rng(18)

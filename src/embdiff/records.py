@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -201,6 +201,44 @@ class Space:
 
 
 @dataclass(frozen=True, eq=False)
+class Ties:
+    """Which neighbours of a list are equally near, so that their order means nothing.
+
+    Parameters
+    ----------
+    before : ndarray of int64, shape (q, k)
+        How many rows are nearer than the tie in which each neighbour stands; its place, from 0, where it stands alone.
+    size : ndarray of int64, shape (q, k)
+        How many rows are in that tie, those for which the list has no place included; 1 where it stands alone.
+    query, row : ndarray of int64, shape (m,)
+        Rows that are tied with the last neighbour of a query and for which its list has no place; queries ascending.
+    """
+
+    before: IntArray
+    size: IntArray
+    query: IntArray
+    row: IntArray
+
+    def of(self, queries: IntArray | slice) -> Ties:
+        """Return those of some queries, each named once."""
+        place = np.full(len(self.before), -1, dtype=np.int64)
+        place[queries] = np.arange(len(self.before[queries]))
+        kept = np.flatnonzero(place[self.query] >= 0)
+        kept = kept[np.argsort(place[self.query[kept]], kind="stable")]
+        return Ties(self.before[queries], self.size[queries], place[self.query[kept]], self.row[kept])
+
+    def first(self, rows: IntArray, depth: int) -> Ties:
+        """Return those of the first ``depth`` neighbours, of the ``rows`` (q, k)."""
+        reaching = (self.before[:, depth:] < depth) & (rows[:, depth:] >= 0)
+        query, place = np.nonzero(reaching)
+        beyond = self.before[self.query, -1] < depth
+        queries = np.concatenate([query, self.query[beyond]])
+        order = np.argsort(queries, kind="stable")
+        also = np.concatenate([rows[query, depth + place], self.row[beyond]])
+        return Ties(self.before[:, :depth], self.size[:, :depth], queries[order], also[order])
+
+
+@dataclass(frozen=True, eq=False)
 class Neighbors:
     """The k nearest rows of each query, closest first.
 
@@ -213,12 +251,15 @@ class Neighbors:
     metric : {"cosine", "ip", "l2"}
     index : str
         Text form of the index searched, ``"exact"`` for the exact answer.
+    ties : Ties or None
+        None where no two neighbours are equally near.
     """
 
     rows: IntArray
     similarity: FloatArray
     metric: Metric
     index: str = "exact"
+    ties: Ties | None = None
 
     def __post_init__(self) -> None:
         if self.rows.shape != self.similarity.shape or self.rows.ndim != 2:
@@ -236,6 +277,16 @@ class Neighbors:
     def k(self) -> int:
         """Length of each list, padding included."""
         return int(self.rows.shape[1])
+
+    def of(self, queries: IntArray | slice) -> Neighbors:
+        """Return the lists of some queries, each named once."""
+        ties = None if self.ties is None else self.ties.of(queries)
+        return replace(self, rows=self.rows[queries], similarity=self.similarity[queries], ties=ties)
+
+    def first(self, depth: int) -> Neighbors:
+        """Return the first ``depth`` neighbours of each list."""
+        ties = None if self.ties is None else self.ties.first(self.rows, depth)
+        return replace(self, rows=self.rows[:, :depth], similarity=self.similarity[:, :depth], ties=ties)
 
 
 @dataclass(frozen=True)

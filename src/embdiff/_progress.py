@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Protocol
 
 _SECONDS_BETWEEN_LINES = 5.0
-_shown: ContextVar[bool] = ContextVar("embdiff_progress", default=True)
 _fed: ContextVar[Advance | None] = ContextVar("embdiff_progress_fed", default=None)
 
 
@@ -22,16 +21,6 @@ class Advance(Protocol):
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """Show no progress inside this block."""
-    token = _shown.set(False)
-    try:
-        yield
-    finally:
-        _shown.reset(token)
-
-
-@contextmanager
 def feeding(advance: Advance) -> Iterator[None]:
     """Let what is done inside this block advance a bar that is shown already, instead of bars of its own."""
     token = _fed.set(advance)
@@ -39,6 +28,11 @@ def feeding(advance: Advance) -> Iterator[None]:
         yield
     finally:
         _fed.reset(token)
+
+
+def silent() -> AbstractContextManager[None]:
+    """Show no progress inside the block that this is given to."""
+    return feeding(lambda _count: None)
 
 
 @contextmanager
@@ -62,8 +56,6 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     fed = _fed.get()
     if fed is not None:
         yield fed
-    elif not _shown.get():
-        yield lambda _count: None
     elif sys.stderr.isatty():
         with _bar(label, total, unit) as advance:
             yield advance

@@ -54,6 +54,15 @@ class OwnRows:
         """The largest number of own rows of any query."""
         return max((len(rows) for rows in self.rows), default=0)
 
+    @property
+    def dropped(self) -> int:
+        """How many rows more than wanted a list must have, so that enough are left."""
+        return self.most if self.drop else 0
+
+    def marked(self, rows: IntArray) -> npt.NDArray[np.bool_]:
+        """Return where ``rows`` are to be marked as the query itself; their shape."""
+        return self.within(rows) if self.mark else np.zeros(rows.shape, dtype=bool)
+
     def within(self, rows: IntArray) -> npt.NDArray[np.bool_]:
         """Return where ``rows[i, j]`` is an own row of query i; shape of ``rows``.
 
@@ -81,7 +90,7 @@ class OwnRows:
 
     def check_k(self, k: int, corpus_rows: int) -> None:
         """Refuse a ``k`` for which some query has too few rows left to return."""
-        left = corpus_rows - (self.most if self.drop else 0)
+        left = corpus_rows - self.dropped
         if 1 <= k <= left:
             return
         why = f"{corpus_rows} rows" + (f", {self.most} left out as the query itself" if self.drop else "")
@@ -173,18 +182,18 @@ class Searcher:
         """
         metric = self._spec.metric
         own.check_k(k, self._spec.rows)
-        wide = k + own.most if own.drop else k
+        wide = k + own.dropped
         truth = self._recall("search", lambda: self._index.search(queries, wide), queries, wide)
         raw, seconds, asked, count = self._returned(queries, wide, truth)
-        returned = without_own(raw, own, k) if own.drop else raw
+        returned = without_own(raw, own, k)
         return Found(
             returned=returned,
-            exact=without_own(truth, own, k) if own.drop else truth,
+            exact=without_own(truth, own, k),
             nearest=Neighbors(truth.rows[:, :1], truth.similarity[:, :1], metric),
             exact_similarity=self._recall(
                 "similarity", lambda: self._index.similarity(queries, returned.rows), queries, returned.rows
             ),
-            is_self=own.within(returned.rows) if own.mark else np.zeros(returned.rows.shape, dtype=bool),
+            is_self=own.marked(returned.rows),
             seconds=seconds,
             asked=asked,
             store_queries=count,
@@ -244,15 +253,8 @@ class Searcher:
         return self._recall("places", lambda: self._place_of(queries, rows, own), queries, rows, own)
 
     def _place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
-        one = own.padded()[:, 0] if own.drop and own.most == 1 else None
-        ranks = self._index.ranks(queries, rows, leave_out=one)
-        if own.drop and own.most > 1:
-            own_ranks = self._index.ranks(queries, own.padded())
-            passed = np.zeros_like(ranks)
-            for column in own_ranks.T:
-                passed += (column[:, None] > 0) & (column[:, None] < ranks)
-            ranks = ranks - passed
-        return ElsewhereRows(rows, ranks, self._index.similarity(queries, rows))
+        ranks = self._index.ranks(queries, followed_by_own(rows, own))
+        return places(rows, ranks, self._index.similarity(queries, rows))
 
     def _warm(self, queries: FloatArray, k: int) -> dict[str, float]:
         few = queries[:WARM_QUERIES]
@@ -266,8 +268,21 @@ class Searcher:
 
 def exact_lists(index: exact.Index | exact.StreamedIndex, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
     """Return the k nearest rows of each query, exactly; its own rows left out where they are dropped, (q, k)."""
-    found = index.search(queries, k + own.most if own.drop else k)
-    return without_own(found, own, k) if own.drop else found
+    return without_own(index.search(queries, k + own.dropped), own, k)
+
+
+def followed_by_own(rows: IntArray, own: OwnRows) -> IntArray:
+    """Return rows (q, m) and, behind them, the own rows that are dropped: what `places` must know the ranks of."""
+    return np.concatenate([rows, own.padded()], axis=1) if own.drop else rows
+
+
+def places(rows: IntArray, ranks: IntArray, similarity: FloatArray) -> ElsewhereRows:
+    """Return where rows (q, m) stand, given the ranks of `followed_by_own`, (q, m + p): own rows do not count."""
+    here, own = np.split(ranks, [rows.shape[1]], axis=1)
+    passed = np.zeros_like(here)
+    for column in own.T:
+        passed += (column[:, None] > 0) & (column[:, None] < here)
+    return ElsewhereRows(rows, here - passed, similarity)
 
 
 def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
@@ -327,7 +342,12 @@ def contains(sets: IntArray, rows: IntArray) -> npt.NDArray[np.bool_]:
 
 
 def without_own(neighbors: Neighbors, own: OwnRows, k: int) -> Neighbors:
-    """Leave each query's own rows out of its list, (q, wide), and cut it to k, padding what comes back short."""
+    """Leave each query's own rows out of its list, (q, wide), and cut it to k, padding what comes back short.
+
+    Where they are not dropped the list stays as it is.
+    """
+    if not own.drop:
+        return neighbors
     gone = own.within(neighbors.rows) | (neighbors.rows < 0)
     order = np.argsort(gone, axis=1, kind="stable")[:, :k]
     dropped = np.take_along_axis(gone, order, axis=1)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embdiff.kept import Kept, results
-from embdiff.kept._codec import CannotKeep, Unreadable, pack, unpack
+from embdiff.kept._codec import unpack
 from embdiff.kept.database import Database
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score
@@ -76,8 +76,6 @@ def test_what_cannot_be_written_is_computed_each_time(tmp_path: Path, value: Any
         assert recalled(kept, "thing", 1, lambda: (value,)) == (value,)
         assert kept.describe()["thing"] == {"computed": 1, "reused": 0, "oldest": None}
     assert rows(tmp_path) == []
-    with pytest.raises(CannotKeep):
-        pack(value, [])
 
 
 def test_inputs_that_cannot_be_told_apart_are_computed_each_time(tmp_path: Path):
@@ -142,7 +140,7 @@ def test_a_damaged_entry_is_told_and_computed_again(tmp_path: Path, how: str):
     ],
 )  # fmt: skip
 def test_an_entry_names_records_of_ours_only(raw: Any):
-    with pytest.raises(Unreadable):
+    with pytest.raises(ValueError, match=r"it (holds|names) "):
         unpack(raw, {})
 
 

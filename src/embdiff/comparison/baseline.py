@@ -12,8 +12,8 @@ from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, Bm25
-from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
-from embdiff.search import Found, rows_only_elsewhere, without_own
+from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
+from embdiff.search import Found, followed_by_own, places, rows_only_elsewhere, without_own
 from embdiff.settings import RunConfig
 
 # Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.
@@ -36,7 +36,7 @@ def ask_words(work: Work, found: Mapping[tuple[str, str], Found]) -> tuple[Answe
     others = [here.returned.rows for here in found.values()]
     asked = (inputs.corpus.items, inputs.queries.items, inputs.own, config.k, others)
     (returned, elsewhere, about, seconds), made = work.kept.recall("bm25", asked, lambda: _ask(config, inputs, others))
-    marked = inputs.own.within(returned.rows) if inputs.own.mark else np.zeros(returned.rows.shape, dtype=bool)
+    marked = inputs.own.marked(returned.rows)
     facts = {
         "model": BM25,
         "about": about,
@@ -57,26 +57,14 @@ def _ask(
     indexed = time.perf_counter()
     # Every row that another list holds is placed while its query is scored, then those kept that bm25 does not return.
     listed = rows_only_elsewhere(np.empty((len(inputs.queries), 0), dtype=np.int64), others)
-    own = inputs.own.padded() if inputs.own.drop and inputs.own.most else listed[:, :0]
-    wide = config.k + own.shape[1]
+    wide, asked = config.k + inputs.own.dropped, followed_by_own(listed, inputs.own)
     order = np.arange(len(inputs.corpus), dtype=np.int64)[::-1].copy()  # equal scores by row, as in every comparison
-    best, (ranks, scores) = index.rank_and_place(
-        inputs.queries.items, wide, np.concatenate([listed, own], axis=1), order
-    )  # fmt: skip
+    best, (ranks, scores) = index.rank_and_place(inputs.queries.items, wide, asked, order)
     found = Neighbors(*best, "ip", BM25)
-    returned = without_own(found, inputs.own, config.k) if inputs.own.drop else found
-    placed = _placed(listed, ranks, scores)
+    returned = without_own(found, inputs.own, config.k)
+    placed = places(listed, ranks, scores[:, : listed.shape[1]])
     elsewhere = _of_rows(rows_only_elsewhere(returned.rows, [listed]), placed)
     return returned, elsewhere, index.about, {"index": indexed - start, "search": time.perf_counter() - indexed}
-
-
-def _placed(listed: IntArray, ranks: IntArray, scores: FloatArray) -> ElsewhereRows:
-    """Return the places of the rows listed, (q, m); own rows, which stand behind them in ``ranks``, do not count."""
-    width = listed.shape[1]
-    passed = np.zeros_like(listed)
-    for column in ranks[:, width:].T:
-        passed += (column[:, None] > 0) & (column[:, None] < ranks[:, :width])
-    return ElsewhereRows(listed, ranks[:, :width] - passed, scores[:, :width])
 
 
 def _of_rows(rows: IntArray, known: ElsewhereRows) -> ElsewhereRows:

@@ -132,7 +132,7 @@ def read_inputs(data: Any, config: RunConfig, given: Mapping[str, Any]) -> Input
         asked, rows = rows_of(corpus, drawn), drawn
     own, twins = _own_rows(config, corpus, asked, rows)
     own.check_k(config.k, len(corpus))
-    wide = config.k + (own.most if own.drop else 0)
+    wide = config.k + own.dropped
     IndexSpec.parse(config.index).check_rows(len(corpus), wide)
     judgements = None if expected is None else read_expected(expected, asked, corpus)
     return Inputs(corpus, asked, rows, own, twins, judgements, None if drawn is None else len(corpus))

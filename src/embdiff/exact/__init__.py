@@ -5,9 +5,11 @@ rows with equal similarity by row number, lowest first. `search`, `similarity` a
 also where the rows stay in a file (`FileVectors`).
 """
 
-from embdiff.exact._ask import index, ranks, search, similarity
 from embdiff.exact._file import FileVectors, least_memory
-from embdiff.exact._index import Index, StreamedIndex
+from embdiff.exact._index import Index, StreamedIndex, index, ranks, search, similarity
+from embdiff.exact._knn import first
 from embdiff.exact._rows import norms
 
-__all__ = ["FileVectors", "Index", "StreamedIndex", "index", "least_memory", "norms", "ranks", "search", "similarity"]
+__all__ = [
+    "FileVectors", "Index", "StreamedIndex", "first", "index", "least_memory", "norms", "ranks", "search", "similarity",
+]  # fmt: skip

@@ -78,13 +78,6 @@ def check_k(k: int, rows: int, left_out: bool) -> None:
         raise ParameterError(f"k must be between 1 and {highest} ({rows} rows{kept}). Got {k}. Lower k or add rows.")
 
 
-def check_left_out(leave_out: Any, queries: int, rows: int) -> IntArray | None:
-    """Return ``leave_out`` as int64 (q,), or None when it leaves nothing out."""
-    if leave_out is None:
-        return None
-    return check_rows(np.asarray(leave_out), (queries,), rows, "leave_out")
-
-
 def check_rows(rows: Any, shape: tuple[int, ...], count: int, name: str = "rows") -> IntArray:
     """Return ``rows`` as int64 of the given shape, with values -1..count-1.
 

@@ -72,24 +72,14 @@ class FileVectors:
         return min(len(self), self.memory // (_SHARES * self.shape[1] * 4))
 
     def blocks(self) -> Iterator[tuple[int, FloatArray]]:
-        """Yield the first row's number and the rows, (b, d), block by block; the next is read while one is used.
-
-        A block's memory is used again: it must not be kept.
-        """
+        """Yield the first row's number and the rows, (b, d), block by block; the next is read while one is used."""
         step = self.block_rows
-        starts = range(0, len(self), step)
-        buffers = [np.empty((step, self.shape[1]), dtype=np.float32) for _ in range(min(2, len(starts)))]
         with self.path.open("rb") as handle, ThreadPoolExecutor(1) as ahead:
-
-            def read(number: int) -> FloatArray:
-                start = starts[number]
-                return self._read(handle, start, buffers[number % 2][: min(step, len(self) - start)])
-
-            coming = ahead.submit(read, 0)
-            for number, start in enumerate(starts):
-                block = coming.result()
-                if number + 1 < len(starts):
-                    coming = ahead.submit(read, number + 1)
+            coming = ahead.submit(self._read, handle, 0, step)
+            for start in range(0, len(self), step):
+                block, after = coming.result(), start + step
+                if after < len(self):
+                    coming = ahead.submit(self._read, handle, after, min(after + step, len(self)))
                 yield start, block
 
     def __getitem__(self, key: Any) -> FloatArray:
@@ -98,7 +88,7 @@ class FileVectors:
             start, stop, step = key.indices(len(self))
             if step == 1:
                 with self.path.open("rb") as handle:
-                    return self._read(handle, start, np.empty((max(0, stop - start), self.shape[1]), dtype=np.float32))
+                    return self._read(handle, start, max(start, stop))
             key = range(start, stop, step)
         rows = np.asarray(key, dtype=np.int64)
         if rows.ndim != 1 or (rows.size and not (rows.min() >= 0 and rows.max() < len(self))):
@@ -109,30 +99,25 @@ class FileVectors:
         ends = [0, *(np.flatnonzero(np.diff(kinds) != 1) + 1).tolist(), len(kinds)] if len(kinds) else [0]
         with self.path.open("rb") as handle:
             for first, last in pairwise(ends):
-                self._read(handle, int(kinds[first]), found[first:last])
+                found[first:last] = self._read(handle, int(kinds[first]), int(kinds[last - 1]) + 1)
         return found[inverse]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return all of it: for what cannot work block by block."""
         return self[:].astype(dtype or np.float32, copy=False)
 
-    def _read(self, handle: BufferedReader, start: int, out: FloatArray) -> FloatArray:
-        """Fill ``out`` (m, d) with the rows from ``start`` on."""
+    def _read(self, handle: BufferedReader, start: int, stop: int) -> FloatArray:
+        """Return the rows start..stop-1, (m, d)."""
+        rows = np.empty((stop - start, self.shape[1]), dtype=self._kind)
         handle.seek(self._offset + start * self._row_bytes)
-        if self._kind == np.float32:
-            got = handle.readinto(out.data.cast("B")) if out.size else 0
-        else:
-            raw = handle.read(len(out) * self._row_bytes)
-            got = len(raw)
-            if got == len(out) * self._row_bytes:
-                with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused where used
-                    out[:] = np.frombuffer(raw, dtype=self._kind).reshape(out.shape)
-        if got != len(out) * self._row_bytes:
+        got = handle.readinto(rows.data)
+        if got != rows.nbytes:
             raise DataError(
                 f"A file of vectors must stay whole while it is used. Got the end of {self.path.name} at row "
                 f"{start + got // self._row_bytes} of {len(self)}. Write it again and repeat the run."
             )
-        return out
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused where used
+            return rows.astype(np.float32, copy=False)
 
 
 def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:

@@ -1,4 +1,4 @@
-"""Rows prepared once and asked many times: in memory, or block by block where they stay in their file."""
+"""The three questions: of rows prepared once and asked many times, in memory or block by block in their file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from embdiff._progress import progress, silent
 from embdiff.errors import ShapeError
 from embdiff.exact._candidates import pairs_pay
-from embdiff.exact._checks import check_k, check_left_out, check_rows, check_usable, check_widths
+from embdiff.exact._checks import check_k, check_rows, check_usable, check_widths
 from embdiff.exact._duplicates import Distinct, Glance, distinct
 from embdiff.exact._file import FileVectors
 from embdiff.exact._knn import Task, first, nearest
@@ -32,10 +32,10 @@ class _Questions(ABC):
     def search(self, queries: FloatArray, k: int, *, leave_out: IntArray | None = None) -> Neighbors:
         """Return the k nearest rows of each query; see `embdiff.exact.search`."""
         queries = self._checked(queries)
-        left_out = check_left_out(leave_out, len(queries), len(self))
-        check_k(k, len(self), left_out is not None)
-        if left_out is None:
+        check_k(k, len(self), leave_out is not None)
+        if leave_out is None:
             return Neighbors(*self.nearest(queries, k), self.metric)
+        left_out = check_rows(leave_out, (len(queries),), len(self), "leave_out")
         rows, found = self.nearest(queries, k + 1)
         keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :k]
         return Neighbors(np.take_along_axis(rows, keep, axis=1), np.take_along_axis(found, keep, axis=1), self.metric)
@@ -44,12 +44,13 @@ class _Questions(ABC):
         """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""
         queries = self._checked(queries)
         rows = check_rows(rows, (len(queries), -1), len(self))
-        left_out = check_left_out(leave_out, len(queries), len(self))
+        own = None
+        if leave_out is not None:
+            own = check_rows(leave_out, (len(queries),), len(self), "leave_out")[:, None]
         wanted = self.known(queries, rows)
         found = np.where(rows < 0, -1, self.before(queries, rows, wanted) + 1)
-        if left_out is None:
+        if own is None:
             return found
-        own = left_out[:, None]
         found -= precedes(self.known(queries, own), own, wanted, rows) & (rows >= 0)
         found[(own >= 0) & (rows == own)] = -1
         return found
@@ -201,3 +202,114 @@ class StreamedIndex(_Questions):
             out[part] = pair_similarity(queries[part], self.vectors[kinds], places, self.metric)
         out[rows < 0] = np.nan
         return out
+
+
+def index(vectors: FloatArray | FileVectors, metric: Metric) -> Index | StreamedIndex:
+    """Prepare rows that will be asked more than once.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When the vectors are not a table (n, d), or cannot be used with the metric.
+    """
+    return StreamedIndex(vectors, metric) if isinstance(vectors, FileVectors) else Index(vectors, metric)
+
+
+def search(
+    queries: FloatArray, vectors: FloatArray | FileVectors, k: int, metric: Metric, *, leave_out: IntArray | None = None
+) -> Neighbors:
+    """Return the k nearest rows of each query, exactly and reproducibly.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (q, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
+    k : int
+        1..n, or 1..n-1 with ``leave_out``.
+    metric : {"cosine", "ip", "l2"}
+    leave_out : ndarray of int64, shape (q,), optional
+        The row that each query must not return (its own), -1 for none.
+
+    Returns
+    -------
+    Neighbors
+        ``rows`` (q, k) and ``similarity`` (q, k), index ``"exact"``. Similarity as `similarity` computes it, highest
+        first; equal similarities by row, lowest first, also where the tie crosses the k-th place.
+
+    Raises
+    ------
+    ParameterError
+        When k is out of range, or a vector cannot be used with the metric.
+    ShapeError
+        When the arrays do not fit together.
+
+    Notes
+    -----
+    Candidates come from ``faiss.knn`` on a float32 surrogate whose error is bounded; they are ordered by the float64
+    similarity, and a query whose k-th result the bound cannot certify is scanned in full. Time O(q n d).
+    """
+    return index(vectors, metric).search(queries, k, leave_out=leave_out)
+
+
+def ranks(
+    queries: FloatArray,
+    vectors: FloatArray | FileVectors,
+    rows: IntArray,
+    metric: Metric,
+    *,
+    leave_out: IntArray | None = None,
+) -> IntArray:
+    """Return the rank, from 1, of given rows in each query's full order.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (q, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
+    rows : ndarray of int64, shape (q, m)
+        Rows of ``vectors``; -1 for none.
+    metric : {"cosine", "ip", "l2"}
+    leave_out : ndarray of int64, shape (q,), optional
+        The row that each query does not count (its own), -1 for none.
+
+    Returns
+    -------
+    ndarray of int64, shape (q, m)
+        1 plus the number of rows that come earlier in the order of `search`; -1 where the row is -1 or the one left
+        out. The rows that `search` returns have the ranks 1..k.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        As for `search`.
+
+    Notes
+    -----
+    Counted in float32; what is within the error bound is decided in float64. Time O(q n (d + m)), memory 64 MiB and
+    one copy of the vectors.
+    """
+    return index(vectors, metric).ranks(queries, rows, leave_out=leave_out)
+
+
+def similarity(queries: FloatArray, vectors: FloatArray | FileVectors, rows: IntArray, metric: Metric) -> FloatArray:
+    """Return the exact similarity of each query to given rows.
+
+    Parameters
+    ----------
+    queries : ndarray of float32, shape (q, d)
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
+    rows : ndarray of int64, shape (q, m)
+        Rows of ``vectors``; -1 gives NaN.
+    metric : {"cosine", "ip", "l2"}
+
+    Returns
+    -------
+    ndarray of float32, shape (q, m)
+        Cosine in [-1, 1], inner product, or the negative squared Euclidean distance (never positive); computed in
+        float64, rounded once. A pair has the same value wherever it is computed.
+
+    Raises
+    ------
+    ShapeError, ParameterError
+        When shapes or rows do not fit, or a vector cannot be used with the metric.
+    """
+    return index(vectors, metric).similarity(queries, rows)

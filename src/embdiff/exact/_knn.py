@@ -121,16 +121,7 @@ class _Decision:
             for query, line, place in zip(chosen, products, doubtful[start : start + step], strict=True):
                 candidates = np.flatnonzero(line >= low[place])[None, :]
                 exact = pair_similarity(task.queries[query][None], task.vectors, candidates, task.metric)
-                rows[place], found[place] = self._one_expanded(candidates[0], exact[0])
-
-    def _one_expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
-        counts = self.task.groups.counts[candidates]
-        # Vectors that enough strictly closer rows precede cannot contribute.
-        closest = np.argsort(-found, kind="stable")
-        enough = int(np.searchsorted(np.cumsum(counts[closest]), self.wanted))
-        needed = np.flatnonzero(found >= found[closest[enough]])
-        rows, found = self._expanded(candidates[None, needed], found[None, needed])
-        return rows[0], found[0]
+                (rows[place],), (found[place],) = self._expanded(candidates, exact)
 
     def _expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
         """Replace distinct vectors by their rows and return the first ``wanted`` in order, (b, wanted)."""
@@ -157,7 +148,10 @@ class _Decision:
         return rows, similarity
 
 
-def first(rows: IntArray, found: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
-    """Return the first ``wanted`` of rows (q, m) in the one order: most similar first, equal ones by row."""
+def first(rows: IntArray, found: FloatArray, wanted: int | None = None) -> tuple[IntArray, FloatArray]:
+    """Return the first ``wanted`` of rows (q, m), or all, in the one order: most similar first, equal ones by row.
+
+    Pads, of which the similarity is NaN, come last.
+    """
     order = np.lexsort((rows, -found), axis=-1)[:, :wanted]
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(found, order, axis=1)

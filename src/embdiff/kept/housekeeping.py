@@ -33,14 +33,8 @@ FROM batches LEFT JOIN spaces ON name = space AND json_valid(about)
 UNION ALL
 SELECT 'results/' || kind || '/' || key, 'results: ' || kind, length(body), used, 'results', rowid FROM results
 ORDER BY 5, 6"""
-_ROW = {
-    "batches": "SELECT * FROM batches WHERE rowid = ?",
-    "results": "SELECT * FROM results WHERE rowid = ?",
-}
-_DELETE = {
-    "batches": "DELETE FROM batches WHERE rowid IN (SELECT value FROM json_each(?))",
-    "results": "DELETE FROM results WHERE rowid IN (SELECT value FROM json_each(?))",
-}
+_ROW = "SELECT * FROM {} WHERE rowid = ?"
+_DELETE = "DELETE FROM {} WHERE rowid IN (SELECT value FROM json_each(?))"
 _TIDY = """
 DELETE FROM spaces WHERE name NOT IN (SELECT space FROM batches);
 PRAGMA incremental_vacuum;
@@ -270,7 +264,7 @@ def _why_damaged(database: Database, item: _Item) -> str:
     """Return what is wrong with an item, "" when nothing is; every byte is read."""
     if item.path is not None:
         return "" if is_whole(item.path) else "a file does not match its checksum"
-    for row in database.execute(_ROW[item.table], (item.row,)):  # none when it is gone meanwhile
+    for row in database.execute(_ROW.format(item.table), (item.row,)):  # none when it is gone meanwhile
         try:
             if item.table == "results":
                 read_result(row)
@@ -295,8 +289,9 @@ def _remove(database: Database, going: list[_Item]) -> None:
     """Remove items; what is then free at the end of the database is given back."""
     try:
         connection = database.connection or database.open()
-        for table, delete in _DELETE.items():
-            connection.execute(delete, (json.dumps([item.row for item in going if item.table == table]),))
+        for table in ("batches", "results"):
+            rows = json.dumps([item.row for item in going if item.table == table])
+            connection.execute(_DELETE.format(table), (rows,))
         connection.executescript(_TIDY)
         for path in [item.path for item in going if item.path is not None]:
             if path.is_dir():

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from embdiff.kept._codec import CannotKeep, Unreadable, pack, unpack
-from embdiff.kept._digest import CannotTell, Digester, surroundings
+from embdiff.kept._codec import CannotKeep, pack, unpack
+from embdiff.kept._digest import Digester, surroundings
 from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, Unwritable
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class Kept:
         """Return what a result is found by; None where nothing is kept or the inputs cannot be told apart."""
         if self._database is None:
             return None
-        with suppress(CannotTell):
+        with suppress(CannotKeep):
             return self._digest((surroundings(), what, inputs))
         return None
 
@@ -192,15 +192,23 @@ def read_result(row: Sequence[Any]) -> tuple[str, Any]:
         with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
             about = json.loads(arrays[_ABOUT].tobytes())
             return str(about["made"]), unpack(about["value"], arrays)
-    except (Unreadable, ValueError, KeyError, TypeError, AttributeError, ImportError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ImportError, zipfile.BadZipFile) as error:
         raise Damaged(f"it cannot be understood: {error}") from None
 
 
 def _body_of(value: Any) -> bytes:
     """Return a compressed ``.npz``: arrays, and one JSON text. Raises CannotKeep for values that are not written."""
-    arrays: list[np.ndarray[Any, Any]] = []
-    about = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "value": pack(value, arrays)}
-    text = np.frombuffer(json.dumps(about, allow_nan=False).encode(), dtype=np.uint8)
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+
+    def put_aside(leaf: Any) -> dict[str, str]:
+        if not isinstance(leaf, np.ndarray) or leaf.dtype.hasobject:
+            raise CannotKeep(type(leaf).__name__)
+        name = str(len(arrays))
+        arrays[name] = leaf
+        return {"array": name}
+
+    about = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "value": pack(value, put_aside)}
+    text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
     body = io.BytesIO()
-    np.savez_compressed(body, allow_pickle=False, **{_ABOUT: text}, **{str(at): each for at, each in enumerate(arrays)})
+    np.savez_compressed(body, allow_pickle=False, **{_ABOUT: text}, **arrays)
     return body.getvalue()

@@ -10,6 +10,7 @@ import numpy as np
 
 from embdiff._progress import progress, silent
 from embdiff.errors import StoreError
+from embdiff.exact import first
 from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.stores.collection import CollectionSpec, check_vectors
 
@@ -99,12 +100,11 @@ def settled(ask: Ask, queries: FloatArray, k: int, most: int) -> Lists:
     rows : ndarray of int64, shape (q, k)
     similarity : ndarray of float32, shape (q, k)
     """
-    rows, similarity = _by_row(*ask(queries, min(k + 1, most)))
+    rows, similarity = first(*ask(queries, min(k + 1, most)))
     tied = np.flatnonzero(similarity[:, k - 1] == similarity[:, -1]) if k + 1 < most else np.empty(0, dtype=np.int64)
     rows, similarity = rows[:, :k].copy(), similarity[:, :k].copy()
     if tied.size:
-        longer_rows, longer = _by_row(*ask(queries[tied], min(k + _LONGEST_TIE, most)))
-        rows[tied], similarity[tied] = longer_rows[:, :k], longer[:, :k]
+        rows[tied], similarity[tied] = first(*ask(queries[tied], min(k + _LONGEST_TIE, most)), k)
     return rows, similarity
 
 
@@ -138,9 +138,3 @@ def lengthened(rows: IntArray, similarity: FloatArray, k: int, spec: CollectionS
     rows = np.pad(rows, missing, constant_values=-1)
     similarity = np.pad(similarity, missing, constant_values=np.nan)
     return Neighbors(rows, similarity, spec.metric, str(spec.index))
-
-
-def _by_row(rows: IntArray, similarity: FloatArray) -> Lists:
-    """Sort each list by similarity, then row; pads stay last because NaN sorts last."""
-    order = np.lexsort((rows, -similarity), axis=1)
-    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(similarity, order, axis=1)

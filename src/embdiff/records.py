@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from embdiff.errors import DataError, ShapeError
 
 __all__ = [
     "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Layout", "LayoutMethod", "Metric",
-    "Neighbors", "Qrels", "Role", "Score", "Space", "Stamp",
+    "Neighbors", "Qrels", "Role", "Score", "Space", "Stamp", "Ties",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
@@ -202,7 +202,7 @@ class Space:
 
 @dataclass(frozen=True, eq=False)
 class Ties:
-    """Which neighbours of a list are equally near, so that their order means nothing.
+    """Which neighbours of a list are equally near, so that their order means nothing (`embdiff.ties`).
 
     Parameters
     ----------
@@ -219,24 +219,6 @@ class Ties:
     query: IntArray
     row: IntArray
 
-    def of(self, queries: IntArray | slice) -> Ties:
-        """Return those of some queries, each named once."""
-        place = np.full(len(self.before), -1, dtype=np.int64)
-        place[queries] = np.arange(len(self.before[queries]))
-        kept = np.flatnonzero(place[self.query] >= 0)
-        kept = kept[np.argsort(place[self.query[kept]], kind="stable")]
-        return Ties(self.before[queries], self.size[queries], place[self.query[kept]], self.row[kept])
-
-    def first(self, rows: IntArray, depth: int) -> Ties:
-        """Return those of the first ``depth`` neighbours, of the ``rows`` (q, k)."""
-        reaching = (self.before[:, depth:] < depth) & (rows[:, depth:] >= 0)
-        query, place = np.nonzero(reaching)
-        beyond = self.before[self.query, -1] < depth
-        queries = np.concatenate([query, self.query[beyond]])
-        order = np.argsort(queries, kind="stable")
-        also = np.concatenate([rows[query, depth + place], self.row[beyond]])
-        return Ties(self.before[:, :depth], self.size[:, :depth], queries[order], also[order])
-
 
 @dataclass(frozen=True, eq=False)
 class Neighbors:
@@ -252,7 +234,7 @@ class Neighbors:
     index : str
         Text form of the index searched, ``"exact"`` for the exact answer.
     ties : Ties or None
-        None where no two neighbours are equally near.
+        None where every neighbour is farther than the one before it.
     """
 
     rows: IntArray
@@ -277,16 +259,6 @@ class Neighbors:
     def k(self) -> int:
         """Length of each list, padding included."""
         return int(self.rows.shape[1])
-
-    def of(self, queries: IntArray | slice) -> Neighbors:
-        """Return the lists of some queries, each named once."""
-        ties = None if self.ties is None else self.ties.of(queries)
-        return replace(self, rows=self.rows[queries], similarity=self.similarity[queries], ties=ties)
-
-    def first(self, depth: int) -> Neighbors:
-        """Return the first ``depth`` neighbours of each list."""
-        ties = None if self.ties is None else self.ties.first(self.rows, depth)
-        return replace(self, rows=self.rows[:, :depth], similarity=self.similarity[:, :depth], ties=ties)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from embdiff.measures.ties import ORDERS, drawn_orders, entries, expected_shared, jaccard_of_tied
+from embdiff.measures.ties import ORDERS, among, drawn_orders, expected_shared, jaccard_of_tied
 from embdiff.records import Neighbors, Ties
+from embdiff.ties import cut, entries, groups, of_queries, shortened
 
 
 def listed(scores: np.ndarray, k: int) -> Neighbors:
@@ -48,11 +49,12 @@ def test_means_are_those_over_all_orders(seed: int):
 def test_a_cut_list_and_some_queries_keep_their_ties():
     scores = np.array([[3, 2, 2, 2, 1, 1], [1, 1, 1, 1, 1, 1], [6, 5, 4, 3, 2, 1]])
     for depth in range(1, 6):
-        whole, cut = listed(scores, depth), listed(scores, 5).first(depth)
+        whole, less = listed(scores, depth), cut(listed(scores, 5), depth)
         for name in ("before", "size", "query", "row"):
-            assert np.array_equal(getattr(cut.ties, name), getattr(whole.ties, name)), (depth, name)
+            assert np.array_equal(getattr(less.ties, name), getattr(whole.ties, name)), (depth, name)
+        assert np.array_equal(less.rows, whole.rows)
     which = np.array([2, 0])
-    some, again = listed(scores, 2).of(which), listed(scores[which], 2)
+    some, again = of_queries(listed(scores, 2), which), listed(scores[which], 2)
     for name in ("before", "size", "query", "row"):
         assert np.array_equal(getattr(some.ties, name), getattr(again.ties, name)), name
 
@@ -66,10 +68,26 @@ def test_every_row_of_a_tie_is_drawn_alike():
         counts += np.bincount(drawn.rows.ravel(), minlength=6)
     assert counts[5] == 0
     assert counts[1:5] / (400 * ORDERS) == pytest.approx(np.full(4, 0.5), abs=0.03)
-    assert entries(a).among(3).sum() == pytest.approx(3 * 400)
+    assert among(entries(a), 3).sum() == pytest.approx(3 * 400)
 
 
 def test_spaces_of_one_point_agree_as_chance_says():
     n, k = 9, 4
     one = listed(np.zeros((2, n)), k)
     assert expected_shared(one, one)[:, -1] / k == pytest.approx(np.full(2, k / n), abs=1e-12)
+
+
+def test_rows_left_out_leave_the_rest_of_their_tie():
+    scores = np.array([[5, 4, 4, 4, 4, 1], [2, 2, 2, 2, 2, 2]])
+    wide = listed(scores, 4)
+    gone = (entries(wide).row == 2) | (entries(wide).row == 5)
+    left = shortened(wide, gone, 2)
+    again = listed(np.where(np.isin(np.arange(6), (2, 5)), -1, scores), 2)
+    assert left.rows.tolist() == again.rows.tolist() == [[0, 1], [0, 1]]
+    for name in ("before", "size", "query", "row"):
+        assert np.array_equal(getattr(left.ties, name), getattr(again.ties, name)), name
+
+
+def test_a_tolerance_is_of_the_last_similarity_and_does_not_chain():
+    similarity = np.array([[3.0, 1.0 + 1.8e-9, 1.0 + 0.9e-9, 1.0], [4.0, 4.0 - 0.9e-9, 4.0 - 1.8e-9, 1.0]])
+    assert groups(similarity, np.full(2, 1e-9)).tolist() == [[0, 1, 2, 2], [0, 0, 2, 3]]

@@ -1,8 +1,8 @@
 """Arrays in, rows and similarities out: the exact answer that everything else is measured against.
 
-One order holds everywhere: similarity as float32 (computed in float64 from the vectors as given), highest first;
-rows with equal similarity by row number, lowest first. `search`, `similarity` and `ranks` agree on it to the last bit,
-also where the rows stay in a file (`FileVectors`).
+One order holds everywhere: similarity (in float64 from the vectors as given, rounded to 12 digits), highest first; rows
+with equal similarity by row number, lowest first. `search`, `similarity` and `ranks` agree on it to the last bit, also
+where the rows stay in a file (`FileVectors`).
 """
 
 from embdiff.exact._file import FileVectors, least_memory

@@ -13,11 +13,12 @@ from embdiff.exact._candidates import pairs_pay
 from embdiff.exact._checks import check_k, check_rows, check_usable, check_widths
 from embdiff.exact._duplicates import Distinct, Glance, distinct
 from embdiff.exact._file import FileVectors
-from embdiff.exact._knn import Task, first, nearest
+from embdiff.exact._knn import Task, first, nearest, within
 from embdiff.exact._ranks import count_before, precedes
-from embdiff.exact._rows import pair_similarity
+from embdiff.exact._rows import Doubles, norms, pair_similarity
 from embdiff.exact._surrogate import Prepared
-from embdiff.records import FloatArray, IntArray, Metric, Neighbors
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Ties
+from embdiff.ties import TOLERANCE, groups
 
 
 class _Questions(ABC):
@@ -33,12 +34,39 @@ class _Questions(ABC):
         """Return the k nearest rows of each query; see `embdiff.exact.search`."""
         queries = self._checked(queries)
         check_k(k, len(self), leave_out is not None)
-        if leave_out is None:
-            return Neighbors(*self.nearest(queries, k), self.metric)
-        left_out = check_rows(leave_out, (len(queries),), len(self), "leave_out")
-        rows, found = self.nearest(queries, k + 1)
-        keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :k]
-        return Neighbors(np.take_along_axis(rows, keep, axis=1), np.take_along_axis(found, keep, axis=1), self.metric)
+        left_out = None if leave_out is None else check_rows(leave_out, (len(queries),), len(self), "leave_out")
+        rows, found = self.nearest(queries, min(k + 1 + (left_out is not None), len(self)))  # is the next as near?
+        if left_out is not None:
+            keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :-1]
+            rows, found = np.take_along_axis(rows, keep, axis=1), np.take_along_axis(found, keep, axis=1)
+        ties = self._ties(queries, rows, found, k, left_out)
+        return Neighbors(rows[:, :k], found[:, :k].astype(np.float32), self.metric, ties=ties)
+
+    def _ties(
+        self, queries: FloatArray, rows: IntArray, found: Doubles, k: int, left_out: IntArray | None
+    ) -> Ties | None:
+        """Return which of the first k rows are equally near, and what else is as near as the k-th."""
+        last, nothing = found[:, k - 1], np.empty(0, dtype=np.int64)
+        off = self._tolerance(queries, rows[:, k - 1], last)
+        before = groups(found[:, :k], off)
+        tie = before + k * np.arange(len(before))[:, None]
+        size = np.bincount(tie.ravel(), minlength=before.size)[tie]
+        query = row = nothing
+        asked = np.flatnonzero(last - found[:, k] <= off) if rows.shape[1] > k else nothing
+        if asked.size:
+            at, row = self.within(queries[asked], (last - off)[asked], (last + off)[asked])
+            query = asked[at]
+            listed = np.any(rows[query, :k] == row[:, None], axis=1)
+            beyond = ~listed if left_out is None else ~listed & (row != left_out[query])
+            query, row = query[beyond], row[beyond]
+            size += np.where(before == before[:, -1:], np.bincount(query, minlength=len(rows))[:, None], 0)
+        return Ties(before, size, query, row) if (size > 1).any() else None
+
+    def _tolerance(self, queries: FloatArray, rows: IntArray, last: Doubles) -> Doubles:
+        """Return how far apart rounding may bring similarities as near as the last ones, (q,)."""
+        if self.metric == "cosine":
+            return np.full(len(rows), TOLERANCE)
+        return TOLERANCE * (np.abs(last) if self.metric == "l2" else norms(queries) * norms(self.vectors[rows]))
 
     def ranks(self, queries: FloatArray, rows: IntArray, *, leave_out: IntArray | None = None) -> IntArray:
         """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""
@@ -58,18 +86,22 @@ class _Questions(ABC):
     def similarity(self, queries: FloatArray, rows: IntArray) -> FloatArray:
         """Return the exact similarity of each query to given rows; see `embdiff.exact.similarity`."""
         queries = self._checked(queries)
-        return self.known(queries, check_rows(rows, (len(queries), -1), len(self)))
+        return self.known(queries, check_rows(rows, (len(queries), -1), len(self))).astype(np.float32)
 
     @abstractmethod
-    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
         """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
 
     @abstractmethod
-    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+    def within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
+        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
+
+    @abstractmethod
+    def before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
         """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
 
     @abstractmethod
-    def known(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+    def known(self, queries: FloatArray, rows: IntArray) -> Doubles:
         """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
 
     def _checked(self, queries: FloatArray) -> FloatArray:
@@ -130,7 +162,7 @@ class Index(_Questions):
     def _asked(self, queries: FloatArray) -> Task:
         return Task(queries, self._unique, self._groups, self._prepared.asked(queries), self.metric)
 
-    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
         """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
         if not (pairs_pay(len(self._unique), wanted) and self._are_rows(queries)):
             return nearest(self._asked(queries), wanted)
@@ -140,19 +172,23 @@ class Index(_Questions):
             rows, found = rows[self._groups.inverse], found[self._groups.inverse]
         return rows, found
 
+    def within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
+        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
+        return within(self._asked(queries), low, high)
+
     def _are_rows(self, queries: FloatArray) -> bool:
         """Return whether the queries are the rows themselves, one by one."""
         if queries.shape != self.vectors.shape:
             return False
         return queries is self.vectors or np.array_equal(queries.view(np.uint32), self.vectors.view(np.uint32))
 
-    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+    def before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
         """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
         return count_before(self._asked(queries), rows, wanted)
 
-    def known(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+    def known(self, queries: FloatArray, rows: IntArray) -> Doubles:
         """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
-        values: FloatArray = pair_similarity(queries, self.vectors, np.maximum(rows, 0), self.metric)
+        values = pair_similarity(queries, self.vectors, np.maximum(rows, 0), self.metric)
         values[rows < 0] = np.nan
         return values
 
@@ -168,10 +204,10 @@ class StreamedIndex(_Questions):
         self.vectors: FileVectors = vectors
         self.metric: Metric = metric
 
-    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, FloatArray]:
+    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
         """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
         rows = np.empty((len(queries), 0), dtype=np.int64)
-        found = np.empty((len(queries), 0), dtype=np.float32)
+        found = np.empty((len(queries), 0))
         with progress("exact search", len(self), "rows") as advance:
             for start, block in self.vectors.blocks():
                 with silent():
@@ -181,7 +217,17 @@ class StreamedIndex(_Questions):
                 advance(len(block))
         return rows, found
 
-    def before(self, queries: FloatArray, rows: IntArray, wanted: FloatArray) -> IntArray:
+    def within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
+        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
+        found = []
+        for start, block in self.vectors.blocks():
+            query, row = Index(block, self.metric, start).within(queries, low, high)
+            found.append((query, row + start))
+        query, row = (np.concatenate(each) for each in zip(*found, strict=True))
+        order = np.argsort(query, kind="stable")
+        return query[order], row[order]
+
+    def before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
         """Return how many rows come before given ones; see `_ranks.count_before`."""
         before = np.zeros(rows.shape, dtype=np.int64)
         with progress("exact ranks", len(self), "rows") as advance:
@@ -191,9 +237,9 @@ class StreamedIndex(_Questions):
                 advance(len(block))
         return before
 
-    def known(self, queries: FloatArray, rows: IntArray) -> FloatArray:
+    def known(self, queries: FloatArray, rows: IntArray) -> Doubles:
         """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
-        out = np.full(rows.shape, np.nan, dtype=np.float32)
+        out = np.full(rows.shape, np.nan)
         step = max(1, self.vectors.block_rows // max(1, rows.shape[1]))
         for start in range(0, len(rows), step):
             part = slice(start, start + step)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from embdiff._progress import progress
 from embdiff.exact._candidates import are_few, of_all_pairs, of_few
 from embdiff.exact._duplicates import Distinct
-from embdiff.exact._rows import pair_similarity
+from embdiff.exact._rows import Doubles, pair_similarity
 from embdiff.exact._surrogate import Surrogate
 from embdiff.records import FloatArray, IntArray, Metric
 
@@ -20,6 +21,7 @@ _TILE = (1_024, 4_096)  # queries and rows that faiss multiplies at a time: 6 % 
 _SCAN_NUMBERS = 2**23  # products held at a time in the full scan
 _EXPANDED = 2**20  # rows held at a time when identical vectors are expanded
 
+Floats = TypeVar("Floats", FloatArray, Doubles)
 _Proposals = Iterator[tuple[slice, IntArray, FloatArray]]
 
 
@@ -34,13 +36,13 @@ class Task:
     metric: Metric
 
 
-def nearest(task: Task, wanted: int, *, all_pairs: bool = False) -> tuple[IntArray, FloatArray]:
+def nearest(task: Task, wanted: int, *, all_pairs: bool = False) -> tuple[IntArray, Doubles]:
     """Return the first ``wanted`` rows of each query and their similarity, both (q, wanted).
 
     ``all_pairs``: the queries are the distinct vectors themselves, and so many that `pairs_pay`.
     """
     shape = (len(task.queries), wanted)
-    rows, found = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.float32)
+    rows, found = np.empty(shape, dtype=np.int64), np.empty(shape)
     decision = _Decision(task, wanted)
     for part, candidates, worst in _proposals(task, wanted, all_pairs):
         rows[part], found[part] = decision.of(part, candidates, worst)
@@ -91,7 +93,7 @@ class _Decision:
     task: Task
     wanted: int
 
-    def of(self, part: slice, candidates: IntArray, worst: FloatArray) -> tuple[IntArray, FloatArray]:
+    def of(self, part: slice, candidates: IntArray, worst: FloatArray) -> tuple[IntArray, Doubles]:
         """Return the first ``wanted`` rows of the queries in ``part`` and their similarity, both (b, wanted).
 
         Parameters
@@ -110,7 +112,7 @@ class _Decision:
             self._scan(part, np.flatnonzero(worst >= low), low, rows, found)
         return rows, found
 
-    def _scan(self, part: slice, doubtful: IntArray, low: FloatArray, rows: IntArray, found: FloatArray) -> None:
+    def _scan(self, part: slice, doubtful: IntArray, low: FloatArray, rows: IntArray, found: Doubles) -> None:
         """Look at every vector for the queries in these places of ``part``; write in place."""
         task = self.task
         queries = np.arange(part.start, part.stop)[doubtful]
@@ -123,7 +125,7 @@ class _Decision:
                 exact = pair_similarity(task.queries[query][None], task.vectors, candidates, task.metric)
                 (rows[place],), (found[place],) = self._expanded(candidates, exact)
 
-    def _expanded(self, candidates: IntArray, found: FloatArray) -> tuple[IntArray, FloatArray]:
+    def _expanded(self, candidates: IntArray, found: Doubles) -> tuple[IntArray, Doubles]:
         """Replace distinct vectors by their rows and return the first ``wanted`` in order, (b, wanted)."""
         groups = self.task.groups
         counts = np.minimum(groups.counts[candidates], self.wanted)
@@ -131,24 +133,45 @@ class _Decision:
         if width == candidates.shape[1]:  # none is repeated
             return first(groups.first[candidates], found, self.wanted)
         rows = np.empty((len(candidates), self.wanted), dtype=np.int64)
-        out = np.empty((len(candidates), self.wanted), dtype=np.float32)
+        out = np.empty((len(candidates), self.wanted))
         step = max(1, _EXPANDED // width)
         for start in range(0, len(candidates), step):
             part = slice(start, start + step)
             rows[part], out[part] = first(*self._unfolded(candidates[part], found[part], counts[part]), self.wanted)
         return rows, out
 
-    def _unfolded(self, candidates: IntArray, found: FloatArray, counts: IntArray) -> tuple[IntArray, FloatArray]:
+    def _unfolded(self, candidates: IntArray, found: Doubles, counts: IntArray) -> tuple[IntArray, Doubles]:
         lengths = counts.sum(axis=1)
         places = np.arange(lengths.max()) < lengths[:, None]
         rows = np.full(places.shape, np.iinfo(np.int64).max)
         rows[places] = self.task.groups.rows(candidates.ravel(), counts.ravel())
-        similarity = np.full(places.shape, -np.inf, dtype=np.float32)
+        similarity = np.full(places.shape, -np.inf)
         similarity[places] = np.repeat(found.ravel(), counts.ravel())
         return rows, similarity
 
 
-def first(rows: IntArray, found: FloatArray, wanted: int | None = None) -> tuple[IntArray, FloatArray]:
+def within(task: Task, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
+    """Return every query and row whose similarity lies between two of the query's, (q,); both (m,), queries ascending."""
+    lowest, highest = task.stand_in.band(slice(None), low[:, None])[0], task.stand_in.band(slice(None), high[:, None])[1]
+    step = max(1, _SCAN_NUMBERS // len(task.vectors))
+    pairs = [(np.empty(0, dtype=np.int64),) * 2]
+    for start in range(0, len(low), step):
+        part = slice(start, start + step)
+        products = task.stand_in.left[part] @ task.stand_in.right.T
+        line, vector = np.nonzero((products >= lowest[part]) & (products <= highest[part]))
+        query = line + start
+        for at in range(0, len(query), _EXPANDED):
+            some = slice(at, at + _EXPANDED)
+            asking, asked = query[some], vector[some]
+            exact = pair_similarity(task.queries[asking], task.vectors, asked[:, None], task.metric)[:, 0]
+            kept = (exact >= low[asking]) & (exact <= high[asking])
+            counts = task.groups.counts[asked[kept]]
+            pairs.append((np.repeat(asking[kept], counts), task.groups.rows(asked[kept], counts)))
+    query, rows = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    return query, rows
+
+
+def first(rows: IntArray, found: Floats, wanted: int | None = None) -> tuple[IntArray, Floats]:
     """Return the first ``wanted`` of rows (q, m), or all, in the one order: most similar first, equal ones by row.
 
     Pads, of which the similarity is NaN, come last.

@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from embdiff._progress import progress
 from embdiff.exact._knn import Task
-from embdiff.exact._rows import pair_similarity
-from embdiff.records import FloatArray, IntArray
+from embdiff.exact._rows import Doubles, pair_similarity
+from embdiff.records import IntArray
 
 _NUMBERS = 2**24  # products held at a time: 64 MiB
 _LARGEST_BLOCK = 1_024
 
 
-def count_before(task: Task, rows: IntArray, wanted: FloatArray) -> IntArray:
+def count_before(task: Task, rows: IntArray, wanted: Doubles) -> IntArray:
     """Return how many of the rows here come before given ones in each query's order.
 
     Parameters
@@ -23,7 +23,7 @@ def count_before(task: Task, rows: IntArray, wanted: FloatArray) -> IntArray:
         Of q queries; its distinct vectors stand for n rows.
     rows : ndarray of int64, shape (q, m)
         Numbers as those of the rows here; below 0 or from n on for rows that lie elsewhere, before or after these.
-    wanted : ndarray of float32, shape (q, m)
+    wanted : ndarray of float64, shape (q, m)
         Similarity of ``rows``.
 
     Returns
@@ -41,7 +41,7 @@ def count_before(task: Task, rows: IntArray, wanted: FloatArray) -> IntArray:
     return out
 
 
-def precedes(score: FloatArray, row: IntArray, wanted: FloatArray, rows: IntArray) -> npt.NDArray[np.bool_]:
+def precedes(score: Doubles, row: IntArray, wanted: Doubles, rows: IntArray) -> npt.NDArray[np.bool_]:
     """Return where ``row`` (q, 1), of similarity ``score``, comes before ``rows`` (q, m), of similarity ``wanted``."""
     return np.asarray((row >= 0) & ((score > wanted) | ((score == wanted) & (row < rows))))
 
@@ -49,7 +49,7 @@ def precedes(score: FloatArray, row: IntArray, wanted: FloatArray, rows: IntArra
 class _Block:
     """The float32 products of some queries with every distinct vector, and what decides where they cannot."""
 
-    def __init__(self, task: Task, start: int, rows: IntArray, wanted: FloatArray) -> None:
+    def __init__(self, task: Task, start: int, rows: IntArray, wanted: Doubles) -> None:
         self._task, self._start, self._groups = task, start, task.groups
         self.rows, self._wanted = rows, wanted
         part = slice(start, start + len(rows))
@@ -103,7 +103,7 @@ class _Block:
             near |= (products >= self._low[line, target]) & (products <= self._high[line, target])
         return np.flatnonzero(near)
 
-    def _preceding(self, line: int, target: int, band: IntArray, exact: FloatArray) -> int:
+    def _preceding(self, line: int, target: int, band: IntArray, exact: Doubles) -> int:
         """Count the rows of a band that precede one row; of equal ones those with a lower number."""
         products, groups = self._products[line, band], self._groups
         row, score = self.rows[line, target], self._wanted[line, target]

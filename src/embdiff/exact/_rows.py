@@ -17,6 +17,7 @@ from embdiff.records import FloatArray, IntArray, Metric
 
 Doubles = npt.NDArray[np.float64]
 
+_DIGITS = 2.0**40  # 12 decimal digits; float32 keeps 7
 _NUMBERS = 2**18  # float64 numbers held at a time and thread: what stays in the cache is fastest
 
 
@@ -65,9 +66,9 @@ def norms(vectors: FloatArray, centre: Doubles | float = 0.0) -> Doubles:
     return out
 
 
-def pair_similarity(queries: FloatArray, vectors: FloatArray, rows: IntArray, metric: Metric) -> FloatArray:
+def pair_similarity(queries: FloatArray, vectors: FloatArray, rows: IntArray, metric: Metric) -> Doubles:
     """Return the similarity of queries (q, d) to ``rows`` (q, m) of vectors (n, d), unchecked; every row is there."""
-    out = np.empty(rows.shape, dtype=np.float32)
+    out = np.empty(rows.shape)
     if out.size == 0:
         return out
     width = max(1, min(rows.shape[1], _NUMBERS // vectors.shape[1]))
@@ -77,10 +78,16 @@ def pair_similarity(queries: FloatArray, vectors: FloatArray, rows: IntArray, me
         block = queries[lines].astype(np.float64)
         for left in range(0, rows.shape[1], width):
             part = (lines, slice(left, left + width))
-            out[part] = _scores(block, vectors[rows[part]].astype(np.float64), metric)
+            out[part] = _told_apart(_scores(block, vectors[rows[part]].astype(np.float64), metric))
 
     in_parts(some, len(rows), height)
     return out
+
+
+def _told_apart(similarity: Doubles) -> Doubles:
+    """Round to the digits that a sum of float64 products has for certain: what is equal but for rounding is equal."""
+    fraction, exponent = np.frexp(similarity)
+    return np.asarray(np.ldexp(np.round(fraction * _DIGITS) / _DIGITS, exponent))
 
 
 def _scores(queries: Doubles, found: Doubles, metric: Metric) -> Doubles:

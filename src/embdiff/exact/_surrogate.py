@@ -44,13 +44,13 @@ class Surrogate:
     shift: Doubles
     slack: Doubles
 
-    def band(self, block: slice | IntArray, similarity: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def band(self, block: slice | IntArray, similarity: Doubles) -> tuple[FloatArray, FloatArray]:
         """Return between which products the similarities (b, m) of the queries in ``block`` must lie.
 
         A row with a product above the band is closer than the similarity, one below is farther; both are rounded
         outwards to float32.
         """
-        middle = self.scale[block, None] * similarity.astype(np.float64) + self.shift[block, None]
+        middle = self.scale[block, None] * similarity + self.shift[block, None]
         slack = self.slack[block, None]
         low = np.nextafter((middle - slack).astype(np.float32), np.float32(-np.inf))
         high = np.nextafter((middle + slack).astype(np.float32), np.float32(np.inf))

@@ -9,41 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
-
 import numpy as np
 
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
 from embdiff.records import IntArray, Neighbors
+from embdiff.ties import Entries, entries, listed
 
 ORDERS = 20  # drawn for measures whose expectation nobody worked out
 
 
-class Entries(NamedTuple):
-    """Every row that can stand in a list; all arrays (m,), queries ascending."""
-
-    query: IntArray
-    row: IntArray
-    before: IntArray  # rows nearer than the tie it is in
-    size: IntArray  # rows in that tie
-
-    def among(self, depth: int) -> Doubles:
-        """Return the chance of each to be among the first ``depth``."""
-        chance: Doubles = np.clip((depth - self.before) / self.size, 0.0, 1.0)
-        return chance
-
-
-def entries(neighbors: Neighbors) -> Entries:
-    """Return every row that can stand in the lists, ties in any order."""
-    query, place = np.nonzero(neighbors.rows >= 0)
-    row, ties = neighbors.rows[query, place], neighbors.ties
-    if ties is None:
-        return Entries(query, row, place, np.ones_like(place))
-    last = ties.before[ties.query, -1], ties.size[ties.query, -1]
-    listed = query, row, ties.before[query, place], ties.size[query, place]
-    every = [np.concatenate(both) for both in zip(listed, (ties.query, ties.row, *last), strict=True)]
-    order = np.argsort(every[0], kind="stable")
-    return Entries(*(each[order] for each in every))
+def among(rows: Entries, depth: int) -> Doubles:
+    """Return the chance of each row to be among the first ``depth``."""
+    chance: Doubles = np.clip((depth - rows.before) / rows.size, 0.0, 1.0)
+    return chance
 
 
 def expected_shared(a: Neighbors, b: Neighbors) -> Doubles:
@@ -51,7 +29,7 @@ def expected_shared(a: Neighbors, b: Neighbors) -> Doubles:
     left, right = _in_both(a, b)
     shared = np.empty((len(a.rows), a.k))
     for depth in range(1, a.k + 1):
-        chance = left.among(depth) * right.among(depth)
+        chance = among(left, depth) * among(right, depth)
         shared[:, depth - 1] = np.bincount(left.query, chance, minlength=len(a.rows))
     return shared
 
@@ -71,23 +49,18 @@ def jaccard_of_tied(a: Neighbors, b: Neighbors) -> Doubles:
 def drawn_orders(neighbors: Neighbors, rng: np.random.Generator) -> Iterator[Neighbors]:
     """Yield `ORDERS` times the lists with their ties in a random order."""
     every = entries(neighbors)
-    starts = np.searchsorted(every.query, np.arange(len(neighbors.rows) + 1))
     for _ in range(ORDERS):
         order = np.lexsort((rng.random(len(every.row)), every.before, every.query))
-        place = np.arange(len(order)) - starts[every.query]
-        listed = place < neighbors.k
-        rows = np.full_like(neighbors.rows, -1)
-        rows[every.query[listed], place[listed]] = every.row[order][listed]
-        yield replace(neighbors, rows=rows, ties=None)
+        yield replace(listed(every.take(order), neighbors, neighbors.rows.shape), ties=None)
 
 
 def _in_both(a: Neighbors, b: Neighbors) -> tuple[Entries, Entries]:
     """Return the rows that can stand in both lists, as they stand in the one and in the other."""
     left, right = entries(a), entries(b)
     stride = 1 + max(int(each.row.max(initial=0)) for each in (left, right))
-    codes = (each.query * stride + each.row for each in (left, right))
-    _, in_left, in_right = np.intersect1d(*codes, assume_unique=True, return_indices=True)
-    return Entries(*(each[in_left] for each in left)), Entries(*(each[in_right] for each in right))
+    codes = [each.query * stride + each.row for each in (left, right)]
+    _, in_left, in_right = np.intersect1d(codes[0], codes[1], assume_unique=True, return_indices=True)
+    return left.take(in_left), right.take(in_right)
 
 
 def _kinds(a: Neighbors, b: Neighbors) -> IntArray:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Protocol
 
+Advance = Callable[[int], None]  # reports that so many more units are done
 _SECONDS_BETWEEN_LINES = 5.0
 _fed: ContextVar[Advance | None] = ContextVar("embdiff_progress_fed", default=None)
-
-
-class Advance(Protocol):
-    """Report that ``count`` more units are done."""
-
-    def __call__(self, count: int, /) -> None: ...
 
 
 @contextmanager
@@ -60,8 +53,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
         with _bar(label, total, unit) as advance:
             yield advance
     else:
-        now = time.monotonic()
-        yield _Lines(label, total, unit, start=now, last=now)
+        yield _lines(label, total, unit)
 
 
 @contextmanager
@@ -89,27 +81,22 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Advance]:
         yield lambda count: bar.advance(task, count)
 
 
-@dataclass
-class _Lines:
-    """Plain progress lines for logs: one every few seconds, none for work that is over sooner."""
+def _lines(label: str, total: int, unit: str) -> Advance:
+    """Return what prints plain lines for logs: one every few seconds, none for work that is over sooner."""
+    start = last = time.monotonic()
+    done = 0
 
-    label: str
-    total: int
-    unit: str
-    start: float
-    last: float
-    done: int = 0
-
-    def __call__(self, count: int, /) -> None:
-        self.done += count
+    def advance(count: int) -> None:
+        nonlocal last, done
+        done += count
         now = time.monotonic()
-        if now - self.last < _SECONDS_BETWEEN_LINES:
+        if now - last < _SECONDS_BETWEEN_LINES:
             return
-        self.last = now
-        rate = self.done / (now - self.start)
-        left = (self.total - self.done) / rate if rate else float("inf")
+        last = now
+        rate = done / (now - start)
+        left = (total - done) / rate if rate else float("inf")
         print(  # noqa: T201 - stderr is the product here
-            f"{self.label}: {self.done:,} of {self.total:,} {self.unit}, {rate:,.0f}/s, {left:,.0f} s left",
-            file=sys.stderr,
-            flush=True,
+            f"{label}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left", file=sys.stderr, flush=True
         )
+
+    return advance

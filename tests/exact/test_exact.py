@@ -10,6 +10,7 @@ from repeated_rows import repeated_rows
 from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import _knn, _ranks
+from embdiff.exact._rows import rough_squares
 from embdiff.exact._surrogate import Prepared
 
 METRICS = ("cosine", "ip", "l2")
@@ -233,7 +234,7 @@ def test_no_queries_and_no_rows_asked_for():
 def test_no_product_is_off_by_more_than_the_slack(vectors, asked, metric):
     vectors = np.unique(vectors, axis=0)
     queries = vectors[np.random.default_rng(asked).integers(0, len(vectors), 25)]
-    prepared = Prepared(vectors, metric)
+    prepared = Prepared(vectors, metric, rough_squares(vectors))
     for left, task in ((queries, prepared.asked(queries)), (vectors, prepared.by_itself())):
         wanted = exact.similarity(left, vectors, np.tile(np.arange(len(vectors)), (len(left), 1)), metric)
         middle = task.scale[:, None] * wanted.astype(np.float64) + task.shift[:, None]

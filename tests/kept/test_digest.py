@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embdiff.kept import _digest as room
-from embdiff.kept._codec import CannotKeep
+from embdiff.kept import _values as room
+from embdiff.kept._values import CannotKeep
 from embdiff.measures.overlap import jaccard, overlap
 from embdiff.records import Neighbors, Space, Stamp
 

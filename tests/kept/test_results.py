@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embdiff.kept import Kept, results
-from embdiff.kept._codec import unpack
+from embdiff.kept._values import unpack
 from embdiff.kept.database import Database
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score

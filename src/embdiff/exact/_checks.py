@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,9 +24,7 @@ def check_widths(queries: tuple[int, ...], vectors: tuple[int, ...]) -> None:
         )
 
 
-def check_usable(
-    vectors: FloatArray, what: str, metric: Metric, first: int = 0, also: Callable[[slice], None] | None = None
-) -> Doubles:
+def check_usable(vectors: FloatArray, what: str, metric: Metric, first: int = 0) -> Doubles:
     """Refuse what cannot be searched with; return squared lengths (n,), rounded as float32 sums are.
 
     Parameters
@@ -38,10 +35,8 @@ def check_usable(
     metric : {"cosine", "ip", "l2"}
     first : int
         Number of the first of them, for the message.
-    also : callable, optional
-        Given every part of the rows when they have just been read, on several threads.
     """
-    squares = rough_squares(vectors, also)
+    squares = rough_squares(vectors)
     low, high = _SURELY_FINE
     unsure = np.flatnonzero(~((squares > low) & (squares < high)))
     if unsure.size:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff.records import FloatArray, IntArray
 
-_Codes = npt.NDArray[np.uint64]
 _SCATTER = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits in no order: 2^64 over the golden ratio
 
 
@@ -52,39 +50,9 @@ class Distinct:
         return rows
 
 
-class Glance:
-    """A look at four words of each row, to find the rows that may be equal to another; call it for every part.
-
-    Parameters
-    ----------
-    vectors : ndarray of float32, shape (n, d)
-        Contiguous.
-    """
-
-    def __init__(self, vectors: FloatArray) -> None:
-        self.vectors = vectors
-        self._codes: _Codes = np.zeros(len(vectors), dtype=np.uint64)
-        last, middle = vectors.shape[1] - 1, vectors.shape[1] // 2
-        self._columns = tuple(dict.fromkeys((0, min(1, last), middle, min(middle + 1, last))))
-
-    def __call__(self, part: slice) -> None:
-        """Look at the rows of one part."""
-        words, codes = self.vectors[part].view(np.uint32), self._codes[part]
-        for column in self._columns:
-            codes *= _SCATTER
-            codes += words[:, column]
-
-    def alike(self) -> IntArray:
-        """Return the rows that share the words looked at with another: only these can be equal to one."""
-        if np.all(np.diff(np.sort(self._codes)) > 0):
-            return np.empty(0, dtype=np.int64)
-        _, inverse, counts = np.unique(self._codes, return_inverse=True, return_counts=True)
-        return np.flatnonzero(counts[inverse] > 1)
-
-
-def distinct(glance: Glance) -> Distinct:
+def distinct(vectors: FloatArray) -> Distinct:
     """Group the rows of a contiguous float32 array (n, d) by their bytes, told apart by 16 bytes of BLAKE2b."""
-    vectors, like = glance.vectors, glance.alike()
+    like = _alike(vectors)
     every = np.arange(len(vectors), dtype=np.int64)
     if not like.size:
         return Distinct(every, every, every, np.arange(len(vectors) + 1, dtype=np.int64))
@@ -96,3 +64,16 @@ def distinct(glance: Glance) -> Distinct:
     counts = np.bincount(inverse, minlength=len(first))
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Distinct(first, inverse, np.argsort(inverse, kind="stable"), start)
+
+
+def _alike(vectors: FloatArray) -> IntArray:
+    """Return the rows that share four of their words with another: only these can be equal to one."""
+    last, middle = vectors.shape[1] - 1, vectors.shape[1] // 2
+    codes = np.zeros(len(vectors), dtype=np.uint64)
+    for column in dict.fromkeys((0, min(1, last), middle, min(middle + 1, last))):
+        codes *= _SCATTER
+        codes += vectors[:, column].view(np.uint32)
+    if np.all(np.diff(np.sort(codes)) > 0):
+        return np.empty(0, dtype=np.int64)
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[inverse] > 1)

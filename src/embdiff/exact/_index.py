@@ -11,7 +11,7 @@ from embdiff._progress import progress, silent
 from embdiff.errors import ShapeError
 from embdiff.exact._candidates import pairs_pay
 from embdiff.exact._checks import check_k, check_rows, check_usable, check_widths
-from embdiff.exact._duplicates import Distinct, Glance, distinct
+from embdiff.exact._duplicates import Distinct, distinct
 from embdiff.exact._file import FileVectors
 from embdiff.exact._knn import Task, first, nearest, within
 from embdiff.exact._ranks import count_before, precedes
@@ -142,12 +142,11 @@ class Index(_Questions):
                 f"Vectors must be a table (n, d) of at least one row and column. Got shape {self.vectors.shape}. "
                 "Give one vector per row."
             )
-        self._glance = Glance(self.vectors)
-        self._squares = check_usable(self.vectors, "row", metric, first, self._glance)
+        self._squares = check_usable(self.vectors, "row", metric, first)
 
     @cached_property
     def _groups(self) -> Distinct:
-        return distinct(self._glance)
+        return distinct(self.vectors)
 
     @cached_property
     def _unique(self) -> FloatArray:

@@ -37,18 +37,13 @@ def in_parts(function: Callable[[slice], None], count: int, step: int) -> None:
             pass
 
 
-def rough_squares(vectors: FloatArray, also: Callable[[slice], None] | None = None) -> Doubles:
-    """Return squared lengths (n,), summed in float32: off by at most (d + 1) roundings of the true value.
-
-    ``also`` is given every part of the rows when they have just been read, on several threads.
-    """
+def rough_squares(vectors: FloatArray) -> Doubles:
+    """Return squared lengths (n,), summed in float32: off by at most (d + 1) roundings of the true value."""
     out = np.empty(len(vectors))
 
     def some(part: slice) -> None:
         with np.errstate(all="ignore"):
             out[part] = np.einsum("nd,nd->n", vectors[part], vectors[part])
-        if also is not None:
-            also(part)
 
     in_parts(some, len(vectors), max(1, 2**22 // max(1, vectors.shape[1])))
     return out

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embdiff.exact._rows import Doubles, in_parts, norms, rough_squares
+from embdiff.exact._rows import Doubles, in_parts, norms
 from embdiff.records import FloatArray, IntArray, Metric
 
 _ROUNDING = 2.0**-24  # unit roundoff of float32
@@ -65,12 +65,11 @@ class Prepared:
     vectors : ndarray of float32, shape (n, d)
         Checked.
     metric : {"cosine", "ip", "l2"}
-    squares : ndarray of float64, shape (n,), optional
-        `rough_squares` of the vectors, where known.
+    squares : ndarray of float64, shape (n,)
+        `rough_squares` of the vectors.
     """
 
-    def __init__(self, vectors: FloatArray, metric: Metric, squares: Doubles | None = None) -> None:
-        squares = rough_squares(vectors) if squares is None else squares
+    def __init__(self, vectors: FloatArray, metric: Metric, squares: Doubles) -> None:
         width = vectors.shape[1]
         # What the float32 sums themselves may be off by is part of the bound.
         off = float(np.abs(squares - 1.0).max()) + (width + 2) * _ROUNDING * float(squares.max())

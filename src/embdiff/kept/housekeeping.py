@@ -27,12 +27,12 @@ SELECT space, coalesce(json_extract(about, '$.stamp.model'), '?'),
     sum(length(keys)) / 16, count(*), sum(length(keys) + length(vectors)), (? - coalesce(used, 0)) / 86400
 FROM batches LEFT JOIN spaces ON name = space AND json_valid(about) GROUP BY space ORDER BY used DESC"""
 _ITEMS = """
-SELECT 'vectors/' || space, coalesce(json_extract(about, '$.stamp.model'), '?'), length(keys) + length(vectors),
+SELECT 'vectors/' || space, coalesce(json_extract(about, '$.stamp.model'), '?'), '', length(keys) + length(vectors),
     coalesce(used, 0), 'batches', id
 FROM batches LEFT JOIN spaces ON name = space AND json_valid(about)
 UNION ALL
-SELECT 'results/' || kind || '/' || key, 'results: ' || kind, length(body), used, 'results', rowid FROM results
-ORDER BY 5, 6"""
+SELECT 'results/' || kind || '/' || key, 'results: ' || kind, '', length(body), used, 'results', rowid FROM results
+ORDER BY 6, 7"""
 _ROW = "SELECT * FROM {} WHERE rowid = ?"
 _DELETE = "DELETE FROM {} WHERE rowid IN (SELECT value FROM json_each(?))"
 _TIDY = """
@@ -112,17 +112,13 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class _Item:
-    """What can be removed by itself: a row of a table, an exported model or a left-over file; ``why`` it is to go."""
+class _Item(Finding):
+    """What can be removed by itself: a row of a table, an exported model or a left-over file; it may be sound."""
 
-    entry: str
-    model: str
-    bytes: int
     used: float
     table: str = ""
     row: int = 0
     path: Path | None = None
-    why: str = ""
 
 
 def list_spaces(cache: VectorCache) -> tuple[SpaceInfo, ...]:
@@ -246,12 +242,12 @@ def _of_path(folder: Path, path: Path) -> Iterator[_Item]:
     size = sum(file.stat().st_size for file in files if file.is_file())
     used = (path / SUMS if (path / SUMS).is_file() else path).stat().st_mtime
     if path.name.startswith(ASIDE):
-        yield _Item(entry, "", size, used, path=path, why="damaged, and moved aside")
+        yield _Item(entry, "", "damaged, and moved aside", size, used, path=path)
     elif path.name.startswith((".", MENDING)):
         if time.time() - used > _ABANDONED:
-            yield _Item(entry, "", size, used, path=path, why=_LEFT)
+            yield _Item(entry, "", _LEFT, size, used, path=path)
     elif path.is_dir():
-        yield _Item(entry, _model_of(path), size, used, path=path)
+        yield _Item(entry, _model_of(path), "", size, used, path=path)
 
 
 def _model_of(graph: Path) -> str:

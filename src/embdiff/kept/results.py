@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from embdiff.kept._codec import CannotKeep, pack, unpack
-from embdiff.kept._digest import Digester, surroundings
+from embdiff.kept._values import CannotKeep, Digester, pack, surroundings, unpack
 from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, Unwritable
 
 T = TypeVar("T")
@@ -83,7 +82,7 @@ class Kept:
         what : str
             The kind of result: letters, digits, underscores and dots.
         inputs : value
-            Everything that decides the result; see `embdiff.kept._digest.Digester` for what can be told apart.
+            Everything that decides the result; see `embdiff.kept._values.Digester` for what can be told apart.
         compute : callable
             Returns the result, of plain values, arrays and records of embdiff. What cannot be told apart or written,
             and what takes less than `WORTH`, is computed each time.

@@ -19,6 +19,7 @@ from embdiff.records import FloatArray, IntArray, Metric
 from embdiff.specs import IndexSpec
 
 STAMP_SCHEMA = 1
+FIELDS = ("row", "id", "text", "group", "vector")  # of a row, in a database that has names for them
 # Beyond these lengths databases lose rows without a word, or give wrong similarities: Milvus Lite leaves out rows whose
 # squared distance is above 1e30, and LanceDB and a Milvus server those whose squared length is zero in float32.
 LONGEST, SHORTEST = 1e14, 1e-17

@@ -19,12 +19,11 @@ from embdiff.errors import ParameterError, StoreError
 from embdiff.exact import norms
 from embdiff.records import FloatArray, Neighbors
 from embdiff.stores._lists import Lists, nearest, nothing
-from embdiff.stores.collection import Batch, CollectionSpec, read_stamp
+from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
 from embdiff.stores.store import Store
 
 _KEY = "embdiff"  # metadata of the field "row" with the stamp: LanceDB changes metadata of fields only, atomically
 _INDEXES = ("flat", "ivf_flat", "ivf_sq8", "hnsw")
-_COLUMNS = ("row", "id", "text", "group", "vector")
 _DISTANCES = {"cosine": "cosine", "ip": "dot", "l2": "l2"}
 _QUERIES_PER_CALL = 1_000
 _LENGTH = 60  # of queries for inner products, as a power of two: see _lengthening
@@ -90,9 +89,9 @@ class LanceStore(Store):
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1 that are there, by row number."""
         with self._table(name, "read") as table:
-            wanted = table.search().where(f"row >= {start} AND row < {stop}").select(list(_COLUMNS))
+            wanted = table.search().where(f"row >= {start} AND row < {stop}").select(list(FIELDS))
             found = wanted.limit(max(stop - start, 1)).to_arrow().sort_by("row").combine_chunks()
-        ids, texts, groups = (tuple(found[name].to_pylist()) for name in _COLUMNS[1:4])
+        ids, texts, groups = (tuple(found[name].to_pylist()) for name in FIELDS[1:4])
         vectors = found["vector"].combine_chunks()
         numbers = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         rows = found["row"].to_numpy().astype(np.int64)
@@ -137,10 +136,6 @@ class LanceStore(Store):
                 table.create_index("vector", config=_index(spec), wait_timeout=timedelta(hours=1))
             stamp = json.dumps(spec.full_stamp(complete=True))
             table.update_field_metadata({"path": "row", "metadata": {_KEY: stamp}})
-
-    def load(self, spec: CollectionSpec) -> None:
-        """Do nothing but check that the collection is there."""
-        self.count(spec.name)
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`.
@@ -211,7 +206,7 @@ class LanceStore(Store):
 def _schema(spec: CollectionSpec) -> Any:
     stamp = {_KEY: json.dumps(spec.full_stamp(complete=False))}
     types = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.list_(pa.float32(), spec.dim))
-    row, *others = map(pa.field, _COLUMNS, types)
+    row, *others = map(pa.field, FIELDS, types)
     return pa.schema([row.with_metadata(stamp), *others])
 
 

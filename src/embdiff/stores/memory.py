@@ -95,10 +95,6 @@ class MemoryStore(Store):
         """Stamp the collection as complete."""
         self._get(spec.name).stamp = spec.full_stamp(complete=True)
 
-    def load(self, spec: CollectionSpec) -> None:
-        """Do nothing but check that the collection is there."""
-        self._get(spec.name)
-
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k exactly nearest rows of queries float32 (q, d), ties by row; see `Store.search`."""
         check_vectors(vectors, spec)

@@ -74,7 +74,8 @@ class Store(Searched, Protocol):
         """Write everything out, index every row, and stamp the collection as complete."""
 
     def load(self, spec: CollectionSpec) -> None:
-        """Make a complete collection ready to be searched."""
+        """Make a complete collection ready to be searched; where nothing is to be done, check that it is there."""
+        self.count(spec.name)
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of each query.

@@ -10,13 +10,12 @@ from pymilvus import DataType, MilvusClient
 
 from embdiff.records import Metric
 from embdiff.stores._lists import Lists, nothing
-from embdiff.stores.collection import Batch, CollectionSpec
+from embdiff.stores.collection import FIELDS, Batch, CollectionSpec
 
 PROPERTY = "embdiff"  # the collection property with the stamp; Lite forgets descriptions, both keep properties
 IDENTITY = "embdiff.identity"
 FIELD_BYTES = 65_535  # the longest VARCHAR of Milvus
 VECTOR = "vector"  # the field, and its index
-FIELDS = ("row", "id", "text", "group", VECTOR)
 RowsOf = Callable[[Sequence[Any]], list[int]]
 
 

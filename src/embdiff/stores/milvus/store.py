@@ -17,7 +17,7 @@ from typing import Any
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, Neighbors
 from embdiff.stores._lists import Lists, nearest
-from embdiff.stores.collection import Batch, CollectionSpec, read_stamp
+from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
 from embdiff.stores.milvus import layout
 from embdiff.stores.milvus.address import Address
 from embdiff.stores.milvus.asking import PATIENCE, SEARCH, WHOLE, WORD, Asking, Once, connect, too_large
@@ -100,7 +100,7 @@ class MilvusStore(Store):
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1 that are there; on a server this loads the collection."""
         try:
-            found = self._query(name, f"read {name}", list(layout.FIELDS), _between(start, stop))
+            found = self._query(name, f"read {name}", list(FIELDS), _between(start, stop))
         except StoreError as error:
             if stop - start == 1 or not too_large(error):
                 raise

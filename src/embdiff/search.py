@@ -18,9 +18,10 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff.errors import ParameterError
 from embdiff.kept import Kept
-from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
+from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors, Ties
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Searched
+from embdiff.ties import cut, entries, shortened
 
 T = TypeVar("T")
 
@@ -79,6 +80,14 @@ class OwnRows:
                 many.setdefault(id(own), []).append(query)
         for queries in many.values():
             found[queries] = np.isin(rows[queries], self.rows[queries[0]])
+        return found
+
+    def hold(self, query: IntArray, row: IntArray) -> npt.NDArray[np.bool_]:
+        """Return which rows (m,) are own rows of their queries (m,), queries ascending."""
+        found = np.zeros(len(row), dtype=bool)
+        asked, begin = np.unique(query, return_index=True)
+        for each, start, end in zip(asked.tolist(), begin, [*begin[1:], len(query)], strict=True):
+            found[start:end] = np.isin(row[start:end], self.rows[each])
         return found
 
     def padded(self) -> IntArray:
@@ -180,7 +189,6 @@ class Searcher:
         ParameterError
             When the dimensions differ or k is out of range.
         """
-        metric = self._spec.metric
         own.check_k(k, self._spec.rows)
         wide = k + own.dropped
         truth = self._recall("search", lambda: self._index.search(queries, wide), queries, wide)
@@ -189,7 +197,7 @@ class Searcher:
         return Found(
             returned=returned,
             exact=without_own(truth, own, k),
-            nearest=Neighbors(truth.rows[:, :1], truth.similarity[:, :1], metric),
+            nearest=cut(truth, 1),
             exact_similarity=self._recall(
                 "similarity", lambda: self._index.similarity(queries, returned.rows), queries, returned.rows
             ),
@@ -213,7 +221,8 @@ class Searcher:
             told_and_true = raw.similarity, self._index.similarity(queries[some], raw.rows)
             if all(self._as_close(each, truth.similarity[some]) for each in told_and_true):
                 return replace(truth, index=raw.index), seconds, asked, len(some)
-        return *self._ask(queries, k), len(queries)
+        raw, seconds, asked = self._ask(queries, k)
+        return tied_like(raw, truth), seconds, asked, len(queries)
 
     def _as_close(self, found: FloatArray, wanted: FloatArray) -> bool:
         """Return whether similarities are equal, up to what float32 arithmetic in a store may confuse."""
@@ -285,6 +294,30 @@ def places(rows: IntArray, ranks: IntArray, similarity: FloatArray) -> Elsewhere
     return ElsewhereRows(rows, here - passed, similarity)
 
 
+def tied_like(returned: Neighbors, truth: Neighbors) -> Neighbors:
+    """Tell the ties of lists that a store returned: those of the exact answer, where it has the same rows up to ties.
+
+    A list that has other rows, as an approximate index may return, keeps its order.
+    """
+    ties = truth.ties
+    if ties is None or returned.rows.shape != truth.rows.shape:
+        return returned
+    every, (queries, k) = entries(truth), returned.rows.shape
+    stride = 1 + int(every.row.max(initial=0))
+    codes = every.query * stride + every.row
+    order = np.argsort(codes)
+    wanted = np.arange(queries)[:, None] * stride + np.clip(returned.rows, 0, stride - 1)
+    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
+    known = (codes[at] == wanted) & (returned.rows >= 0) & (returned.rows < stride)
+    alike = (np.where(known, every.before[at], -1) == ties.before).all(axis=1)
+    before = np.where(alike[:, None], ties.before, np.arange(k))
+    size = np.where(alike[:, None], ties.size, 1)
+    beyond = alike[every.query] & (every.before == ties.before[every.query, -1]) & (every.before + every.size > k)
+    beyond[at[known]] = False
+    also = every.take(beyond)
+    return replace(returned, ties=Ties(before, size, also.query, also.row))
+
+
 def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
     """Return, for each query, the rows that other lists hold and this one does not.
 
@@ -348,6 +381,9 @@ def without_own(neighbors: Neighbors, own: OwnRows, k: int) -> Neighbors:
     """
     if not own.drop:
         return neighbors
+    if neighbors.ties is not None:
+        every = entries(neighbors)
+        return shortened(neighbors, own.hold(every.query, every.row), k)
     gone = own.within(neighbors.rows) | (neighbors.rows < 0)
     order = np.argsort(gone, axis=1, kind="stable")[:, :k]
     dropped = np.take_along_axis(gone, order, axis=1)

@@ -22,6 +22,7 @@ from embdiff.measures.noise import (
 )
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.search import OwnRows, certain, exact_lists
+from embdiff.ties import of_queries
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}
 
@@ -107,7 +108,7 @@ def noise_floor(work: Work) -> Floor:
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
         lists = work.placed[pair[1]].searcher.nearest(again.vectors[kept], work.config.k, floor.own(rows))
-        floor.add(NOISE_BATCH, pair, lists, _some(here.exact, rows), rows, note)
+        floor.add(NOISE_BATCH, pair, lists, of_queries(here.exact, rows), rows, note)
     return floor
 
 
@@ -129,7 +130,7 @@ def _float16(floor: Floor, work: Work) -> None:
             if again is None:
                 floor.undefined(NOISE_FLOAT16, pair, f"undefined: {why}")
                 continue
-            floor.add(NOISE_FLOAT16, pair, again, _some(here.exact, rows), rows, note)
+            floor.add(NOISE_FLOAT16, pair, again, of_queries(here.exact, rows), rows, note)
 
 
 def _halved(
@@ -140,7 +141,3 @@ def _halved(
     if reason is not None or why is not None:
         return None, reason or why
     return exact_lists(exact.Index(documents, metric), queries, k, own), None
-
-
-def _some(neighbors: Neighbors, rows: IntArray) -> Neighbors:
-    return replace(neighbors, rows=neighbors.rows[rows], similarity=neighbors.similarity[rows])

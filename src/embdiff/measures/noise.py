@@ -122,8 +122,7 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
 
 def _noise(name: str, summary: str, source: str) -> Measure:
     """Return the overlap of a model's neighbours, found again in another way, with its own."""
-    return replace(
-        OVERLAP,
+    return OVERLAP.variant(
         name=name,
         needs="the same model again",
         summary=summary,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,34 +40,23 @@ def self_retrieval(neighbors: Neighbors, self_rows: Sequence[IntArray]) -> Doubl
     ----------
     recall@1 of a known item.
     """
-    ranks = hits(neighbors, self_rows)
-    return np.where(np.isnan(ranks.found), np.nan, (ranks.rank == 1).astype(np.float64))
+    place = first_place(neighbors, self_rows)
+    return np.where(np.isnan(place), np.nan, place == 1)
 
 
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """What became of the expected results of each query.
-
-    Parameters
-    ----------
-    rank : ndarray of float64, shape (q,)
-        Place, from 1, of the first expected row in the list; NaN when none is in it.
-    found : ndarray of float64, shape (q,)
-        1 when one is in the list, 0 when none is; NaN when the query expects nothing.
-    """
-
-    rank: Doubles
-    found: Doubles
-
-
-def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
-    """Find the first expected row in each list.
+def first_place(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
+    """Return, per query, the place from 1 of the first expected row in its list.
 
     Parameters
     ----------
     neighbors : Neighbors, shape (q, k)
     expected : sequence of q arrays of int64
         The rows that each query should find; empty when nothing is known.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        Infinite when none is in the list; NaN when the query expects nothing.
 
     Raises
     ------
@@ -83,9 +71,8 @@ def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
     lengths = np.array([len(rows) for rows in expected], dtype=np.int64)
     wanted = np.concatenate([np.zeros(0, dtype=np.int64), *expected]).astype(np.int64)
     right = look_up(neighbors.rows, np.repeat(np.arange(len(expected)), lengths), wanted, np.ones_like(wanted), 0) > 0
-    found = np.where(lengths > 0, right.any(axis=1).astype(np.float64), np.nan)
-    rank = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, np.nan)
-    return Hits(rank, found)
+    place = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, math.inf)
+    return np.where(lengths > 0, place, np.nan)
 
 
 def expected_hit(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
@@ -99,7 +86,8 @@ def expected_hit(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
     ----------
     success@k of the TREC tradition.
     """
-    return hits(neighbors, expected).found
+    place = first_place(neighbors, expected)
+    return np.where(np.isnan(place), np.nan, place < math.inf)
 
 
 def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) -> Doubles:

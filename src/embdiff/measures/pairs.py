@@ -269,21 +269,20 @@ def auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
 _FLAT = 1e-12  # what is left of a spread by rounding
 
 
-def _auc_ends(value: float, error: float, _similarity: Doubles, score: Doubles) -> Interval:
-    """Return the interval on the logit scale; 3.84 / (n + 3.84) for the smaller kind where nothing was ever wrong."""
-    bend = value * (1.0 - value)
-    if bend < _FLAT or error < _FLAT:
-        fewer = int(np.bincount(numbered(score)).min())
-        return *wilson(value, fewer), "wilson"
-    reach, middle = student_quantile(0.975, len(score) - 1) * error / bend, math.log(value / (1.0 - value))
-    return 1.0 / (1.0 + math.exp(reach - middle)), 1.0 / (1.0 + math.exp(-reach - middle)), "influence"
+def _auc_ends(value: float, error: float, similarity: Doubles, score: Doubles) -> Interval:
+    """Return the interval on the logit scale, which is Fisher's of ``2 value - 1``."""
+    fewer = int(np.bincount(numbered(score)).min())
+    low, high, method = _fisher_ends(2.0 * value - 1.0, 2.0 * error, similarity, score, fewer)
+    return (low + 1.0) / 2.0, (high + 1.0) / 2.0, method
 
 
-def _fisher_ends(value: float, error: float, _similarity: Doubles, score: Doubles) -> Interval:
-    """Return the interval on Fisher's z scale; Wilson's where nothing was ever wrong."""
+def _fisher_ends(
+    value: float, error: float, _similarity: Doubles, score: Doubles, fewer: int | None = None
+) -> Interval:
+    """Return the interval on Fisher's z scale; Wilson's, of the kind with fewer pairs, where nothing was ever wrong."""
     n, bend = len(score), 1.0 - value * value
     if bend < _FLAT or error < _FLAT:
-        low, high = wilson((value + 1.0) / 2.0, n)
+        low, high = wilson((value + 1.0) / 2.0, fewer or n)
         return 2.0 * low - 1.0, 2.0 * high - 1.0, "wilson"
     reach = student_quantile(0.975, n - 1) * error / bend
     return math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach), "influence"

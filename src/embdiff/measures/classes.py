@@ -175,7 +175,7 @@ def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
         "there is no interval: without some of the texts the value is undefined" if method == "none" else None,
     )
     rng = np.random.default_rng(seed)
-    chance = np.nanmean([np.nanmean(silhouette(vectors, rng.permutation(labels))) for _ in range(SHUFFLES)])
+    chance = np.nanmean([_mean_silhouette(vectors, rng.permutation(labels)) for _ in range(SHUFFLES)])
     return Score(
         str(spec), texts.models, value, low, high, float(chance), len(known),
         interval=method, reason="; ".join(filter(None, reasons)) or None, per_query=tuple(values.tolist()),
@@ -185,12 +185,13 @@ def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
 def _without_groups(vectors: FloatArray, labels: IntArray, values: Doubles, seed: int) -> list[float]:
     """Return the mean silhouette without each group of the texts that have one."""
     known = np.flatnonzero(~np.isnan(values))
-    means = []
-    for part in groups(len(known), seed=seed):
-        rest = np.delete(known, part)
-        without = silhouette(vectors[rest], labels[rest])
-        means.append(math.nan if np.isnan(without).all() else float(np.nanmean(without)))
-    return means
+    rests = [np.delete(known, part) for part in groups(len(known), seed=seed)]
+    return [_mean_silhouette(vectors[rest], labels[rest]) for rest in rests]
+
+
+def _mean_silhouette(vectors: FloatArray, labels: IntArray) -> float:
+    values = silhouette(vectors, labels)
+    return math.nan if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def confused_only(first: IntArray, second: IntArray, truth: IntArray) -> list[tuple[int, int, int]]:

@@ -91,8 +91,7 @@ def occurrences(found: IntArray, rows: int) -> IntArray:
     rows : int
         Rows of the corpus.
     """
-    counts: IntArray = np.bincount(found[found >= 0], minlength=rows)
-    return counts
+    return np.bincount(found[found >= 0], minlength=rows)
 
 
 def _counts(a: Neighbors) -> Doubles:
@@ -321,12 +320,11 @@ def _check(n: int, a: Neighbors) -> None:
     check_every_row(a)
 
 
-INTRINSIC_DIMENSION = Measure(
+INTRINSIC_DIMENSION = HUBNESS.variant(
     function=intrinsic_dimension,
     needs="one space + neighbors",
     direction="more directions are filled",
     range=(0.0, math.inf),
-    symmetric=True,
     invariances=("rotation", "scaling", "order of the rows", "repeated rows, when lists are long enough"),
     cutoff=False,
     scorer=Jackknifed(estimate=_estimate),

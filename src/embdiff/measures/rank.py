@@ -17,7 +17,7 @@ import numpy.typing as npt
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.inputs import TwoLists
-from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.score import PerQuery, mean_over_kinds, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import BoolArray, IntArray, Neighbors
 
@@ -247,8 +247,7 @@ def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
     """Return the mean chance level given how many rows each query has in common."""
     certain = lists.drawn()[:, 2]
     common = np.bincount(matches(lists.a.rows, lists.b.rows).query, minlength=len(values))
-    kinds, counts = np.unique(np.stack([common, certain], axis=1)[~np.isnan(values)], axis=0, return_counts=True)
-    return float(np.average([expected_tau(int(m), int(s)) for m, s in kinds], weights=counts))
+    return mean_over_kinds(np.stack([common, certain], axis=1)[~np.isnan(values)], expected_tau)
 
 
 _IN_ORDER = ("order of the queries", "rotation, scaling and (l2) shift of either space")

@@ -11,7 +11,7 @@ import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
-from embdiff.measures.judged import NEEDS, Graded, ranked
+from embdiff.measures.judged import NEEDS, Graded, Ranked
 from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import IntArray
 
@@ -196,7 +196,7 @@ def average_precision_by_chance(graded: Graded, _asked: int | None, k: int, docu
 
 def ndcg_by_chance(graded: Graded, asked: int | None, k: int, documents: int) -> Doubles:
     """Return the mean gain at every place, discounted, over the ideal sum."""
-    gain = graded.judged.gains(found_only=True) / documents * np.sum(_discounts(k))
+    gain = graded.judged.gains() / documents * np.sum(_discounts(k))
     return ratio(gain, graded.judged.ideal(asked), 0.0)
 
 
@@ -217,20 +217,20 @@ NDCG = Measure(
     range=(0.0, 1.0),
     symmetric=False,
     invariances=("order of the queries", "any rising change of the scores"),
-    scorer=ranked(ndcg_by_chance),
+    scorer=Ranked(law=ndcg_by_chance),
 )
 MAP = NDCG.variant(
     name="map",
     function=average_precision,
     cutoff=False,
-    scorer=ranked(average_precision_by_chance),
+    scorer=Ranked(law=average_precision_by_chance),
     reported=False,  # the lists of a comparison are short
 )
 MRR = NDCG.variant(
     name="mrr",
     function=reciprocal_rank,
     direction="the first relevant document is nearer to the top",
-    scorer=ranked(reciprocal_rank_by_chance),
+    scorer=Ranked(law=reciprocal_rank_by_chance),
 )
 RR = MRR.variant(
     name="rr",
@@ -241,17 +241,17 @@ RR = MRR.variant(
 RECALL = NDCG.variant(
     function=recall,
     direction="more of the relevant documents are found",
-    scorer=ranked(recall_by_chance),
+    scorer=Ranked(law=recall_by_chance),
     usual_k=100,
 )
 PRECISION = NDCG.variant(
     function=precision,
     direction="more of the first k documents are relevant",
-    scorer=ranked(precision_by_chance),
+    scorer=Ranked(law=precision_by_chance),
 )
 HIT = NDCG.variant(
     function=hit,
     summary="share of queries with a relevant document among the first k",
     direction="more queries that find a relevant document",
-    scorer=ranked(hit_by_chance),
+    scorer=Ranked(law=hit_by_chance),
 )

@@ -12,12 +12,11 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import similarity
-from embdiff.measures.base import Measure
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.places import union_rows
-from embdiff.measures.rank import blocks
-from embdiff.measures.score import PerQuery
+from embdiff.measures.rank import RANK_SIMILARITY, blocks
+from embdiff.measures.score import PerQuery, mean_over_kinds
 from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import FloatArray, IntArray, Neighbors
 
@@ -126,8 +125,7 @@ def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
     own = np.zeros_like(count) if lists.own is None else np.count_nonzero(lists.own, axis=1)
     pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), count.shape)
     drawn = np.stack([count, np.minimum(own, count), pool], axis=1)[~np.isnan(values)]
-    kinds, sizes = np.unique(drawn, axis=0, return_counts=True)
-    return float(np.average([expected_median_rank(*map(int, kind)) / int(kind[2]) for kind in kinds], weights=sizes))
+    return mean_over_kinds(drawn, lambda k, certain, size: expected_median_rank(k, certain, size) / size)
 
 
 SPREAD = OVERLAP.variant(
@@ -275,17 +273,15 @@ def _expected_cosine(lists: TwoLists, _values: Doubles, seed: int) -> float:
     return chance_of_second_order(*lists.arguments("two spaces + neighbors"), rows=lists.rows, seed=seed)
 
 
-SECOND_ORDER_COSINE = Measure(
+SECOND_ORDER_COSINE = RANK_SIMILARITY.variant(
     function=second_order_cosine,
     needs="two spaces + neighbors",
     direction="more alike profiles of similarity",
     range=(-1.0, 1.0),
-    symmetric=True,
     invariances=(
         "order of the queries",
         "order of the neighbours within a list",
         "rotation and scaling of either space",
     ),
     scorer=PerQuery(_expected_cosine, _NO_PROFILE),
-    best=1.0,
 )

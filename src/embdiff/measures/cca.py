@@ -123,8 +123,7 @@ def _whitening(space: Sums, variance: float) -> Doubles:
     shares = np.cumsum(values[:rank]) / values[:rank].sum()
     # A share that reaches the mark up to rounding has reached it.
     kept = min(rank, int(np.searchsorted(shares, variance - 1e-12)) + 1)
-    whitened: Doubles = vectors[:, :kept] / np.sqrt(values[:kept])
-    return whitened
+    return vectors[:, :kept] / np.sqrt(values[:kept])
 
 
 SVCCA = CKA.variant(

@@ -141,8 +141,7 @@ def _least(shared: IntArray, p: float) -> Doubles:
     """Equation 11: nothing more is ever shared. Beyond the longer list ``shared`` stands still and adds nothing."""
     depth = np.arange(1, shared.shape[1] + 1)
     last = shared[:, -1]
-    out: Doubles = (1 - p) / p * ((shared - last[:, None]) @ (p**depth / depth) - last * math.log1p(-p))
-    return out
+    return (1 - p) / p * ((shared - last[:, None]) @ (p**depth / depth) - last * math.log1p(-p))
 
 
 def _residual(last: IntArray, short: IntArray, long: IntArray, p: float) -> Doubles:

@@ -216,8 +216,7 @@ def _variation(norms: Doubles) -> float:
 
 
 def _potentials(unit: Floating, i: IntArray, j: IntArray) -> Doubles:
-    potentials: Doubles = np.exp(-HEAT * squared_distances(unit, i, j))
-    return potentials
+    return np.exp(-HEAT * squared_distances(unit, i, j))
 
 
 def _log_mean(potentials: Doubles) -> float:

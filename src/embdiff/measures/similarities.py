@@ -249,8 +249,7 @@ def _neighbour(found: Similarities, k: int) -> npt.NDArray[np.float64]:
     starts = np.searchsorted(found.place, np.arange(len(found.queries)))
     ends = np.searchsorted(found.place, np.arange(len(found.queries)), side="right")
     there = starts[ends - starts >= k] + k - 1
-    kth: npt.NDArray[np.float64] = found.similarity[there].astype(np.float64)
-    return kth
+    return found.similarity[there].astype(np.float64)
 
 
 def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:

@@ -19,12 +19,10 @@ import numpy.typing as npt
 from embdiff._plain import Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.similarities import BINS_PER_UNIT, Similarities
-from embdiff.measures.statistics.quantiles import ratio, student_quantile
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
 
 _KNOTS = 512  # highest values that resampling sees one by one; below, ranks grow by 1/2 %
 _GROWTH = 1.005
-
-Doubles = npt.NDArray[np.float64]
 
 
 class Curve:
@@ -51,8 +49,7 @@ class Curve:
         order = np.argsort(-self._found.similarity, kind="stable")
         total = np.concatenate([[0], np.cumsum(self._found.count[order])])
         lined = -self._found.similarity[order].astype(np.float64)
-        reached: Doubles = total[np.searchsorted(lined, -knots, side="right")].astype(np.float64)
-        return reached
+        return total[np.searchsorted(lined, -knots, side="right")].astype(np.float64)
 
     def place(self, at: float) -> tuple[int, float]:
         """Return the last knot that is at least ``at``, and how far ``at`` lies from it to the next; (-1, 0): none."""
@@ -96,8 +93,7 @@ class Curve:
         first = np.searchsorted(-knots, -values, side="left")  # the first knot that the value reaches
         size = len(knots) + 1
         counts = np.bincount(place * size + first, weights=self._found.count, minlength=self.queries * size)
-        reached: Doubles = np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
-        return reached
+        return np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
 
     def by_query_at(self, at: float) -> Doubles:
         """Return how many pairs of each query reach ``at``, along the line between its knots, (s,)."""

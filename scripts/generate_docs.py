@@ -71,9 +71,9 @@ def measures() -> str:
              "Measures without labels say how models differ, not which one to prefer. "
              "How often the intervals hold, measure by measure: [calibration.md](calibration.md).\n"]  # fmt: skip
     for measure in list_measures():
-        symmetric = "yes" if measure.symmetric else "no"
+        symmetric, summary = "yes" if measure.symmetric else "no", measure.summary
         parts.append(
-            f"## {measure.name}{'@k' if measure.cutoff else ''}\n\n{measure.summary.capitalize()}.\n\n"
+            f"## {measure.name}{'@k' if measure.cutoff else ''}\n\n{summary[0].upper()}{summary[1:]}.\n\n"
             f"- formula: `{measure.formula}`\n- needs: {measure.needs}\n"
             f"- range: {measure.range[0]:g} to {measure.range[1]:g}; symmetric: {symmetric}\n"
             f"- higher means: {measure.direction or 'neither way means anything'}\n"

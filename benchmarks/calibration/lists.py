@@ -20,7 +20,7 @@ from embdiff.measures.overlap import jaccard, overlap
 from embdiff.measures.paired import paired_test
 from embdiff.measures.rank import kendall_tau, rank_similarity
 from embdiff.measures.rbo import rbo
-from embdiff.measures.retrieval import hits, index_recall, self_retrieval
+from embdiff.measures.retrieval import expected_hit, index_recall, self_retrieval
 from embdiff.measures.score import score, scores
 from embdiff.measures.spread import second_order_cosine, spread
 from embdiff.records import Neighbors
@@ -109,7 +109,7 @@ class Found(Family):
         p = self.population
         return {
             "self_retrieval@1": float(np.nanmean(self_retrieval(p["best"], list(p["own"])))),
-            "expected_hit@10": float(np.nanmean(hits(p["best"], list(p["wanted"])).found)),
+            "expected_hit@10": float(np.nanmean(expected_hit(p["best"], list(p["wanted"])))),
             "index_recall@10": float(index_recall(p["got"], p["best"], p["got"].similarity).mean()),
         }
 

@@ -14,8 +14,9 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import wilson
 from embdiff.measures.inputs import OneSearch
 from embdiff.measures.retrieval import (
+    expected_hit,
     expected_hits,
-    hits,
+    first_place,
     index_recall,
     self_retrieval,
 )
@@ -58,9 +59,9 @@ def test_self_retrieval_by_hand():
 
 def test_hits_by_hand():
     found = listed([[3, 1, 2], [3, 1, 2], [3, -1, -1], [3, 1, 2]])
-    result = hits(found, [rows(2, 1), rows(9), rows(), rows(3)])
-    np.testing.assert_array_equal(result.rank, [2, math.nan, math.nan, 1])
-    np.testing.assert_array_equal(result.found, [1, 0, math.nan, 1])
+    expected = [rows(2, 1), rows(9), rows(), rows(3)]
+    np.testing.assert_array_equal(first_place(found, expected), [2, math.inf, math.nan, 1])
+    np.testing.assert_array_equal(expected_hit(found, expected), [1, 0, math.nan, 1])
 
 
 @settings(max_examples=60, deadline=None)
@@ -68,10 +69,11 @@ def test_hits_by_hand():
 def test_hits_against_a_loop(drawn, random):
     n, (found,) = drawn
     expected = [rows(*random.sample(range(n), random.randint(0, n))) for _ in found.rows]
-    result = hits(found, expected)
-    for line, wanted, rank, share in zip(found.rows.tolist(), expected, result.rank, result.found, strict=True):
+    first, share_found = first_place(found, expected), expected_hit(found, expected)
+    for line, wanted, rank, share in zip(found.rows.tolist(), expected, first, share_found, strict=True):
         places = [place for place, row in enumerate(line, 1) if row >= 0 and row in wanted.tolist()]
-        assert rank == places[0] if places else math.isnan(rank)
+        assert not len(wanted) or rank == (places[0] if places else math.inf)
+        assert len(wanted) or math.isnan(rank)
         assert share == bool(places) if len(wanted) else math.isnan(share)
 
 
@@ -126,7 +128,7 @@ def test_index_recall_forgives_ties_and_nothing_else(metric):
 
 def test_lists_that_do_not_fit():
     with pytest.raises(ShapeError, match=r"Got 1 arrays and lists of shape \(2, 1\)"):
-        hits(listed([[0], [1]]), [rows(0)])
+        first_place(listed([[0], [1]]), [rows(0)])
     a, b = listed([[0, 1]]), listed([[0]])
     with pytest.raises(ShapeError, match=r"Got \(1, 2\), \(1, 1\) and \(1, 2\)"):
         index_recall(a, b, a.similarity)
@@ -139,4 +141,4 @@ def test_no_queries():
     nothing = listed(np.zeros((0, 2)))
     score = searched("index_recall", nothing, candidates=5)
     assert (score.n, score.reason) == (0, "there are no queries")
-    assert hits(nothing, []).rank.shape == (0,)
+    assert first_place(nothing, []).shape == (0,)

@@ -8,6 +8,8 @@ import pytest
 from embdiff.errors import MissingDependencyError, ParameterError, UnknownNameError
 from embdiff.measures import Measure, MeasureSpec, Parameter, base, get_measure, list_measures, register
 
+TEXTS = ("summary", "formula", "undefined_when", "chance", "reference")
+
 
 @pytest.fixture
 def rbo(monkeypatch):
@@ -114,6 +116,47 @@ def test_every_measure_is_described():
         words = json.dumps(measure.to_dict(), allow_nan=False)
         assert "better" not in words
         assert measure.range[0] < measure.range[1]
-        for part in ("summary", "formula", "undefined_when", "chance", "reference"):
+        for part in TEXTS:
             assert getattr(measure, part), (measure.name, part)
         assert measure.function.__doc__
+    assert len({measure.summary for measure in measures}) == len(measures)
+
+
+def hamming(a, b):
+    """Return, per query, the share of places at which two lists differ: ``|{i : a_i != b_i}| / k``.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        In [0, 1]. NaN
+        when both lists are empty. Never below 0.
+
+    Notes
+    -----
+    By chance, in random order: the share
+    1 - 1 / n.
+
+    References
+    ----------
+    Hamming 1950,
+    Bell System Technical Journal 29:147.
+    """
+
+
+def test_a_measure_says_what_the_docstring_of_its_function_says(rbo):
+    told = replace(rbo, name="", function=hamming, **dict.fromkeys(TEXTS, ""))
+    assert (told.name, told.summary) == ("hamming", "share of places at which two lists differ")
+    assert told.formula == "|{i : a_i != b_i}| / k"
+    assert told.undefined_when == "both lists are empty"
+    assert told.chance == "in random order: the share 1 - 1 / n"
+    assert told.reference == "Hamming 1950, Bell System Technical Journal 29:147"
+    given = told.variant(name="other", chance="0.5")
+    assert (given.name, given.chance, given.formula) == ("other", "0.5", told.formula)
+    assert given.variant(function=lambda a, b: None).chance == "0.5"
+
+
+def test_without_docstrings_the_texts_are_empty(rbo):
+    """As under ``python -OO``."""
+    bare = replace(rbo, function=lambda a, b: None, **dict.fromkeys(TEXTS, ""))
+    assert (bare.name, {getattr(bare, part) for part in TEXTS}) == ("weighted_overlap", {""})
+    assert json.loads(json.dumps(bare.to_dict()))["formula"] == ""

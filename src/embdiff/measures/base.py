@@ -6,11 +6,13 @@ package: one entry point in the group ``embdiff.measures``). The property tests 
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import Any, Literal, Self
 
 from embdiff._registry import Entry, Registry, nearest
 from embdiff.errors import ParameterError, UnknownNameError
@@ -38,18 +40,60 @@ Needs = Literal[
 ]
 
 
-@dataclass(frozen=True)
+# Where a docstring in NumPy style says it; of ``summary`` the first line, less "Return, per query, the" and a formula.
+_SAID = {
+    "summary": r"\A(?:Return,? (?:per \w+, )?(?:the )?)?(.+?)(?:: ``.*)?\.?$",
+    "formula": r"``(.+?)``",
+    "undefined_when": r"\bNaN\s+when\s+(.+?)\.(?:\s|\Z)",
+    "chance": r"^By chance,? (?:the )?(.+?)\.?(?:\n\n|\Z)",
+    "reference": r"^References\n-+\n(.+?)\.?(?:\n\n|\Z)",
+}
+
+
+@cache
+def _said(function: Callable[..., Any]) -> dict[str, str]:
+    """Return what the name and the docstring of a function say of its measure; "" where they say nothing."""
+    text = inspect.cleandoc(function.__doc__ or "")
+    found = {part: re.search(pattern, text, re.DOTALL | re.MULTILINE) for part, pattern in _SAID.items()}
+    said = {part: " ".join(match.group(1).split()) if match else "" for part, match in found.items()}
+    return {"name": getattr(function, "__name__", ""), **said}
+
+
+class _Said:
+    """A text of a measure: as it was given, else what its function says."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, measure: Measure | None, owner: type) -> str:
+        return "" if measure is None else vars(measure)[self._name] or _said(measure.function)[self._name]
+
+    def __set__(self, measure: Measure, text: str) -> None:
+        vars(measure)[self._name] = text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measure:
     """Everything there is to say about a measure.
 
+    Its texts need not be given where the docstring of its function, in NumPy style, says them.
+
     Parameters
     ----------
-    name : str
-        As in the text form, without its parameters.
     function : callable
         Records and arrays in, one value per query (or a record) out.
-    summary, formula : str
-        One line each.
+    name : str
+        As in the text form, without its parameters. By default that of the function.
+    summary : str
+        One line. By default the first one of the docstring, without "Return, per query, the".
+    formula : str
+        By default what stands first between double backticks.
+    undefined_when : str
+        When the value is NaN (``null`` in files). By default the sentence that follows "NaN when".
+    chance : str
+        The level that unrelated models reach. By default the paragraph that begins with "By chance".
+    reference : str
+        Where the definition comes from. By default the section "References".
     needs : str
         What the function takes, one of `Needs`.
     direction : str or None
@@ -60,12 +104,6 @@ class Measure:
         Whether exchanging the two inputs changes nothing.
     invariances : tuple of str
         Changes of the vectors or lists that change nothing.
-    undefined_when : str
-        When the value is NaN (``null`` in files).
-    chance : str
-        The level that unrelated models reach.
-    reference : str
-        Where the definition comes from.
     cutoff : bool
         Whether it is taken at a ``@k``.
     parameters : mapping of str to Parameter
@@ -84,18 +122,18 @@ class Measure:
         Depth at which `evaluate` takes it.
     """
 
-    name: str
     function: Callable[..., Any] = field(repr=False)
-    summary: str
-    formula: str
+    name: _Said = _Said()
+    summary: _Said = _Said()
+    formula: _Said = _Said()
+    undefined_when: _Said = _Said()
+    chance: _Said = _Said()
+    reference: _Said = _Said()
     needs: Needs
     direction: str | None
     range: tuple[float, float]
     symmetric: bool
     invariances: tuple[str, ...]
-    undefined_when: str
-    chance: str
-    reference: str
     cutoff: bool = True
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     scorer: Any = field(default=None, repr=False)
@@ -110,9 +148,13 @@ class Measure:
         """Every parameter at its default."""
         return {name: parameter.default for name, parameter in self.parameters.items()}
 
+    def variant(self, **changes: Any) -> Self:
+        """Return a measure like this one but for the changes; what docstrings say is what that of its function says."""
+        return type(self)(**{**vars(self), **changes})
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values, for the documentation and the listings; a bound without limit is ``null``."""
-        plain = {key: value for key, value in vars(self).items() if key in _TOLD}
+        plain = {key: getattr(self, key) for key in _TOLD}
         plain["range"] = [bound if math.isfinite(bound) else None for bound in self.range]
         plain["invariances"] = list(self.invariances)
         return {**plain, "parameters": {name: vars(parameter) for name, parameter in self.parameters.items()}}

@@ -17,6 +17,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import MeasureSpec, get_measure, measures_for
 from embdiff.measures.inputs import TwoLists, Undefined
 from embdiff.measures.moments import check_pair
+from embdiff.measures.noise import drawn, sampled
 from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.score import scorer_of
 from embdiff.measures.spaces import TwoSpaces
@@ -236,10 +237,9 @@ def calibrate_pair(
     """
     lists = inputs.lists()
     x, y = check_pair(*inputs.arguments("two spaces"))
-    n, sampled = len(x), None
-    if n > ROWS:
-        rows = np.sort(np.random.default_rng(seed).permutation(n)[:ROWS])
-        x, y, sampled = x[rows], y[rows], f"{ROWS:,} of {n:,} rows were sampled"
+    rows = drawn(len(x), ROWS, seed=seed)
+    note = sampled(rows, len(x), "rows")
+    x, y = x[rows], y[rows]
     calibrations = []
     for spec in (get_measure(each) if isinstance(each, str) else each for each in measures):
         measure, of_spaces = spec.measure, spec.measure.needs == "two spaces"
@@ -258,7 +258,7 @@ def calibrate_pair(
             agreement="low" if measure.best == measure.range[0] else "high",
             permutations=permutations,
         )
-        words = (one.reason, sampled if of_spaces else inputs.note)
+        words = (one.reason, note if of_spaces else inputs.note)
         calibrations.append(replace(one, reason="; ".join(filter(None, words)) or None))
     return tuple(calibrations)
 

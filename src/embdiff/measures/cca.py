@@ -6,7 +6,6 @@ Canonical correlations are taken after the directions that carry nothing are tak
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +21,11 @@ RANK = 1e-10  # share of the largest eigenvalue of X'X that float32 vectors can 
 
 
 def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> float:
-    """Return the mean canonical correlation of the leading principal components of two spaces.
+    """Return the mean canonical correlation of the principal components that hold a share of each space's variance.
 
-    Centre, keep in each space the fewest principal components that hold ``variance`` of its variance, take the
-    canonical correlations ``rho`` of the two sets: their mean over ``min(components)``.
+    ``mean_i rho_i, rho the canonical correlations of the leading components of X and Y``. Centre, keep in each space
+    the fewest principal components that hold ``variance`` of its variance, take the canonical correlations of the two
+    sets: their mean over ``min(components)``.
 
     Parameters
     ----------
@@ -36,8 +36,12 @@ def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> 
     Returns
     -------
     float
-        In [0, 1]. NaN unless n > max(d1, d2) (up to there correlations of 1 can be had from any two spaces), and
-        when a space has no spread.
+        In [0, 1]. NaN when n <= max(d1, d2), or a space has no spread. Up to so many rows correlations of 1 can be had
+        from any two spaces.
+
+    Notes
+    -----
+    By chance the mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions.
 
     References
     ----------
@@ -47,10 +51,10 @@ def svcca(x: npt.ArrayLike, y: npt.ArrayLike, *, variance: float = VARIANCE) -> 
 
 
 def pwcca(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Return the canonical correlations of two spaces, weighted by how much of the first they account for.
+    """Return the canonical correlations weighted by how much of the first space they account for.
 
-    With the canonical variates ``h_i`` of X (unit length) and the centred columns ``x_j`` of X:
-    ``sum_i a_i rho_i / sum_i a_i``, ``a_i = sum_j |<h_i, x_j>|``.
+    ``sum_i a_i rho_i / sum_i a_i, a_i = sum_j |<h_i, x_j>|, h_i the canonical variates of X``, of unit length, and x_j
+    its centred columns.
 
     Parameters
     ----------
@@ -60,13 +64,17 @@ def pwcca(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     -------
     float
         In [0, 1]. Not symmetric, and changed by a rotation of X, whose axes enter the weights; unchanged by any
-        invertible linear map of Y. NaN as for `svcca`, and when two or more correlations, but not all, are 1: the
-        weights are then not unique. That is so for any spaces with d1 + d2 > n (so many different rows).
+        invertible linear map of Y. NaN when n <= max(d1, d2), or a space has no spread; two or more correlations, but
+        not all, are 1 (as for d1 + d2 > n). The weights are then not unique.
+
+    Notes
+    -----
+    By chance the mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions.
 
     References
     ----------
-    Morcos et al. 2018, arXiv 1806.05759, section 3. The released code weights by the space with fewer directions;
-    here, as in the paper, it is always the first.
+    Morcos et al. 2018, arXiv 1806.05759, section 3 (the released code weights by the space with fewer directions;
+    here, as in the paper, it is always the first).
     """
     return weighted_correlation(moments(x, y, precision=np.float64))
 
@@ -115,35 +123,21 @@ def _whitening(space: Sums, variance: float) -> Doubles:
     shares = np.cumsum(values[:rank]) / values[:rank].sum()
     # A share that reaches the mark up to rounding has reached it.
     kept = min(rank, int(np.searchsorted(shares, variance - 1e-12)) + 1)
-    whitened: Doubles = vectors[:, :kept] / np.sqrt(values[:kept])
-    return whitened
+    return vectors[:, :kept] / np.sqrt(values[:kept])
 
 
-SVCCA = replace(
-    CKA,
-    name="svcca",
+SVCCA = CKA.variant(
     function=svcca,
-    summary="mean canonical correlation of the principal components that hold a share of each space's variance",
-    formula="mean_i rho_i, rho the canonical correlations of the leading components of X and Y",
     direction="more alike up to a linear map of the leading components",
     range=(0.0, 1.0),
-    undefined_when="n <= max(d1, d2), or a space without spread",
-    chance="mean over 5 random orders of the rows; near 1 when there are few more rows than dimensions",
-    reference="Raghu et al. 2017, arXiv 1706.05806",
     scorer=FromSums(value=mean_correlation, exact=True),
     parameters={"variance": Parameter(VARIANCE, 0.01, 1.0, "share of the variance that is kept")},
 )
-PWCCA = replace(
-    SVCCA,
-    name="pwcca",
+PWCCA = SVCCA.variant(
     function=pwcca,
-    summary="canonical correlations weighted by how much of the first space they account for",
-    formula="sum_i a_i rho_i / sum_i a_i, a_i = sum_j |<h_i, x_j>|, h_i the canonical variates of X",
     direction="more of the first space is a linear map of the second",
     symmetric=False,
     invariances=("any invertible linear map of the second space", "scaling", "shift", "order of the rows"),
-    undefined_when=f"{SVCCA.undefined_when}; two or more correlations, but not all, are 1 (as for d1 + d2 > n)",
-    reference="Morcos et al. 2018, arXiv 1806.05759",
     scorer=FromSums(
         value=weighted_correlation,
         exact=True,
@@ -154,10 +148,11 @@ PWCCA = replace(
 
 
 def procrustes(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Return the orthogonal Procrustes distance of two shapes: ``min_R |X - YR|_F = sqrt(2 - 2 |X'Y|_*)``.
+    """Return the distance that is left between two spaces after the closest rotation.
 
-    Both spaces are centred and brought to Frobenius norm 1; the smaller dimension is padded with zeros (which changes
-    no singular value of X'Y, so it need not be done). ``|.|_*`` is the nuclear norm, the sum of singular values.
+    ``sqrt(2 - 2 |X'Y|_*), X and Y centred, of Frobenius norm 1, zero-padded to one dimension`` (which changes no
+    singular value of X'Y, so it need not be done): the orthogonal Procrustes distance ``min_R |X - YR|_F``. ``|.|_*``
+    is the nuclear norm, the sum of singular values.
 
     Parameters
     ----------
@@ -166,8 +161,13 @@ def procrustes(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        In [0, sqrt(2)], 0 for spaces that differ by rotation, scaling and shift; a metric. NaN when a space has no
-        spread. Above 8,192 rows products are float32: a distance below about 1e-3 is then rounding.
+        In [0, sqrt(2)], 0 for spaces that differ by rotation, scaling and shift; a metric. NaN when there are fewer
+        than 2 rows, or a space has no spread. Above 8,192 rows products are float32: a distance below about 1e-3 is
+        then rounding.
+
+    Notes
+    -----
+    By chance the mean over 5 random orders of the rows; far from the top for few rows of many dimensions.
 
     References
     ----------
@@ -177,7 +177,9 @@ def procrustes(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 
 def shape_angle(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Return the angular shape distance: ``arccos |X'Y|_*`` of centred spaces of Frobenius norm 1.
+    """Return the angle between two spaces as shapes, in radians.
+
+    ``arccos |X'Y|_*, X and Y centred, of Frobenius norm 1, zero-padded to one dimension``.
 
     Parameters
     ----------
@@ -186,7 +188,11 @@ def shape_angle(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        Radians in [0, pi/2]; a metric. Defined, and rounded, as `procrustes`.
+        In [0, pi/2]; a metric. NaN when there are fewer than 2 rows, or a space has no spread. Rounded as `procrustes`.
+
+    Notes
+    -----
+    By chance the mean over 5 random orders of the rows; far from the top for few rows of many dimensions.
 
     References
     ----------
@@ -213,27 +219,15 @@ def _agreement(sums: Moments) -> float:
     return min(1.0, sums.nuclear / math.sqrt(float(squared)))
 
 
-PROCRUSTES = replace(
-    CKA,
-    name="procrustes",
+PROCRUSTES = CKA.variant(
     function=procrustes,
-    summary="distance that is left between two spaces after the closest rotation",
-    formula="sqrt(2 - 2 |X'Y|_*), X and Y centred, of Frobenius norm 1, zero-padded to one dimension",
     direction="less alike geometry",
     range=(0.0, math.sqrt(2)),
-    undefined_when="fewer than 2 rows, or a space without spread",
-    chance="mean over 5 random orders of the rows; far from the top for few rows of many dimensions",
-    reference="Ding et al. 2021, arXiv 2108.01661; Williams et al. 2021, arXiv 2110.14739",
     scorer=FromSums(value=distance),
     best=0.0,
 )
-SHAPE_ANGLE = replace(
-    PROCRUSTES,
-    name="shape_angle",
+SHAPE_ANGLE = PROCRUSTES.variant(
     function=shape_angle,
-    summary="angle between two spaces as shapes, in radians",
-    formula="arccos |X'Y|_*, X and Y centred, of Frobenius norm 1, zero-padded to one dimension",
     range=(0.0, math.pi / 2),
-    reference="Williams et al. 2021, arXiv 2110.14739",
     scorer=FromSums(value=angle),
 )

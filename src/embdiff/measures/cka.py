@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,12 @@ FEWEST = 4  # rows that the unbiased estimator divides by: n (n - 3)
 
 
 def cka(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Return the debiased linear CKA of two spaces: ``h(K, L) / sqrt(h(K, K) h(L, L))``.
+    """Return the debiased linear CKA: how alike the similarities between all pairs of rows are in two spaces.
 
-    ``K = XX'`` and ``L = YY'`` with their diagonals set to 0, and the unbiased estimator of the Hilbert-Schmidt
-    independence criterion ``h(K, L) = [tr KL + 1'K1 1'L1 / ((n-1)(n-2)) - 2 1'KL1 / (n-2)] / (n (n-3))``. It is
-    written out in features, at O(n d^2), and equals the n x n form exactly.
+    ``h(K, L) / sqrt(h(K, K) h(L, L)), h the unbiased HSIC of K = XX', L = YY'``: the diagonals are set to 0, and the
+    unbiased estimator of the Hilbert-Schmidt independence criterion is
+    ``h(K, L) = [tr KL + 1'K1 1'L1 / ((n-1)(n-2)) - 2 1'KL1 / (n-2)] / (n (n-3))``. It is written out in features, at
+    O(n d^2), and equals the n x n form exactly.
 
     Parameters
     ----------
@@ -42,18 +43,24 @@ def cka(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     -------
     float
         In [-1, 1], 1 for spaces that differ by rotation, scaling and shift; around 0, also below, for unrelated
-        ones whatever n and d. Never clipped. NaN below 4 rows, or when one space has h(K, K) = 0 (no spread).
+        ones whatever n and d. Never clipped. NaN when there are fewer than 4 rows, or a space has no spread.
+
+    Notes
+    -----
+    By chance 0, exactly, over all orders of the rows.
 
     References
     ----------
-    Song et al., JMLR 13 (2012) 1393, eq. 5; Kornblith et al. 2019, arXiv 1905.00414; Székely and Rizzo 2014 (the
-    bounds: it is an inner product of U-centred matrices).
+    Song et al., JMLR 13 (2012) 1393, eq. 5 (estimator); Kornblith et al. 2019, arXiv 1905.00414; Székely and Rizzo 2014
+    (the bounds: it is an inner product of U-centred matrices).
     """
     return debiased(moments(x, y))
 
 
 def cka_biased(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Return the linear CKA as first published: ``|Xc'Yc|^2 / (|Xc'Xc| |Yc'Yc|)``, Frobenius norms, centred spaces.
+    """Return the linear CKA as first published; high for few rows of many dimensions, whatever they are.
+
+    ``|Xc'Yc|_F^2 / (|Xc'Xc|_F |Yc'Yc|_F)``, centred spaces.
 
     Parameters
     ----------
@@ -62,8 +69,12 @@ def cka_biased(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        In [0, 1]. Unrelated spaces reach about ``d / (n + d)``: .80 for 100 rows of 384 dimensions. NaN when a space
-        has no spread.
+        In [0, 1]. Unrelated spaces reach about ``d / (n + d)``: .80 for 100 rows of 384 dimensions. NaN when there
+        are fewer than 2 rows, or a space has no spread.
+
+    Notes
+    -----
+    By chance tr Xc'Xc tr Yc'Yc / ((n - 1) |Xc'Xc|_F |Yc'Yc|_F): its mean over all orders of the rows.
 
     References
     ----------
@@ -147,35 +158,20 @@ def _unbiased(n: int, trace: float, totals: float, across: float) -> float:
     return (trace + totals / ((n - 1) * (n - 2)) - 2 * across / (n - 2)) / (n * (n - 3))
 
 
-_REFERENCE = "Kornblith et al. 2019, arXiv 1905.00414"
-
 CKA = Measure(
-    name="cka",
     function=cka,
-    summary="debiased linear CKA: how alike the similarities between all pairs of rows are in two spaces",
-    formula="h(K, L) / sqrt(h(K, K) h(L, L)), h the unbiased HSIC of K = XX', L = YY'",
     needs="two spaces",
     direction="more alike geometry",
     range=(-1.0, 1.0),
     symmetric=True,
     invariances=("rotation", "scaling", "shift", "order of the rows"),
-    undefined_when="fewer than 4 rows, or a space without spread",
-    chance="0, exactly, over all orders of the rows",
-    reference=f"Song et al. 2012, JMLR 13:1393 (estimator); {_REFERENCE}",
     cutoff=False,
     scorer=FromSums(value=debiased, chance=lambda _: 0.0, tangent=tangent, fewest=FEWEST),
     best=1.0,
 )
-CKA_BIASED = replace(
-    CKA,
-    name="cka_biased",
+CKA_BIASED = CKA.variant(
     function=cka_biased,
-    summary="linear CKA as first published; high for few rows of many dimensions, whatever they are",
-    formula="|Xc'Yc|_F^2 / (|Xc'Xc|_F |Yc'Yc|_F)",
     range=(0.0, 1.0),
-    undefined_when="fewer than 2 rows, or a space without spread",
-    chance="tr Xc'Xc tr Yc'Yc / ((n - 1) |Xc'Xc|_F |Yc'Yc|_F): its mean over all orders of the rows",
-    reference=_REFERENCE,
     scorer=FromSums(value=biased, chance=biased_chance),
     best=None,
     reported=False,
@@ -186,11 +182,11 @@ SHUFFLES = 20  # random orders whose mean is the chance level
 
 
 def cknna(a: Neighbors, b: Neighbors) -> float:
-    """Return the centred kernel nearest-neighbour alignment: `cka` where only shared neighbours count.
+    """Return the kernel alignment counted over shared nearest neighbours only: the centred one, CKNNA.
 
-    ``g(K, L) / sqrt(g(K, K) g(L, L))``: g is the unbiased HSIC (see `embdiff.measures.cka.cka`) of the similarities
-    in both spaces, every pair (i, j) set to 0 unless j is among the k nearest of i in both; g(K, K) has the
-    neighbours of the first space alone.
+    ``g(K, L) / sqrt(g(K, K) g(L, L)), g the unbiased HSIC over pairs that are neighbours in both`` spaces: see
+    `embdiff.measures.cka.cka`; every similarity (i, j) is 0 unless j is among the k nearest of i in both. g(K, K) has
+    the neighbours of the first space alone.
 
     Parameters
     ----------
@@ -200,8 +196,8 @@ def cknna(a: Neighbors, b: Neighbors) -> float:
     Returns
     -------
     float
-        1 for equal lists and similarities; around 0 for unrelated ones, also below. Never clipped. NaN below 4 rows,
-        for k below 2, and when g(K, K) or g(L, L) is not positive.
+        1 for equal lists and similarities; around 0 for unrelated ones, also below. Never clipped. NaN when there are
+        fewer than 4 rows, k is below 2, or the similarities of the neighbours do not vary (g(K, K) is not positive).
 
     Raises
     ------
@@ -210,6 +206,8 @@ def cknna(a: Neighbors, b: Neighbors) -> float:
 
     Notes
     -----
+    By chance the mean over 20 random orders of the rows; near 0.
+
     As in the code of the reference, the masks are not made symmetric: the trace counts pairs that are neighbours both
     ways, and the term 1'KL1 changes a little when the spaces are exchanged. Its constant 1e-6 in the denominator is
     left out.
@@ -322,17 +320,11 @@ def _hsic_at(n: int, codes: IntArray, k: Doubles, l: Doubles) -> float:  # noqa:
 
 
 CKNNA = Measure(
-    name="cknna",
     function=cknna,
-    summary="kernel alignment counted over shared nearest neighbours only",
-    formula="g(K, L) / sqrt(g(K, K) g(L, L)), g the unbiased HSIC over pairs that are neighbours in both",
     needs="two neighbors of every row",
     direction="more alike neighbourhoods",
     range=(-math.inf, math.inf),
     symmetric=False,
     invariances=("rotation", "scaling", "order of the rows", "order of the neighbours within a list"),
-    undefined_when="fewer than 4 rows, k below 2, or neighbours' similarities that do not vary",
-    chance="mean over 20 random orders of the rows; near 0",
-    reference="Huh et al. 2024, arXiv 2405.07987",
     scorer=Jackknifed(estimate=_of_neighbors),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,12 @@ def knn_predict(rows: IntArray, labels: IntArray, k: int) -> IntArray:
 
 
 def correct(predicted: IntArray, truth: IntArray) -> Doubles:
-    """Return, per text, 1 when the predicted class is the true one, else 0; draws (r, n) are averaged to (n,)."""
+    """Return, per text, 1 when the predicted class is the true one, else 0; draws (r, n) are averaged to (n,).
+
+    Notes
+    -----
+    By chance what the same predictions reach dealt out at random: sum over classes of share predicted * share true.
+    """
     if predicted.shape[-1] != len(truth):
         raise ShapeError(
             f"There must be one prediction for each of the {len(truth)} texts. Got shape {predicted.shape}. "
@@ -62,10 +67,10 @@ def correct(predicted: IntArray, truth: IntArray) -> Doubles:
 
 
 def silhouette(vectors: FloatArray, labels: IntArray) -> Doubles:
-    """Return, per text, (b - a) / max(a, b) with cosine distances.
+    """Return, per text, how much nearer a text is to its own class than to the nearest other one.
 
-    a is the mean distance to the other texts of its class, b the mean distance to those of the nearest other class.
-    As 1 - cosine is linear in unit vectors, class sums do the work of all pairs: O(n classes d).
+    ``(b - a) / max(a, b), a: mean cosine distance within the class, b: to the nearest other class``. As 1 - cosine is
+    linear in unit vectors, class sums do the work of all pairs: O(n classes d).
 
     Parameters
     ----------
@@ -76,7 +81,15 @@ def silhouette(vectors: FloatArray, labels: IntArray) -> Doubles:
     Returns
     -------
     ndarray of float64, shape (n,)
-        In [-1, 1]; 0 for the only text of its class; NaN for a zero vector, and everywhere when there is one class.
+        In [-1, 1]; 0 for the only text of its class; NaN when there is one class only; a zero vector is left out.
+
+    Notes
+    -----
+    By chance the mean over 20 random orders of the labels.
+
+    References
+    ----------
+    Rousseeuw 1987; sklearn.metrics.silhouette_score.
     """
     wide = vectors.astype(np.float64)
     lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))
@@ -162,7 +175,7 @@ def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
         "there is no interval: without some of the texts the value is undefined" if method == "none" else None,
     )
     rng = np.random.default_rng(seed)
-    chance = np.nanmean([np.nanmean(silhouette(vectors, rng.permutation(labels))) for _ in range(SHUFFLES)])
+    chance = np.nanmean([_mean_silhouette(vectors, rng.permutation(labels)) for _ in range(SHUFFLES)])
     return Score(
         str(spec), texts.models, value, low, high, float(chance), len(known),
         interval=method, reason="; ".join(filter(None, reasons)) or None, per_query=tuple(values.tolist()),
@@ -172,12 +185,13 @@ def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
 def _without_groups(vectors: FloatArray, labels: IntArray, values: Doubles, seed: int) -> list[float]:
     """Return the mean silhouette without each group of the texts that have one."""
     known = np.flatnonzero(~np.isnan(values))
-    means = []
-    for part in groups(len(known), seed=seed):
-        rest = np.delete(known, part)
-        without = silhouette(vectors[rest], labels[rest])
-        means.append(math.nan if np.isnan(without).all() else float(np.nanmean(without)))
-    return means
+    rests = [np.delete(known, part) for part in groups(len(known), seed=seed)]
+    return [_mean_silhouette(vectors[rest], labels[rest]) for rest in rests]
+
+
+def _mean_silhouette(vectors: FloatArray, labels: IntArray) -> float:
+    values = silhouette(vectors, labels)
+    return math.nan if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def confused_only(first: IntArray, second: IntArray, truth: IntArray) -> list[tuple[int, int, int]]:
@@ -200,44 +214,35 @@ def confused_only(first: IntArray, second: IntArray, truth: IntArray) -> list[tu
     return [(int(pairs[at, 0]), int(pairs[at, 1]), int(counts[at])) for at in order]
 
 
-KNN_ACCURACY = Measure(
-    name="knn_accuracy",
-    function=correct,
-    summary="share of test texts whose class most of their k nearest training texts have",
-    formula="1 if the majority class of the k nearest training texts is the true one, ties to the nearest, else 0",
+SILHOUETTE = Measure(
+    function=silhouette,
     needs=NEEDS,
-    direction="more texts lie among their own class",
-    range=(0.0, 1.0),
+    direction="classes are tighter and farther apart",
+    range=(-1.0, 1.0),
     symmetric=False,
-    invariances=("order of the texts", "rotation and scaling of the space"),
-    undefined_when="there is no training text",
-    chance="the same predictions dealt out at random: sum over classes of share predicted * share true",
-    scorer=PerQuery(_dealt_out, nothing="there are no texts"),
-    reference="Fix and Hodges 1951; k-NN evaluation of representations",
+    invariances=("order of the texts", "rotation and scaling of the space", "length of each vector"),
+    cutoff=False,
+    scorer=MeanSilhouette(),
 )
-PROBE_ACCURACY = replace(
-    KNN_ACCURACY,
+PROBE_ACCURACY = SILHOUETTE.variant(
     name="probe_accuracy",
+    function=correct,
     summary="share of test texts that a logistic regression on the vectors classifies right",
     formula="mean over draws of training texts of the share of test texts classified right",
     direction="classes are separated by planes more often",
+    range=(0.0, 1.0),
     invariances=("order of the texts",),
     undefined_when="scikit-learn is not installed, or there are fewer than two classes",
     reference="Muennighoff et al. 2023 (MTEB): 8 texts per class, 10 draws",
-    cutoff=False,
+    scorer=PerQuery(_dealt_out, nothing="there are no texts"),
 )
-SILHOUETTE = replace(
-    KNN_ACCURACY,
-    name="silhouette",
-    function=silhouette,
-    summary="how much nearer a text is to its own class than to the nearest other one",
-    formula="(b - a) / max(a, b), a: mean cosine distance within the class, b: to the nearest other class",
-    direction="classes are tighter and farther apart",
-    range=(-1.0, 1.0),
-    invariances=("order of the texts", "rotation and scaling of the space", "length of each vector"),
-    undefined_when="there is one class only; a zero vector is left out",
-    chance="mean over 20 random orders of the labels",
-    reference="Rousseeuw 1987; sklearn.metrics.silhouette_score",
-    cutoff=False,
-    scorer=MeanSilhouette(),
+KNN_ACCURACY = PROBE_ACCURACY.variant(
+    name="knn_accuracy",
+    summary="share of test texts whose class most of their k nearest training texts have",
+    formula="1 if the majority class of the k nearest training texts is the true one, ties to the nearest, else 0",
+    direction="more texts lie among their own class",
+    invariances=("order of the texts", "rotation and scaling of the space"),
+    undefined_when="there is no training text",
+    reference="Fix and Hodges 1951; k-NN evaluation of representations",
+    cutoff=True,
 )

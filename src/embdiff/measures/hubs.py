@@ -7,7 +7,6 @@ each row: intrinsic dimension from two neighbours.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,9 @@ from embdiff.records import BoolArray, IntArray, Neighbors
 
 
 def hubness(a: Neighbors) -> float:
-    """Return the skewness of how often each row is among the k neighbours of others: ``E (N - mean)^3 / sd^3``.
+    """Return the skewness of how often a row is among the k neighbours of others.
+
+    ``mean (N_k - mean N_k)^3 / sd(N_k)^3``, N_k the times that a row is.
 
     Parameters
     ----------
@@ -35,12 +36,16 @@ def hubness(a: Neighbors) -> float:
     -------
     float
         0 when symmetric, some 10 when a few rows are returned nearly everywhere (hubs). NaN when all rows are returned
-        equally often, as for k = n - 1.
+        equally often. For k = n - 1 they are.
 
     Raises
     ------
     ParameterError
         When a list holds a row that is not there, or the query itself.
+
+    Notes
+    -----
+    By chance (1 - 2p) / sqrt((n - 1) p (1 - p)), p = k / (n - 1): neighbours drawn at random.
 
     References
     ----------
@@ -50,7 +55,9 @@ def hubness(a: Neighbors) -> float:
 
 
 def orphans(a: Neighbors) -> float:
-    """Return the share of rows that are among the k neighbours of no other row: no query like them finds them.
+    """Return the share of rows that are among the k neighbours of no other row: ``share of rows with N_k = 0``.
+
+    No query like them finds them.
 
     Parameters
     ----------
@@ -60,7 +67,11 @@ def orphans(a: Neighbors) -> float:
     Returns
     -------
     float
-        In [0, 1]. NaN without rows, or when every list is empty.
+        In [0, 1]. NaN when there are no rows, or every list is empty.
+
+    Notes
+    -----
+    By chance (1 - p)^(n - 1), p = k / (n - 1): neighbours drawn at random.
 
     References
     ----------
@@ -80,8 +91,7 @@ def occurrences(found: IntArray, rows: int) -> IntArray:
     rows : int
         Rows of the corpus.
     """
-    counts: IntArray = np.bincount(found[found >= 0], minlength=rows)
-    return counts
+    return np.bincount(found[found >= 0], minlength=rows)
 
 
 def _counts(a: Neighbors) -> Doubles:
@@ -126,30 +136,18 @@ def _skewness(counts: Doubles) -> float:
 
 
 HUBNESS = Measure(
-    name="hubness",
     function=hubness,
-    summary="skewness of how often a row is among the k neighbours of others",
-    formula="mean (N_k - mean N_k)^3 / sd(N_k)^3",
     needs="neighbors of every row",
     direction="a few rows returned more often",
     range=(-math.inf, math.inf),
     symmetric=True,
     invariances=("rotation", "scaling", "order of the rows", "order of the neighbours within a list"),
-    undefined_when="all rows are returned equally often",
-    chance="(1 - 2p) / sqrt((n - 1) p (1 - p)), p = k / (n - 1): neighbours drawn at random",
-    reference="Radovanović, Nanopoulos and Ivanović 2010, JMLR 11:2487",
     scorer=Jackknifed(estimate=_hubness),
 )
-ORPHANS = replace(
-    HUBNESS,
-    name="orphans",
+ORPHANS = HUBNESS.variant(
     function=orphans,
-    summary="share of rows that are among the k neighbours of no other row",
-    formula="share of rows with N_k = 0",
     direction="more rows that are never found",
     range=(0.0, 1.0),
-    undefined_when="there are no rows, or every list is empty",
-    chance="(1 - p)^(n - 1), p = k / (n - 1): neighbours drawn at random",
     scorer=Jackknifed(estimate=_orphans),
 )
 
@@ -160,10 +158,10 @@ FEWEST = 10  # ratios: below, nine tenths of them are no line
 
 
 def intrinsic_dimension(x: npt.ArrayLike, a: Neighbors) -> float:
-    """Return the TwoNN estimate of the intrinsic dimension: the slope of ``-log(1 - F(m))`` over ``log m``.
+    """Return the number of directions that the rows fill around each row (TwoNN).
 
-    ``m = r2 / r1`` is the ratio of the distances to the second and first neighbour; F is the share of rows with a
-    ratio up to it, and the line goes through the origin. The tenth of rows with the largest ratios is left out.
+    ``slope through the origin of -log(1 - F(m)) over log m, m = r2 / r1, largest tenth left out``: m is the ratio of
+    the distances to the second and first neighbour, F the share of rows with a ratio up to it.
 
     Parameters
     ----------
@@ -176,13 +174,17 @@ def intrinsic_dimension(x: npt.ArrayLike, a: Neighbors) -> float:
     -------
     float
         At least 0. Equal rows count once, and as one neighbour: a distance of 0 has no ratio. Rows whose list is too
-        short to find two different neighbours are left out too. NaN when fewer than 10 rows are left, or all
-        ratios are 1.
+        short to find two different neighbours are left out too. NaN when fewer than 10 different rows have two
+        different neighbours, or all ratios are 1.
 
     Raises
     ------
     ShapeError, ParameterError
         When x and the lists do not fit together, k is below 2, or the metric is ip (not a distance).
+
+    Notes
+    -----
+    By chance what so many rows of evenly spread directions in d dimensions show; far below d for few rows.
 
     References
     ----------
@@ -318,19 +320,12 @@ def _check(n: int, a: Neighbors) -> None:
     check_every_row(a)
 
 
-INTRINSIC_DIMENSION = Measure(
-    name="intrinsic_dimension",
+INTRINSIC_DIMENSION = HUBNESS.variant(
     function=intrinsic_dimension,
-    summary="number of directions that the rows fill around each row (TwoNN)",
-    formula="slope through the origin of -log(1 - F(m)) over log m, m = r2 / r1, largest tenth left out",
     needs="one space + neighbors",
     direction="more directions are filled",
     range=(0.0, math.inf),
-    symmetric=True,
     invariances=("rotation", "scaling", "order of the rows", "repeated rows, when lists are long enough"),
-    undefined_when="fewer than 10 different rows with two different neighbours, or all ratios are 1",
-    chance="what so many rows of evenly spread directions in d dimensions show; far below d for few rows",
-    reference="Facco, d'Errico, Rodriguez and Laio 2017, Sci. Rep. 7:12140",
     cutoff=False,
     scorer=Jackknifed(estimate=_estimate),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,11 +79,9 @@ class Judged:
             wanted = wanted & (self.document >= 0)
         return np.bincount(self.query[wanted], minlength=self.queries).astype(np.int64)
 
-    def gains(self, *, found_only: bool = False) -> Doubles:
-        """Return, per query, the sum of the positive grades; (q,)."""
-        gain = np.maximum(self.grade, 0).astype(np.float64)
-        if found_only:
-            gain = gain * (self.document >= 0)
+    def gains(self) -> Doubles:
+        """Return, per query, the sum of the positive grades of documents of the collection; (q,)."""
+        gain = np.maximum(self.grade, 0).astype(np.float64) * (self.document >= 0)
         return np.asarray(np.bincount(self.query, weights=gain, minlength=self.queries), dtype=np.float64)
 
     def places(self) -> IntArray:
@@ -118,11 +116,7 @@ class Graded:
     level: int = 1
 
     def __post_init__(self) -> None:
-        if self.grades.ndim != 2 or len(self.grades) != self.judged.queries:
-            raise ShapeError(
-                f"Graded lists must have shape (q, depth) for {self.judged.queries} judged queries. "
-                f"Got {self.grades.shape}. Pass one list for each query, empty ones included."
-            )
+        _check_lists(self.grades, self.judged)
 
     @property
     def relevant(self) -> IntArray:
@@ -147,14 +141,18 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
     ShapeError
         When the number of queries differs.
     """
-    if rows.ndim != 2 or len(rows) != judged.queries:
-        raise ShapeError(
-            f"Ranked lists must have shape (q, depth) for {judged.queries} judged queries. Got {rows.shape}. "
-            "Pass one list for each query, empty ones included."
-        )
+    _check_lists(rows, judged)
     known = judged.document >= 0
     grades = look_up(rows, judged.query[known], judged.document[known], judged.grade[known], 0)
     return Graded(grades, judged, level)
+
+
+def _check_lists(lists: IntArray, judged: Judged) -> None:
+    if lists.ndim != 2 or len(lists) != judged.queries:
+        raise ShapeError(
+            f"Ranked lists must have shape (q, depth) for {judged.queries} judged queries. Got {lists.shape}. "
+            "Pass one list for each query, empty ones included."
+        )
 
 
 NEEDS: Needs = "neighbors + qrels"
@@ -198,7 +196,12 @@ class JudgedLists:
         return (self.graded,) if self.depth is None else (self.graded, self.depth)
 
 
-@dataclass(frozen=True)
+def _nothing_relevant(lists: JudgedLists, values: Doubles) -> str | None:
+    empty = int(np.count_nonzero(lists.graded.relevant == 0))
+    return f"{empty} of {len(values)} queries have no relevant document and count as 0" if empty else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ranked(PerQuery):
     """A value per judged query; none is left out.
 
@@ -208,7 +211,13 @@ class Ranked(PerQuery):
         ``law(graded, k as asked, places that count, documents)``: the expectation over random orders, (q,).
     """
 
-    law: Law = field(kw_only=True)
+    law: Law
+    note: Callable[..., str | None] | None = _nothing_relevant
+    nothing: str = "there are no judged queries"
+
+    def chance(self, inputs: JudgedLists, values: Doubles, seed: int, **parameters: float) -> float:
+        """Return the mean over all queries."""
+        return float(self.by_chance(inputs.graded, inputs.depth, inputs.documents).mean())
 
     def by_chance(self, graded: Graded, asked: int | None, documents: int | IntArray) -> Doubles:
         """Return what each query would reach on average in a random order; (q,)."""
@@ -260,23 +269,6 @@ def random_order(graded: Graded, spec: MeasureSpec, documents: int | IntArray) -
         That a query could find.
     """
     scorer = spec.measure.scorer
-    return (
-        scorer.by_chance(graded, spec.k, documents)
-        if isinstance(scorer, Ranked)
-        else np.full(len(graded.grades), np.nan)
-    )
-
-
-def ranked(law: Law) -> Ranked:
-    """Return the scorer of a measure of judged lists with this expectation."""
-
-    def expected(lists: JudgedLists, _values: Doubles, _seed: int, **_parameters: float) -> float:
-        return float(scorer.by_chance(lists.graded, lists.depth, lists.documents).mean())
-
-    scorer = Ranked(expected, note=_nothing_relevant, nothing="there are no judged queries", law=law)
-    return scorer
-
-
-def _nothing_relevant(lists: JudgedLists, values: Doubles) -> str | None:
-    empty = int(np.count_nonzero(lists.graded.relevant == 0))
-    return f"{empty} of {len(values)} queries have no relevant document and count as 0" if empty else None
+    if not isinstance(scorer, Ranked):
+        return np.full(len(graded.grades), np.nan)
+    return scorer.by_chance(graded, spec.k, documents)

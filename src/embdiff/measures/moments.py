@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import IntArray
 
 Floating = npt.NDArray[np.floating[Any]]
-Indices = npt.NDArray[np.int64]
 
 BLOCK = 4096  # rows of one product: long enough for the BLAS, small enough to stay near the cache
 EQUAL = 1e-12  # a share of spread below this is rounding: float32 vectors hold 6e-8, squared
@@ -27,7 +27,16 @@ SMALL = 8192  # rows up to which products are made in float64: their time does n
 
 
 @dataclass(frozen=True, eq=False)
-class Sums:
+class _Summed:
+    """A dataclass of sums over rows."""
+
+    def __sub__(self, part: Self) -> Self:
+        """Return the sums without the rows of ``part`` (taken with the same shift)."""
+        return type(self)(**{each.name: getattr(self, each.name) - getattr(part, each.name) for each in fields(self)})
+
+
+@dataclass(frozen=True, eq=False)
+class Sums(_Summed):
     """Sums over the rows x_i of one space, (n, d), each shifted by one fixed vector (near their mean).
 
     With ``k_i = |x_i|^2``, all float64:
@@ -56,10 +65,6 @@ class Sums:
     xk: Doubles
     far: float
 
-    def __sub__(self, part: Sums) -> Sums:
-        """Return the sums without the rows of ``part`` (taken with the same shift)."""
-        return Sums(**{each.name: getattr(self, each.name) - getattr(part, each.name) for each in fields(self)})
-
     @cached_property
     def centred(self) -> Doubles:
         """Xc'Xc (d, d) of the centred space."""
@@ -78,7 +83,7 @@ class Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
+class Moments(_Summed):
     """Sums over the rows x_i of X (n, d1) and y_i of Y (n, d2), each of them alone and both together.
 
     Parameters
@@ -101,10 +106,6 @@ class Moments:
     xl: Doubles
     yk: Doubles
     kl: float
-
-    def __sub__(self, part: Moments) -> Moments:
-        """Return the sums without the rows of ``part`` (taken with the same shift)."""
-        return Moments(**{each.name: getattr(self, each.name) - getattr(part, each.name) for each in fields(self)})
 
     @property
     def n(self) -> int:
@@ -156,7 +157,7 @@ class Rows:
             precision = np.float64 if len(x) <= SMALL else np.float32
         return cls(x, x.sum(axis=0, dtype=np.float64) / max(1, len(x)), precision)
 
-    def blocks(self, rows: Indices | None) -> Iterator[tuple[Doubles, Floating, Doubles]]:
+    def blocks(self, rows: IntArray | None) -> Iterator[tuple[Doubles, Floating, Doubles]]:
         """Yield some thousand of the given rows at a time (all when None), shifted, also in the precision of products.
 
         And their squared lengths.
@@ -165,7 +166,7 @@ class Rows:
             block: Doubles = self.vectors[part] - self.shift
             yield block, block.astype(self.precision, copy=False), np.einsum("ij,ij->i", block, block)
 
-    def sums(self, rows: Indices | None = None) -> Sums:
+    def sums(self, rows: IntArray | None = None) -> Sums:
         """Return the sums over ``rows``, all when None."""
         n, dim = len(self.vectors) if rows is None else len(rows), self.vectors.shape[1]
         x, xx, k, kk, xk = np.zeros(dim), np.zeros((dim, dim)), 0.0, 0.0, np.zeros(dim)
@@ -190,15 +191,15 @@ class Pass:
         """Prepare passes over two checked spaces of the same rows, as `Rows.of`."""
         return cls(Rows.of(x, precision), Rows.of(y, precision))
 
-    def moments(self, rows: Indices | None = None) -> Moments:
+    def moments(self, rows: IntArray | None = None) -> Moments:
         """Return the sums over ``rows``, all when None."""
         return self._together(self.left.sums(rows), self.right.sums(rows), rows, rows)
 
-    def reordered(self, total: Moments, order: Indices) -> Moments:
+    def reordered(self, total: Moments, order: IntArray) -> Moments:
         """Return the sums with row ``order[i]`` of Y beside row i of X, given those of all rows as they are."""
         return self._together(total.left, total.right, None, order)
 
-    def _together(self, left: Sums, right: Sums, ours: Indices | None, theirs: Indices | None) -> Moments:
+    def _together(self, left: Sums, right: Sums, ours: IntArray | None, theirs: IntArray | None) -> Moments:
         xy, xl, yk, kl = np.zeros((len(left.x), len(right.x))), np.zeros(len(left.x)), np.zeros(len(right.x)), 0.0
         both = zip(self.left.blocks(ours), self.right.blocks(theirs), strict=True)
         for (x, narrow_x, k), (y, narrow_y, lengths) in both:
@@ -273,7 +274,7 @@ def check_pair(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Floating, Floating]:
     return left, right
 
 
-def _blocks(rows: int | Indices) -> Iterator[Any]:
+def _blocks(rows: int | IntArray) -> Iterator[Any]:
     """Slices of so many rows, or pieces of the given row numbers."""
     count = rows if isinstance(rows, int) else len(rows)
     for start in range(0, count, BLOCK):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embdiff._plain import Number, Record
-from embdiff.measures.base import Measure
 from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.statistics.resampling import interval
 from embdiff.records import FloatArray, IntArray, Score
@@ -120,29 +119,21 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
     )
 
 
-def _noise(name: str, summary: str, source: str) -> Measure:
-    """Return the overlap of a model's neighbours, found again in another way, with its own."""
-    return replace(
-        OVERLAP,
-        name=name,
-        needs="the same model again",
-        summary=summary,
-        direction=f"more of the same neighbours: less of a difference comes from {source}",
-        scorer=replace(OVERLAP.scorer, left_out="have no neighbours and"),
-        best=None,
-    )
-
-
-NOISE_INDEX = _noise(
-    "noise_index", "overlap of the neighbours an index returned with the exact ones of the same model", "the index"
+NOISE_INDEX = OVERLAP.variant(
+    name="noise_index",
+    summary="overlap of the neighbours an index returned with the exact ones of the same model",
+    needs="the same model again",
+    direction="more of the same neighbours: less of a difference comes from the index",
+    scorer=replace(OVERLAP.scorer, left_out="have no neighbours and"),
+    best=None,
 )
-NOISE_FLOAT16 = _noise(
-    "noise_float16",
-    "overlap of the exact neighbours of vectors in half precision with those of the same vectors in float32",
-    "rounding",
+NOISE_FLOAT16 = NOISE_INDEX.variant(
+    name="noise_float16",
+    summary="overlap of the exact neighbours of vectors in half precision with those of the same vectors in float32",
+    direction="more of the same neighbours: less of a difference comes from rounding",
 )
-NOISE_BATCH = _noise(
-    "noise_batch",
-    "overlap of the exact neighbours of queries encoded again one by one with those of the same queries",
-    "batching",
+NOISE_BATCH = NOISE_INDEX.variant(
+    name="noise_batch",
+    summary="overlap of the exact neighbours of queries encoded again one by one with those of the same queries",
+    direction="more of the same neighbours: less of a difference comes from batching",
 )

@@ -14,7 +14,7 @@ from embdiff.records import IntArray, Neighbors
 
 
 def overlap(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return, per query, the share of the k neighbours that both lists hold: ``|A n B| / k``.
+    """Return, per query, the share of the k nearest neighbours that two lists have in common: ``|A n B| / k``.
 
     Parameters
     ----------
@@ -25,16 +25,20 @@ def overlap(a: Neighbors, b: Neighbors) -> Doubles:
     -------
     ndarray of float64, shape (q,)
         In [0, 1]. Lists that came back short are still divided by k, so that a missing result counts as not shared.
-        NaN where both lists are empty.
+        NaN when both lists of a query are empty.
 
     Raises
     ------
     ShapeError
         When the lists differ in shape, or k is 0.
 
+    Notes
+    -----
+    By chance k / (n - 1), the query's own row left out; k / n when it can be returned.
+
     References
     ----------
-    Mean over queries: mutual k-NN of Huh et al. 2024, arXiv 2405.07987; Wang et al. 2022.
+    Huh et al. 2024, arXiv 2405.07987 (mutual k-NN); Wang et al. 2022.
     """
     shared, left, right = _counts(a, b)
     out: Doubles = shared / a.k
@@ -43,7 +47,7 @@ def overlap(a: Neighbors, b: Neighbors) -> Doubles:
 
 
 def jaccard(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return, per query, the common neighbours over those in either list: ``|A n B| / |A u B|``.
+    """Return, per query, the neighbours in both lists over those in either: ``|A n B| / |A u B|``.
 
     Parameters
     ----------
@@ -54,12 +58,16 @@ def jaccard(a: Neighbors, b: Neighbors) -> Doubles:
     -------
     ndarray of float64, shape (q,)
         In [0, 1]; the union holds what was really returned, so short lists are not punished. For full lists
-        J = o / (2 - o), per query (not for the means). NaN where both lists are empty.
+        J = o / (2 - o), per query (not for the means). NaN when both lists of a query are empty.
 
     Raises
     ------
     ShapeError
         When the lists differ in shape, or k is 0.
+
+    Notes
+    -----
+    By chance the exact expectation over the hypergeometric number of common rows; near k / (2n - k) when k is small.
 
     References
     ----------
@@ -112,12 +120,8 @@ def expected_jaccard(left: int, right: int, certain: int, candidates: int) -> fl
     return float(hypergeometric(shared, pool, m, n) @ ratio)
 
 
-OVERLAP = replace(
-    RANK_SIMILARITY,
-    name="overlap",
+OVERLAP = RANK_SIMILARITY.variant(
     function=overlap,
-    summary="share of the k nearest neighbours that two lists have in common, mean over queries",
-    formula="|A n B| / k",
     needs="two neighbors",
     direction="more neighbours in common",
     invariances=(
@@ -125,29 +129,19 @@ OVERLAP = replace(
         "order of the neighbours within a list",
         "rotation, scaling and (l2) shift of either space",
     ),
-    chance="k / (n - 1), the query's own row left out; k / n when it can be returned",
-    reference="Huh et al. 2024, arXiv 2405.07987 (mutual k-NN); Wang et al. 2022",
     scorer=replace(RANK_SIMILARITY.scorer, expected=of_random_lists(expected_shared, share=True)),
 )
-JACCARD = replace(
-    OVERLAP,
-    name="jaccard",
+JACCARD = OVERLAP.variant(
     function=jaccard,
-    summary="neighbours in both lists over neighbours in either, mean over queries",
-    formula="|A n B| / |A u B|",
-    chance="exact expectation over the hypergeometric number of common rows; near k / (2n - k) when k is small",
-    reference="Jaccard 1901; for embeddings Wang et al. 2022",
     scorer=replace(OVERLAP.scorer, expected=of_random_lists(expected_jaccard)),
 )
-EXACT_OVERLAP = replace(
-    OVERLAP,
+EXACT_OVERLAP = OVERLAP.variant(
     name="exact_overlap",
     summary="overlap of the exact neighbours: what the models differ by, index aside",
     reported=False,
     exact_of="overlap",
 )
-EXACT_JACCARD = replace(
-    JACCARD,
+EXACT_JACCARD = JACCARD.variant(
     name="exact_jaccard",
     summary="jaccard of the exact neighbours: what the models differ by, index aside",
     reported=False,

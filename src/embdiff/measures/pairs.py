@@ -51,26 +51,59 @@ def pair_similarity(left: FloatArray, right: FloatArray, metric: Metric) -> Doub
 
 
 def pearson(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Return the linear correlation of two columns; NaN when one is constant."""
+    """Return the linear correlation of the similarity and the score of pairs.
+
+    ``cov(similarity, score) / (sd(similarity) sd(score))``. NaN when all similarities or all scores are equal.
+
+    Notes
+    -----
+    By chance 0.
+
+    References
+    ----------
+    Pearson 1895; scipy.stats.pearsonr.
+    """
     x, y = _columns(similarity, score)
     # What is left of a constant column after subtracting its mean is rounding, not spread.
     return math.nan if np.ptp(x) == 0.0 or np.ptp(y) == 0.0 else correlation(x, y)
 
 
 def spearman(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Return the linear correlation of the average ranks of two columns; NaN when one is constant."""
+    """Return the rank correlation of the similarity and the score of pairs: ``Pearson correlation of average ranks``.
+
+    NaN when all similarities or all scores are equal.
+
+    Notes
+    -----
+    By chance 0.
+
+    References
+    ----------
+    Spearman 1904; scipy.stats.spearmanr; the main score of STS tasks in MTEB.
+    """
     x, y = _columns(similarity, score)
     return pearson(_ranks(x), _ranks(y))
 
 
 def auc(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
-    """Return the share of (positive, negative) couples whose positive pair is more similar, equal ones counting half.
+    """Return the chance that a positive pair is more similar than a negative one, equal ones counting half.
+
+    ``(rank sum of positives - p (p + 1) / 2) / (p q) for p positive and q negative pairs``. The score is NaN when there
+    is only one kind of pair.
 
     Parameters
     ----------
     similarity : array of float, shape (n,)
     score : array of float, shape (n,)
         Two different values; the higher one marks the positive pairs.
+
+    Notes
+    -----
+    By chance 0.5.
+
+    References
+    ----------
+    Hanley and McNeil 1982; DeLong, DeLong and Clarke-Pearson 1988 for the interval.
     """
     x, positive = _two_kinds(similarity, score)
     count = int(positive.sum())
@@ -236,21 +269,20 @@ def auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
 _FLAT = 1e-12  # what is left of a spread by rounding
 
 
-def _auc_ends(value: float, error: float, _similarity: Doubles, score: Doubles) -> Interval:
-    """Return the interval on the logit scale; 3.84 / (n + 3.84) for the smaller kind where nothing was ever wrong."""
-    bend = value * (1.0 - value)
-    if bend < _FLAT or error < _FLAT:
-        fewer = int(np.bincount(numbered(score)).min())
-        return *wilson(value, fewer), "wilson"
-    reach, middle = student_quantile(0.975, len(score) - 1) * error / bend, math.log(value / (1.0 - value))
-    return 1.0 / (1.0 + math.exp(reach - middle)), 1.0 / (1.0 + math.exp(-reach - middle)), "influence"
+def _auc_ends(value: float, error: float, similarity: Doubles, score: Doubles) -> Interval:
+    """Return the interval on the logit scale, which is Fisher's of ``2 value - 1``."""
+    fewer = int(np.bincount(numbered(score)).min())
+    low, high, method = _fisher_ends(2.0 * value - 1.0, 2.0 * error, similarity, score, fewer)
+    return (low + 1.0) / 2.0, (high + 1.0) / 2.0, method
 
 
-def _fisher_ends(value: float, error: float, _similarity: Doubles, score: Doubles) -> Interval:
-    """Return the interval on Fisher's z scale; Wilson's where nothing was ever wrong."""
+def _fisher_ends(
+    value: float, error: float, _similarity: Doubles, score: Doubles, fewer: int | None = None
+) -> Interval:
+    """Return the interval on Fisher's z scale; Wilson's, of the kind with fewer pairs, where nothing was ever wrong."""
     n, bend = len(score), 1.0 - value * value
     if bend < _FLAT or error < _FLAT:
-        low, high = wilson((value + 1.0) / 2.0, n)
+        low, high = wilson((value + 1.0) / 2.0, fewer or n)
         return 2.0 * low - 1.0, 2.0 * high - 1.0, "wilson"
     reach = student_quantile(0.975, n - 1) * error / bend
     return math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach), "influence"
@@ -288,46 +320,27 @@ def without_each(similarity: Doubles, score: Doubles) -> Doubles:
 
 
 NEEDS: Needs = "pairs + scores"
-_DIRECTION = "similarity follows the score more closely"
 
 SPEARMAN = Measure(
-    name="spearman",
     function=spearman,
-    summary="rank correlation of the similarity and the score of pairs",
-    formula="Pearson correlation of average ranks",
     needs=NEEDS,
-    direction=_DIRECTION,
+    direction="similarity follows the score more closely",
     range=(-1.0, 1.0),
     symmetric=True,
     invariances=("order of the pairs", "any rising change of similarities or scores"),
-    undefined_when="all similarities or all scores are equal",
-    chance="0",
-    reference="Spearman 1904; scipy.stats.spearmanr; the main score of STS tasks in MTEB",
     cutoff=False,
     scorer=FromInfluence(spearman_influence, _fisher_ends),
 )
-PEARSON = replace(
-    SPEARMAN,
-    name="pearson",
+PEARSON = SPEARMAN.variant(
     function=pearson,
-    summary="linear correlation of the similarity and the score of pairs",
-    formula="cov(similarity, score) / (sd(similarity) sd(score))",
     invariances=("order of the pairs", "shift and positive scaling of similarities or scores"),
-    reference="Pearson 1895; scipy.stats.pearsonr",
     scorer=FromInfluence(pearson_influence, _pearson_ends),
 )
-AUC = replace(
-    SPEARMAN,
-    name="auc",
+AUC = SPEARMAN.variant(
     function=auc,
-    summary="chance that a positive pair is more similar than a negative one, equal ones counting half",
-    formula="(rank sum of positives - p (p + 1) / 2) / (p q) for p positive and q negative pairs",
     direction="positive pairs are set apart from negative ones",
     range=(0.0, 1.0),
     symmetric=False,
     invariances=("order of the pairs", "any rising change of the similarities"),
-    undefined_when="there is only one kind of pair",
-    chance="0.5",
-    reference="Hanley and McNeil 1982; DeLong, DeLong and Clarke-Pearson 1988 for the interval",
     scorer=FromInfluence(auc_influence, _auc_ends, chance=0.5, kinds=True),
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy.typing as npt
 from embdiff.errors import ShapeError
 from embdiff.measures.base import Measure
 from embdiff.measures.inputs import TwoLists
-from embdiff.measures.score import PerQuery, of_random_lists
+from embdiff.measures.score import PerQuery, mean_over_kinds, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import BoolArray, IntArray, Neighbors
 
@@ -34,9 +33,9 @@ class Matches(NamedTuple):
 
 
 def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return, per query, how close the places of the common rows are, early places counting most.
+    """Return, per query, how close the common neighbours' places are, early ones counting most; read it with overlap.
 
-    ``(1 / H_m) sum 2 / ((1 + |i - j|) (i + j))`` over the m common rows, i and j their places from 1 in the two
+    ``(1 / H_m) sum over the m common rows of 2 / ((1 + |i - j|) (i + j)), i and j their places`` from 1 in the two
     lists, H_m = 1 + 1/2 + ... + 1/m.
 
     Parameters
@@ -47,17 +46,21 @@ def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
     Returns
     -------
     ndarray of float64, shape (q,)
-        In [0, 1]; 0 without common rows, NaN where both lists are empty. It is normalised by the number of *common*
-        rows: one shared row, first in both lists, gives 1. Show it with the overlap.
+        In [0, 1]; 0 without common rows, NaN when both lists of a query are empty. It is normalised by the number of
+        *common* rows: one shared row, first in both lists, gives 1.
 
     Raises
     ------
     ShapeError
         When the lists differ in shape, or k is 0.
 
+    Notes
+    -----
+    By chance the exact expectation over the hypergeometric number m of common rows, at random places.
+
     References
     ----------
-    Wang et al. 2022, "Measuring similarity of word embeddings by their neighborhoods"; as in ReSi (Klabunde et al.).
+    Wang et al. 2022, "Measuring similarity of word embeddings by their neighborhoods"; ReSi (Klabunde et al. 2024).
     """
     harmonic = np.concatenate([[1.0], np.cumsum(1 / np.arange(1, a.k + 1))])  # H_0 = 1: nothing in common gives 0
     out = np.empty(len(a.rows))
@@ -72,11 +75,11 @@ def rank_similarity(a: Neighbors, b: Neighbors) -> Doubles:
 
 
 def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return, per query, Kendall's tau-b of the order of the common rows.
+    """Return, per query, whether the common neighbours stand in the same order: tau-b, equal similarities are ties.
 
-    ``(C - D) / sqrt((P - T_a) (P - T_b))`` over the P = m (m - 1) / 2 pairs of the m common rows: C in the same order
-    in both lists, D in opposite order, T tied in that list. Neighbours of a list with equal similarity are tied: the
-    order they are listed in (by row number) says nothing about the model.
+    ``(C - D) / sqrt((P - T_a) (P - T_b)) over the P pairs of common rows``: C in the same order in both lists, D in
+    opposite order, T tied in that list. Neighbours of a list with equal similarity are tied: the order they are listed
+    in (by row number) says nothing about the model.
 
     Parameters
     ----------
@@ -86,12 +89,16 @@ def kendall_tau(a: Neighbors, b: Neighbors) -> Doubles:
     Returns
     -------
     ndarray of float64, shape (q,)
-        In [-1, 1]; NaN with fewer than 2 common rows, or where all common rows are tied in a list.
+        In [-1, 1]; NaN when a query has fewer than 2 common neighbours, or all of them are tied in a list.
 
     Raises
     ------
     ShapeError
         When the lists differ in shape, or k is 0.
+
+    Notes
+    -----
+    By chance 0, when no row is in both lists for certain.
 
     References
     ----------
@@ -240,38 +247,24 @@ def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
     """Return the mean chance level given how many rows each query has in common."""
     certain = lists.drawn()[:, 2]
     common = np.bincount(matches(lists.a.rows, lists.b.rows).query, minlength=len(values))
-    kinds, counts = np.unique(np.stack([common, certain], axis=1)[~np.isnan(values)], axis=0, return_counts=True)
-    return float(np.average([expected_tau(int(m), int(s)) for m, s in kinds], weights=counts))
+    return mean_over_kinds(np.stack([common, certain], axis=1)[~np.isnan(values)], expected_tau)
 
 
 _IN_ORDER = ("order of the queries", "rotation, scaling and (l2) shift of either space")
 
 RANK_SIMILARITY = Measure(
-    name="rank_similarity",
     function=rank_similarity,
-    summary="how close the places of the common neighbours are, early places counting most; read it with overlap",
-    formula="(1 / H_m) sum over the m common rows of 2 / ((1 + |i - j|) (i + j)), i and j their places",
     needs="two ordered neighbors",
     direction="common neighbours stand at closer places",
     range=(0.0, 1.0),
     symmetric=True,
     invariances=_IN_ORDER,
-    undefined_when="both lists of a query are empty",
-    chance="exact expectation over the hypergeometric number m of common rows, at random places",
-    reference="Wang et al. 2022; ReSi (Klabunde et al. 2024)",
     scorer=PerQuery(of_random_lists(expected_rank_similarity), "have no neighbours in either list and"),
     best=1.0,
 )
-KENDALL_TAU = replace(
-    RANK_SIMILARITY,
-    name="kendall_tau",
+KENDALL_TAU = RANK_SIMILARITY.variant(
     function=kendall_tau,
-    summary="whether the common neighbours stand in the same order: tau-b, neighbours of equal similarity are ties",
-    formula="(C - D) / sqrt((P - T_a) (P - T_b)) over the P pairs of common rows",
     direction="more pairs of common neighbours in the same order",
     range=(-1.0, 1.0),
-    undefined_when="a query has fewer than 2 common neighbours, or all of them are tied in a list",
-    chance="0, when no row is in both lists for certain",
-    reference="Kendall 1945, Biometrika 33:239",
     scorer=PerQuery(_expected_tau, "have fewer than 2 common neighbours, or only tied ones, and"),
 )

@@ -7,19 +7,19 @@ themselves (linear), every judged query counts, and one that retrieved nothing, 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Measure
-from embdiff.measures.judged import NEEDS, Graded, ranked
+from embdiff.measures.judged import NEEDS, Graded, Ranked
 from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import IntArray
 
 
 def ndcg(graded: Graded, k: int | None = None) -> Doubles:
-    """Return, per query, the discounted cumulative gain of the first k documents over that of the best possible list.
+    """Return, per query, the gain of the first k documents, discounted by place, over that of the best list.
+
+    ``sum of grade / log2(place + 1) over the first k, divided by the same sum of the ideal list``.
 
     Parameters
     ----------
@@ -31,6 +31,14 @@ def ndcg(graded: Graded, k: int | None = None) -> Doubles:
     -------
     ndarray of float64, shape (q,)
         In [0, 1]; 0 when nothing is relevant.
+
+    Notes
+    -----
+    By chance, in random order: (sum of grades / n) * sum of 1 / log2(place + 1), over the ideal sum.
+
+    References
+    ----------
+    Järvelin and Kekäläinen 2002; trec_eval (github.com/usnistgov/trec_eval): ndcg_cut, linear gain.
     """
     gains = np.maximum(graded.grades[:, : _depth(graded, k)], 0).astype(np.float64)
     # A row-wise sum, no matrix product: BLAS rounds a row differently by where it stands among the others.
@@ -38,7 +46,18 @@ def ndcg(graded: Graded, k: int | None = None) -> Doubles:
 
 
 def average_precision(graded: Graded) -> Doubles:
-    """Return, per query, the precisions at the places of relevant documents, summed, over all relevant ones; (q,)."""
+    """Return, per query, the precision at the place of each relevant document, averaged over all relevant ones.
+
+    ``sum over relevant documents found of (relevant so far / place), divided by all relevant``; (q,).
+
+    Notes
+    -----
+    By chance, in random order: sum over places of (R / n + (place - 1) R (R - 1) / (n (n - 1))) / place, over R.
+
+    References
+    ----------
+    Buckley and Voorhees 2000; trec_eval (github.com/usnistgov/trec_eval): map.
+    """
     right = graded.grades >= graded.level
     # A relevant document's precision at its own place: how many so far over the place.
     query, place = np.nonzero(right)
@@ -47,7 +66,18 @@ def average_precision(graded: Graded) -> Doubles:
 
 
 def reciprocal_rank(graded: Graded, k: int | None = None) -> Doubles:
-    """Return, per query, 1 / place of the first relevant document; 0 when none is among the first k; (q,)."""
+    """Return, per query, 1 / place of the first relevant document, 0 when none is among the first k.
+
+    ``1 / place of the first relevant document``; (q,).
+
+    Notes
+    -----
+    By chance, in random order: sum over places that count of P(first relevant there) / place.
+
+    References
+    ----------
+    Voorhees 1999; MS MARCO; trec_eval (github.com/usnistgov/trec_eval): recip_rank, of a list cut at k if any.
+    """
     right = graded.grades[:, : _depth(graded, k)] >= graded.level
     if right.shape[1] == 0:
         return np.zeros(len(right))
@@ -55,17 +85,48 @@ def reciprocal_rank(graded: Graded, k: int | None = None) -> Doubles:
 
 
 def recall(graded: Graded, k: int | None = None) -> Doubles:
-    """Return, per query, the share of its relevant documents that are among the first k; (q,)."""
+    """Return the share of a query's relevant documents that are among the first k.
+
+    ``|{relevant among the first k}| / |{relevant}|``, per query; (q,).
+
+    Notes
+    -----
+    By chance, in random order: min(k, n) / n, times the share of the relevant documents that are in the collection.
+
+    References
+    ----------
+    trec_eval (github.com/usnistgov/trec_eval): recall.
+    """
     return ratio(_found(graded, k), graded.relevant, 0.0)
 
 
 def precision(graded: Graded, k: int) -> Doubles:
-    """Return, per query, the relevant documents among the first k over k, however short the list; (q,)."""
+    """Return, per query, the share of the first k documents that are relevant; a short list is filled with misses.
+
+    ``|{relevant among the first k}| / k``; (q,).
+
+    Notes
+    -----
+    By chance, in random order: min(k, n) / k * R / n.
+
+    References
+    ----------
+    trec_eval (github.com/usnistgov/trec_eval): P.
+    """
     return _found(graded, k) / _at_least_one(k)
 
 
 def hit(graded: Graded, k: int) -> Doubles:
-    """Return, per query, 1 when a relevant document is among the first k, else 0; (q,)."""
+    """Return, per query, ``1 if any relevant document is among the first k, else 0``; (q,).
+
+    Notes
+    -----
+    By chance, in random order: 1 - C(n - R, k) / C(n, k).
+
+    References
+    ----------
+    trec_eval (github.com/usnistgov/trec_eval): success.
+    """
     return (_found(graded, k) > 0).astype(np.float64)
 
 
@@ -135,7 +196,7 @@ def average_precision_by_chance(graded: Graded, _asked: int | None, k: int, docu
 
 def ndcg_by_chance(graded: Graded, asked: int | None, k: int, documents: int) -> Doubles:
     """Return the mean gain at every place, discounted, over the ideal sum."""
-    gain = graded.judged.gains(found_only=True) / documents * np.sum(_discounts(k))
+    gain = graded.judged.gains() / documents * np.sum(_discounts(k))
     return ratio(gain, graded.judged.ideal(asked), 0.0)
 
 
@@ -148,87 +209,49 @@ def _none_yet(relevant: IntArray, k: int, documents: int) -> Doubles:
     return np.asarray(table[back])
 
 
-_TREC = "trec_eval (github.com/usnistgov/trec_eval)"
-
 NDCG = Measure(
-    name="ndcg",
     function=ndcg,
-    summary="gain of the first k documents, discounted by place, over that of the best list",
-    formula="sum of grade / log2(place + 1) over the first k, divided by the same sum of the ideal list",
+    undefined_when="there are no judged queries; a query with nothing relevant counts as 0",
     needs=NEEDS,
     direction="more of the relevant documents are found, and nearer to the top",
     range=(0.0, 1.0),
     symmetric=False,
     invariances=("order of the queries", "any rising change of the scores"),
-    undefined_when="there are no judged queries; a query with nothing relevant counts as 0",
-    chance="random order: (sum of grades / n) * sum of 1 / log2(place + 1), over the ideal sum",
-    reference=f"Järvelin and Kekäläinen 2002; {_TREC}: ndcg_cut, linear gain",
-    scorer=ranked(ndcg_by_chance),
+    scorer=Ranked(law=ndcg_by_chance),
 )
-MAP = replace(
-    NDCG,
+MAP = NDCG.variant(
     name="map",
     function=average_precision,
-    summary="precision at the place of each relevant document, averaged over all relevant ones",
-    formula="sum over relevant documents found of (relevant so far / place), divided by all relevant",
-    chance="random order: sum over places of (R / n + (place - 1) R (R - 1) / (n (n - 1))) / place, over R",
-    reference=f"Buckley and Voorhees 2000; {_TREC}: map",
     cutoff=False,
-    scorer=ranked(average_precision_by_chance),
+    scorer=Ranked(law=average_precision_by_chance),
     reported=False,  # the lists of a comparison are short
 )
-MRR = replace(
-    NDCG,
+MRR = NDCG.variant(
     name="mrr",
     function=reciprocal_rank,
-    summary="1 / place of the first relevant document, 0 when none is among the first k",
-    formula="1 / place of the first relevant document within k",
     direction="the first relevant document is nearer to the top",
-    chance="random order: sum over places up to k of P(first relevant there) / place",
-    reference=f"Voorhees 1999; MS MARCO; {_TREC}: recip_rank of a list cut at k",
-    scorer=ranked(reciprocal_rank_by_chance),
+    scorer=Ranked(law=reciprocal_rank_by_chance),
 )
-RR = replace(
-    MRR,
+RR = MRR.variant(
     name="rr",
     summary="1 / place of the first relevant document in the whole list",
-    formula="1 / place of the first relevant document",
-    chance="random order: sum over places of P(first relevant there) / place",
-    reference=f"Voorhees 1999; {_TREC}: recip_rank",
     cutoff=False,
     reported=False,  # the lists of a comparison are short
 )
-RECALL = replace(
-    NDCG,
-    name="recall",
+RECALL = NDCG.variant(
     function=recall,
-    summary="share of a query's relevant documents that are among the first k",
-    formula="|{relevant among the first k}| / |{relevant}|",
     direction="more of the relevant documents are found",
-    chance="random order: min(k, n) / n, times the share of the relevant documents that are in the collection",
-    reference=f"{_TREC}: recall",
-    scorer=ranked(recall_by_chance),
+    scorer=Ranked(law=recall_by_chance),
     usual_k=100,
 )
-PRECISION = replace(
-    NDCG,
-    name="precision",
+PRECISION = NDCG.variant(
     function=precision,
-    summary="share of the first k documents that are relevant; a short list is filled with misses",
-    formula="|{relevant among the first k}| / k",
     direction="more of the first k documents are relevant",
-    chance="random order: min(k, n) / k * R / n",
-    reference=f"{_TREC}: P",
-    scorer=ranked(precision_by_chance),
+    scorer=Ranked(law=precision_by_chance),
 )
-HIT = replace(
-    NDCG,
-    name="hit",
+HIT = NDCG.variant(
     function=hit,
     summary="share of queries with a relevant document among the first k",
-    formula="1 if any relevant document is among the first k, else 0",
     direction="more queries that find a relevant document",
-    chance="random order: 1 - C(n - R, k) / C(n, k)",
-    reference=f"{_TREC}: success",
-    scorer=ranked(hit_by_chance),
+    scorer=Ranked(law=hit_by_chance),
 )

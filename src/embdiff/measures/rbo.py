@@ -64,10 +64,9 @@ class Tail(Record):
 
 
 def rbo(a: Neighbors, b: Neighbors, p: float = P) -> Doubles:
-    """Return, per query, the extrapolated rank-biased overlap.
+    """Return, per query, the rank-biased overlap: agreement at every depth, early depths weighing most, extrapolated.
 
-    ``RBO = (1 - p) sum over d >= 1 of p^(d-1) |A_1:d n B_1:d| / d``; beyond the depth seen, the agreement of the last
-    depth is carried on (RBO_ext).
+    ``(1 - p) sum over d of p^(d-1) |A_1:d n B_1:d| / d; from k on with the agreement at k (RBO_ext)``.
 
     Parameters
     ----------
@@ -79,7 +78,7 @@ def rbo(a: Neighbors, b: Neighbors, p: float = P) -> Doubles:
     Returns
     -------
     ndarray of float64, shape (q,)
-        In [0, 1]; 0 where one list is empty, NaN where both are.
+        In [0, 1]; 0 where one list is empty, NaN when both lists of a query are empty.
 
     Raises
     ------
@@ -88,9 +87,14 @@ def rbo(a: Neighbors, b: Neighbors, p: float = P) -> Doubles:
     ParameterError
         When p is not in (0, 1).
 
+    Notes
+    -----
+    By chance agreement at depth d is d / (n - 1), the query's own row left out: exact.
+
     References
     ----------
-    Webber, Moffat and Zobel, "A similarity measure for indefinite rankings", ACM TOIS 28(4) (2010) 20.
+    Webber, Moffat and Zobel, "A similarity measure for indefinite rankings", ACM TOIS 28(4) (2010) 20, equations 11, 30
+    and 32.
     """
     return rbo_with_tail(a, b, p).value
 
@@ -137,8 +141,7 @@ def _least(shared: IntArray, p: float) -> Doubles:
     """Equation 11: nothing more is ever shared. Beyond the longer list ``shared`` stands still and adds nothing."""
     depth = np.arange(1, shared.shape[1] + 1)
     last = shared[:, -1]
-    out: Doubles = (1 - p) / p * ((shared - last[:, None]) @ (p**depth / depth) - last * math.log1p(-p))
-    return out
+    return (1 - p) / p * ((shared - last[:, None]) @ (p**depth / depth) - last * math.log1p(-p))
 
 
 def _residual(last: IntArray, short: IntArray, long: IntArray, p: float) -> Doubles:
@@ -192,15 +195,9 @@ def expected_rbo(left: int, right: int, certain: int, candidates: int, p: float)
     return (1 - p) / p * inside + carried * p**long
 
 
-RBO = replace(
-    RANK_SIMILARITY,
-    name="rbo",
+RBO = RANK_SIMILARITY.variant(
     function=rbo,
-    summary="rank-biased overlap: agreement at every depth, early depths weighing most, extrapolated beyond k",
-    formula="(1 - p) sum over d of p^(d-1) |A_1:d n B_1:d| / d; from k on with the agreement at k (RBO_ext)",
     direction="more neighbours in common, at earlier places",
-    chance="exact: agreement at depth d is d / (n - 1), the query's own row left out",
-    reference="Webber, Moffat and Zobel 2010, ACM TOIS 28(4):20, equations 11, 30 and 32",
     parameters={"p": Parameter(P, 0.01, 0.999, "chance of reading on to the next place")},
     scorer=replace(RANK_SIMILARITY.scorer, expected=of_random_lists(expected_rbo)),
     tail=rbo_with_tail,

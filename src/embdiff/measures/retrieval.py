@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +19,7 @@ _TOLERANCE = 1e-6  # what float32 arithmetic in a store may confuse, as a share 
 
 
 def self_retrieval(neighbors: Neighbors, self_rows: Sequence[IntArray]) -> Doubles:
-    """Return, per query, 1 when the first result is the query's own row, or one with the same text, else 0.
+    """Return, per query, ``1 if the first result has the text of the query, else 0``: its own row, or one like it.
 
     Parameters
     ----------
@@ -31,36 +30,33 @@ def self_retrieval(neighbors: Neighbors, self_rows: Sequence[IntArray]) -> Doubl
     Returns
     -------
     ndarray of float64, shape (q,)
-        0 or 1; NaN for a query whose text is no row.
-    """
-    ranks = hits(neighbors, self_rows)
-    return np.where(np.isnan(ranks.found), np.nan, (ranks.rank == 1).astype(np.float64))
+        0 or 1; NaN when the text of the query is no row of the corpus.
 
+    Notes
+    -----
+    By chance own rows / n, mean over queries.
 
-@dataclass(frozen=True, eq=False)
-class Hits:
-    """What became of the expected results of each query.
-
-    Parameters
+    References
     ----------
-    rank : ndarray of float64, shape (q,)
-        Place, from 1, of the first expected row in the list; NaN when none is in it.
-    found : ndarray of float64, shape (q,)
-        1 when one is in the list, 0 when none is; NaN when the query expects nothing.
+    recall@1 of a known item.
     """
+    place = first_place(neighbors, self_rows)
+    return np.where(np.isnan(place), np.nan, place == 1)
 
-    rank: Doubles
-    found: Doubles
 
-
-def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
-    """Find the first expected row in each list.
+def first_place(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
+    """Return, per query, the place from 1 of the first expected row in its list.
 
     Parameters
     ----------
     neighbors : Neighbors, shape (q, k)
     expected : sequence of q arrays of int64
         The rows that each query should find; empty when nothing is known.
+
+    Returns
+    -------
+    ndarray of float64, shape (q,)
+        Infinite when none is in the list; NaN when the query expects nothing.
 
     Raises
     ------
@@ -75,18 +71,29 @@ def hits(neighbors: Neighbors, expected: Sequence[IntArray]) -> Hits:
     lengths = np.array([len(rows) for rows in expected], dtype=np.int64)
     wanted = np.concatenate([np.zeros(0, dtype=np.int64), *expected]).astype(np.int64)
     right = look_up(neighbors.rows, np.repeat(np.arange(len(expected)), lengths), wanted, np.ones_like(wanted), 0) > 0
-    found = np.where(lengths > 0, right.any(axis=1).astype(np.float64), np.nan)
-    rank = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, np.nan)
-    return Hits(rank, found)
+    place = np.where(right.any(axis=1), right.argmax(axis=1) + 1.0, math.inf)
+    return np.where(lengths > 0, place, np.nan)
 
 
 def expected_hit(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
-    """Return, per query, 1 when an expected row is in the list, 0 when none is, NaN when nothing is expected."""
-    return hits(neighbors, expected).found
+    """Return, per query, ``1 if any expected row is in the list, else 0``; NaN when a query expects nothing.
+
+    Notes
+    -----
+    By chance 1 - C(n - e, k) / C(n, k) for e expected rows, mean over queries.
+
+    References
+    ----------
+    success@k of the TREC tradition.
+    """
+    place = first_place(neighbors, expected)
+    return np.where(np.isnan(place), np.nan, place < math.inf)
 
 
 def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) -> Doubles:
-    """Return, per query, the share of the k places that an index filled with rows as close as the exact answer.
+    """Return, per query, the share of the k results of an index that are as close as the exact k-th neighbour.
+
+    ``|{returned : similarity >= exact k-th similarity}| / k``.
 
     Parameters
     ----------
@@ -108,6 +115,16 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
     ------
     ShapeError
         When shapes or metrics differ, or k is 0.
+
+    Notes
+    -----
+    By chance k / candidates.
+
+    The mean is NaN when there are no queries.
+
+    References
+    ----------
+    Aumüller, Bernhardsson and Faithfull 2020 (ANN-Benchmarks): distance-based recall.
     """
     if not (returned.rows.shape == exact.rows.shape == similarity.shape) or exact.k == 0:
         raise ShapeError(
@@ -151,44 +168,28 @@ def _recall_by_chance(search: OneSearch, values: Doubles, _seed: int) -> float:
 _ONE_LIST = ("order of the queries", "rotation, scaling and (l2) shift of the space")
 
 SELF_RETRIEVAL = Measure(
-    name="self_retrieval",
     function=self_retrieval,
     summary="share of queries whose first result is their own row, or one with the same text",
-    formula="1 if the first result has the text of the query, else 0",
     needs="neighbors + own rows",
     direction="more queries that find themselves",
     range=(0.0, 1.0),
     symmetric=False,
     invariances=_ONE_LIST,
-    undefined_when="the text of the query is no row of the corpus",
-    chance="own rows / n, mean over queries",
-    reference="recall@1 of a known item",
     scorer=PerQuery(_own_by_chance, "whose text is no row of the corpus"),
 )
-INDEX_RECALL = replace(
-    SELF_RETRIEVAL,
-    name="index_recall",
-    function=index_recall,
-    summary="share of the k results of an index that are as close as the exact k-th neighbour",
-    formula="|{returned : similarity >= exact k-th similarity}| / k",
-    needs="returned + exact neighbors",
-    direction="fewer neighbours lost by the index",
-    invariances=("order of the queries", "order of the returned rows", "which of several tied rows is returned"),
-    undefined_when="there are no queries",
-    chance="k / candidates",
-    reference="Aumüller, Bernhardsson and Faithfull 2020 (ANN-Benchmarks): distance-based recall",
-    scorer=PerQuery(_recall_by_chance),
-)
-EXPECTED_HIT = replace(
-    SELF_RETRIEVAL,
-    name="expected_hit",
+EXPECTED_HIT = SELF_RETRIEVAL.variant(
     function=expected_hit,
     summary="share of queries with at least one expected result among the first k",
-    formula="1 if any expected row is in the list, else 0",
     needs="neighbors + expected rows",
     direction="more queries that find an expected result",
-    undefined_when="a query expects nothing",
-    chance="1 - C(n - e, k) / C(n, k) for e expected rows, mean over queries",
-    reference="success@k of the TREC tradition",
     scorer=PerQuery(_hit_by_chance, "without any expected result"),
+)
+INDEX_RECALL = Measure(
+    function=index_recall,
+    needs="returned + exact neighbors",
+    direction="fewer neighbours lost by the index",
+    range=(0.0, 1.0),
+    symmetric=False,
+    invariances=("order of the queries", "order of the returned rows", "which of several tied rows is returned"),
+    scorer=PerQuery(_recall_by_chance),
 )

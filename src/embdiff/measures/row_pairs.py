@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from embdiff.errors import ParameterError
 from embdiff.measures.base import Parameter
-from embdiff.measures.moments import Floating, Indices
+from embdiff.measures.moments import Floating
 from embdiff.measures.statistics.jackknife import groups
 from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.records import IntArray
 
 PAIRS = 500_000
 SAMPLE = {"pairs": Parameter(PAIRS, 1, 1e9, "pairs of rows that are sampled when there are more")}
 _CHUNK = 2**20  # numbers gathered at a time
 
 
-def row_pairs(n: int, most: int, *, seed: int) -> tuple[Indices, Indices]:
+def row_pairs(n: int, most: int, *, seed: int) -> tuple[IntArray, IntArray]:
     """Return pairs of different rows i < j, all n (n - 1) / 2 or ``most`` distinct ones at random.
 
     Returns
@@ -45,7 +46,7 @@ def row_pairs(n: int, most: int, *, seed: int) -> tuple[Indices, Indices]:
     return codes - high * (high - 1) // 2, high
 
 
-def kept_pairs(n: int, i: Indices, j: Indices, *, seed: int) -> Iterator[npt.NDArray[np.bool_]]:
+def kept_pairs(n: int, i: IntArray, j: IntArray, *, seed: int) -> Iterator[npt.NDArray[np.bool_]]:
     """Yield, for each group of rows that the jackknife leaves out, which pairs hold none of its rows, (m,)."""
     for part in groups(n, seed=seed):
         out = np.zeros(n, dtype=np.bool_)
@@ -53,7 +54,7 @@ def kept_pairs(n: int, i: Indices, j: Indices, *, seed: int) -> Iterator[npt.NDA
         yield ~(out[i] | out[j])
 
 
-def _distinct(total: int, count: int, rng: np.random.Generator) -> Indices:
+def _distinct(total: int, count: int, rng: np.random.Generator) -> IntArray:
     """Draw ``count`` of ``range(total)`` without replacement in O(count log count), in ascending order."""
     if total <= 4 * count:
         return np.sort(rng.permutation(total)[:count])
@@ -64,7 +65,7 @@ def _distinct(total: int, count: int, rng: np.random.Generator) -> Indices:
     return np.sort(rng.permutation(drawn)[:count])
 
 
-def squared_distances(x: Floating, i: Indices, j: Indices) -> Doubles:
+def squared_distances(x: Floating, i: IntArray, j: IntArray) -> Doubles:
     """Return ``|x_i - x_j|^2`` for pairs of rows, (m,), from differences: near rows keep their digits."""
     out = np.empty(len(i))
     step = max(1, _CHUNK // x.shape[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,9 @@ from embdiff.records import IntArray
 
 
 def rsa(x: npt.ArrayLike, y: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
-    """Return Spearman's correlation of the Euclidean distances between pairs of rows in two spaces.
+    """Return the rank correlation of the distances between pairs of rows in two spaces.
+
+    ``Spearman correlation of |x_i - x_j| and |y_i - y_j| over pairs i < j``.
 
     Parameters
     ----------
@@ -32,16 +33,19 @@ def rsa(x: npt.ArrayLike, y: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0
     Returns
     -------
     float
-        In [-1, 1]; ties (as float32) get their mean rank. NaN below 3 rows, and when a space has all distances equal.
+        In [-1, 1]; ties (as float32) get their mean rank. NaN when there are fewer than 3 rows, or all distances in a
+        space are equal.
 
     Notes
     -----
+    By chance 0, exactly, over all orders of the rows.
+
     Euclidean distance, as the form that correlates rows is changed by a rotation of the space. For vectors of length
     1 cosine similarity gives the same ranks, turned round in both.
 
     References
     ----------
-    Kriegeskorte et al., Front. Syst. Neurosci. 2 (2008) 4; Spearman 1904.
+    Kriegeskorte et al., Front. Syst. Neurosci. 2 (2008) 4, doi 10.3389/neuro.06.004.2008; Spearman 1904.
     """
     left, right = check_pair(x, y)
     if len(left) < 3:
@@ -87,15 +91,9 @@ def _distances(x: Floating, y: Floating, i: IntArray, j: IntArray) -> tuple[IntA
     return first, second
 
 
-RSA = replace(
-    CKA,
-    name="rsa",
+RSA = CKA.variant(
     function=rsa,
-    summary="rank correlation of the distances between pairs of rows in two spaces",
-    formula="Spearman correlation of |x_i - x_j| and |y_i - y_j| over pairs i < j",
     direction="more alike distances",
-    undefined_when="fewer than 3 rows, or all distances in a space equal",
-    reference="Kriegeskorte et al. 2008, doi 10.3389/neuro.06.004.2008",
     scorer=Jackknifed(estimate=_estimate, fast=_of_orders),
     parameters=SAMPLE,
 )

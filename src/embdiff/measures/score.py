@@ -17,7 +17,7 @@ from embdiff.measures.base import Measure, MeasureSpec, get_measure
 from embdiff.measures.inputs import Inputs, TwoLists, Undefined
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import mean_intervals
-from embdiff.records import Score
+from embdiff.records import IntArray, Score
 
 
 class Scorer(Protocol):
@@ -117,13 +117,16 @@ class PerQuery:
             for each in taken
         ]
 
+    def chance(self, inputs: Any, values: Doubles, seed: int, **parameters: float) -> float:
+        """Return the mean by chance over the queries that have a value; NaN where nobody worked it out."""
+        return math.nan if self.expected is None else self.expected(inputs, values, seed, **parameters)
+
     def mean(
         self, spec: MeasureSpec, inputs: Inputs, values: Doubles, within: tuple[float, float, str], seed: int
     ) -> Score:
         """Return the mean of the values with its chance level."""
-        chance = math.nan
-        if self.expected is not None and not np.isnan(values).all():
-            chance = self.expected(inputs, values, seed, **spec.parameters)
+        known = not np.isnan(values).all()
+        chance = self.chance(inputs, values, seed, **spec.parameters) if known else math.nan
         note = None if self.note is None else self.note(inputs, values)
         found = mean_of(str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out)
         reasons = (found.reason, note) if len(values) else (self.nothing,)
@@ -200,9 +203,13 @@ def of_random_lists(law: Callable[..., float], *, share: bool = False) -> Callab
     """
 
     def expected(lists: TwoLists, values: Doubles, _seed: int, **parameters: float) -> float:
-        drawn = lists.drawn()[~np.isnan(values)]
-        kinds, counts = np.unique(drawn, axis=0, return_counts=True)
         whole = lists.k if share else 1
-        return float(np.average([law(*map(int, kind), **parameters) / whole for kind in kinds], weights=counts))
+        return mean_over_kinds(lists.drawn()[~np.isnan(values)], lambda *kind: law(*kind, **parameters) / whole)
 
     return expected
+
+
+def mean_over_kinds(drawn: IntArray, law: Callable[..., float]) -> float:
+    """Return the mean of ``law(*line)`` over the lines of an array (q, m), worked out once for lines that are equal."""
+    kinds, counts = np.unique(drawn, axis=0, return_counts=True)
+    return float(np.average([law(*map(int, kind)) for kind in kinds], weights=counts))

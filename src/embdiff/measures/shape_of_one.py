@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,9 @@ HEAT = 2.0  # t of the Gaussian potential, as published
 
 
 def anisotropy(x: npt.ArrayLike) -> float:
-    """Return the mean cosine of all pairs of different rows: ``(|sum_i u_i|^2 - n) / (n (n - 1))``, u_i unit rows.
+    """Return the mean cosine of all pairs of different rows.
+
+    ``(|sum_i u_i|^2 - n) / (n (n - 1)), u_i = x_i / |x_i|``.
 
     Parameters
     ----------
@@ -40,7 +41,11 @@ def anisotropy(x: npt.ArrayLike) -> float:
     -------
     float
         In [-1, 1], at least ``-1 / (n - 1)``: 0 when directions are spread evenly, 1 when all rows point one way. Exact
-        over all pairs (no sample). NaN when fewer than 2 rows have a direction.
+        over all pairs (no sample). NaN when fewer than 2 rows have a direction (length above 0).
+
+    Notes
+    -----
+    By chance 0, for directions spread evenly.
 
     References
     ----------
@@ -51,7 +56,7 @@ def anisotropy(x: npt.ArrayLike) -> float:
 
 
 def first_component(x: npt.ArrayLike) -> float:
-    """Return the share of the variance on the first principal component: largest eigenvalue of Xc'Xc over its trace.
+    """Return the share of the variance on the first principal component: ``largest eigenvalue of Xc'Xc / tr Xc'Xc``.
 
     Parameters
     ----------
@@ -62,6 +67,10 @@ def first_component(x: npt.ArrayLike) -> float:
     float
         In [0, 1], at least ``1 / min(n - 1, d)``. NaN when all rows are equal.
 
+    Notes
+    -----
+    By chance (1 + sqrt(d / n))^2 / d, for independent axes of equal variance (Marchenko-Pastur edge).
+
     References
     ----------
     Mu and Viswanath 2018, arXiv 1702.01417.
@@ -70,7 +79,7 @@ def first_component(x: npt.ArrayLike) -> float:
 
 
 def norm_spread(x: npt.ArrayLike) -> float:
-    """Return the coefficient of variation of the norms: standard deviation (n - 1) over mean.
+    """Return the coefficient of variation of the lengths of the rows: ``sd |x_i| / mean |x_i|``, sd over n - 1.
 
     Parameters
     ----------
@@ -79,7 +88,12 @@ def norm_spread(x: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        From 0 (all of one length: cosine and inner product agree) up. NaN below 2 rows, or when all norms are 0.
+        From 0 (all of one length: cosine and inner product agree) up. NaN when there are fewer than 2 rows, or all are
+        of length 0.
+
+    Notes
+    -----
+    By chance about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised.
 
     References
     ----------
@@ -89,7 +103,9 @@ def norm_spread(x: npt.ArrayLike) -> float:
 
 
 def uniformity(x: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
-    """Return the log of the mean Gaussian potential of pairs: ``log mean exp(-2 |u_i - u_j|^2)``, u_i unit rows.
+    """Return how evenly directions fill the sphere: log mean Gaussian potential of pairs.
+
+    ``log mean_{i<j} exp(-2 |u_i - u_j|^2), u_i = x_i / |x_i|``.
 
     Parameters
     ----------
@@ -104,7 +120,11 @@ def uniformity(x: npt.ArrayLike, *, pairs: int = PAIRS, seed: int = 0) -> float:
     -------
     float
         In [-8, 0]: 0 when all rows point one way, near -4 when they fill a sphere of many dimensions evenly. NaN when
-        fewer than 2 rows have a direction.
+        fewer than 2 rows have a direction (length above 0).
+
+    Notes
+    -----
+    By chance log 0F1(; d/2; 4) - 4, on an evenly filled sphere.
 
     References
     ----------
@@ -196,69 +216,41 @@ def _variation(norms: Doubles) -> float:
 
 
 def _potentials(unit: Floating, i: IntArray, j: IntArray) -> Doubles:
-    potentials: Doubles = np.exp(-HEAT * squared_distances(unit, i, j))
-    return potentials
+    return np.exp(-HEAT * squared_distances(unit, i, j))
 
 
 def _log_mean(potentials: Doubles) -> float:
     return math.log(float(potentials.mean())) if len(potentials) else math.nan
 
 
-_DIRECTION = "fewer than 2 rows that have a direction (length above 0)"
 ANISOTROPY = Measure(
-    name="anisotropy",
     function=anisotropy,
-    summary="mean cosine of all pairs of different rows",
-    formula="(|sum_i u_i|^2 - n) / (n (n - 1)), u_i = x_i / |x_i|",
     needs="one space",
     direction="rows point more the same way",
     range=(-1.0, 1.0),
     symmetric=True,
     invariances=("rotation", "scaling", "scaling of single rows", "order of the rows"),
-    undefined_when=_DIRECTION,
-    chance="0, for directions spread evenly",
-    reference="Ethayarajh 2019, arXiv 1909.00512",
     cutoff=False,
     scorer=Jackknifed(estimate=_anisotropy),
 )
-FIRST_COMPONENT = replace(
-    ANISOTROPY,
-    name="first_component",
+FIRST_COMPONENT = ANISOTROPY.variant(
     function=first_component,
-    summary="share of the variance on the first principal component",
-    formula="largest eigenvalue of Xc'Xc / tr Xc'Xc",
     direction="more of the variance on one axis",
     range=(0.0, 1.0),
     invariances=("rotation", "scaling", "shift", "order of the rows"),
-    undefined_when="all rows are equal",
-    chance="(1 + sqrt(d / n))^2 / d, for independent axes of equal variance (Marchenko-Pastur edge)",
-    reference="Mu and Viswanath 2018, arXiv 1702.01417",
     scorer=Jackknifed(estimate=_first_component),
 )
-NORM_SPREAD = replace(
-    ANISOTROPY,
-    name="norm_spread",
+NORM_SPREAD = ANISOTROPY.variant(
     function=norm_spread,
-    summary="coefficient of variation of the lengths of the rows",
-    formula="sd |x_i| / mean |x_i|",
     direction="lengths differ more, so cosine and inner product do too",
     range=(0.0, math.inf),
     invariances=("rotation", "scaling", "order of the rows"),
-    undefined_when="fewer than 2 rows, or all of length 0",
-    chance="about 1 / sqrt(2 d), for independent normal coordinates of equal variance; 0 when vectors are normalised",
-    reference="Pearson 1896 (coefficient of variation)",
     scorer=Jackknifed(estimate=_norm_spread),
 )
-UNIFORMITY = replace(
-    ANISOTROPY,
-    name="uniformity",
+UNIFORMITY = ANISOTROPY.variant(
     function=uniformity,
-    summary="how evenly directions fill the sphere: log mean Gaussian potential of pairs",
-    formula="log mean_{i<j} exp(-2 |u_i - u_j|^2), u_i = x_i / |x_i|",
     direction="directions closer together",
     range=(-4 * HEAT, 0.0),
-    chance="log 0F1(; d/2; 4) - 4, on an evenly filled sphere",
-    reference="Wang and Isola 2020, arXiv 2005.10242",
     scorer=Jackknifed(estimate=_uniformity),
     parameters=SAMPLE,
 )

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BeforeValidator
 
 from embdiff import exact
 from embdiff._plain import Record
@@ -16,6 +13,7 @@ from embdiff._progress import progress
 from embdiff.measures.pairs import pair_similarity
 from embdiff.measures.row_pairs import lengths as lengths_of
 from embdiff.measures.row_pairs import row_pairs
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, FloatArray, IntArray
 
 QUERIES = 1_000  # sampled when there are more
@@ -95,23 +93,15 @@ class Distribution(Record):
         ``unrelated pairs`` (of different rows, at random), ``nearest neighbour``, ``neighbour K``, ``expected pairs``.
     n : int
         Pairs.
-    quantiles : tuple of float
-        At `LEVELS`, linear between neighbouring values.
+    quantiles : dict of str to float
+        By level, such as ``0.05``, one for each of `LEVELS`; linear between neighbouring values.
     """
 
     model: str
     query_model: str
     population: str
     n: int
-    quantiles: Annotated[tuple[float, ...], BeforeValidator(lambda told: tuple(told.values()))]
-
-    def named(self) -> dict[str, float]:
-        """Return the quantiles by level, such as ``0.05``."""
-        return {f"{level:g}": value for level, value in zip(LEVELS, self.quantiles, strict=True)}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values, the quantiles by level."""
-        return {**vars(self), "quantiles": self.named()}
+    quantiles: dict[str, float]
 
 
 Lines = tuple[IntArray, FloatArray, IntArray, BoolArray, BoolArray]
@@ -208,7 +198,7 @@ def _lines(similarity: FloatArray, rows: IntArray, bins: Sequence[IntArray], exp
     )
 
 
-def unrelated(documents: FloatArray, *, seed: int) -> npt.NDArray[np.float64]:
+def unrelated(documents: FloatArray, *, seed: int) -> Doubles:
     """Return the cosines of pairs of different rows: all of them, or 100,000 distinct ones at random."""
     i, j = row_pairs(len(documents), UNRELATED, seed=seed)
     parts = range(0, len(i), max(1, 2**20 // documents.shape[1]))
@@ -238,19 +228,23 @@ def describe(found: Similarities, documents: FloatArray, k: int, *, seed: int) -
         populations[f"neighbour {k}"] = _neighbour(asked, k)
     populations["expected pairs"] = judged.similarity.astype(np.float64)
     return tuple(
-        Distribution(found.model, found.query_model, name, len(values), tuple(map(float, np.quantile(values, LEVELS))))
+        Distribution(found.model, found.query_model, name, len(values), _quantiles(values))
         for name, values in populations.items()
         if len(values)
     )
 
 
-def _neighbour(found: Similarities, k: int) -> npt.NDArray[np.float64]:
+def _quantiles(values: Doubles) -> dict[str, float]:
+    found = np.quantile(values, LEVELS).tolist()
+    return {f"{level:g}": value for level, value in zip(LEVELS, found, strict=True)}
+
+
+def _neighbour(found: Similarities, k: int) -> Doubles:
     """Return the k-th highest similarity of each query that has one; lines are sorted within a query."""
     starts = np.searchsorted(found.place, np.arange(len(found.queries)))
     ends = np.searchsorted(found.place, np.arange(len(found.queries)), side="right")
     there = starts[ends - starts >= k] + k - 1
-    kth: npt.NDArray[np.float64] = found.similarity[there].astype(np.float64)
-    return kth
+    return found.similarity[there].astype(np.float64)
 
 
 def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -> list[float]:
@@ -269,6 +263,6 @@ def few_cutoffs(distributions: Sequence[Distribution], model: str, count: int) -
         Ascending, from the 95 % quantile of unrelated pairs to that of nearest neighbours.
     """
     by_name = {each.population: each for each in distributions if each.model == model}
-    low = by_name["unrelated pairs"].quantiles[5]
-    high = by_name["nearest neighbour"].quantiles[5] if "nearest neighbour" in by_name else low
+    low = by_name["unrelated pairs"].quantiles["0.95"]
+    high = by_name["nearest neighbour"].quantiles["0.95"] if "nearest neighbour" in by_name else low
     return list(dict.fromkeys(round(float(cut), 2) for cut in np.linspace(min(low, high), high, count)))

@@ -6,19 +6,17 @@ Second-order cosine: whether a query stands to its neighbours alike in two space
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import similarity
-from embdiff.measures.base import Measure
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.places import union_rows
-from embdiff.measures.rank import blocks
-from embdiff.measures.score import PerQuery
+from embdiff.measures.rank import RANK_SIMILARITY, blocks
+from embdiff.measures.score import PerQuery, mean_over_kinds
 from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.records import FloatArray, IntArray, Neighbors
 
@@ -62,6 +60,8 @@ def median_rank(ranks: npt.ArrayLike) -> Doubles:
 def spread(ranks: npt.ArrayLike, candidates: int | IntArray) -> Doubles:
     """Return, per query, how far A's k neighbours went in B: their median rank there as a share of the candidates.
 
+    ``median over A's k neighbours of their rank in B, over candidates``.
+
     Parameters
     ----------
     ranks : array of int64, shape (q, k)
@@ -72,13 +72,17 @@ def spread(ranks: npt.ArrayLike, candidates: int | IntArray) -> Doubles:
     Returns
     -------
     ndarray of float64, shape (q,)
-        In (0, 1]: (k + 1) / 2 / candidates when B has the same neighbours, about 1/2 when B is unrelated. NaN for a
-        query without ranks.
+        In (0, 1]: (k + 1) / 2 / candidates when B has the same neighbours, about 1/2 when B is unrelated. NaN when a
+        query has no neighbours in A.
 
     Raises
     ------
     ShapeError, ParameterError
         As for `median_rank`, and when a rank is above the candidates.
+
+    Notes
+    -----
+    By chance (candidates + 1) / (2 candidates).
 
     References
     ----------
@@ -121,22 +125,14 @@ def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
     own = np.zeros_like(count) if lists.own is None else np.count_nonzero(lists.own, axis=1)
     pool = np.broadcast_to(np.asarray(candidates, dtype=np.int64), count.shape)
     drawn = np.stack([count, np.minimum(own, count), pool], axis=1)[~np.isnan(values)]
-    kinds, sizes = np.unique(drawn, axis=0, return_counts=True)
-    return float(np.average([expected_median_rank(*map(int, kind)) / int(kind[2]) for kind in kinds], weights=sizes))
+    return mean_over_kinds(drawn, lambda k, certain, size: expected_median_rank(k, certain, size) / size)
 
 
-SPREAD = replace(
-    OVERLAP,
-    name="spread",
+SPREAD = OVERLAP.variant(
     function=spread,
-    summary="how far A's k neighbours went in B: their median rank there as a share of the candidates",
-    formula="median over A's k neighbours of their rank in B, over candidates",
     needs="ranks in the other space",
     direction="A's neighbours stand farther away in B",
     symmetric=False,
-    undefined_when="a query has no neighbours in A",
-    chance="(candidates + 1) / (2 candidates)",
-    reference="after embComp, Heimerl et al. 2020, arXiv 2004.11500",
     scorer=PerQuery(_expected, "have no ranks and"),
     best=None,
 )
@@ -149,9 +145,9 @@ _NO_PROFILE = "have no neighbours, or no similarity other than 0, and"
 def second_order_cosine(
     a: Neighbors, b: Neighbors, queries: tuple[FloatArray, FloatArray], vectors: tuple[FloatArray, FloatArray]
 ) -> Doubles:
-    """Return, per query, the cosine of its similarity profiles in A and B over the neighbours in either.
+    """Return, per query, the cosine of the similarities of a query to all neighbours in either list, in A and in B.
 
-    With U = A u B, ``x_j = cos_A(query, j)`` and ``y_j = cos_B(query, j)`` for j in U: ``x . y / (|x| |y|)``.
+    ``x . y / (|x| |y|), x_j = cos_A(query, j) and y_j = cos_B(query, j) for j in A u B``.
 
     Parameters
     ----------
@@ -166,17 +162,21 @@ def second_order_cosine(
     -------
     ndarray of float64, shape (q,)
         In [-1, 1]. The profiles are not centred, and cosines of embeddings are mostly positive: values near 1 are
-        common for unrelated models too (see `chance_of_second_order`). NaN where both lists are empty or a profile is
-        0.
+        common for unrelated models too (see `chance_of_second_order`). NaN when both lists of a query are empty, or
+        all its similarities are 0.
 
     Raises
     ------
     ShapeError, ParameterError
         When the arrays do not fit together, or a vector has no direction.
 
+    Notes
+    -----
+    By chance its mean after shuffling the rows of B, over 1,000 queries or more; often near 1.
+
     References
     ----------
-    Hamilton, Leskovec and Jurafsky 2016 (EMNLP, local neighbourhood measure); as in ReSi (Klabunde et al.).
+    Hamilton, Leskovec and Jurafsky 2016 (EMNLP, local neighbourhood measure); ReSi (Klabunde et al. 2024).
     """
     _check(vectors)
     out = np.full(len(a.rows), np.nan)
@@ -273,23 +273,15 @@ def _expected_cosine(lists: TwoLists, _values: Doubles, seed: int) -> float:
     return chance_of_second_order(*lists.arguments("two spaces + neighbors"), rows=lists.rows, seed=seed)
 
 
-SECOND_ORDER_COSINE = Measure(
-    name="second_order_cosine",
+SECOND_ORDER_COSINE = RANK_SIMILARITY.variant(
     function=second_order_cosine,
-    summary="cosine of the similarities of a query to all neighbours in either list, in A and in B",
-    formula="x . y / (|x| |y|), x_j = cos_A(query, j) and y_j = cos_B(query, j) for j in A u B",
     needs="two spaces + neighbors",
     direction="more alike profiles of similarity",
     range=(-1.0, 1.0),
-    symmetric=True,
     invariances=(
         "order of the queries",
         "order of the neighbours within a list",
         "rotation and scaling of either space",
     ),
-    undefined_when="both lists of a query are empty, or all its similarities are 0",
-    chance="its mean after shuffling the rows of B, over 1,000 queries or more; often near 1",
-    reference="Hamilton, Leskovec and Jurafsky 2016; ReSi (Klabunde et al. 2024)",
     scorer=PerQuery(_expected_cosine, _NO_PROFILE),
-    best=1.0,
 )

@@ -19,12 +19,10 @@ import numpy.typing as npt
 from embdiff._plain import Record
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.similarities import BINS_PER_UNIT, Similarities
-from embdiff.measures.statistics.quantiles import ratio, student_quantile
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
 
 _KNOTS = 512  # highest values that resampling sees one by one; below, ranks grow by 1/2 %
 _GROWTH = 1.005
-
-Doubles = npt.NDArray[np.float64]
 
 
 class Curve:
@@ -51,8 +49,7 @@ class Curve:
         order = np.argsort(-self._found.similarity, kind="stable")
         total = np.concatenate([[0], np.cumsum(self._found.count[order])])
         lined = -self._found.similarity[order].astype(np.float64)
-        reached: Doubles = total[np.searchsorted(lined, -knots, side="right")].astype(np.float64)
-        return reached
+        return total[np.searchsorted(lined, -knots, side="right")].astype(np.float64)
 
     def place(self, at: float) -> tuple[int, float]:
         """Return the last knot that is at least ``at``, and how far ``at`` lies from it to the next; (-1, 0): none."""
@@ -63,10 +60,7 @@ class Curve:
 
     def rank(self, at: float) -> float:
         """Return how many pairs reach ``at``, along the line."""
-        knot, share = self.place(at)
-        if knot < 0 or not share:
-            return float(self.reach[knot]) if knot >= 0 else 0.0
-        return float(self.reach[knot] + share * (self.reach[knot + 1] - self.reach[knot]))
+        return float(np.interp(-at, -self.knots, self.reach, left=0.0))
 
     def passing(self, at: float) -> float:
         """Return how many pairs reach ``at``: the very number where values are single, along the line in bins."""
@@ -75,13 +69,7 @@ class Curve:
 
     def value(self, rank: float) -> float:
         """Return where ``rank`` pairs are reached; the highest value for a rank that ties leave out above it."""
-        knot = int(np.searchsorted(self.reach, rank, side="right")) - 1
-        if knot < 0:
-            return float(self.knots[0])
-        if knot == len(self.knots) - 1:
-            return float(self.knots[-1])
-        share = (rank - self.reach[knot]) / (self.reach[knot + 1] - self.reach[knot])
-        return float(self.knots[knot] - share * (self.knots[knot] - self.knots[knot + 1]))
+        return float(np.interp(rank, self.reach, self.knots))
 
     def thinned(self) -> npt.NDArray[np.int64]:
         """Return so few knots that all resamples can see them: the highest, then at ranks that grow by 1/2 %."""
@@ -96,8 +84,7 @@ class Curve:
         first = np.searchsorted(-knots, -values, side="left")  # the first knot that the value reaches
         size = len(knots) + 1
         counts = np.bincount(place * size + first, weights=self._found.count, minlength=self.queries * size)
-        reached: Doubles = np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
-        return reached
+        return np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
 
     def by_query_at(self, at: float) -> Doubles:
         """Return how many pairs of each query reach ``at``, along the line between its knots, (s,)."""
@@ -108,14 +95,9 @@ class Curve:
 
 def inverted(table: Doubles, ranks: Doubles, knots: Doubles) -> Doubles:
     """Return where each line of ``table`` (r, g), numbers that reach the knots, reaches ``ranks`` (r,)."""
-    knot = np.count_nonzero(table <= ranks[:, None], axis=1) - 1
-    inner = np.clip(knot, 0, len(knots) - 2) if len(knots) > 1 else np.zeros_like(knot)
-    line = np.arange(len(table))
-    after = np.minimum(inner + 1, len(knots) - 1)
-    share = ratio(ranks - table[line, inner], table[line, after] - table[line, inner], 0.0)
-    out: Doubles = knots[inner] - np.clip(share, 0.0, 1.0) * (knots[inner] - knots[after])
+    out = np.array([np.interp(rank, line, knots) for rank, line in zip(ranks, table, strict=True)])
     out[ranks <= 0] = math.inf
-    out[knot == len(knots) - 1] = -math.inf
+    out[table[:, -1] <= ranks] = -math.inf
     return out
 
 
@@ -137,9 +119,8 @@ def crossings(gap: Doubles, table: Doubles, passing: Doubles, good: Doubles, kno
     # The other end of the segment with the change of sign; the same knot where the gap is 0 there.
     before, after = np.maximum(here - 1, 0), np.minimum(here + 1, len(knots) - 1)
     other = np.where(value > 0, np.where(gap[line, after] < 0, after, before), here)
-    other = np.where(value < 0, np.where(gap[line, before] > 0, before, after), other)
     change = value - gap[line, other]
-    share = np.divide(value, change, out=np.zeros(len(gap)), where=change != 0)
+    share = ratio(value, change, 0.0)
     out: Doubles = knots[here] + np.clip(share, 0.0, 1.0) * (knots[other] - knots[here])
     out[knot < 0] = np.where((gap[knot < 0] > 0).all(axis=1), -math.inf, math.inf)
     out[good <= 0] = math.inf

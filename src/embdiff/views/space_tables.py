@@ -91,8 +91,7 @@ def similarity_tables(found: Sequence[Distribution]) -> Iterator[Table]:
     for each in (each for each in found if each.model in models[:_MOST]):
         asked = "" if each.query_model == each.model else f" (asked with {each.query_model})"
         named = each.model + asked if each.model != before else ""
-        quantiles = each.named()
-        rows.append((named, each.population, f"{each.n:,}", *(number(quantiles[level]) for level in _LEVELS)))
+        rows.append((named, each.population, f"{each.n:,}", *(number(each.quantiles[level]) for level in _LEVELS)))
         before = each.model
     remarks = ["The cosine that so many of the pairs stay below, whatever metric the run searched with."]
     if len(models) > _MOST:

@@ -13,15 +13,13 @@ from embdiff.measures.statistics.quantiles import Doubles
 
 def numbered(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Return the number from 0 of each value among the distinct ones in ascending order, (n,)."""
-    codes: npt.NDArray[np.int64] = np.unique(values, return_inverse=True)[1].ravel().astype(np.int64, copy=False)
-    return codes
+    return np.unique(values, return_inverse=True)[1].ravel().astype(np.int64, copy=False)
 
 
 def mean_ranks(codes: npt.NDArray[np.int64]) -> Doubles:
     """Return ranks from 1 of numbers from `numbered`, or of some of them: equal ones get their mean rank; (n,)."""
     counts = np.bincount(codes)
-    ranks: Doubles = (np.cumsum(counts) - (counts - 1) / 2)[codes]
-    return ranks
+    return (np.cumsum(counts) - (counts - 1) / 2)[codes]
 
 
 def correlation(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:

@@ -191,7 +191,9 @@ def _moments(away: Doubles, seed: int) -> tuple[Doubles, Doubles]:
     known = ~np.isnan(away)
     values = _exactly_summable(np.nan_to_num(away))
     whole, m = bool(known.all()), away.shape[1]
-    table = np.concatenate([values, _exactly_summable(values**2), *([] if whole else [known.astype(np.float64)])], axis=1)
+    table = np.concatenate(
+        [values, _exactly_summable(values**2), *([] if whole else [known.astype(np.float64)])], axis=1
+    )
     sums = np.concatenate([counts.astype(np.float64) @ table for counts in _counts(len(away), seed)]).T
     first, second = sums[:m], sums[m : 2 * m]
     drawn = np.maximum(1.0, sums[2 * m :]) if not whole else np.full((m, 1), float(len(away)))

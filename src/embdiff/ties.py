@@ -28,9 +28,7 @@ class Entries(NamedTuple):
 
     def take(self, which: IntArray | BoolArray) -> Entries:
         """Return some of them, in the order given."""
-        return Entries(
-            self.query[which], self.row[which], self.similarity[which], self.before[which], self.size[which]
-        )
+        return Entries(self.query[which], self.row[which], self.similarity[which], self.before[which], self.size[which])
 
 
 def entries(neighbors: Neighbors) -> Entries:

@@ -22,7 +22,7 @@ def true_order(query: np.ndarray, rows: np.ndarray, metric: str) -> list[tuple[i
     """Return what orders the rows, exactly: for cosine its square with the sign of the product."""
     found = []
     for row in rows:
-        q, v = ([Fraction(int(round(float(x) * 10))) for x in each] for each in (query, row))
+        q, v = ([Fraction(round(float(x) * 10)) for x in each] for each in (query, row))
         dot, square = sum(a * b for a, b in zip(q, v, strict=True)), sum(b * b for b in v)
         if metric == "l2":
             found.append(-sum((a - b) ** 2 for a, b in zip(q, v, strict=True)))

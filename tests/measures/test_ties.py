@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from embdiff.measures.ties import ORDERS, among, drawn_orders, expected_shared, jaccard_of_tied
+from embdiff.measures.ties import ORDERS, among, drawn_orders, jaccard_of_tied, shared_in_any_order
 from embdiff.records import Neighbors, Ties
 from embdiff.ties import cut, entries, groups, of_queries, shortened
 
@@ -36,7 +36,7 @@ def test_means_are_those_over_all_orders(seed: int):
     k, n = int(rng.integers(1, 5)), 6
     one, two = (rng.integers(0, rng.integers(1, 5), (3, n)) for _ in range(2))
     a, b = listed(one, k), listed(two, k)
-    shared, jaccard = expected_shared(a, b), jaccard_of_tied(a, b)
+    shared, jaccard = shared_in_any_order(a, b, range(1, k + 1)), jaccard_of_tied(a, b)
     for query in range(3):
         pairs = list(itertools.product(all_lists(one[query], k), all_lists(two[query], k)))
         for depth in range(1, k + 1):
@@ -74,7 +74,7 @@ def test_every_row_of_a_tie_is_drawn_alike():
 def test_spaces_of_one_point_agree_as_chance_says():
     n, k = 9, 4
     one = listed(np.zeros((2, n)), k)
-    assert expected_shared(one, one)[:, -1] / k == pytest.approx(np.full(2, k / n), abs=1e-12)
+    assert shared_in_any_order(one, one, [k])[:, 0] / k == pytest.approx(np.full(2, k / n), abs=1e-12)
 
 
 def test_rows_left_out_leave_the_rest_of_their_tie():

@@ -151,8 +151,11 @@ class _Decision:
 
 
 def within(task: Task, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
-    """Return every query and row whose similarity lies between two of the query's, (q,); both (m,), queries ascending."""
-    lowest, highest = task.stand_in.band(slice(None), low[:, None])[0], task.stand_in.band(slice(None), high[:, None])[1]
+    """Return every query and row whose similarity lies between two of the query's, (q,); both (m,) and by query."""
+    lowest, highest = (
+        task.stand_in.band(slice(None), low[:, None])[0],
+        task.stand_in.band(slice(None), high[:, None])[1],
+    )
     step = max(1, _SCAN_NUMBERS // len(task.vectors))
     pairs = [(np.empty(0, dtype=np.int64),) * 2]
     for start in range(0, len(low), step):

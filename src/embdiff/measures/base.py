@@ -120,6 +120,9 @@ class Measure:
         Returns, of the same lists, a record with ``value``, ``low`` and ``high``: what the unseen rest leaves open.
     usual_k : int
         Depth at which `evaluate` takes it.
+    ties : bool
+        Whether the function counts neighbours that are equally near with their chances to be listed. If not, it is
+        averaged over orders of these drawn at random (`embdiff.measures.ties`).
     """
 
     function: Callable[..., Any] = field(repr=False)
@@ -142,6 +145,7 @@ class Measure:
     exact_of: str | None = None
     tail: Callable[..., Any] | None = field(default=None, repr=False)
     usual_k: int = 10
+    ties: bool = False
 
     @property
     def defaults(self) -> dict[str, float]:

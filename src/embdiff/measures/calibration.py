@@ -23,6 +23,7 @@ from embdiff.measures.score import scorer_of
 from embdiff.measures.spaces import TwoSpaces
 from embdiff.measures.statistics.quantiles import holm
 from embdiff.records import IntArray, Neighbors
+from embdiff.ties import of_queries
 
 PERMUTATIONS = 200
 ROWS = 2_000  # of the spaces; beyond, so many are drawn: n x n numbers are held
@@ -194,7 +195,9 @@ def shuffled(neighbors: Neighbors, order: IntArray) -> Neighbors:
     place = np.empty(n + 1, dtype=np.int64)
     place[order] = np.arange(n)
     place[-1] = -1  # where the pads look
-    return Neighbors(place[neighbors.rows[order]], neighbors.similarity[order], neighbors.metric, neighbors.index)
+    lists = of_queries(neighbors, order)
+    ties = None if lists.ties is None else replace(lists.ties, row=place[lists.ties.row])
+    return replace(lists, rows=place[lists.rows], ties=ties)
 
 
 def _check(rows: int, permutations: int, alpha: float) -> None:

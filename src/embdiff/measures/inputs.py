@@ -10,6 +10,7 @@ import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.records import BoolArray, FloatArray, IntArray, Neighbors
+from embdiff.ties import cut
 
 
 class Undefined(Exception):  # noqa: N818 - no error: a score says so
@@ -80,9 +81,7 @@ def truncated(neighbors: Neighbors, depth: int) -> Neighbors:
             f"A depth must be between 1 and {neighbors.k}, the length of the lists. Got {depth}. "
             "Search with a larger k, or ask for fewer neighbours."
         )
-    if depth == neighbors.k:
-        return neighbors
-    return replace(neighbors, rows=neighbors.rows[:, :depth], similarity=neighbors.similarity[:, :depth])
+    return neighbors if depth == neighbors.k else cut(neighbors, depth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +149,10 @@ class TwoLists:
             return self.ranks, self.candidates
         if needs == "two spaces + neighbors" and self.vectors is not None:
             return self.a, self.b, *self.vectors
-        if needs in ("two neighbors", "two ordered neighbors", "the same model again"):
+        if needs in ("two neighbors", "two ordered neighbors"):
             return self.a, self.b
+        if needs == "the same model again":  # the same list again is the same, whatever is tied in it
+            return replace(self.a, ties=None), replace(self.b, ties=None)
         raise Undefined(f"these lists have no {needs}")
 
     def drawn(self) -> IntArray:

@@ -10,6 +10,7 @@ import numpy as np
 from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_rows
 from embdiff.measures.score import of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
+from embdiff.measures.ties import have_ties, jaccard_of_tied, shared_in_any_order
 from embdiff.records import IntArray, Neighbors
 
 
@@ -73,15 +74,18 @@ def jaccard(a: Neighbors, b: Neighbors) -> Doubles:
     ----------
     Jaccard 1901; for embeddings Wang et al. 2022.
     """
+    if have_ties(a, b):
+        return np.concatenate([jaccard_of_tied(one, two) for _, one, two in blocks(a, b)])
     shared, left, right = _counts(a, b)
     return ratio(shared, left + right - shared)
 
 
-def _counts(a: Neighbors, b: Neighbors) -> tuple[IntArray, IntArray, IntArray]:
-    """Return |A n B|, |A| and |B| per query, all (q,)."""
-    shared = np.empty(len(a.rows), dtype=np.int64)
+def _counts(a: Neighbors, b: Neighbors) -> tuple[Doubles, IntArray, IntArray]:
+    """Return |A n B|, on the mean over the orders of ties, |A| and |B| per query, all (q,)."""
+    shared = np.empty(len(a.rows))
     for part, one, two in blocks(a, b):
-        shared[part] = shared_rows(one.rows, two.rows)
+        tied = have_ties(one, two)
+        shared[part] = shared_in_any_order(one, two, [a.k])[:, 0] if tied else shared_rows(one.rows, two.rows)
     return shared, lengths(a), lengths(b)
 
 
@@ -122,6 +126,7 @@ def expected_jaccard(left: int, right: int, certain: int, candidates: int) -> fl
 
 OVERLAP = RANK_SIMILARITY.variant(
     function=overlap,
+    ties=True,
     needs="two neighbors",
     direction="more neighbours in common",
     invariances=(

@@ -20,6 +20,7 @@ from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import PerQuery, mean_over_kinds, of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import BoolArray, IntArray, Neighbors
+from embdiff.ties import of_queries
 
 _CHUNK = 2**17  # row numbers sorted at a time: what stays in the cache is fastest
 
@@ -126,8 +127,7 @@ def blocks(a: Neighbors, b: Neighbors) -> Iterator[tuple[slice, Neighbors, Neigh
     step = max(1, _CHUNK // a.k)
     for start in range(0, len(a.rows), step):
         part = slice(start, start + step)
-        one, two = (Neighbors(n.rows[part], n.similarity[part], n.metric, n.index) for n in (a, b))
-        yield part, one, two
+        yield part, of_queries(a, part), of_queries(b, part)
 
 
 def shared_at_depth(a: IntArray, b: IntArray) -> IntArray:

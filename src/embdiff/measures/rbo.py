@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError
@@ -13,6 +15,7 @@ from embdiff.measures.base import Parameter
 from embdiff.measures.rank import RANK_SIMILARITY, blocks, lengths, shared_at_depth
 from embdiff.measures.score import of_random_lists
 from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.ties import have_ties, shared_in_any_order
 from embdiff.records import IntArray, Neighbors
 
 P = 0.9  # puts 86 % of the weight on the first 10 places
@@ -94,7 +97,7 @@ def rbo(a: Neighbors, b: Neighbors, p: float = P) -> Doubles:
     References
     ----------
     Webber, Moffat and Zobel, "A similarity measure for indefinite rankings", ACM TOIS 28(4) (2010) 20, equations 11, 30
-    and 32.
+    and 32; ties as in Corsi and Urbano, "The Treatment of Ties in Rank-Biased Overlap", SIGIR 2024 (RBO^a).
     """
     return rbo_with_tail(a, b, p).value
 
@@ -109,11 +112,12 @@ def rbo_with_tail(a: Neighbors, b: Neighbors, p: float = P) -> Rbo:
         raise ParameterError(f"p of rbo must be above 0 and below 1. Got {p:g}. Write for example rbo(p=0.9)@10.")
     value, low, residual = (np.empty(len(a.rows)) for _ in range(3))
     for part, one, two in blocks(a, b):
-        shared = shared_at_depth(one.rows, two.rows)
+        tied = have_ties(one, two)
+        shared = shared_in_any_order(one, two, range(1, a.k + 1)) if tied else shared_at_depth(one.rows, two.rows)
         sizes = np.sort(np.stack([lengths(one), lengths(two)]), axis=0)
         value[part] = _extrapolated(shared, sizes[0], sizes[1], p)
         low[part] = _least(shared, p)
-        residual[part] = _residual(shared[:, -1], sizes[0], sizes[1], p)
+        residual[part] = _residual(np.floor(shared[:, -1]).astype(np.int64), sizes[0], sizes[1], p)
     high = np.clip(low + residual, 0.0, 1.0)
     low = np.clip(low, 0.0, high)
     # All three are sums of many terms: the last digits must not put them in the wrong order.
@@ -123,7 +127,7 @@ def rbo_with_tail(a: Neighbors, b: Neighbors, p: float = P) -> Rbo:
     return Rbo(value, low, high)
 
 
-def _extrapolated(shared: IntArray, short: IntArray, long: IntArray, p: float) -> Doubles:
+def _extrapolated(shared: npt.NDArray[Any], short: IntArray, long: IntArray, p: float) -> Doubles:
     """Equation 32: the agreement seen, the shorter list carried on to l, then both carried on for ever."""
     depth = np.arange(1, shared.shape[1] + 1)
     weight = p**depth
@@ -137,11 +141,12 @@ def _extrapolated(shared: IntArray, short: IntArray, long: IntArray, p: float) -
     return out
 
 
-def _least(shared: IntArray, p: float) -> Doubles:
+def _least(shared: npt.NDArray[Any], p: float) -> Doubles:
     """Equation 11: nothing more is ever shared. Beyond the longer list ``shared`` stands still and adds nothing."""
     depth = np.arange(1, shared.shape[1] + 1)
     last = shared[:, -1]
-    return (1 - p) / p * ((shared - last[:, None]) @ (p**depth / depth) - last * math.log1p(-p))
+    out: Doubles = (1 - p) / p * ((shared - last[:, None]) @ (p**depth / depth) - last * math.log1p(-p))
+    return out
 
 
 def _residual(last: IntArray, short: IntArray, long: IntArray, p: float) -> Doubles:
@@ -197,6 +202,7 @@ def expected_rbo(left: int, right: int, certain: int, candidates: int, p: float)
 
 RBO = RANK_SIMILARITY.variant(
     function=rbo,
+    ties=True,
     direction="more neighbours in common, at earlier places",
     parameters={"p": Parameter(P, 0.01, 0.999, "chance of reading on to the next place")},
     scorer=replace(RANK_SIMILARITY.scorer, expected=of_random_lists(expected_rbo)),

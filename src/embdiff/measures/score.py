@@ -17,7 +17,8 @@ from embdiff.measures.base import Measure, MeasureSpec, get_measure
 from embdiff.measures.inputs import Inputs, TwoLists, Undefined
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.measures.statistics.resampling import mean_intervals
-from embdiff.records import IntArray, Score
+from embdiff.measures.ties import in_any_order, mean_of_known, told_ties
+from embdiff.records import IntArray, Neighbors, Score
 
 
 class Scorer(Protocol):
@@ -128,8 +129,9 @@ class PerQuery:
         known = not np.isnan(values).all()
         chance = self.chance(inputs, values, seed, **spec.parameters) if known else math.nan
         note = None if self.note is None else self.note(inputs, values)
+        ties = told_ties(inputs.a, inputs.b) if isinstance(inputs, TwoLists) else None
         found = mean_of(str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out)
-        reasons = (found.reason, note) if len(values) else (self.nothing,)
+        reasons = (found.reason, note, ties) if len(values) else (self.nothing,)
         return replace(found, reason="; ".join(filter(None, reasons)) or None)
 
 
@@ -183,7 +185,11 @@ def per_query(spec: MeasureSpec, inputs: Inputs) -> Doubles:
     Undefined
         When the inputs do not have what it needs.
     """
-    return np.asarray(spec.measure.function(*inputs.arguments(spec.measure.needs), **spec.parameters), np.float64)
+    arguments = inputs.arguments(spec.measure.needs)
+    tied = any(isinstance(each, Neighbors) and each.ties is not None for each in arguments)
+    drawn = in_any_order(arguments) if tied and not spec.measure.ties else [arguments]
+    values = [np.asarray(spec.measure.function(*each, **spec.parameters), np.float64) for each in drawn]
+    return values[0] if len(values) == 1 else mean_of_known(np.stack(values))
 
 
 def _bounds(measure: Measure) -> tuple[float, float] | None:

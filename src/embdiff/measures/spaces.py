@@ -83,7 +83,7 @@ class OneSpace:
             return found
         inner = found.metric == "ip"
         cosines = found.similarity if inner else exact.similarity(self.beside, self.beside, found.rows, "cosine")
-        return Neighbors(found.rows, cosines, "cosine", found.index)
+        return replace(found, similarity=cosines, metric="cosine")
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,15 +7,23 @@ lists the orders are independent. What is linear in "row r is among the first d"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
-from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import IntArray, Neighbors
 from embdiff.ties import Entries, entries, listed
 
 ORDERS = 20  # drawn for measures whose expectation nobody worked out
+
+
+def have_ties(*lists: Neighbors) -> bool:
+    """Return whether any neighbours of these lists are equally near."""
+    return any(each.ties is not None for each in lists)
 
 
 def among(rows: Entries, depth: int) -> Doubles:
@@ -24,26 +32,50 @@ def among(rows: Entries, depth: int) -> Doubles:
     return chance
 
 
-def expected_shared(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return how many rows the first d of two lists share, on the mean over all orders, for every d from 1; (q, k)."""
+def shared_in_any_order(a: Neighbors, b: Neighbors, depths: Iterable[int]) -> Doubles:
+    """Return how many rows the first d of two lists share, on the mean over all orders, for each depth d; (q, m)."""
     left, right = _in_both(a, b)
-    shared = np.empty((len(a.rows), a.k))
-    for depth in range(1, a.k + 1):
-        chance = among(left, depth) * among(right, depth)
-        shared[:, depth - 1] = np.bincount(left.query, chance, minlength=len(a.rows))
-    return shared
+    q = len(a.rows)
+    shared = [np.bincount(left.query, among(left, depth) * among(right, depth), minlength=q) for depth in depths]
+    return np.stack(shared, axis=1)
 
 
 def jaccard_of_tied(a: Neighbors, b: Neighbors) -> Doubles:
-    """Return the mean of ``|A n B| / |A u B|`` over all orders of the ties, (q,); both lists are full.
+    """Return the mean of ``|A n B| / |A u B|`` over all orders of the ties, (q,); NaN where both lists are empty.
 
     Of the rows in both lists some are certain in a list and some tied. A draws its left places out of its tie, x of
     them certain in B and y tied in B; the law of (x, y) is hypergeometric. B draws out of its own tie, in which the
     rows that A holds are then known: how many it draws is hypergeometric again.
     """
     kinds, which = np.unique(_kinds(a, b), axis=0, return_inverse=True)
-    values = np.array([_mean_jaccard(a.k, *map(int, kind)) for kind in kinds])
+    values = np.array([_mean_jaccard(*map(int, kind)) for kind in kinds])
     return np.asarray(values[which.reshape(-1)], dtype=np.float64)
+
+
+def in_any_order(arguments: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yield the arguments of a measure `ORDERS` times, ties of the lists among them in random orders of their own."""
+    drawn = [
+        drawn_orders(each, np.random.default_rng([len(arguments), place])) if isinstance(each, Neighbors) else None
+        for place, each in enumerate(arguments)
+    ]
+    for _ in range(ORDERS):
+        yield tuple(next(lists) if lists else each for lists, each in zip(drawn, arguments, strict=True))
+
+
+def mean_of_known(values: Doubles) -> Doubles:
+    """Return the mean over orders (m, q) of the values that are known; NaN where none is."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+
+
+def told_ties(*lists: Neighbors) -> str | None:
+    """Say how many queries have a tie that reaches over the end of a list; None for none."""
+    over = [np.unique(each.ties.query) for each in lists if each.ties is not None]
+    count = len(np.unique(np.concatenate(over))) if over else 0
+    if not count:
+        return None
+    k = lists[0].k
+    return f"{count:,} of {len(lists[0].rows):,} queries have a tie across place {k}, counted as in no order"
 
 
 def drawn_orders(neighbors: Neighbors, rng: np.random.Generator) -> Iterator[Neighbors]:
@@ -64,10 +96,10 @@ def _in_both(a: Neighbors, b: Neighbors) -> tuple[Entries, Entries]:
 
 
 def _kinds(a: Neighbors, b: Neighbors) -> IntArray:
-    """Return, per query, all that the mean depends on, (q, 8).
+    """Return, per query, all that the mean depends on, (q, 9).
 
-    Rows certain in both; certain in A, tied in B; tied in A, certain in B; tied in both; then of A and of B the places
-    left for their ties and the sizes of these.
+    Lengths of both lists together; rows certain in both; certain in A, tied in B; tied in A, certain in B; tied in
+    both; then of A and of B the places left for their ties and the sizes of these.
     """
     left, right = _in_both(a, b)
     q, k = len(a.rows), a.k
@@ -76,7 +108,7 @@ def _kinds(a: Neighbors, b: Neighbors) -> IntArray:
         np.bincount(left.query[(certain[0] == one) & (certain[1] == two)], minlength=q)
         for one, two in ((True, True), (True, False), (False, True), (False, False))
     ]
-    columns = [*counts]
+    columns = [sum(np.count_nonzero(each.rows >= 0, axis=1) for each in (a, b)), *counts]
     for each in (a, b):
         before, size = (np.full(q, k), np.ones(q, dtype=np.int64))
         if each.ties is not None:
@@ -87,15 +119,17 @@ def _kinds(a: Neighbors, b: Neighbors) -> IntArray:
 
 
 def _mean_jaccard(
-    k: int, certain: int, there: int, here: int, both: int, left: int, tied: int, right: int, also: int
+    lengths: int, certain: int, there: int, here: int, both: int, left: int, tied: int, right: int, also: int
 ) -> float:
     """Return the mean for one kind of query; ``left`` of A's ``tied`` rows and ``right`` of B's ``also`` are listed."""
+    if not lengths:
+        return math.nan
     mean = 0.0
     for x, chance in _law(here, tied, left):
         for y, given in _law(both, tied - here, left - x):
             for more, then in _law(there + y, also, right):
                 shared = certain + x + more
-                mean += chance * given * then * shared / (2 * k - shared)
+                mean += chance * given * then * shared / (lengths - shared)
     return mean
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff._progress import progress
 from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.measures.ties import among
 from embdiff.records import IntArray, Neighbors
+from embdiff.ties import entries
 
 _TOGETHER = 64  # labellings counted at a time: the labels of one row under all of them fill one line of the cache
 
@@ -20,8 +23,10 @@ class Results:
 
     Parameters
     ----------
-    columns : ndarray of int32, shape (k, q)
-        Rows returned, one line per place; n stands for padding.
+    columns : ndarray of int32, shape (m, q)
+        Rows returned, one line per place; n stands for padding. Of rows that are equally near all that could be.
+    chances : ndarray of float64, shape (m, q), or None
+        The chance of each to be listed; None where all are.
     asked : ndarray of int64, shape (q,)
         The row that each query is.
     given : ndarray of float64, shape (q,)
@@ -31,6 +36,7 @@ class Results:
     """
 
     columns: npt.NDArray[np.int32]
+    chances: Doubles | None
     asked: IntArray
     given: Doubles
     received: Doubles
@@ -38,10 +44,21 @@ class Results:
     @classmethod
     def of(cls, neighbors: Neighbors, asked: IntArray, rows: int) -> Results:
         """Lay out the lists of the rows ``asked`` of a corpus of so many rows."""
-        returned = neighbors.rows >= 0
-        columns = np.ascontiguousarray(np.where(returned, neighbors.rows, rows).T.astype(np.int32))
-        received = np.bincount(neighbors.rows[returned], minlength=rows).astype(np.float64)
-        return cls(columns, asked, np.count_nonzero(returned, axis=1).astype(np.float64), received)
+        every, queries = entries(neighbors), len(neighbors.rows)
+        chance = among(every, neighbors.k)
+        given, received = (by_label(each, chance, count) for each, count in ((every.query, queries), (every.row, rows)))
+        begin = np.searchsorted(every.query, np.arange(queries + 1))
+        place = np.arange(len(every.query)) - begin[every.query]
+        width = int(np.diff(begin).max(initial=0))
+        columns, chances = np.full((width, queries), rows, dtype=np.int32), np.zeros((width, queries))
+        columns[place, every.query], chances[place, every.query] = every.row, chance
+        return cls(columns, None if (chance == 1.0).all() else chances, asked, given, received)
+
+    @property
+    def _count(self) -> type[Any]:
+        if self.chances is not None:
+            return np.float64
+        return np.uint8 if len(self.columns) < 2**8 else np.int32
 
     def counted(self, labels: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
         """Return the hits of each group by the queries of others, and those due to it; both (g, m).
@@ -55,9 +72,10 @@ class Results:
         small = np.int8 if len(sizes) < 2**7 else np.int32
         looked_up = np.concatenate([labels, np.full((1, labels.shape[1]), -1)]).astype(small)
         own = looked_up[self.asked]
-        within = np.zeros(own.shape, dtype=np.uint8 if len(self.columns) < 2**8 else np.int32)
-        for column in self.columns:
-            within += looked_up[column] == own
+        within: npt.NDArray[Any] = np.zeros(own.shape, dtype=self._count)
+        for place, column in enumerate(self.columns):
+            alike = looked_up[column] == own
+            within += alike if self.chances is None else alike * self.chances[place][:, None]
         groups = len(sizes)
         inside, given = summed(labels[self.asked], groups, within, self.given[:, None])
         (received,) = summed(labels, groups, self.received[:, None])

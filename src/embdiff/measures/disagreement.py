@@ -18,6 +18,7 @@ from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import matches
 from embdiff.measures.rbo import rbo
 from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.measures.ties import times_listed
 from embdiff.records import Answer, IntArray, Neighbors
 
 Lists = Sequence[tuple[Neighbors, Neighbors]]
@@ -75,7 +76,7 @@ def item_disagreement(pairs: Lists, rows: int) -> Doubles:
     queries = len(pairs[0][0].rows)
     if not queries:
         return np.full(rows, np.nan)
-    differences = [np.abs(occurrences(a.rows, rows) - occurrences(b.rows, rows)) for a, b in pairs]
+    differences = [np.abs(times_listed(a, rows) - times_listed(b, rows)) for a, b in pairs]
     return np.asarray(np.mean(differences, axis=0) / queries, dtype=np.float64)
 
 

@@ -27,8 +27,11 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.absence_null import Results, by_label, count_lower, others, rates
 from embdiff.measures.base import Measure
 from embdiff.measures.statistics.quantiles import Doubles, holm, ratio
+from embdiff.measures.ties import among, in_one_order
 from embdiff.records import IntArray, Neighbors
+from embdiff.ties import entries
 
+MOST_CHANCES = 2**23  # rows that could be listed; beyond, the tests take ties in one random order
 Table = tuple[tuple[Number, ...], ...]
 STATISTIC = (
     "times that rows of the group were returned to queries of other groups, over the number expected if the "
@@ -50,8 +53,9 @@ class GroupTest(Record):
     group : str
     n_rows : int
         Rows of the group.
-    hits : int
-        Times that a row of the group was returned to a query of another group.
+    hits : float
+        Times that a row of the group was returned to a query of another group; of rows that are equally near each
+        counts with its chance to be listed.
     observed : float
         The same as a share of all results of those queries.
     expected : float
@@ -72,7 +76,7 @@ class GroupTest(Record):
 
     group: str
     n_rows: int
-    hits: int
+    hits: Number
     observed: Number
     expected: Number
     ratio: Number
@@ -124,6 +128,7 @@ def absence_test(
         When a query returned its own row, or ``permutations`` is below 1.
     """
     asked = np.arange(len(row_groups)) if query_rows is None else np.asarray(query_rows, dtype=np.int64)
+    neighbors = in_one_order(neighbors, MOST_CHANCES)
     _check_queries(neighbors, row_groups, asked, permutations)
     groups = tuple(dict.fromkeys(row_groups))
     number = {group: at for at, group in enumerate(groups)}
@@ -143,7 +148,7 @@ def absence_test(
             GroupTest(
                 group=group,
                 n_rows=int(sizes[at]),
-                hits=int(taken[at]),
+                hits=float(taken[at]),
                 observed=float(taken[at] / results_of_others) if results_of_others else math.nan,
                 expected=float(sizes[at] / (len(of_row) - 1)) if sizes[at] < len(of_row) else math.nan,
                 ratio=math.nan if reason else float(taken[at] / due[at]),
@@ -184,10 +189,11 @@ def _reason(groups: int, due: float, results: float) -> str | None:
 
 def _by_row(neighbors: Neighbors, of_row: IntArray, of_query: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
     """Return how often each row was returned to other groups, and how often it would be by chance, both (n,)."""
-    returned = neighbors.rows >= 0
-    across = returned & (of_row[neighbors.rows] != of_query[:, None])
-    hits = np.bincount(neighbors.rows[across], minlength=len(of_row)).astype(np.float64)
-    drawn = by_label(of_query, across.sum(axis=1), len(sizes))
+    every = entries(neighbors)
+    across = of_row[every.row] != of_query[every.query]
+    query, row, chance = every.query[across], every.row[across], among(every, neighbors.k)[across]
+    hits = by_label(row, chance, len(of_row))
+    drawn = by_label(of_query[query], chance, len(sizes))
     return hits, others(rates(drawn, sizes))[of_row]
 
 
@@ -215,8 +221,9 @@ class Mixing(Record):
         In order of appearance: those of the rows, then any that only queries have.
     rows, queries : tuple of int, length g
         Rows and queries of each group.
-    counts : tuple of tuple of int, shape (g, g)
-        Results of group h (column) given to queries of group g (row); padding is not counted.
+    counts : tuple of tuple of float, shape (g, g)
+        Results of group h (column) given to queries of group g (row); padding is not counted, and of rows that are
+        equally near each counts with its chance to be listed.
     share : tuple of tuple of float, shape (g, g)
         ``counts`` over their row sums; NaN for a group without results.
     chance : tuple of tuple of float, shape (g, g)
@@ -227,7 +234,7 @@ class Mixing(Record):
     groups: tuple[str, ...]
     rows: tuple[int, ...]
     queries: tuple[int, ...]
-    counts: tuple[tuple[int, ...], ...]
+    counts: Table
     share: Table
     chance: Table
 
@@ -257,9 +264,10 @@ def mixing(
     of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
     of_query = np.array([-1 if group is None else number[group] for group in query_groups], dtype=np.int64)
     size = len(groups)
-    counted = (neighbors.rows >= 0) & (of_query >= 0)[:, None]
-    pairs = (of_query[:, None] * size + of_row[neighbors.rows])[counted]
-    counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
+    every = entries(neighbors)
+    counted = of_query[every.query] >= 0
+    pairs = (of_query[every.query] * size + of_row[every.row])[counted]
+    counts = np.bincount(pairs, among(every, neighbors.k)[counted], minlength=size * size).reshape(size, size)
     share = ratio(counts, counts.sum(axis=1, keepdims=True))
     rows = np.bincount(of_row, minlength=size)
     chance = (rows[None, :] - left_out * np.eye(size)) / max(1, len(row_groups) - left_out)

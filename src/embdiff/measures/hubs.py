@@ -19,6 +19,7 @@ from embdiff.measures.row_pairs import squared_distances, unit_rows
 from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
 from embdiff.measures.statistics.jackknife import FEWER, LOG, groups, linked
 from embdiff.measures.statistics.quantiles import Doubles, wilson
+from embdiff.measures.ties import absent, times_listed
 from embdiff.records import BoolArray, IntArray, Neighbors
 
 
@@ -77,8 +78,9 @@ def orphans(a: Neighbors) -> float:
     ----------
     Radovanović, Nanopoulos and Ivanović, JMLR 11 (2010) 2487 (anti-hubs).
     """
-    counts = _counts(a)
-    return float((counts == 0).mean()) if counts.any() else math.nan
+    check_every_row(a)
+    never = absent(a, len(a.rows))
+    return float(never.mean()) if (never < 1.0).any() else math.nan
 
 
 def occurrences(found: IntArray, rows: int) -> IntArray:
@@ -96,7 +98,7 @@ def occurrences(found: IntArray, rows: int) -> IntArray:
 
 def _counts(a: Neighbors) -> Doubles:
     check_every_row(a)
-    return occurrences(a.rows, len(a.rows)).astype(np.float64)
+    return times_listed(a, len(a.rows))
 
 
 def _hubness(a: Neighbors, *, seed: int) -> Estimate:

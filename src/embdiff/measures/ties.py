@@ -32,6 +32,20 @@ def among(rows: Entries, depth: int) -> Doubles:
     return chance
 
 
+def times_listed(neighbors: Neighbors, rows: int) -> Doubles:
+    """Return how often each row of the corpus is in a list, on the mean over all orders, (rows,)."""
+    every = entries(neighbors)
+    return np.asarray(np.bincount(every.row, among(every, neighbors.k), minlength=rows), dtype=np.float64)
+
+
+def absent(neighbors: Neighbors, rows: int) -> Doubles:
+    """Return the chance of each row of the corpus to be in no list, (rows,)."""
+    every = entries(neighbors)
+    with np.errstate(divide="ignore"):
+        logs = np.log1p(-among(every, neighbors.k))
+    return np.asarray(np.exp(np.bincount(every.row, logs, minlength=rows)))
+
+
 def shared_in_any_order(a: Neighbors, b: Neighbors, depths: Iterable[int]) -> Doubles:
     """Return how many rows the first d of two lists share, on the mean over all orders, for each depth d; (q, m)."""
     left, right = _in_both(a, b)
@@ -76,6 +90,19 @@ def told_ties(*lists: Neighbors) -> str | None:
         return None
     k = lists[0].k
     return f"{count:,} of {len(lists[0].rows):,} queries have a tie across place {k}, counted as in no order"
+
+
+def in_one_order(neighbors: Neighbors, most: int) -> Neighbors:
+    """Return the lists as they are; with ties in one random order where more than ``most`` rows could be listed.
+
+    What is counted is a table of all queries, as wide as the longest list with its tie.
+    """
+    if neighbors.ties is None:
+        return neighbors
+    longest = neighbors.k + int(np.bincount(neighbors.ties.query, minlength=1).max())
+    if len(neighbors.rows) * longest <= most:
+        return neighbors
+    return next(drawn_orders(neighbors, np.random.default_rng(0)))
 
 
 def drawn_orders(neighbors: Neighbors, rng: np.random.Generator) -> Iterator[Neighbors]:

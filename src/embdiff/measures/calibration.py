@@ -22,6 +22,7 @@ from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.score import scorer_of
 from embdiff.measures.spaces import TwoSpaces
 from embdiff.measures.statistics.quantiles import holm
+from embdiff.measures.ties import in_one_order
 from embdiff.records import IntArray, Neighbors
 from embdiff.ties import of_queries
 
@@ -281,6 +282,8 @@ def _of_lists(spec: MeasureSpec, lists: TwoLists) -> _Value:
         first, second, *vectors = lists.arguments(spec.measure.needs)
     except Undefined:
         return lambda _order: math.nan
+    if not spec.measure.ties:
+        first, second = in_one_order(first, seed=0), in_one_order(second, seed=1)
 
     def value(order: IntArray) -> float:
         # Every row is asked, so the vectors of the queries are those of the rows.

@@ -16,6 +16,7 @@ from embdiff.measures.inputs import TwoLists, Undefined, truncated
 from embdiff.measures.moments import Floating
 from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife
 from embdiff.measures.statistics.resampling import Interval
+from embdiff.measures.ties import in_one_order
 from embdiff.records import BoolArray, FloatArray, IntArray, Metric, Neighbors, Score, Space
 
 
@@ -125,7 +126,8 @@ class TwoSpaces:
             _same_rows(self.a.space, self.b.space)
             return self.a.space.vectors, self.b.space.vectors
         if needs == "two neighbors of every row":
-            return self.a.listed("l2"), self.b.listed("l2")  # what is aligned are inner products
+            listed = self.a.listed("l2"), self.b.listed("l2")  # what is aligned are inner products
+            return tuple(in_one_order(lists, seed=side) for side, lists in enumerate(listed))
         raise Undefined(f"these spaces have no {needs}")
 
     def lists(self) -> TwoLists:

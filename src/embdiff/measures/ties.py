@@ -92,7 +92,7 @@ def told_ties(*lists: Neighbors) -> str | None:
     return f"{count:,} of {len(lists[0].rows):,} queries have a tie across place {k}, counted as in no order"
 
 
-def in_one_order(neighbors: Neighbors, most: int) -> Neighbors:
+def in_one_order(neighbors: Neighbors, most: int = 0, *, seed: int = 0) -> Neighbors:
     """Return the lists as they are; with ties in one random order where more than ``most`` rows could be listed.
 
     What is counted is a table of all queries, as wide as the longest list with its tie.
@@ -102,7 +102,7 @@ def in_one_order(neighbors: Neighbors, most: int) -> Neighbors:
     longest = neighbors.k + int(np.bincount(neighbors.ties.query, minlength=1).max())
     if len(neighbors.rows) * longest <= most:
         return neighbors
-    return next(drawn_orders(neighbors, np.random.default_rng(0)))
+    return next(drawn_orders(neighbors, np.random.default_rng(seed)))
 
 
 def drawn_orders(neighbors: Neighbors, rng: np.random.Generator) -> Iterator[Neighbors]:

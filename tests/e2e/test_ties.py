@@ -27,7 +27,7 @@ def texts(count: int) -> list[str]:
 
 def test_collapsed_models_agree_as_chance_says():
     result = compared(np.ones((60, 4)), 3 * np.ones((60, 9)), texts(60), calibrate=19)
-    for measure in ("overlap", "jaccard", "rbo"):
+    for measure in ("overlap", "jaccard", "rbo", "spread"):
         found = score(result, measure)
         assert found.value == pytest.approx(found.chance, abs=1e-9), measure
         assert "60 of 60 queries have a tie across place 5" in found.reason

@@ -18,6 +18,7 @@ from embdiff.measures.base import measures_for
 from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rbo import Tail
+from embdiff.measures.ties import mean_ranks
 from embdiff.records import Answer, FloatArray, IntArray, Score
 from embdiff.search import certain, compared_pairs
 
@@ -115,7 +116,7 @@ def _lists(work: Work, a: Answer, b: Answer, needs: set[str], *, exactly: bool) 
     if RANKS in needs and b.model == BM25:
         missing[RANKS] = _NO_RANK
     elif RANKS in needs:
-        ranks = _ranks_there(work, left.rows, b)
+        ranks = mean_ranks(_ranks_there(work, left.rows, b), left.rows, b.exact)
     if PROFILES in needs:
         vectors, why = _vectors(work, a, b)
         missing |= {PROFILES: why} if why else {}

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
+from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, FloatArray, IntArray, Neighbors
 from embdiff.ties import cut
 
@@ -99,8 +100,8 @@ class TwoLists:
     fixed : ndarray of int64, shape (q,), optional
         How many rows of each query's own are in both lists: they are there for certain, not by luck. For the chance
         level of ranks they are taken to stand first.
-    ranks : ndarray of int64, shape (q, k), optional
-        Exact rank in B, from 1, of each neighbour in A; -1 pads.
+    ranks : ndarray of int64 or float64, shape (q, k), optional
+        Exact rank in B, from 1, of each neighbour in A, of a row that is tied there the mean of its tie; -1 pads.
     own : ndarray of bool, shape (q, k), optional
         Which of A's neighbours are rows of the query's own: in B they stand first for certain.
     vectors : tuple of two pairs of ndarray of float32, optional
@@ -117,7 +118,7 @@ class TwoLists:
     query_model: str | None = None
     candidates: int | IntArray = 0
     fixed: IntArray | None = None
-    ranks: IntArray | None = None
+    ranks: IntArray | Doubles | None = None
     own: BoolArray | None = None
     vectors: tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]] | None = None
     rows: IntArray | None = None

@@ -26,8 +26,9 @@ def median_rank(ranks: npt.ArrayLike) -> Doubles:
 
     Parameters
     ----------
-    ranks : array of int64, shape (q, k)
-        Exact rank in B, from 1, of each neighbour in A (`embdiff.exact.ranks`); -1 pads.
+    ranks : array of int64 or float64, shape (q, k)
+        Exact rank in B, from 1, of each neighbour in A (`embdiff.exact.ranks`), of a row that is tied there the mean
+        rank of its tie; -1 pads.
 
     Returns
     -------
@@ -46,14 +47,14 @@ def median_rank(ranks: npt.ArrayLike) -> Doubles:
         raise ShapeError(
             f"Ranks must have a shape (q, k), k at least 1. Got {array.shape}. Pass one line of ranks per query."
         )
-    if array.size and (array == 0).any() | (array < -1).any():
+    if array.size and ((array < 1) & (array != -1)).any():
         raise ParameterError(
-            f"Ranks must be integers from 1, or -1 for none. Got {array.min()}. Count the nearest row as rank 1."
+            f"Ranks must be numbers from 1, or -1 for none. Got {array.min()}. Count the nearest row as rank 1."
         )
     count = np.count_nonzero(array > 0, axis=1)
-    ordered = np.sort(np.where(array > 0, array, np.iinfo(np.int64).max), axis=1)
+    ordered = np.sort(np.where(array > 0, array, np.inf), axis=1)
     low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, array.shape[1] - 1)
-    middle = np.take_along_axis(ordered, np.stack([low, high], axis=1), axis=1).astype(np.float64)
+    middle = np.take_along_axis(ordered, np.stack([low, high], axis=1), axis=1)
     return np.where(count > 0, middle.mean(axis=1), np.nan)
 
 
@@ -130,6 +131,7 @@ def _expected(lists: TwoLists, values: Doubles, _seed: int) -> float:
 
 SPREAD = OVERLAP.variant(
     function=spread,
+    ties=False,
     needs="ranks in the other space",
     direction="A's neighbours stand farther away in B",
     symmetric=False,

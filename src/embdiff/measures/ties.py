@@ -66,6 +66,19 @@ def jaccard_of_tied(a: Neighbors, b: Neighbors) -> Doubles:
     return np.asarray(values[which.reshape(-1)], dtype=np.float64)
 
 
+def mean_ranks(ranks: IntArray, rows: IntArray, lists: Neighbors) -> IntArray | Doubles:
+    """Return the ranks (q, m) of rows in these lists; of a row that is tied there the mean rank of its tie."""
+    if lists.ties is None:
+        return ranks
+    every = entries(lists)
+    stride = 1 + max(int(every.row.max(initial=0)), int(rows.max(initial=0)))
+    codes, wanted = every.query * stride + every.row, np.arange(len(rows))[:, None] * stride + rows
+    order = np.argsort(codes)
+    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
+    known = (rows >= 0) & (codes[at] == wanted)
+    return np.where(known, every.before[at] + (every.size[at] + 1) / 2, ranks)
+
+
 def in_any_order(arguments: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Yield the arguments of a measure `ORDERS` times, ties of the lists among them in random orders of their own."""
     drawn = [

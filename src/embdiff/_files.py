@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -104,15 +105,16 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Raises
     ------
     ParameterError
-        When the parent cannot be made or written to.
+        When the parent cannot be made or written to, or the old folder cannot be replaced.
     """
-    part = _aside(target, "new-")
-    with _writing(target, "run folder", "Name another folder with --out."):
+    part, writing = _aside(target, "new-"), partial(_writing, target, "run folder", "Name another folder with --out.")
+    with writing():
         target.parent.mkdir(parents=True, exist_ok=True)
         part.mkdir()
     try:
         yield part
-        put_in_place(part, target)
+        with writing():
+            put_in_place(part, target)
     except BaseException:
         _remove(part)
         raise
@@ -219,18 +221,12 @@ def put_in_place(part: Path, target: Path) -> None:
         part.replace(target)
         return
     old = _aside(target, "old-")
+    target.replace(old)
     try:
-        target.replace(old)
-        try:
-            part.replace(target)
-        except OSError:
-            old.replace(target)
-            raise
-    except OSError as error:
-        raise ParameterError(
-            f"The run folder must be one that can be replaced. Got {target}: {error.strerror or error}. "
-            "Name another folder with --out."
-        ) from None
+        part.replace(target)
+    except OSError:
+        old.replace(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

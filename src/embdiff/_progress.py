@@ -32,6 +32,8 @@ def silent() -> AbstractContextManager[None]:
 def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     """Show progress of ``total`` units while the block runs.
 
+    Lines come one every few seconds, and none for work that is over sooner.
+
     Parameters
     ----------
     label : str
@@ -50,10 +52,25 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     if fed is not None:
         yield fed
     elif sys.stderr.isatty():
-        with _bar(label, total, unit) as advance:
-            yield advance
+        with _bar(label, total, unit) as drawn:
+            yield drawn
     else:
-        yield _lines(label, total, unit)
+        start = last = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal last, done
+            done += count
+            now = time.monotonic()
+            if now - last < _SECONDS_BETWEEN_LINES:
+                return
+            last = now
+            rate = done / (now - start)
+            left = (total - done) / rate if rate else float("inf")
+            line = f"{label}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left"
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the product here
+
+        yield advance
 
 
 @contextmanager
@@ -79,24 +96,3 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda count: bar.advance(task, count)
-
-
-def _lines(label: str, total: int, unit: str) -> Advance:
-    """Return what prints plain lines for logs: one every few seconds, none for work that is over sooner."""
-    start = last = time.monotonic()
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal last, done
-        done += count
-        now = time.monotonic()
-        if now - last < _SECONDS_BETWEEN_LINES:
-            return
-        last = now
-        rate = done / (now - start)
-        left = (total - done) / rate if rate else float("inf")
-        print(  # noqa: T201 - stderr is the product here
-            f"{label}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left", file=sys.stderr, flush=True
-        )
-
-    return advance

@@ -170,8 +170,8 @@ class Searcher:
         self._most_asked, self._seed = most_asked if spec.index.name == EXACT_INDEX else None, seed
 
     @cached_property
-    def _index(self) -> exact.Index | exact.StreamedIndex:
-        return exact.index(self._vectors, self._spec.metric)
+    def _index(self) -> exact.Index:
+        return exact.Index(self._vectors, self._spec.metric)
 
     def search(self, queries: FloatArray, k: int, own: OwnRows) -> Found:
         """Return the k nearest rows of each query vector, from the store and exactly.
@@ -275,7 +275,7 @@ class Searcher:
         return {"warm": float(np.median(spent)), "warm_queries": len(few)}
 
 
-def exact_lists(index: exact.Index | exact.StreamedIndex, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
+def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
     """Return the k nearest rows of each query, exactly; its own rows left out where they are dropped, (q, k)."""
     return without_own(index.search(queries, k + own.dropped), own, k)
 

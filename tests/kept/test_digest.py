@@ -80,5 +80,5 @@ def test_functions_of_others_have_none():
 def test_code_and_libraries_count(monkeypatch: pytest.MonkeyPatch):
     before = room.surroundings.__wrapped__()
     assert before == room.surroundings.__wrapped__()
-    monkeypatch.setattr(room, "_version", lambda package: "0.0.0")
+    monkeypatch.setattr(room, "versions", lambda packages: dict.fromkeys(packages, "0.0.0"))
     assert room.surroundings.__wrapped__() != before

@@ -6,10 +6,8 @@ where the rows stay in a file (`FileVectors`).
 """
 
 from embdiff.exact._file import FileVectors, least_memory
-from embdiff.exact._index import Index, StreamedIndex, index, ranks, search, similarity
+from embdiff.exact._index import Index, ranks, search, similarity
 from embdiff.exact._knn import first
 from embdiff.exact._rows import norms
 
-__all__ = [
-    "FileVectors", "Index", "StreamedIndex", "first", "index", "least_memory", "norms", "ranks", "search", "similarity",
-]  # fmt: skip
+__all__ = ["FileVectors", "Index", "first", "least_memory", "norms", "ranks", "search", "similarity"]

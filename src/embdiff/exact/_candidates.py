@@ -6,8 +6,8 @@ every row with every other, where each pair need be multiplied only once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import combinations_with_replacement
 
 import numpy as np
 import numpy.typing as npt
@@ -88,57 +88,37 @@ def of_all_pairs(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
     worst, rows
         As of `of_few`, one line for each row.
     """
-    best = _BestPartners(pairs, wanted)
+    import faiss
+
     count = len(pairs.right)
-    tiles = -(-count // _TILE)
+    drawn = _drawn(count, max(_SAMPLE, wanted))
+    products, _ = faiss.knn(pairs.left, pairs.right[drawn], wanted, faiss.METRIC_INNER_PRODUCT)
+    threshold = _surely_exceeded(products[:, -1], np.maximum(pairs.slack, pairs.slack[drawn].max()))
+    starts, room = range(0, count, _TILE), _room(_TILE**2)
+    best = {start: _Largest(threshold[start : start + _TILE], wanted) for start in starts}
+
+    def look_through(block: FloatArray, i: int, j: int) -> None:
+        down, across, passed = _above(block, best[i].threshold[:, None], room)
+        best[i].offer(down, across + j, passed)
+        if i != j:
+            down, across, passed = _above(block, best[j].threshold, room)
+            best[j].offer(across, down + i, passed)
+
     buffers = [np.empty((_TILE, _TILE), dtype=np.float32) for _ in range(2)]
-    with ThreadPoolExecutor(1) as pool, progress("exact search", tiles * (tiles + 1) // 2, "tiles") as advance:
+    tiles = list(combinations_with_replacement(starts, 2))
+    with ThreadPoolExecutor(1) as pool, progress("exact search", len(tiles), "tiles") as advance:
         busy: Future[None] | None = None
-        for number, (i, j) in enumerate(_upper(count)):
+        for number, (i, j) in enumerate(tiles):
             left, right = pairs.left[i : i + _TILE], pairs.right[j : j + _TILE]
             whole = len(left) == len(right) == _TILE
             block = np.matmul(left, right.T, out=buffers[number % 2]) if whole else left @ right.T
             if busy is not None:
                 busy.result()  # one tile is multiplied while the one before it is looked through
-            busy = pool.submit(best.look_through, block, i, j)
+            busy = pool.submit(look_through, block, i, j)
             advance(1)
         if busy is not None:
             busy.result()
-    return best.threshold, best.finished()
-
-
-def _upper(count: int) -> Iterator[tuple[int, int]]:
-    for i in range(0, count, _TILE):
-        for j in range(i, count, _TILE):
-            yield i, j
-
-
-class _BestPartners:
-    """The largest products of each row so far, in blocks, and the thresholds that further ones must pass."""
-
-    def __init__(self, pairs: Surrogate, wanted: int) -> None:
-        import faiss
-
-        count = len(pairs.right)
-        drawn = _drawn(count, max(_SAMPLE, wanted))
-        products, _ = faiss.knn(pairs.left, pairs.right[drawn], wanted, faiss.METRIC_INNER_PRODUCT)
-        slack = np.maximum(pairs.slack, pairs.slack[drawn].max())
-        self.threshold, self._room = _surely_exceeded(products[:, -1], slack), _room(_TILE**2)
-        self._blocks = {
-            start: _Largest(self.threshold[start : start + _TILE], wanted) for start in range(0, count, _TILE)
-        }
-
-    def look_through(self, block: FloatArray, i: int, j: int) -> None:
-        """Take in the products of rows i, i + 1... (down) and j, j + 1... (across)."""
-        down, across, passed = _above(block, self._blocks[i].threshold[:, None], self._room)
-        self._blocks[i].offer(down, across + j, passed)
-        if i != j:
-            down, across, passed = _above(block, self._blocks[j].threshold, self._room)
-            self._blocks[j].offer(across, down + i, passed)
-
-    def finished(self) -> IntArray:
-        """Return the rows, once every tile has been looked through."""
-        return np.concatenate([block.finished() for block in self._blocks.values()])
+    return threshold, np.concatenate([block.finished() for block in best.values()])
 
 
 class _Largest:
@@ -207,14 +187,11 @@ def _room(products: int) -> _Truths:
 def _above(products: FloatArray, thresholds: FloatArray, room: _Truths) -> tuple[IntArray, IntArray, FloatArray]:
     """Return the few products (b, m) above thresholds that broadcast with them: lines, columns, values, each (p,)."""
     passed = np.greater(products, thresholds, out=room[: products.size].reshape(products.shape))
-    places = _true_places(passed.ravel())
+    flat = passed.ravel()
+    if flat.size % 8:
+        places = np.flatnonzero(flat)
+    else:  # few are true among many, so eight are looked at together
+        words = np.flatnonzero(flat.view(np.uint64) != 0)  # of bool numpy finds them twice as fast
+        places = (words[:, None] * 8 + np.arange(8))[flat.reshape(-1, 8)[words]]
     down, across = np.divmod(places, products.shape[1])
     return down, across, products.ravel()[places]
-
-
-def _true_places(flat: _Truths) -> IntArray:
-    """Return the places that are true: few among many, so eight are looked at together."""
-    if flat.size % 8:
-        return np.flatnonzero(flat)
-    words = np.flatnonzero(flat.view(np.uint64) != 0)  # of bool numpy finds them twice as fast
-    return (words[:, None] * 8 + np.arange(8))[flat.reshape(-1, 8)[words]]

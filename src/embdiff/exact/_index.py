@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -21,11 +21,33 @@ from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Ties
 from embdiff.ties import TOLERANCE, groups
 
 
-class _Questions(ABC):
-    """The three questions, checked; where the rows are is what answers them."""
+class Index:
+    """The rows of one table, ready to be searched exactly.
 
-    vectors: FloatArray | FileVectors
-    metric: Metric
+    Everything that depends on the rows alone is done once, when it is first needed: checks, finding identical
+    vectors, scaling. Vectors that are normalised already are not copied. Of rows in a file nothing is kept: every
+    question reads the file once, equal to the last bit. A pair's similarity does not depend on the block it is computed
+    in, and ties are broken by row number, so merging the first k of each block gives the first k of all.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, or FileVectors, shape (n, d)
+        Must not change while the index is used.
+    metric : {"cosine", "ip", "l2"}
+
+    Raises
+    ------
+    ShapeError
+        When it is no table (n, d) with n, d >= 1.
+    ParameterError
+        When a vector is not finite, or too long to be squared; for cosine, when one is zero. Of rows in a file when
+        they are read.
+    """
+
+    def __init__(self, vectors: FloatArray | FileVectors, metric: Metric) -> None:
+        self.metric: Metric = metric
+        self._whole = None if isinstance(vectors, FileVectors) else _Table(vectors, metric)
+        self.vectors = vectors if self._whole is None else self._whole.vectors
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -35,7 +57,7 @@ class _Questions(ABC):
         queries = self._checked(queries)
         check_k(k, len(self), leave_out is not None)
         left_out = None if leave_out is None else check_rows(leave_out, (len(queries),), len(self), "leave_out")
-        rows, found = self.nearest(queries, min(k + 1 + (left_out is not None), len(self)))  # is the next as near?
+        rows, found = self._nearest(queries, min(k + 1 + (left_out is not None), len(self)))  # is the next as near?
         if left_out is not None:
             keep = np.argsort(rows == left_out[:, None], axis=1, kind="stable")[:, :-1]
             rows, found = np.take_along_axis(rows, keep, axis=1), np.take_along_axis(found, keep, axis=1)
@@ -54,7 +76,7 @@ class _Questions(ABC):
         query = row = nothing
         asked = np.flatnonzero(last - found[:, k] <= off) if rows.shape[1] > k else nothing
         if asked.size:
-            at, row = self.within(queries[asked], (last - off)[asked], (last + off)[asked])
+            at, row = self._within(queries[asked], (last - off)[asked], (last + off)[asked])
             query = asked[at]
             listed = np.any(rows[query, :k] == row[:, None], axis=1)
             beyond = ~listed if left_out is None else ~listed & (row != left_out[query])
@@ -68,6 +90,19 @@ class _Questions(ABC):
             return np.full(len(rows), TOLERANCE)
         return TOLERANCE * (np.abs(last) if self.metric == "l2" else norms(queries) * norms(self.vectors[rows]))
 
+    def _within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
+        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
+        found: list[tuple[IntArray, IntArray]] = []
+
+        def add(start: int, block: _Table) -> None:
+            query, row = within(block.asked(queries), low, high)
+            found.append((query, row + start))
+
+        self._read("exact ties", add)
+        query, row = (np.concatenate(each) for each in zip(*found, strict=True))
+        order = np.argsort(query, kind="stable")
+        return query[order], row[order]
+
     def ranks(self, queries: FloatArray, rows: IntArray, *, leave_out: IntArray | None = None) -> IntArray:
         """Return the rank, from 1, of given rows in each query's full order; see `embdiff.exact.ranks`."""
         queries = self._checked(queries)
@@ -75,34 +110,18 @@ class _Questions(ABC):
         own = None
         if leave_out is not None:
             own = check_rows(leave_out, (len(queries),), len(self), "leave_out")[:, None]
-        wanted = self.known(queries, rows)
-        found = np.where(rows < 0, -1, self.before(queries, rows, wanted) + 1)
+        wanted = self._known(queries, rows)
+        found = np.where(rows < 0, -1, self._before(queries, rows, wanted) + 1)
         if own is None:
             return found
-        found -= precedes(self.known(queries, own), own, wanted, rows) & (rows >= 0)
+        found -= precedes(self._known(queries, own), own, wanted, rows) & (rows >= 0)
         found[(own >= 0) & (rows == own)] = -1
         return found
 
     def similarity(self, queries: FloatArray, rows: IntArray) -> FloatArray:
         """Return the exact similarity of each query to given rows; see `embdiff.exact.similarity`."""
         queries = self._checked(queries)
-        return self.known(queries, check_rows(rows, (len(queries), -1), len(self))).astype(np.float32)
-
-    @abstractmethod
-    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
-        """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
-
-    @abstractmethod
-    def within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
-        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
-
-    @abstractmethod
-    def before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
-        """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
-
-    @abstractmethod
-    def known(self, queries: FloatArray, rows: IntArray) -> Doubles:
-        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
+        return self._known(queries, check_rows(rows, (len(queries), -1), len(self))).astype(np.float32)
 
     def _checked(self, queries: FloatArray) -> FloatArray:
         table: FloatArray = np.ascontiguousarray(queries, dtype=np.float32)
@@ -111,32 +130,65 @@ class _Questions(ABC):
             check_usable(table, "query", self.metric)
         return table
 
+    def _nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
+        """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
+        rows, found = np.empty((0, 0), dtype=np.int64), np.empty((0, 0))
 
-class Index(_Questions):
-    """The rows of one table, ready to be searched exactly.
+        def merge(start: int, block: _Table) -> None:
+            nonlocal rows, found
+            more, also = block.nearest(queries, min(wanted, len(block.vectors)))
+            if start:
+                both = np.concatenate([rows, more + start], axis=1), np.concatenate([found, also], axis=1)
+                more, also = first(*both, wanted)
+            rows, found = more, also
 
-    Everything that depends on the rows alone is done once, when it is first needed: checks, finding identical
-    vectors, scaling. Vectors that are normalised already are not copied.
+        self._read("exact search", merge)
+        return rows, found
 
-    Parameters
-    ----------
-    vectors : ndarray of float32, shape (n, d)
-        Must not change while the index is used.
-    metric : {"cosine", "ip", "l2"}
-    first : int
-        Number of the first of these rows in a larger table, for messages.
+    def _before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
+        """Return how many rows come before given ones, (q, m)."""
+        before = np.zeros(rows.shape, dtype=np.int64)
 
-    Raises
-    ------
-    ShapeError
-        When it is no table (n, d) with n, d >= 1.
-    ParameterError
-        When a vector is not finite, or too long to be squared; for cosine, when one is zero.
-    """
+        def add(start: int, block: _Table) -> None:
+            before[:] += count_before(block.asked(queries), rows - start, wanted)
+
+        self._read("exact ranks", add)
+        return before
+
+    def _known(self, queries: FloatArray, rows: IntArray) -> Doubles:
+        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
+        there, out = np.maximum(rows, 0), np.empty(rows.shape)
+        if not isinstance(self.vectors, FileVectors):
+            out = pair_similarity(queries, self.vectors, there, self.metric)
+        else:
+            step = max(1, self.vectors.block_rows // max(1, rows.shape[1]))
+            for start in range(0, len(rows), step):
+                part = slice(start, start + step)
+                kinds, inverse = np.unique(there[part], return_inverse=True)
+                places = inverse.reshape(there[part].shape)
+                out[part] = pair_similarity(queries[part], self.vectors[kinds], places, self.metric)
+        out[rows < 0] = np.nan
+        return out
+
+    def _read(self, doing: str, use: Callable[[int, _Table], None]) -> None:
+        """Give every block of rows, with the number of its first row, to ``use``."""
+        if not isinstance(self.vectors, FileVectors):
+            assert self._whole is not None
+            use(0, self._whole)
+            return
+        with progress(doing, len(self), "rows") as advance:
+            for start, block in self.vectors.blocks():
+                with silent():
+                    use(start, _Table(block, self.metric, start))
+                advance(len(block))
+
+
+class _Table:
+    """Rows that are in memory, float32 (n, d); ``first`` is the number of the first one in a table, for messages."""
 
     def __init__(self, vectors: FloatArray, metric: Metric, first: int = 0) -> None:
         self.vectors: FloatArray = np.ascontiguousarray(vectors, dtype=np.float32)
-        self.metric: Metric = metric
+        self._metric: Metric = metric
         if self.vectors.ndim != 2 or not self.vectors.size:
             raise ShapeError(
                 f"Vectors must be a table (n, d) of at least one row and column. Got shape {self.vectors.shape}. "
@@ -156,108 +208,27 @@ class Index(_Questions):
     def _prepared(self) -> Prepared:
         """The rows' side of the surrogate, identical vectors once."""
         squares = self._squares[self._groups.first] if self._groups.repeated else self._squares
-        return Prepared(self._unique, self.metric, squares)
+        return Prepared(self._unique, self._metric, squares)
 
-    def _asked(self, queries: FloatArray) -> Task:
-        return Task(queries, self._unique, self._groups, self._prepared.asked(queries), self.metric)
+    def asked(self, queries: FloatArray) -> Task:
+        """Return the task of searching these rows for checked queries."""
+        return Task(queries, self._unique, self._groups, self._prepared.asked(queries), self._metric)
 
     def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
         """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
         if not (pairs_pay(len(self._unique), wanted) and self._are_rows(queries)):
-            return nearest(self._asked(queries), wanted)
-        task = Task(self._unique, self._unique, self._groups, self._prepared.by_itself(), self.metric)
+            return nearest(self.asked(queries), wanted)
+        task = Task(self._unique, self._unique, self._groups, self._prepared.by_itself(), self._metric)
         rows, found = nearest(task, wanted, all_pairs=True)
         if self._groups.repeated:
             rows, found = rows[self._groups.inverse], found[self._groups.inverse]
         return rows, found
-
-    def within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
-        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
-        return within(self._asked(queries), low, high)
 
     def _are_rows(self, queries: FloatArray) -> bool:
         """Return whether the queries are the rows themselves, one by one."""
         if queries.shape != self.vectors.shape:
             return False
         return queries is self.vectors or np.array_equal(queries.view(np.uint32), self.vectors.view(np.uint32))
-
-    def before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
-        """Return how many rows here come before given ones, which may lie elsewhere; see `_ranks.count_before`."""
-        return count_before(self._asked(queries), rows, wanted)
-
-    def known(self, queries: FloatArray, rows: IntArray) -> Doubles:
-        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
-        values = pair_similarity(queries, self.vectors, np.maximum(rows, 0), self.metric)
-        values[rows < 0] = np.nan
-        return values
-
-
-class StreamedIndex(_Questions):
-    """What `Index` is, for `FileVectors`: every question reads the file once, equal to the last bit.
-
-    A pair's similarity does not depend on the block it is computed in, and ties are broken by row number, so merging
-    the first k of each block gives the first k of all.
-    """
-
-    def __init__(self, vectors: FileVectors, metric: Metric) -> None:
-        self.vectors: FileVectors = vectors
-        self.metric: Metric = metric
-
-    def nearest(self, queries: FloatArray, wanted: int) -> tuple[IntArray, Doubles]:
-        """Return the first ``wanted`` rows of each checked query and their similarity, both (q, wanted)."""
-        rows = np.empty((len(queries), 0), dtype=np.int64)
-        found = np.empty((len(queries), 0))
-        with progress("exact search", len(self), "rows") as advance:
-            for start, block in self.vectors.blocks():
-                with silent():
-                    more, also = Index(block, self.metric, start).nearest(queries, min(wanted, len(block)))
-                both = np.concatenate([rows, more + start], axis=1), np.concatenate([found, also], axis=1)
-                rows, found = first(*both, wanted)
-                advance(len(block))
-        return rows, found
-
-    def within(self, queries: FloatArray, low: Doubles, high: Doubles) -> tuple[IntArray, IntArray]:
-        """Return every checked query and row whose similarity lies between two of the query's, (q,); both (m,)."""
-        found = []
-        for start, block in self.vectors.blocks():
-            query, row = Index(block, self.metric, start).within(queries, low, high)
-            found.append((query, row + start))
-        query, row = (np.concatenate(each) for each in zip(*found, strict=True))
-        order = np.argsort(query, kind="stable")
-        return query[order], row[order]
-
-    def before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
-        """Return how many rows come before given ones; see `_ranks.count_before`."""
-        before = np.zeros(rows.shape, dtype=np.int64)
-        with progress("exact ranks", len(self), "rows") as advance:
-            for start, block in self.vectors.blocks():
-                with silent():
-                    before += Index(block, self.metric, start).before(queries, rows - start, wanted)
-                advance(len(block))
-        return before
-
-    def known(self, queries: FloatArray, rows: IntArray) -> Doubles:
-        """Return the similarity of each checked query to checked rows (q, m); NaN for -1."""
-        out = np.full(rows.shape, np.nan)
-        step = max(1, self.vectors.block_rows // max(1, rows.shape[1]))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            kinds, inverse = np.unique(np.maximum(rows[part], 0), return_inverse=True)
-            places = inverse.reshape(rows[part].shape)
-            out[part] = pair_similarity(queries[part], self.vectors[kinds], places, self.metric)
-        out[rows < 0] = np.nan
-        return out
-
-
-def index(vectors: FloatArray | FileVectors, metric: Metric) -> Index | StreamedIndex:
-    """Prepare rows that will be asked more than once.
-
-    Raises
-    ------
-    ShapeError, ParameterError
-        When the vectors are not a table (n, d), or cannot be used with the metric.
-    """
-    return StreamedIndex(vectors, metric) if isinstance(vectors, FileVectors) else Index(vectors, metric)
 
 
 def search(
@@ -279,7 +250,7 @@ def search(
     -------
     Neighbors
         ``rows`` (q, k) and ``similarity`` (q, k), index ``"exact"``. Similarity as `similarity` computes it, highest
-        first; equal similarities by row, lowest first, also where the tie crosses the k-th place.
+        first; equal similarities by row, lowest first; ``ties`` are the rows that are equally near.
 
     Raises
     ------
@@ -293,7 +264,7 @@ def search(
     Candidates come from ``faiss.knn`` on a float32 surrogate whose error is bounded; they are ordered by the float64
     similarity, and a query whose k-th result the bound cannot certify is scanned in full. Time O(q n d).
     """
-    return index(vectors, metric).search(queries, k, leave_out=leave_out)
+    return Index(vectors, metric).search(queries, k, leave_out=leave_out)
 
 
 def ranks(
@@ -332,7 +303,7 @@ def ranks(
     Counted in float32; what is within the error bound is decided in float64. Time O(q n (d + m)), memory 64 MiB and
     one copy of the vectors.
     """
-    return index(vectors, metric).ranks(queries, rows, leave_out=leave_out)
+    return Index(vectors, metric).ranks(queries, rows, leave_out=leave_out)
 
 
 def similarity(queries: FloatArray, vectors: FloatArray | FileVectors, rows: IntArray, metric: Metric) -> FloatArray:
@@ -357,4 +328,4 @@ def similarity(queries: FloatArray, vectors: FloatArray | FileVectors, rows: Int
     ShapeError, ParameterError
         When shapes or rows do not fit, or a vector cannot be used with the metric.
     """
-    return index(vectors, metric).similarity(queries, rows)
+    return Index(vectors, metric).similarity(queries, rows)

@@ -10,17 +10,17 @@ import hashlib
 import importlib
 import json
 import platform
-import sys
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numpy as np
+
+from embdiff._optional import versions
 
 PACKAGE = "embdiff"
 # What computes results. Of encoders the stamp tells; what only reads, draws or shows decides no number.
@@ -160,13 +160,5 @@ def surroundings() -> str:
     for path in sorted(root.rglob("*.py")):
         code = path.read_bytes()
         found.update(f"{path.relative_to(root).as_posix()}:{len(code)}:".encode() + code)
-    about = (PACKAGE, platform.machine(), f"{sys.version_info[0]}.{sys.version_info[1]}", *map(_version, LIBRARIES))
-    found.update(json.dumps(about).encode())
+    found.update(json.dumps((PACKAGE, platform.machine(), versions(LIBRARIES))).encode())
     return found.hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -17,19 +17,18 @@ import os
 import sqlite3
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from embdiff._files import lock_now, sync_folder
 from embdiff.errors import CacheError
 from embdiff.kept._salvage import PAGE, rows_in
 
-T = TypeVar("T")
 NAME = "kept-1.sqlite"
 ASIDE = "damaged-"
 LOCK, MENDING = "kept.lock", "mending.sqlite"
@@ -120,23 +119,13 @@ class Database:
     def __del__(self) -> None:
         self.close()
 
-    def asked(self, ask: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``ask`` makes of the connection; asked again from the start when the database was mended.
-
-        Raises
-        ------
-        CacheError
-            As `failed`.
-        """
-        try:
-            return ask(self.connection or self.open())
-        except sqlite3.Error as error:
-            self.failed(error)
-            return self.asked(ask)
-
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """Return the rows of a statement; raises as `failed` does."""
-        return self.asked(lambda connection: connection.execute(statement, values).fetchall())
+        try:
+            return (self.connection or self.open()).execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            self.failed(error)
+            return self.execute(statement, values)
 
     def failed(self, error: Exception) -> None:
         """Mend what is damaged, so that it can be asked again.

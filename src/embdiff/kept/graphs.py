@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from embdiff._files import sha256_of, write_json
+from embdiff._files import put_in_place, sha256_of, write_json
 from embdiff.errors import CacheError
 from embdiff.kept._place import Place
 
@@ -70,12 +70,10 @@ def kept_folder(about: Mapping[str, str], make: Callable[[Path], None]) -> Path:
 
 def _move(part: Path, target: Path) -> None:
     """Put a whole folder into place; where another process was first, its copy stays."""
-    if target.exists() and not is_whole(target):
-        damaged = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
-        target.replace(damaged / "graph")
-        shutil.rmtree(damaged, ignore_errors=True)
+    if is_whole(target):
+        return
     try:
-        part.replace(target)
+        put_in_place(part, target)
     except OSError:
         if not is_whole(target):
             raise

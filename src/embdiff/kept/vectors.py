@@ -153,19 +153,20 @@ class VectorCache:
         """
         assert self.database is not None
         found, vectors = np.zeros(len(keys), dtype=np.bool_), np.empty((len(keys), space.dim), dtype=np.float32)
-
-        def read(connection: sqlite3.Connection) -> None:
+        try:
+            connection = self.database.connection or self.database.open()
             batches: dict[int, bytes] = dict(connection.execute(_KEYS, (space.name,)))
             for batch, rows, places in _places(batches, keys) if batches else ():
                 part = self._read(connection, space, batch)
                 if part is not None:
                     vectors[rows], found[rows] = part[places], True
-
-        self.database.asked(read)
-        used = self.database.execute("SELECT used FROM spaces WHERE name = ?", (space.name,))
-        if not self.database.read_only and (not used or used[0][0] < time.time() - TOUCH_SECONDS):
-            row = (space.name, space.about, time.time())
-            self.database.execute("INSERT OR REPLACE INTO spaces VALUES (?, ?, ?)", row)
+            used = connection.execute("SELECT used FROM spaces WHERE name = ?", (space.name,)).fetchone()
+            if not self.database.read_only and (used is None or used[0] < time.time() - TOUCH_SECONDS):
+                row = (space.name, space.about, time.time())
+                connection.execute("INSERT OR REPLACE INTO spaces VALUES (?, ?, ?)", row)
+        except sqlite3.Error as error:
+            self.database.failed(error)
+            return self.get(space, keys)
         return found, vectors
 
     def put(self, space: VectorSpace, keys: Keys, vectors: FloatArray) -> FloatArray:
@@ -198,10 +199,15 @@ class VectorCache:
         if not self.database.read_only:
             name, of_keys, of_vectors = space.name, keys.tobytes(), kept.tobytes()
             row = (name, of_keys, of_vectors, CHECKSUM(name.encode() + of_keys + of_vectors).digest())
-            self.database.execute("INSERT INTO batches (space, keys, vectors, checksum) VALUES (?, ?, ?, ?)", row)
-            if time.monotonic() > self._synced + SYNC_SECONDS:
-                self.database.execute("PRAGMA wal_checkpoint(PASSIVE)")
-                self._synced = time.monotonic()
+            try:
+                connection = self.database.connection or self.database.open()
+                connection.execute("INSERT INTO batches (space, keys, vectors, checksum) VALUES (?, ?, ?, ?)", row)
+                if time.monotonic() > self._synced + SYNC_SECONDS:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    self._synced = time.monotonic()
+            except sqlite3.Error as error:
+                self.database.failed(error)
+                return self.put(space, keys, vectors)
         return kept.astype(np.float32, copy=False)
 
     def _read(self, connection: sqlite3.Connection, space: VectorSpace, batch: int) -> npt.NDArray[np.floating] | None:

@@ -19,7 +19,7 @@ from embdiff.stores.store import Store
 class _Collection:
     stamp: dict[str, Any]
     rows: Batch
-    index: exact.Index | exact.StreamedIndex | None = None
+    index: exact.Index | None = None
 
 
 class MemoryStore(Store):
@@ -100,7 +100,7 @@ class MemoryStore(Store):
         check_vectors(vectors, spec)
         collection = self._get(spec.name)
         if collection.index is None:
-            collection.index = exact.index(collection.rows.vectors, spec.metric)
+            collection.index = exact.Index(collection.rows.vectors, spec.metric)
         found = collection.index.search(vectors, min(k, spec.rows))
         return lengthened(found.rows, found.similarity, k, spec, self.uri)
 

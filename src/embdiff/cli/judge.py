@@ -51,8 +51,7 @@ def judge_command(
                 _write(f"\nSaved: {judging.answered:,} answers in {judging.book.path}. The same command goes on.\n")
                 raise Interrupted from None
             _write("\n\n")
-        state = judging.state()
-    put(as_json, state.to_dict, lambda: report.show(state))
+    put(as_json, judging.to_dict, lambda: report.show(judging))
 
 
 def _line() -> str | None:

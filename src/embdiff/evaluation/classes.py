@@ -18,13 +18,14 @@ from embdiff.encoding import Texts
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, place_in_class, read_classes
 from embdiff.evaluation.models import changes, few_again, lexical, rank, vectors_of, zero_notes
-from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome, in_order
+from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
 from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
 from embdiff.measures.noise import Change
 from embdiff.measures.places import name_ranks
+from embdiff.measures.score import in_order
 from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted

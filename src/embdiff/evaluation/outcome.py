@@ -85,9 +85,3 @@ class Outcome(Record):
     together: tuple[Gain, ...] = ()
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, repr=False)
     qrels: Qrels | None = field(default=None, repr=False)
-
-
-def in_order(scores: list[Score]) -> tuple[Score, ...]:
-    """Return the scores measure by measure, each in the order in which it first came."""
-    measures = list(dict.fromkeys(score.measure for score in scores))
-    return tuple(score for measure in measures for score in scores if score.measure == measure)

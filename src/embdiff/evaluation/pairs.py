@@ -19,12 +19,13 @@ from embdiff.corpus.tables import Table, as_text, held
 from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.models import changes, vectors_of
-from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
+from embdiff.evaluation.outcome import ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
 from embdiff.measures.noise import BATCH, Change, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
+from embdiff.measures.score import in_order
 from embdiff.measures.score import scores as take
 from embdiff.records import Corpus, FloatArray, IntArray, Score
 from embdiff.sources import Source

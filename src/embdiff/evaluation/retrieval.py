@@ -14,13 +14,14 @@ from embdiff.corpus.trec import read_run
 from embdiff.encoding import Texts
 from embdiff.errors import DataError
 from embdiff.evaluation.models import Scored, changes, few_again, lexical, rank, vectors_of, zero_notes
-from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
+from embdiff.evaluation.outcome import ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.evaluation.together import PROTOCOL, together
 from embdiff.lexical import BM25
 from embdiff.measures.judged import Judged, JudgedLists, grade, usual_measures
 from embdiff.measures.noise import Change
 from embdiff.measures.places import name_ranks, trec_order
+from embdiff.measures.score import in_order
 from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted

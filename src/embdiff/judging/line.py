@@ -11,7 +11,7 @@ from typing import Any
 from embdiff._plain import plain
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries
-from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run, with_typed
+from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
 from embdiff.judging.scoring import Verdict, score_judgements
 from embdiff.records import Score
 from embdiff.runs import Run
@@ -166,7 +166,7 @@ def open_judging(
     run: Run | str | Path,
     *,
     out: str | Path | None = None,
-    queries: int = QUERIES,
+    queries: int = 20,
     depth: int | None = None,
     order: str = "disputed",
     seed: int = 0,

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 
-from embdiff._registry import nearest
-from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.errors import DataError, ParameterError
 from embdiff.judging.book import TypedQuery
 from embdiff.lexical import BM25
 from embdiff.measures.disagreement import query_disagreement
@@ -18,10 +16,9 @@ from embdiff.measures.overlap import overlap
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer, IntArray, Neighbors
 from embdiff.runs import Run
+from embdiff.settings import JudgingConfig, Order
 
-Order = Literal["disputed", "random"]
-ORDERS: tuple[Order, ...] = get_args(Order)
-QUERIES, DEPTH = 20, 5
+DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -157,7 +154,7 @@ def with_typed(pool: Pool, typed: Sequence[TypedQuery], texts: Mapping[str, str]
 def pool_run(
     run: Run,
     *,
-    queries: int = QUERIES,
+    queries: int = 20,
     depth: int | None = None,
     seed: int = 0,
     order: str = "disputed",
@@ -186,17 +183,16 @@ def pool_run(
     Raises
     ------
     ParameterError
-        When a number is out of range, or there is nothing to judge.
-    UnknownNameError
-        For another order.
+        When a number is out of range, or for another order.
+    DataError
+        When there is nothing to judge.
     """
-    depth = _checked(run, queries, depth, seed)
-    if order not in ORDERS:
-        raise UnknownNameError(f"An order must be one of {', '.join(ORDERS)}. Got {order!r}. {nearest(order, ORDERS)}")
+    config = JudgingConfig.checked(queries=queries, depth=depth, order=order, baseline=baseline, seed=seed)
+    depth = _depth(config, run.config.k)
     answers = (*run.answers, *(run.beside if baseline else ()))
     systems = {_system(run, answer): _without_self(answer, depth) for answer in answers}
     disputed = _disputed(run, systems)
-    first = -disputed if order == "disputed" else np.zeros(len(disputed))
+    first = -disputed if config.order == "disputed" else np.zeros(len(disputed))
     ids = run.queries.ids
     there = np.flatnonzero(np.any([rows[:, 0] >= 0 for rows in systems.values()], axis=0))
     ranked = sorted(there.tolist(), key=lambda row: (first[row], _shuffled(seed, ids[row])))
@@ -216,18 +212,12 @@ def pool_run(
     )
     row_of = {name: row for row, name in enumerate(run.corpus.ids)}
     texts = {name: run.corpus.items[row_of[name]] for query in pooled for name in query.documents}
-    known: Order = "random" if order == "random" else "disputed"
-    return Pool(pooled, texts, depth, asked, len(ranked), known)
+    return Pool(pooled, texts, depth, asked, len(ranked), config.order)
 
 
-def _checked(run: Run, queries: int, depth: int | None, seed: int) -> int:
-    k = run.config.k
-    if queries < 1:
-        raise ParameterError(f"The number of queries to judge must be at least 1. Got {queries}. Write --queries 20.")
-    if seed < 0:
-        raise ParameterError(f"A seed must be an integer from 0. Got {seed}. Write --seed 0.")
-    if depth is None:
-        return min(DEPTH, k)
+def _depth(config: JudgingConfig, k: int) -> int:
+    """Return how many results of each list are pooled, of lists of ``k``."""
+    depth = min(DEPTH, k) if config.depth is None else config.depth
     if not 1 <= depth <= k:
         raise ParameterError(
             f"The depth to judge must be between 1 and {k}, the results per query of this run. Got {depth}. "

@@ -13,17 +13,17 @@ from embdiff.corpus.files import refuse_missing, shown
 from embdiff.corpus.tables import kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.class_files import is_classes
-from embdiff.evaluation.classes import evaluate_classes
-from embdiff.evaluation.pairs import evaluate_pairs, pair_columns, pair_table
+from embdiff.evaluation.classes import Classes
+from embdiff.evaluation.pairs import PairsWalk, pair_columns, pair_table
 from embdiff.evaluation.result import Evaluation, free_target
-from embdiff.evaluation.retrieval import evaluate_retrieval
+from embdiff.evaluation.retrieval import Retrieval
 from embdiff.evaluation.settings import check, refuse_strangers
 from embdiff.measures.differences import between_models
 from embdiff.settings import Task, done_by
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes
 
-_TASKS = {"retrieval": evaluate_retrieval, "pairs": evaluate_pairs, "classes": evaluate_classes}
+_TASKS = {each.task: each for each in (Retrieval, PairsWalk, Classes)}
 
 
 @done_by(lambda **asked: _walk(**asked))
@@ -98,7 +98,7 @@ def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | Non
     path, found, how = find_task(data, settings.task, columns_named=settings.columns_named)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
-    outcome = _TASKS[found](path, settings)
+    outcome = _TASKS[found](path, settings).outcome()
     told = encoding_notes(models_told(model.to_dict() for model in outcome.models), settings.cache.notes)
     outcome = replace(outcome, notes=(*outcome.notes, *told))
     result = Evaluation(outcome, between_models(outcome.scores, seed=settings.seed), how, settings.seed)

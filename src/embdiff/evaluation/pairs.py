@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,14 +17,14 @@ from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_text, held
 from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
-from embdiff.evaluation.models import changes, vectors_of
-from embdiff.evaluation.outcome import ModelFacts, Outcome
+from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
+from embdiff.evaluation.task import Few, Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
-from embdiff.measures.noise import BATCH, Change, drawn
+from embdiff.measures.noise import BATCH, Again, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
-from embdiff.measures.score import in_order
+from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
 from embdiff.records import Corpus, FloatArray, IntArray, Score
 from embdiff.sources import Source
@@ -143,68 +142,73 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
-    """Read pairs, encode both texts with every model, and correlate."""
-    pairs = read_pairs(path)
-    # auc compares two kinds of pairs; the first measure is that of the same model again.
-    wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
-    measures = [each.name for each in wanted if pairs.binary or each.symmetric]
-    facts: list[ModelFacts] = []
-    scores: list[Score] = []
-    if settings.baseline:
-        scores += [Score.undefined(measure, (BM25,), _NO_VECTORS) for measure in measures]
-        facts.append(ModelFacts(BM25, None))
-    texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
-    corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
-    place = {text: row for row, text in enumerate(texts)}
-    left, right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
-    few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
-    rows = np.unique(np.concatenate([left[few], right[few]])).astype(np.int64)
-    noise: list[Change] = []
-    for name in settings.models:
-        check = partial(_refuse_rows, name)
-        vectors, _, again, about = vectors_of(name, settings, Texts(corpus, None, settings.seed, again=rows), check)
-        one, other = vectors[left], vectors[right]
+class PairsWalk(Walk):
+    """Pairs of texts, whose similarity is held against their numbers."""
 
-        def score(one: FloatArray, other: FloatArray, which: IntArray, name: str = name) -> Score:
-            some = ScoredPairs(pair_similarity(one, other, settings.metric), pairs.score[which], (name,))
-            return take(measures[:1], some)[0]
+    task = "pairs"
 
-        alone = None
-        if again is not None:
-            a, b = (again.vectors[np.searchsorted(again.rows, side[few])] for side in (left, right))
-            alone = few, (one[few], other[few]), (a, b)
-        noise += changes(score, one, other, alone, what="pairs", seed=settings.seed)
-        scores += take(measures, ScoredPairs(pair_similarity(one, other, settings.metric), pairs.score, (name,)))
-        facts.append(about)
-    return Outcome(
-        task="pairs",
-        source=pairs.source,
-        headline=f"{len(pairs):,} pairs of texts of {pairs.source}",
-        scores=in_order(scores),
-        units=tuple(map(str, range(len(pairs)))),
-        models=tuple(facts),
-        protocol=_protocol(pairs, settings),
-        noise=tuple(noise),
-    )
-
-
-def _refuse_rows(name: str, source: Source) -> None:
-    """Refuse ready vectors that are not found by text: the texts stand in no file as they are encoded here."""
-    if source.by_row and not source.by_text:
-        raise ParameterError(
-            "Ready vectors of pairs must be found by their texts: Parquet with a column text. Got "
-            f"'{name}', without. Encode the texts of the pairs with 'embdiff encode', or name a model."
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.pairs = pairs = read_pairs(path)
+        texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
+        place = {text: row for row, text in enumerate(texts)}
+        self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
+        self.few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
+        again = np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
+        corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
+        headline, units = f"{len(pairs):,} pairs of texts of {pairs.source}", map(str, range(len(pairs)))
+        super().__init__(
+            settings, pairs.source, headline, tuple(units), Texts(corpus, None, settings.seed, again=again)
         )
+        # auc compares two kinds of pairs; the first measure is that of the same model again.
+        wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
+        self.measures = [each.name for each in wanted if pairs.binary or each.symmetric]
 
+    def add_words(self) -> None:
+        """Add that bm25 has no such numbers."""
+        self.scores += [Score.undefined(measure, (BM25,), _NO_VECTORS) for measure in self.measures]
+        self.facts.append(ModelFacts(BM25, None))
 
-def _protocol(pairs: Pairs, settings: Settings) -> dict[str, str]:
-    low, high = float(pairs.score.min()), float(pairs.score.max())
-    kinds = f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
-    return {
-        "columns": pairs.how,
-        "scores": kinds,
-        "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
-        "intervals": "95 %, from the influence of each pair (delta method on Fisher's z; DeLong on the logit for auc)",
-        "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
-    }
+    def check(self, name: str, source: Source) -> None:
+        """Refuse ready vectors that are not found by text: the texts stand in no file as they are encoded here."""
+        if source.by_row and not source.by_text:
+            raise ParameterError(
+                "Ready vectors of pairs must be found by their texts: Parquet with a column text. Got "
+                f"'{name}', without. Encode the texts of the pairs with 'embdiff encode', or name a model."
+            )
+
+    def sides(
+        self, documents: FloatArray, queries: FloatArray | None, again: Again | None
+    ) -> tuple[FloatArray, FloatArray, Few | None]:
+        """Return the vectors of the left and of the right texts."""
+        left, right = documents[self.left], documents[self.right]
+        if again is None:
+            return left, right, None
+        one, other = (again.vectors[np.searchsorted(again.rows, side[self.few])] for side in (self.left, self.right))
+        return left, right, (self.few, (left[self.few], right[self.few]), (one, other))
+
+    def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
+        """Add what the similarities of a model are worth."""
+        self.scores += take(self.measures, self._scored(model, there, asking, np.arange(len(asking))))
+
+    def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
+        """Return the first measure over some of the pairs."""
+        return score_of(self.measures[0], self._scored(model, there, asking, which))
+
+    def _scored(self, model: str, left: FloatArray, right: FloatArray, which: IntArray) -> ScoredPairs:
+        return ScoredPairs(pair_similarity(left, right, self.settings.metric), self.pairs.score[which], (model,))
+
+    def protocol(self) -> dict[str, str]:
+        """Return what was compared with what."""
+        pairs = self.pairs
+        low, high = float(pairs.score.min()), float(pairs.score.max())
+        kinds = (
+            f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
+        )
+        return {
+            "columns": pairs.how,
+            "scores": kinds,
+            "similarity": f"{self.settings.metric} of the two vectors, both encoded as documents",
+            "intervals": "95 %, from the influence of each pair (delta method on Fisher's z; DeLong on the logit for "
+            "auc)",
+            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
+        }

@@ -59,7 +59,7 @@ def test_white_space_in_ids_is_refused(tmp_path):
     ("text", "words"),
     [
         ("q1 0 a\n", "must have 4 fields.*Got 3 on line 1"),
-        ("q1 0 a 1\nq1 0 b x\n", "must be an integer grade.*Got 'x' at line 2"),
+        ("q1 0 a 1\nq1 0 b x\n", "A grade must be an integer.*Got 'x' at line 2"),
         ("q1 0 a 1\nq1 0 a 2\n", "must have one grade.*Got 1 and 2 for 'q1' and 'a', the second at line 2"),
         ("# nothing\n", "at least one judgement.*Got none"),
     ],
@@ -87,7 +87,8 @@ def test_malformed_runs(tmp_path, text, words):
     (tmp_path / "x.run").write_text(text)
     with pytest.raises(DataError, match=words):
         read_run(tmp_path / "x.run")
-    assert "which does not, or is a folder" in refused(read_run, tmp_path)
+    assert "Is a directory" in refused(read_run, tmp_path)
+    assert "must exist" in refused(read_run, tmp_path / "none.run")
 
 
 def test_documents_queries_and_what_is_missing(tmp_path):
@@ -127,7 +128,7 @@ def test_third_column_must_be_score(tmp_path):
         ("query-id\tcorpus-id\tscore\nq1\ta\thigh\n", r"must be an integer.*Got 'high' at line 2 \(row 0\)"),
         ("query-id\tcorpus-id\tscore\nq1\ta\t0.5\n", "must be an integer.*Got '0.5'"),
         ("query-id\tcorpus-id\tscore\nq1\ta\t1\nq1\ta\t2\n", r"must have one score.*the second at line 3 \(row 1\)"),
-        ("query-id\tcorpus-id\tscore\nq1\t\t1\n", "must name a query and a document.*line 2"),
+        ("query-id\tcorpus-id\tscore\nq1\t\t1\n", "Every judgement must have a corpus-id.*line 2"),
         ("query-id\tcorpus-id\tscore\nq9\ta\t1\n", "At least one judged query must be in.*Got judgements of 'q9'"),
     ],
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embdiff._registry import hint
@@ -12,7 +11,7 @@ from embdiff.corpus.columns import same_name
 from embdiff.corpus.files import shown
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
-from embdiff.corpus.trec import gathered, read_qrels
+from embdiff.corpus.trec import gathered, judged_rows, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
@@ -166,17 +165,6 @@ def _read_tsv(path: Path) -> Qrels:
             "The header of judgements must be query-id, corpus-id, score, tab-separated. "
             f"Got {shown(table.columns)} in {path}. {third}If higher means more relevant, rename it score."
         )
-    queries, documents = ([str(cell).strip() for cell in table.column(position)] for position in (0, 1))
-    for row, named in enumerate(zip(queries, documents, strict=True)):
-        if not all(named):
-            raise DataError(
-                f"Every judgement must name a query and a document. Got none at {table.where(row)} of {path}."
-            )
-    must = "The score of a judgement must be an integer, 1 or more for relevant."
-    grades = table.checked(2, _as_grade, table.refusing(must, "Correct it.", repr))
-    rows = zip(queries, documents, grades, strict=True)
-    return Qrels(gathered(rows, lambda row: f"{table.where(row)} of {path}", "score"), str(path))
-
-
-def _as_grade(value: object) -> int | None:
-    return int(float(str(value))) if re.fullmatch(r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*", str(value)) else None
+    cells = table.column
+    table = replace(table, column=lambda position: [str(cell).strip() for cell in cells(position)])
+    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path))

@@ -158,6 +158,15 @@ def plain(items: Sequence[object], source: str, lines: Sequence[int] | None = No
     return Table(source, (), lambda _position: items, len(items), lines, plain=True)
 
 
+def of_rows(rows: Sequence[tuple[object, ...]], source: str, lines: Sequence[int] | None = None) -> Table:
+    """Return judgements as a table, each a query id, a document id and a grade."""
+
+    def column(position: int) -> list[object]:
+        return [row[position] for row in rows]
+
+    return Table(source, ("query_id", "id", "grade"), column, len(rows), lines)
+
+
 def listed(data: object) -> list[Any]:
     """Return the elements of a list, an iterable, an array or a Series; refuse what has no order."""
     if isinstance(data, (bytes, bytearray, Mapping, set, frozenset)) or not isinstance(data, Iterable):

@@ -13,7 +13,7 @@ import numpy as np
 
 from embdiff._registry import hint
 from embdiff.corpus.columns import KNOWN, ColumnName, Columns, position_of, same_name
-from embdiff.corpus.files import exists, shown
+from embdiff.corpus.files import EXTENSIONS, exists, shown
 from embdiff.corpus.read import corpus_of, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
 from embdiff.corpus.tables import Table, kind_of, listed, of_rows
@@ -24,7 +24,6 @@ from embdiff.records import Corpus, IntArray, Qrels
 _FORMS = "all, every, first:N, rows:3,7, rows:0-9 or a file (.txt, .csv, .tsv, .jsonl, .parquet)"
 _EXAMPLES = ("all", "every", "first:10", "rows:0,3")
 _EMPTY_WAYS_OUT = "An empty query finds nothing: fill them in or delete them."
-_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def read_queries(
@@ -240,7 +239,7 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
 def _table(data: object) -> tuple[Table, bool]:
     """Return a table of query id, document id and grade, and whether it is ordinary qrels."""
     if isinstance(data, (str, os.PathLike)):
-        if Path(data).suffix.lower() in _TABLES:
+        if Path(data).suffix.lower() in {*EXTENSIONS} - {".txt"}:
             return _of_columns(read_table(Path(data), _is_header)), False
         data = read_qrels(Path(data))
     if isinstance(data, Qrels):

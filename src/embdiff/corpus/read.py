@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
-from embdiff.corpus.readers import sample_table, table_of
-from embdiff.corpus.tables import ABSENT, Table, as_label, as_name, as_text, kind_of, listed, plain
+from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
+from embdiff.corpus.tables import ABSENT, Table, as_name, as_text, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, first_repeated
 from embdiff.settings import Emptiness
@@ -73,8 +73,11 @@ def read_corpus(
     >>> read_corpus(["I love you.", "I miss you."]).ids
     ('0', '1')
     """
-    check_empty(empty)
-    columns = Columns(text_column, id_column, group_column)
+    return corpus_from(data, Columns(text_column, id_column, group_column), check_empty(empty), groups)
+
+
+def corpus_from(data: Any, columns: Columns, empty: Emptiness, groups: Iterable[object] | None = None) -> Corpus:
+    """Return what `read_corpus` does."""
     if groups is not None and columns.group not in (None, NONE):
         raise ParameterError("Groups must come from one place. Got groups and group_column. Leave one of them out.")
     if isinstance(data, Corpus):
@@ -100,7 +103,7 @@ def check_empty(empty: str) -> Emptiness:
 
 def sample() -> Corpus:
     """Return the bundled sample: 52 lines of four love songs, written for embdiff, with ids and groups."""
-    return corpus_of(sample_table(Columns()), Columns())
+    return replace(read_corpus(SAMPLE_FILE), source=SAMPLE)
 
 
 def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
@@ -138,7 +141,7 @@ def corpus_of(
         _refuse_characters(table, "group", group_of, kept)
     elif group_at is not None:
         group_of = tuple(_labels(table, "group", group_at, kept))
-    named = [None] * table.size if id_at is None or not left_out else [as_label(cell) for cell in table.column(id_at)]
+    named = [None] * table.size if id_at is None or not left_out else [as_name(cell) for cell in table.column(id_at)]
     return Corpus(
         items=tuple(texts[row] for row in kept),
         ids=tuple(ids),

@@ -134,23 +134,14 @@ def as_text(value: object) -> str | None:
     return str(value) if isinstance(value, str) and not isinstance(value, NumberText) else None
 
 
-def as_label(value: object) -> str | None:
-    """Return an id or group as text; None for what is missing or is neither text, number nor date."""
-    if type(value) is str:
-        return value
-    if is_missing(value):
-        return None
+def as_name(value: object) -> str | None:
+    """Return an id or group as text; None for what is missing or blank, or is neither text, number nor date."""
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
-    if isinstance(value, (str, numbers.Number, datetime.date, datetime.time, uuid.UUID)):
-        return str(value)
+    if isinstance(value, (str, numbers.Number, datetime.date, datetime.time, uuid.UUID)) and not is_missing(value):
+        name = str(value)
+        return name if name.strip() else None
     return None
-
-
-def as_name(value: object) -> str | None:
-    """Return an id or group as text; None for white space too."""
-    label = as_label(value)
-    return label if label is not None and label.strip() else None
 
 
 def plain(items: Sequence[object], source: str, lines: Sequence[int] | None = None) -> Table:

@@ -17,7 +17,7 @@ from embdiff.measures.differences import ALPHA, Differences, between_models
 from embdiff.measures.judged import Graded, Judged, grade, random_order, values_of
 from embdiff.measures.paired import PairedTest
 from embdiff.measures.score import in_order, mean_of
-from embdiff.measures.statistics.quantiles import Doubles, student_quantile
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
 from embdiff.measures.statistics.resampling import interval
 from embdiff.records import IntArray, Score
 
@@ -274,6 +274,4 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
 
 def _precision(graded: Graded, lengths: IntArray) -> Doubles:
     """Return the share of the judged documents of each list that are relevant; NaN for a list without any; (q,)."""
-    right = np.count_nonzero(graded.grades >= graded.level, axis=1).astype(np.float64)
-    out: Doubles = np.divide(right, lengths, out=np.full(len(right), np.nan), where=lengths > 0)
-    return out
+    return ratio(np.count_nonzero(graded.grades >= graded.level, axis=1), lengths)

@@ -24,7 +24,6 @@ from embdiff.evaluation.task import Walk, rank
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
 from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
-from embdiff.measures.places import name_ranks
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
@@ -39,6 +38,8 @@ class Classes(Walk):
     """Labelled texts: some to learn from, the others to classify."""
 
     task = "classes"
+    ranked = "training"
+    so = "they are nobody's neighbours, and classified wrong by neighbours."
 
     def __init__(self, path: Path, settings: Settings) -> None:
         columns = {"text_column": settings.text_column, "label_column": settings.label_column}
@@ -51,42 +52,39 @@ class Classes(Walk):
             f"from, of {data.source}",
             tuple(map(str, range(len(data.test)))),
             Texts(data.train, tested, settings.seed, role="document", whole=data.whole),
+            min(settings.voters, len(data.train)),
         )
-        self.k = min(settings.voters, len(data.train))  # neighbours that vote
         self.predicted: dict[str, IntArray] = {}
         self.draws: dict[str, list[float]] = {}
         self.notes += _data_notes(data)
 
     def add_words(self) -> None:
-        """Add the classes that bm25's neighbours vote for."""
-        data = self.data
-        index = self.index(data.train.items)
-        if index is not None:
-            rows, _ = index.rank(data.test.items, self.settings.voters, name_ranks(data.train.ids))
-            self._add_vote(BM25, rows)
+        """Add the classes that bm25's neighbours vote for, and that it has no vectors."""
+        super().add_words()
+        if BM25 in self.predicted:
             without = ("probe_accuracy", *_of_vectors())
             self.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in without]
 
+    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+        """Add the classes that the neighbours vote for."""
+        self.predicted[model] = knn_predict(rows, self.data.train_labels, self.depth)
+        self.scores.append(self._accuracy(model, self.predicted[model], self.data.test_labels))
+
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add the classes by neighbours and by logistic regression, and how the classes lie in the space."""
-        seed, metric = self.settings.seed, self.settings.metric
-        self._add_vote(model, rank(asking, there, self.k, metric)[0])
+        super().add(model, there, asking)
         self._add_probe(model, there, asking)
-        self.scores += take(_of_vectors(), ClassedTexts(asking, self.data.test_labels, (model,)), seed=seed)
-        so = "they are nobody's neighbours, and classified wrong by neighbours."
-        self.tell_zeros(model, ((there, "training"), (asking, "test texts")), so)
+        given = ClassedTexts(asking, self.data.test_labels, (model,))
+        self.scores += take(_of_vectors(), given, seed=self.settings.seed)
 
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the accuracy of the neighbours' votes over some of the test texts."""
-        rows, _ = rank(asking, there, self.k, self.settings.metric)
-        return self._accuracy(model, knn_predict(rows, self.data.train_labels, self.k), self.data.test_labels[which])
+        rows, _ = rank(asking[which], there, self.depth, self.settings.metric)
+        predicted = knn_predict(rows, self.data.train_labels, self.depth)
+        return self._accuracy(model, predicted, self.data.test_labels[which])
 
     def _accuracy(self, model: str, predicted: IntArray, truth: IntArray) -> Score:
-        return score_of(f"knn_accuracy@{self.k}", ClassedTexts(predicted, truth, (model,)), seed=self.settings.seed)
-
-    def _add_vote(self, model: str, rows: IntArray) -> None:
-        self.predicted[model] = knn_predict(rows, self.data.train_labels, self.k)
-        self.scores.append(self._accuracy(model, self.predicted[model], self.data.test_labels))
+        return score_of(f"knn_accuracy@{self.depth}", ClassedTexts(predicted, truth, (model,)), seed=self.settings.seed)
 
     def _add_probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
         asked, truth = self.settings, self.data.test_labels
@@ -111,7 +109,7 @@ class Classes(Walk):
         settings = self.settings
         return {
             "split": self.data.split,
-            "knn": f"{self.k} nearest training texts, exact {settings.metric}, majority of "
+            "knn": f"{self.depth} nearest training texts, exact {settings.metric}, majority of "
             "votes, ties to the nearest; confusions are those of this vote",
             "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
             "silhouette": "of the test texts, cosine distance",

@@ -19,10 +19,10 @@ from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
-from embdiff.evaluation.task import Few, Walk
+from embdiff.evaluation.task import Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
-from embdiff.measures.noise import BATCH, Again, drawn
+from embdiff.measures.noise import BATCH, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
@@ -176,25 +176,16 @@ class PairsWalk(Walk):
                 f"'{name}', without. Encode the texts of the pairs with 'embdiff encode', or name a model."
             )
 
-    def sides(
-        self, documents: FloatArray, queries: FloatArray | None, again: Again | None
-    ) -> tuple[FloatArray, FloatArray, Few | None]:
-        """Return the vectors of the left and of the right texts."""
-        left, right = documents[self.left], documents[self.right]
-        if again is None:
-            return left, right, None
-        one, other = (again.vectors[np.searchsorted(again.rows, side[self.few])] for side in (self.left, self.right))
-        return left, right, (self.few, (left[self.few], right[self.few]), (one, other))
-
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what the similarities of a model are worth."""
-        self.scores += take(self.measures, self._scored(model, there, asking, np.arange(len(asking))))
+        self.scores += take(self.measures, self._scored(model, asking, np.arange(len(self.pairs))))
 
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the first measure over some of the pairs."""
-        return score_of(self.measures[0], self._scored(model, there, asking, which))
+        return score_of(self.measures[0], self._scored(model, asking, which))
 
-    def _scored(self, model: str, left: FloatArray, right: FloatArray, which: IntArray) -> ScoredPairs:
+    def _scored(self, model: str, vectors: FloatArray, which: IntArray) -> ScoredPairs:
+        left, right = (vectors[side[which]] for side in (self.left, self.right))
         return ScoredPairs(pair_similarity(left, right, self.settings.metric), self.pairs.score[which], (model,))
 
     def protocol(self) -> dict[str, str]:

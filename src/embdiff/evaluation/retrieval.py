@@ -17,7 +17,6 @@ from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
 from embdiff.evaluation.task import Walk, rank
 from embdiff.evaluation.together import PROTOCOL, together
-from embdiff.lexical import BM25
 from embdiff.measures.judged import Judged, JudgedLists, grade, usual_measures
 from embdiff.measures.places import name_ranks, trec_order
 from embdiff.measures.score import scores as take
@@ -31,6 +30,8 @@ class Retrieval(Walk):
     """Judged queries on the documents of a BEIR folder: all of them count, those with a text are asked."""
 
     task = "retrieval"
+    ranked = "documents"
+    so = "such documents are never found, such queries find nothing."
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.collection = collection = read_beir(folder, settings.qrels)
@@ -41,8 +42,8 @@ class Retrieval(Walk):
         row = np.array([rows[name] for name in names], dtype=np.int64)
         wanted = Wanted([collection.queries.items[at] for at in row], names, row, len(rows), "queries")
         headline = f"{len(queries):,} judged queries, {len(collection.corpus):,} documents of {folder}"
-        super().__init__(settings, str(folder), headline, queries, Texts(collection.corpus, wanted, settings.seed))
-        self.asked = wanted.items
+        texts = Texts(collection.corpus, wanted, settings.seed)
+        super().__init__(settings, str(folder), headline, queries, texts, settings.depth)
         self.row_of = {name: row for row, name in enumerate(collection.corpus.ids)}
         self.judged = self._judged(queries)
         self.name_rank = name_ranks(collection.corpus.ids)
@@ -50,21 +51,9 @@ class Retrieval(Walk):
         self.runs: dict[str, dict[str, dict[str, float]]] = {}
         self.notes += _data_notes(collection)
 
-    def add_words(self) -> None:
-        """Add the lists of bm25."""
-        index = self.index(self.collection.corpus.items)
-        if index is not None:
-            self._add(BM25, *self._placed(*index.rank(self.asked, self.settings.depth, self.name_rank)))
-
-    def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
-        """Add the lists of a model."""
-        self._add(model, *self._placed(*rank(asking, there, self.settings.depth, self.settings.metric)))
-        so = "such documents are never found, such queries find nothing."
-        self.tell_zeros(model, ((there, "documents"), (asking, "queries")), so)
-
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the first measure over some of the queries asked."""
-        rows, similarity = rank(asking, there, min(self.settings.depth, NOISE_DEPTH), self.settings.metric)
+        rows, similarity = rank(asking[which], there, min(self.depth, NOISE_DEPTH), self.settings.metric)
         judged = self._judged([self.units[place] for place in self.places[which]])
         return self._scores(model, trec_order(rows, similarity, self.name_rank), judged, usual_measures()[:1])[0]
 
@@ -95,12 +84,12 @@ class Retrieval(Walk):
             for name, found, values in zip(self.units, rows.tolist(), similarity, strict=True)
         }
 
-    def _placed(self, rows: IntArray, similarity: FloatArray) -> tuple[IntArray, FloatArray]:
+    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
         """Put the lists of the queries asked among all judged ones, whose lists stay empty."""
         all_rows = np.full((len(self.units), rows.shape[1]), -1, dtype=np.int64)
         all_similarity = np.full(all_rows.shape, np.nan, dtype=np.float32)
         all_rows[self.places], all_similarity[self.places] = rows, similarity
-        return all_rows, all_similarity
+        self._add(model, all_rows, all_similarity)
 
     def _given(self, path: Path) -> tuple[IntArray, FloatArray]:
         """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""

@@ -16,21 +16,19 @@ from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
 from embdiff.measures.noise import Again, Change, change, half_precision, sampled
+from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
 from embdiff.records import FloatArray, IntArray, Metric, Score
 from embdiff.sources import Source
 
 FROM_A_FILE = "the vectors were read from a file, not encoded"
 
-Two = tuple[FloatArray, FloatArray]
-Few = tuple[IntArray, Two, Two]  # some of the units, their vectors, and their vectors encoded again one by one
-
 
 class Walk(ABC):
     """Labelled data of one kind, read, and what is found on it, filled model by model.
 
-    Vectors come in two tables: of what is asked (documents, training texts, left texts of pairs) and of what asks
-    (queries, test texts, right texts).
+    Vectors come in two tables: of what is asked (documents, training texts) and of what asks (queries, test texts).
+    Pairs have one of all their texts.
 
     Parameters
     ----------
@@ -43,13 +41,23 @@ class Walk(ABC):
         What one value of a score belongs to.
     texts : Texts
         What every model encodes.
+    depth : int
+        Length of the lists that are looked at.
+    few : ndarray of int64, optional
+        Units whose texts are encoded again; by default those of the queries that are.
     """
 
     task: ClassVar[str]
+    ranked: ClassVar[str]  # what is ranked, and what comes of it when its vectors are zero
+    so: ClassVar[str]
 
-    def __init__(self, settings: Settings, source: str, headline: str, units: Sequence[str], texts: Texts) -> None:
+    few: IntArray | None = None
+
+    def __init__(
+        self, settings: Settings, source: str, headline: str, units: Sequence[str], texts: Texts, depth: int = 0
+    ) -> None:
         self.settings, self.source, self.headline = settings, source, headline
-        self.units, self.texts = tuple(units), texts
+        self.units, self.texts, self.depth = tuple(units), texts, depth
         self.scores: list[Score] = []
         self.facts: list[ModelFacts] = []
         self.notes: list[str] = []
@@ -64,9 +72,9 @@ class Walk(ABC):
             _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
             self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))
             assert done.documents is not None
-            there, asking, few = self.sides(done.documents, done.queries, done.again)
+            there, asking = done.documents, done.documents if done.queries is None else done.queries
             self.add(name, there, asking)
-            self.noise += self.changes(name, there, asking, few)
+            self.noise += self.changes(name, there, asking, done.again)
         more = self.more()
         return Outcome(
             task=self.task,
@@ -84,22 +92,14 @@ class Walk(ABC):
     def check(self, name: str, source: Source) -> None:  # noqa: B027 (most tasks have any)
         """Refuse a model that this task cannot have, before it encodes."""
 
-    def sides(
-        self, documents: FloatArray, queries: FloatArray | None, again: Again | None
-    ) -> tuple[FloatArray, FloatArray, Few | None]:
-        """Return both tables, and those of some units, before and after they were encoded again.
+    def changes(self, name: str, there: FloatArray, asking: FloatArray, again: Again | None) -> list[Change]:
+        """Return what the same model again changes of the first measure: in half precision, and one by one.
 
         Nothing is encoded again where vectors are ready: they are found by row, or in a file of queries
         (``vectors:FILE?queries=FILE``), or by text.
         """
-        assert queries is not None
-        if again is None:
-            return documents, queries, None
-        return documents, queries, (again.rows, (documents, queries[again.rows]), (documents, again.vectors))
-
-    def changes(self, name: str, there: FloatArray, asking: FloatArray, few: Few | None) -> list[Change]:
-        """Return what the same model again changes of the first measure: in half precision, and one by one."""
-        seed, every = self.settings.seed, np.arange(len(asking), dtype=np.int64)
+        seed, count = self.settings.seed, len(asking) if self.few is None else len(self.units)
+        every = np.arange(count, dtype=np.int64)
         plain = self.first(name, there, asking, every)
         (low_there, reason), (low_asking, why) = half_precision(there), half_precision(asking)
 
@@ -108,24 +108,43 @@ class Walk(ABC):
 
         rounded = undefined(f"{reason or why}") if reason or why else self.first(name, low_there, low_asking, every)
         half = change(plain, rounded, "float16", seed=seed)
-        if few is None:
+        if again is None:
             return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed)]
-        rows, before, after = few
-        note = sampled(rows, len(asking), UNITS[self.task])
-        own, again = (self.first(name, *tables, rows) for tables in (before, after))
-        return [half, change(own, again, "batch", seed=seed, note=note)]
+        which = again.rows if self.few is None else self.few
+        alone = asking.copy()
+        alone[again.rows] = again.vectors
+        before, after = (self.first(name, there, table, which) for table in (asking, alone))
+        return [half, change(before, after, "batch", seed=seed, note=sampled(which, count, UNITS[self.task]))]
 
-    @abstractmethod
     def add_words(self) -> None:
-        """Add what bm25 finds."""
+        """Add what bm25 finds; the notes tell where its library is missing."""
+        corpus, queries = self.texts.corpus, self.texts.queries
+        assert queries is not None
+        try:
+            index = Bm25(corpus.items)
+        except MissingDependencyError as error:
+            self.notes.append(f"The baseline bm25 is left out: {error}")
+            return
+        self.facts.append(ModelFacts(BM25, None, about=index.about))
+        self.add_lists(BM25, *index.rank(queries.items, self.depth, name_ranks(corpus.ids)))
 
-    @abstractmethod
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
-        """Add what is found by the vectors of a model."""
+        """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""
+        metric = self.settings.metric
+        self.add_lists(model, *rank(asking, there, self.depth, metric))
+        tables = ((there, self.ranked), (asking, UNITS[self.task]))
+        lost = [(len(vectors) - len(_usable(vectors, metric)), words) for vectors, words in tables]
+        if any(count for count, _ in lost):
+            told = " and ".join(f"{count:,} {words}" for count, words in lost)
+            self.notes.append(f"{model}: {told} have a zero vector (no word known): {self.so}")
+
+    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+        """Add what the nearest of each text that asks are worth; -1 and NaN pad."""
+        raise NotImplementedError
 
     @abstractmethod
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
-        """Return the first measure over some of the units, whose vectors these are."""
+        """Return the first measure over some of the units that have vectors."""
 
     @abstractmethod
     def protocol(self) -> dict[str, str]:
@@ -134,23 +153,6 @@ class Walk(ABC):
     def more(self) -> dict[str, Any]:
         """Return what else the outcome of this task holds, by name."""
         return {}
-
-    def index(self, items: Sequence[str]) -> Bm25 | None:
-        """Return bm25 over texts; None where its library is missing, which the notes tell then."""
-        try:
-            index = Bm25(items)
-        except MissingDependencyError as error:
-            self.notes.append(f"The baseline bm25 is left out: {error}")
-            return None
-        self.facts.append(ModelFacts(BM25, None, about=index.about))
-        return index
-
-    def tell_zeros(self, name: str, tables: Sequence[tuple[FloatArray, str]], so: str) -> None:
-        """Say how many vectors of two tables are zero, where that means that they have no similarity."""
-        lost = [(len(vectors) - len(_usable(vectors, self.settings.metric)), words) for vectors, words in tables]
-        if any(count for count, _ in lost):
-            told = " and ".join(f"{count:,} {words}" for count, words in lost)
-            self.notes.append(f"{name}: {told} have a zero vector (no word known): {so}")
 
 
 def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> tuple[IntArray, FloatArray]:

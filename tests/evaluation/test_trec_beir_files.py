@@ -150,6 +150,7 @@ def test_malformed_documents_and_queries(tmp_path):
     nameless = folder(tmp_path / "4", corpus=[{"_id": "a", "text": "x"}, {"text": "y"}])
     assert "must have an _id: text or a number. Got nothing at line 2 (row 1)" in refused(read_beir, nameless)
     silent = folder(tmp_path / "5", queries=[*QUERIES, {"_id": "q5", "text": " "}])
-    assert "Every query must hold text. Got none for 'q5'" in refused(read_beir, silent)
+    assert "Every row must hold text. Got 1 empty of 4" in refused(read_beir, silent)
+    assert "queries.jsonl: line 4 (row 3)" in refused(read_beir, silent)
     (tmp_path / "empty").mkdir()
     assert "must be a folder with corpus.jsonl and queries.jsonl" in refused(read_beir, tmp_path / "empty")

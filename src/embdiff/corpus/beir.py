@@ -9,12 +9,14 @@ from pathlib import Path
 from embdiff._registry import hint
 from embdiff.corpus.columns import same_name
 from embdiff.corpus.files import shown
+from embdiff.corpus.read import rows_left_out
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
 from embdiff.corpus.trec import gathered, judged_rows, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
+_EMPTY_WAYS_OUT = "Fill them in or delete them (a judged query that is not in the file counts as 0)."
 _COLUMNS = ("query_id", "corpus_id", "score")
 
 
@@ -39,7 +41,8 @@ class Collection:
     @property
     def empty_documents(self) -> tuple[str, ...]:
         """Ids of documents without text."""
-        return _blank(self.corpus)
+        rows = zip(self.corpus.ids, self.corpus.items, strict=True)
+        return tuple(name for name, item in rows if not item.strip())
 
     @property
     def unjudged(self) -> tuple[str, ...]:
@@ -88,22 +91,13 @@ def read_beir(folder: str | Path, qrels: str = "test") -> Collection:
             f"A retrieval collection must be a folder with corpus.jsonl and queries.jsonl. Got {folder}, which lacks "
             f"{'one of them' if folder.is_dir() else 'both: it is no folder'}. Name another folder, or give --task."
         )
-    corpus = _texts(folder / "corpus.jsonl", with_title=True)
-    queries = _texts(folder / "queries.jsonl", with_title=False)
-    empty = _blank(queries)
-    if empty:
-        raise DataError(
-            f"Every query must hold text. Got none for {shown(empty, 5)} in {queries.source}. Fill them in or delete "
-            "them (a judged query that is not in the file counts as 0)."
-        )
+    corpus = _texts(folder / "corpus.jsonl", documents=True)
+    queries = _texts(folder / "queries.jsonl", documents=False)
     return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries))
 
 
-def _blank(corpus: Corpus) -> tuple[str, ...]:
-    return tuple(name for name, item in zip(corpus.ids, corpus.items, strict=True) if not item.strip())
-
-
-def _texts(path: Path, *, with_title: bool) -> Corpus:
+def _texts(path: Path, *, documents: bool) -> Corpus:
+    """Read documents, which may have titles and be empty, or queries, which may not."""
     table = read_table(path)
     if table.plain or "_id" not in table.columns or "text" not in table.columns:
         raise DataError(
@@ -113,7 +107,9 @@ def _texts(path: Path, *, with_title: bool) -> Corpus:
     nameless = table.refusing("Every line must have an _id: text or a number.", "Fill it in.", kind_of)
     ids = table.checked(table.columns.index("_id"), as_name, nameless)
     items = _cells(table, "text", as_text)
-    if with_title and "title" in table.columns:
+    if not documents:
+        rows_left_out(table, items, "refuse", _EMPTY_WAYS_OUT)
+    elif "title" in table.columns:
         titled = zip(_cells(table, "title", _as_title), items, strict=True)
         items = [f"{title} {text}" if title else text for title, text in titled]
     return Corpus(tuple(items), tuple(ids), None, str(path), True)

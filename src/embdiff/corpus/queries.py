@@ -14,9 +14,9 @@ import numpy as np
 from embdiff._registry import hint
 from embdiff.corpus.columns import KNOWN, ColumnName, Columns, position_of, same_name
 from embdiff.corpus.files import EXTENSIONS, exists, shown
-from embdiff.corpus.read import corpus_of, rows_of
+from embdiff.corpus.read import corpus_of, rows_left_out, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
-from embdiff.corpus.tables import Table, kind_of, listed, of_rows
+from embdiff.corpus.tables import Table, kind_of, listed, of_rows, plain
 from embdiff.corpus.trec import gathered, judged_rows, read_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray, Qrels
@@ -72,7 +72,9 @@ def read_queries(
     if rows is not None:
         return rows_of(corpus, rows), tuple(rows)
     if isinstance(data, Corpus):
-        _refuse_empty(data)
+        if not len(data):
+            raise DataError("There must be at least one query. Got none. Add queries.")
+        rows_left_out(plain(data.items, data.source), data.items, "refuse", _EMPTY_WAYS_OUT)
         return data, None
     if isinstance(data, str) and not names_sample(data) and not (data.strip() and exists(Path(data))):
         raise DataError(
@@ -123,14 +125,6 @@ def _rows(text: str, size: int) -> list[int]:
     if times > 1:
         raise ParameterError(f"A row of --queries must be named once. Got row {row} twice. Name it once.")
     return rows
-
-
-def _refuse_empty(queries: Corpus) -> None:
-    if not len(queries):
-        raise DataError("There must be at least one query. Got none. Add queries.")
-    for row, item in enumerate(queries.items):
-        if not item.strip():
-            raise DataError(f"Every query must hold text. Got none at row {row} of {queries.source}. {_EMPTY_WAYS_OUT}")
 
 
 def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus) -> list[IntArray]:

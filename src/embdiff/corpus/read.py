@@ -130,7 +130,7 @@ def corpus_of(
     """Make the record out of a table: find the columns, check every cell, deal with empty rows."""
     text, id_at, group_at = pick(table, columns)
     texts = _texts(table, text)
-    left_out = _left_out(table, texts, empty, empty_ways_out)
+    left_out = rows_left_out(table, texts, empty, empty_ways_out)
     kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
     ids = [str(table.number(row)) for row in kept] if id_at is None else _labels(table, "id", id_at, kept)
     _refuse_repeated_ids(table, ids, kept)
@@ -179,7 +179,7 @@ def _refuse_characters(table: Table, role: str, values: Sequence[str], rows: Seq
             raise table.refusal(row, must, f"{found} in the {role}", "Remove it and run again.")
 
 
-def _left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -> Sequence[int]:
+def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -> Sequence[int]:
     """Return the rows that are left out because they are empty."""
     blank = [row for row, text in enumerate(texts) if not text or text.isspace()]
     if not blank or empty == "keep":

@@ -20,6 +20,8 @@ from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
 from embdiff.records import FloatArray, IntArray, Metric, Score
 from embdiff.sources import Source
+from embdiff.views.facts import models_told
+from embdiff.views.words import encoding_notes
 
 FROM_A_FILE = "the vectors were read from a file, not encoded"
 
@@ -75,7 +77,7 @@ class Walk(ABC):
             there, asking = done.documents, done.documents if done.queries is None else done.queries
             self.add(name, there, asking)
             self.noise += self.changes(name, there, asking, done.again)
-        more = self.more()
+        more, told = self.more(), [model.to_dict() for model in self.facts]
         return Outcome(
             task=self.task,
             source=self.source,
@@ -84,7 +86,7 @@ class Walk(ABC):
             units=self.units,
             models=tuple(self.facts),
             protocol=self.protocol(),
-            notes=tuple(self.notes),
+            notes=(*self.notes, *encoding_notes(models_told(told), settings.cache.notes)),
             noise=tuple(self.noise),
             **more,
         )

@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class PooledQuery:
+class PooledQuery(TypedQuery):
     """A query with what each model found.
 
     Parameters
@@ -61,9 +61,6 @@ class PooledQuery:
         Mean of 1 - overlap over the pairs of models, 0 to 1.
     """
 
-    id: str
-    text: str
-    lists: Mapping[str, tuple[str, ...]]
     documents: tuple[str, ...]
     disputed: float = 0.0
 

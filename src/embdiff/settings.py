@@ -1,4 +1,4 @@
-"""Every option of `compare` and `evaluate`, once: name, type, default, bound, what it is for, how it is written.
+"""Every option of `compare`, `evaluate` and `judge`, once: name, type, default, bound, purpose, how it is written.
 
 The command line, ``run.toml``, the documentation and the settings that travel follow from these models. To add an
 option, add a field with its line in the docstring here, and a parameter to the function.

@@ -115,9 +115,8 @@ def read_pairs(path: Path) -> Pairs:
     )
     way_out = "Write it like 3.5, or delete the row."
     score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
-    names = [table.columns[position] for position in columns]
-    headed = names != [str(position) for position in columns]
-    how = f"columns {', '.join(names)}" if headed else "three columns without a header: text, text, number"
+    names = ", ".join(table.columns[position] for position in columns)
+    how = "three columns without a header: text, text, number" if table.headerless else f"columns {names}"
     return Pairs(tuple(left), tuple(right), score, str(path), how)
 
 

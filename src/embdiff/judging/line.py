@@ -182,8 +182,16 @@ def open_judging(
     out : path, optional
         File of TREC qrels; the log stands beside it, with ``.jsonl`` added. By default beside the run folder, under
         its name with ``.qrels`` added, as a repeated run replaces the folder.
-    queries, depth, order, seed, baseline
-        As for `pool_run`.
+    queries : int
+        How many to ask about, at least 1.
+    depth : int, optional
+        Results of each model that are pooled; by default 5, or k of the run if that is smaller.
+    order : {"disputed", "random"}
+        Most disputed first, or a random sample of the queries of the run.
+    seed : int
+        Of the blind order of the documents, and of the order of queries that are disputed alike.
+    baseline : bool
+        Whether the results of bm25, if the run has them, are judged too.
     write : bool
         Whether answers will be recorded.
 

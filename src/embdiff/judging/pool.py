@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -148,34 +149,18 @@ def with_typed(pool: Pool, typed: Sequence[TypedQuery], texts: Mapping[str, str]
     return pool, left_out
 
 
-def pool_run(
-    run: Run,
-    *,
-    queries: int = 20,
-    depth: int | None = None,
-    seed: int = 0,
-    order: str = "disputed",
-    baseline: bool = True,
-    also: Collection[str] = (),
-) -> Pool:
+def pool_run(run: Run, *, also: Collection[str] = (), **asked: Any) -> Pool:
     """Pool the results of all models of a run, and of bm25 where it stood beside them.
 
     Parameters
     ----------
     run : Run
-    queries : int
-        How many to ask about, at least 1.
-    depth : int, optional
-        Results of each model that are pooled; by default 5, or k of the run if that is smaller.
-    seed : int
-        Of the blind order of the documents, and of the order of queries that are disputed alike.
-    order : {"disputed", "random"}
-        Most disputed first, or a random sample of the queries of the run. bm25 counts here as in the run
-        (`Run.disputing`).
-    baseline : bool
-        Whether the results of bm25, if the run has them, are judged too.
     also : collection of str
         Ids of queries to keep in the pool although they are not among the first: those judged before.
+    **asked
+        Settings of `JudgingConfig`: queries, depth, order, baseline, seed. A sample (``order="random"``) is of the
+        queries of the run; bm25 counts for the order as in the run (`Run.disputing`). By default the depth is 5, or k
+        of the run if that is smaller.
 
     Raises
     ------
@@ -184,9 +169,9 @@ def pool_run(
     DataError
         When there is nothing to judge.
     """
-    config = JudgingConfig.checked(queries=queries, depth=depth, order=order, baseline=baseline, seed=seed)
-    depth = _depth(config, run.config.k)
-    answers = (*run.answers, *(run.beside if baseline else ()))
+    config = JudgingConfig.checked(**asked)
+    depth, seed = _depth(config, run.config.k), config.seed
+    answers = (*run.answers, *(run.beside if config.baseline else ()))
     systems = {_system(run, answer): _without_self(answer, depth) for answer in answers}
     disputed = _disputed(run, systems)
     first = -disputed if config.order == "disputed" else np.zeros(len(disputed))
@@ -195,8 +180,8 @@ def pool_run(
     ranked = sorted(there.tolist(), key=lambda row: (first[row], _shuffled(seed, ids[row])))
     if not ranked:
         raise DataError("A run to judge must have results besides the queries themselves. Got none. Raise k.")
-    asked = min(queries, len(ranked))
-    chosen = [*ranked[:asked], *(row for row in ranked[asked:] if ids[row] in also)]
+    first_ones = min(config.queries, len(ranked))
+    chosen = [*ranked[:first_ones], *(row for row in ranked[first_ones:] if ids[row] in also)]
     pooled = tuple(
         pooled_query(
             ids[row],
@@ -209,7 +194,7 @@ def pool_run(
     )
     row_of = {name: row for row, name in enumerate(run.corpus.ids)}
     texts = {name: run.corpus.items[row_of[name]] for query in pooled for name in query.documents}
-    return Pool(pooled, texts, depth, asked, len(ranked), config.order)
+    return Pool(pooled, texts, depth, first_ones, len(ranked), config.order)
 
 
 def _depth(config: JudgingConfig, k: int) -> int:

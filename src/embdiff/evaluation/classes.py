@@ -47,9 +47,9 @@ class Classes(Walk):
         tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
         super().__init__(
             settings,
-            data.source,
+            str(path),
             f"{len(data.test):,} texts of {len(data.classes):,} classes to classify, {len(data.train):,} to learn "
-            f"from, of {data.source}",
+            f"from, of {path}",
             tuple(map(str, range(len(data.test)))),
             Texts(data.train, tested, settings.seed, role="document", whole=data.whole),
             min(settings.voters, len(data.train)),
@@ -57,6 +57,16 @@ class Classes(Walk):
         self.predicted: dict[str, IntArray] = {}
         self.draws: dict[str, list[float]] = {}
         self.notes += _data_notes(data)
+        self.protocol = {
+            "split": data.split,
+            "knn": f"{self.depth} nearest training texts, exact {settings.metric}, majority of votes, "
+            "ties to the nearest; confusions are those of this vote",
+            "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
+            "silhouette": "of the test texts, cosine distance",
+            "intervals": "95 %, test texts resampled, training texts and vectors held fixed",
+            "chance": "accuracy: the same predictions dealt out at random; "
+            "silhouette: mean over 20 random label orders",
+        }
 
     def add_words(self) -> None:
         """Add the classes that bm25's neighbours vote for, and that it has no vectors."""
@@ -103,20 +113,6 @@ class Classes(Walk):
     def more(self) -> dict[str, Any]:
         """Return the draws of the probe, and what each model confuses that another does not."""
         return {"draws": self.draws, "confusions": tuple(_confusions(self.data, self.predicted))}
-
-    def protocol(self) -> dict[str, str]:
-        """Return how texts are split and classified."""
-        settings = self.settings
-        return {
-            "split": self.data.split,
-            "knn": f"{self.depth} nearest training texts, exact {settings.metric}, majority of "
-            "votes, ties to the nearest; confusions are those of this vote",
-            "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
-            "silhouette": "of the test texts, cosine distance",
-            "intervals": "95 %, test texts resampled, training texts and vectors held fixed",
-            "chance": "accuracy: the same predictions dealt out at random; silhouette: mean over 20 random label "
-            "orders",
-        }
 
 
 def _of_vectors() -> list[str]:

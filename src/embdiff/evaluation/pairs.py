@@ -42,7 +42,6 @@ class Pairs:
     ----------
     left, right : tuple of str, length n
     score : ndarray of float64, shape (n,)
-    source : str
     how : str
         Which columns were taken.
     """
@@ -50,7 +49,6 @@ class Pairs:
     left: tuple[str, ...]
     right: tuple[str, ...]
     score: npt.NDArray[np.float64]
-    source: str
     how: str
 
     def __len__(self) -> int:
@@ -117,7 +115,7 @@ def read_pairs(path: Path) -> Pairs:
     score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
     names = ", ".join(table.columns[position] for position in columns)
     how = "three columns without a header: text, text, number" if table.headerless else f"columns {names}"
-    return Pairs(tuple(left), tuple(right), score, str(path), how)
+    return Pairs(tuple(left), tuple(right), score, how)
 
 
 def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
@@ -153,14 +151,24 @@ class PairsWalk(Walk):
         self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
         self.few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
         again = np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
-        corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
-        headline, units = f"{len(pairs):,} pairs of texts of {pairs.source}", map(str, range(len(pairs)))
-        super().__init__(
-            settings, pairs.source, headline, tuple(units), Texts(corpus, None, settings.seed, again=again)
-        )
+        corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
+        headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
+        super().__init__(settings, str(path), headline, units, Texts(corpus, None, settings.seed, again=again))
         # auc compares two kinds of pairs; the first measure is that of the same model again.
         wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
         self.measures = [each.name for each in wanted if pairs.binary or each.symmetric]
+        low, high = float(pairs.score.min()), float(pairs.score.max())
+        kinds = (
+            f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
+        )
+        self.protocol = {
+            "columns": pairs.how,
+            "scores": kinds,
+            "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
+            "intervals": "95 %, from the influence of each pair "
+            "(delta method on Fisher's z; DeLong on the logit for auc)",
+            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
+        }
 
     def add_words(self) -> None:
         """Add that bm25 has no such numbers."""
@@ -186,19 +194,3 @@ class PairsWalk(Walk):
     def _scored(self, model: str, vectors: FloatArray, which: IntArray) -> ScoredPairs:
         left, right = (vectors[side[which]] for side in (self.left, self.right))
         return ScoredPairs(pair_similarity(left, right, self.settings.metric), self.pairs.score[which], (model,))
-
-    def protocol(self) -> dict[str, str]:
-        """Return what was compared with what."""
-        pairs = self.pairs
-        low, high = float(pairs.score.min()), float(pairs.score.max())
-        kinds = (
-            f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
-        )
-        return {
-            "columns": pairs.how,
-            "scores": kinds,
-            "similarity": f"{self.settings.metric} of the two vectors, both encoded as documents",
-            "intervals": "95 %, from the influence of each pair (delta method on Fisher's z; DeLong on the logit for "
-            "auc)",
-            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
-        }

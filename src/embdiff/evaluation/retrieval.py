@@ -50,6 +50,16 @@ class Retrieval(Walk):
         self.lists: dict[str, IntArray] = {}
         self.runs: dict[str, dict[str, dict[str, float]]] = {}
         self.notes += _data_notes(collection)
+        self.protocol = {
+            "document": 'title + " " + text; text alone without a title',
+            "judgements": f"{collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
+            "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
+            "rules": "trec_eval -c: equal scores by document id descending, every judged query counts, "
+            "a missing one as 0",
+            "intervals": "95 %, queries resampled, documents held fixed",
+            "chance": "all documents in random order (exact expectation)",
+            "together": PROTOCOL,
+        }
 
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the first measure over some of the queries asked."""
@@ -110,20 +120,6 @@ class Retrieval(Walk):
             rows[place, : len(found)] = [self.row_of[document] for document in found]
             scores[place, : len(found)] = list(found.values())
         return rows, scores
-
-    def protocol(self) -> dict[str, str]:
-        """Return how lists are made and scored."""
-        settings = self.settings
-        return {
-            "document": 'title + " " + text; text alone without a title',
-            "judgements": f"{self.collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
-            "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
-            "rules": "trec_eval -c: equal scores by document id descending, every judged query counts, "
-            "a missing one as 0",
-            "intervals": "95 %, queries resampled, documents held fixed",
-            "chance": "all documents in random order (exact expectation)",
-            "together": PROTOCOL,
-        }
 
 
 def _data_notes(collection: Collection) -> list[str]:

@@ -47,6 +47,8 @@ class Walk(ABC):
         Length of the lists that are looked at.
     few : ndarray of int64, optional
         Units whose texts are encoded again; by default those of the queries that are.
+    protocol : dict of str to str
+        How the numbers are made.
     """
 
     task: ClassVar[str]
@@ -54,6 +56,7 @@ class Walk(ABC):
     so: ClassVar[str]
 
     few: IntArray | None = None
+    protocol: dict[str, str]
 
     def __init__(
         self, settings: Settings, source: str, headline: str, units: Sequence[str], texts: Texts, depth: int = 0
@@ -85,7 +88,7 @@ class Walk(ABC):
             scores=in_order(self.scores),
             units=self.units,
             models=tuple(self.facts),
-            protocol=self.protocol(),
+            protocol=self.protocol,
             notes=(*self.notes, *encoding_notes(models_told(told), settings.cache.notes)),
             noise=tuple(self.noise),
             **more,
@@ -147,10 +150,6 @@ class Walk(ABC):
     @abstractmethod
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the first measure over some of the units that have vectors."""
-
-    @abstractmethod
-    def protocol(self) -> dict[str, str]:
-        """Return how the numbers are made."""
 
     def more(self) -> dict[str, Any]:
         """Return what else the outcome of this task holds, by name."""

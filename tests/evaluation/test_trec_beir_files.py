@@ -74,8 +74,8 @@ def test_malformed_qrels(tmp_path, text, words):
     ("text", "words"),
     [
         ("q1 Q0 a 1 0.5\n", "must have 6 fields.*Got 5 on line 1"),
-        ("q1 Q0 a 1 high t\n", "must be a number, the score.*Got 'high' at line 1"),
-        ("q1 Q0 a 1 nan t\n", "must be a number, the score.*Got 'nan'"),
+        ("q1 Q0 a 1 high t\n", "must be a finite number.*Got 'high' at line 1"),
+        ("q1 Q0 a 1 nan t\n", "must be a finite number.*Got 'nan'"),
         (
             "q1 Q0 a 1 2 t\nq1 Q0 a 2 1 t\n",
             "once in the list of a query.*Got 'a' twice for 'q1', the second time at line 2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,11 +28,7 @@ class NumberText(str):
     __slots__ = ()
 
 
-class _Absent:
-    """The cell of an object that lacks the column."""
-
-
-ABSENT: Final = _Absent()
+ABSENT: Final = object()  # the cell of an object that lacks the column
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +106,7 @@ class Table:
 
 def kind_of(value: object) -> str:
     """Return what a cell is, in words for messages."""
-    if isinstance(value, _Absent):
+    if value is ABSENT:
         return "nothing"
     if value is None:
         return "null (None)"
@@ -132,6 +129,17 @@ def held(value: object) -> str:
 def as_text(value: object) -> str | None:
     """Return a cell as text; None when it is none. A number of a JSON file is none."""
     return str(value) if isinstance(value, str) and not isinstance(value, NumberText) else None
+
+
+def as_number(value: object) -> float | None:
+    """Return a cell as a finite number; None when it is none."""
+    if not isinstance(value, (str, int, float, np.number)) or (isinstance(value, str) and "_" in value):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def as_name(value: object) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 
 from embdiff import _files
 from embdiff.corpus.files import read_text, refuse_missing
-from embdiff.corpus.tables import Table, as_name, of_rows
+from embdiff.corpus.tables import Table, as_name, as_number, of_rows
 from embdiff.errors import DataError
 from embdiff.records import Qrels
 
@@ -137,12 +136,11 @@ def read_run(path: str | Path) -> Run:
     run: Run = {}
     for number, fields in _fields(Path(path), 6, _RUN_FORM, open_end=True):
         query, document, text, place = fields[0], fields[2], fields[4], f"line {number} of {path}"
-        try:
-            score = float(text)
-        except ValueError:
-            score = math.nan
-        if math.isnan(score):
-            raise DataError(f"The fifth field of a run must be a number, the score. Got {text!r} at {place}. Mend it.")
+        score = as_number(text)
+        if score is None:
+            raise DataError(
+                f"The fifth field of a run must be a finite number. Got {text!r} at {place}. Mend the score."
+            )
         found = run.setdefault(query, {})
         if document in found:
             raise DataError(

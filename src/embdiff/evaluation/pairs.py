@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy.typing as npt
 from embdiff.corpus.columns import KNOWN, position_of, same_name
 from embdiff.corpus.files import shown
 from embdiff.corpus.readers import read_table
-from embdiff.corpus.tables import Table, as_text, held
+from embdiff.corpus.tables import Table, as_number, as_text, held
 from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.outcome import ModelFacts
@@ -62,7 +61,7 @@ class Pairs:
 
 def pair_table(path: Path) -> Table:
     """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
-    return read_table(path, lambda cells, _surely: not any(_number(cell) is not None for cell in cells))
+    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells))
 
 
 def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | None:
@@ -85,7 +84,8 @@ def _two_texts_and_numbers(table: Table) -> bool:
     if not {same_name(name) for name in table.columns[:2]}.isdisjoint(KNOWN["id"]):
         return False
     first, second, third = (
-        sum(_number(cell) is not None for cell in table.column(position)) / max(1, table.size) for position in range(3)
+        sum(as_number(cell) is not None for cell in table.column(position)) / max(1, table.size)
+        for position in range(3)
     )
     return max(first, second) <= _MOSTLY < third
 
@@ -112,7 +112,7 @@ def read_pairs(path: Path) -> Pairs:
         for position in columns[:2]
     )
     way_out = "Write it like 3.5, or delete the row."
-    score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
+    score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out))
     names = ", ".join(table.columns[position] for position in columns)
     how = "three columns without a header: text, text, number" if table.headerless else f"columns {names}"
     return Pairs(tuple(left), tuple(right), score, how)
@@ -126,17 +126,6 @@ def _cells(table: Table, position: int, read: Callable[[object], _T | None], mus
 def _text(value: object) -> str | None:
     text = as_text(value)
     return text if text is not None and text.strip() else None
-
-
-def _number(value: object) -> float | None:
-    """Return a cell as a finite number; None when it is none."""
-    if not isinstance(value, (str, int, float, np.number)) or (isinstance(value, str) and "_" in value):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 class PairsWalk(Walk):

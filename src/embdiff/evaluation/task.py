@@ -94,7 +94,7 @@ class Walk(ABC):
             **more,
         )
 
-    def check(self, name: str, source: Source) -> None:  # noqa: B027 (most tasks have any)
+    def check(self, name: str, source: Source) -> None:  # noqa: B027 (a task need not refuse any)
         """Refuse a model that this task cannot have, before it encodes."""
 
     def changes(self, name: str, there: FloatArray, asking: FloatArray, again: Again | None) -> list[Change]:

@@ -34,8 +34,6 @@ class Judging(AbstractContextManager["Judging"]):
     set_aside : int
         Judgements in the file that are of other queries, documents or texts than those of this run.
     seed : int
-    name : str
-        Of the run.
     left_out : int
         Typed queries that could not be pooled: other models or rows than those of this run.
     noise : sequence of Score
@@ -47,7 +45,6 @@ class Judging(AbstractContextManager["Judging"]):
     latest: dict[Pair, Judgement]
     set_aside: int
     seed: int
-    name: str
     left_out: int = 0
     noise: Sequence[Score] = ()
     _again: Pair | None = field(default=None, init=False)
@@ -142,7 +139,7 @@ class Judging(AbstractContextManager["Judging"]):
         return {
             **found,
             "judging": VERSION,
-            "run": self.name,
+            "run": self.book.path.name,
             "qrels": str(self.book.path),
             "log": str(self.book.log),
             "depth": self.pool.depth,
@@ -218,7 +215,7 @@ def open_judging(
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
         set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
         noise = [score for score in records.scores if is_again(score)]
-        return Judging(book, pool, latest, set_aside, seed, path.name, left_out, noise)
+        return Judging(book, pool, latest, set_aside, seed, left_out, noise)
     except BaseException:
         book.close()
         raise

@@ -14,12 +14,12 @@ from embdiff._plain import Record
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import get_measure
 from embdiff.measures.differences import ALPHA, Differences, between_models
-from embdiff.measures.judged import Graded, Judged, grade, random_order, values_of
+from embdiff.measures.judged import Judged, grade, random_order, values_of
 from embdiff.measures.paired import PairedTest
 from embdiff.measures.score import in_order, mean_of
 from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
 from embdiff.measures.statistics.resampling import interval
-from embdiff.records import IntArray, Score
+from embdiff.records import Score
 
 FEWEST = 5  # done queries before a spread means anything
 HOPELESS = 10_000  # more than anybody judges
@@ -96,11 +96,11 @@ def needed_queries(difference: float, deviation: float, *, alpha: float = ALPHA,
     if difference == 0.0:
         return math.inf
     floor = max(2, math.floor(math.log2(2 / alpha)) + 1)
-    ratio = (deviation / difference) ** 2
+    relative = (deviation / difference) ** 2
 
     def enough(n: int) -> bool:
         factor = student_quantile(1 - alpha / 2, n - 1) + student_quantile(power, n - 1)
-        return factor**2 * ratio <= n
+        return factor**2 * relative <= n
 
     sizes = range(floor, 1_000 * HOPELESS)
     place = bisect_left(sizes, True, key=enough)
@@ -251,18 +251,16 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
     ndcg, hit = (get_measure(f"{name}@{pool.depth}") for name in ("ndcg", "hit"))
     scores = []
     for model in dict.fromkeys(name for query in queries for name in query.lists):
-        lists = [
-            [row_of[name] for name in query.lists.get(model, ()) if name in graded_of[query.id]] for query in queries
-        ]
         rows = np.full((len(queries), pool.depth), -1, dtype=np.int64)
-        for place, kept in enumerate(lists):
+        for place, query in enumerate(queries):
+            kept = [row_of[name] for name in query.lists.get(model, ()) if name in graded_of[query.id]]
             rows[place, : len(kept)] = kept
         graded = grade(rows, judged)
-        lengths = np.array([len(kept) for kept in lists], dtype=np.int64)
+        right = np.count_nonzero(graded.grades >= graded.level, axis=1)  # of the judged documents of each list
         asked = np.array([model in query.lists for query in queries])  # bm25 is not asked on the live page
         for measure, values, chance in (
             (str(ndcg), values_of(graded, ndcg), random_order(graded, ndcg, sizes)),
-            (f"precision_judged@{pool.depth}", _precision(graded, lengths), share),
+            (f"precision_judged@{pool.depth}", ratio(right, np.count_nonzero(rows >= 0, axis=1)), share),
             (str(hit), values_of(graded, hit), random_order(graded, hit, sizes)),
         ):
             known = np.where(asked, values, np.nan)
@@ -270,8 +268,3 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
             left_out = "have no judged document in the list and"
             scores.append(mean_of(measure, known, (model,), None, usual, within, left_out))
     return in_order(scores)
-
-
-def _precision(graded: Graded, lengths: IntArray) -> Doubles:
-    """Return the share of the judged documents of each list that are relevant; NaN for a list without any; (q,)."""
-    return ratio(np.count_nonzero(graded.grades >= graded.level, axis=1), lengths)

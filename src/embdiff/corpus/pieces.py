@@ -16,11 +16,11 @@ from embdiff import _files
 from embdiff.corpus.columns import Columns, pick
 from embdiff.corpus.files import reading, shown
 from embdiff.corpus.parquet import batches, read_parquet
-from embdiff.corpus.read import check_empty, corpus_from, corpus_of, rows_of
+from embdiff.corpus.read import corpus_from, corpus_of, rows_of
 from embdiff.corpus.tables import Table
 from embdiff.errors import DataError
 from embdiff.records import Corpus
-from embdiff.settings import Emptiness
+from embdiff.settings import Emptiness, RunConfig
 
 _SUFFIX = ".parquet"
 
@@ -66,7 +66,7 @@ def open_pieces(data: Any, columns: Columns, empty: str) -> Pieces:
     DataError, ParameterError
         As `read_corpus`; what is wrong in the rows of a Parquet file is told when they are read.
     """
-    way = check_empty(empty)
+    way = RunConfig.checked(empty=empty).empty
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
         files = sorted(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []

@@ -6,14 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, cast, get_args
+from typing import Any
 
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
 from embdiff.corpus.tables import ABSENT, Table, as_name, as_text, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, first_repeated
-from embdiff.settings import Emptiness
+from embdiff.settings import Emptiness, RunConfig
 
 _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
 _HEADERLESS = (
@@ -73,32 +73,19 @@ def read_corpus(
     >>> read_corpus(["I love you.", "I miss you."]).ids
     ('0', '1')
     """
-    return corpus_from(data, Columns(text_column, id_column, group_column), check_empty(empty), groups)
+    return corpus_from(data, Columns(text_column, id_column, group_column), empty, groups)
 
 
-def corpus_from(data: Any, columns: Columns, empty: Emptiness, groups: Iterable[object] | None = None) -> Corpus:
+def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object] | None = None) -> Corpus:
     """Return what `read_corpus` does."""
+    way = RunConfig.checked(empty=empty).empty
     if groups is not None and columns.group not in (None, NONE):
         raise ParameterError("Groups must come from one place. Got groups and group_column. Leave one of them out.")
     if isinstance(data, Corpus):
         if columns.given():
             raise ParameterError("A Corpus has no columns. Got a column name. Leave the column arguments out.")
         return data if groups is None else replace(data, groups=checked_groups(groups, len(data)))
-    return corpus_of(table_of(data, columns), columns, empty, groups)
-
-
-def check_empty(empty: str) -> Emptiness:
-    """Return what to do with empty rows; refuse another word.
-
-    Raises
-    ------
-    ParameterError
-        For another word than refuse, keep or drop.
-    """
-    ways = get_args(Emptiness)
-    if empty not in ways:
-        raise ParameterError(f"empty must be one of {', '.join(ways)}. Got {empty!r}. Choose one.")
-    return cast("Emptiness", empty)
+    return corpus_of(table_of(data, columns), columns, way, groups)
 
 
 def sample() -> Corpus:

@@ -138,9 +138,7 @@ def read_run(path: str | Path) -> Run:
         query, document, text, place = fields[0], fields[2], fields[4], f"line {number} of {path}"
         score = as_number(text)
         if score is None:
-            raise DataError(
-                f"The fifth field of a run must be a finite number. Got {text!r} at {place}. Mend the score."
-            )
+            raise DataError(f"The fifth field of a run must be a finite number. Got {text!r} at {place}. Mend it.")
         found = run.setdefault(query, {})
         if document in found:
             raise DataError(

@@ -104,8 +104,8 @@ def _texts(path: Path, *, documents: bool) -> Corpus:
             f"Every line of {path.name} must be an object with _id and text. "
             f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
         )
-    nameless = table.refusing("Every line must have an _id: text or a number.", "Fill it in.", kind_of)
-    ids = table.checked(table.columns.index("_id"), as_name, nameless)
+    must = "Every line must have an _id: text or a number."
+    ids = table.checked(table.columns.index("_id"), as_name, must, "Fill it in.", words=kind_of)
     items = _cells(table, "text", as_text)
     if not documents:
         rows_left_out(table, items, "refuse", _EMPTY_WAYS_OUT)
@@ -121,7 +121,7 @@ def _as_title(value: object) -> str | None:
 
 def _cells(table: Table, name: str, read: Callable[[object], str | None]) -> list[str]:
     must, way_out = f"The {name} of every line must be text.", 'Write it as a string; "" stands for an empty document.'
-    return table.checked(table.columns.index(name), read, table.refusing(must, way_out, kind_of))
+    return table.checked(table.columns.index(name), read, must, way_out, words=kind_of)
 
 
 def _qrels_path(folder: Path, qrels: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
-from embdiff.corpus.tables import ABSENT, Table, as_name, as_text, kind_of, listed, plain
+from embdiff.corpus.tables import Table, as_name, as_text, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, first_repeated
 from embdiff.settings import Emptiness, RunConfig
@@ -141,15 +141,9 @@ def corpus_of(
 
 
 def _texts(table: Table, position: int) -> list[str]:
-    def refusal(row: int, cell: object) -> DataError:
-        if cell is ABSENT:
-            must = f"Every row must have the text column {table.columns[position]!r}."
-            way_out = "Add it there, or name another with --text-column."
-            return table.refusal(row, must, "an object without it", way_out)
-        way_out = "Write it as text (a string), or leave the row out."
-        return table.refusal(row, "Every item must be text.", kind_of(cell), way_out)
-
-    texts = table.checked(position, as_text, refusal)
+    other = f", or name a column other than {table.columns[position]!r} with --text-column" if table.columns else ""
+    way_out = f"Write it as text (a string), or leave the row out{other}."
+    texts = table.checked(position, as_text, "Every item must be text.", way_out, words=kind_of)
     _refuse_characters(table, "text", texts, range(len(texts)))
     return texts
 
@@ -190,7 +184,7 @@ def _labels(table: Table, role: str, position: int, rows: Sequence[int]) -> list
     what, without = ("an id", "number the rows") if role == "id" else ("a group", "go without groups")
     must = f"Every row must have {what}: text or a number in the column {table.columns[position]!r}."
     way_out = f"Fill it in, or {without} with --{role}-column none."
-    labels = table.checked(position, as_name, table.refusing(must, way_out), rows)
+    labels = table.checked(position, as_name, must, way_out, rows=rows)
     _refuse_characters(table, role, labels, rows)
     return labels
 
@@ -200,8 +194,8 @@ def checked_groups(groups: Iterable[object], size: int) -> tuple[str, ...]:
     values = [groups] if isinstance(groups, str) else listed(groups)
     if len(values) != size:
         raise DataError(f"groups must have one entry for each of the {size} rows. Got {len(values)}. Give one per row.")
-    table, must = plain(values, "groups"), "Every group must be text or a number."
-    return tuple(table.checked(0, as_name, table.refusing(must, "Fill it in.", kind_of)))
+    must = "Every group must be text or a number."
+    return tuple(plain(values, "groups").checked(0, as_name, must, "Fill it in.", words=kind_of))
 
 
 def _refuse_repeated_ids(table: Table, names: Sequence[str], rows: Sequence[int]) -> None:

@@ -19,7 +19,6 @@ _T = TypeVar("_T")
 # Cells of line 1, and whether only names that are known or given count → whether the line names the columns.
 HeaderRule = Callable[[Sequence[str], bool], bool]
 Column = Callable[[int], Sequence[object]]  # position of a column → its cells
-Refusal = Callable[[int, object], DataError]  # row and cell → the error to raise
 
 
 class NumberText(str):
@@ -81,25 +80,28 @@ class Table:
         """Return the error about a row: what must hold, what was found there, what to do."""
         return DataError(f"{must} Got {found} at {self.where(row)} of {self.source}. {mend}")
 
-    def refusing(self, must: str, mend: str, words: Callable[[object], str] | None = None) -> Refusal:
-        """Return what makes a `refusal` of a row and its cell; ``words`` say what a cell is, by default `held` does."""
-        return lambda row, cell: self.refusal(row, must, (words or held)(cell), mend)
-
     def checked(
-        self, position: int, read: Callable[[object], _T | None], refusal: Refusal, rows: Iterable[int] | None = None
+        self,
+        position: int,
+        read: Callable[[object], _T | None],
+        must: str,
+        mend: str,
+        *,
+        words: Callable[[object], str] | None = None,
+        rows: Iterable[int] | None = None,
     ) -> list[_T]:
         """Return what ``read`` makes of the cells of a column, in some rows or all.
 
         Raises
         ------
         DataError
-            What ``refusal`` returns for the first cell of which ``read`` makes None.
+            The `refusal` of the first cell of which ``read`` makes None; ``words`` say what it is, by default `held`.
         """
         cells, values = self.column(position), []
         for row in range(self.size) if rows is None else rows:
             value = read(cells[row])
             if value is None:
-                raise refusal(row, cells[row])
+                raise self.refusal(row, must, (words or held)(cells[row]), mend)
             values.append(value)
         return values
 

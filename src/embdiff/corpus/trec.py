@@ -38,11 +38,11 @@ def judged_rows(table: Table, *, ordinary: bool) -> list[tuple[str, str, int]]:
 
     def ids(position: int) -> list[str]:
         must = f"Every judgement must have a {names[position]}."
-        return table.checked(position, as_name, table.refusing(must, "Fill it in or delete the row."))
+        return table.checked(position, as_name, must, "Fill it in or delete the row.")
 
     must = f"A {names[2]} must be an integer, {'1 or more for relevant' if ordinary else '0 or more'}."
     way_out = "Correct it." if ordinary else "Correct it; without the column grade every row counts 1."
-    grades = table.checked(2, partial(_as_grade, ordinary=ordinary), table.refusing(must, way_out, repr))
+    grades = table.checked(2, partial(_as_grade, ordinary=ordinary), must, way_out, words=repr)
     return list(zip(ids(0), ids(1), grades, strict=True))
 
 

@@ -120,7 +120,7 @@ def read_pairs(path: Path) -> Pairs:
 
 def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
     name = table.columns[position]
-    return table.checked(position, read, table.refusing(must, way_out, lambda cell: f"{held(cell)} in column {name!r}"))
+    return table.checked(position, read, must, way_out, words=lambda cell: f"{held(cell)} in column {name!r}")
 
 
 def _text(value: object) -> str | None:

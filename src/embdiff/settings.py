@@ -1,4 +1,4 @@
-"""Every option of `compare` and `evaluate`, once: name, type, default, bound, what it is for, how it is written.
+"""Every option of `compare`, `evaluate` and `judge`, once: name, type, default, bound, purpose, how it is written.
 
 The command line, ``run.toml``, the documentation and the settings that travel follow from these models. To add an
 option, add a field with its line in the docstring here, and a parameter to the function.
@@ -30,6 +30,7 @@ PILOT = 500  # queries that tell how many a half-width needs
 Emptiness = Literal["refuse", "keep", "drop"]
 Baseline = Literal["beside", "named", "none"]
 Task = Literal["retrieval", "pairs", "classes"]
+Order = Literal["disputed", "random"]
 
 
 def option(default: Any, *flags: str, **bounds: Any) -> Any:
@@ -291,6 +292,30 @@ class EvaluationConfig(Settings):
     def voters(self) -> int:
         """Neighbours that vote for a class."""
         return 5 if self.k is None else self.k
+
+
+class JudgingConfig(Settings):
+    """Which results of a run are judged.
+
+    Parameters
+    ----------
+    queries : int
+        How many queries to judge.
+    depth : int or None
+        Results of each model that are pooled. Default 5.
+    order : str
+        disputed (most disputed queries first) or random.
+    baseline : bool
+        Whether bm25's results, if there are any, are judged too. Default: yes.
+    seed : int
+        Seed of the blind order, intervals and tests.
+    """
+
+    queries: int = option(20, ge=1, strict=True)
+    depth: int | None = option(None, strict=True)
+    order: Order = "disputed"
+    baseline: bool = option(True, "--baseline/--no-baseline")
+    seed: int = option(0, ge=0, strict=True)
 
 
 Given = ParamSpec("Given")

@@ -12,6 +12,7 @@ from counted_texts import PART, ROWS, TEXTS, Counting, counting, hidden
 import embdiff as ed
 from embdiff.bulk import encode_corpus, line
 from embdiff.bulk.parts import Job, lay_ready, texts_laid_ready
+from embdiff.corpus.columns import Columns
 from embdiff.corpus.pieces import open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.records import digest_of
@@ -121,7 +122,7 @@ def test_a_model_that_learns_sees_the_whole_corpus(parquet, tmp_path):
 
 def test_the_digest_of_parts_is_that_of_the_corpus(frame, tmp_path):
     for data in (frame, TEXTS, ['ö"\\', "\u2028x", "\U0001f600"]):
-        pieces = open_pieces(data)
+        pieces = open_pieces(data, Columns(), "refuse")
         job = Job(tmp_path, "m", "document", {})
         (tmp_path / "plan.json").unlink(missing_ok=True)
         assert digest_of(texts_laid_ready(job, lay_ready(pieces, job, 7))) == ed.read_corpus(data).digest()

@@ -35,6 +35,7 @@ from ray_workers import (
 
 from embdiff.bulk import encode_corpus
 from embdiff.bulk.parts import Job, lay_ready
+from embdiff.corpus.columns import Columns
 from embdiff.corpus.pieces import open_pieces
 from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.sources import get_encoder
@@ -224,7 +225,7 @@ def job(logged: Path, tmp_path: Path) -> Job:
     folder.mkdir()
     (folder / "tries").mkdir()
     found = Job(folder, "logged:16", "document", label_of(get_encoder("logged:16").stamp, "document", {}, job="j"))
-    lay_ready(open_pieces(TEXTS), found, PART)
+    lay_ready(open_pieces(TEXTS, Columns(), "refuse"), found, PART)
     return found
 
 

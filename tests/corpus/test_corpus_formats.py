@@ -173,7 +173,11 @@ class TestJsonLines:
 
     def test_object_without_text(self, write):
         refused(
-            write("a.jsonl", '{"text": "a"}\n\n{"title": "b"}\n'), "'text'", "line 3 (row 1)", "--text-column", "Add it"
+            write("a.jsonl", '{"text": "a"}\n\n{"title": "b"}\n'),
+            "Got nothing at line 3 (row 1)",
+            "'text'",
+            "Write it as text",
+            "--text-column",
         )
 
     @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class TestGiven:
             read_queries(write("q.txt", "a\n \n"), CORPUS)
         with pytest.raises(DataError, match=r"row 0.*fill them in or delete"):
             read_queries([""], CORPUS)
-        with pytest.raises(DataError, match=r"Got none at row 1 .*fill them in or delete"):
+        with pytest.raises(DataError, match=r"Got 1 empty of 2 in list: row 1\..*fill them in or delete"):
             read_queries(Corpus(("a", "\u3000"), ("0", "1")), CORPUS)
 
     def test_empty_rows_kept_on_purpose_may_query(self):

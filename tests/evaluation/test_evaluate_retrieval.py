@@ -13,7 +13,7 @@ import embdiff
 from embdiff import _optional
 from embdiff.corpus.trec import read_qrels, read_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.evaluation.models import rank
+from embdiff.evaluation.task import rank
 from embdiff.lexical import Bm25
 from embdiff.measures import ranking
 from trec_runs import grade_run

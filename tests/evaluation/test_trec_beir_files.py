@@ -59,7 +59,7 @@ def test_white_space_in_ids_is_refused(tmp_path):
     ("text", "words"),
     [
         ("q1 0 a\n", "must have 4 fields.*Got 3 on line 1"),
-        ("q1 0 a 1\nq1 0 b x\n", "must be an integer grade.*Got 'x' at line 2"),
+        ("q1 0 a 1\nq1 0 b x\n", "A grade must be an integer.*Got 'x' at line 2"),
         ("q1 0 a 1\nq1 0 a 2\n", "must have one grade.*Got 1 and 2 for 'q1' and 'a', the second at line 2"),
         ("# nothing\n", "at least one judgement.*Got none"),
     ],
@@ -74,8 +74,8 @@ def test_malformed_qrels(tmp_path, text, words):
     ("text", "words"),
     [
         ("q1 Q0 a 1 0.5\n", "must have 6 fields.*Got 5 on line 1"),
-        ("q1 Q0 a 1 high t\n", "must be a number, the score.*Got 'high' at line 1"),
-        ("q1 Q0 a 1 nan t\n", "must be a number, the score.*Got 'nan'"),
+        ("q1 Q0 a 1 high t\n", "must be a finite number.*Got 'high' at line 1"),
+        ("q1 Q0 a 1 nan t\n", "must be a finite number.*Got 'nan'"),
         (
             "q1 Q0 a 1 2 t\nq1 Q0 a 2 1 t\n",
             "once in the list of a query.*Got 'a' twice for 'q1', the second time at line 2",
@@ -87,7 +87,8 @@ def test_malformed_runs(tmp_path, text, words):
     (tmp_path / "x.run").write_text(text)
     with pytest.raises(DataError, match=words):
         read_run(tmp_path / "x.run")
-    assert "which does not, or is a folder" in refused(read_run, tmp_path)
+    assert "Is a directory" in refused(read_run, tmp_path)
+    assert "must exist" in refused(read_run, tmp_path / "none.run")
 
 
 def test_documents_queries_and_what_is_missing(tmp_path):
@@ -127,7 +128,7 @@ def test_third_column_must_be_score(tmp_path):
         ("query-id\tcorpus-id\tscore\nq1\ta\thigh\n", r"must be an integer.*Got 'high' at line 2 \(row 0\)"),
         ("query-id\tcorpus-id\tscore\nq1\ta\t0.5\n", "must be an integer.*Got '0.5'"),
         ("query-id\tcorpus-id\tscore\nq1\ta\t1\nq1\ta\t2\n", r"must have one score.*the second at line 3 \(row 1\)"),
-        ("query-id\tcorpus-id\tscore\nq1\t\t1\n", "must name a query and a document.*line 2"),
+        ("query-id\tcorpus-id\tscore\nq1\t\t1\n", "Every judgement must have a corpus-id.*line 2"),
         ("query-id\tcorpus-id\tscore\nq9\ta\t1\n", "At least one judged query must be in.*Got judgements of 'q9'"),
     ],
 )
@@ -149,6 +150,7 @@ def test_malformed_documents_and_queries(tmp_path):
     nameless = folder(tmp_path / "4", corpus=[{"_id": "a", "text": "x"}, {"text": "y"}])
     assert "must have an _id: text or a number. Got nothing at line 2 (row 1)" in refused(read_beir, nameless)
     silent = folder(tmp_path / "5", queries=[*QUERIES, {"_id": "q5", "text": " "}])
-    assert "Every query must hold text. Got none for 'q5'" in refused(read_beir, silent)
+    assert "Every row must hold text. Got 1 empty of 4" in refused(read_beir, silent)
+    assert "queries.jsonl: line 4 (row 3)" in refused(read_beir, silent)
     (tmp_path / "empty").mkdir()
     assert "must be a folder with corpus.jsonl and queries.jsonl" in refused(read_beir, tmp_path / "empty")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import embdiff
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.settings import EvaluationConfig, RunConfig
+from embdiff.judging import open_judging
+from embdiff.settings import EvaluationConfig, JudgingConfig, RunConfig
 from embdiff.specs import (
     INDEXES,
     METRICS,
@@ -146,10 +147,11 @@ def test_broken_toml(tmp_path, content):
 FUNCTIONS = [
     (embdiff.compare, RunConfig, {"out", "preset"}),
     (embdiff.evaluate, EvaluationConfig, {"data", "out"}),
+    (open_judging, JudgingConfig, {"run", "out", "write"}),
 ]
 
 
-@pytest.mark.parametrize(("function", "model", "besides"), FUNCTIONS, ids=["compare", "evaluate"])
+@pytest.mark.parametrize(("function", "model", "besides"), FUNCTIONS, ids=["compare", "evaluate", "open_judging"])
 def test_the_signature_for_editors_is_the_model(function, model, besides):
     parameters = inspect.signature(function).parameters
     assert set(parameters) == {*model.model_fields, *besides}
@@ -164,10 +166,17 @@ def test_compare_takes_what_was_not_given_as_none():
     assert all(parameter.kind is inspect.Parameter.KEYWORD_ONLY for parameter in parameters[2:])
 
 
-def test_evaluate_shows_the_defaults_of_the_model():
-    for name, parameter in inspect.signature(embdiff.evaluate).parameters.items():
-        if name not in ("data", "models", "out", "cache"):
-            assert parameter.default == EvaluationConfig.model_fields[name].default, name
+@pytest.mark.parametrize(
+    ("function", "model", "others"),
+    [
+        (embdiff.evaluate, EvaluationConfig, ("data", "models", "out", "cache")),
+        (open_judging, JudgingConfig, ("run", "out", "write")),
+    ],
+)
+def test_the_signature_shows_the_defaults_of_the_model(function, model, others):
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name not in others:
+            assert parameter.default == model.model_fields[name].default, name
 
 
 def test_unknown_arguments_are_refused_as_those_of_any_function():
@@ -175,7 +184,7 @@ def test_unknown_arguments_are_refused_as_those_of_any_function():
         embdiff.compare(["one", "two"], colour="red")
 
 
-@pytest.mark.parametrize("model", [RunConfig, EvaluationConfig])
+@pytest.mark.parametrize("model", [RunConfig, EvaluationConfig, JudgingConfig])
 def test_every_option_says_what_it_is_for(model):
     assert set(model.purposes()) == {*model.model_fields} - {*model.no_options}
     assert all(purpose.endswith((".", "...")) for purpose in model.purposes().values())

@@ -18,6 +18,7 @@ from embdiff._progress import progress
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, StoreOutput, kind_of
 from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, corpus_of, lay_ready
 from embdiff.bulk.result import Encoding
+from embdiff.corpus.columns import Columns
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
@@ -112,7 +113,7 @@ def encode_corpus(
     as_role = checked_role(role)
     vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
     engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
-    pieces = open_pieces(data, text_column=text_column, id_column=id_column, group_column=group_column, empty=empty)
+    pieces = open_pieces(data, Columns(text_column, id_column, group_column), empty)
     output = _output(str(out), pieces, work, metric, index)
     encoder = _loaded(model, engaged, pieces, part_rows, vectors)
     job = _job(output, encoder, as_role, pieces, part_rows, vectors)

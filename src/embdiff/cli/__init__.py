@@ -32,8 +32,9 @@ add(app, compare_command, "RunConfig")
 add(app, demo_command)
 add(app, evaluate_command, "EvaluationConfig")
 add(app, encode_command, "RunConfig", only=("text_column", "id_column", "group_column", "empty", "cache"))
-for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command, judge_command):
+for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
+add(app, judge_command, "JudgingConfig")
 app.add_typer(cache.group, name="cache")
 
 _INTERRUPTED = "embdiff: interrupted; no run was written. The same command goes on where this one stopped"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embdiff._registry import hint
 from embdiff.corpus.columns import same_name
 from embdiff.corpus.files import shown
+from embdiff.corpus.read import rows_left_out
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
-from embdiff.corpus.trec import gathered, read_qrels
+from embdiff.corpus.trec import gathered, judged_rows, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
+_EMPTY_WAYS_OUT = "Fill them in or delete them (a judged query that is not in the file counts as 0)."
 _COLUMNS = ("query_id", "corpus_id", "score")
 
 
@@ -40,7 +41,8 @@ class Collection:
     @property
     def empty_documents(self) -> tuple[str, ...]:
         """Ids of documents without text."""
-        return _blank(self.corpus)
+        rows = zip(self.corpus.ids, self.corpus.items, strict=True)
+        return tuple(name for name, item in rows if not item.strip())
 
     @property
     def unjudged(self) -> tuple[str, ...]:
@@ -89,32 +91,25 @@ def read_beir(folder: str | Path, qrels: str = "test") -> Collection:
             f"A retrieval collection must be a folder with corpus.jsonl and queries.jsonl. Got {folder}, which lacks "
             f"{'one of them' if folder.is_dir() else 'both: it is no folder'}. Name another folder, or give --task."
         )
-    corpus = _texts(folder / "corpus.jsonl", with_title=True)
-    queries = _texts(folder / "queries.jsonl", with_title=False)
-    empty = _blank(queries)
-    if empty:
-        raise DataError(
-            f"Every query must hold text. Got none for {shown(empty, 5)} in {queries.source}. Fill them in or delete "
-            "them (a judged query that is not in the file counts as 0)."
-        )
+    corpus = _texts(folder / "corpus.jsonl", documents=True)
+    queries = _texts(folder / "queries.jsonl", documents=False)
     return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries))
 
 
-def _blank(corpus: Corpus) -> tuple[str, ...]:
-    return tuple(name for name, item in zip(corpus.ids, corpus.items, strict=True) if not item.strip())
-
-
-def _texts(path: Path, *, with_title: bool) -> Corpus:
+def _texts(path: Path, *, documents: bool) -> Corpus:
+    """Read documents, which may have titles and be empty, or queries, which may not."""
     table = read_table(path)
     if table.plain or "_id" not in table.columns or "text" not in table.columns:
         raise DataError(
             f"Every line of {path.name} must be an object with _id and text. "
             f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
         )
-    nameless = table.refusing("Every line must have an _id: text or a number.", "Fill it in.", kind_of)
-    ids = table.checked(table.columns.index("_id"), as_name, nameless)
+    must = "Every line must have an _id: text or a number."
+    ids = table.checked(table.columns.index("_id"), as_name, must, "Fill it in.", words=kind_of)
     items = _cells(table, "text", as_text)
-    if with_title and "title" in table.columns:
+    if not documents:
+        rows_left_out(table, items, "refuse", _EMPTY_WAYS_OUT)
+    elif "title" in table.columns:
         titled = zip(_cells(table, "title", _as_title), items, strict=True)
         items = [f"{title} {text}" if title else text for title, text in titled]
     return Corpus(tuple(items), tuple(ids), None, str(path), True)
@@ -126,7 +121,7 @@ def _as_title(value: object) -> str | None:
 
 def _cells(table: Table, name: str, read: Callable[[object], str | None]) -> list[str]:
     must, way_out = f"The {name} of every line must be text.", 'Write it as a string; "" stands for an empty document.'
-    return table.checked(table.columns.index(name), read, table.refusing(must, way_out, kind_of))
+    return table.checked(table.columns.index(name), read, must, way_out, words=kind_of)
 
 
 def _qrels_path(folder: Path, qrels: str) -> Path:
@@ -166,17 +161,6 @@ def _read_tsv(path: Path) -> Qrels:
             "The header of judgements must be query-id, corpus-id, score, tab-separated. "
             f"Got {shown(table.columns)} in {path}. {third}If higher means more relevant, rename it score."
         )
-    queries, documents = ([str(cell).strip() for cell in table.column(position)] for position in (0, 1))
-    for row, named in enumerate(zip(queries, documents, strict=True)):
-        if not all(named):
-            raise DataError(
-                f"Every judgement must name a query and a document. Got none at {table.where(row)} of {path}."
-            )
-    must = "The score of a judgement must be an integer, 1 or more for relevant."
-    grades = table.checked(2, _as_grade, table.refusing(must, "Correct it.", repr))
-    rows = zip(queries, documents, grades, strict=True)
-    return Qrels(gathered(rows, lambda row: f"{table.where(row)} of {path}", "score"), str(path))
-
-
-def _as_grade(value: object) -> int | None:
-    return int(float(str(value))) if re.fullmatch(r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*", str(value)) else None
+    cells = table.column
+    table = replace(table, column=lambda position: [str(cell).strip() for cell in cells(position)])
+    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path))

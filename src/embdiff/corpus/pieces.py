@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from embdiff import _files
-from embdiff.corpus.columns import ColumnName, Columns, pick
+from embdiff.corpus.columns import Columns, pick
 from embdiff.corpus.files import reading, shown
 from embdiff.corpus.parquet import batches, read_parquet
-from embdiff.corpus.read import check_empty, corpus_of, read_corpus, rows_of
+from embdiff.corpus.read import corpus_from, corpus_of, rows_of
 from embdiff.corpus.tables import Table
 from embdiff.errors import DataError
 from embdiff.records import Corpus
-from embdiff.settings import Emptiness
+from embdiff.settings import Emptiness, RunConfig
 
 _SUFFIX = ".parquet"
 
@@ -44,14 +44,7 @@ class Pieces:
     read: Callable[[int], Iterator[Corpus]]
 
 
-def open_pieces(
-    data: Any,
-    *,
-    text_column: ColumnName = None,
-    id_column: ColumnName = None,
-    group_column: ColumnName = None,
-    empty: str = "refuse",
-) -> Pieces:
+def open_pieces(data: Any, columns: Columns, empty: str) -> Pieces:
     """Find a corpus that is to be read a piece at a time.
 
     Parameters
@@ -59,7 +52,9 @@ def open_pieces(
     data : path, list of str, or anything `read_corpus` takes
         A ``.parquet`` file, or a folder with such files, is never in memory as a whole; the files of a folder are taken
         in the order of their names. Anything else is read as `read_corpus` does.
-    text_column, id_column, group_column, empty
+    columns : Columns
+        Which are text, id and group.
+    empty : {"refuse", "keep", "drop"}
         As for `read_corpus`.
 
     Returns
@@ -71,15 +66,14 @@ def open_pieces(
     DataError, ParameterError
         As `read_corpus`; what is wrong in the rows of a Parquet file is told when they are read.
     """
-    way = check_empty(empty)
-    columns = Columns(text_column, id_column, group_column)
+    way = RunConfig.checked(empty=empty).empty
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
         files = sorted(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []
         if files and path.exists():
             parquet = _Parquet(str(path), files, columns, way)
             return Pieces(str(path), parquet.digest, parquet.read)
-    whole = read_corpus(data, text_column=text_column, id_column=id_column, group_column=group_column, empty=way)
+    whole = corpus_from(data, columns, way)
     return Pieces(whole.source, whole.digest, partial(_pieces_of, whole))
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from embdiff._registry import hint
 from embdiff.corpus.columns import KNOWN, ColumnName, Columns, position_of, same_name
-from embdiff.corpus.files import exists, shown
-from embdiff.corpus.read import corpus_of, rows_of
+from embdiff.corpus.files import EXTENSIONS, exists, shown
+from embdiff.corpus.read import corpus_of, rows_left_out, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
-from embdiff.corpus.tables import Table, as_name, kind_of, listed
-from embdiff.corpus.trec import gathered, read_qrels
+from embdiff.corpus.tables import Table, kind_of, listed, of_rows, plain
+from embdiff.corpus.trec import gathered, judged_rows, read_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray, Qrels
 
 _FORMS = "all, every, first:N, rows:3,7, rows:0-9 or a file (.txt, .csv, .tsv, .jsonl, .parquet)"
 _EXAMPLES = ("all", "every", "first:10", "rows:0,3")
 _EMPTY_WAYS_OUT = "An empty query finds nothing: fill them in or delete them."
-_TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 def read_queries(
@@ -75,7 +72,9 @@ def read_queries(
     if rows is not None:
         return rows_of(corpus, rows), tuple(rows)
     if isinstance(data, Corpus):
-        _refuse_empty(data)
+        if not len(data):
+            raise DataError("There must be at least one query. Got none. Add queries.")
+        rows_left_out(plain(data.items, data.source), data.items, "refuse", _EMPTY_WAYS_OUT)
         return data, None
     if isinstance(data, str) and not names_sample(data) and not (data.strip() and exists(Path(data))):
         raise DataError(
@@ -126,14 +125,6 @@ def _rows(text: str, size: int) -> list[int]:
     if times > 1:
         raise ParameterError(f"A row of --queries must be named once. Got row {row} twice. Name it once.")
     return rows
-
-
-def _refuse_empty(queries: Corpus) -> None:
-    if not len(queries):
-        raise DataError("There must be at least one query. Got none. Add queries.")
-    for row, item in enumerate(queries.items):
-        if not item.strip():
-            raise DataError(f"Every query must hold text. Got none at row {row} of {queries.source}. {_EMPTY_WAYS_OUT}")
 
 
 def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus) -> list[IntArray]:
@@ -218,19 +209,14 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     table, ordinary = _table(data)
     asked, documents = set(queries.ids), set(corpus.ids)
     allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
-    query_ids, document_ids = (_ids(table, position) for position in (0, 1))
-    for row, (query, document) in enumerate(zip(query_ids, document_ids, strict=True)):
+    rows = judged_rows(table, ordinary=ordinary)
+    for row, (query, document, _) in enumerate(rows):
         if query not in allowed:
             raise _unknown(table, row, "query_id", query, queries)
         if document not in documents and not ordinary:
             raise _unknown(table, row, "id", document, corpus)
-    must, way_out = "A grade must be an integer, 0 or more.", "Correct it; without the column grade every row counts 1."
-    as_grade = partial(_as_grade, least=-math.inf if ordinary else 0)
-    grades = table.checked(2, as_grade, table.refusing(must, way_out, repr))
-    judged = gathered(
-        zip(query_ids, document_ids, grades, strict=True), lambda row: f"{table.where(row)} of {table.source}"
-    )
-    if judged and documents.isdisjoint(document_ids):
+    judged = gathered(table, rows)
+    if rows and documents.isdisjoint(document for _, document, _ in rows):
         raise DataError(
             f"Judgements must be of documents of the corpus ({corpus.source}). Got none in {table.source}. Name the "
             "qrels of this corpus, or the column of its ids with --id-column."
@@ -247,7 +233,7 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
 def _table(data: object) -> tuple[Table, bool]:
     """Return a table of query id, document id and grade, and whether it is ordinary qrels."""
     if isinstance(data, (str, os.PathLike)):
-        if Path(data).suffix.lower() in _TABLES:
+        if Path(data).suffix.lower() in {*EXTENSIONS} - {".txt"}:
             return _of_columns(read_table(Path(data), _is_header)), False
         data = read_qrels(Path(data))
     if isinstance(data, Qrels):
@@ -267,8 +253,8 @@ def _of_columns(table: Table) -> Table:
             f"Got {shown(table.columns) or 'no columns'} in {table.source}. Name the columns so."
         )
     grades = [1] * table.size if grade is None else table.column(grade)
-    columns = (table.column(query), table.column(document), grades)
-    return replace(table, column=columns.__getitem__)
+    rows = list(zip(table.column(query), table.column(document), grades, strict=True))
+    return of_rows(rows, table.source, table.lines)
 
 
 def _of_dict(judgements: Mapping[object, object] | Mapping[str, Mapping[str, int]], source: str) -> Table:
@@ -280,7 +266,7 @@ def _of_dict(judgements: Mapping[object, object] | Mapping[str, Mapping[str, int
             rows += [(query, name, 1) for name in sorted(expected, key=str)]
         else:
             rows += [(query, name, 1) for name in ([expected] if isinstance(expected, str) else listed(expected))]
-    return replace(_of_rows(rows, source), keys=[row[0] for row in rows])
+    return replace(of_rows(rows, source), keys=[row[0] for row in rows])
 
 
 def _of_tuples(rows: Sequence[object]) -> Table:
@@ -292,16 +278,7 @@ def _of_tuples(rows: Sequence[object]) -> Table:
                 f"Got {kind_of(row)} at row {number}. Write it so."
             )
         whole.append((*row, 1)[:3])
-    return _of_rows(whole, "list")
-
-
-def _of_rows(rows: Sequence[tuple[object, ...]], source: str) -> Table:
-    return Table(source, ("query_id", "id", "grade"), lambda position: [row[position] for row in rows], len(rows))
-
-
-def _ids(table: Table, position: int) -> list[str]:
-    must = f"Every expected result must have a {('query_id', 'id')[position]}."
-    return table.checked(position, as_name, table.refusing(must, "Fill it in or delete the row."))
+    return of_rows(whole, "list")
 
 
 def _unknown(table: Table, row: int, column: str, name: str, known: Corpus) -> DataError:
@@ -312,11 +289,3 @@ def _unknown(table: Table, row: int, column: str, name: str, known: Corpus) -> D
         way_out += "Correct the id, or delete the row."
     what = "an id of the queries or the corpus" if column == "query_id" else "an id of the corpus"
     return table.refusal(row, f"Every {column} must be {what} ({known.source}).", repr(name), way_out)
-
-
-def _as_grade(value: object, least: float) -> int | None:
-    if isinstance(value, str):
-        return int(value) if re.fullmatch(r"\s*[0-9]{1,9}\s*", value) else None
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
-        return int(value)
-    return None

@@ -6,14 +6,14 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import cast, get_args
+from typing import Any
 
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
-from embdiff.corpus.readers import sample_table, table_of
-from embdiff.corpus.tables import ABSENT, Table, as_label, as_name, as_text, kind_of, listed, plain
+from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
+from embdiff.corpus.tables import Table, as_name, as_text, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, first_repeated
-from embdiff.settings import Emptiness
+from embdiff.settings import Emptiness, RunConfig
 
 _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
 _HEADERLESS = (
@@ -73,34 +73,24 @@ def read_corpus(
     >>> read_corpus(["I love you.", "I miss you."]).ids
     ('0', '1')
     """
-    check_empty(empty)
-    columns = Columns(text_column, id_column, group_column)
+    return corpus_from(data, Columns(text_column, id_column, group_column), empty, groups)
+
+
+def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object] | None = None) -> Corpus:
+    """Return what `read_corpus` does."""
+    way = RunConfig.checked(empty=empty).empty
     if groups is not None and columns.group not in (None, NONE):
         raise ParameterError("Groups must come from one place. Got groups and group_column. Leave one of them out.")
     if isinstance(data, Corpus):
         if columns.given():
             raise ParameterError("A Corpus has no columns. Got a column name. Leave the column arguments out.")
         return data if groups is None else replace(data, groups=checked_groups(groups, len(data)))
-    return corpus_of(table_of(data, columns), columns, empty, groups)
-
-
-def check_empty(empty: str) -> Emptiness:
-    """Return what to do with empty rows; refuse another word.
-
-    Raises
-    ------
-    ParameterError
-        For another word than refuse, keep or drop.
-    """
-    ways = get_args(Emptiness)
-    if empty not in ways:
-        raise ParameterError(f"empty must be one of {', '.join(ways)}. Got {empty!r}. Choose one.")
-    return cast("Emptiness", empty)
+    return corpus_of(table_of(data, columns), columns, way, groups)
 
 
 def sample() -> Corpus:
     """Return the bundled sample: 52 lines of four love songs, written for embdiff, with ids and groups."""
-    return corpus_of(sample_table(Columns()), Columns())
+    return replace(read_corpus(SAMPLE_FILE), source=SAMPLE)
 
 
 def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
@@ -127,7 +117,7 @@ def corpus_of(
     """Make the record out of a table: find the columns, check every cell, deal with empty rows."""
     text, id_at, group_at = pick(table, columns)
     texts = _texts(table, text)
-    left_out = _left_out(table, texts, empty, empty_ways_out)
+    left_out = rows_left_out(table, texts, empty, empty_ways_out)
     kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
     ids = [str(table.number(row)) for row in kept] if id_at is None else _labels(table, "id", id_at, kept)
     _refuse_repeated_ids(table, ids, kept)
@@ -138,7 +128,7 @@ def corpus_of(
         _refuse_characters(table, "group", group_of, kept)
     elif group_at is not None:
         group_of = tuple(_labels(table, "group", group_at, kept))
-    named = [None] * table.size if id_at is None or not left_out else [as_label(cell) for cell in table.column(id_at)]
+    named = [None] * table.size if id_at is None or not left_out else [as_name(cell) for cell in table.column(id_at)]
     return Corpus(
         items=tuple(texts[row] for row in kept),
         ids=tuple(ids),
@@ -151,15 +141,9 @@ def corpus_of(
 
 
 def _texts(table: Table, position: int) -> list[str]:
-    def refusal(row: int, cell: object) -> DataError:
-        if cell is ABSENT:
-            must = f"Every row must have the text column {table.columns[position]!r}."
-            way_out = "Add it there, or name another with --text-column."
-            return table.refusal(row, must, "an object without it", way_out)
-        way_out = "Write it as text (a string), or leave the row out."
-        return table.refusal(row, "Every item must be text.", kind_of(cell), way_out)
-
-    texts = table.checked(position, as_text, refusal)
+    other = f", or name a column other than {table.columns[position]!r} with --text-column" if table.columns else ""
+    way_out = f"Write it as text (a string), or leave the row out{other}."
+    texts = table.checked(position, as_text, "Every item must be text.", way_out, words=kind_of)
     _refuse_characters(table, "text", texts, range(len(texts)))
     return texts
 
@@ -176,7 +160,7 @@ def _refuse_characters(table: Table, role: str, values: Sequence[str], rows: Seq
             raise table.refusal(row, must, f"{found} in the {role}", "Remove it and run again.")
 
 
-def _left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -> Sequence[int]:
+def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -> Sequence[int]:
     """Return the rows that are left out because they are empty."""
     blank = [row for row, text in enumerate(texts) if not text or text.isspace()]
     if not blank or empty == "keep":
@@ -200,7 +184,7 @@ def _labels(table: Table, role: str, position: int, rows: Sequence[int]) -> list
     what, without = ("an id", "number the rows") if role == "id" else ("a group", "go without groups")
     must = f"Every row must have {what}: text or a number in the column {table.columns[position]!r}."
     way_out = f"Fill it in, or {without} with --{role}-column none."
-    labels = table.checked(position, as_name, table.refusing(must, way_out), rows)
+    labels = table.checked(position, as_name, must, way_out, rows=rows)
     _refuse_characters(table, role, labels, rows)
     return labels
 
@@ -210,8 +194,8 @@ def checked_groups(groups: Iterable[object], size: int) -> tuple[str, ...]:
     values = [groups] if isinstance(groups, str) else listed(groups)
     if len(values) != size:
         raise DataError(f"groups must have one entry for each of the {size} rows. Got {len(values)}. Give one per row.")
-    table, must = plain(values, "groups"), "Every group must be text or a number."
-    return tuple(table.checked(0, as_name, table.refusing(must, "Fill it in.", kind_of)))
+    must = "Every group must be text or a number."
+    return tuple(plain(values, "groups").checked(0, as_name, must, "Fill it in.", words=kind_of))
 
 
 def _refuse_repeated_ids(table: Table, names: Sequence[str], rows: Sequence[int]) -> None:

@@ -19,7 +19,7 @@ from embdiff.corpus.tables import ABSENT, HeaderRule, NumberText, Table, kind_of
 from embdiff.errors import DataError
 
 SAMPLE = "sample"
-_SAMPLE_FILE = Path(__file__).parent / "sample" / "four_songs.csv"
+SAMPLE_FILE = Path(__file__).parent / "sample" / "four_songs.csv"
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}
 _NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
 _LARGEST_CELL = 2**31 - 1
@@ -31,11 +31,6 @@ def always_header(_cells: Sequence[str], _surely: bool) -> bool:
     return True
 
 
-def sample_table(columns: Columns) -> Table:
-    """Return the bundled sample as a table."""
-    return replace(read_table(_SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
-
-
 def names_sample(data: object) -> bool:
     """Return whether ``data`` means the bundled sample: its name, unless a file is called so."""
     return isinstance(data, str) and data == SAMPLE and not Path(data).is_file()
@@ -44,7 +39,7 @@ def names_sample(data: object) -> bool:
 def table_of(data: object, columns: Columns) -> Table:
     """Return a file, the sample, a list, dict rows, a Series or a DataFrame as a table."""
     if names_sample(data):
-        return sample_table(columns)
+        return replace(read_table(SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
     if isinstance(data, (str, os.PathLike)):
         return read_table(_path(data), header_rule(columns))
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):

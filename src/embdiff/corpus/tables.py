@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,6 @@ _T = TypeVar("_T")
 # Cells of line 1, and whether only names that are known or given count → whether the line names the columns.
 HeaderRule = Callable[[Sequence[str], bool], bool]
 Column = Callable[[int], Sequence[object]]  # position of a column → its cells
-Refusal = Callable[[int, object], DataError]  # row and cell → the error to raise
 
 
 class NumberText(str):
@@ -27,11 +27,7 @@ class NumberText(str):
     __slots__ = ()
 
 
-class _Absent:
-    """The cell of an object that lacks the column."""
-
-
-ABSENT: Final = _Absent()
+ABSENT: Final = object()  # the cell of an object that lacks the column
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,32 +80,35 @@ class Table:
         """Return the error about a row: what must hold, what was found there, what to do."""
         return DataError(f"{must} Got {found} at {self.where(row)} of {self.source}. {mend}")
 
-    def refusing(self, must: str, mend: str, words: Callable[[object], str] | None = None) -> Refusal:
-        """Return what makes a `refusal` of a row and its cell; ``words`` say what a cell is, by default `held` does."""
-        return lambda row, cell: self.refusal(row, must, (words or held)(cell), mend)
-
     def checked(
-        self, position: int, read: Callable[[object], _T | None], refusal: Refusal, rows: Iterable[int] | None = None
+        self,
+        position: int,
+        read: Callable[[object], _T | None],
+        must: str,
+        mend: str,
+        *,
+        words: Callable[[object], str] | None = None,
+        rows: Iterable[int] | None = None,
     ) -> list[_T]:
         """Return what ``read`` makes of the cells of a column, in some rows or all.
 
         Raises
         ------
         DataError
-            What ``refusal`` returns for the first cell of which ``read`` makes None.
+            The `refusal` of the first cell of which ``read`` makes None; ``words`` say what it is, by default `held`.
         """
         cells, values = self.column(position), []
         for row in range(self.size) if rows is None else rows:
             value = read(cells[row])
             if value is None:
-                raise refusal(row, cells[row])
+                raise self.refusal(row, must, (words or held)(cells[row]), mend)
             values.append(value)
         return values
 
 
 def kind_of(value: object) -> str:
     """Return what a cell is, in words for messages."""
-    if isinstance(value, _Absent):
+    if value is ABSENT:
         return "nothing"
     if value is None:
         return "null (None)"
@@ -134,28 +133,39 @@ def as_text(value: object) -> str | None:
     return str(value) if isinstance(value, str) and not isinstance(value, NumberText) else None
 
 
-def as_label(value: object) -> str | None:
-    """Return an id or group as text; None for what is missing or is neither text, number nor date."""
-    if type(value) is str:
-        return value
-    if is_missing(value):
+def as_number(value: object) -> float | None:
+    """Return a cell as a finite number; None when it is none."""
+    if not isinstance(value, (str, int, float, np.number)) or (isinstance(value, str) and "_" in value):
         return None
-    if isinstance(value, (bool, np.bool_)):
-        return "true" if value else "false"
-    if isinstance(value, (str, numbers.Number, datetime.date, datetime.time, uuid.UUID)):
-        return str(value)
-    return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def as_name(value: object) -> str | None:
-    """Return an id or group as text; None for white space too."""
-    label = as_label(value)
-    return label if label is not None and label.strip() else None
+    """Return an id or group as text; None for what is missing or blank, or is neither text, number nor date."""
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (str, numbers.Number, datetime.date, datetime.time, uuid.UUID)) and not is_missing(value):
+        name = str(value)
+        return name if name.strip() else None
+    return None
 
 
 def plain(items: Sequence[object], source: str, lines: Sequence[int] | None = None) -> Table:
     """Return a table of texts without named columns."""
     return Table(source, (), lambda _position: items, len(items), lines, plain=True)
+
+
+def of_rows(rows: Sequence[tuple[object, ...]], source: str, lines: Sequence[int] | None = None) -> Table:
+    """Return judgements as a table, each a query id, a document id and a grade."""
+
+    def column(position: int) -> list[object]:
+        return [row[position] for row in rows]
+
+    return Table(source, ("query_id", "id", "grade"), column, len(rows), lines)
 
 
 def listed(data: object) -> list[Any]:

@@ -1,13 +1,17 @@
-"""TREC's files: relevance judgements (qrels) and runs, read and written."""
+"""Judgements as rows of a table; TREC's files: judgements (qrels) and runs, read and written."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from embdiff import _files
-from embdiff.corpus.files import exists, read_text
+from embdiff.corpus.files import read_text, refuse_missing
+from embdiff.corpus.tables import Table, as_name, as_number, of_rows
 from embdiff.errors import DataError
 from embdiff.records import Qrels
 
@@ -16,19 +20,50 @@ _QRELS_FORM = "query, iteration, document, grade (for example: 301 0 FT911-3 1)"
 _RUN_FORM = "query, Q0, document, rank, score, tag (for example: 301 Q0 FT911-3 1 9.5 minilm)"
 
 
-def gathered(
-    rows: Iterable[tuple[str, str, int]], place: Callable[[int], str], word: str = "grade"
-) -> dict[str, dict[str, int]]:
+def judged_rows(table: Table, *, ordinary: bool) -> list[tuple[str, str, int]]:
+    """Return what each row of a table of query id, document id and grade says.
+
+    Parameters
+    ----------
+    table : Table
+    ordinary : bool
+        Whether it is qrels as TREC and BEIR have them, where a grade may be any whole number.
+
+    Raises
+    ------
+    DataError
+        When an id is missing, or a grade is no such number.
+    """
+    names = table.columns
+
+    def ids(position: int) -> list[str]:
+        must = f"Every judgement must have a {names[position]}."
+        return table.checked(position, as_name, must, "Fill it in or delete the row.")
+
+    must = f"A {names[2]} must be an integer, {'1 or more for relevant' if ordinary else '0 or more'}."
+    way_out = "Correct it." if ordinary else "Correct it; without the column grade every row counts 1."
+    grades = table.checked(2, partial(_as_grade, ordinary=ordinary), must, way_out, words=repr)
+    return list(zip(ids(0), ids(1), grades, strict=True))
+
+
+def _as_grade(value: object, ordinary: bool) -> int | None:
+    if isinstance(value, str):
+        form = r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*" if ordinary else r"\s*[0-9]{1,9}\s*"
+        return int(float(value)) if re.fullmatch(form, value) else None
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and (ordinary or value >= 0):
+        return int(value)
+    return None
+
+
+def gathered(table: Table, rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
     """Return judgements as query id → {document id → grade}, in the order of the rows; equal rows count once.
 
     Parameters
     ----------
+    table : Table
+        Where the rows stand, for the message.
     rows : iterable of (str, str, int)
         Query id, document id, grade.
-    place : callable
-        Number of a row, from 0 → where it stands, for the message.
-    word : str
-        What the file calls a grade.
 
     Raises
     ------
@@ -37,11 +72,11 @@ def gathered(
     """
     judged: dict[str, dict[str, int]] = {}
     for row, (query, document, grade) in enumerate(rows):
-        if judged.setdefault(query, {}).setdefault(document, grade) != grade:
-            raise DataError(
-                f"A query and a document must have one {word}. Got {judged[query][document]} and {grade} for "
-                f"{query!r} and {document!r}, the second at {place(row)}. Keep one of them."
-            )
+        before = judged.setdefault(query, {}).setdefault(document, grade)
+        if before != grade:
+            must = f"A query and a document must have one {table.columns[2]}."
+            found = f"{before} and {grade} for {query!r} and {document!r}, the second"
+            raise table.refusal(row, must, found, "Keep one of them.")
     return judged
 
 
@@ -58,18 +93,12 @@ def read_qrels(path: str | Path) -> Qrels:
     DataError
         When a line has other fields, a grade is no integer, or a document has two grades for one query.
     """
-    rows, places = [], []
-    for place, (query, _, document, text) in _fields(Path(path), 4, _QRELS_FORM):
-        try:
-            rows.append((query, document, int(text)))
-        except ValueError:
-            raise DataError(
-                f"The fourth field of a qrels file must be an integer grade. Got {text!r} at {place}. Correct it."
-            ) from None
-        places.append(place)
-    if not rows:
+    lines = dict(_fields(Path(path), 4, _QRELS_FORM))
+    if not lines:
         raise DataError(f"A qrels file must have at least one judgement. Got none in {path}. Name another file.")
-    return Qrels(gathered(rows, places.__getitem__), str(path))
+    columns = [(query, document, grade) for query, _, document, grade in lines.values()]
+    table = of_rows(columns, str(path), list(lines))
+    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path))
 
 
 def write_qrels(qrels: Qrels, path: str | Path) -> None:
@@ -105,14 +134,11 @@ def read_run(path: str | Path) -> Run:
         When a line has other fields, a score is no number, or a document is twice in one list.
     """
     run: Run = {}
-    for place, fields in _fields(Path(path), 6, _RUN_FORM, open_end=True):
-        query, document, text = fields[0], fields[2], fields[4]
-        try:
-            score = float(text)
-        except ValueError:
-            score = math.nan
-        if math.isnan(score):
-            raise DataError(f"The fifth field of a run must be a number, the score. Got {text!r} at {place}. Mend it.")
+    for number, fields in _fields(Path(path), 6, _RUN_FORM, open_end=True):
+        query, document, text, place = fields[0], fields[2], fields[4], f"line {number} of {path}"
+        score = as_number(text)
+        if score is None:
+            raise DataError(f"The fifth field of a run must be a finite number. Got {text!r} at {place}. Mend it.")
         found = run.setdefault(query, {})
         if document in found:
             raise DataError(
@@ -150,9 +176,9 @@ def write_run(run: Mapping[str, Mapping[str, float]], path: str | Path, *, tag: 
     _files.write_text(Path(path), "".join(lines))
 
 
-def _fields(path: Path, count: int, form: str, *, open_end: bool = False) -> Iterator[tuple[str, list[str]]]:
-    if not exists(path) or path.is_dir():
-        raise DataError(f"The file must exist. Got {path}, which does not, or is a folder. Check the path.")
+def _fields(path: Path, count: int, form: str, *, open_end: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of each line that has any."""
+    refuse_missing(path, "file")
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         fields = line.split()
         if not fields or fields[0].startswith("#"):
@@ -162,7 +188,7 @@ def _fields(path: Path, count: int, form: str, *, open_end: bool = False) -> Ite
                 f"Every line must have {count} fields between white space: {form}. "
                 f"Got {len(fields)} on line {number} of {path}: {line.strip()[:80]!r}. Correct it."
             )
-        yield f"line {number} of {path}", fields
+        yield number, fields
 
 
 def _word(name: str) -> str:

@@ -29,7 +29,6 @@ class Labelled:
         Numbers of classes.
     split : str
         Where the two parts come from.
-    source : str
     whole : Corpus or None
         The one file that both are from; their ids are its row numbers. None where each has its own.
     """
@@ -40,7 +39,6 @@ class Labelled:
     train_labels: IntArray
     test_labels: IntArray
     split: str
-    source: str
     whole: Corpus | None = None
 
 
@@ -90,7 +88,7 @@ def read_classes(
             "Add texts of other classes, or name another column with --label-column."
         )
     classes, labels = _numbered(train, test)
-    return Labelled(train, test, classes, labels[: len(train)], labels[len(train) :], split, str(path), whole)
+    return Labelled(train, test, classes, labels[: len(train)], labels[len(train) :], split, whole)
 
 
 def _numbered(*parts: Corpus) -> tuple[tuple[str, ...], IntArray]:
@@ -113,9 +111,8 @@ def stratified(labels: IntArray, seed: int) -> np.ndarray[tuple[int, ...], np.dt
 def place_in_class(labels: IntArray) -> IntArray:
     """Return how many earlier texts have the same label; (n,)."""
     order = np.argsort(labels, kind="stable")
-    counts = np.bincount(labels)
     places = np.empty(len(labels), dtype=np.int64)
-    places[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    places[order] = np.arange(len(labels)) - np.searchsorted(labels[order], labels[order])
     return places
 
 

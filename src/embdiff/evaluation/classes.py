@@ -6,9 +6,10 @@ The probe is logistic regression from few labelled texts, by MTEB's protocol.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,14 +18,13 @@ from embdiff._progress import progress
 from embdiff.encoding import Texts
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, place_in_class, read_classes
-from embdiff.evaluation.models import changes, few_again, lexical, rank, vectors_of, zero_notes
-from embdiff.evaluation.outcome import Confusion, ModelFacts, Outcome, in_order
+from embdiff.evaluation.outcome import Confusion
 from embdiff.evaluation.settings import Settings
+from embdiff.evaluation.task import Walk, rank
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
 from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
-from embdiff.measures.noise import Change
-from embdiff.measures.places import name_ranks
+from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
 from embdiff.records import FloatArray, IntArray, Score
 from embdiff.sources import Wanted
@@ -34,39 +34,70 @@ CONFUSIONS_KEPT = 50
 _NO_VECTORS = "bm25 has no vectors"
 
 
-@dataclass(eq=False)
-class _Table:
-    """Scores, predictions and notes, filled model by model."""
+class Classes(Walk):
+    """Labelled texts: some to learn from, the others to classify."""
 
-    data: Labelled
-    settings: Settings
-    scores: list[Score] = field(default_factory=list)
-    facts: list[ModelFacts] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    predicted: dict[str, IntArray] = field(default_factory=dict)
-    draws: dict[str, list[float]] = field(default_factory=dict)
-    noise: list[Change] = field(default_factory=list)
+    task = "classes"
+    ranked = "training"
+    so = "they are nobody's neighbours, and classified wrong by neighbours."
 
-    @property
-    def k(self) -> int:
-        """Neighbours that vote."""
-        return min(self.settings.voters, len(self.data.train))
+    def __init__(self, path: Path, settings: Settings) -> None:
+        columns = {"text_column": settings.text_column, "label_column": settings.label_column}
+        self.data = data = read_classes(path, seed=settings.seed, **columns)
+        tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
+        super().__init__(
+            settings,
+            str(path),
+            f"{len(data.test):,} texts of {len(data.classes):,} classes to classify, {len(data.train):,} to learn "
+            f"from, of {path}",
+            tuple(map(str, range(len(data.test)))),
+            Texts(data.train, tested, settings.seed, role="document", whole=data.whole),
+            min(settings.voters, len(data.train)),
+        )
+        self.predicted: dict[str, IntArray] = {}
+        self.draws: dict[str, list[float]] = {}
+        self.notes += _data_notes(data)
+        self.protocol = {
+            "split": data.split,
+            "knn": f"{self.depth} nearest training texts, exact {settings.metric}, majority of votes, "
+            "ties to the nearest; confusions are those of this vote",
+            "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
+            "silhouette": "of the test texts, cosine distance",
+            "intervals": "95 %, test texts resampled, training texts and vectors held fixed",
+            "chance": "accuracy: the same predictions dealt out at random; "
+            "silhouette: mean over 20 random label orders",
+        }
 
-    def vote(self, model: str, rows: IntArray, which: IntArray | None = None) -> tuple[IntArray, Score]:
-        """Classify some test texts, or all, by their neighbours."""
-        truth = self.data.test_labels if which is None else self.data.test_labels[which]
-        predicted = knn_predict(rows, self.data.train_labels, self.k)
-        given = ClassedTexts(predicted, truth, (model,))
-        return predicted, take([f"knn_accuracy@{self.k}"], given, seed=self.settings.seed)[0]
+    def add_words(self) -> None:
+        """Add the classes that bm25's neighbours vote for, and that it has no vectors."""
+        super().add_words()
+        if BM25 in self.predicted:
+            without = ("probe_accuracy", *_of_vectors())
+            self.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in without]
 
-    def add_vote(self, model: str, rows: IntArray) -> None:
-        """Add the classes of all test texts by their neighbours."""
-        self.predicted[model], score = self.vote(model, rows)
-        self.scores.append(score)
+    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+        """Add the classes that the neighbours vote for."""
+        self.predicted[model] = knn_predict(rows, self.data.train_labels, self.depth)
+        self.scores.append(self._accuracy(model, self.predicted[model], self.data.test_labels))
 
-    def add_probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
-        """Add the classes by logistic regression."""
-        asked = self.settings
+    def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
+        """Add the classes by neighbours and by logistic regression, and how the classes lie in the space."""
+        super().add(model, there, asking)
+        self._add_probe(model, there, asking)
+        given = ClassedTexts(asking, self.data.test_labels, (model,))
+        self.scores += take(_of_vectors(), given, seed=self.settings.seed)
+
+    def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
+        """Return the accuracy of the neighbours' votes over some of the test texts."""
+        rows, _ = rank(asking[which], there, self.depth, self.settings.metric)
+        predicted = knn_predict(rows, self.data.train_labels, self.depth)
+        return self._accuracy(model, predicted, self.data.test_labels[which])
+
+    def _accuracy(self, model: str, predicted: IntArray, truth: IntArray) -> Score:
+        return score_of(f"knn_accuracy@{self.depth}", ClassedTexts(predicted, truth, (model,)), seed=self.settings.seed)
+
+    def _add_probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
+        asked, truth = self.settings, self.data.test_labels
         try:
             found, unfinished = probe(
                 train, self.data.train_labels, test, shots=asked.shots, draws=asked.draws, seed=asked.seed
@@ -74,53 +105,14 @@ class _Table:
         except MissingDependencyError as error:
             self.scores.append(Score.undefined("probe_accuracy", (model,), str(error)))
             return
-        given = ClassedTexts(found, self.data.test_labels, (model,))
-        self.scores += take(["probe_accuracy"], given, seed=asked.seed)
-        self.draws[model] = [float(correct(each, self.data.test_labels).mean()) for each in found]
+        self.scores.append(score_of("probe_accuracy", ClassedTexts(found, truth, (model,)), seed=asked.seed))
+        self.draws[model] = [float(correct(each, truth).mean()) for each in found]
         if unfinished:
             self.notes.append(f"{model}: {unfinished} of {len(found)} probes stopped at the 100th iteration.")
 
-
-def evaluate_classes(path: Path, settings: Settings) -> Outcome:
-    """Read labelled texts, and classify the test texts with every model."""
-    data = read_classes(path, seed=settings.seed, text_column=settings.text_column, label_column=settings.label_column)
-    table = _Table(data, settings)
-    if settings.baseline:
-        _lexical(table)
-    for name in settings.models:
-        _dense(table, name)
-    return Outcome(
-        task="classes",
-        source=data.source,
-        headline=f"{len(data.test):,} texts of {len(data.classes):,} classes to classify, {len(data.train):,} to learn "
-        f"from, of {data.source}",
-        scores=in_order(table.scores),
-        units=tuple(map(str, range(len(data.test)))),
-        models=tuple(table.facts),
-        protocol=_protocol(table),
-        notes=(*_data_notes(data), *table.notes),
-        noise=tuple(table.noise),
-        draws=table.draws,
-        confusions=tuple(_confusions(table)),
-    )
-
-
-def _dense(table: _Table, name: str) -> None:
-    data, seed, metric = table.data, table.settings.seed, table.settings.metric
-    tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
-    texts = Texts(data.train, tested, seed, role="document", whole=data.whole)
-    train, test, again, facts = vectors_of(name, table.settings, texts)
-    table.facts.append(facts)
-    table.add_vote(name, rank(test, train, table.k, metric)[0])
-    table.add_probe(name, train, test)
-
-    def score(train: FloatArray, test: FloatArray, which: IntArray) -> Score:
-        return table.vote(name, rank(test, train, table.k, metric)[0], which)[1]
-
-    table.noise += changes(score, train, test, few_again(train, test, again), what="test texts", seed=seed)
-    table.scores += take(_of_vectors(), ClassedTexts(test, data.test_labels, (name,)), seed=seed)
-    so = "they are nobody's neighbours, and classified wrong by neighbours."
-    table.notes += zero_notes(name, metric, ((train, "training"), (test, "test texts")), so)
+    def more(self) -> dict[str, Any]:
+        """Return the draws of the probe, and what each model confuses that another does not."""
+        return {"draws": self.draws, "confusions": tuple(_confusions(self.data, self.predicted))}
 
 
 def _of_vectors() -> list[str]:
@@ -128,23 +120,12 @@ def _of_vectors() -> list[str]:
     return [each.name for each in measures_for(NEEDS) if each.name not in ("knn_accuracy", "probe_accuracy")]
 
 
-def _lexical(table: _Table) -> None:
-    data = table.data
-    index = lexical(data.train.items, table.notes)
-    if index is not None:
-        rows, _ = index.rank(data.test.items, table.settings.voters, name_ranks(data.train.ids))
-        table.facts.append(ModelFacts(BM25, None, about=index.about))
-        table.add_vote(BM25, rows)
-        without = ("probe_accuracy", *_of_vectors())
-        table.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in without]
-
-
-def _confusions(table: _Table) -> list[Confusion]:
+def _confusions(data: Labelled, predicted: Mapping[str, IntArray]) -> list[Confusion]:
     """Return, for every two models in both orders, what the first confuses and the second does not."""
-    data, found = table.data, list[Confusion]()
+    found: list[Confusion] = []
     totals = np.bincount(data.test_labels, minlength=len(data.classes))
-    for a, b in permutations(table.predicted, 2):
-        listed = confused_only(table.predicted[a], table.predicted[b], data.test_labels)
+    for a, b in permutations(predicted, 2):
+        listed = confused_only(predicted[a], predicted[b], data.test_labels)
         found.append(
             {
                 "in": a,
@@ -162,19 +143,6 @@ def _confusions(table: _Table) -> list[Confusion]:
             }
         )
     return found
-
-
-def _protocol(table: _Table) -> dict[str, str]:
-    settings = table.settings
-    return {
-        "split": table.data.split,
-        "knn": f"{table.k} nearest training texts, exact {settings.metric}, majority of "
-        "votes, ties to the nearest; confusions are those of this vote",
-        "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
-        "silhouette": "of the test texts, cosine distance",
-        "intervals": "95 %, test texts resampled, training texts and vectors held fixed",
-        "chance": "accuracy: the same predictions dealt out at random; silhouette: mean over 20 random label orders",
-    }
 
 
 def _data_notes(data: Labelled) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,15 @@ from embdiff.corpus.files import refuse_missing, shown
 from embdiff.corpus.tables import kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.class_files import is_classes
-from embdiff.evaluation.classes import evaluate_classes
-from embdiff.evaluation.pairs import evaluate_pairs, pair_columns, pair_table
+from embdiff.evaluation.classes import Classes
+from embdiff.evaluation.pairs import PairsWalk, pair_columns, pair_table
 from embdiff.evaluation.result import Evaluation, free_target
-from embdiff.evaluation.retrieval import evaluate_retrieval
+from embdiff.evaluation.retrieval import Retrieval
 from embdiff.evaluation.settings import check, refuse_strangers
 from embdiff.measures.differences import between_models
 from embdiff.settings import Task, done_by
-from embdiff.views.facts import models_told
-from embdiff.views.words import encoding_notes
 
-_TASKS = {"retrieval": evaluate_retrieval, "pairs": evaluate_pairs, "classes": evaluate_classes}
+_TASKS = {each.task: each for each in (Retrieval, PairsWalk, Classes)}
 
 
 @done_by(lambda **asked: _walk(**asked))
@@ -98,9 +95,7 @@ def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | Non
     path, found, how = find_task(data, settings.task, columns_named=settings.columns_named)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
-    outcome = _TASKS[found](path, settings)
-    told = encoding_notes(models_told(model.to_dict() for model in outcome.models), settings.cache.notes)
-    outcome = replace(outcome, notes=(*outcome.notes, *told))
+    outcome = _TASKS[found](path, settings).outcome()
     result = Evaluation(outcome, between_models(outcome.scores, seed=settings.seed), how, settings.seed)
     if target is not None:
         result.save(target)
@@ -131,9 +126,10 @@ def find_task(data: object, task: Task | None, *, columns_named: bool = False) -
             return path, "retrieval", "the folder holds corpus.jsonl and queries.jsonl"
         if is_classes(path):
             return path, "classes", "the folder holds a train and a test file"
+        inside = shown(sorted(each.name for each in path.iterdir()), 6)
         raise DataError(
             "A folder must hold corpus.jsonl, queries.jsonl and qrels/ (retrieval), or train.* and test.* (classes). "
-            f"Got {path} with {_inside(path)}. Name another folder, or one file of pairs or of labelled texts."
+            f"Got {path} with {inside or 'nothing'}. Name another folder, or one file of pairs or of labelled texts."
         )
     if columns_named:
         return path, "classes", "columns of labelled texts were named"
@@ -155,7 +151,3 @@ def _path(data: object) -> Path:
     path = Path(data)
     refuse_missing(path, "data")
     return path
-
-
-def _inside(path: Path) -> str:
-    return shown(sorted(each.name for each in path.iterdir()), 6) or "nothing"

@@ -10,6 +10,7 @@ from embdiff.evaluation.together import Gain
 from embdiff.measures.noise import Change
 from embdiff.records import Qrels, Score, Stamp
 
+UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts"}
 Confused = TypedDict("Confused", {"class": str, "taken_for": str | None, "texts": int, "of": int})
 Confusion = TypedDict("Confusion", {"in": str, "not_in": str, "texts": int, "pairs": list[Confused]})
 
@@ -85,9 +86,3 @@ class Outcome(Record):
     together: tuple[Gain, ...] = ()
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, repr=False)
     qrels: Qrels | None = field(default=None, repr=False)
-
-
-def in_order(scores: list[Score]) -> tuple[Score, ...]:
-    """Return the scores measure by measure, each in the order in which it first came."""
-    measures = list(dict.fromkeys(score.measure for score in scores))
-    return tuple(score for measure in measures for score in scores if score.measure == measure)

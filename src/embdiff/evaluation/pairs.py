@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,16 +13,17 @@ import numpy.typing as npt
 from embdiff.corpus.columns import KNOWN, position_of, same_name
 from embdiff.corpus.files import shown
 from embdiff.corpus.readers import read_table
-from embdiff.corpus.tables import Table, as_text, held
+from embdiff.corpus.tables import Table, as_number, as_text, held
 from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
-from embdiff.evaluation.models import changes, vectors_of
-from embdiff.evaluation.outcome import ModelFacts, Outcome, in_order
+from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings
+from embdiff.evaluation.task import Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
-from embdiff.measures.noise import BATCH, Change, drawn
+from embdiff.measures.noise import BATCH, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
+from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
 from embdiff.records import Corpus, FloatArray, IntArray, Score
 from embdiff.sources import Source
@@ -42,7 +41,6 @@ class Pairs:
     ----------
     left, right : tuple of str, length n
     score : ndarray of float64, shape (n,)
-    source : str
     how : str
         Which columns were taken.
     """
@@ -50,7 +48,6 @@ class Pairs:
     left: tuple[str, ...]
     right: tuple[str, ...]
     score: npt.NDArray[np.float64]
-    source: str
     how: str
 
     def __len__(self) -> int:
@@ -64,7 +61,7 @@ class Pairs:
 
 def pair_table(path: Path) -> Table:
     """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
-    return read_table(path, lambda cells, _surely: not any(_number(cell) is not None for cell in cells))
+    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells))
 
 
 def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | None:
@@ -87,7 +84,8 @@ def _two_texts_and_numbers(table: Table) -> bool:
     if not {same_name(name) for name in table.columns[:2]}.isdisjoint(KNOWN["id"]):
         return False
     first, second, third = (
-        sum(_number(cell) is not None for cell in table.column(position)) / max(1, table.size) for position in range(3)
+        sum(as_number(cell) is not None for cell in table.column(position)) / max(1, table.size)
+        for position in range(3)
     )
     return max(first, second) <= _MOSTLY < third
 
@@ -114,16 +112,15 @@ def read_pairs(path: Path) -> Pairs:
         for position in columns[:2]
     )
     way_out = "Write it like 3.5, or delete the row."
-    score = np.array(_cells(table, columns[2], _number, "The score of a pair must be a number.", way_out))
-    names = [table.columns[position] for position in columns]
-    headed = names != [str(position) for position in columns]
-    how = f"columns {', '.join(names)}" if headed else "three columns without a header: text, text, number"
-    return Pairs(tuple(left), tuple(right), score, str(path), how)
+    score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out))
+    names = ", ".join(table.columns[position] for position in columns)
+    how = "three columns without a header: text, text, number" if table.headerless else f"columns {names}"
+    return Pairs(tuple(left), tuple(right), score, how)
 
 
 def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
     name = table.columns[position]
-    return table.checked(position, read, table.refusing(must, way_out, lambda cell: f"{held(cell)} in column {name!r}"))
+    return table.checked(position, read, must, way_out, words=lambda cell: f"{held(cell)} in column {name!r}")
 
 
 def _text(value: object) -> str | None:
@@ -131,79 +128,58 @@ def _text(value: object) -> str | None:
     return text if text is not None and text.strip() else None
 
 
-def _number(value: object) -> float | None:
-    """Return a cell as a finite number; None when it is none."""
-    if not isinstance(value, (str, int, float, np.number)) or (isinstance(value, str) and "_" in value):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+class PairsWalk(Walk):
+    """Pairs of texts, whose similarity is held against their numbers."""
 
+    task = "pairs"
 
-def evaluate_pairs(path: Path, settings: Settings) -> Outcome:
-    """Read pairs, encode both texts with every model, and correlate."""
-    pairs = read_pairs(path)
-    # auc compares two kinds of pairs; the first measure is that of the same model again.
-    wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
-    measures = [each.name for each in wanted if pairs.binary or each.symmetric]
-    facts: list[ModelFacts] = []
-    scores: list[Score] = []
-    if settings.baseline:
-        scores += [Score.undefined(measure, (BM25,), _NO_VECTORS) for measure in measures]
-        facts.append(ModelFacts(BM25, None))
-    texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
-    corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=pairs.source)
-    place = {text: row for row, text in enumerate(texts)}
-    left, right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
-    few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
-    rows = np.unique(np.concatenate([left[few], right[few]])).astype(np.int64)
-    noise: list[Change] = []
-    for name in settings.models:
-        check = partial(_refuse_rows, name)
-        vectors, _, again, about = vectors_of(name, settings, Texts(corpus, None, settings.seed, again=rows), check)
-        one, other = vectors[left], vectors[right]
-
-        def score(one: FloatArray, other: FloatArray, which: IntArray, name: str = name) -> Score:
-            some = ScoredPairs(pair_similarity(one, other, settings.metric), pairs.score[which], (name,))
-            return take(measures[:1], some)[0]
-
-        alone = None
-        if again is not None:
-            a, b = (again.vectors[np.searchsorted(again.rows, side[few])] for side in (left, right))
-            alone = few, (one[few], other[few]), (a, b)
-        noise += changes(score, one, other, alone, what="pairs", seed=settings.seed)
-        scores += take(measures, ScoredPairs(pair_similarity(one, other, settings.metric), pairs.score, (name,)))
-        facts.append(about)
-    return Outcome(
-        task="pairs",
-        source=pairs.source,
-        headline=f"{len(pairs):,} pairs of texts of {pairs.source}",
-        scores=in_order(scores),
-        units=tuple(map(str, range(len(pairs)))),
-        models=tuple(facts),
-        protocol=_protocol(pairs, settings),
-        noise=tuple(noise),
-    )
-
-
-def _refuse_rows(name: str, source: Source) -> None:
-    """Refuse ready vectors that are not found by text: the texts stand in no file as they are encoded here."""
-    if source.by_row and not source.by_text:
-        raise ParameterError(
-            "Ready vectors of pairs must be found by their texts: Parquet with a column text. Got "
-            f"'{name}', without. Encode the texts of the pairs with 'embdiff encode', or name a model."
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self.pairs = pairs = read_pairs(path)
+        texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
+        place = {text: row for row, text in enumerate(texts)}
+        self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
+        self.few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
+        again = np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
+        corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
+        headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
+        super().__init__(settings, str(path), headline, units, Texts(corpus, None, settings.seed, again=again))
+        # auc compares two kinds of pairs; the first measure is that of the same model again.
+        wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
+        self.measures = [each.name for each in wanted if pairs.binary or each.symmetric]
+        low, high = float(pairs.score.min()), float(pairs.score.max())
+        kinds = (
+            f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
         )
+        self.protocol = {
+            "columns": pairs.how,
+            "scores": kinds,
+            "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
+            "intervals": "95 %, from the influence of each pair "
+            "(delta method on Fisher's z; DeLong on the logit for auc)",
+            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
+        }
 
+    def add_words(self) -> None:
+        """Add that bm25 has no such numbers."""
+        self.scores += [Score.undefined(measure, (BM25,), _NO_VECTORS) for measure in self.measures]
+        self.facts.append(ModelFacts(BM25, None))
 
-def _protocol(pairs: Pairs, settings: Settings) -> dict[str, str]:
-    low, high = float(pairs.score.min()), float(pairs.score.max())
-    kinds = f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
-    return {
-        "columns": pairs.how,
-        "scores": kinds,
-        "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
-        "intervals": "95 %, from the influence of each pair (delta method on Fisher's z; DeLong on the logit for auc)",
-        "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
-    }
+    def check(self, name: str, source: Source) -> None:
+        """Refuse ready vectors that are not found by text: the texts stand in no file as they are encoded here."""
+        if source.by_row and not source.by_text:
+            raise ParameterError(
+                "Ready vectors of pairs must be found by their texts: Parquet with a column text. Got "
+                f"'{name}', without. Encode the texts of the pairs with 'embdiff encode', or name a model."
+            )
+
+    def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
+        """Add what the similarities of a model are worth."""
+        self.scores += take(self.measures, self._scored(model, asking, np.arange(len(self.pairs))))
+
+    def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
+        """Return the first measure over some of the pairs."""
+        return score_of(self.measures[0], self._scored(model, asking, which))
+
+    def _scored(self, model: str, vectors: FloatArray, which: IntArray) -> ScoredPairs:
+        left, right = (vectors[side[which]] for side in (self.left, self.right))
+        return ScoredPairs(pair_similarity(left, right, self.settings.metric), self.pairs.score[which], (model,))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from embdiff.evaluation.outcome import Confusion, Outcome
+from embdiff.evaluation.outcome import UNITS, Confusion, Outcome
 from embdiff.evaluation.together import Gain
 from embdiff.measures.differences import Differences
 from embdiff.views.facts import models_told
@@ -18,7 +18,6 @@ from embdiff.views.tables import encoding_table
 from embdiff.views.words import between, number, visible
 
 _CONFUSIONS_SHOWN = 5
-_UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts"}
 
 
 def drawn_outcome(found: Outcome, differences: Sequence[Differences], how: str) -> list[RenderableType]:
@@ -36,7 +35,7 @@ def drawn_outcome(found: Outcome, differences: Sequence[Differences], how: str) 
 
 def tables(found: Outcome, differences: Sequence[Differences]) -> list[Table]:
     """Return what stands in which table, in order."""
-    unit = _UNITS[found.task]
+    unit = UNITS[found.task]
     return [
         score_table(found.scores, differences),
         *(difference_table(each, unit) for each in differences[:1]),

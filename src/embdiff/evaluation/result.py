@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,12 +106,11 @@ class Evaluation:
     def _values(self) -> str:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["unit", "measure", "model", "value"])
+        writer.writerow(("unit", "measure", "model", "value"))
         for score in self.scores:
             for unit, value in zip(self.outcome.units, score.per_query or (), strict=False):
-                writer.writerow(
-                    [cell(unit), score.measure, cell(score.models[0]), "" if value != value else repr(value)]
-                )
+                written = "" if math.isnan(value) else value
+                writer.writerow((cell(unit), score.measure, cell(score.models[0]), written))
         return out.getvalue()
 
     def _write_trec(self, part: Path) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -24,6 +24,7 @@ from embdiff.corpus.trec import write_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Qrels
 
+_T = TypeVar("_T")
 HIGHEST = 9  # a grade is one key
 SUFFIX = ".queries.jsonl"
 
@@ -60,21 +61,43 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def append_line(handle: BinaryIO, entry: Mapping[str, Any]) -> None:
-    """Add a line of JSON to a log and force it to the disk."""
+def append_line(handle: BinaryIO, record: Judgement | TypedQuery) -> None:
+    """Add a record to a log, as a line of JSON, and force it to the disk."""
     # ASCII: an id with half a surrogate pair must not stop the saving.
-    handle.write(json.dumps(entry).encode("ascii") + b"\n")
+    handle.write(json.dumps(asdict(record)).encode("ascii") + b"\n")
     handle.flush()
     os.fsync(handle.fileno())
 
 
-def whole_lines(log: Path, handle: BinaryIO | None = None) -> list[bytes]:
-    """Return the lines that a line break ends; what a crash has torn off is cut from the log where it is written."""
-    raw = log.read_bytes()
+def read_log(log: Path, kind: type[_T], must: str, handle: BinaryIO | None = None) -> list[_T]:
+    """Return the records in a log, first to last; none where there is no file.
+
+    Parameters
+    ----------
+    log : Path
+    kind : type
+        Of the records.
+    must : str
+        What a line must be, for the message.
+    handle : file, optional
+        Where the log is written to: what a crash has torn off at its end is cut off. It was never finished.
+
+    Raises
+    ------
+    DataError
+        When a line that a line break ends is no such record.
+    """
+    raw = log.read_bytes() if log.is_file() else b""
     whole = raw[: raw.rfind(b"\n") + 1]
     if handle is not None:
         handle.truncate(len(whole))
-    return whole.split(b"\n")[:-1]
+    records, found = reader(kind), []
+    for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
+        try:
+            found.append(records.validate_python(json.loads(line)))
+        except ValueError:
+            raise DataError(f"{must} Got {line[:80]!r} on line {number} of {log}. Mend or delete that line.") from None
+    return found
 
 
 class Book:
@@ -97,18 +120,14 @@ class Book:
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
         self.path, self.log = path, path.with_name(path.name + ".jsonl")
-        self.entries: list[Judgement] = []
-        self._handle: BinaryIO | None = None
         if path.exists() and not self.log.is_file():
             raise ParameterError(
                 f"The file of judgements must be new, or one that embdiff wrote with {self.log.name} beside it. "
                 f"Got {path}, which would be overwritten. Name another with --out."
             )
-        if write:
-            self._handle = self._opened()
-        elif not self.log.exists():
-            return
-        self._read()
+        self._handle = self._opened() if write else None
+        must = "Every line of a log of judgements must be one judgement."
+        self.entries = read_log(self.log, Judgement, must, self._handle)
 
     @property
     def writing(self) -> bool:
@@ -131,17 +150,6 @@ class Book:
                 "to. Close that one, or name another file with --out."
             )
         return handle
-
-    def _read(self) -> None:
-        judgement = reader(Judgement)
-        for number, line in enumerate(whole_lines(self.log, self._handle), start=1):
-            try:
-                self.entries.append(judgement.validate_python(json.loads(line)))
-            except ValueError:
-                raise DataError(
-                    f"Every line of a log of judgements must be one judgement. Got {line[:80]!r} on line {number} of "
-                    f"{self.log}. Mend or delete that line."
-                ) from None
 
     def add(self, query: tuple[str, str], document: tuple[str, str], grade: int | None, judge: str) -> Judgement:
         """Add one judgement and force it to the disk.
@@ -167,7 +175,7 @@ class Book:
             query[0], document[0], grade, judge, datetime.now(UTC).isoformat(timespec="milliseconds"),
             fingerprint(query[1]), fingerprint(document[1]),
         )  # fmt: skip
-        append_line(self._handle, asdict(made))
+        append_line(self._handle, made)
         self.entries.append(made)
         return made
 
@@ -243,18 +251,15 @@ class TypedQueries:
 
     def add(self, text: str, lists: Mapping[str, Sequence[str]]) -> int:
         """Add a query if its text is new, safely on disk, and return how many there are."""
-        with self._lock:
-            known = self.read()
+        with self._lock, self.path.open("ab") as handle:
+            known = self.read(handle)
             if any(query.text == text for query in known):
                 return len(known)
-            name = f"typed-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-            plain = {"id": name, "text": text, "lists": {model: list(found) for model, found in lists.items()}}
-            with self.path.open("ab") as handle:
-                whole_lines(self.path, handle)
-                append_line(handle, plain)
+            name = f"typed-{fingerprint(text)[:8]}"
+            append_line(handle, TypedQuery(name, text, {model: tuple(found) for model, found in lists.items()}))
             return len(known) + 1
 
-    def read(self) -> list[TypedQuery]:
+    def read(self, handle: BinaryIO | None = None) -> list[TypedQuery]:
         """Return every query, the first typed first; a line torn by a crash is passed over.
 
         Raises
@@ -262,15 +267,5 @@ class TypedQueries:
         DataError
             When a whole line is no query.
         """
-        if not self.path.is_file():
-            return []
-        found, typed = [], reader(TypedQuery)
-        for number, line in enumerate(whole_lines(self.path), start=1):
-            try:
-                found.append(typed.validate_python(json.loads(line)))
-            except ValueError as error:
-                raise DataError(
-                    f"A line of typed queries must be an object with id, text and lists. Got line {number} of "
-                    f"{self.path}: {' '.join(str(error).split())[:200]}. Mend or remove that line."
-                ) from None
-        return found
+        must = "A line of typed queries must be an object with id, text and lists."
+        return read_log(self.path, TypedQuery, must, handle)

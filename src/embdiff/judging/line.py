@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embdiff._plain import Record
+from embdiff._plain import plain
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries
-from embdiff.judging.pool import QUERIES, Pool, PooledQuery, Question, pool_run, with_typed
+from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
 from embdiff.judging.scoring import Verdict, score_judgements
 from embdiff.records import Score
 from embdiff.runs import Run
@@ -20,47 +21,8 @@ VERSION = 1
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True, eq=False)
-class State(Record):
-    """How far the judgements of a run are, and what they say.
-
-    Parameters
-    ----------
-    run : str
-    qrels, log : str
-        The files.
-    depth, order, available : int, str, int
-        As in `Pool`.
-    judges : tuple of str
-    set_aside : int
-        As in `Judging`.
-    verdict : Verdict
-    noise : tuple of Score
-        What the same model again changes of the neighbours of this run.
-    notes : tuple of str
-    """
-
-    run: str
-    qrels: str
-    log: str
-    depth: int
-    order: str
-    available: int
-    judges: tuple[str, ...]
-    set_aside: int
-    verdict: Verdict
-    noise: tuple[Score, ...]
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values, those of the verdict among them."""
-        told = super().to_dict()
-        del told["verdict"]
-        return {"judging": VERSION, **self.verdict.to_dict(), **told}
-
-
 @dataclass(eq=False)
-class Judging:
+class Judging(AbstractContextManager["Judging"]):
     """Judgements under way. Use it in a ``with`` block, or call `close`.
 
     Parameters
@@ -72,11 +34,9 @@ class Judging:
     set_aside : int
         Judgements in the file that are of other queries, documents or texts than those of this run.
     seed : int
-    name : str
-        Of the run.
     left_out : int
         Typed queries that could not be pooled: other models or rows than those of this run.
-    floor : sequence of Score
+    noise : sequence of Score
         What the same model again changes of the neighbours of this run, to stand beside the differences.
     """
 
@@ -85,9 +45,8 @@ class Judging:
     latest: dict[Pair, Judgement]
     set_aside: int
     seed: int
-    name: str
     left_out: int = 0
-    floor: Sequence[Score] = ()
+    noise: Sequence[Score] = ()
     _again: Pair | None = field(default=None, init=False)
     _note: str | None = field(default=None, init=False)
 
@@ -163,39 +122,38 @@ class Judging:
         grades = {pair: each.grade for pair, each in self.latest.items()}
         return score_judgements(self.pool, grades, seed=self.seed)
 
-    def state(self) -> State:
-        """Score the models, and say how far the judgements are."""
-        found = self.score()
-        notes = [*found.notes, *([self._note] if self._note else [])]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known beside the scores: of the TREC file, and of typed queries."""
+        found = [self._note] if self._note else []
         if self.left_out:
-            notes.append(
+            found.append(
                 f"{self.left_out:,} typed queries are left out: their lists are of other models or rows than this "
                 "run's."
             )
-        return State(
-            run=self.name,
-            qrels=str(self.book.path),
-            log=str(self.book.log),
-            depth=self.pool.depth,
-            order=self.pool.order,
-            available=self.pool.available,
-            judges=tuple(dict.fromkeys(each.judge for each in self.latest.values())),
-            set_aside=self.set_aside,
-            verdict=found,
-            noise=tuple(self.floor),
-            notes=tuple(notes),
-        )
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as JSON-able values."""
-        return self.state().to_dict()
+        """Return the scores, and how far the judgements are, as JSON-able values."""
+        found = self.score().to_dict()
+        return {
+            **found,
+            "judging": VERSION,
+            "run": self.book.path.name,
+            "qrels": str(self.book.path),
+            "log": str(self.book.log),
+            "depth": self.pool.depth,
+            "order": self.pool.order,
+            "available": self.pool.available,
+            "judges": list(dict.fromkeys(each.judge for each in self.latest.values())),
+            "set_aside": self.set_aside,
+            "noise": plain(self.noise),
+            "notes": [*found["notes"], *self.notes],
+        }
 
     def close(self) -> None:
         """Let others add judgements."""
         self.book.close()
-
-    def __enter__(self) -> Judging:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
@@ -205,7 +163,7 @@ def open_judging(
     run: Run | str | Path,
     *,
     out: str | Path | None = None,
-    queries: int = QUERIES,
+    queries: int = 20,
     depth: int | None = None,
     order: str = "disputed",
     seed: int = 0,
@@ -221,8 +179,16 @@ def open_judging(
     out : path, optional
         File of TREC qrels; the log stands beside it, with ``.jsonl`` added. By default beside the run folder, under
         its name with ``.qrels`` added, as a repeated run replaces the folder.
-    queries, depth, order, seed, baseline
-        As for `pool_run`.
+    queries : int
+        How many to ask about, at least 1.
+    depth : int, optional
+        Results of each model that are pooled; by default 5, or k of the run if that is smaller.
+    order : {"disputed", "random"}
+        Most disputed first, or a random sample of the queries of the run.
+    seed : int
+        Of the blind order of the documents, and of the order of queries that are disputed alike.
+    baseline : bool
+        Whether the results of bm25, if the run has them, are judged too.
     write : bool
         Whether answers will be recorded.
 
@@ -248,8 +214,8 @@ def open_judging(
         pool = pool_run(records, **wanted, also={query for query, _ in latest})
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
         set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
-        floor = [score for score in records.scores if is_again(score)]
-        return Judging(book, pool, latest, set_aside, seed, path.name, left_out, floor)
+        noise = [score for score in records.scores if is_again(score)]
+        return Judging(book, pool, latest, set_aside, seed, left_out, noise)
     except BaseException:
         book.close()
         raise

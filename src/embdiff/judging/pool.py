@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any
 
 import numpy as np
 
-from embdiff._registry import nearest
-from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.errors import DataError, ParameterError
 from embdiff.judging.book import TypedQuery
 from embdiff.lexical import BM25
 from embdiff.measures.disagreement import query_disagreement
@@ -18,10 +17,9 @@ from embdiff.measures.overlap import overlap
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer, IntArray, Neighbors
 from embdiff.runs import Run
+from embdiff.settings import JudgingConfig, Order
 
-Order = Literal["disputed", "random"]
-ORDERS: tuple[Order, ...] = get_args(Order)
-QUERIES, DEPTH = 20, 5
+DEPTH = 5
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class PooledQuery:
+class PooledQuery(TypedQuery):
     """A query with what each model found.
 
     Parameters
@@ -64,9 +62,6 @@ class PooledQuery:
         Mean of 1 - overlap over the pairs of models, 0 to 1.
     """
 
-    id: str
-    text: str
-    lists: Mapping[str, tuple[str, ...]]
     documents: tuple[str, ...]
     disputed: float = 0.0
 
@@ -154,56 +149,39 @@ def with_typed(pool: Pool, typed: Sequence[TypedQuery], texts: Mapping[str, str]
     return pool, left_out
 
 
-def pool_run(
-    run: Run,
-    *,
-    queries: int = QUERIES,
-    depth: int | None = None,
-    seed: int = 0,
-    order: str = "disputed",
-    baseline: bool = True,
-    also: Collection[str] = (),
-) -> Pool:
+def pool_run(run: Run, *, also: Collection[str] = (), **asked: Any) -> Pool:
     """Pool the results of all models of a run, and of bm25 where it stood beside them.
 
     Parameters
     ----------
     run : Run
-    queries : int
-        How many to ask about, at least 1.
-    depth : int, optional
-        Results of each model that are pooled; by default 5, or k of the run if that is smaller.
-    seed : int
-        Of the blind order of the documents, and of the order of queries that are disputed alike.
-    order : {"disputed", "random"}
-        Most disputed first, or a random sample of the queries of the run. bm25 counts here as in the run
-        (`Run.disputing`).
-    baseline : bool
-        Whether the results of bm25, if the run has them, are judged too.
     also : collection of str
         Ids of queries to keep in the pool although they are not among the first: those judged before.
+    **asked
+        Settings of `JudgingConfig`: queries, depth, order, baseline, seed. A sample (``order="random"``) is of the
+        queries of the run; bm25 counts for the order as in the run (`Run.disputing`). By default the depth is 5, or k
+        of the run if that is smaller.
 
     Raises
     ------
     ParameterError
-        When a number is out of range, or there is nothing to judge.
-    UnknownNameError
-        For another order.
+        When a number is out of range, or for another order.
+    DataError
+        When there is nothing to judge.
     """
-    depth = _checked(run, queries, depth, seed)
-    if order not in ORDERS:
-        raise UnknownNameError(f"An order must be one of {', '.join(ORDERS)}. Got {order!r}. {nearest(order, ORDERS)}")
-    answers = (*run.answers, *(run.beside if baseline else ()))
+    config = JudgingConfig.checked(**asked)
+    depth, seed = _depth(config, run.config.k), config.seed
+    answers = (*run.answers, *(run.beside if config.baseline else ()))
     systems = {_system(run, answer): _without_self(answer, depth) for answer in answers}
     disputed = _disputed(run, systems)
-    first = -disputed if order == "disputed" else np.zeros(len(disputed))
+    first = -disputed if config.order == "disputed" else np.zeros(len(disputed))
     ids = run.queries.ids
     there = np.flatnonzero(np.any([rows[:, 0] >= 0 for rows in systems.values()], axis=0))
     ranked = sorted(there.tolist(), key=lambda row: (first[row], _shuffled(seed, ids[row])))
     if not ranked:
         raise DataError("A run to judge must have results besides the queries themselves. Got none. Raise k.")
-    asked = min(queries, len(ranked))
-    chosen = [*ranked[:asked], *(row for row in ranked[asked:] if ids[row] in also)]
+    first_ones = min(config.queries, len(ranked))
+    chosen = [*ranked[:first_ones], *(row for row in ranked[first_ones:] if ids[row] in also)]
     pooled = tuple(
         pooled_query(
             ids[row],
@@ -216,18 +194,12 @@ def pool_run(
     )
     row_of = {name: row for row, name in enumerate(run.corpus.ids)}
     texts = {name: run.corpus.items[row_of[name]] for query in pooled for name in query.documents}
-    known: Order = "random" if order == "random" else "disputed"
-    return Pool(pooled, texts, depth, asked, len(ranked), known)
+    return Pool(pooled, texts, depth, first_ones, len(ranked), config.order)
 
 
-def _checked(run: Run, queries: int, depth: int | None, seed: int) -> int:
-    k = run.config.k
-    if queries < 1:
-        raise ParameterError(f"The number of queries to judge must be at least 1. Got {queries}. Write --queries 20.")
-    if seed < 0:
-        raise ParameterError(f"A seed must be an integer from 0. Got {seed}. Write --seed 0.")
-    if depth is None:
-        return min(DEPTH, k)
+def _depth(config: JudgingConfig, k: int) -> int:
+    """Return how many results of each list are pooled, of lists of ``k``."""
+    depth = min(DEPTH, k) if config.depth is None else config.depth
     if not 1 <= depth <= k:
         raise ParameterError(
             f"The depth to judge must be between 1 and {k}, the results per query of this run. Got {depth}. "

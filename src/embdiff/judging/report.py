@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from embdiff.judging.line import State
+from embdiff.judging.line import Judging
+from embdiff.judging.scoring import Verdict
+from embdiff.records import Score
 from embdiff.views import table
 from embdiff.views.agreement_tables import noise_tables
 from embdiff.views.labelled_tables import difference_table, score_table
@@ -14,26 +16,26 @@ from embdiff.views.table import Table, drawn
 from embdiff.views.words import between, number, visible
 
 
-def show(state: State) -> None:
-    """Print the state on stdout."""
+def show(judging: Judging) -> None:
+    """Print on stdout what the judgements say, and how far they are."""
+    found = judging.score()
     table.show(
-        *(Text(line, style="bold") for line in _head(state)),
+        *(Text(line, style="bold") for line in _head(found, judging.set_aside)),
         Text(),
-        *(part for each in tables(state) for part in (*drawn(each), Text())),
-        *(Text(f"* {visible(note)}", style="dim") for note in state.notes),
-        Text(f"Judgements: {visible(state.qrels)}", overflow="fold"),
+        *(part for each in tables(found, judging.noise) for part in (*drawn(each), Text())),
+        *(Text(f"* {visible(note)}", style="dim") for note in (*found.notes, *judging.notes)),
+        Text(f"Judgements: {visible(str(judging.book.path))}", overflow="fold"),
     )
 
 
-def tables(state: State) -> Iterator[Table]:
-    """Yield what stands in which table, in order."""
-    found = state.verdict
+def tables(found: Verdict, noise: Sequence[Score]) -> Iterator[Table]:
+    """Yield what stands in which table, in order; ``noise``: what the same model again changes of the neighbours."""
     if not found.scores:
         return
     yield score_table(found.scores, found.differences)
     if found.differences:
         yield difference_table(found.differences[0], "judged queries")
-    yield from noise_tables(state.noise)
+    yield from noise_tables(noise)
     if found.plans:
         rows = tuple(
             (
@@ -51,17 +53,17 @@ def tables(state: State) -> Iterator[Table]:
         yield Table(f"What would settle it ({found.plans[0].measure})", head, rows, remarks)
 
 
-def _head(state: State) -> Iterator[str]:
-    counts = state.verdict.counts
+def _head(found: Verdict, set_aside: int) -> Iterator[str]:
+    counts = found.counts
     yield (
         f"{counts['judged']:,} documents judged ({counts['relevant']:,} relevant), {counts['skipped']:,} skipped; "
         f"{counts['done']:,} queries done, {counts['begun']:,} begun; "
         f"{counts['left']:,} documents of {counts['queries']:,} queries left to judge"
     )
-    if not state.verdict.scores:
+    if not found.scores:
         yield "No query is done yet, so that there is nothing to score."
-    if state.set_aside:
+    if set_aside:
         yield (
-            f"{state.set_aside:,} judgements in the log are of queries, documents or texts that this run does not "
+            f"{set_aside:,} judgements in the log are of queries, documents or texts that this run does not "
             "have: they stay in the log and are not counted."
         )

@@ -14,18 +14,16 @@ from embdiff._plain import Record
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import get_measure
 from embdiff.measures.differences import ALPHA, Differences, between_models
-from embdiff.measures.judged import Graded, Judged, grade, random_order, values_of
+from embdiff.measures.judged import Judged, grade, random_order, values_of
 from embdiff.measures.paired import PairedTest
-from embdiff.measures.score import mean_of
-from embdiff.measures.statistics.quantiles import Doubles, student_quantile
+from embdiff.measures.score import in_order, mean_of
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
 from embdiff.measures.statistics.resampling import interval
-from embdiff.records import IntArray, Score
+from embdiff.records import Score
 
 FEWEST = 5  # done queries before a spread means anything
 HOPELESS = 10_000  # more than anybody judges
 POWER = 0.8
-Needed = tuple[int | None, int | None, int | None]
-_NOT_KNOWN: Needed = (None, None, None)
 Grades = Mapping[tuple[str, str], int | None]
 NOTES = (
     "Only queries count whose pooled documents were all judged or skipped. Skipped documents are taken out of the "
@@ -98,11 +96,11 @@ def needed_queries(difference: float, deviation: float, *, alpha: float = ALPHA,
     if difference == 0.0:
         return math.inf
     floor = max(2, math.floor(math.log2(2 / alpha)) + 1)
-    ratio = (deviation / difference) ** 2
+    relative = (deviation / difference) ** 2
 
     def enough(n: int) -> bool:
         factor = student_quantile(1 - alpha / 2, n - 1) + student_quantile(power, n - 1)
-        return factor**2 * ratio <= n
+        return factor**2 * relative <= n
 
     sizes = range(floor, 1_000 * HOPELESS)
     place = bisect_left(sizes, True, key=enough)
@@ -123,29 +121,41 @@ def plans(differences: Differences, values: dict[str, Doubles], *, available: in
     per_query : float
         Documents to judge for a query, on average.
     """
-    pairs = len(differences.tests)
     found = []
     for test in differences.tests:
         one, two = (values[model] for model in test.models)
         gaps = (one - two)[~np.isnan(one - two)]
         spread = float(gaps.std(ddof=1)) if len(gaps) > 1 else math.nan
-        state = _state(test, spread)
-        least, expected, most = _needed(test, spread, pairs) if state == "open" else _NOT_KNOWN
-        words = _words(state, (least, expected, most), test.n, available, per_query)
-        here = (test.models, test.measure, test.n, test.difference, test.low, test.high)
-        found.append(Plan(*here, state, least, expected, most, words))
+        found.append(_plan(test, spread, len(differences.tests), available, per_query))
     return found
 
 
-def _state(test: PairedTest, spread: float) -> str:
+def _plan(test: PairedTest, spread: float, pairs: int, available: int, per_query: float) -> Plan:
+    least = expected = most = None
     if test.p_holm < ALPHA:
-        return "settled"
-    if test.n < FEWEST:
-        return "too few"
-    return "none" if needed_queries(test.difference, spread) > HOPELESS else "open"
+        state, words = "settled", f"told apart by the {test.n:,} queries judged"
+    elif test.n < FEWEST:
+        state = "too few"
+        words = f"too early to say: {FEWEST - test.n} more queries must be judged first, so that their spread is known"
+    elif needed_queries(test.difference, spread) > HOPELESS:
+        state, words = "none", f"no number of queries would: after {test.n:,} the difference is about 0"
+    else:
+        state = "open"
+        least, expected, most = _needed(test, spread, pairs)
+        judgements = round((expected - test.n) * per_query)
+        words = (
+            f"about {expected - test.n:,} more queries ({judgements:,} judgements) if the difference stays as it is; "
+        )
+        words += f"{least - test.n:,} or more, " + (
+            "without an upper limit: it may be about 0" if most is None else f"up to {most - test.n:,}"
+        )
+        if expected > available:
+            words += f"; this run has {available:,} queries in all"
+    here = (test.models, test.measure, test.n, test.difference, test.low, test.high)
+    return Plan(*here, state, least, expected, most, words)
 
 
-def _needed(test: PairedTest, spread: float, pairs: int) -> Needed:
+def _needed(test: PairedTest, spread: float, pairs: int) -> tuple[int, int, int | None]:
     """Return the least, the expected and the most queries; Holm's levels go from alpha / pairs to alpha."""
     low, high = (test.difference if math.isnan(end) else end for end in (test.low, test.high))
     far, near = max(abs(low), abs(high)), 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
@@ -153,26 +163,6 @@ def _needed(test: PairedTest, spread: float, pairs: int) -> Needed:
     expected, most = (needed_queries(size, spread, alpha=ALPHA / pairs) for size in (test.difference, near))
     more = test.n + 1
     return max(more, int(least)), max(more, int(expected)), None if most > HOPELESS else max(more, int(most))
-
-
-def _words(state: str, needed: Needed, n: int, available: int, per_query: float) -> str:
-    if state == "settled":
-        return f"told apart by the {n:,} queries judged"
-    if state == "too few":
-        return f"too early to say: {FEWEST - n} more queries must be judged first, so that their spread is known"
-    if state == "none":
-        return f"no number of queries would: after {n:,} the difference is about 0"
-    least, expected, most = needed
-    assert least is not None
-    assert expected is not None
-    judgements = round((expected - n) * per_query)
-    words = f"about {expected - n:,} more queries ({judgements:,} judgements) if the difference stays as it is; "
-    words += f"{least - n:,} or more, " + (
-        "without an upper limit: it may be about 0" if most is None else f"up to {most - n:,}"
-    )
-    if expected > available:
-        words += f"; this run has {available:,} queries in all"
-    return words
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +218,7 @@ def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
     notes = [*NOTES, ORDER_NOTES[pool.order]]
     if empty:
         notes.append(f"{empty:,} queries were skipped as a whole and do not count.")
-    return Verdict(tuple(scores), differences, tuple(more), counts, tuple(notes))
+    return Verdict(scores, differences, tuple(more), counts, tuple(notes))
 
 
 def _counts(pool: Pool, done: Sequence[PooledQuery], grades: Grades) -> dict[str, int]:
@@ -259,31 +249,22 @@ def _scores(pool: Pool, queries: Sequence[PooledQuery], grades: Grades, seed: in
     sizes = np.array([len(found) for found in graded_of.values()], dtype=np.int64)
     share = judged.counts() / sizes
     ndcg, hit = (get_measure(f"{name}@{pool.depth}") for name in ("ndcg", "hit"))
-    by_measure: dict[str, list[Score]] = {}
+    scores = []
     for model in dict.fromkeys(name for query in queries for name in query.lists):
-        lists = [
-            [row_of[name] for name in query.lists.get(model, ()) if name in graded_of[query.id]] for query in queries
-        ]
         rows = np.full((len(queries), pool.depth), -1, dtype=np.int64)
-        for place, kept in enumerate(lists):
+        for place, query in enumerate(queries):
+            kept = [row_of[name] for name in query.lists.get(model, ()) if name in graded_of[query.id]]
             rows[place, : len(kept)] = kept
         graded = grade(rows, judged)
-        lengths = np.array([len(kept) for kept in lists], dtype=np.int64)
+        right = np.count_nonzero(graded.grades >= graded.level, axis=1)  # of the judged documents of each list
         asked = np.array([model in query.lists for query in queries])  # bm25 is not asked on the live page
         for measure, values, chance in (
             (str(ndcg), values_of(graded, ndcg), random_order(graded, ndcg, sizes)),
-            (f"precision_judged@{pool.depth}", _precision(graded, lengths), share),
+            (f"precision_judged@{pool.depth}", ratio(right, np.count_nonzero(rows >= 0, axis=1)), share),
             (str(hit), values_of(graded, hit), random_order(graded, hit, sizes)),
         ):
             known = np.where(asked, values, np.nan)
             within, usual = interval(known, seed=seed), float(chance[asked].mean())
-            score = mean_of(measure, known, (model,), None, usual, within, "have no judged document in the list and")
-            by_measure.setdefault(measure, []).append(score)
-    return tuple(score for scores in by_measure.values() for score in scores)
-
-
-def _precision(graded: Graded, lengths: IntArray) -> Doubles:
-    """Return the share of the judged documents of each list that are relevant; NaN for a list without any; (q,)."""
-    right = np.count_nonzero(graded.grades >= graded.level, axis=1).astype(np.float64)
-    out: Doubles = np.divide(right, lengths, out=np.full(len(right), np.nan), where=lengths > 0)
-    return out
+            left_out = "have no judged document in the list and"
+            scores.append(mean_of(measure, known, (model,), None, usual, within, left_out))
+    return in_order(scores)

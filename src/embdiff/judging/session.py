@@ -15,7 +15,7 @@ HELP = (
     "  s    skip: cannot say     b  back to the answer before     m  more of a long text     q  quit"
 )
 _PROMPT = f"0-{HIGHEST}, y/n, s skip, b back, q quit, ? help > "
-_WORDS = {"y": 1, "n": 0}
+_GRADES = {"s": None, "y": 1, "n": 0} | {str(grade): grade for grade in range(HIGHEST + 1)}
 
 
 def run_session(judging: Judging, *, judge: str, read: Callable[[], str | None], write: Callable[[str], None]) -> int:
@@ -49,15 +49,9 @@ def run_session(judging: Judging, *, judge: str, read: Callable[[], str | None],
             if judging.back() is None:
                 write("  There is nothing before this.\n")
             continue
-        judging.record(question, _grade(answer), judge=judge)
+        judging.record(question, _GRADES[answer], judge=judge)
         saved += 1
     return saved
-
-
-def _grade(answer: str) -> int | None:
-    if answer == "s":
-        return None
-    return _WORDS[answer] if answer in _WORDS else int(answer)
 
 
 def _query(question: Question) -> str:
@@ -79,7 +73,7 @@ def _answer(question: Question, read: Callable[[], str | None], write: Callable[
         write(_PROMPT)
         line = read()
         answer = "q" if line is None else line.strip().lower()
-        if answer in ("y", "n", "s", "b", "q") or (len(answer) == 1 and answer in "0123456789"):
+        if answer in ("b", "q") or answer in _GRADES:
             return answer
         if answer == "m":
             write(f"  {_safe(question.document_text)}\n")

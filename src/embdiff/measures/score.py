@@ -62,6 +62,12 @@ def scores(measures: Sequence[str | MeasureSpec], inputs: Inputs, *, seed: int =
     return [found[place] for place in range(len(specs))]
 
 
+def in_order(scores: Sequence[Score]) -> tuple[Score, ...]:
+    """Return the scores measure by measure, each in the order in which it first came."""
+    measures = list(dict.fromkeys(score.measure for score in scores))
+    return tuple(score for measure in measures for score in scores if score.measure == measure)
+
+
 def scorer_of(measure: Measure) -> Any:
     """Return the scorer of a measure, or the usual one for what it needs."""
     if measure.scorer is not None:

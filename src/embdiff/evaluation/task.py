@@ -1,0 +1,179 @@
+"""What the three tasks share: the walk over the models, ranking by vectors, and what the same model again changes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+
+from embdiff import exact
+from embdiff.encoding import Texts, encode
+from embdiff.errors import MissingDependencyError
+from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
+from embdiff.evaluation.settings import Settings
+from embdiff.lexical import BM25, Bm25
+from embdiff.measures.noise import Again, Change, change, half_precision, sampled
+from embdiff.measures.places import name_ranks
+from embdiff.measures.score import in_order
+from embdiff.records import FloatArray, IntArray, Metric, Score
+from embdiff.sources import Source
+from embdiff.views.facts import models_told
+from embdiff.views.words import encoding_notes
+
+FROM_A_FILE = "the vectors were read from a file, not encoded"
+
+
+class Walk(ABC):
+    """Labelled data of one kind, read, and what is found on it, filled model by model.
+
+    Vectors come in two tables: of what is asked (documents, training texts) and of what asks (queries, test texts).
+    Pairs have one of all their texts.
+
+    Parameters
+    ----------
+    settings : Settings
+    source : str
+        The data as named.
+    headline : str
+        One line: what is evaluated on what.
+    units : sequence of str
+        What one value of a score belongs to.
+    texts : Texts
+        What every model encodes.
+    depth : int
+        Length of the lists that are looked at.
+    few : ndarray of int64, optional
+        Units whose texts are encoded again; by default those of the queries that are.
+    protocol : dict of str to str
+        How the numbers are made.
+    """
+
+    task: ClassVar[str]
+    ranked: ClassVar[str]  # what is ranked, and what comes of it when its vectors are zero
+    so: ClassVar[str]
+
+    few: IntArray | None = None
+    protocol: dict[str, str]
+
+    def __init__(
+        self, settings: Settings, source: str, headline: str, units: Sequence[str], texts: Texts, depth: int = 0
+    ) -> None:
+        self.settings, self.source, self.headline = settings, source, headline
+        self.units, self.texts, self.depth = tuple(units), texts, depth
+        self.scores: list[Score] = []
+        self.facts: list[ModelFacts] = []
+        self.notes: list[str] = []
+        self.noise: list[Change] = []
+
+    def outcome(self) -> Outcome:
+        """Take bm25, where it is wanted, and every model in turn."""
+        settings = self.settings
+        if settings.baseline:
+            self.add_words()
+        for name in settings.models:
+            _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
+            self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))
+            assert done.documents is not None
+            there, asking = done.documents, done.documents if done.queries is None else done.queries
+            self.add(name, there, asking)
+            self.noise += self.changes(name, there, asking, done.again)
+        more, told = self.more(), [model.to_dict() for model in self.facts]
+        return Outcome(
+            task=self.task,
+            source=self.source,
+            headline=self.headline,
+            scores=in_order(self.scores),
+            units=self.units,
+            models=tuple(self.facts),
+            protocol=self.protocol,
+            notes=(*self.notes, *encoding_notes(models_told(told), settings.cache.notes)),
+            noise=tuple(self.noise),
+            **more,
+        )
+
+    def check(self, name: str, source: Source) -> None:  # noqa: B027 (a task need not refuse any)
+        """Refuse a model that this task cannot have, before it encodes."""
+
+    def changes(self, name: str, there: FloatArray, asking: FloatArray, again: Again | None) -> list[Change]:
+        """Return what the same model again changes of the first measure: in half precision, and one by one.
+
+        Nothing is encoded again where vectors are ready: they are found by row, or in a file of queries
+        (``vectors:FILE?queries=FILE``), or by text.
+        """
+        seed, count = self.settings.seed, len(asking) if self.few is None else len(self.units)
+        every = np.arange(count, dtype=np.int64)
+        plain = self.first(name, there, asking, every)
+        (low_there, reason), (low_asking, why) = half_precision(there), half_precision(asking)
+
+        def undefined(reason: str) -> Score:
+            return Score.undefined(plain.measure, plain.models, reason)
+
+        rounded = undefined(f"{reason or why}") if reason or why else self.first(name, low_there, low_asking, every)
+        half = change(plain, rounded, "float16", seed=seed)
+        if again is None:
+            return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed)]
+        which = again.rows if self.few is None else self.few
+        alone = asking.copy()
+        alone[again.rows] = again.vectors
+        before, after = (self.first(name, there, table, which) for table in (asking, alone))
+        return [half, change(before, after, "batch", seed=seed, note=sampled(which, count, UNITS[self.task]))]
+
+    def add_words(self) -> None:
+        """Add what bm25 finds; the notes tell where its library is missing."""
+        corpus, queries = self.texts.corpus, self.texts.queries
+        assert queries is not None
+        try:
+            index = Bm25(corpus.items)
+        except MissingDependencyError as error:
+            self.notes.append(f"The baseline bm25 is left out: {error}")
+            return
+        self.facts.append(ModelFacts(BM25, None, about=index.about))
+        self.add_lists(BM25, *index.rank(queries.items, self.depth, name_ranks(corpus.ids)))
+
+    def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
+        """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""
+        metric = self.settings.metric
+        self.add_lists(model, *rank(asking, there, self.depth, metric))
+        tables = ((there, self.ranked), (asking, UNITS[self.task]))
+        lost = [(len(vectors) - len(_usable(vectors, metric)), words) for vectors, words in tables]
+        if any(count for count, _ in lost):
+            told = " and ".join(f"{count:,} {words}" for count, words in lost)
+            self.notes.append(f"{model}: {told} have a zero vector (no word known): {self.so}")
+
+    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+        """Add what the nearest of each text that asks are worth; -1 and NaN pad."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
+        """Return the first measure over some of the units that have vectors."""
+
+    def more(self) -> dict[str, Any]:
+        """Return what else the outcome of this task holds, by name."""
+        return {}
+
+
+def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> tuple[IntArray, FloatArray]:
+    """Return the nearest rows of each query, exactly, and their similarity; (q, min(depth, n)).
+
+    A zero vector has no direction: with cosine such a row is never returned and such a query returns nothing; the
+    lists are padded with -1 and NaN.
+    """
+    depth = min(depth, len(vectors))
+    rows = np.full((len(queries), depth), -1, dtype=np.int64)
+    similarity = np.full((len(queries), depth), np.nan, dtype=np.float32)
+    asking, there = (_usable(table, metric) for table in (queries, vectors))
+    if asking.size and there.size:
+        found = exact.search(queries[asking], vectors[there], min(depth, len(there)), metric)
+        rows[asking, : found.k] = np.where(found.rows >= 0, there[found.rows], -1)
+        similarity[asking, : found.k] = found.similarity
+    return rows, similarity
+
+
+def _usable(vectors: FloatArray, metric: Metric) -> IntArray:
+    if metric != "cosine":
+        return np.arange(len(vectors), dtype=np.int64)
+    return np.flatnonzero(np.any(vectors != 0.0, axis=1)).astype(np.int64)

@@ -98,30 +98,20 @@ class Encoder(Source):
         CacheError
             When the cache cannot be written.
         """
-        texts = checked_items(items, role)
-        if self.learns and self._fitted_on is None:
-            raise not_fitted(self.spec, "encode")
-        first: dict[str, int] = {}
-        for text in texts:
-            first.setdefault(text, len(first))
-        place = np.fromiter(map(first.__getitem__, texts), dtype=np.int64, count=len(texts))
-        rows = np.unique(place, return_index=True)[1]
-        tally = Tally() if tally is None else tally
-        tally.texts += len(texts)
-        tally.duplicates += len(texts) - len(first)
-        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
-        vectors, cut = self._filled(np.array(list(first), dtype=object), role, rows, cache or OFF, space, tally)
-        tally.truncated.append((role, np.flatnonzero(cut[place])))
-        return vectors if len(first) == len(texts) else np.ascontiguousarray(vectors[place])
+        return self._encoded(items, role, cache, Tally() if tally is None else tally)
 
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
-        distinct = list(dict.fromkeys(checked_items(items)))
-        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
+        distinct, space = list(dict.fromkeys(checked_items(items))), self._space(cache, role)
         if cache is None or space is None:
             return len(distinct)
         found, _ = cache.get(space, keys_of(distinct))
         return int((~found).sum())
+
+    def _space(self, cache: VectorCache | None, role: Role, *, singly: bool = False) -> VectorSpace | None:
+        """Return where vectors are kept, if at all."""
+        kept_as: Role = "document" if self.same_roles else role
+        return None if cache is None else cache.space(self.stamp, kept_as, singly=singly)
 
     def encode_singly(
         self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
@@ -147,17 +137,31 @@ class Encoder(Source):
         ParameterError, EncoderError, CacheError
             As `encode`.
         """
-        texts = checked_items(items)
+        return self._encoded(items, role, cache, Tally(), singly=True)
+
+    def _encoded(
+        self, items: Sequence[str], role: Role, cache: VectorCache | None, tally: Tally, *, singly: bool = False
+    ) -> FloatArray:
+        """Return the vector of each text; equal texts are encoded once."""
+        texts = checked_items(items, role)
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "encode")
-        distinct, rows, place = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
-        space = None if cache is None else cache.space(self.stamp, role, singly=True)
-        vectors, _ = self._filled(distinct, role, rows, cache or OFF, space, Tally(), singly=True)
-        return np.ascontiguousarray(vectors[place])
+        first: dict[str, int] = {}
+        for text in texts:
+            first.setdefault(text, len(first))
+        place = np.fromiter(map(first.__getitem__, texts), dtype=np.int64, count=len(texts))
+        rows = np.unique(place, return_index=True)[1]
+        tally.texts += len(texts)
+        tally.duplicates += len(texts) - len(first)
+        space = self._space(cache, role, singly=singly)
+        distinct = np.array(list(first), dtype=object)
+        vectors, cut = self._filled(distinct, role, rows, cache or OFF, space, tally, singly=singly)
+        tally.truncated.append((role, np.flatnonzero(cut[place])))
+        return vectors if len(first) == len(texts) else np.ascontiguousarray(vectors[place])
 
     def _filled(
         self, texts: Texts, role: Role, rows: IntArray, cache: VectorCache, space: VectorSpace | None, tally: Tally,
-        *, singly: bool = False,
+        *, singly: bool,
     ) -> tuple[FloatArray, BoolArray]:  # fmt: skip
         """Return the vectors of different texts, those that are not kept encoded now and kept batch by batch.
 
@@ -188,13 +192,13 @@ class Encoder(Source):
         missing = np.flatnonzero(~found)
         if missing.size:
             start, some = time.perf_counter(), texts[missing]
-            lengths, cut[missing] = self._batches.lengths(some, role, tally)
+            lengths, cut[missing] = self._batches.lengths(some, role)
             with (
                 progress(f"encode {self.spec}{' again' * singly}", len(some), "texts") as advance,
                 closing(self._batches.encoded(some, role, rows[missing], lengths, singly)) as batches,
             ):
                 for batch, part in batches:
-                    if tally.counted:
+                    if self._backend.counts_tokens:
                         tally.add_batch(lengths[batch])
                     kept = part if space is None else cache.put(space, keys[missing[batch]], part)
                     vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32) if vectors is None else vectors
@@ -204,9 +208,8 @@ class Encoder(Source):
         assert vectors is not None
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)
-        if space is not None:
-            tally.counted = self._batches.counts_tokens
-        if space is not None and not singly and self._batches.length_limit is not None:
+        tally.counted = self._backend.counts_tokens
+        if space is not None and not singly and self._backend.length_limit is not None:
             self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
         return vectors, cut
 

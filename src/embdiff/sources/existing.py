@@ -13,16 +13,14 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
 from embdiff.errors import DataError, ParameterError, StoreError
-from embdiff.kept import VectorCache
-from embdiff.records import Corpus, FloatArray, Role, Space, Stamp
+from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.sources import load_named
-from embdiff.sources.source import Source, not_fitted
-from embdiff.sources.tally import Tally
+from embdiff.sources.source import How, Source, not_fitted
 from embdiff.specs import ModelSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
@@ -183,14 +181,7 @@ class Existing(Source):
         """How far the vectors are from float32, where `embdiff encode` has made them in lower precision."""
         return {"variant": self._variant} if self._variant else {}
 
-    def encode(
-        self,
-        items: Sequence[str],
-        *,
-        role: Role = "document",
-        cache: VectorCache | None = None,
-        tally: Tally | None = None,
-    ) -> FloatArray:
+    def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each row of the corpus, float32 (n, d), or of queries by the model named ``encoder=``.
 
         Raises
@@ -199,21 +190,21 @@ class Existing(Source):
             When queries are no rows and no encoder is named, or its dimension is another one.
         """
         vectors = self._vectors("encode")
-        if role == "document":
+        if how.get("role", "document") == "document":
             return vectors
         if "encoder" not in self.options:
             raise ParameterError(
                 f"Queries that are no rows of the corpus need a model that encodes them. Got none for {self.spec}. Add "
                 "encoder=MODEL, the one that made the vectors."
             )
-        encoder = load_named(self.options["encoder"], {}, cache)
+        encoder = load_named(self.options["encoder"], {}, how.get("cache"))
         if encoder.stamp.dim != vectors.shape[1]:
             raise ParameterError(
                 f"The encoder of a collection must have its dimension, {vectors.shape[1]}. Got {encoder.stamp.dim} "
                 f"from {self.options['encoder']}. Name the model that made the vectors."
             )
         self._twin = encoder.float32_twin(self.options["encoder"])
-        return encoder.encode(items, role="query", cache=cache, tally=tally)
+        return encoder.encode(items, **how)
 
     def float32_twin(self, name: str) -> tuple[str, str] | None:
         """Return the model that has encoded queries and its text form in float32, where it runs in lower precision."""

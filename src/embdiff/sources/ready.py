@@ -14,20 +14,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
-from embdiff.kept import VectorCache
-from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.records import FloatArray, IntArray, Stamp
 from embdiff.sources.batches import checked_items
 from embdiff.sources.catalogue import refuse_unused
 from embdiff.sources.parquet import ID, TEXT
-from embdiff.sources.source import Source, Wanted, not_fitted
+from embdiff.sources.source import How, Source, Wanted, not_fitted
 from embdiff.sources.table import ParquetTable, VectorTable, open_table
-from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
 OPTIONS = ("queries",)
@@ -120,14 +118,7 @@ class ReadyVectors(Source):
         if self._asked is not None:
             self._queries = _Found.of(self._asked, wanted)
 
-    def encode(
-        self,
-        items: Sequence[str],
-        *,
-        role: Role = "document",
-        cache: VectorCache | None = None,
-        tally: Tally | None = None,
-    ) -> FloatArray:
+    def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return all vectors of the corpus, or of the queries expected, float32 (n, d).
 
         Raises
@@ -137,6 +128,7 @@ class ReadyVectors(Source):
         EncoderError
             When a number is not finite, or `fit` was not called.
         """
+        role = how.get("role", "document")
         texts, there = checked_items(items, role), self._found("encode")
         if role == "query" and self._asked is not None:
             if self._queries is None or texts != self._queries.texts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -17,6 +17,14 @@ from embdiff.sources.tally import Tally
 
 ReadFrom = Literal["a file", "a collection"]
 What = Literal["rows of the corpus", "queries", "test texts"]
+
+
+class How(TypedDict, total=False):
+    """What `Source.encode` may be told besides the texts."""
+
+    role: Role
+    cache: VectorCache | None
+    tally: Tally | None
 
 
 @dataclass(frozen=True, eq=False)

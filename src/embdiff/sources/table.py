@@ -25,7 +25,6 @@ from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray
 from embdiff.sources.parquet import ABOUT, ID, SUFFIX, TEXT, VECTOR, label_on
 
-_READ = 2**24  # bytes hashed at a time
 _ROWS = 16_384  # rows read at a time
 
 
@@ -236,8 +235,7 @@ def digest_of(files: Sequence[Path]) -> str:
     found = hashlib.blake2b(digest_size=20)
     for path in files:
         with path.open("rb") as handle:
-            while part := handle.read(_READ):
-                found.update(part)
+            hashlib.file_digest(handle, lambda: found)
     return f"blake2b:{found.hexdigest()}"
 
 

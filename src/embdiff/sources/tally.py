@@ -51,11 +51,8 @@ class Tally:
 
     def counts(self) -> dict[str, Any]:
         """Return what can be added up, JSON-able: what `figures` takes."""
-        return {
-            "texts": self.texts, "duplicates": self.duplicates, "cached": self.cached, "encoded": self.encoded,
-            "seconds": self.seconds, "tokens": self.tokens, "padded": self.padded, "counted": self.counted,
-            "truncated": sum(len(rows) for _, rows in self.truncated), "peak_memory_bytes": peak_memory(),
-        }  # fmt: skip
+        truncated = sum(len(rows) for _, rows in self.truncated)
+        return {**vars(self), "truncated": truncated, "peak_memory_bytes": peak_memory()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; rates and padding are None where nothing was encoded or no tokens are counted."""
@@ -79,8 +76,7 @@ def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
     counted, texts, tokens, cut = (counts[name] for name in ("counted", "texts", "tokens", "truncated"))
     known = counted and tokens > 0
     return {
-        "texts": texts, "duplicates": counts["duplicates"], "cached": counts["cached"], "encoded": counts["encoded"],
-        "seconds": counts["seconds"],
+        **{name: counts[name] for name in ("texts", "duplicates", "cached", "encoded", "seconds")},
         "texts_per_second": counts["encoded"] * rate if rate else None,
         "tokens": tokens if known else None,
         "tokens_per_second": tokens * rate if rate and known else None,
@@ -88,7 +84,7 @@ def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
         "truncated": cut if counted else None,
         "truncated_share": cut / texts if counted and texts else None,
         "peak_memory_bytes": counts["peak_memory_bytes"],
-    }  # fmt: skip
+    }
 
 
 def added(several: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

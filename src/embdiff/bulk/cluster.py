@@ -26,7 +26,7 @@ from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
 from embdiff.bulk.parts import Job, encode_part, part_name
-from embdiff.errors import EmbdiffError, EncoderError, ParameterError
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import VectorCache
 from embdiff.sources import Encoder, Source, get_encoder
 
@@ -109,7 +109,7 @@ class Ray:
                     yield number
             except ray.exceptions.RayError as error:
                 raise EncoderError(
-                    f"The workers of Ray must be able to encode. Got {_first_line(error)} Every machine needs this "
+                    f"The workers of Ray must be able to encode. Got {in_one_line(error)} Every machine needs this "
                     "version of embdiff and what the model needs. The same command goes on."
                 ) from error
 
@@ -154,7 +154,7 @@ class Ray:
         except Exception as error:  # Ray raises bare ones, too
             where = self._address or "a local cluster"
             raise ParameterError(
-                f"Ray must be reachable. Got {_first_line(error)} from {where}. Check --ray-address (ray://HOST:10001 "
+                f"Ray must be reachable. Got {in_one_line(error)} from {where}. Check --ray-address (ray://HOST:10001 "
                 "for a cluster elsewhere), or leave it out to work on this machine."
             ) from None
 
@@ -297,8 +297,3 @@ def _start(ray: Any, workers: int, folder: str | None) -> None:
 def _tries_of(job: Job) -> Path:
     """Return where it is marked how often a part was begun and not ended."""
     return job.folder / "tries"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"{type(error).__name__}: {lines[0][:200]}"

@@ -30,10 +30,6 @@ from embdiff.variants import ROWS, measure_variant
 
 PART_ROWS = 5_000
 _VARIANT, _VARIANT_SEED = "variant.json", 0
-_PACKAGES = (
-    "embdiff", "numpy", "pyarrow", "sentence-transformers", "torch", "transformers", "peft", "wordllama",
-    "scikit-learn", "onnxruntime", "openvino", "ray",
-)  # fmt: skip
 
 
 def encode_corpus(
@@ -201,7 +197,7 @@ def _job(output: Output, encoder: Encoder, role: Role, pieces: Pieces, part_rows
     told = {"stamp": stamp.to_dict(), "role": role, "data": pieces.digest(), "part_rows": part_rows, "format": FORMAT}
     key = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
     folder = _files.work_path(output.target, key)
-    return Job(folder, encoder.spec, role, label_of(stamp, role, versions(_PACKAGES), model=encoder.spec, job=key))
+    return Job(folder, encoder.spec, role, label_of(stamp, role, versions(), model=encoder.spec, job=key))
 
 
 def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:

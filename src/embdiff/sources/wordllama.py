@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._optional import versions
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
 from embdiff.sources.catalogue import refuse_unused
-from embdiff.sources.remembered import Unloaded, versions
+from embdiff.sources.remembered import Unloaded
 from embdiff.specs import ModelSpec
 
 DIMS = (256, 128, 64)
@@ -42,7 +43,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
             f"Write wordllama:{DIMS[0]}."
         )
     dim = int(spec.name)
-    return Unloaded(str(spec), {"wordllama": dim, "versions": versions("wordllama")}, lambda: WordLlama(dim))
+    return Unloaded(str(spec), {"wordllama": dim, "versions": versions(["wordllama"])}, lambda: WordLlama(dim))
 
 
 class WordLlama(Model):

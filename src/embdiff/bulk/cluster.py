@@ -25,7 +25,7 @@ from embdiff import errors
 from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
-from embdiff.bulk.parts import Job, encode_part, part_name
+from embdiff.bulk.parts import Job, Plan, encode_part, part_name
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import VectorCache
 from embdiff.sources import Encoder, Source, get_encoder
@@ -81,9 +81,7 @@ class Ray:
         self.workers = workers or 0
         self._cache = "off" if cache.folder is None else f"{cache.folder}?precision={cache.precision}"
 
-    def run(
-        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
-    ) -> Iterator[int]:
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
         """Encode parts wherever there is a worker; see `Engine.run`.
 
         Raises
@@ -105,8 +103,7 @@ class Ray:
                 for number, kind, message in self._told(job, todo):
                     if kind:
                         raise getattr(errors, kind)(message)
-                    advance(sizes[number])
-                    yield number
+                    advance(plan.sizes[number])
             except ray.exceptions.RayError as error:
                 raise EncoderError(
                     f"The workers of Ray must be able to encode. Got {in_one_line(error)} Every machine needs this "

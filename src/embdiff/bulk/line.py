@@ -16,12 +16,12 @@ from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, StoreOutput, kind_of
-from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, corpus_of, lay_ready
+from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
-from embdiff.records import UNPINNED, FloatArray, IntArray, Role, Stamp
+from embdiff.records import UNPINNED, FloatArray, IntArray, Role, Stamp, digest_of
 from embdiff.sources import Encoder, get_encoder
 from embdiff.sources.batches import checked_role
 from embdiff.sources.parquet import FORMAT, label_of, label_on, rows_of, vectors_of
@@ -182,8 +182,8 @@ def _loaded(model: str | Encoder, engine: Engine, pieces: Pieces, part_rows: int
             f"{engine.name}, whose workers see parts. Use the engine local."
         )
     if encoder.learns:
-        corpus = corpus_of(pieces, part_rows)
-        encoder.fit(corpus.items, corpus.digest())
+        parts = list(pieces.read(part_rows))
+        encoder.fit([item for part in parts for item in part.items], digest_of(parts))
     if encoder.stamp.revision == UNPINNED:
         raise ParameterError(
             f"Vectors that are kept must come from a model that something pins down. Got {encoder.spec} without a "
@@ -205,8 +205,7 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     todo = plan.missing(job)
     with progress(f"encode {job.model}", plan.rows, "texts") as advance:
         advance(plan.rows - sum(plan.sizes[number] for number in todo))
-        for _ in engine.run(encoder, job, plan.sizes, todo, advance):
-            pass
+        engine.run(encoder, job, plan, todo, advance)
     return len(plan.sizes) - len(todo)
 
 
@@ -268,8 +267,7 @@ def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[s
 
 def _figures(label: Mapping[str, Any], job: Job, cache: VectorCache) -> dict[str, Any]:
     stamp = Stamp(**job.label["stamp"])
-    told = figures(added([label["encoding"]]))
-    return {**told, "bytes_per_vector": 4 * stamp.dim, "bytes_kept": cache.bytes_kept(stamp)}
+    return {**figures(label["encoding"]), "bytes_per_vector": 4 * stamp.dim, "bytes_kept": cache.bytes_kept(stamp)}
 
 
 def _worth_keeping(folder: Path, error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from embdiff._progress import progress
 from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import digest_of
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, rows_of, schema_of, vectors_of, writer
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened, rows_of, schema_of, vectors_of, writer
 from embdiff.sources.tally import added
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store, list_stores
@@ -124,7 +125,9 @@ class FileOutput(Output):
         with _files.whole_file(aside) as part, writer(part, schema) as file, progress("write", plan.rows, "rows") as by:
             for number, size in enumerate(plan.sizes):
                 if size:
-                    file.write_table(_table(job.vectors_of(number)).replace_schema_metadata(schema.metadata))
+                    with opened(job.vectors_of(number)) as whole:
+                        table = whole.read()
+                    file.write_table(table.replace_schema_metadata(schema.metadata))
                 by(size)
         aside.replace(self.target)
         _files.sync_folder(self.target.parent)
@@ -172,16 +175,6 @@ def _whole(label: Label, files: list[Path], job: Job) -> Label | None:
     except (OSError, ValueError):
         return None
     return label if (label.get("job"), label.get("rows")) == (job.label["job"], rows) else None
-
-
-def _table(path: Path) -> Any:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"A part must stay whole. Got {path}: {str(error).splitlines()[0]} Remove it and run the command again."
-        ) from None
 
 
 class StoreOutput(Output):
@@ -273,13 +266,11 @@ class Parts:
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1; ``name`` plays no part."""
         del name
-        found = None
-        for number in np.flatnonzero((self._starts < stop) & (self._stops > start)):
-            whole, first = self._part(int(number)), int(self._starts[number])
-            part = whole.part(max(0, start - first), stop - first)
-            found = part if found is None else found.followed_by(part)
-        assert found is not None
-        return found
+        numbers = np.flatnonzero((self._starts < stop) & (self._stops > start)).tolist()
+        firsts = self._starts[numbers].tolist()
+        wholes = map(self._part, numbers)
+        parts = (whole.part(max(0, start - first), stop - first) for whole, first in zip(wholes, firsts, strict=True))
+        return reduce(Batch.followed_by, parts)
 
     def _part(self, number: int) -> Batch:
         if self._open is None or self._open[0] != number:

@@ -159,19 +159,6 @@ def lay_ready(pieces: Pieces, job: Job, part_rows: int) -> Plan:
     return plan
 
 
-def corpus_of(pieces: Pieces, part_rows: int) -> Corpus:
-    """Return all rows at once, for a model that learns from them."""
-    parts = list(pieces.read(part_rows))
-    grouped = parts[0].groups is not None
-    return Corpus(
-        tuple(item for part in parts for item in part.items),
-        tuple(name for part in parts for name in part.ids),
-        tuple(group for part in parts for group in part.groups or ()) if grouped else None,
-        source=pieces.source,
-        ids_given=parts[0].ids_given,
-    )
-
-
 def texts_laid_ready(job: Job, plan: Plan) -> Iterator[Corpus]:
     """Yield the rows of each part, in order."""
     with progress("read", plan.rows, "rows") as advance:
@@ -233,13 +220,11 @@ class Engine(Protocol):
     name: str
     workers: int
 
-    def run(
-        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
-    ) -> Iterator[int]:
-        """Encode the parts numbered so; yield the number of each when its vectors are written.
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
+        """Encode the parts numbered so.
 
-        ``encoder`` is the model, for an engine in this process; ``sizes`` are rows of all parts; ``advance`` is told
-        of texts that are done, at the latest with their part.
+        ``encoder`` is the model, for an engine in this process; ``advance`` is told of texts that are done, at the
+        latest with their part.
         """
 
 
@@ -256,9 +241,7 @@ class Local:
     def __init__(self, cache: VectorCache) -> None:
         self._cache = cache
 
-    def run(
-        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
-    ) -> Iterator[int]:
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
         """Encode part after part; see `Engine.run`."""
         for number in todo:
             told = 0
@@ -270,5 +253,4 @@ class Local:
 
             with feeding(some):
                 encode_part(encoder, job, number, self._cache)
-            advance(sizes[number] - told)  # equal texts, and those from the cache
-            yield number
+            advance(plan.sizes[number] - told)  # equal texts, and those from the cache

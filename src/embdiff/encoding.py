@@ -191,7 +191,7 @@ def encode(
     facts = _facts(source, tally, cache)
     if "variant" not in facts and (variant := _variant(name, source, texts, there, asked, cache, others or {})):
         facts["variant"] = variant
-    again = _again(source, texts, cache, asked is not None)
+    again = _again(source, texts, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
     return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
 
@@ -229,11 +229,11 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
 
     `FileVectors` are sliced, and asked for rows, as arrays are; that is all that is done with vectors.
     """
-    if texts.memory is None:
+    if texts.memory is None or source.read_from != "a file":
         return None
     half = read_size(texts.memory) // 2
     room, least = half // texts.shares, exact.least_memory(source.stamp.dim)
-    if half < least and source.nbytes > room:
+    if half < least and 4 * source.stamp.dim * len(texts.corpus) > room:
         enough = written_size(2 * least, at_least=True)
         raise ParameterError(
             f"Vectors of {source.stamp.dim:,} dimensions that stay in their file need --memory of at least "
@@ -278,15 +278,14 @@ def _variant(
     return measure_variant(model, twin, items, queries, cache, texts.seed, role="query", float32=known)
 
 
-def _again(source: Source, texts: Texts, cache: VectorCache, asks: bool) -> Again | None:
+def _again(source: Source, texts: Texts, cache: VectorCache) -> Again | None:
     """Encode some texts once more, one by one: what another batch size changes is not the model's doing."""
     role: Role = "document"
-    if texts.again is not None:
-        rows, items = texts.again, texts.corpus.items
-    elif asks and texts.queries is not None and texts.seed is not None:
+    items, rows = texts.corpus.items, texts.again
+    if rows is None:
+        if texts.queries is None or texts.seed is None:
+            return None
         items, role = tuple(texts.queries.items), texts.role
         rows = drawn(len(items), BATCH, seed=texts.seed)
-    else:
-        return None
     vectors = source.encode_singly([items[row] for row in rows], role=role, cache=cache)
     return None if vectors is None else Again(rows, vectors)

@@ -9,6 +9,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
@@ -104,13 +105,10 @@ class FileOutput(Output):
         """See `Output.found`."""
         if not self.target.exists():
             return None
-        try:
-            label = label_on(self.target) if self.target.is_file() else None
-        except DataError:
-            label = None
-        if label is None:
-            raise _taken(self)
-        return _whole(label, [self.target], job)
+        with suppress(DataError):
+            if (label := label_on(self.target)) is not None:
+                return _whole(label, [self.target], job)
+        raise _taken(self)
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
         """Write the parts one after the other; the file appears under its name when it is whole.
@@ -143,14 +141,12 @@ class FolderOutput(Output):
         """See `Output.found`."""
         if not self.target.exists() or (self.target.is_dir() and not any(self.target.iterdir())):
             return None
-        try:
-            names = {path.name for path in self.target.iterdir()}
+        with suppress(OSError, ValueError):
             label = json.loads((self.target / ABOUT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise _taken(self) from None
-        if any(name != ABOUT and not re.fullmatch(r"part-\d{7}\.parquet", name) for name in names):
-            raise _taken(self)
-        return _whole(label, sorted(self.target.glob(f"*{SUFFIX}")), job)
+            parts = [path for path in self.target.iterdir() if path.name != ABOUT]
+            if all(re.fullmatch(r"part-\d{7}\.parquet", path.name) for path in parts):
+                return _whole(label, parts, job)
+        raise _taken(self)
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
         """Move the parts, with what is written on all of them, in the place of the target."""
@@ -170,11 +166,10 @@ def _taken(output: Output) -> ParameterError:
 
 def _whole(label: Label, files: list[Path], job: Job) -> Label | None:
     """Return the label when it is that of the job, and all rows are there."""
-    try:
+    with suppress(OSError, ValueError):
         rows = sum(pq.read_metadata(path).num_rows for path in files)
-    except (OSError, ValueError):
-        return None
-    return label if (label.get("job"), label.get("rows")) == (job.label["job"], rows) else None
+        return label if (label.get("job"), label.get("rows")) == (job.label["job"], rows) else None
+    return None
 
 
 class StoreOutput(Output):

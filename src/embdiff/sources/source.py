@@ -183,11 +183,6 @@ class Source(ABC):
         """Whether vectors belong to the rows of the corpus and nothing is encoded."""
         return self.read_from is not None
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the vectors of a file would take in memory; 0 where they are in no file."""
-        return 0
-
     def on_disk(self, room: int, memory: int) -> FileVectors | None:
         """Return the vectors of the corpus where they are, when they would take more than ``room`` bytes in memory.
 

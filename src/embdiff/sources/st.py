@@ -22,7 +22,7 @@ from embdiff._optional import require, versions
 from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.sources import engines
 from embdiff.sources.adapters import adapter_path
-from embdiff.sources.catalogue import refuse_name, refuse_unused, whole_number
+from embdiff.sources.catalogue import dimension, refuse_name, refuse_unused
 from embdiff.sources.graph import Graph
 from embdiff.sources.hub import Located, device_for, folder_revision, load, locate, quiet
 from embdiff.sources.remembered import Unloaded
@@ -108,7 +108,7 @@ def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
             f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
             "only after reading the code that the model brings along."
         )
-    dim = whole_number(spec, options["dim"], "dim", 1, 32_768) if "dim" in options else None
+    dim = dimension(spec, options["dim"], "dim") if "dim" in options else None
     return Choices(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
 
 

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -258,37 +258,34 @@ class Worker:
 
 def _join(ray: Any, address: str) -> None:
     """Connect to a cluster; one that answers, but is too busy to start a process for us in time, is asked again."""
-    for wait in (*_WAITS, None):
-        try:
-            ray.init(address, **_SILENT)
-            return
-        except ConnectionAbortedError:
-            if wait is None:
-                raise
-            ray.shutdown()
-            time.sleep(wait)
+    _begin(ray, _WAITS, lambda error: isinstance(error, ConnectionAbortedError), address)
 
 
 def _start(ray: Any, workers: int, folder: str | None) -> None:
     """Start a cluster on this machine, on loopback alone; on a busy one Ray may give up once after 30 seconds."""
-    for last in (False, True):
-        try:
-            ray.init(
-                "local",
-                num_cpus=workers + 1,  # Ray Data's own tasks are not to wait for a worker
-                include_dashboard=False,
-                object_store_memory=_OBJECTS,
-                _temp_dir=folder,
-                _node_ip_address=_LOOPBACK,
-                **_SILENT,
-            )
-            break
-        except Exception as error:
-            ray.shutdown()
-            if last or "timed out" not in str(error):
-                raise
+    settings = {
+        "num_cpus": workers + 1,  # Ray Data's own tasks are not to wait for a worker
+        "include_dashboard": False,
+        "object_store_memory": _OBJECTS,
+        "_temp_dir": folder,
+        "_node_ip_address": _LOOPBACK,
+    }
+    _begin(ray, [0.0], lambda error: "timed out" in str(error), "local", **settings)
     if ray.util.get_node_ip_address() != _LOOPBACK:
         raise RuntimeError("a node that listens on the network, as Ray had been imported before embdiff")
+
+
+def _begin(ray: Any, waits: Sequence[float], is_busy: Callable[[Exception], bool], place: str, **settings: Any) -> None:
+    """Begin with Ray; once more after each of so many seconds where it was busy."""
+    for wait in (*waits, None):
+        try:
+            ray.init(place, **settings, **_SILENT)
+            return
+        except Exception as error:  # Ray raises bare ones, too
+            if wait is None or not is_busy(error):
+                raise
+            ray.shutdown()
+            time.sleep(wait)
 
 
 def _tries_of(job: Job) -> Path:

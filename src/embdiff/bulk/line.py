@@ -145,13 +145,18 @@ def _engine(name: str, model: Any, cache: VectorCache, **options: Any) -> Engine
         return Ray(options["ray_address"], options["workers"], options["worker_gpus"] or 0.0, cache)
     if name not in ENGINES:
         raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {name!r}. Choose one of these.")
+    what = "the engine ray: the local one is this process, with all its cores"
+    _refuse_given(options, what, "the engine local", "add --engine ray")
+    return Local(cache)
+
+
+def _refuse_given(options: Mapping[str, Any], what: str, without: str, remedy: str) -> None:
+    """Refuse options that would silently be ignored: ``what`` they are for, and what there is instead."""
     for option, value in options.items():
         if value is not None:
             raise ParameterError(
-                f"--{option.replace('_', '-')} is for the engine ray: the local one is this process, with all its "
-                "cores. Got it with the engine local. Leave it out, or add --engine ray."
+                f"--{option.replace('_', '-')} is for {what}. Got it with {without}. Leave it out, or {remedy}."
             )
-    return Local(cache)
 
 
 def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | None, index: str | None) -> Output:
@@ -159,12 +164,8 @@ def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | Non
     if kind == "store":
         name = Path(pieces.source).stem
         return StoreOutput(out, None if work is None else Path(work), name, metric or "cosine", index or "flat")
-    for option, value in (("metric", metric), ("index", index), ("work", work)):
-        if value is not None:
-            raise ParameterError(
-                f"--{option} is for a collection in a store. Got it with the {kind} {out}. Leave it out, or write to a "
-                "store."
-            )
+    options = {"metric": metric, "index": index, "work": work}
+    _refuse_given(options, "a collection in a store", f"the {kind} {out}", "write to a store")
     return FileOutput(Path(out)) if kind == "file" else FolderOutput(Path(out))
 
 

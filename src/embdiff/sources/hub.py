@@ -34,6 +34,15 @@ _MODULES, _CONFIG = "modules.json", "config.json"
 # What decides vectors: weights, tokenizers, settings, code. Read-me files and pictures do not.
 _COUNTED = (".safetensors", ".bin", ".json", ".txt", ".model", ".py", ".npy")
 
+# Errors of huggingface_hub, by name: their classes, and those of the HTTP library below it, differ between versions.
+_TROUBLES = {
+    "RevisionNotFoundError": "the hub has no such revision",
+    "GatedRepoError": "the hub asks to accept its terms first, and to log in (hf auth login)",
+    "RepositoryNotFoundError": "the hub has no such model, or it is private (then log in: hf auth login)",
+    "OfflineModeIsEnabled": "the hub was not asked, because HF_HUB_OFFLINE is set",
+    "HFValidationError": "the hub has no names like that",
+}
+
 
 @dataclass(frozen=True)
 class Located:
@@ -129,7 +138,7 @@ def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:
     try:
         commit, bare = _ask(name, revision)
         return Located(name, _stamped(name, bare=bare), commit, local=False)
-    except Exception as error:  # its classes, and those of the HTTP library below it, differ between versions
+    except Exception as error:
         trouble = _trouble(error)
     commits = [_cached_commit(name, file, revision) for file in (_MODULES, _CONFIG)]
     commit = commits[0] or commits[1] or ""
@@ -174,18 +183,7 @@ def _bars_of_downloads() -> Iterator[bool]:
 
 def _trouble(error: Exception) -> str:
     """Say in a few words why the hub gave no answer."""
-    kind = type(error).__name__
-    if kind == "RevisionNotFoundError":
-        return "the hub has no such revision"
-    if kind == "GatedRepoError":
-        return "the hub asks to accept its terms first, and to log in (hf auth login)"
-    if kind == "RepositoryNotFoundError":
-        return "the hub has no such model, or it is private (then log in: hf auth login)"
-    if kind == "OfflineModeIsEnabled":
-        return "the hub was not asked, because HF_HUB_OFFLINE is set"
-    if kind == "HFValidationError":
-        return "the hub has no names like that"
-    return f"the hub did not answer ({in_one_line(error)})"
+    return _TROUBLES.get(type(error).__name__) or f"the hub did not answer ({in_one_line(error)})"
 
 
 def cache_folder() -> str | None:

@@ -6,11 +6,11 @@ import hashlib
 import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -159,26 +159,23 @@ class ParquetTable:
         ParameterError
             When that is too little, or there is no room for the file.
         """
-        folder = Path(mkdtemp(prefix="embdiff-"))
-        path = folder / "vectors.npy"
+        shape = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), self.dim)}
         try:
-            with path.open("wb") as handle:  # plain writes: a mapped file crashes where the disk is full
-                shape = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), self.dim)}
-                write_array_header_1_0(handle, shape)
-                start = handle.tell()
-                for where, some in self.scattered(rows):
-                    _write_rows(handle, start, where, some)
-            stored = FileVectors(path, memory)
-        except BaseException as error:
-            rmtree(folder, ignore_errors=True)
-            if not isinstance(error, OSError):
-                raise
+            with ExitStack() as stack:
+                path = Path(stack.enter_context(TemporaryDirectory(prefix="embdiff-"))) / "vectors.npy"
+                with path.open("wb") as handle:  # plain writes: a mapped file crashes where the disk is full
+                    write_array_header_1_0(handle, shape)
+                    start = handle.tell()
+                    for where, some in self.scattered(rows):
+                        _write_rows(handle, start, where, some)
+                stored = FileVectors(path, memory)
+                weakref.finalize(stored, stack.pop_all().close)
+                return stored
+        except OSError as error:
             raise ParameterError(
                 f"Vectors that memory may not hold need {written_size(4 * self.dim * len(rows))} for a temporary file. "
-                f"Got {error.strerror or error} in {folder.parent}. Make room, or set TMPDIR to another folder."
+                f"Got {error.strerror or error} in {gettempdir()}. Make room, or set TMPDIR to another folder."
             ) from None
-        weakref.finalize(stored, rmtree, folder, ignore_errors=True)
-        return stored
 
     def _blocks(self) -> Iterator[tuple[int, FloatArray]]:
         first = 0

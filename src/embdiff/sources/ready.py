@@ -22,7 +22,6 @@ from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray, Stamp
 from embdiff.sources.batches import checked_items
-from embdiff.sources.catalogue import refuse_unused
 from embdiff.sources.parquet import ID, TEXT
 from embdiff.sources.source import How, Source, Wanted, not_fitted
 from embdiff.sources.table import ParquetTable, VectorTable, open_table
@@ -76,7 +75,7 @@ class ReadyVectors(Source):
     read_from = "a file"
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec, OPTIONS)
+        spec.refuse_options(OPTIONS)
         if not spec.name:
             raise ParameterError(
                 f"Given vectors must be named by their file. Got '{spec}'. Write vectors:FILE.npy, a table (n, d) "

@@ -22,7 +22,6 @@ from embdiff._optional import require, versions
 from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.sources import engines
 from embdiff.sources.adapters import adapter_path
-from embdiff.sources.catalogue import dimension, refuse_name, refuse_unused
 from embdiff.sources.graph import Graph
 from embdiff.sources.hub import Located, device_for, folder_revision, load, locate, quiet
 from embdiff.sources.remembered import Unloaded
@@ -63,7 +62,7 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
         When the package's weights are not those published; loading it raises EncoderError when the adapter does not
         fit them.
     """
-    refuse_name(spec)
+    spec.refuse_name()
     choices, weights = _choices(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
     there = Located(str(_minilm_folder(spec)), spec.kind, weights, local=True)
     if spec.kind == "minilm":
@@ -99,7 +98,7 @@ def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
     ParameterError
         For an option that is not used, or a value that cannot be.
     """
-    refuse_unused(spec, used)
+    spec.refuse_options(used)
     options = spec.options
     backend, precision = _engine(spec)
     trust = options.get("trust_remote_code", "false")
@@ -108,7 +107,7 @@ def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
             f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
             "only after reading the code that the model brings along."
         )
-    dim = dimension(spec, options["dim"], "dim") if "dim" in options else None
+    dim = spec.dimension(options["dim"], "dim") if "dim" in options else None
     return Choices(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from embdiff.records import IntArray, Role
 
+_GIVEN = ("texts", "duplicates", "cached", "encoded", "seconds")
+
 
 @dataclass
 class Tally:
@@ -76,7 +78,7 @@ def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
     counted, texts, tokens, cut = (counts[name] for name in ("counted", "texts", "tokens", "truncated"))
     known = counted and tokens > 0
     return {
-        **{name: counts[name] for name in ("texts", "duplicates", "cached", "encoded", "seconds")},
+        **{name: counts[name] for name in _GIVEN},
         "texts_per_second": counts["encoded"] * rate if rate else None,
         "tokens": tokens if known else None,
         "tokens_per_second": tokens * rate if rate and known else None,
@@ -89,16 +91,13 @@ def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
 
 def added(several: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the counts of several tallies together; of their peaks the highest, as they may be of one process."""
-    total = Tally().counts() | {"peak_memory_bytes": None}
-    for counts in several:
-        for name, value in counts.items():
-            if name == "counted":
-                total[name] = total[name] or value
-            elif name == "peak_memory_bytes":
-                total[name] = max((peak for peak in (total[name], value) if peak is not None), default=None)
-            else:
-                total[name] += value
-    return total
+    found = list(several)
+    peaks = [counts["peak_memory_bytes"] for counts in found if counts["peak_memory_bytes"] is not None]
+    return {
+        **{name: sum(counts[name] for counts in found) for name in (*_GIVEN, "tokens", "padded", "truncated")},
+        "counted": any(counts["counted"] for counts in found),
+        "peak_memory_bytes": max(peaks, default=None),
+    }
 
 
 def peak_memory() -> int | None:

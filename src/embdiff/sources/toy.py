@@ -21,7 +21,6 @@ import numpy as np
 
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
-from embdiff.sources.catalogue import dimension, refuse_unused
 from embdiff.specs import ModelSpec
 
 _VERSION = "1"  # raise it whenever the rule above changes: stored vectors must not be mixed with new ones
@@ -45,8 +44,8 @@ class Toy(Model):
     same_roles = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
-        self._dim = dimension(spec, spec.name, "DIM of toy:DIM", 2)
+        spec.refuse_options()
+        self._dim = spec.dimension(spec.name, "DIM of toy:DIM", 2)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the counts, shape (n, DIM); the role plays no part."""

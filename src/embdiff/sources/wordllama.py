@@ -20,7 +20,6 @@ from embdiff._optional import versions
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
-from embdiff.sources.catalogue import refuse_unused
 from embdiff.sources.remembered import Unloaded
 from embdiff.specs import ModelSpec
 
@@ -36,7 +35,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
     ParameterError
         For another dimension, or any option.
     """
-    refuse_unused(spec)
+    spec.refuse_options()
     if spec.name not in map(str, DIMS):
         raise ParameterError(
             f"The dimension of wordllama must be one of {', '.join(map(str, DIMS))}. Got '{spec}'. "

@@ -188,7 +188,9 @@ def encode(
     loaded = time.perf_counter()
     there, asked = _vectors(source, texts, cache, tally, documents, queries)
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-    facts = _facts(source, tally, cache)
+    kept = cache.bytes_kept(source.stamp) if tally.texts else None
+    sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
+    facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
     if "variant" not in facts and (variant := _variant(name, source, texts, there, asked, cache, others or {})):
         facts["variant"] = variant
     again = _again(source, texts, cache) if asked is not None or texts.again is not None else None
@@ -241,16 +243,6 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
             "more."
         )
     return cast("FloatArray | None", source.on_disk(room, half))
-
-
-def _facts(source: Source, tally: Tally, cache: VectorCache) -> dict[str, Any]:
-    return {
-        **tally.to_dict(),
-        "bytes_per_vector": 4 * source.stamp.dim,
-        "bytes_kept": cache.bytes_kept(source.stamp) if tally.texts else None,
-        "cache": cache.state(source.stamp),
-        **source.about,
-    }
 
 
 def _variant(

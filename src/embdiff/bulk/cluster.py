@@ -71,7 +71,6 @@ class Ray:
             os.environ.update(_ALONE)
             if "RAY_AUTH_MODE" not in os.environ:  # else Ray leaves a token for all clusters in the home folder
                 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-        require("ray", "ray", "The engine ray")
         require("ray.data", "ray", "The engine ray")
         if workers is not None and workers < 1:
             raise ParameterError(f"There must be at least one worker. Got {workers}. Raise --workers.")

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,18 @@ import numpy as np
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
-from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, StoreOutput, kind_of
+from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreOutput, kind_of
 from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
-from embdiff.records import UNPINNED, FloatArray, IntArray, Role, Stamp, digest_of
+from embdiff.records import UNPINNED, Role, Stamp, digest_of
 from embdiff.sources import Encoder, get_encoder
 from embdiff.sources.batches import checked_role
-from embdiff.sources.parquet import FORMAT, label_of, label_on, rows_of, vectors_of
+from embdiff.sources.parquet import FORMAT, label_of, label_on
 from embdiff.sources.tally import added, figures
+from embdiff.stores.collection import Batch
 from embdiff.variants import ROWS, measure_variant
 
 PART_ROWS = 5_000
@@ -122,10 +124,12 @@ def encode_corpus(
             found = _encode(engaged, encoder, job, plan)
             label = _whole_label(job, plan, _measured(encoder, job, plan, vectors))
             cut = output.finish(job, plan, label)
+    stamp = Stamp(**job.label["stamp"])
+    sizes = {"bytes_per_vector": 4 * stamp.dim, "bytes_kept": vectors.bytes_kept(stamp)}
     return Encoding(
         out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
         dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
-        seconds=time.perf_counter() - start, encoding=_figures(label, job, vectors), engine=engaged.name,
+        seconds=time.perf_counter() - start, encoding=figures(label["encoding"]) | sizes, engine=engaged.name,
         workers=engaged.workers, variant=label.get("variant"), collection=output.collection, cut=cut,
         dropped=plan.dropped if plan else 0,
         dropped_ids=tuple(plan.dropped_ids) if plan else (), notes=(*(plan.notes if plan else ()), *vectors.notes),
@@ -231,25 +235,12 @@ def _measured(encoder: Encoder, job: Job, plan: Plan, cache: VectorCache) -> dic
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept
     count = min(ROWS, plan.rows)
-    rows = np.sort(np.random.default_rng(_VARIANT_SEED).choice(plan.rows, count, replace=False)).astype(np.int64)
-    items, vectors = _drawn(job, plan, rows)
-    found = measure_variant(*lower, items, vectors, cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows)
+    rows = np.sort(np.random.default_rng(_VARIANT_SEED).choice(plan.rows, count, replace=False)).tolist()
+    parts = Parts(job, plan)
+    drawn = reduce(Batch.followed_by, (parts.read("", row, row + 1) for row in rows))
+    found = measure_variant(*lower, drawn.texts, drawn.vectors, cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows)
     _files.write_json(path, found)
     return found
-
-
-def _drawn(job: Job, plan: Plan, rows: IntArray) -> tuple[list[str], FloatArray]:
-    """Return texts and vectors of rows, ascending; only the parts that hold one are read."""
-    items: list[str] = []
-    tables: list[FloatArray] = []
-    for number, (start, size) in enumerate(zip(plan.starts, plan.sizes, strict=True)):
-        here = rows[(rows >= start) & (rows < start + size)] - start
-        if here.size:
-            path = job.vectors_of(number)
-            texts = rows_of(path).items
-            items += [texts[row] for row in here]
-            tables.append(vectors_of(path)[here])
-    return items, np.concatenate(tables)
 
 
 def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[str, Any]:
@@ -264,11 +255,6 @@ def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[s
         "normalized": all(part["normalized"] for part in parts),
         "encoding": added(part["encoding"] for part in parts),
     }
-
-
-def _figures(label: Mapping[str, Any], job: Job, cache: VectorCache) -> dict[str, Any]:
-    stamp = Stamp(**job.label["stamp"])
-    return {**figures(label["encoding"]), "bytes_per_vector": 4 * stamp.dim, "bytes_kept": cache.bytes_kept(stamp)}
 
 
 def _worth_keeping(folder: Path, error: BaseException) -> bool:

@@ -247,11 +247,11 @@ class Parts:
     ----------
     job : Job
     plan : Plan
-    spec : CollectionSpec
+    spec : CollectionSpec, optional
         What the vectors have to fit.
     """
 
-    def __init__(self, job: Job, plan: Plan, spec: CollectionSpec) -> None:
+    def __init__(self, job: Job, plan: Plan, spec: CollectionSpec | None = None) -> None:
         self._job, self._spec = job, spec
         self._starts = np.array(plan.starts, dtype=np.int64)
         self._stops = self._starts + np.array(plan.sizes, dtype=np.int64)
@@ -271,7 +271,8 @@ class Parts:
         if self._open is None or self._open[0] != number:
             path, first = self._job.vectors_of(number), int(self._starts[number])
             corpus, vectors = rows_of(path), vectors_of(path)
-            check_vectors(vectors, self._spec, corpus.ids, first)
+            if self._spec is not None:
+                check_vectors(vectors, self._spec, corpus.ids, first)
             rows = np.arange(first, first + len(corpus), dtype=np.int64)
             groups = corpus.groups or ("",) * len(corpus)
             self._open = number, Batch(rows, corpus.ids, corpus.items, groups, vectors)

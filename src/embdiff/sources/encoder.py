@@ -12,8 +12,8 @@ import numpy as np
 
 from embdiff._progress import progress, silent
 from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
-from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
-from embdiff.sources.batches import Batches, Model, Texts, checked_items
+from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.batches import Batches, Model, checked_items
 from embdiff.sources.source import Source, not_fitted
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
@@ -142,48 +142,16 @@ class Encoder(Source):
     def _encoded(
         self, items: Sequence[str], role: Role, cache: VectorCache | None, tally: Tally, *, singly: bool = False
     ) -> FloatArray:
-        """Return the vector of each text; equal texts are encoded once."""
-        texts = checked_items(items, role)
+        """Return the vector of each text: different ones once, those not kept encoded now and kept batch by batch."""
+        all_texts = checked_items(items, role)
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "encode")
         first: dict[str, int] = {}
-        for text in texts:
+        for text in all_texts:
             first.setdefault(text, len(first))
-        place = np.fromiter(map(first.__getitem__, texts), dtype=np.int64, count=len(texts))
-        rows = np.unique(place, return_index=True)[1]
-        tally.texts += len(texts)
-        tally.duplicates += len(texts) - len(first)
-        space = self._space(cache, role, singly=singly)
-        distinct = np.array(list(first), dtype=object)
-        vectors, cut = self._filled(distinct, role, rows, cache or OFF, space, tally, singly=singly)
-        tally.truncated.append((role, np.flatnonzero(cut[place])))
-        return vectors if len(first) == len(texts) else np.ascontiguousarray(vectors[place])
-
-    def _filled(
-        self, texts: Texts, role: Role, rows: IntArray, cache: VectorCache, space: VectorSpace | None, tally: Tally,
-        *, singly: bool,
-    ) -> tuple[FloatArray, BoolArray]:  # fmt: skip
-        """Return the vectors of different texts, those that are not kept encoded now and kept batch by batch.
-
-        Parameters
-        ----------
-        texts : ndarray of str, shape (n,)
-        role : {"document", "query"}
-        rows : ndarray of int64, shape (n,)
-            The callers' row numbers, for messages.
-        cache, space
-            Where they are kept, if at all.
-        tally : Tally
-            Told what becomes of the texts.
-        singly : bool
-            Whether each is encoded in a batch of its own.
-
-        Returns
-        -------
-        vectors : ndarray of float32, shape (n, d)
-        cut : ndarray of bool, shape (n,)
-            Whether the model sees only the beginning of the text.
-        """
+        place = np.fromiter(map(first.__getitem__, all_texts), dtype=np.int64, count=len(all_texts))
+        rows, texts = np.unique(place, return_index=True)[1], np.array(list(first), dtype=object)
+        cache, space = cache or OFF, self._space(cache, role, singly=singly)
         found, cut = np.zeros((2, len(texts)), dtype=np.bool_)
         vectors: FloatArray | None = None
         if space is not None:
@@ -206,12 +174,15 @@ class Encoder(Source):
                     advance(len(batch))
             tally.seconds += time.perf_counter() - start
         assert vectors is not None
+        if space is not None and not singly and self._backend.length_limit is not None:
+            self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
+        tally.texts += len(all_texts)
+        tally.duplicates += len(all_texts) - len(texts)
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)
         tally.counted = self._backend.counts_tokens
-        if space is not None and not singly and self._backend.length_limit is not None:
-            self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
-        return vectors, cut
+        tally.truncated.append((role, np.flatnonzero(cut[place])))
+        return vectors if len(texts) == len(all_texts) else np.ascontiguousarray(vectors[place])
 
     def float32_twin(self, name: str) -> tuple[str, str] | None:
         """Return the model and its text form in float32, where it runs in lower precision; None for other models."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
@@ -61,7 +60,12 @@ def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:
             "?text=FIELD&id=FIELD&group=FIELD."
         )
     with Existing(text) as existing:
-        corpus = existing.corpus()
+        if "text" not in existing.options:
+            raise ParameterError(
+                f"A corpus taken from a collection must name its field of texts. Got {text}. Add ?text=FIELD."
+            )
+        rows = existing.rows()
+    corpus = Corpus(rows.texts, rows.ids, rows.groups or None, source=text, ids_given=True)
     blank = [name for name, item in zip(corpus.ids, corpus.items, strict=True) if not item.strip()]
     if blank and empty != "keep":
         raise DataError(
@@ -119,26 +123,15 @@ class Existing(Source):
             self._variant = made_by.get("variant")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stack.close()
         self._theirs = self._read = self._documents = None
 
-    def corpus(self) -> Corpus:
-        """Return the rows as a corpus; the text field must be named.
-
-        Raises
-        ------
-        ParameterError
-            When it is not.
-        """
-        if "text" not in self.options:
-            raise ParameterError(
-                f"A corpus taken from a collection must name its field of texts. Got {self.spec}. Add ?text=FIELD."
-            )
-        rows = self._rows()
-        return Corpus(rows.texts, rows.ids, rows.groups or None, source=self.spec, ids_given=True)
+    def rows(self) -> Batch:
+        """Return all rows; they are read once."""
+        if self._read is None:
+            self._read = self._open().read()
+        return self._read
 
     def prepare(self, corpus: Corpus) -> None:
         """Read the collection, and find the vector of each row of the corpus by its id.
@@ -148,7 +141,7 @@ class Existing(Source):
         DataError
             When the two do not hold the same ids.
         """
-        rows, theirs = self._rows(), self._open()
+        rows, theirs = self.rows(), self._open()
         position = {name: row for row, name in enumerate(rows.ids)}
         missing = [name for name in corpus.ids if name not in position]
         extra = sorted(set(position).difference(corpus.ids))
@@ -236,11 +229,6 @@ class Existing(Source):
     def _open(self) -> TheirCollection:
         assert self._theirs is not None
         return self._theirs
-
-    def _rows(self) -> Batch:
-        if self._read is None:
-            self._read = self._open().read()
-        return self._read
 
 
 @contextmanager

@@ -243,19 +243,15 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
             )
             return model.to(torch.float32)
     except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
-        raise EncoderError(_why_not(error, spec)) from error
-
-
-def _why_not(error: Exception, spec: ModelSpec) -> str:
-    if "trust_remote_code" in str(error):
-        return (
-            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. "
-            "Read that code; if you trust it, add trust_remote_code=true to the options."
-        )
-    return (
-        f"The model '{spec}' must load as a sentence-transformers model. Got {in_one_line(error)} "
-        "Check that it is one, and that all its files are there; a download cut short goes on when run again."
-    )
+        if "trust_remote_code" in str(error):
+            raise EncoderError(
+                f"{purpose} must be loadable without running code of its own. Got one that brings code along. Read "
+                "that code; if you trust it, add trust_remote_code=true to the options."
+            ) from error
+        raise EncoderError(
+            f"{purpose} must load as a sentence-transformers model. Got {in_one_line(error)} Check that it is one, and "
+            "that all its files are there; a download cut short goes on when run again."
+        ) from error
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path |
 
 
 def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
-    """Read the options.
+    """Read the options, once backend and precision fit each other and this machine.
 
     Raises
     ------
@@ -100,20 +100,7 @@ def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
     """
     spec.refuse_options(used)
     options = spec.options
-    backend, precision = _engine(spec)
-    trust = options.get("trust_remote_code", "false")
-    if trust not in ("true", "false"):
-        raise ParameterError(
-            f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
-            "only after reading the code that the model brings along."
-        )
-    dim = spec.dimension(options["dim"], "dim") if "dim" in options else None
-    return Choices(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
-
-
-def _engine(spec: ModelSpec) -> tuple[str, str]:
-    """Return backend and precision, once they fit each other and this machine."""
-    backend, precision = spec.options.get("backend", "torch"), spec.options.get("precision", "float32")
+    backend, precision = options.get("backend", "torch"), options.get("precision", "float32")
     if backend not in engines.PRECISIONS:
         raise ParameterError(
             f"backend of {spec.kind} must be one of {', '.join(engines.PRECISIONS)}. Got {backend!r} in '{spec}'. "
@@ -127,7 +114,14 @@ def _engine(spec: ModelSpec) -> tuple[str, str]:
         )
     if backend != "torch":
         engines.need(backend, precision, f"The model '{spec}'")
-    return backend, precision
+    trust = options.get("trust_remote_code", "false")
+    if trust not in ("true", "false"):
+        raise ParameterError(
+            f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
+            "only after reading the code that the model brings along."
+        )
+    dim = spec.dimension(options["dim"], "dim") if "dim" in options else None
+    return Choices(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
 
 
 def _minilm_folder(spec: ModelSpec) -> Path:

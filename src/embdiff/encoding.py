@@ -20,6 +20,7 @@ from embdiff.sources.tally import Tally
 from embdiff.variants import measure_variant
 
 Check = Callable[[Source], None]
+Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +187,12 @@ def encode(
     if check is not None:
         check(source)
     loaded = time.perf_counter()
-    there, asked = _vectors(source, texts, cache, tally, documents, queries)
+    there, asked = made = _vectors(source, texts, cache, tally, documents, queries)
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
     kept = cache.bytes_kept(source.stamp) if tally.texts else None
     sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
     facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
-    if "variant" not in facts and (variant := _variant(name, source, texts, there, asked, cache, others or {})):
+    if "variant" not in facts and (variant := _variant(name, source, texts, made, cache, others or {})):
         facts["variant"] = variant
     again = _again(source, texts, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
@@ -203,9 +204,7 @@ def stamp_of(source: Source, cache: VectorCache) -> Stamp:
     return source.stamp if source.by_row else cache.stamped(source.stamp)
 
 
-def _vectors(
-    source: Source, texts: Texts, cache: VectorCache, tally: Tally, documents: bool, queries: bool
-) -> tuple[FloatArray | None, FloatArray | None]:
+def _vectors(source: Source, texts: Texts, cache: VectorCache, tally: Tally, documents: bool, queries: bool) -> Made:
     """Return the vectors of the corpus and of the queries, each where it is needed."""
     asking = texts.queries if queries else None
     if source.by_row and texts.whole is not None and asking is not None:
@@ -246,28 +245,20 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
 
 
 def _variant(
-    name: str,
-    source: Source,
-    texts: Texts,
-    documents: FloatArray | None,
-    queries: FloatArray | None,
-    cache: VectorCache,
-    others: Mapping[str, Encoded],
+    name: str, source: Source, texts: Texts, made: Made, cache: VectorCache, others: Mapping[str, Encoded]
 ) -> dict[str, Any] | None:
     """Say how far a variant is from float32 on the corpus; on the queries where it encodes nothing else."""
-    found = source.float32_twin(name)
+    found, (documents, queries) = source.float32_twin(name), made
     if found is None or texts.seed is None:
         return None
-    model, twin = found
-    there = others.get(twin)
+    twin = others.get(found[1])
     if documents is not None and not source.by_row:
-        known = None if there is None else there.documents
-        return measure_variant(model, twin, texts.corpus.items, documents, cache, texts.seed, float32=known)
+        known = None if twin is None else twin.documents
+        return measure_variant(*found, texts.corpus.items, documents, cache, texts.seed, float32=known)
     assert queries is not None
     assert texts.queries is not None
-    known = None if there is None else there.queries
-    items = texts.queries.items
-    return measure_variant(model, twin, items, queries, cache, texts.seed, role="query", float32=known)
+    known = None if twin is None else twin.queries
+    return measure_variant(*found, texts.queries.items, queries, cache, texts.seed, role="query", float32=known)
 
 
 def _again(source: Source, texts: Texts, cache: VectorCache) -> Again | None:

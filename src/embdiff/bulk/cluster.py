@@ -12,11 +12,11 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -126,21 +126,15 @@ class Ray:
         """Connect to the cluster that was named, or to one on this machine; one that is in use already is used."""
         import ray
 
-        if ray.is_initialized():
+        with ExitStack() as stack:
+            if not ray.is_initialized():
+                folder = stack.enter_context(TemporaryDirectory(prefix="embdiff-", ignore_cleanup_errors=True))
+                stack.callback(ray.shutdown)
+                self._connect(ray, folder)
             self._settle(ray)
             yield
-            return
-        folder = tempfile.mkdtemp(prefix="embdiff-") if self._address is None else None
-        try:
-            self._connect(ray, folder)
-            self._settle(ray)
-            yield
-        finally:
-            ray.shutdown()
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
 
-    def _connect(self, ray: Any, folder: str | None) -> None:
+    def _connect(self, ray: Any, folder: str) -> None:
         try:
             if self._address is not None:
                 _join(ray, self._address)

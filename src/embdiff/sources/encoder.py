@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from embdiff._progress import progress, silent
 from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Batches, Model, checked_items
-from embdiff.sources.source import Source, not_fitted
+from embdiff.sources.source import How, Source, not_fitted
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
@@ -113,9 +113,7 @@ class Encoder(Source):
         kept_as: Role = "document" if self.same_roles else role
         return None if cache is None else cache.space(self.stamp, kept_as, singly=singly)
 
-    def encode_singly(
-        self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
-    ) -> FloatArray:
+    def encode_singly(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each text, each encoded in a batch of its own.
 
         What `encode` returns differs from this by what batching does to the model: rounding, mostly.
@@ -124,9 +122,8 @@ class Encoder(Source):
         ----------
         items : sequence of str, length n
             At least one.
-        role : {"document", "query"}
-        cache : VectorCache, optional
-            Where such vectors are kept, apart from those of `encode`.
+        **how
+            As `encode`; the cache keeps such vectors apart from others.
 
         Returns
         -------
@@ -137,7 +134,7 @@ class Encoder(Source):
         ParameterError, EncoderError, CacheError
             As `encode`.
         """
-        return self._encoded(items, role, cache, Tally(), singly=True)
+        return self._encoded(items, how.get("role", "document"), how.get("cache"), Tally(), singly=True)
 
     def _encoded(
         self, items: Sequence[str], role: Role, cache: VectorCache | None, tally: Tally, *, singly: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -134,14 +134,7 @@ class Source(ABC):
         return {}
 
     @abstractmethod
-    def encode(
-        self,
-        items: Sequence[str],
-        *,
-        role: Role = "document",
-        cache: VectorCache | None = None,
-        tally: Tally | None = None,
-    ) -> FloatArray:
+    def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each text, float32 (n, d); what is read knows those of the corpus only."""
 
     def expect(self, wanted: Wanted) -> None:  # noqa: B027 - models encode whatever they are asked
@@ -168,9 +161,7 @@ class Source(ABC):
             return np.ascontiguousarray(documents[wanted.rows])
         return self.encode(wanted.items, role=role, cache=cache, tally=tally)
 
-    def encode_singly(
-        self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
-    ) -> FloatArray | None:
+    def encode_singly(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray | None:
         """Return vectors of texts that are encoded one by one; None where nothing is encoded."""
         return None
 

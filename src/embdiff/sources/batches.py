@@ -22,7 +22,6 @@ from embdiff.sources.streams import in_streams
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
 ROLES: tuple[Role, ...] = ("document", "query")
 CUT = "cut_texts"
-_LOOKED_AT_ONCE = 10_000
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
 
@@ -149,7 +148,10 @@ class Batches:
         streams = 1 if singly else min(self._backend.streams, len(batches))
         ask = partial(self._encode_batch, texts, role, rows)
         with self._backend.sharing(streams) as begin:
-            yield from in_streams(ask, batches, streams, begin)
+            if streams > 1:
+                yield from in_streams(ask, batches, streams, begin)
+            else:
+                yield from zip(batches, map(ask, batches), strict=True)
 
     def mark_cut(self, cut: BoolArray, texts: Texts, role: Role, stamp: Stamp, kept: Kept, found: BoolArray) -> None:
         """Mark the texts that the model sees only the beginning of, from what is kept where it is there.
@@ -178,9 +180,7 @@ class Batches:
         flags: BoolArray | None = kept.get(CUT, inputs)
         if flags is None:
             uncounted = long[found[long]]
-            for start in range(0, len(uncounted), _LOOKED_AT_ONCE):
-                some = uncounted[start : start + _LOOKED_AT_ONCE]
-                cut[some] = self.lengths(texts[some], role)[1]
+            cut[uncounted] = self.lengths(texts[uncounted], role)[1]
             kept.put(CUT, inputs, cut[long])
         else:
             cut[long] = flags

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from embdiff._progress import progress, silent
-from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
+from embdiff.kept import OFF, VectorCache, keys_of
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Batches, Model, checked_items
 from embdiff.sources.source import How, Source, not_fitted
@@ -102,16 +102,12 @@ class Encoder(Source):
 
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
-        distinct, space = list(dict.fromkeys(checked_items(items))), self._space(cache, role)
+        distinct = list(dict.fromkeys(checked_items(items)))
+        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
         if cache is None or space is None:
             return len(distinct)
         found, _ = cache.get(space, keys_of(distinct))
         return int((~found).sum())
-
-    def _space(self, cache: VectorCache | None, role: Role, *, singly: bool = False) -> VectorSpace | None:
-        """Return where vectors are kept, if at all."""
-        kept_as: Role = "document" if self.same_roles else role
-        return None if cache is None else cache.space(self.stamp, kept_as, singly=singly)
 
     def encode_singly(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each text, each encoded in a batch of its own.
@@ -143,12 +139,12 @@ class Encoder(Source):
         all_texts = checked_items(items, role)
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "encode")
-        first: dict[str, int] = {}
-        for text in all_texts:
-            first.setdefault(text, len(first))
+        first = dict(zip(dict.fromkeys(all_texts), range(len(all_texts)), strict=False))
         place = np.fromiter(map(first.__getitem__, all_texts), dtype=np.int64, count=len(all_texts))
         rows, texts = np.unique(place, return_index=True)[1], np.array(list(first), dtype=object)
-        cache, space = cache or OFF, self._space(cache, role, singly=singly)
+        kept_as: Role = "document" if self.same_roles else role
+        space = None if cache is None else cache.space(self.stamp, kept_as, singly=singly)
+        cache = cache or OFF
         found, cut = np.zeros((2, len(texts)), dtype=np.bool_)
         vectors: FloatArray | None = None
         if space is not None:

@@ -25,7 +25,7 @@ from embdiff import errors
 from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
-from embdiff.bulk.parts import Job, Plan, encode_part, part_name
+from embdiff.bulk.parts import Engine, Job, Plan, encode_part, part_name
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import VectorCache
 from embdiff.sources import Encoder, Source, get_encoder
@@ -40,7 +40,7 @@ Told = tuple[int, str, str]
 _ALONE = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
-class Ray:
+class Ray(Engine):
     """Workers of a Ray cluster.
 
     Parameters
@@ -76,6 +76,7 @@ class Ray:
             raise ParameterError(f"There must be at least one worker. Got {workers}. Raise --workers.")
         if not 0 <= gpus <= 1_024:
             raise ParameterError(f"GPUs of a worker must be between 0 and 1,024. Got {gpus}. Correct --worker-gpus.")
+        super().__init__(cache)
         self._address, self._gpus = address, gpus
         self.workers = workers or 0
         self._cache = "off" if cache.folder is None else f"{cache.folder}?precision={cache.precision}"

@@ -17,7 +17,7 @@ from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreOutput, kind_of
-from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, lay_ready
+from embdiff.bulk.parts import ENGINES, Engine, Job, Plan, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
@@ -151,7 +151,7 @@ def _engine(name: str, model: Any, cache: VectorCache, **options: Any) -> Engine
         raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {name!r}. Choose one of these.")
     what = "the engine ray: the local one is this process, with all its cores"
     _refuse_given(options, what, "the engine local", "add --engine ray")
-    return Local(cache)
+    return Engine(cache)
 
 
 def _refuse_given(options: Mapping[str, Any], what: str, without: str, remedy: str) -> None:

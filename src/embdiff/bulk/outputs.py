@@ -253,8 +253,8 @@ class Parts:
 
     def __init__(self, job: Job, plan: Plan, spec: CollectionSpec | None = None) -> None:
         self._job, self._spec = job, spec
-        self._starts = np.array(plan.starts, dtype=np.int64)
-        self._stops = self._starts + np.array(plan.sizes, dtype=np.int64)
+        self._stops = np.cumsum(plan.sizes, dtype=np.int64)
+        self._starts = self._stops - plan.sizes
         self._open: tuple[int, Batch] | None = None
         self.uri = str(job.folder)
 

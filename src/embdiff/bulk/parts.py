@@ -10,9 +10,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -106,11 +105,6 @@ class Plan:
         """Rows of all parts together."""
         return sum(self.sizes)
 
-    @property
-    def starts(self) -> list[int]:
-        """Number of the first row of each part."""
-        return [0, *accumulate(self.sizes)][:-1]
-
     def missing(self, job: Job) -> list[int]:
         """Return the numbers of the parts that are not encoded yet."""
         return [number for number, size in enumerate(self.sizes) if not is_done(job, number, size)]
@@ -203,8 +197,13 @@ def is_done(job: Job, number: int, size: int) -> bool:
     return False
 
 
-class Engine(Protocol):
-    """Encodes parts, in whatever order.
+class Engine:
+    """Encodes parts: in the process itself, with all its cores, one after the other. `cluster.Ray` does it elsewhere.
+
+    Parameters
+    ----------
+    cache : VectorCache
+        Where vectors are kept besides.
 
     Attributes
     ----------
@@ -214,32 +213,17 @@ class Engine(Protocol):
         How many models work at a time.
     """
 
-    name: str
-    workers: int
+    name, workers = "local", 1
+
+    def __init__(self, cache: VectorCache) -> None:
+        self._vectors = cache
 
     def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
-        """Encode the parts numbered so.
+        """Encode the parts numbered so, in whatever order.
 
         ``encoder`` is the model, for an engine in this process; ``advance`` is told of texts that are done, at the
         latest with their part.
         """
-
-
-class Local:
-    """The process itself, with all its cores: one part after the other.
-
-    Parameters
-    ----------
-    cache : VectorCache
-    """
-
-    name, workers = "local", 1
-
-    def __init__(self, cache: VectorCache) -> None:
-        self._cache = cache
-
-    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
-        """Encode part after part; see `Engine.run`."""
         for number in todo:
             told = 0
 
@@ -249,5 +233,5 @@ class Local:
                 advance(count)
 
             with feeding(some):
-                encode_part(encoder, job, number, self._cache)
+                encode_part(encoder, job, number, self._vectors)
             advance(plan.sizes[number] - told)  # equal texts, and those from the cache

@@ -93,7 +93,6 @@ class Batches:
 
     def __init__(self, spec: str, backend: Model) -> None:
         self._spec, self._backend = spec, backend
-        self._dim = 0  # of a user's own object it is known once something was encoded
 
     def lengths(self, texts: Texts, role: Role) -> tuple[IntArray, BoolArray]:
         """Return the length of each text as the model sees it, and whether that is only its beginning.
@@ -227,10 +226,10 @@ class Batches:
                 f"{wanted} Got an array of {vectors.dtype}, first for row {rows[0]} ({first_words(texts[0])!r}). "
                 "Return float32."
             )
-        self._dim = self._dim or self._backend.stamp().dim
-        if vectors.shape[1] != self._dim:
+        dim = self._backend.stamp().dim  # of a user's own object it is known once something was encoded
+        if vectors.shape[1] != dim:
             raise EncoderError(
-                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {self._dim}. "
+                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}. "
                 "Return the same dimension for every text."
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below

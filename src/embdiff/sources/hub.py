@@ -139,7 +139,7 @@ def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:
         commit, bare = _ask(name, revision)
         return Located(name, _stamped(name, bare=bare), commit, local=False)
     except Exception as error:
-        trouble = _trouble(error)
+        trouble = _TROUBLES.get(type(error).__name__) or f"the hub did not answer ({in_one_line(error)})"
     commits = [_cached_commit(name, file, revision) for file in (_MODULES, _CONFIG)]
     commit = commits[0] or commits[1] or ""
     if not commit:
@@ -179,11 +179,6 @@ def _bars_of_downloads() -> Iterator[bool]:
         yield shown
     finally:
         (enable_progress_bars if shown else disable_progress_bars)()
-
-
-def _trouble(error: Exception) -> str:
-    """Say in a few words why the hub gave no answer."""
-    return _TROUBLES.get(type(error).__name__) or f"the hub did not answer ({in_one_line(error)})"
 
 
 def cache_folder() -> str | None:

@@ -11,11 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from embdiff.errors import ParameterError
+
+Worth = Callable[[Path, BaseException], bool]
 
 
 def sha256_of(path: Path) -> str:
@@ -87,49 +88,15 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def whole_folder(target: Path, key: str | None = None, worth_keeping: Worth | None = None) -> Iterator[Path]:
     """Build a folder aside and move it into place only when the block ends well.
 
-    Whatever stood at ``target`` stays until then; on any error, Ctrl-C included, the part is removed.
-
-    Parameters
-    ----------
-    target : Path
-        The folder to make or to replace.
+    Whatever stood at ``target`` stays until then. Parameters and errors are those of `work_folder`.
 
     Yields
     ------
     Path
         The folder to fill, beside the target.
-
-    Raises
-    ------
-    ParameterError
-        When the parent cannot be made or written to, or the old folder cannot be replaced.
-    """
-    part, writing = _aside(target, "new-"), partial(_writing, target, "run folder", "Name another folder with --out.")
-    with writing():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.mkdir()
-    try:
-        yield part
-        with writing():
-            put_in_place(part, target)
-    except BaseException:
-        _remove(part)
-        raise
-
-
-@contextmanager
-def resumable_folder(target: Path, key: str, worth_keeping: Callable[[Path, BaseException], bool]) -> Iterator[Path]:
-    """Build a folder aside as `whole_folder` does, in one that the same work finds again should it be interrupted.
-
-    Parameters and errors are those of `work_folder`.
-
-    Yields
-    ------
-    Path
-        The folder to fill; it may hold what was done before. Nobody else has it until the block ends.
     """
     with work_folder(target, key, worth_keeping) as part:
         yield part
@@ -137,9 +104,7 @@ def resumable_folder(target: Path, key: str, worth_keeping: Callable[[Path, Base
 
 
 @contextmanager
-def work_folder(
-    target: Path, key: str, worth_keeping: Callable[[Path, BaseException], bool], what: str = "run folder"
-) -> Iterator[Path]:
+def work_folder(target: Path, key: str | None, worth_keeping: Worth | None, what: str = "run folder") -> Iterator[Path]:
     """Give a folder to work in beside a target, which the same work finds again should it be interrupted.
 
     When the block ends well, the folder is removed, and so is what interrupted work for the same target left.
@@ -148,10 +113,11 @@ def work_folder(
     ----------
     target : Path
         What is to be made or replaced; the block does it itself.
-    key : str
-        What tells this work from other work for the same target; letters and digits.
-    worth_keeping : callable
-        Given the folder and the error that ended the work; False removes it. Kill -9 asks nobody: the folder stays.
+    key : str or None
+        What tells this work from other work for the same target; letters and digits. None: it is never found again.
+    worth_keeping : callable or None
+        Given the folder and the error that ended the work, Ctrl-C included; False removes it, and so does None. Kill
+        -9 asks nobody: the folder stays.
     what : str
         What the target is called in messages.
 
@@ -165,10 +131,10 @@ def work_folder(
     ParameterError
         When the parent cannot be written to, is full, or another process is at the same work.
     """
-    part, name_another = work_path(target, key), f"name another {what.split()[-1]} with --out"
-    with _writing(
-        target, what, f"Make room or {name_another}, and run the command again: it goes on where it stopped."
-    ):
+    part = work_path(target, key or secrets.token_hex(8))
+    name_another = f"name another {what.split()[-1]} with --out"
+    goes_on = ", and run the command again: it goes on where it stopped" if worth_keeping else ""
+    try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone(part) as alone:
             if not alone:
@@ -180,11 +146,16 @@ def work_folder(
             try:
                 yield part
             except BaseException as error:
-                if not worth_keeping(part, error):
+                if worth_keeping is None or not worth_keeping(part, error):
                     _remove(part)
                 raise
             _remove(part)
             _remove_left_over(target)
+    except OSError as error:
+        raise ParameterError(
+            f"The {what} must be writable. Got {target}: {error.strerror or error}. Make room or "
+            f"{name_another}{goes_on}."
+        ) from None
 
 
 def work_path(target: Path, key: str) -> Path:
@@ -228,17 +199,6 @@ def put_in_place(part: Path, target: Path) -> None:
         old.replace(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def _writing(target: Path, what: str, way_out: str) -> Iterator[None]:
-    """Turn errors of the operating system inside the block into a message about the target."""
-    try:
-        yield
-    except OSError as error:
-        raise ParameterError(
-            f"The {what} must be writable. Got {target}: {error.strerror or error}. {way_out}"
-        ) from None
 
 
 @contextmanager

@@ -11,6 +11,12 @@ from types import ModuleType
 
 from embdiff.errors import MissingDependencyError
 
+# What vectors and numbers may depend on.
+PACKAGES = (
+    "embdiff", "numpy", "pyarrow", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
+    "transformers", "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino", "bm25s", "ray",
+)  # fmt: skip
+
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
     """Import ``module``, or raise with the pip line of the extra that brings it.
@@ -42,8 +48,8 @@ def is_installed(module: str) -> bool:
     return importlib.util.find_spec(module.split(".")[0]) is not None
 
 
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the version of Python and of each of these packages that is installed."""
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the version of Python and of each of these packages that is installed, by default all that count."""
     found = {"python": platform.python_version()}
     for package in packages:
         try:

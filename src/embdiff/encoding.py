@@ -20,6 +20,7 @@ from embdiff.sources.tally import Tally
 from embdiff.variants import measure_variant
 
 Check = Callable[[Source], None]
+Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,12 +187,14 @@ def encode(
     if check is not None:
         check(source)
     loaded = time.perf_counter()
-    there, asked = _vectors(source, texts, cache, tally, documents, queries)
+    there, asked = made = _vectors(source, texts, cache, tally, documents, queries)
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-    facts = _facts(source, tally, cache)
-    if "variant" not in facts and (variant := _variant(name, source, texts, there, asked, cache, others or {})):
+    kept = cache.bytes_kept(source.stamp) if tally.texts else None
+    sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
+    facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
+    if "variant" not in facts and (variant := _variant(name, source, texts, made, cache, others or {})):
         facts["variant"] = variant
-    again = _again(source, texts, cache, asked is not None)
+    again = _again(source, texts, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
     return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
 
@@ -201,9 +204,7 @@ def stamp_of(source: Source, cache: VectorCache) -> Stamp:
     return source.stamp if source.by_row else cache.stamped(source.stamp)
 
 
-def _vectors(
-    source: Source, texts: Texts, cache: VectorCache, tally: Tally, documents: bool, queries: bool
-) -> tuple[FloatArray | None, FloatArray | None]:
+def _vectors(source: Source, texts: Texts, cache: VectorCache, tally: Tally, documents: bool, queries: bool) -> Made:
     """Return the vectors of the corpus and of the queries, each where it is needed."""
     asking = texts.queries if queries else None
     if source.by_row and texts.whole is not None and asking is not None:
@@ -229,11 +230,11 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
 
     `FileVectors` are sliced, and asked for rows, as arrays are; that is all that is done with vectors.
     """
-    if texts.memory is None:
+    if texts.memory is None or source.read_from != "a file":
         return None
     half = read_size(texts.memory) // 2
     room, least = half // texts.shares, exact.least_memory(source.stamp.dim)
-    if half < least and source.nbytes > room:
+    if half < least and 4 * source.stamp.dim * len(texts.corpus) > room:
         enough = written_size(2 * least, at_least=True)
         raise ParameterError(
             f"Vectors of {source.stamp.dim:,} dimensions that stay in their file need --memory of at least "
@@ -243,50 +244,31 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
     return cast("FloatArray | None", source.on_disk(room, half))
 
 
-def _facts(source: Source, tally: Tally, cache: VectorCache) -> dict[str, Any]:
-    return {
-        **tally.to_dict(),
-        "bytes_per_vector": 4 * source.stamp.dim,
-        "bytes_kept": cache.bytes_kept(source.stamp) if tally.texts else None,
-        "cache": cache.state(source.stamp),
-        **source.about,
-    }
-
-
 def _variant(
-    name: str,
-    source: Source,
-    texts: Texts,
-    documents: FloatArray | None,
-    queries: FloatArray | None,
-    cache: VectorCache,
-    others: Mapping[str, Encoded],
+    name: str, source: Source, texts: Texts, made: Made, cache: VectorCache, others: Mapping[str, Encoded]
 ) -> dict[str, Any] | None:
     """Say how far a variant is from float32 on the corpus; on the queries where it encodes nothing else."""
-    found = source.float32_twin(name)
+    found, (documents, queries) = source.float32_twin(name), made
     if found is None or texts.seed is None:
         return None
-    model, twin = found
-    there = others.get(twin)
+    twin = others.get(found[1])
     if documents is not None and not source.by_row:
-        known = None if there is None else there.documents
-        return measure_variant(model, twin, texts.corpus.items, documents, cache, texts.seed, float32=known)
+        known = None if twin is None else twin.documents
+        return measure_variant(*found, texts.corpus.items, documents, cache, texts.seed, float32=known)
     assert queries is not None
     assert texts.queries is not None
-    known = None if there is None else there.queries
-    items = texts.queries.items
-    return measure_variant(model, twin, items, queries, cache, texts.seed, role="query", float32=known)
+    known = None if twin is None else twin.queries
+    return measure_variant(*found, texts.queries.items, queries, cache, texts.seed, role="query", float32=known)
 
 
-def _again(source: Source, texts: Texts, cache: VectorCache, asks: bool) -> Again | None:
+def _again(source: Source, texts: Texts, cache: VectorCache) -> Again | None:
     """Encode some texts once more, one by one: what another batch size changes is not the model's doing."""
     role: Role = "document"
-    if texts.again is not None:
-        rows, items = texts.again, texts.corpus.items
-    elif asks and texts.queries is not None and texts.seed is not None:
+    items, rows = texts.corpus.items, texts.again
+    if rows is None:
+        if texts.queries is None or texts.seed is None:
+            return None
         items, role = tuple(texts.queries.items), texts.role
         rows = drawn(len(items), BATCH, seed=texts.seed)
-    else:
-        return None
     vectors = source.encode_singly([items[row] for row in rows], role=role, cache=cache)
     return None if vectors is None else Again(rows, vectors)

@@ -50,3 +50,9 @@ class CacheError(EmbdiffError):
 
 class StoreError(EmbdiffError):
     """A vector database refused a call, is locked, or holds something that is not ours."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return what an error of another library says, for a message of ours: its class and its first line."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"{type(error).__name__}: {lines[0][:300]}"

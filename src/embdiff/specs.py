@@ -19,6 +19,7 @@ from embdiff.records import Metric
 MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code", "queries")
 # Of collections that others made, read in the place of a model.
 COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
+MOST_DIMENSIONS = 32_768  # that Milvus stores
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
@@ -182,6 +183,42 @@ class ModelSpec:
             may_be_empty=("prompt", "query_prompt"),
         )
         return cls(kind, name, options)
+
+    def refuse_options(self, besides: Collection[str] = ()) -> None:
+        """Refuse options that this kind of model would silently ignore: all but these.
+
+        Raises
+        ------
+        ParameterError
+            Naming the option and those that the kind takes.
+        """
+        for key in self.options:
+            if key not in besides:
+                known = f"be one of {', '.join(besides)}" if besides else "not be given: it takes none"
+                raise ParameterError(f"An option of {self.kind} must {known}. Got {key} in '{self}'. Leave {key} out.")
+
+    def refuse_name(self) -> None:
+        """Refuse a name where the kind is the whole model."""
+        if self.name:
+            raise ParameterError(
+                f"The model {self.kind} must be written without a name. Got '{self}'. Write {self.kind}, or "
+                f"st:{self.name} for a model of that name."
+            )
+
+    def dimension(self, text: str, what: str, lowest: int = 1) -> int:
+        """Return ``text``, a part of the model called ``what``, as a dimension that Milvus can store.
+
+        Raises
+        ------
+        ParameterError
+            When it is no integer, or out of range.
+        """
+        if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= MOST_DIMENSIONS:
+            return int(text)
+        raise ParameterError(
+            f"{what} must be an integer between {lowest} and {MOST_DIMENSIONS}. Got {text!r} in '{self}'. "
+            "Write a number in that range."
+        )
 
     def __str__(self) -> str:
         return write_options(f"{self.kind}:{self.name}" if self.name else self.kind, self.options)

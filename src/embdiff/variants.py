@@ -11,7 +11,7 @@ from embdiff import exact
 from embdiff.kept import VectorCache
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score as take
-from embdiff.records import FloatArray, IntArray, Role
+from embdiff.records import FloatArray, Role
 from embdiff.sources import get_encoder
 
 ROWS, K = 500, 10
@@ -64,7 +64,12 @@ def measure_variant(
     """
     different = np.sort(np.unique(np.asarray(items, dtype=object), return_index=True)[1])
     rows = np.sort(np.random.default_rng(seed).permutation(different)[:ROWS])
-    among, there = _float32(twin, items, different, rows, cache, role, float32)
+    among, there = different, None if float32 is None else float32[different]
+    if there is None:
+        encoder = get_encoder(twin, cache=cache)
+        if encoder.missing([items[row] for row in different], role=role, cache=cache) > ROWS:
+            among = rows
+        there = encoder.encode([items[row] for row in among], role=role, cache=cache)
     here = vectors[among]
     own = np.searchsorted(among, rows).astype(np.int64)
     a, b = here[own].astype(np.float64), there[own].astype(np.float64)
@@ -88,22 +93,3 @@ def measure_variant(
         score = take("overlap", TwoLists(lists[0], lists[1], (name, twin), None, len(among) - 1), seed=seed)
         facts["overlap"] = {key: score.to_dict()[key] for key in ("measure", "value", "low", "high", "chance", "n")}
     return facts
-
-
-def _float32(
-    twin: str,
-    items: Sequence[str],
-    different: IntArray,
-    rows: IntArray,
-    cache: VectorCache,
-    role: Role,
-    known: FloatArray | None,
-) -> tuple[IntArray, FloatArray]:
-    """Return the rows to search among, ascending, and their float32 vectors: all different ones within reason."""
-    if known is not None:
-        return different, known[different]
-    encoder = get_encoder(twin, cache=cache)
-    among = different
-    if len(different) > ROWS and encoder.missing([items[row] for row in different], role=role, cache=cache) > ROWS:
-        among = rows
-    return among, encoder.encode([items[row] for row in among], role=role, cache=cache)

@@ -78,7 +78,7 @@ def test_tallies_add_up_to_that_of_all_texts():
     done = figures({**counts, "seconds": 2.0})
     assert (done["texts_per_second"], done["truncated"], done["truncated_share"]) == (2.5, 2, 0.4)
     assert done["padded_per_token"] == whole.padded / whole.tokens
-    assert added([{"peak_memory_bytes": peak} for peak in peaks])["peak_memory_bytes"] == 7
+    assert added([{**Tally().counts(), "peak_memory_bytes": peak} for peak in peaks])["peak_memory_bytes"] == 7
     assert figures(added([]))["texts_per_second"] is None
 
 

@@ -12,11 +12,11 @@ import os
 import secrets
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,8 @@ from embdiff import errors
 from embdiff._optional import require
 from embdiff._processors import processors
 from embdiff._progress import Advance, silent
-from embdiff.bulk.parts import Job, encode_part, part_name
-from embdiff.errors import EmbdiffError, EncoderError, ParameterError
+from embdiff.bulk.parts import Engine, Job, Plan, encode_part, part_name
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import VectorCache
 from embdiff.sources import Encoder, Source, get_encoder
 
@@ -40,7 +40,7 @@ Told = tuple[int, str, str]
 _ALONE = {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
 
-class Ray:
+class Ray(Engine):
     """Workers of a Ray cluster.
 
     Parameters
@@ -71,19 +71,17 @@ class Ray:
             os.environ.update(_ALONE)
             if "RAY_AUTH_MODE" not in os.environ:  # else Ray leaves a token for all clusters in the home folder
                 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-        require("ray", "ray", "The engine ray")
         require("ray.data", "ray", "The engine ray")
         if workers is not None and workers < 1:
             raise ParameterError(f"There must be at least one worker. Got {workers}. Raise --workers.")
         if not 0 <= gpus <= 1_024:
             raise ParameterError(f"GPUs of a worker must be between 0 and 1,024. Got {gpus}. Correct --worker-gpus.")
+        super().__init__(cache)
         self._address, self._gpus = address, gpus
         self.workers = workers or 0
         self._cache = "off" if cache.folder is None else f"{cache.folder}?precision={cache.precision}"
 
-    def run(
-        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
-    ) -> Iterator[int]:
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
         """Encode parts wherever there is a worker; see `Engine.run`.
 
         Raises
@@ -105,11 +103,10 @@ class Ray:
                 for number, kind, message in self._told(job, todo):
                     if kind:
                         raise getattr(errors, kind)(message)
-                    advance(sizes[number])
-                    yield number
+                    advance(plan.sizes[number])
             except ray.exceptions.RayError as error:
                 raise EncoderError(
-                    f"The workers of Ray must be able to encode. Got {_first_line(error)} Every machine needs this "
+                    f"The workers of Ray must be able to encode. Got {in_one_line(error)} Every machine needs this "
                     "version of embdiff and what the model needs. The same command goes on."
                 ) from error
 
@@ -130,21 +127,15 @@ class Ray:
         """Connect to the cluster that was named, or to one on this machine; one that is in use already is used."""
         import ray
 
-        if ray.is_initialized():
+        with ExitStack() as stack:
+            if not ray.is_initialized():
+                folder = stack.enter_context(TemporaryDirectory(prefix="embdiff-", ignore_cleanup_errors=True))
+                stack.callback(ray.shutdown)
+                self._connect(ray, folder)
             self._settle(ray)
             yield
-            return
-        folder = tempfile.mkdtemp(prefix="embdiff-") if self._address is None else None
-        try:
-            self._connect(ray, folder)
-            self._settle(ray)
-            yield
-        finally:
-            ray.shutdown()
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
 
-    def _connect(self, ray: Any, folder: str | None) -> None:
+    def _connect(self, ray: Any, folder: str) -> None:
         try:
             if self._address is not None:
                 _join(ray, self._address)
@@ -154,7 +145,7 @@ class Ray:
         except Exception as error:  # Ray raises bare ones, too
             where = self._address or "a local cluster"
             raise ParameterError(
-                f"Ray must be reachable. Got {_first_line(error)} from {where}. Check --ray-address (ray://HOST:10001 "
+                f"Ray must be reachable. Got {in_one_line(error)} from {where}. Check --ray-address (ray://HOST:10001 "
                 "for a cluster elsewhere), or leave it out to work on this machine."
             ) from None
 
@@ -261,44 +252,36 @@ class Worker:
 
 def _join(ray: Any, address: str) -> None:
     """Connect to a cluster; one that answers, but is too busy to start a process for us in time, is asked again."""
-    for wait in (*_WAITS, None):
+    _begin(ray, _WAITS, lambda error: isinstance(error, ConnectionAbortedError), address)
+
+
+def _start(ray: Any, workers: int, folder: str | None) -> None:
+    """Start a cluster on this machine, on loopback alone; on a busy one Ray may give up once after 30 seconds."""
+    settings = {
+        "num_cpus": workers + 1,  # Ray Data's own tasks are not to wait for a worker
+        "include_dashboard": False,
+        "object_store_memory": _OBJECTS,
+        "_temp_dir": folder,
+        "_node_ip_address": _LOOPBACK,
+    }
+    _begin(ray, [0.0], lambda error: "timed out" in str(error), "local", **settings)
+    if ray.util.get_node_ip_address() != _LOOPBACK:
+        raise RuntimeError("a node that listens on the network, as Ray had been imported before embdiff")
+
+
+def _begin(ray: Any, waits: Sequence[float], is_busy: Callable[[Exception], bool], place: str, **settings: Any) -> None:
+    """Begin with Ray; once more after each of so many seconds where it was busy."""
+    for wait in (*waits, None):
         try:
-            ray.init(address, **_SILENT)
+            ray.init(place, **settings, **_SILENT)
             return
-        except ConnectionAbortedError:
-            if wait is None:
+        except Exception as error:  # Ray raises bare ones, too
+            if wait is None or not is_busy(error):
                 raise
             ray.shutdown()
             time.sleep(wait)
 
 
-def _start(ray: Any, workers: int, folder: str | None) -> None:
-    """Start a cluster on this machine, on loopback alone; on a busy one Ray may give up once after 30 seconds."""
-    for last in (False, True):
-        try:
-            ray.init(
-                "local",
-                num_cpus=workers + 1,  # Ray Data's own tasks are not to wait for a worker
-                include_dashboard=False,
-                object_store_memory=_OBJECTS,
-                _temp_dir=folder,
-                _node_ip_address=_LOOPBACK,
-                **_SILENT,
-            )
-            break
-        except Exception as error:
-            ray.shutdown()
-            if last or "timed out" not in str(error):
-                raise
-    if ray.util.get_node_ip_address() != _LOOPBACK:
-        raise RuntimeError("a node that listens on the network, as Ray had been imported before embdiff")
-
-
 def _tries_of(job: Job) -> Path:
     """Return where it is marked how often a part was begun and not ended."""
     return job.folder / "tries"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"{type(error).__name__}: {lines[0][:200]}"

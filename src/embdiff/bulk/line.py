@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,23 @@ import numpy as np
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
-from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, StoreOutput, kind_of
-from embdiff.bulk.parts import ENGINES, Engine, Job, Local, Plan, corpus_of, lay_ready
+from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreOutput, kind_of
+from embdiff.bulk.parts import ENGINES, Engine, Job, Plan, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.corpus.columns import Columns
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
-from embdiff.records import UNPINNED, FloatArray, IntArray, Role, Stamp
+from embdiff.records import UNPINNED, Role, Stamp, digest_of
 from embdiff.sources import Encoder, get_encoder
 from embdiff.sources.batches import checked_role
-from embdiff.sources.parquet import FORMAT, label_of, label_on, rows_of, vectors_of
+from embdiff.sources.parquet import FORMAT, label_of, label_on
 from embdiff.sources.tally import added, figures
+from embdiff.stores.collection import Batch
 from embdiff.variants import ROWS, measure_variant
 
 PART_ROWS = 5_000
 _VARIANT, _VARIANT_SEED = "variant.json", 0
-_PACKAGES = (
-    "embdiff", "numpy", "pyarrow", "sentence-transformers", "torch", "transformers", "peft", "wordllama",
-    "scikit-learn", "onnxruntime", "openvino", "ray",
-)  # fmt: skip
 
 
 def encode_corpus(
@@ -127,10 +125,12 @@ def encode_corpus(
             found = _encode(engaged, encoder, job, plan)
             label = _whole_label(job, plan, _measured(encoder, job, plan, vectors))
             cut = output.finish(job, plan, label)
+    stamp = Stamp(**job.label["stamp"])
+    sizes = {"bytes_per_vector": 4 * stamp.dim, "bytes_kept": vectors.bytes_kept(stamp)}
     return Encoding(
         out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
         dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
-        seconds=time.perf_counter() - start, encoding=_figures(label, job, vectors), engine=engaged.name,
+        seconds=time.perf_counter() - start, encoding=figures(label["encoding"]) | sizes, engine=engaged.name,
         workers=engaged.workers, variant=label.get("variant"), collection=output.collection, cut=cut,
         dropped=plan.dropped if plan else 0,
         dropped_ids=tuple(plan.dropped_ids) if plan else (), notes=(*(plan.notes if plan else ()), *vectors.notes),
@@ -150,13 +150,18 @@ def _engine(name: str, model: Any, cache: VectorCache, **options: Any) -> Engine
         return Ray(options["ray_address"], options["workers"], options["worker_gpus"] or 0.0, cache)
     if name not in ENGINES:
         raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {name!r}. Choose one of these.")
+    what = "the engine ray: the local one is this process, with all its cores"
+    _refuse_given(options, what, "the engine local", "add --engine ray")
+    return Engine(cache)
+
+
+def _refuse_given(options: Mapping[str, Any], what: str, without: str, remedy: str) -> None:
+    """Refuse options that would silently be ignored: ``what`` they are for, and what there is instead."""
     for option, value in options.items():
         if value is not None:
             raise ParameterError(
-                f"--{option.replace('_', '-')} is for the engine ray: the local one is this process, with all its "
-                "cores. Got it with the engine local. Leave it out, or add --engine ray."
+                f"--{option.replace('_', '-')} is for {what}. Got it with {without}. Leave it out, or {remedy}."
             )
-    return Local(cache)
 
 
 def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | None, index: str | None) -> Output:
@@ -164,12 +169,8 @@ def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | Non
     if kind == "store":
         name = Path(pieces.source).stem
         return StoreOutput(out, None if work is None else Path(work), name, metric or "cosine", index or "flat")
-    for option, value in (("metric", metric), ("index", index), ("work", work)):
-        if value is not None:
-            raise ParameterError(
-                f"--{option} is for a collection in a store. Got it with the {kind} {out}. Leave it out, or write to a "
-                "store."
-            )
+    options = {"metric": metric, "index": index, "work": work}
+    _refuse_given(options, "a collection in a store", f"the {kind} {out}", "write to a store")
     return FileOutput(Path(out)) if kind == "file" else FolderOutput(Path(out))
 
 
@@ -187,8 +188,8 @@ def _loaded(model: str | Encoder, engine: Engine, pieces: Pieces, part_rows: int
             f"{engine.name}, whose workers see parts. Use the engine local."
         )
     if encoder.learns:
-        corpus = corpus_of(pieces, part_rows)
-        encoder.fit(corpus.items, corpus.digest())
+        parts = list(pieces.read(part_rows))
+        encoder.fit([item for part in parts for item in part.items], digest_of(parts))
     if encoder.stamp.revision == UNPINNED:
         raise ParameterError(
             f"Vectors that are kept must come from a model that something pins down. Got {encoder.spec} without a "
@@ -202,7 +203,7 @@ def _job(output: Output, encoder: Encoder, role: Role, pieces: Pieces, part_rows
     told = {"stamp": stamp.to_dict(), "role": role, "data": pieces.digest(), "part_rows": part_rows, "format": FORMAT}
     key = hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:16]
     folder = _files.work_path(output.target, key)
-    return Job(folder, encoder.spec, role, label_of(stamp, role, versions(_PACKAGES), model=encoder.spec, job=key))
+    return Job(folder, encoder.spec, role, label_of(stamp, role, versions(), model=encoder.spec, job=key))
 
 
 def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
@@ -210,8 +211,7 @@ def _encode(engine: Engine, encoder: Encoder, job: Job, plan: Plan) -> int:
     todo = plan.missing(job)
     with progress(f"encode {job.model}", plan.rows, "texts") as advance:
         advance(plan.rows - sum(plan.sizes[number] for number in todo))
-        for _ in engine.run(encoder, job, plan.sizes, todo, advance):
-            pass
+        engine.run(encoder, job, plan, todo, advance)
     return len(plan.sizes) - len(todo)
 
 
@@ -236,25 +236,12 @@ def _measured(encoder: Encoder, job: Job, plan: Plan, cache: VectorCache) -> dic
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return kept
     count = min(ROWS, plan.rows)
-    rows = np.sort(np.random.default_rng(_VARIANT_SEED).choice(plan.rows, count, replace=False)).astype(np.int64)
-    items, vectors = _drawn(job, plan, rows)
-    found = measure_variant(*lower, items, vectors, cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows)
+    rows = np.sort(np.random.default_rng(_VARIANT_SEED).choice(plan.rows, count, replace=False)).tolist()
+    parts = Parts(job, plan)
+    drawn = reduce(Batch.followed_by, (parts.read("", row, row + 1) for row in rows))
+    found = measure_variant(*lower, drawn.texts, drawn.vectors, cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows)
     _files.write_json(path, found)
     return found
-
-
-def _drawn(job: Job, plan: Plan, rows: IntArray) -> tuple[list[str], FloatArray]:
-    """Return texts and vectors of rows, ascending; only the parts that hold one are read."""
-    items: list[str] = []
-    tables: list[FloatArray] = []
-    for number, (start, size) in enumerate(zip(plan.starts, plan.sizes, strict=True)):
-        here = rows[(rows >= start) & (rows < start + size)] - start
-        if here.size:
-            path = job.vectors_of(number)
-            texts = rows_of(path).items
-            items += [texts[row] for row in here]
-            tables.append(vectors_of(path)[here])
-    return items, np.concatenate(tables)
 
 
 def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[str, Any]:
@@ -269,12 +256,6 @@ def _whole_label(job: Job, plan: Plan, variant: dict[str, Any] | None) -> dict[s
         "normalized": all(part["normalized"] for part in parts),
         "encoding": added(part["encoding"] for part in parts),
     }
-
-
-def _figures(label: Mapping[str, Any], job: Job, cache: VectorCache) -> dict[str, Any]:
-    stamp = Stamp(**job.label["stamp"])
-    told = figures(added([label["encoding"]]))
-    return {**told, "bytes_per_vector": 4 * stamp.dim, "bytes_kept": cache.bytes_kept(stamp)}
 
 
 def _worth_keeping(folder: Path, error: BaseException) -> bool:

@@ -9,6 +9,8 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +22,7 @@ from embdiff._progress import progress
 from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import digest_of
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, rows_of, schema_of, vectors_of, writer
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened, rows_of, schema_of, vectors_of, writer
 from embdiff.sources.tally import added
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store, list_stores
@@ -103,13 +105,10 @@ class FileOutput(Output):
         """See `Output.found`."""
         if not self.target.exists():
             return None
-        try:
-            label = label_on(self.target) if self.target.is_file() else None
-        except DataError:
-            label = None
-        if label is None:
-            raise _taken(self)
-        return _whole(label, [self.target], job)
+        with suppress(DataError):
+            if (label := label_on(self.target)) is not None:
+                return _whole(label, [self.target], job)
+        raise _taken(self)
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
         """Write the parts one after the other; the file appears under its name when it is whole.
@@ -124,7 +123,9 @@ class FileOutput(Output):
         with _files.whole_file(aside) as part, writer(part, schema) as file, progress("write", plan.rows, "rows") as by:
             for number, size in enumerate(plan.sizes):
                 if size:
-                    file.write_table(_table(job.vectors_of(number)).replace_schema_metadata(schema.metadata))
+                    with opened(job.vectors_of(number)) as whole:
+                        table = whole.read()
+                    file.write_table(table.replace_schema_metadata(schema.metadata))
                 by(size)
         aside.replace(self.target)
         _files.sync_folder(self.target.parent)
@@ -140,14 +141,12 @@ class FolderOutput(Output):
         """See `Output.found`."""
         if not self.target.exists() or (self.target.is_dir() and not any(self.target.iterdir())):
             return None
-        try:
-            names = {path.name for path in self.target.iterdir()}
+        with suppress(OSError, ValueError):
             label = json.loads((self.target / ABOUT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise _taken(self) from None
-        if any(name != ABOUT and not re.fullmatch(r"part-\d{7}\.parquet", name) for name in names):
-            raise _taken(self)
-        return _whole(label, sorted(self.target.glob(f"*{SUFFIX}")), job)
+            parts = [path for path in self.target.iterdir() if path.name != ABOUT]
+            if all(re.fullmatch(r"part-\d{7}\.parquet", path.name) for path in parts):
+                return _whole(label, parts, job)
+        raise _taken(self)
 
     def finish(self, job: Job, plan: Plan, label: Label) -> int:
         """Move the parts, with what is written on all of them, in the place of the target."""
@@ -167,21 +166,10 @@ def _taken(output: Output) -> ParameterError:
 
 def _whole(label: Label, files: list[Path], job: Job) -> Label | None:
     """Return the label when it is that of the job, and all rows are there."""
-    try:
+    with suppress(OSError, ValueError):
         rows = sum(pq.read_metadata(path).num_rows for path in files)
-    except (OSError, ValueError):
-        return None
-    return label if (label.get("job"), label.get("rows")) == (job.label["job"], rows) else None
-
-
-def _table(path: Path) -> Any:
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"A part must stay whole. Got {path}: {str(error).splitlines()[0]} Remove it and run the command again."
-        ) from None
+        return label if (label.get("job"), label.get("rows")) == (job.label["job"], rows) else None
+    return None
 
 
 class StoreOutput(Output):
@@ -259,33 +247,32 @@ class Parts:
     ----------
     job : Job
     plan : Plan
-    spec : CollectionSpec
+    spec : CollectionSpec, optional
         What the vectors have to fit.
     """
 
-    def __init__(self, job: Job, plan: Plan, spec: CollectionSpec) -> None:
+    def __init__(self, job: Job, plan: Plan, spec: CollectionSpec | None = None) -> None:
         self._job, self._spec = job, spec
-        self._starts = np.array(plan.starts, dtype=np.int64)
-        self._stops = self._starts + np.array(plan.sizes, dtype=np.int64)
+        self._stops = np.cumsum(plan.sizes, dtype=np.int64)
+        self._starts = self._stops - plan.sizes
         self._open: tuple[int, Batch] | None = None
         self.uri = str(job.folder)
 
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1; ``name`` plays no part."""
         del name
-        found = None
-        for number in np.flatnonzero((self._starts < stop) & (self._stops > start)):
-            whole, first = self._part(int(number)), int(self._starts[number])
-            part = whole.part(max(0, start - first), stop - first)
-            found = part if found is None else found.followed_by(part)
-        assert found is not None
-        return found
+        numbers = np.flatnonzero((self._starts < stop) & (self._stops > start)).tolist()
+        firsts = self._starts[numbers].tolist()
+        wholes = map(self._part, numbers)
+        parts = (whole.part(max(0, start - first), stop - first) for whole, first in zip(wholes, firsts, strict=True))
+        return reduce(Batch.followed_by, parts)
 
     def _part(self, number: int) -> Batch:
         if self._open is None or self._open[0] != number:
             path, first = self._job.vectors_of(number), int(self._starts[number])
             corpus, vectors = rows_of(path), vectors_of(path)
-            check_vectors(vectors, self._spec, corpus.ids, first)
+            if self._spec is not None:
+                check_vectors(vectors, self._spec, corpus.ids, first)
             rows = np.arange(first, first + len(corpus), dtype=np.int64)
             groups = corpus.groups or ("",) * len(corpus)
             self._open = number, Batch(rows, corpus.ids, corpus.items, groups, vectors)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -105,11 +105,6 @@ class Plan:
         """Rows of all parts together."""
         return sum(self.sizes)
 
-    @property
-    def starts(self) -> list[int]:
-        """Number of the first row of each part."""
-        return [0, *accumulate(self.sizes)][:-1]
-
     def missing(self, job: Job) -> list[int]:
         """Return the numbers of the parts that are not encoded yet."""
         return [number for number, size in enumerate(self.sizes) if not is_done(job, number, size)]
@@ -159,19 +154,6 @@ def lay_ready(pieces: Pieces, job: Job, part_rows: int) -> Plan:
     return plan
 
 
-def corpus_of(pieces: Pieces, part_rows: int) -> Corpus:
-    """Return all rows at once, for a model that learns from them."""
-    parts = list(pieces.read(part_rows))
-    grouped = parts[0].groups is not None
-    return Corpus(
-        tuple(item for part in parts for item in part.items),
-        tuple(name for part in parts for name in part.ids),
-        tuple(group for part in parts for group in part.groups or ()) if grouped else None,
-        source=pieces.source,
-        ids_given=parts[0].ids_given,
-    )
-
-
 def texts_laid_ready(job: Job, plan: Plan) -> Iterator[Corpus]:
     """Yield the rows of each part, in order."""
     with progress("read", plan.rows, "rows") as advance:
@@ -209,18 +191,19 @@ def encode_part(encoder: Source, job: Job, number: int, cache: VectorCache) -> N
 def is_done(job: Job, number: int, size: int) -> bool:
     """Return whether the vectors of a part are there, of this job, whole."""
     path = job.vectors_of(number)
-    if not path.is_file():
-        return False
-    try:
-        label = label_on(path)
-        rows = pq.read_metadata(path).num_rows
-    except (DataError, OSError, ValueError):
-        return False
-    return label is not None and (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
+    with suppress(OSError, ValueError):
+        label, rows = label_on(path) or {}, pq.read_metadata(path).num_rows
+        return (label.get("job"), label.get("part"), rows) == (job.label["job"], number, size)
+    return False
 
 
-class Engine(Protocol):
-    """Encodes parts, in whatever order.
+class Engine:
+    """Encodes parts: in the process itself, with all its cores, one after the other. `cluster.Ray` does it elsewhere.
+
+    Parameters
+    ----------
+    cache : VectorCache
+        Where vectors are kept besides.
 
     Attributes
     ----------
@@ -230,36 +213,17 @@ class Engine(Protocol):
         How many models work at a time.
     """
 
-    name: str
-    workers: int
-
-    def run(
-        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
-    ) -> Iterator[int]:
-        """Encode the parts numbered so; yield the number of each when its vectors are written.
-
-        ``encoder`` is the model, for an engine in this process; ``sizes`` are rows of all parts; ``advance`` is told
-        of texts that are done, at the latest with their part.
-        """
-
-
-class Local:
-    """The process itself, with all its cores: one part after the other.
-
-    Parameters
-    ----------
-    cache : VectorCache
-    """
-
     name, workers = "local", 1
 
     def __init__(self, cache: VectorCache) -> None:
-        self._cache = cache
+        self._vectors = cache
 
-    def run(
-        self, encoder: Encoder, job: Job, sizes: Sequence[int], todo: Sequence[int], advance: Advance
-    ) -> Iterator[int]:
-        """Encode part after part; see `Engine.run`."""
+    def run(self, encoder: Encoder, job: Job, plan: Plan, todo: Sequence[int], advance: Advance) -> None:
+        """Encode the parts numbered so, in whatever order.
+
+        ``encoder`` is the model, for an engine in this process; ``advance`` is told of texts that are done, at the
+        latest with their part.
+        """
         for number in todo:
             told = 0
 
@@ -269,6 +233,5 @@ class Local:
                 advance(count)
 
             with feeding(some):
-                encode_part(encoder, job, number, self._cache)
-            advance(sizes[number] - told)  # equal texts, and those from the cache
-            yield number
+                encode_part(encoder, job, number, self._vectors)
+            advance(plan.sizes[number] - told)  # equal texts, and those from the cache

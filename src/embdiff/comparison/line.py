@@ -205,7 +205,7 @@ def _workplace(config: RunConfig, inputs: Inputs, out: str | Path | None) -> Ite
         if out is not None:
             target = runs.free_folder(Path(out))
             _refuse_store_inside(config.store, target)
-            folder = stack.enter_context(_files.resumable_folder(target, _key(config, inputs), _has_rows))
+            folder = stack.enter_context(_files.whole_folder(target, _key(config, inputs), _has_rows))
             for stale in folder.iterdir():  # only the database is gone on with
                 if stale.name != runs.STORE_FILE:
                     stale.unlink()

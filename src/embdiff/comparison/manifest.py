@@ -17,18 +17,13 @@ from embdiff.encoding import Encoded
 from embdiff.runs import STORE_FILE
 from embdiff.settings import RunConfig
 
-_PACKAGES = (
-    "embdiff", "numpy", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
-    "transformers", "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino", "bm25s",
-)  # fmt: skip
-
 
 def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str, Any]:
     """Return the manifest as JSON-able values, when all else is done; all times in seconds."""
     config, inputs, cache = work.config, work.inputs, work.vectors
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(_PACKAGES),
+        "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "seed": config.seed,
         "store": store_uri if config.store else f"milvus:{STORE_FILE}",

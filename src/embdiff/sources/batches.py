@@ -18,12 +18,10 @@ from embdiff.errors import EmbdiffError, EncoderError, ParameterError
 from embdiff.kept import Kept, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
 from embdiff.sources.streams import in_streams
-from embdiff.sources.tally import Tally
 
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
 ROLES: tuple[Role, ...] = ("document", "query")
 CUT = "cut_texts"
-_LOOKED_AT_ONCE = 10_000
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
 
@@ -91,28 +89,18 @@ class Batches:
         The model as the user typed it, for messages.
     backend : Model
 
-    Attributes
-    ----------
-    counts_tokens : bool
-        Whether lengths are tokens.
-    length_limit : int or None
-        The most of a text that the model sees; None when it sees all, or does not tell.
     """
 
     def __init__(self, spec: str, backend: Model) -> None:
         self._spec, self._backend = spec, backend
-        self.counts_tokens, self.length_limit = backend.counts_tokens, backend.length_limit
-        self._dim = 0  # of a user's own object it is known once something was encoded
 
-    def lengths(self, texts: Texts, role: Role, tally: Tally) -> tuple[IntArray, BoolArray]:
+    def lengths(self, texts: Texts, role: Role) -> tuple[IntArray, BoolArray]:
         """Return the length of each text as the model sees it, and whether that is only its beginning.
 
         Parameters
         ----------
         texts : ndarray of str, shape (n,)
         role : {"document", "query"}
-        tally : Tally
-            Told whether the lengths are tokens.
 
         Returns
         -------
@@ -120,8 +108,7 @@ class Batches:
             Characters where the backend tells no lengths.
         cut : ndarray of bool, shape (n,)
         """
-        lengths, limit = self._backend.lengths(texts.tolist(), role), self.length_limit
-        tally.counted = self.counts_tokens
+        lengths, limit = self._backend.lengths(texts.tolist(), role), self._backend.length_limit
         if limit is None:
             return lengths, np.zeros(len(texts), dtype=np.bool_)
         return np.minimum(lengths, limit), lengths > limit
@@ -183,7 +170,7 @@ class Batches:
             Which texts were not counted just now.
         """
         prompt = len((stamp.query_prompt if role == "query" else stamp.prompt).encode())
-        least = int(self.length_limit or 0) // 2 - prompt
+        least = int(self._backend.length_limit or 0) // 2 - prompt
         # Hardly a token is shorter than a byte: what is half as long as the limit needs no counting.
         long = np.flatnonzero([len(text.encode(errors="replace")) > least for text in texts])
         if not long.size:
@@ -192,9 +179,7 @@ class Batches:
         flags: BoolArray | None = kept.get(CUT, inputs)
         if flags is None:
             uncounted = long[found[long]]
-            for start in range(0, len(uncounted), _LOOKED_AT_ONCE):
-                some = uncounted[start : start + _LOOKED_AT_ONCE]
-                cut[some] = self.lengths(texts[some], role, Tally())[1]
+            cut[uncounted] = self.lengths(texts[uncounted], role)[1]
             kept.put(CUT, inputs, cut[long])
         else:
             cut[long] = flags
@@ -241,10 +226,10 @@ class Batches:
                 f"{wanted} Got an array of {vectors.dtype}, first for row {rows[0]} ({first_words(texts[0])!r}). "
                 "Return float32."
             )
-        self._dim = self._dim or self._backend.stamp().dim
-        if vectors.shape[1] != self._dim:
+        dim = self._backend.stamp().dim  # of a user's own object it is known once something was encoded
+        if vectors.shape[1] != dim:
             raise EncoderError(
-                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {self._dim}. "
+                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}. "
                 "Return the same dimension for every text."
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below

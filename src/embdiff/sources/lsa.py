@@ -18,10 +18,8 @@ from embdiff._optional import require
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
-from embdiff.sources.catalogue import refuse_unused, whole_number
 from embdiff.specs import ModelSpec
 
-_LARGEST = 32_768
 _SEED = 0
 _WORD = r"(?u)\b\w+\b"  # scikit-learn's default drops words of one letter
 # A component whose singular value is this far below the first is rounding noise, and a projection this short is none.
@@ -47,9 +45,9 @@ class Lsa(Model):
     learns = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
+        spec.refuse_options()
         self._spec = spec
-        self._dim = whole_number(spec, spec.name, "DIM of lsa:DIM", 1, _LARGEST)
+        self._dim = spec.dimension(spec.name, "DIM of lsa:DIM")
         self._sklearn = require("sklearn", "lsa", f"The model '{spec}'")
         self._words: Any = None
         self._loadings: npt.NDArray[np.float64] = np.empty((0, self._dim))

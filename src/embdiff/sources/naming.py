@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,8 @@ def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
         if other is model:
             return name
     wanted = model.spec if isinstance(model, Source) else f"object:{type(model).__name__}"
-    name, count = wanted, 1
-    while name in objects:
-        count += 1
-        name = f"{wanted}-{count}"
-    return name
+    numbered = (f"{wanted}-{number}" for number in count(2))
+    return next(name for name in chain([wanted], numbered) if name not in objects)
 
 
 def load_named(name: str, objects: Mapping[str, Any], cache: VectorCache | None = None) -> Source:

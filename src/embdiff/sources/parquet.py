@@ -8,7 +8,8 @@ writer adds. Nothing in it depends on a metric.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,24 @@ def label_on(path: Path) -> dict[str, Any] | None:
     return label
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a file of vectors, to read what is in it inside the block; every page is compared with its checksum.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read, or a page is damaged.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"A file of vectors must be whole. Got {path}: {str(error).splitlines()[0]} Make it again."
+        ) from None
+
+
 def rows_of(path: Path) -> Corpus:
     """Return the rows of a file of ours, without the vectors."""
     with pq.ParquetFile(path) as file:
@@ -119,19 +138,8 @@ def rows_of(path: Path) -> Corpus:
 
 
 def vectors_of(path: Path) -> FloatArray:
-    """Return the vectors of a file of ours, float32 (n, d); every page is compared with its checksum.
-
-    Raises
-    ------
-    DataError
-        When a page is damaged.
-    """
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            column = file.read(columns=[VECTOR])[VECTOR].combine_chunks()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"A file of vectors must be whole. Got {path}: {str(error).splitlines()[0]} Encode it again."
-        ) from None
+    """Return the vectors of a file of ours, float32 (n, d); raises as `opened` does."""
+    with opened(path) as file:
+        column = file.read(columns=[VECTOR])[VECTOR].combine_chunks()
     dim = column.type.list_size
     return np.ascontiguousarray(column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim))

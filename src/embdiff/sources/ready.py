@@ -14,20 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
-from embdiff.kept import VectorCache
-from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.records import FloatArray, IntArray, Stamp
 from embdiff.sources.batches import checked_items
-from embdiff.sources.catalogue import refuse_unused
 from embdiff.sources.parquet import ID, TEXT
-from embdiff.sources.source import Source, Wanted, not_fitted
+from embdiff.sources.source import How, Source, Wanted, not_fitted
 from embdiff.sources.table import ParquetTable, VectorTable, open_table
-from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
 OPTIONS = ("queries",)
@@ -78,7 +75,7 @@ class ReadyVectors(Source):
     read_from = "a file"
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec, OPTIONS)
+        spec.refuse_options(OPTIONS)
         if not spec.name:
             raise ParameterError(
                 f"Given vectors must be named by their file. Got '{spec}'. Write vectors:FILE.npy, a table (n, d) "
@@ -120,14 +117,7 @@ class ReadyVectors(Source):
         if self._asked is not None:
             self._queries = _Found.of(self._asked, wanted)
 
-    def encode(
-        self,
-        items: Sequence[str],
-        *,
-        role: Role = "document",
-        cache: VectorCache | None = None,
-        tally: Tally | None = None,
-    ) -> FloatArray:
+    def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return all vectors of the corpus, or of the queries expected, float32 (n, d).
 
         Raises
@@ -137,6 +127,7 @@ class ReadyVectors(Source):
         EncoderError
             When a number is not finite, or `fit` was not called.
         """
+        role = how.get("role", "document")
         texts, there = checked_items(items, role), self._found("encode")
         if role == "query" and self._asked is not None:
             if self._queries is None or texts != self._queries.texts:
@@ -177,11 +168,6 @@ class ReadyVectors(Source):
                 about["queries"]["joined"] = self._queries.how
         return about
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the vectors of the corpus take in memory."""
-        return 0 if self._rows is None else 4 * self._table.dim * len(self._rows.rows)
-
     def on_disk(self, room: int, memory: int) -> FileVectors | None:
         """Return the vectors of the corpus in a file in its order, when they would take more than ``room`` in memory.
 
@@ -190,8 +176,8 @@ class ReadyVectors(Source):
         ParameterError
             When ``memory`` is too little to work in, or there is no room for a temporary file.
         """
-        there = self._found("give its vectors")
-        return None if self.nbytes <= room else self._table.on_disk(there.rows, memory)
+        rows = self._found("give its vectors").rows
+        return None if 4 * self._table.dim * len(rows) <= room else self._table.on_disk(rows, memory)
 
     def _found(self, wish: str) -> _Found:
         if self._rows is None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 from embdiff.errors import EncoderError
@@ -128,8 +127,3 @@ class Remembered(Model):
             )
         self.batch_items, self.batch_budget = model.batch_items, model.batch_budget
         return model
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Return the versions of libraries, for `Unloaded.identity`."""
-    return {package: version(package) for package in packages}

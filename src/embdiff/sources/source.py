@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -17,6 +17,14 @@ from embdiff.sources.tally import Tally
 
 ReadFrom = Literal["a file", "a collection"]
 What = Literal["rows of the corpus", "queries", "test texts"]
+
+
+class How(TypedDict, total=False):
+    """What `Source.encode` may be told besides the texts."""
+
+    role: Role
+    cache: VectorCache | None
+    tally: Tally | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,14 +134,7 @@ class Source(ABC):
         return {}
 
     @abstractmethod
-    def encode(
-        self,
-        items: Sequence[str],
-        *,
-        role: Role = "document",
-        cache: VectorCache | None = None,
-        tally: Tally | None = None,
-    ) -> FloatArray:
+    def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each text, float32 (n, d); what is read knows those of the corpus only."""
 
     def expect(self, wanted: Wanted) -> None:  # noqa: B027 - models encode whatever they are asked
@@ -160,9 +161,7 @@ class Source(ABC):
             return np.ascontiguousarray(documents[wanted.rows])
         return self.encode(wanted.items, role=role, cache=cache, tally=tally)
 
-    def encode_singly(
-        self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None
-    ) -> FloatArray | None:
+    def encode_singly(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray | None:
         """Return vectors of texts that are encoded one by one; None where nothing is encoded."""
         return None
 
@@ -174,11 +173,6 @@ class Source(ABC):
     def by_row(self) -> bool:
         """Whether vectors belong to the rows of the corpus and nothing is encoded."""
         return self.read_from is not None
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the vectors of a file would take in memory; 0 where they are in no file."""
-        return 0
 
     def on_disk(self, room: int, memory: int) -> FileVectors | None:
         """Return the vectors of the corpus where they are, when they would take more than ``room`` bytes in memory.

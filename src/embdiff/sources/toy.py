@@ -21,10 +21,8 @@ import numpy as np
 
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
-from embdiff.sources.catalogue import refuse_unused, whole_number
 from embdiff.specs import ModelSpec
 
-_LARGEST = 32_768  # the most that Milvus stores
 _VERSION = "1"  # raise it whenever the rule above changes: stored vectors must not be mixed with new ones
 
 
@@ -46,8 +44,8 @@ class Toy(Model):
     same_roles = True
 
     def __init__(self, spec: ModelSpec) -> None:
-        refuse_unused(spec)
-        self._dim = whole_number(spec, spec.name, "DIM of toy:DIM", 2, _LARGEST)
+        spec.refuse_options()
+        self._dim = spec.dimension(spec.name, "DIM of toy:DIM", 2)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the counts, shape (n, DIM); the role plays no part."""

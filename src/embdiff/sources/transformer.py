@@ -58,8 +58,7 @@ class SentenceTransformers(Model):
     batch_items = 1024
 
     def __init__(self, model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> None:
-        self._model, self._name, self._revision = model, name, revision
-        self._backend, self._precision = choices.backend, choices.precision
+        self._model = model
         whole = int(_dimension(model))
         if choices.dim is not None and choices.dim > whole:
             raise ParameterError(
@@ -77,7 +76,19 @@ class SentenceTransformers(Model):
         # Counting tokens by a slow tokenizer would cost more than it saves: lengths are characters then.
         tokenizer = getattr(model, "tokenizer", None)
         self.counts_tokens = tokenizer is not None and hasattr(tokenizer, "is_fast") and bool(tokenizer.is_fast)
-        self.length_limit = self._max_tokens if self.counts_tokens else None
+        limit = model.max_seq_length
+        most = None if limit is None or limit > _NO_LIMIT else int(limit)
+        self.length_limit = most if self.counts_tokens else None
+        self._stamp = Stamp(
+            model=name,
+            revision=revision,
+            dim=self._dim,
+            prompt=self._prompts["document"],
+            query_prompt=self._prompts["query"],
+            max_tokens=most,
+            precision=choices.precision,
+            backend=None if choices.backend == "torch" else choices.backend,
+        )
 
     @property
     def streams(self) -> int:  # type: ignore[override] # it follows the threads there are now
@@ -145,21 +156,7 @@ class SentenceTransformers(Model):
 
     def stamp(self) -> Stamp:
         """Return the provenance."""
-        return Stamp(
-            model=self._name,
-            revision=self._revision,
-            dim=self._dim,
-            prompt=self._prompts["document"],
-            query_prompt=self._prompts["query"],
-            max_tokens=self._max_tokens,
-            precision=self._precision,
-            backend=None if self._backend == "torch" else self._backend,
-        )
-
-    @property
-    def _max_tokens(self) -> int | None:
-        limit = self._model.max_seq_length
-        return None if limit is None or limit > _NO_LIMIT else int(limit)
+        return self._stamp
 
 
 def _dimension(model: Any) -> int:

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._optional import versions
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
-from embdiff.sources.catalogue import refuse_unused
-from embdiff.sources.remembered import Unloaded, versions
+from embdiff.sources.remembered import Unloaded
 from embdiff.specs import ModelSpec
 
 DIMS = (256, 128, 64)
@@ -35,14 +35,14 @@ def from_spec(spec: ModelSpec) -> Unloaded:
     ParameterError
         For another dimension, or any option.
     """
-    refuse_unused(spec)
+    spec.refuse_options()
     if spec.name not in map(str, DIMS):
         raise ParameterError(
             f"The dimension of wordllama must be one of {', '.join(map(str, DIMS))}. Got '{spec}'. "
             f"Write wordllama:{DIMS[0]}."
         )
     dim = int(spec.name)
-    return Unloaded(str(spec), {"wordllama": dim, "versions": versions("wordllama")}, lambda: WordLlama(dim))
+    return Unloaded(str(spec), {"wordllama": dim, "versions": versions(["wordllama"])}, lambda: WordLlama(dim))
 
 
 class WordLlama(Model):

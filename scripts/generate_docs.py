@@ -73,7 +73,7 @@ def measures() -> str:
     for measure in list_measures():
         symmetric, summary = "yes" if measure.symmetric else "no", measure.summary
         parts.append(
-            f"## {measure.name}{'@k' if measure.cutoff else ''}\n\n{summary[0].upper()}{summary[1:]}.\n\n"
+            f"## {measure.name}{'@k' if measure.cutoff else ''}\n\n{summary[:1].upper()}{summary[1:]}.\n\n"
             f"- formula: `{measure.formula}`\n- needs: {measure.needs}\n"
             f"- range: {measure.range[0]:g} to {measure.range[1]:g}; symmetric: {symmetric}\n"
             f"- higher means: {measure.direction or 'neither way means anything'}\n"

@@ -21,7 +21,7 @@ from embdiff.measures.noise import drawn, sampled
 from embdiff.measures.row_pairs import SAMPLE
 from embdiff.measures.score import scorer_of
 from embdiff.measures.spaces import TwoSpaces
-from embdiff.measures.statistics.quantiles import holm
+from embdiff.measures.statistics.quantiles import holm, mean_known
 from embdiff.measures.ties import in_one_order
 from embdiff.records import IntArray, Neighbors
 from embdiff.ties import of_queries
@@ -29,7 +29,6 @@ from embdiff.ties import of_queries
 PERMUTATIONS = 200
 ROWS = 2_000  # of the spaces; beyond, so many are drawn: n x n numbers are held
 _LISTS = ("two neighbors", "two ordered neighbors", "two spaces + neighbors")
-_Value = Callable[[IntArray], float]
 
 
 @dataclass(frozen=True)
@@ -276,7 +275,7 @@ def over_pairs(found: Sequence[Calibration]) -> tuple[Calibration, ...]:
     return tuple(replace(each, p_holm=adjusted[place]) for place, each in enumerate(found))
 
 
-def _of_lists(spec: MeasureSpec, lists: TwoLists) -> _Value:
+def _of_lists(spec: MeasureSpec, lists: TwoLists) -> Callable[[IntArray], float]:
     """Return the mean over the rows that have a value, NaN when none has, the rows of B in a given order."""
     try:
         first, second, *vectors = lists.arguments(spec.measure.needs)
@@ -289,8 +288,6 @@ def _of_lists(spec: MeasureSpec, lists: TwoLists) -> _Value:
         # Every row is asked, so the vectors of the queries are those of the rows.
         others = [(left, right[order]) for left, right in vectors]
         values = spec.measure.function(first, shuffled(second, order), *others, **spec.parameters)
-        known = np.asarray(values, dtype=np.float64)
-        known = known[~np.isnan(known)]
-        return float(known.mean()) if known.size else math.nan
+        return mean_known(np.asarray(values, dtype=np.float64))
 
     return value

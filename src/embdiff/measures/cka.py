@@ -230,12 +230,10 @@ def _of_neighbors(a: Neighbors, b: Neighbors, *, seed: int) -> Estimate:
     left, right = _pair(a, b)
     n, value = left.n, cknna(a, b)
     if not math.isfinite(value):
-        few = (
-            f"there must be at least 4 rows and 2 neighbours, there are {n} and {a.k}"
-            if n < FEWEST or a.k < 2
-            else None
-        )
-        return Estimate(value, n, why=few or "the similarities of the neighbours in one space do not vary")
+        why = "the similarities of the neighbours in one space do not vary"
+        if n < FEWEST or a.k < 2:
+            why = f"there must be at least 4 rows and 2 neighbours, there are {n} and {a.k}"
+        return Estimate(value, n, why=why)
     parts = groups(n, seed=seed)
     without = [_aligned(left.without(part), right.without(part)) for part in parts]
     beside = [np.concatenate([parts[i], parts[j]]) for i, j in pairs(len(parts))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
-from embdiff.measures.score import PerQuery
+from embdiff.measures.score import PerQuery, mean_of
 from embdiff.measures.statistics.jackknife import groups, jackknife
-from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.measures.statistics.quantiles import Doubles, mean_known, ratio
 from embdiff.records import FloatArray, IntArray, Score
 
 NEEDS: Needs = "class labels"
@@ -164,22 +164,16 @@ class MeanSilhouette:
 def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
     vectors, labels = texts.arguments(spec.measure.needs)
     values = silhouette(vectors, labels)
-    known = values[~np.isnan(values)]
-    left_out = len(values) - len(known)
-    if not len(known):
+    if np.isnan(values).all():
         return Score.undefined(spec, texts.models, "there is one class only, or no vector has a direction")
-    value = float(known.mean())
-    low, high, method = jackknife(value, _without_groups(vectors, labels, values, seed), spec.measure.range)
-    reasons = (
-        f"{left_out} of {len(values)} texts with a zero vector are left out" if left_out else None,
-        "there is no interval: without some of the texts the value is undefined" if method == "none" else None,
-    )
+    within = jackknife(mean_known(values), _without_groups(vectors, labels, values, seed), spec.measure.range)
     rng = np.random.default_rng(seed)
-    chance = np.nanmean([_mean_silhouette(vectors, rng.permutation(labels)) for _ in range(SHUFFLES)])
-    return Score(
-        str(spec), texts.models, value, low, high, float(chance), len(known),
-        interval=method, reason="; ".join(filter(None, reasons)) or None, per_query=tuple(values.tolist()),
-    )  # fmt: skip
+    chance = float(np.nanmean([_mean_silhouette(vectors, rng.permutation(labels)) for _ in range(SHUFFLES)]))
+    found = mean_of(str(spec), values, texts.models, None, chance, within, "with a zero vector", "texts")
+    if found.interval != "none":
+        return found
+    why = "there is no interval: without some of the texts the value is undefined"
+    return replace(found, reason="; ".join(filter(None, (found.reason, why))))
 
 
 def _without_groups(vectors: FloatArray, labels: IntArray, values: Doubles, seed: int) -> list[float]:

@@ -61,10 +61,11 @@ class Whole:
     """Inputs that have no depth: they are the same, however deep a measure is taken."""
 
     @property
-    def k(self) -> None:
+    def k(self) -> int | None:
         """None: there is no depth."""
+        return None
 
-    def at(self, _depth: int | None) -> Self:
+    def at(self, depth: int | None) -> Self:
         """Return the same."""
         return self
 
@@ -198,7 +199,7 @@ def _check_drawn(left: IntArray, right: IntArray, certain: IntArray, candidates:
 
 
 @dataclass(frozen=True, eq=False)
-class OneSearch:
+class OneSearch(Whole):
     """What one collection returned, and what it should have.
 
     Parameters
@@ -234,12 +235,8 @@ class OneSearch:
 
     @property
     def k(self) -> int:
-        """Length of the lists."""
+        """Length of the lists: what a search returned is judged as deep as it was asked."""
         return self.returned.k
-
-    def at(self, depth: int | None) -> OneSearch:
-        """Return the same: what a search returned is judged as deep as it was asked."""
-        return self
 
     def arguments(self, needs: str) -> tuple[Any, ...]:
         """Return what a measure of one search is called with."""

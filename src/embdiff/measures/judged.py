@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import MeasureSpec, Needs, measures_for
-from embdiff.measures.inputs import Undefined
+from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
@@ -160,7 +160,7 @@ Law = Callable[[Graded, int | None, int, int], Doubles]
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedLists:
+class JudgedLists(Whole):
     """Ranked lists of one model for judged queries.
 
     Parameters
@@ -180,12 +180,7 @@ class JudgedLists:
     query_model: str | None = None
     depth: int | None = None
 
-    @property
-    def k(self) -> None:
-        """Return that measures are taken as deep as they say."""
-        return None
-
-    def at(self, depth: int | None) -> JudgedLists:
+    def at(self, depth: int | None) -> Self:
         """Return the same, read to a depth: what a measure makes of the rest is its own affair."""
         return replace(self, depth=depth)
 

@@ -100,19 +100,19 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
     known = math.isfinite(value.value) and math.isfinite(again.value)
     differences = per_unit[1] - per_unit[0] if known else np.zeros(0)
     differences = differences[np.isfinite(differences)]  # a unit that is left out has no value to change
-    low, high, _ = interval(differences, seed=seed, bounds=None) if differences.any() else (0.0, 0.0, "none")
+    nothing = 0.0 if known else math.nan
+    low, high, _ = interval(differences, seed=seed, bounds=None) if differences.any() else (nothing, nothing, "none")
     undefined = again if math.isfinite(value.value) else value
     reason = "; ".join(filter(None, (None if known else undefined.reason or "undefined", note))) or None
-    nan = math.nan
     return Change(
         value.measure,
         value.models[0],
         how,
         value.value,
         again.value,
-        again.value - value.value if known else nan,
-        low if known else nan,
-        high if known else nan,
+        again.value - value.value,
+        low,
+        high,
         int(np.count_nonzero(differences)),
         value.n,
         reason,

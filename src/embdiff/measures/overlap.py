@@ -113,15 +113,12 @@ def expected_shared(left: int, right: int, certain: int, candidates: int) -> flo
 def expected_jaccard(left: int, right: int, certain: int, candidates: int) -> float:
     """Return the expected ``|A n B| / |A u B|``, parameters as for `expected_shared`; NaN when both are empty.
 
-    The number i of further common rows is hypergeometric, ``C(m, i) C(N - m, n - i) / C(N, n)`` with m, n and N less
-    the certain rows; the ratio is averaged over it.
+    The ratio is averaged over how many rows they share (`hypergeometric`).
     """
     if left + right == 0:
         return math.nan
-    pool, m, n = candidates - certain, left - certain, right - certain
-    shared = np.arange(max(0, m + n - pool), min(m, n) + 1)
-    ratio = (certain + shared) / (left + right - certain - shared)
-    return float(hypergeometric(shared, pool, m, n) @ ratio)
+    shared, law = hypergeometric(left, right, certain, candidates)
+    return float(law @ (shared / (left + right - shared)))
 
 
 OVERLAP = RANK_SIMILARITY.variant(
@@ -129,11 +126,7 @@ OVERLAP = RANK_SIMILARITY.variant(
     ties=True,
     needs="two neighbors",
     direction="more neighbours in common",
-    invariances=(
-        "order of the queries",
-        "order of the neighbours within a list",
-        "rotation, scaling and (l2) shift of either space",
-    ),
+    invariances=(*RANK_SIMILARITY.invariances, "order of the neighbours within a list"),
     scorer=replace(RANK_SIMILARITY.scorer, expected=of_random_lists(expected_shared, share=True)),
 )
 JACCARD = OVERLAP.variant(

@@ -219,19 +219,16 @@ def expected_rank_similarity(left: int, right: int, certain: int, candidates: in
     """Return the expected rank similarity; parameters as for `expected_rbo`, NaN when both lists are empty.
 
     Given m free common rows, their places are random in both lists: each adds the mean weight of all pairs of free
-    places. The number m is hypergeometric, ``C(l, m) C(N - l, r - m) / C(N, r)`` with l, r, N less the certain rows.
+    places. The number m is `hypergeometric`.
     """
     if left + right == 0:
         return math.nan
-    pool, m, n = candidates - certain, left - certain, right - certain
-    free = np.arange(max(0, m + n - pool), min(m, n) + 1)
-    law = hypergeometric(free, pool, m, n)
+    common, law = hypergeometric(left, right, certain, candidates)
     one, two = np.meshgrid(np.arange(certain + 1, left + 1), np.arange(certain + 1, right + 1))
     weight = float(place_weight(one, two).mean()) if one.size else 0.0
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, min(left, right) + 1))])
-    common = certain + free
-    value = np.where(common > 0, (harmonic[certain] + free * weight) / np.where(common > 0, harmonic[common], 1.0), 0.0)
-    return float(law @ value)
+    matched = harmonic[certain] + (common - certain) * weight
+    return float(law @ ratio(matched, harmonic[common], 0.0))
 
 
 def expected_tau(common: int, certain: int) -> float:
@@ -250,15 +247,13 @@ def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
     return mean_over_kinds(np.stack([common, certain], axis=1)[~np.isnan(values)], expected_tau)
 
 
-_IN_ORDER = ("order of the queries", "rotation, scaling and (l2) shift of either space")
-
 RANK_SIMILARITY = Measure(
     function=rank_similarity,
     needs="two ordered neighbors",
     direction="common neighbours stand at closer places",
     range=(0.0, 1.0),
     symmetric=True,
-    invariances=_IN_ORDER,
+    invariances=("order of the queries", "rotation, scaling and (l2) shift of either space"),
     scorer=PerQuery(of_random_lists(expected_rank_similarity), "have no neighbours in either list and"),
     best=1.0,
 )

@@ -165,8 +165,6 @@ def _recall_by_chance(search: OneSearch, values: Doubles, _seed: int) -> float:
     return float(np.mean(np.broadcast_to(search.k / np.asarray(search.candidates, dtype=np.float64), len(values))))
 
 
-_ONE_LIST = ("order of the queries", "rotation, scaling and (l2) shift of the space")
-
 SELF_RETRIEVAL = Measure(
     function=self_retrieval,
     summary="share of queries whose first result is their own row, or one with the same text",
@@ -174,7 +172,7 @@ SELF_RETRIEVAL = Measure(
     direction="more queries that find themselves",
     range=(0.0, 1.0),
     symmetric=False,
-    invariances=_ONE_LIST,
+    invariances=("order of the queries", "rotation, scaling and (l2) shift of the space"),
     scorer=PerQuery(_own_by_chance, "whose text is no row of the corpus"),
 )
 EXPECTED_HIT = SELF_RETRIEVAL.variant(

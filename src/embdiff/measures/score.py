@@ -15,7 +15,7 @@ import numpy as np
 
 from embdiff.measures.base import Measure, MeasureSpec, get_measure
 from embdiff.measures.inputs import Inputs, TwoLists, Undefined
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, mean_known
 from embdiff.measures.statistics.resampling import mean_intervals
 from embdiff.measures.ties import in_any_order, mean_of_known, told_ties
 from embdiff.records import IntArray, Neighbors, Score
@@ -149,6 +149,7 @@ def mean_of(
     chance: float,
     within: tuple[float, float, str],
     left_out: str,
+    units: str = "queries",
 ) -> Score:
     """Return the mean of the defined values as a `Score`.
 
@@ -164,21 +165,22 @@ def mean_of(
         Lower and upper end of the interval, and how it was made.
     left_out : str
         What stands between "3 of 9 queries" and "are left out" when some have no value.
+    units : str
+        What there is a value of.
     """
-    known = values[~np.isnan(values)]
-    missing = len(values) - len(known)
+    missing = int(np.count_nonzero(np.isnan(values)))
     low, high, method = within
     return Score(
         measure=measure,
         models=models,
-        value=float(known.mean()) if known.size else math.nan,
+        value=mean_known(values),
         low=low,
         high=high,
         chance=chance,
-        n=len(known),
+        n=len(values) - missing,
         query_model=query_model,
         interval=method,
-        reason=f"{missing} of {len(values)} queries {left_out} are left out" if missing else None,
+        reason=f"{missing} of {len(values)} {units} {left_out} are left out" if missing else None,
         per_query=tuple(values.tolist()),
     )
 

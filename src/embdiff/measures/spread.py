@@ -17,7 +17,7 @@ from embdiff.measures.overlap import OVERLAP
 from embdiff.measures.places import union_rows
 from embdiff.measures.rank import RANK_SIMILARITY, blocks
 from embdiff.measures.score import PerQuery, mean_over_kinds
-from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.measures.statistics.quantiles import Doubles, mean_known, ratio
 from embdiff.records import FloatArray, IntArray, Neighbors
 
 
@@ -141,7 +141,6 @@ SPREAD = OVERLAP.variant(
 
 
 _SEEN = 1_000  # queries that the chance level is the mean of, at least
-_NO_PROFILE = "have no neighbours, or no similarity other than 0, and"
 
 
 def second_order_cosine(
@@ -224,9 +223,7 @@ def chance_of_second_order(
     some, other, union, there = (np.concatenate(part) for part in parts)
     x = similarity(queries[0][some], vectors[0], union, "cosine")
     y = similarity(queries[1][other], vectors[1], there, "cosine")
-    known = _cosine(x, y)
-    known = known[~np.isnan(known)]
-    return float(known.mean()) if known.size else math.nan
+    return mean_known(_cosine(x, y))
 
 
 def _shuffled(
@@ -285,5 +282,5 @@ SECOND_ORDER_COSINE = RANK_SIMILARITY.variant(
         "order of the neighbours within a list",
         "rotation and scaling of either space",
     ),
-    scorer=PerQuery(_expected_cosine, _NO_PROFILE),
+    scorer=PerQuery(_expected_cosine, "have no neighbours, or no similarity other than 0, and"),
 )

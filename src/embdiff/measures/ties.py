@@ -175,5 +175,4 @@ def _mean_jaccard(
 
 def _law(marked: int, pool: int, drawn: int) -> list[tuple[int, float]]:
     """Return how many of ``marked`` rows are among ``drawn`` out of ``pool``, each number with its chance."""
-    numbers = np.arange(max(0, marked + drawn - pool), min(marked, drawn) + 1)
-    return list(zip(numbers.tolist(), hypergeometric(numbers, pool, marked, drawn).tolist(), strict=True))
+    return list(zip(*(each.tolist() for each in hypergeometric(marked, drawn, 0, pool)), strict=True))

@@ -17,7 +17,6 @@ from embdiff.measures.statistics.quantiles import student_quantile
 
 GROUPS = 20
 FEWER = 10  # groups for values with a long tail: larger groups are nearer to normal, and Student's quantile is wider
-METHOD = "jackknife"
 _Rows = npt.NDArray[np.int64]
 
 
@@ -144,7 +143,7 @@ def jackknife(
     except (ValueError, ZeroDivisionError, OverflowError):
         low, high = value - reach, value + reach
     # The way to a scale and back may differ in the last digit.
-    return max(bounds[0], min(low, value)), min(bounds[1], max(high, value)), METHOD
+    return max(bounds[0], min(low, value)), min(bounds[1], max(high, value)), "jackknife"
 
 
 def pairs(count: int) -> list[tuple[int, int]]:

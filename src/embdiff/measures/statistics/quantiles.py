@@ -22,6 +22,12 @@ def ratio(part: npt.ArrayLike, whole: npt.NDArray[Any], otherwise: float = math.
     return out
 
 
+def mean_known(values: Doubles) -> float:
+    """Return the mean of the values that are not NaN; NaN when none is left."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
+
+
 def student_quantile(share: float, free: int) -> float:
     """Return the quantile of Student's t with ``free`` degrees of freedom.
 
@@ -66,12 +72,25 @@ def log_binomial(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
-def hypergeometric(shared: npt.NDArray[np.int64], pool: int, m: int, n: int) -> Doubles:
-    """Return how likely two draws of m and n out of ``pool`` are to share so many, for every number that they can."""
+def hypergeometric(left: int, right: int, certain: int, candidates: int) -> tuple[npt.NDArray[np.int64], Doubles]:
+    """Return how many rows two random lists can share, and how likely each number is.
+
+    Given i further common rows, ``C(m, i) C(N - m, n - i) / C(N, n)`` with m, n and N less the certain rows.
+
+    Parameters
+    ----------
+    left, right : int
+        Lengths of the lists.
+    certain : int
+        Rows that both hold for certain (a query's own).
+    candidates : int
+        Rows that a query could return, the certain ones included.
+    """
+    pool, m, n = candidates - certain, left - certain, right - certain
+    shared = np.arange(max(0, m + n - pool), min(m, n) + 1)
     logs = np.array([log_binomial(m, int(i)) + log_binomial(pool - m, n - int(i)) for i in shared])
     weights = np.exp(logs - logs.max())
-    law: Doubles = weights / weights.sum()
-    return law
+    return certain + shared, weights / weights.sum()
 
 
 def wilson(mean: float, n: int, *, level: float = 0.95) -> tuple[float, float]:

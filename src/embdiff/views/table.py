@@ -1,9 +1,9 @@
-"""A table as plain text, and how a terminal draws it: there text is made harmless, and nowhere before."""
+"""Lines and tables as plain text, and how a terminal draws them: there text is made harmless, and nowhere before."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich import box
@@ -13,31 +13,54 @@ from rich.text import Text
 
 from embdiff.views.words import visible
 
+_STYLES = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A paragraph; ``style``: bold, dim or none."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell in which a head stands above a text; ``style``: a colour, or what became of a row."""
+
+    head: str
+    style: str
+    text: str = ""
+
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a head, rows of text cells, and remarks below."""
+    """A title ("" for none), a head, rows of cells, and remarks below."""
 
     title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    head: tuple[str | Cell, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
     remarks: tuple[str, ...] = ()
 
 
-def empty(title: str, columns: Sequence[str]) -> RichTable:
-    """Return a table without rows; long words are folded, so nothing is wider than the terminal."""
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    return table
+def drawn(part: Line | Table) -> list[RenderableType]:
+    """Return a line, or a table and the remarks below it; long words are folded: nothing is wider than the terminal."""
+    if isinstance(part, Line):
+        return [Text(visible(part.text), style=part.style, overflow="fold")]
+    title = Text(visible(part.title)) if part.title else None
+    found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    for column in part.head:
+        found.add_column(_cell(column), overflow="fold")
+    for row in part.rows:
+        found.add_row(*map(_cell, row))
+    return [found, *(Text(f"  {visible(remark)}", style="dim") for remark in part.remarks)]
 
 
-def drawn(table: Table) -> list[RenderableType]:
-    """Return a table and the remarks below it."""
-    found = empty(visible(table.title), list(map(visible, table.head)))
-    for row in table.rows:
-        found.add_row(*(Text(visible(cell)) for cell in row))
-    return [found, *(Text(f"  {visible(remark)}", style="dim") for remark in table.remarks)]
+def _cell(cell: str | Cell) -> Text:
+    if isinstance(cell, str):
+        return Text(visible(cell))
+    style = _STYLES.get(cell.style, cell.style)
+    return Text.assemble((visible(cell.head), style), f"\n{visible(cell.text)}" if cell.text else "")
 
 
 def show(*parts: RenderableType) -> None:

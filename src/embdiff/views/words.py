@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from embdiff._sizes import written_size
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
-from embdiff.views.lists import Listed, PairDiff
 
 _DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
@@ -46,11 +46,6 @@ def between(low: float, high: float, digits: int = 3) -> str:
     return f"[{number(low, digits)}, {number(high, digits)}]"
 
 
-def rank_text(rank: int | None) -> str:
-    """Return a rank as shown; that of a row which is not ranked at all as ``-``."""
-    return "-" if rank is None else str(rank)
-
-
 def seconds_text(seconds: float | None) -> str:
     """Return a duration as shown."""
     if seconds is None:
@@ -61,6 +56,15 @@ def seconds_text(seconds: float | None) -> str:
 def visible(value: str) -> str:
     """Return text on one line in which control and direction characters cannot act on a terminal."""
     return value if value.isprintable() else value.translate(_TAMED)
+
+
+def harmless(value: Any) -> Any:
+    """Return JSON-able values in which every text is `visible`."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {key: harmless(each) for key, each in value.items()}
+    return list(map(harmless, value)) if isinstance(value, (list, tuple)) else value
 
 
 def shortened(value: str, limit: int) -> str:
@@ -109,28 +113,6 @@ def sample_notes(sample: Sample | None) -> list[str]:
         f"{sample.asked:,} of {sample.of:,} rows were asked, drawn at random with seed {sample.seed}, each "
         f"among all rows: {reach}. Groups are counted over the same sample. --sample all asks every row."
     ]
-
-
-def side_by_side(facts: Facts, answers: Iterable[Listed]) -> dict[str, list[Listed]]:
-    """Return the answers of one query that stand side by side, under the title that says who asked."""
-    titled: dict[str, list[Listed]] = {}
-    for answer in answers:
-        asked = f"asked with {answer.query_model}" if facts.crossed else "each collection asked by its own model"
-        titled.setdefault(asked, []).append(answer)
-    return titled
-
-
-def asked_words(pair: PairDiff) -> str:
-    """Return who asked the two collections of a diff."""
-    first, second = pair["query_models"]
-    if second == "bm25":
-        return f"asked with {first}, and with its words"
-    return f"asked with {first}" if first == second else "each asked by its own model"
-
-
-def hit_words(answer: Listed) -> str:
-    """Return whether an expected result was found, and where."""
-    return "miss" if answer.expected_rank is None else f"hit at rank {answer.expected_rank}"
 
 
 def notes(facts: Facts) -> list[str]:

@@ -31,8 +31,10 @@ app = typer.Typer(
 add(app, compare_command, "RunConfig")
 add(app, demo_command)
 add(app, evaluate_command, "EvaluationConfig")
-add(app, encode_command, "RunConfig", only=("text_column", "id_column", "group_column", "empty", "cache"))
-for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command, judge_command):
+read = ("text_column", "id_column", "group_column", "empty", "cache")
+add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
+add(app, judge_command, "embdiff.judging:open_judging")
+for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
 app.add_typer(cache.group, name="cache")
 

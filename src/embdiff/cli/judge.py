@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,21 +13,13 @@ from embdiff.errors import ParameterError
 
 def judge_command(
     run: RunArgument,
-    queries: Annotated[int, typer.Option(help="How many queries to judge.")] = 20,
-    depth: Annotated[int | None, typer.Option(help="Results of each model that are pooled. Default 5.")] = None,
-    order: Annotated[str, typer.Option(help="disputed (most disputed queries first) or random.")] = "disputed",
-    baseline: Annotated[
-        bool, typer.Option("--baseline/--no-baseline", help="Whether bm25's results, if there are any, are judged too.")
-    ] = True,
+    *,
     judge: Annotated[str, typer.Option(help="Who judges; stands in the log.")] = "judge",
-    out: Annotated[
-        Path | None, typer.Option(help="TREC qrels to write. Default: beside the run folder, RUN.qrels.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the blind order, intervals and tests.")] = 0,
     status: Annotated[
         bool, typer.Option("--status", help="Ask nothing; show scores and what would settle it.")
     ] = False,
     as_json: JsonOption = False,
+    **given: Any,
 ) -> None:
     """Judge disputed results blind, score the models by it, and see how many more judgements would settle it.
 
@@ -41,9 +32,8 @@ def judge_command(
         raise ParameterError(
             "--json must come with --status: questions need the output. Got --json alone. Add --status."
         )
-    with open_judging(
-        run, out=out, queries=queries, depth=depth, order=order, seed=seed, baseline=baseline, write=not status
-    ) as judging:
+    given = {key: value for key, value in given.items() if value is not None}
+    with open_judging(run, write=not status, **given) as judging:
         if not status:
             try:
                 run_session(judging, judge=judge, read=_line, write=_write)

@@ -216,15 +216,21 @@ def open_judging(
 
     Parameters
     ----------
-    run : Run or path
-        A run folder, or its records (then ``out`` must be given).
+    run, write
+        A run folder, or its records (then ``out`` must be given), and whether answers will be recorded.
     out : path, optional
-        File of TREC qrels; the log stands beside it, with ``.jsonl`` added. By default beside the run folder, under
-        its name with ``.qrels`` added, as a repeated run replaces the folder.
-    queries, depth, order, seed, baseline
-        As for `pool_run`.
-    write : bool
-        Whether answers will be recorded.
+        TREC qrels to write; the log stands beside it, with .jsonl added. Default: beside the run folder, which a
+        repeated run replaces: RUN.qrels.
+    queries : int
+        How many queries to judge, at least 1.
+    depth : int, optional
+        Results of each model that are pooled. Default: 5, or k of the run if that is smaller.
+    order : str
+        disputed (most disputed queries first) or random.
+    seed : int
+        Seed of the blind order, intervals and tests.
+    baseline : bool
+        Whether bm25's results, if there are any, are judged too.
 
     Raises
     ------

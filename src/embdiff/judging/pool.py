@@ -169,17 +169,9 @@ def pool_run(
     Parameters
     ----------
     run : Run
-    queries : int
-        How many to ask about, at least 1.
-    depth : int, optional
-        Results of each model that are pooled; by default 5, or k of the run if that is smaller.
-    seed : int
-        Of the blind order of the documents, and of the order of queries that are disputed alike.
-    order : {"disputed", "random"}
-        Most disputed first, or a random sample of the queries of the run. bm25 counts here as in the run
-        (`Run.disputing`).
-    baseline : bool
-        Whether the results of bm25, if the run has them, are judged too.
+    queries, depth, order, seed, baseline
+        As for `open_judging`. bm25 counts in the order as in the run (`Run.disputing`); queries that are disputed alike
+        are ordered by the seed, too.
     also : collection of str
         Ids of queries to keep in the pool although they are not among the first: those judged before.
 

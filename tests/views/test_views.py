@@ -184,4 +184,4 @@ def test_a_measure_of_another_package_is_shown_where_built_in_ones_are(hostile, 
 def test_a_title_needs_nothing_but_the_run(hostile, monkeypatch):
     monkeypatch.setattr(Facts, "results", property(lambda _: pytest.fail("results were made for a title")))
     monkeypatch.setattr(Facts, "disagreement", property(lambda _: pytest.fail("disagreement was made for a title")))
-    assert words.title(hostile.facts()) == "toy:8, toy:16 on list"
+    assert words.title(hostile.run) == "toy:8, toy:16 on list"

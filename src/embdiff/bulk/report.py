@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import Console, Group
-from rich.text import Text
-
 from embdiff._plain import reader
 from embdiff.bulk.result import Encoding
+from embdiff.views import table
 from embdiff.views.facts import Encoding as Told
 from embdiff.views.facts import Model, Variant
-from embdiff.views.table import Table, drawn
+from embdiff.views.table import Line, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import variant_words, visible
+from embdiff.views.words import variant_words
 
 
 def show(done: Encoding) -> None:
@@ -30,12 +28,12 @@ def show(done: Encoding) -> None:
     if done.dropped:
         rows.append(("dropped", f"{done.dropped:,} without text: {', '.join(done.dropped_ids)}"[:200]))
     rows.append(("time", f"{done.seconds:,.1f} s here, {done.engine} engine, {done.workers:,} at work"))
-    table = drawn(Table(f"{done.model} → {done.out}", ("", ""), tuple(rows)))
     models = [Model(done.model, None, {}, told)] if told.texts else []
-    cost = [part for each in encoding_table(models) for part in drawn(each)]
-    if done.workers > 1:
-        cost.append(Text("  Rates are of one worker, the peak is that of the largest.", style="dim"))
-    variant = [variant_words(done.model, reader(Variant).validate_python(done.variant))] if done.variant else []
-    notes = [Text(visible(note)) for note in (*variant, *done.notes)]
-    use = [Text(f"Use it as a model: -m '{done.as_model}'")] if done.as_model else []
-    Console(highlight=False).print(Group(*table, *cost, *notes, *use), soft_wrap=True)
+    parts = [Table(f"{done.model} → {done.out}", ("", ""), tuple(rows)), *encoding_table(models)]
+    lines = [Line("  Rates are of one worker, the peak is that of the largest.", "dim")] if done.workers > 1 else []
+    if done.variant:
+        lines.append(Line(variant_words(done.model, reader(Variant).validate_python(done.variant))))
+    lines += map(Line, done.notes)
+    if done.as_model:
+        lines.append(Line(f"Use it as a model: -m '{done.as_model}'"))
+    table.show(*parts, *lines, whole=True)

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.text import Text
-
 from embdiff.judging.line import State
 from embdiff.views import table
 from embdiff.views.agreement_tables import noise_tables
 from embdiff.views.labelled_tables import difference_table, score_table
-from embdiff.views.table import Table, drawn
-from embdiff.views.words import between, number, visible
+from embdiff.views.table import Line, Table
+from embdiff.views.words import between, number
 
 
 def show(state: State) -> None:
     """Print the state on stdout."""
     table.show(
-        *(Text(line, style="bold") for line in _head(state)),
-        Text(),
-        *(part for each in tables(state) for part in (*drawn(each), Text())),
-        *(Text(f"* {visible(note)}", style="dim") for note in state.notes),
-        Text(f"Judgements: {visible(state.qrels)}", overflow="fold"),
+        *(Line(line, "bold") for line in _head(state)),
+        Line(""),
+        *(part for each in tables(state) for part in (each, Line(""))),
+        *(Line(f"* {note}", "dim") for note in state.notes),
+        Line(f"Judgements: {state.qrels}"),
     )
 
 

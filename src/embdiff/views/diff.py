@@ -107,8 +107,7 @@ def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline:
         for a, b in compared_pairs(run.answers, *beside)
         if query_model in (None, a.query_model, b.query_model)
     )
-    group = run.queries.groups[row] if run.queries.groups else None
-    return QueryDiff(Query(row=row, id=run.queries.ids[row], text=run.queries.items[row], group=group), pairs)
+    return QueryDiff({"row": row, **run.queries.row(row)}, pairs)
 
 
 def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
@@ -125,9 +124,7 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
         entries.append(
             Entry(
                 status=status,
-                id=run.corpus.ids[found],
-                text=run.corpus.items[found],
-                group=run.corpus.groups[found] if run.corpus.groups else None,
+                **run.corpus.row(found),
                 self=first[2] or second[2],
                 ranks=[first[0], second[0]],
                 distances=[first[1], second[1]],

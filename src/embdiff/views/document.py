@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
-from embdiff.views.table import Cell, Line, Table
+from embdiff.views.table import Cell, Line, Part, Table
 from embdiff.views.tables import summary_tables
-from embdiff.views.words import EXACT_PLACES, distance_word, facts_line, notes, number, shortened
+from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, facts_line, notes, number, shortened
 
-Part = Line | Table
 _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
 _QUERY_TEXT = 240
 
@@ -66,7 +65,7 @@ def diff(query: Query, pairs: Sequence[PairDiff], limit: int) -> Iterator[Part]:
         if other == "bm25":
             asked = f"asked with {by}, and with its words"
         places = (
-            Cell(name, "", f"rank  {distance_word(metric)}")
+            Cell(name, "", f"rank  {DISTANCE_WORDS[metric]}")
             for name, metric in zip(pair["models"], pair["metrics"], strict=True)
         )
         rows = tuple(_compared(entry, limit) for entry in pair["entries"])

@@ -8,7 +8,7 @@ from html import escape
 from embdiff.views import document
 from embdiff.views.facts import Facts
 from embdiff.views.lists import PairDiff, Query
-from embdiff.views.table import Cell, Line, Table
+from embdiff.views.table import Cell, Line, Part, Table
 from embdiff.views.words import visible
 
 QUERIES_SHOWN = 5
@@ -28,7 +28,7 @@ def render_diff(query: Query, pairs: Sequence[PairDiff]) -> str:
     return _fragment(document.diff(query, pairs, _TEXT_LIMIT))
 
 
-def _fragment(parts: Iterable[Line | Table]) -> str:
+def _fragment(parts: Iterable[Part]) -> str:
     drawn = "".join(_line(part) if isinstance(part, Line) else _table(part) for part in parts)
     return f'<div class="embdiff">{drawn}</div>'
 

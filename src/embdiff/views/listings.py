@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from embdiff.kept.housekeeping import Finding, ShelfInfo, SpaceInfo
 from embdiff.measures import Measure
 from embdiff.sources.catalogue import EncoderInfo
 from embdiff.stores.copying import Copies
-from embdiff.views import table
-from embdiff.views.table import Line, Table, drawn
+from embdiff.views.table import Line, Table, show
 
 _SHELVES = {"results": "kept results", "graphs": "exported model"}
-
-
-def show(*parts: Line | Table) -> None:
-    """Print lines and tables on stdout; a table without rows is left out."""
-    shown = (part for part in parts if isinstance(part, Line) or part.rows)
-    table.show(*(each for part in shown for each in drawn(part)))
 
 
 def show_models(kinds: Sequence[EncoderInfo], presets: Mapping[str, Sequence[str]]) -> None:
@@ -58,34 +51,32 @@ def show_measure(measure: Measure) -> None:
     show(Table(measure.name, ("", ""), rows))
 
 
-def show_spaces(folder: str, spaces: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> None:
+def show_spaces(folder: str, spaces: Sequence[SpaceInfo], others: Sequence[ShelfInfo]) -> None:
     """Print what a cache holds on stdout: spaces of vectors, then results and exported models."""
-    size = sum(each["bytes"] for each in (*spaces, *others)) / 1e6
+    size = sum(each.bytes for group in (spaces, others) for each in group) / 1e6
     vectors = tuple(
         (
-            f"{each['model']} ({each['dim']} × {each['precision']})",
-            each["role"],
-            f"{each['vectors']:,}",
-            f"{each['batches']:,}",
+            f"{each.model} ({each.dim} × {each.precision})",
+            each.role,
+            f"{each.vectors:,}",
+            f"{each.batches:,}",
             *_size_and_days(each),
         )
         for each in spaces
     )
-    besides = tuple(
-        (_SHELVES[each["shelf"]], each["name"], f"{each['items']:,}", *_size_and_days(each)) for each in others
-    )
-    show(
-        Line(f"{folder}: {len(spaces):,} spaces, {size:,.1f} MB"),
-        Table("", ("model", "role", "vectors", "batches", "MB", "unused"), vectors),
-        Table("", ("besides vectors", "kind", "items", "MB", "unused"), besides),
-    )
+    besides = tuple((_SHELVES[each.shelf], each.name, f"{each.items:,}", *_size_and_days(each)) for each in others)
+    show(Line(f"{folder}: {len(spaces):,} spaces, {size:,.1f} MB"))
+    if vectors:
+        show(Table("", ("model", "role", "vectors", "batches", "MB", "unused"), vectors))
+    if besides:
+        show(Table("", ("besides vectors", "kind", "items", "MB", "unused"), besides))
 
 
-def _size_and_days(each: Mapping[str, Any]) -> tuple[str, str]:
-    return f"{each['bytes'] / 1e6:,.1f}", f"{each['unused_days']:.0f} days"
+def _size_and_days(each: SpaceInfo | ShelfInfo) -> tuple[str, str]:
+    return f"{each.bytes / 1e6:,.1f}", f"{each.unused_days:.0f} days"
 
 
-def show_findings(headline: str, findings: Sequence[Mapping[str, Any]]) -> None:
+def show_findings(headline: str, findings: Sequence[Finding]) -> None:
     """Print a headline and the entries of a cache that it is about on stdout."""
-    rows = tuple((each["entry"], each["model"], each["why"], f"{each['bytes'] / 1e6:,.1f}") for each in findings)
-    show(Line(headline), Table("", ("entry", "model", "why", "MB"), rows))
+    rows = tuple((each.entry, each.model, each.why, f"{each.bytes / 1e6:,.1f}") for each in findings)
+    show(Line(headline), *([Table("", ("entry", "model", "why", "MB"), rows)] if rows else []))

@@ -25,7 +25,7 @@ from embdiff.views import figures, story
 from embdiff.views.diff import distance_of
 from embdiff.views.facts import Facts
 from embdiff.views.tables import summary_tables
-from embdiff.views.words import distance_word, facts_line, harmless, notes, title
+from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
 VERSION = 4
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
@@ -67,7 +67,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     disputed = facts.disagreement
     head = {
         "view": VERSION,
-        "title": title(facts),
+        "title": title(run),
         "facts": facts_line(facts),
         "provenance": list(story.provenance(facts)),
         "verdict": story.verdict(facts),
@@ -138,7 +138,7 @@ def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
     return {
         "model": answer.model,
         "query_model": answer.query_model,
-        "distance_word": distance_word(distance_of(answer, answer.returned.metric)),
+        "distance_word": DISTANCE_WORDS[distance_of(answer, answer.returned.metric)],
         "rows": arrays.add(answer.returned.rows.astype(np.int32)),
         "distance": arrays.add(_rounded(answer.returned.distance)),
         "is_self": arrays.add(answer.is_self.astype(np.uint8)),

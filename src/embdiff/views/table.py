@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -43,17 +43,71 @@ class Table:
     remarks: tuple[str, ...] = ()
 
 
-def drawn(part: Line | Table) -> list[RenderableType]:
-    """Return a line, or a table and the remarks below it; long words are folded: nothing is wider than the terminal."""
-    if isinstance(part, Line):
-        return [Text(visible(part.text), style=part.style, overflow="fold")]
-    title = Text(visible(part.title)) if part.title else None
+def pivoted(
+    title: str, corner: str, cells: Iterable[tuple[str, str, str, str]], remarks: Iterable[str] = (), across: int = 0
+) -> Iterator[Table]:
+    """Yield tables of (section, row, column, text), so many columns ``across`` each (0: all), remarks below the last.
+
+    A section stands in a line of its own above its rows, "" in none.
+    """
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for section, row, column, text in cells:
+        lines.setdefault((section, row), {})[column] = text
+    columns = list(dict.fromkeys(column for found in lines.values() for column in found))
+    while columns:
+        shown, columns = columns[: across or None], columns[across or len(columns) :]
+        rows, above = list[tuple[str, ...]](), ""
+        for (section, row), found in lines.items():
+            if section != above:
+                rows.append((section, *("" for _ in shown)))
+            above = section
+            rows.append((row, *(found.get(column, "") for column in shown)))
+        yield Table(title, (corner, *shown), tuple(rows), () if columns else tuple(remarks))
+
+
+def once(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield rows in which a first cell is left out where the row above has it."""
+    above = None
+    for first, *others in rows:
+        yield "" if first == above else first, *others
+        above = first
+
+
+Part = Line | Table
+
+
+def show(*parts: Part, whole: bool = False) -> None:
+    """Print on stdout; ``whole``: lines are not broken, so that what they say can be copied."""
+    _print(Console(highlight=False), parts, whole)
+
+
+def plain_text(parts: Iterable[Part], width: int) -> str:
+    """Return what a terminal of ``width`` columns shows, without colour."""
+    out = io.StringIO()
+    # In a notebook rich would show what it prints besides writing it: this is text alone.
+    _print(Console(file=out, width=width, color_system=None, highlight=False, force_jupyter=False), parts)
+    return out.getvalue().rstrip()
+
+
+def _print(console: Console, parts: Iterable[Part], whole: bool = False) -> None:
+    for part in parts:
+        if isinstance(part, Line):
+            console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=whole)
+            continue
+        console.print(_drawn(part), soft_wrap=whole)
+        for remark in part.remarks:
+            console.print(Text(f"  {visible(remark)}", style="dim"), soft_wrap=whole)
+
+
+def _drawn(table: Table) -> RichTable:
+    """Return a table in which long words are folded, so that nothing is wider than the terminal."""
+    title = Text(visible(table.title)) if table.title else None
     found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for column in part.head:
+    for column in table.head:
         found.add_column(_cell(column), overflow="fold")
-    for row in part.rows:
+    for row in table.rows:
         found.add_row(*map(_cell, row))
-    return [found, *(Text(f"  {visible(remark)}", style="dim") for remark in part.remarks)]
+    return found
 
 
 def _cell(cell: str | Cell) -> Text:
@@ -61,20 +115,3 @@ def _cell(cell: str | Cell) -> Text:
         return Text(visible(cell))
     style = _STYLES.get(cell.style, cell.style)
     return Text.assemble((visible(cell.head), style), f"\n{visible(cell.text)}" if cell.text else "")
-
-
-def show(*parts: RenderableType) -> None:
-    """Print on stdout."""
-    console = Console(highlight=False)
-    for part in parts:
-        console.print(part)
-
-
-def plain_text(parts: Iterable[RenderableType], width: int) -> str:
-    """Return what a terminal of ``width`` columns shows, without colour."""
-    out = io.StringIO()
-    # In a notebook rich would show what it prints besides writing it: this is text alone.
-    console = Console(file=out, width=width, color_system=None, highlight=False, force_jupyter=False)
-    for part in parts:
-        console.print(part)
-    return out.getvalue().rstrip()

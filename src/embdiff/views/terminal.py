@@ -1,17 +1,14 @@
-"""Lines and tables for people at a terminal: readable at 80 columns, without colour, and when piped."""
+"""A comparison and a diff for people at a terminal: readable at 80 columns, without colour, and when piped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from rich.console import RenderableType
-from rich.text import Text
+from collections.abc import Iterator, Sequence
 
 from embdiff.runs import REPORT_FILE
 from embdiff.views import document, table
 from embdiff.views.facts import Facts
 from embdiff.views.lists import PairDiff, Query
-from embdiff.views.table import drawn, plain_text
+from embdiff.views.table import Line, Part, plain_text
 
 QUERIES_SHOWN = 2
 _NEIGHBOUR_TEXT, _DIFF_TEXT = 60, 90
@@ -24,7 +21,7 @@ def show(facts: Facts) -> None:
 
 def show_diff(query: Query, pairs: Sequence[PairDiff]) -> None:
     """Print one query's diff on stdout."""
-    table.show(*_diff(query, pairs))
+    table.show(*document.diff(query, pairs, _DIFF_TEXT))
 
 
 def text(facts: Facts, width: int) -> str:
@@ -34,17 +31,13 @@ def text(facts: Facts, width: int) -> str:
 
 def diff_text(query: Query, pairs: Sequence[PairDiff], width: int) -> str:
     """Return one query's diff as plain text."""
-    return plain_text(_diff(query, pairs), width)
+    return plain_text(document.diff(query, pairs, _DIFF_TEXT), width)
 
 
-def _comparison(facts: Facts) -> list[RenderableType]:
-    parts = [each for part in document.comparison(facts, _NEIGHBOUR_TEXT) for each in drawn(part)]
+def _comparison(facts: Facts) -> Iterator[Part]:
+    yield from document.comparison(facts, _NEIGHBOUR_TEXT)
     if facts.path:
-        parts += [Text(), Text(f"Run folder: {facts.path}", style="bold", overflow="fold")]
+        yield Line("")
+        yield Line(f"Run folder: {facts.path}", "bold")
         if (facts.path / REPORT_FILE).is_file():
-            parts.append(Text(f"Report: {facts.path / REPORT_FILE}", style="bold", overflow="fold"))
-    return parts
-
-
-def _diff(query: Query, pairs: Sequence[PairDiff]) -> list[RenderableType]:
-    return [each for part in document.diff(query, pairs, _DIFF_TEXT) for each in drawn(part)]
+            yield Line(f"Report: {facts.path / REPORT_FILE}", "bold")

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embdiff._sizes import written_size
+from embdiff.records import Score
+from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
 
-_DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
+DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 # Format characters hold zero-width joiners, which emoji need; only the bidirectional overrides among them can deceive.
@@ -25,6 +27,8 @@ _NOT_FOUND = {
     "own": "expected results are the query itself, which is left out",
     "absent": "judgements name documents that are not in the corpus",
 }
+
+AGAIN = {"index": "returned against exact", "float16": "vectors in float16", "batch": "texts one by one"}
 
 NOTES = (
     "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
@@ -44,6 +48,18 @@ def number(value: float | None, digits: int = 3) -> str:
 def between(low: float, high: float, digits: int = 3) -> str:
     """Return an interval as shown."""
     return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def estimate(value: float, low: float, high: float, digits: int = 3, around: int = 3) -> str:
+    """Return a number with its interval as shown."""
+    return f"{number(value, digits)} {between(low, high, around)}" if math.isfinite(value) else "n/a"
+
+
+def with_chance(score: Score) -> str:
+    """Return a score as shown: value, interval and, where there is one, chance."""
+    shown = estimate(score.value, score.low, score.high, 2, 2)
+    known = math.isfinite(score.value) and math.isfinite(score.chance)
+    return f"{shown} {number(score.chance, 2)}" if known else shown
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -75,11 +91,6 @@ def shortened(value: str, limit: int) -> str:
     return f"{shown[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 10 * limit else "")
 
 
-def distance_word(metric: str) -> str:
-    """Return what the distance column holds."""
-    return _DISTANCE_WORDS[metric]
-
-
 def facts_line(facts: Facts) -> str:
     """Return one line that says what was compared."""
     config, corpus, count = facts.run.config, facts.run.corpus, len(facts.run.queries)
@@ -88,15 +99,15 @@ def facts_line(facts: Facts) -> str:
     return (
         f"{models} model{'s' * (models != 1)} on {len(corpus):,} rows of {corpus.source}; "
         f"{count:,} quer{'ies' if count != 1 else 'y'}{sampled}, k = {config.k}, "
-        f"{distance_word(config.metric)}, {config.index}"
+        f"{DISTANCE_WORDS[config.metric]}, {config.index}"
     )
 
 
-def title(facts: Facts) -> str:
+def title(run: Run) -> str:
     """Return the headline of a page: which models, on what."""
-    models = facts.run.config.models
+    models = run.config.models
     named = ", ".join(models[:4]) + (f" and {len(models) - 4} more" if len(models) > 4 else "")
-    return f"{named} on {facts.run.corpus.source}"
+    return f"{named} on {run.corpus.source}"
 
 
 def sample_notes(sample: Sample | None) -> list[str]:

@@ -12,7 +12,7 @@ from embdiff.views.facts import models_told
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
 from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import between, number
+from embdiff.views.words import estimate, number
 
 _CONFUSIONS_SHOWN = 5
 _UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts"}
@@ -92,9 +92,9 @@ def _union_table(gains: Sequence[Gain]) -> Table:
 def _gain_row(gain: Gain) -> tuple[str, str, str, str]:
     return (
         " + ".join(gain.models),
-        f"{number(gain.value)} {between(gain.low, gain.high)}",
+        estimate(gain.value, gain.low, gain.high),
         f"{number(gain.compared[gain.models.index(gain.higher)])} {gain.higher}",
-        f"{number(gain.difference)} {between(gain.difference_low, gain.difference_high)}",
+        estimate(gain.difference, gain.difference_low, gain.difference_high),
     )
 
 

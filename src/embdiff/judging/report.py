@@ -9,7 +9,7 @@ from embdiff.views import table
 from embdiff.views.agreement_tables import noise_tables
 from embdiff.views.labelled_tables import difference_table, score_table
 from embdiff.views.table import Line, Table
-from embdiff.views.words import between, number
+from embdiff.views.words import estimate
 
 
 def show(state: State) -> None:
@@ -34,11 +34,7 @@ def tables(state: State) -> Iterator[Table]:
     yield from noise_tables(state.noise)
     if found.plans:
         rows = tuple(
-            (
-                " - ".join(plan.models),
-                f"{number(plan.difference)} {between(plan.low, plan.high)}",
-                plan.words,
-            )
+            (" - ".join(plan.models), estimate(plan.difference, plan.low, plan.high), plan.words)
             for plan in found.plans
         )
         remarks = (

@@ -191,8 +191,8 @@ class Run:
             found = {
                 **state,
                 "config": RunConfig.from_toml(folder / files.SETTINGS),
-                "corpus": tables.read_corpus(folder / files.CORPUS, state["corpus"]),
-                "queries": tables.read_corpus(folder / files.QUERIES, state["queries"]),
+                "corpus": {**state["corpus"], **tables.read_corpus(folder / files.CORPUS)},
+                "queries": {**state["queries"], **tables.read_corpus(folder / files.QUERIES)},
                 "manifest": manifest,
                 "scores": files.read_json(folder / files.SCORES),
                 "calibrations": files.read_json(folder / files.CALIBRATION),

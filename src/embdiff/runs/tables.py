@@ -57,14 +57,12 @@ def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_corpus(path: Path, facts: Mapping[str, Any]) -> Corpus:
-    """Read what `write_corpus` wrote, with what it returned."""
+def read_corpus(path: Path) -> dict[str, Any]:
+    """Read ids, texts and groups, by the names that they have in a `Corpus`."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path).to_pydict()
-    kept = {**facts, "dropped": tuple(facts["dropped"]), "notes": tuple(facts["notes"])}
-    groups = tuple(table["group"]) if "group" in table else None
-    return Corpus(items=tuple(table["text"]), ids=tuple(table["id"]), groups=groups, **kept)
+    return {"ids": table["id"], "items": table["text"], "groups": table.get("group")}
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:

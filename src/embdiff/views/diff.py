@@ -12,7 +12,7 @@ from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.search import compared_pairs
 from embdiff.views import html, terminal
-from embdiff.views.lists import Entry, PairDiff, Query, Status
+from embdiff.views.lists import Entry, PairDiff, Place, Query, Status, places
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline:
 
 def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
     """List the first collection's rows by rank there, then what the second gained by rank there."""
-    in_a, in_b = _places(a, row), _places(b, row)
+    in_a, in_b = places(a, row), places(b, row)
     entries = []
     for found in [*in_a, *(gained for gained in in_b if gained not in in_a)]:
         if found in in_a and found in in_b:
-            status: Status = "kept" if in_a[found][0] == in_b[found][0] else "moved"
+            status: Status = "kept" if in_a[found].rank == in_b[found].rank else "moved"
         else:
             status = "lost" if found in in_a else "gained"
         first = in_a.get(found) or _exact_place(a, row, found)
@@ -125,30 +125,21 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
             Entry(
                 status=status,
                 **run.corpus.row(found),
-                self=first[2] or second[2],
-                ranks=[first[0], second[0]],
-                distances=[first[1], second[1]],
+                self=first.self or second.self,
+                ranks=[first.rank, second.rank],
+                distances=[first.distance, second.distance],
             )
         )
     return entries
 
 
-def _places(answer: Answer, row: int) -> dict[int, tuple[int | None, float | None, bool]]:
-    returned = answer.returned
-    return {
-        int(found): (place + 1, float(returned.distance[row, place]), bool(answer.is_self[row, place]))
-        for place, found in enumerate(returned.rows[row])
-        if found >= 0
-    }
-
-
-def _exact_place(answer: Answer, row: int, found: int) -> tuple[int | None, float | None, bool]:
+def _exact_place(answer: Answer, row: int, found: int) -> Place:
     there = answer.elsewhere
     place = list(there.rows[row]).index(found)
     if there.ranks[row, place] < 0:  # bm25 ranks nothing that shares no word with the query
-        return None, None, False
+        return Place(None, None)
     similarity = float(there.similarity[row, place])
-    return int(there.ranks[row, place]), 0.0 - similarity if answer.returned.metric == "l2" else similarity, False
+    return Place(int(there.ranks[row, place]), 0.0 - similarity if answer.returned.metric == "l2" else similarity)
 
 
 def distance_of(answer: Answer, metric: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from embdiff.records import Answer, Row
 from embdiff.runs import Run
 
 Status = Literal["kept", "moved", "lost", "gained"]
+
+
+class Place(NamedTuple):
+    """Where a row stands in the list of one query; None where bm25 does not rank it."""
+
+    rank: int | None
+    distance: float | None
+    self: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,23 +109,26 @@ def query_result(run: Run, row: int) -> Result:
     )
 
 
+def places(answer: Answer, row: int) -> dict[int, Place]:
+    """Return the rows in the list of one query, in order, and where they stand in it."""
+    returned = answer.returned
+    return {
+        int(found): Place(place + 1, float(returned.distance[row, place]), bool(answer.is_self[row, place]))
+        for place, found in enumerate(returned.rows[row])
+        if found >= 0
+    }
+
+
 def _listed(run: Run, answer: Answer, row: int, judged: Mapping[str, int] | None) -> Listed:
-    corpus, returned = run.corpus, answer.returned
-    count = int(np.count_nonzero(returned.rows[row] >= 0))
-    lines = zip(
-        returned.rows[row, :count].tolist(), returned.distance[row, :count].tolist(),
-        returned.similarity[row, :count].tolist(), answer.is_self[row, :count].tolist(), strict=True,
-    )  # fmt: skip
+    corpus, similarity = run.corpus, answer.returned.similarity[row].tolist()
     neighbors = tuple(
         Neighbor(
-            rank=place,
+            **place._asdict(),
             **corpus.row(found),
-            distance=distance,
-            similarity=similarity,
-            self=own,
+            similarity=value,
             expected=None if judged is None else judged.get(corpus.ids[found], 0) > 0,
         )
-        for place, (found, distance, similarity, own) in enumerate(lines, start=1)
+        for (found, place), value in zip(places(answer, row).items(), similarity, strict=False)
     )
     hit = next((each.rank for each in neighbors if each.expected), None)
     return Listed(answer.query_model, answer.model, hit, neighbors)

@@ -45,14 +45,9 @@ def number(value: float | None, digits: int = 3) -> str:
     return "n/a" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def between(low: float, high: float, digits: int = 3) -> str:
-    """Return an interval as shown."""
-    return f"[{number(low, digits)}, {number(high, digits)}]"
-
-
 def estimate(value: float, low: float, high: float, digits: int = 3, around: int = 3) -> str:
     """Return a number with its interval as shown."""
-    return f"{number(value, digits)} {between(low, high, around)}" if math.isfinite(value) else "n/a"
+    return f"{number(value, digits)} [{number(low, around)}, {number(high, around)}]" if math.isfinite(value) else "n/a"
 
 
 def with_chance(score: Score) -> str:
@@ -209,7 +204,7 @@ def variant_words(name: str, variant: Variant) -> str:
     close = (
         "too few different texts to compare neighbours"
         if shared is None
-        else f"{shared.measure} {number(shared.value)} {between(shared.low, shared.high)}, "
+        else f"{shared.measure} {estimate(shared.value, shared.low, shared.high)}, "
         f"chance {number(shared.chance)}, n = {shared.n:,}"
     )
     what = "queries" if variant.role == "query" else "rows"

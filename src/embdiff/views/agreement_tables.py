@@ -74,12 +74,13 @@ def noise_tables(scores: Iterable[Score]) -> Iterator[Table]:
         most[_how(score)] = max(most.get(_how(score), 0), score.n)
     cells = []
     for score in again:
-        (model,), asks, how = score.models, score.query_model, _how(score)
+        model, asks, how = score.models[0], score.query_model, _how(score)
         named = model if asks in (None, model) else f"{model}, asked with {asks}"
         cells.append(("", named, f"{how}, n = {most[how]:,}", estimate(score.value, score.low, score.high, around=2)))
+    ways = "; ".join(f"{how}: {words}" for how, words in AGAIN.items())
     remark = (
-        f"Overlap of a model's neighbours with its own. {'; '.join(f'{how}: {AGAIN[how]}' for how in most)}. "
-        "What two models do not share says something only beyond this."
+        f"Overlap of a model's neighbours with its own. {ways}. What two models do not share says something only "
+        "beyond this."
     )
     reasons = by_reason((score.reason, _how(score)) for score in again)
     k = again[0].measure.partition("@")[2]

@@ -16,6 +16,7 @@ from embdiff.measures import base, get_measure
 from embdiff.records import Score
 from embdiff.views import terminal, words
 from embdiff.views.facts import Facts
+from embdiff.views.table import plain_text
 from embdiff.views.tables import summary_tables
 
 HOSTILE = [
@@ -83,7 +84,7 @@ def test_user_text_cannot_act_on_a_terminal(hostile):
 
 def test_nothing_is_wider_than_the_terminal(hostile):
     facts, diff = hostile.facts(), hostile.diff(0)
-    for text in (terminal.text(facts, width=80), terminal.diff_text(diff.query, diff.pairs, width=80)):
+    for text in (terminal.text(facts, width=80), plain_text(diff.drawn(), width=80)):
         assert max(cell_len(line) for line in text.splitlines()) <= 80
 
 

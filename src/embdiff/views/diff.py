@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -11,8 +12,9 @@ from embdiff.lexical import BM25
 from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.search import compared_pairs
-from embdiff.views import html, terminal
+from embdiff.views import document, html
 from embdiff.views.lists import Entry, PairDiff, Place, Query, Status, places
+from embdiff.views.table import Part, plain_text
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,15 @@ class QueryDiff:
         """Return JSON-able values."""
         return {"query": self.query, "pairs": list(self.pairs)}
 
+    def drawn(self, limit: int = 90) -> Iterator[Part]:
+        """Yield the lines and tables, for a terminal; of a neighbour's text the first ``limit`` characters."""
+        return document.diff(self.query, self.pairs, limit)
+
     def _repr_html_(self) -> str:
-        return html.render_diff(self.query, self.pairs)
+        return html.fragment(self.drawn(html.TEXT_LIMIT))
 
     def __repr__(self) -> str:
-        return terminal.diff_text(self.query, self.pairs, width=100)
+        return plain_text(self.drawn(), width=100)
 
 
 def place_of(run: Run, query: int | str) -> int:

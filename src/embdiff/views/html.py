@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
 from embdiff.views import document
 from embdiff.views.facts import Facts
-from embdiff.views.lists import PairDiff, Query
 from embdiff.views.table import Cell, Line, Part, Table
 from embdiff.views.words import visible
 
 QUERIES_SHOWN = 5
-_TEXT_LIMIT = 160
+TEXT_LIMIT = 160
 _TAGS = {"bold": "strong", "dim": "small", "": "span"}
 _COLOURS = {"moved": "#9a6700", "lost": "#b3261e", "gained": "#1a7f37"}
 _CELL = "text-align:left;vertical-align:top;padding:4px 10px;max-width:26em;white-space:normal"
 
 
 def render(facts: Facts) -> str:
-    """Return a comparison as an HTML fragment; all user text is escaped."""
-    return _fragment(document.comparison(facts, _TEXT_LIMIT))
+    """Return a comparison as an HTML fragment."""
+    return fragment(document.comparison(facts, TEXT_LIMIT))
 
 
-def render_diff(query: Query, pairs: Sequence[PairDiff]) -> str:
-    """Return one query's diff as an HTML fragment; all user text is escaped."""
-    return _fragment(document.diff(query, pairs, _TEXT_LIMIT))
-
-
-def _fragment(parts: Iterable[Part]) -> str:
+def fragment(parts: Iterable[Part]) -> str:
+    """Return lines and tables as an HTML fragment; all text is escaped."""
     drawn = "".join(_line(part) if isinstance(part, Line) else _table(part) for part in parts)
     return f'<div class="embdiff">{drawn}</div>'
 

@@ -1,17 +1,16 @@
-"""A comparison and a diff for people at a terminal: readable at 80 columns, without colour, and when piped."""
+"""A comparison for people at a terminal: readable at 80 columns, without colour, and when piped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from embdiff.runs import REPORT_FILE
 from embdiff.views import document, table
 from embdiff.views.facts import Facts
-from embdiff.views.lists import PairDiff, Query
 from embdiff.views.table import Line, Part, plain_text
 
 QUERIES_SHOWN = 2
-_NEIGHBOUR_TEXT, _DIFF_TEXT = 60, 90
+_NEIGHBOUR_TEXT = 60
 
 
 def show(facts: Facts) -> None:
@@ -19,19 +18,9 @@ def show(facts: Facts) -> None:
     table.show(*_comparison(facts))
 
 
-def show_diff(query: Query, pairs: Sequence[PairDiff]) -> None:
-    """Print one query's diff on stdout."""
-    table.show(*document.diff(query, pairs, _DIFF_TEXT))
-
-
 def text(facts: Facts, width: int) -> str:
     """Return a comparison as plain text."""
     return plain_text(_comparison(facts), width)
-
-
-def diff_text(query: Query, pairs: Sequence[PairDiff], width: int) -> str:
-    """Return one query's diff as plain text."""
-    return plain_text(document.diff(query, pairs, _DIFF_TEXT), width)
 
 
 def _comparison(facts: Facts) -> Iterator[Part]:

@@ -138,8 +138,9 @@ def application(
 
 
 async def _json(request: Request, kinds: dict[str, type]) -> dict[str, Any]:
+    body = await request.body()
     try:
-        value = json.loads(await request.body())
+        value = json.loads(body)
     except ValueError:
         value = None
     known = isinstance(value, dict) and all(type(each) is kinds.get(name) for name, each in value.items())

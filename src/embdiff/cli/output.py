@@ -26,7 +26,7 @@ def put(as_json: bool, value: Callable[[], Any], show: Callable[[], None]) -> No
     if as_json:
         from embdiff._plain import plain
 
-        json.dump(plain(value()), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        json.dump(value(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False, default=plain)
         sys.stdout.write("\n")
     else:
         show()

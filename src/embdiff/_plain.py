@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,10 +72,4 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values: ``null`` where a number is undefined, never ``NaN``."""
         found: dict[str, Any] = plain(self)
-        return found
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Read back what `to_dict` wrote."""
-        found: Self = reader(cls).validate_python(raw)
         return found

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -19,12 +19,20 @@ from embdiff.errors import DataError, ShapeError
 
 __all__ = [
     "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Layout", "LayoutMethod", "Metric",
-    "Neighbors", "Qrels", "Role", "Score", "Space", "Stamp", "Ties",
+    "Neighbors", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
 LayoutMethod = Literal["pca", "umap"]
 _ROWS = 16_384  # rows looked at together
+
+
+class Row(TypedDict):
+    """A row of a corpus, as it is shown."""
+
+    id: str
+    text: str
+    group: str | None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,10 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def row(self, row: int) -> Row:
+        """Return one row."""
+        return {"id": self.ids[row], "text": self.items[row], "group": self.groups[row] if self.groups else None}
 
     def digest(self) -> str:
         """Return a SHA-256 (hex) over ids, items and groups: equal exactly when the rows are equal."""

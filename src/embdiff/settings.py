@@ -69,6 +69,12 @@ _Object = BeforeValidator(lambda value: None if value is None else "list")
 _Index = Annotated[str, AfterValidator(lambda text: str(IndexSpec.parse(text)))]
 
 
+def purposes(documented: object) -> dict[str, str]:
+    """Return what the docstring of a model or a function says of each parameter."""
+    found = re.findall(r"^(\w+) : .*\n((?: .*\n?)+)", inspect.getdoc(documented) or "", re.MULTILINE)
+    return {name: " ".join(words.replace("`", "").split()) for name, words in found}
+
+
 class Settings(BaseModel):
     """Options of a command, checked; what the docstring of a model says of a parameter is the help of the option."""
 
@@ -79,8 +85,8 @@ class Settings(BaseModel):
     @classmethod
     def purposes(cls) -> dict[str, str]:
         """Return what each option of the command is for; fields in ``no_options`` are none."""
-        found = dict(re.findall(r"^(\w+) : .*\n((?: .*\n?)+)", inspect.getdoc(cls) or "", re.MULTILINE))
-        return {name: " ".join(found.get(name, "").split()) for name in cls.model_fields if name not in cls.no_options}
+        found = purposes(cls)
+        return {name: found.get(name, "") for name in cls.model_fields if name not in cls.no_options}
 
     @classmethod
     def checked(cls, **given: Any) -> Self:

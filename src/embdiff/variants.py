@@ -59,8 +59,8 @@ def measure_variant(
     -------
     dict
         JSON-able: ``of`` (the twin), ``role``, ``rows`` drawn, ``corpus_rows``, ``among`` (different texts searched),
-        ``whole`` (whether these are all), ``cosine_mean`` and ``cosine_lowest``, and ``overlap@k`` with n, interval
-        and chance, None where there are too few different texts.
+        ``whole`` (whether these are all), ``cosine_mean`` and ``cosine_lowest``, and ``overlap``, a score, None where
+        there are too few different texts.
     """
     different = np.sort(np.unique(np.asarray(items, dtype=object), return_index=True)[1])
     rows = np.sort(np.random.default_rng(seed).permutation(different)[:ROWS])
@@ -91,5 +91,5 @@ def measure_variant(
     if k > 0 and all(np.any(each != 0, axis=1).all() for each in (here, there)):
         lists = [exact.search(each[own], each, k, "cosine", leave_out=own) for each in (here, there)]
         score = take("overlap", TwoLists(lists[0], lists[1], (name, twin), None, len(among) - 1), seed=seed)
-        facts["overlap"] = {key: score.to_dict()[key] for key in ("measure", "value", "low", "high", "chance", "n")}
+        facts["overlap"] = score.to_dict()
     return facts

@@ -10,6 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
+from embdiff._plain import reader
 from embdiff.measures import calibration
 from embdiff.measures.base import MeasureSpec, get_measure
 from embdiff.measures.calibration import Calibration, calibrate_pair, calibrated_measures, over_pairs
@@ -136,7 +137,7 @@ def test_holm_over_the_pairs():
     adjusted = [each.p_holm for each in over_pairs(made)]
     assert adjusted[:3] == pytest.approx([*holm([0.01, 0.04])[:1], 0.03, holm([0.01, 0.04])[1]])
     assert np.isnan(adjusted[3])
-    again = Calibration.from_dict(over_pairs(made)[0].to_dict())
+    again = reader(Calibration).validate_python(over_pairs(made)[0].to_dict())
     assert again == over_pairs(made)[0]
 
 

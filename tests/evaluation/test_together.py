@@ -140,5 +140,5 @@ def test_what_would_be_seen_is_said_only_where_it_is_known(beir):
     assert "one of 0.000" not in words
     first, *others = result.outcome.together
     seen = replace(result.outcome, together=(replace(first, detectable=0.125), *others))
-    shown = plain_text(report.drawn_outcome(seen, result.differences, "given"), width=200)
+    shown = plain_text(report.parts(seen, result.differences, "given"), width=200)
     assert "with so many queries one of 0.125 would mostly" in " ".join(shown.split())

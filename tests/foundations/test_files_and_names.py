@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from embdiff import _files, _optional, _progress
+from embdiff._plain import reader
 from embdiff._registry import Entry, Registry
 from embdiff.errors import DataError, MissingDependencyError, ParameterError, ShapeError, UnknownNameError
 from embdiff.records import Corpus, Neighbors, Score, Space, Stamp
@@ -127,7 +128,7 @@ def test_scores_write_null_for_undefined():
     raw = score.to_dict()
     assert raw["value"] is None
     assert json.loads(json.dumps(raw, allow_nan=False)) == raw
-    assert Score.from_dict(raw).to_dict() == raw
+    assert reader(Score).validate_python(raw).to_dict() == raw
 
 
 def test_distance_is_what_milvus_prints():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from neighbor_lists import listed
 
+from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import STATISTIC, UNIT, GroupTest, absence_null, absence_test, adjust
 
@@ -130,7 +131,7 @@ def test_undefined():
             assert math.isnan(test.p)
             raw = json.loads(json.dumps(test.to_dict(), allow_nan=False))
             assert (raw["ratio"], raw["p"], raw["p_holm"]) == (None, None, None)
-            assert str(GroupTest.from_dict(raw)) == str(test)
+            assert str(reader(GroupTest).validate_python(raw)) == str(test)
 
 
 def test_adjusting_over_groups_and_models():
@@ -145,7 +146,7 @@ def test_adjusting_over_groups_and_models():
     assert adjusted["m2"][0].p_holm == pytest.approx(0.04)
     assert math.isnan(adjusted["m2"][1].p_holm)
     assert [test.group for test in adjusted["m2"]] == ["a", "b"]
-    assert GroupTest.from_dict(adjusted["m1"][0].to_dict()) == adjusted["m1"][0]
+    assert reader(GroupTest).validate_python(adjusted["m1"][0].to_dict()) == adjusted["m1"][0]
 
 
 def test_refusals():

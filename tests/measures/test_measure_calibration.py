@@ -8,6 +8,7 @@ import pytest
 from neighbor_lists import listed
 
 from embdiff import exact
+from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.calibration import Calibration, calibrate, shuffled
 from embdiff.measures.overlap import overlap
@@ -109,7 +110,10 @@ def test_overlap_of_related_and_unrelated_spaces():
         found[name] = calibrate(value, 300, ("x", name), measure="overlap@10", seed=0)
         assert found[name].null_mean == pytest.approx(10 / 299, abs=0.002)
         assert found[name] == calibrate(value, 300, ("x", name), measure="overlap@10", seed=0)
-        assert Calibration.from_dict(json.loads(json.dumps(found[name].to_dict(), allow_nan=False))) == found[name]
+        assert (
+            reader(Calibration).validate_python(json.loads(json.dumps(found[name].to_dict(), allow_nan=False)))
+            == found[name]
+        )
     assert found["near"].p == 1 / 201
     assert 0.5 < found["near"].calibrated < found["near"].observed
     assert found["far"].p > 0.01

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import t
 
 from embdiff import exact
+from embdiff._plain import reader
 from embdiff.errors import ShapeError
 from embdiff.measures import base, get_measure
 from embdiff.measures.cka import cka
@@ -74,7 +75,7 @@ def test_every_score_is_whole():
         assert score.interval == ("wilson" if spec.measure.name == "orphans" else "jackknife")
         assert math.isfinite(score.chance)
         assert score.models == ((a.model, b.model) if len(score.models) == 2 else (a.model,))
-        back = Score.from_dict(score.to_dict())
+        back = reader(Score).validate_python(score.to_dict())
         np.testing.assert_equal((back.value, back.low, back.chance), (score.value, score.low, score.chance))
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from neighbor_lists import listed, lists
 
+from embdiff._plain import reader
 from embdiff.errors import ShapeError
 from embdiff.measures import Mixing, mixing
 
@@ -36,7 +37,7 @@ def test_given_queries_with_other_groups_and_none():
     assert result.chance[0] == (2 / 5, 3 / 5, 0.0)
     raw = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert raw["share"][0] == [None, None, None]
-    again = Mixing.from_dict(raw)
+    again = reader(Mixing).validate_python(raw)
     np.testing.assert_array_equal(again.share, result.share)
     assert (again.groups, again.counts, again.chance, again.rows) == (
         result.groups,

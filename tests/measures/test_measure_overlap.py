@@ -11,6 +11,7 @@ from neighbor_lists import listed, lists, scored
 from scipy import stats
 
 from embdiff import exact
+from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import rank as module
 from embdiff.measures.overlap import expected_jaccard, expected_shared, jaccard, overlap
@@ -127,7 +128,7 @@ def test_score():
     assert score.per_query[:2] == (1.0, 0.5)
     assert math.isnan(score.per_query[2])
     assert score.reason == "1 of 3 queries have no neighbours in either list and are left out"
-    assert Score.from_dict(json.loads(json.dumps(score.to_dict(), allow_nan=False))) == score
+    assert reader(Score).validate_python(json.loads(json.dumps(score.to_dict(), allow_nan=False))) == score
     assert scored("jaccard", a, b, ("m1", "m2"), query_model=None, candidates=4, seed=0).value == pytest.approx(2 / 3)
 
 

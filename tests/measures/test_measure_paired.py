@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import holm
 from embdiff.measures.differences import between_models, letters, tie_groups
@@ -155,7 +156,7 @@ def test_a_paired_test():
     assert test.low < test.difference < test.high
     assert test.p == test.p_holm == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.003)
     assert test.reason == "2 of 60 queries are undefined for a model and are left out"
-    assert PairedTest.from_dict(json.loads(json.dumps(test.to_dict(), allow_nan=False))) == test
+    assert reader(PairedTest).validate_python(json.loads(json.dumps(test.to_dict(), allow_nan=False))) == test
     back = paired_test(second, first, ("b", "a"), measure="ndcg@10", seed=0)
     assert (back.difference, back.effect, back.p) == pytest.approx((-test.difference, -test.effect, test.p))
     assert (back.low, back.high) == pytest.approx((-test.high, -test.low), abs=0.01)
@@ -167,7 +168,7 @@ def test_what_is_undefined():
     assert same.reason == "all 2 differences are equal: there is no interval, effect size or detectable difference"
     plain = same.to_dict()
     assert [key for key, value in plain.items() if value is None] == ["low", "high", "effect", "detectable"]
-    assert PairedTest.from_dict(plain).to_dict() == plain
+    assert reader(PairedTest).validate_python(plain).to_dict() == plain
     none = paired_test([], [], ("a", "b"), measure="rr", seed=0)
     assert (none.n, none.reason, none.to_dict()["p"]) == (0, "there are no queries", None)
     undefined = paired_test([math.nan], [1.0], ("a", "b"), measure="rr", seed=0)

@@ -9,6 +9,7 @@ import pytest
 from neighbor_lists import listed, scored
 
 from embdiff import exact
+from embdiff._plain import reader
 from embdiff.errors import ParameterError
 from embdiff.measures import get_measure
 from embdiff.measures.inputs import TwoLists
@@ -90,7 +91,7 @@ def test_scores():
     assert found.interval == "wilson"
     assert found.reason == "1 of 4 queries have no neighbours in either list and are left out"
     assert len(found.per_query) == 4
-    assert Score.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
+    assert reader(Score).validate_python(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
     similarity = scored("rank_similarity", a, b, ("m1", "m2"), query_model=None, candidates=6, seed=0)
     assert (similarity.measure, similarity.value) == ("rank_similarity@2", pytest.approx((4 / 9 + 1 + 1) / 3))
     tau = scored("kendall_tau", a, b, ("m1", "m2"), query_model=None, candidates=6, seed=0)

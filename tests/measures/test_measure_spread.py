@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from neighbor_lists import listed, scored
 
 from embdiff import exact
+from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import get_measure
 from embdiff.measures import rank as blocks_module
@@ -61,7 +62,7 @@ def test_spread_score():
     score = ranked(np.array([[1, 2], [-1, -1]]), query_model="x", candidates=5)
     assert (score.value, score.n, score.chance) == (0.3, 1, 0.6)
     assert score.reason == "1 of 2 queries have no ranks and are left out"
-    assert Score.from_dict(json.loads(json.dumps(score.to_dict(), allow_nan=False))) == score
+    assert reader(Score).validate_python(json.loads(json.dumps(score.to_dict(), allow_nan=False))) == score
     fixed = ranked(np.array([[1, 4, 9]]), candidates=9, own=np.array([[True, False, False]]))
     assert fixed.chance == pytest.approx((1 + 9 / 3) / 9)  # the first of 2 ranks drawn from 2..9
     none = ranked(np.zeros((0, 2), dtype=np.int64), candidates=5)

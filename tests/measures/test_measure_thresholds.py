@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import similarities as similarities_module
 from embdiff.measures import thresholds
@@ -212,7 +213,7 @@ def test_distributions():
         assert described[name].n == len(values)
         found = list(described[name].quantiles.values())
         assert found == pytest.approx(np.quantile(values, similarities_module.LEVELS), abs=1e-6)
-    assert Distribution.from_dict(described["expected pairs"].to_dict()) == described["expected pairs"]
+    assert reader(Distribution).validate_python(described["expected pairs"].to_dict()) == described["expected pairs"]
 
 
 def test_unrelated_pairs_are_sampled(monkeypatch):

@@ -16,6 +16,7 @@ from embdiff.measures import base, get_measure
 from embdiff.records import Score
 from embdiff.views import terminal, words
 from embdiff.views.facts import Facts
+from embdiff.views.table import plain_text
 from embdiff.views.tables import summary_tables
 
 HOSTILE = [
@@ -83,7 +84,7 @@ def test_user_text_cannot_act_on_a_terminal(hostile):
 
 def test_nothing_is_wider_than_the_terminal(hostile):
     facts, diff = hostile.facts(), hostile.diff(0)
-    for text in (terminal.text(facts, width=80), terminal.diff_text(diff.query, diff.pairs, width=80)):
+    for text in (terminal.text(facts, width=80), plain_text(diff.drawn(), width=80)):
         assert max(cell_len(line) for line in text.splitlines()) <= 80
 
 
@@ -184,4 +185,4 @@ def test_a_measure_of_another_package_is_shown_where_built_in_ones_are(hostile, 
 def test_a_title_needs_nothing_but_the_run(hostile, monkeypatch):
     monkeypatch.setattr(Facts, "results", property(lambda _: pytest.fail("results were made for a title")))
     monkeypatch.setattr(Facts, "disagreement", property(lambda _: pytest.fail("disagreement was made for a title")))
-    assert words.title(hostile.facts()) == "toy:8, toy:16 on list"
+    assert words.title(hostile.run) == "toy:8, toy:16 on list"

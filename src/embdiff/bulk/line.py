@@ -69,28 +69,28 @@ def encode_corpus(
     out : str or path
         ``NAME.parquet``, a folder, or a store: ``milvus:FILE``, ``lancedb:DIR``, ``http://HOST:PORT``. A file or folder
         that this function wrote before is replaced, anything else refused.
-    role : {"document", "query"}
-        As what the texts are encoded: it matters to models with prompts.
-    engine : {"local", "ray"}
-        This process, with all its cores; or workers of a Ray cluster (extra ``ray``), whose machines must all see the
-        folder of the output.
+    role : str
+        document or query: it matters to models with prompts.
+    engine : str
+        local, this process with all its cores; or ray: workers of a Ray cluster (extra ray), whose machines must all
+        see the folder of the output.
     ray_address : str, optional
-        ``ray://HOST:PORT``, ``HOST:PORT`` or ``auto``; by default a cluster on this machine, which ends with the call.
+        ray://HOST:PORT, HOST:PORT or auto. Default: a cluster on this machine, which ends with the call.
     workers : int, optional
-        Models at a time on the cluster, a core each; by default as many as there are cores.
+        ray: models at a time, a core each. Default: all cores.
     worker_gpus : float, optional
-        GPUs of each worker; none by default.
+        ray: GPUs of each worker. Default: none.
     part_rows : int
-        Most rows of a part, at least 1.
-    metric, index : str, optional
-        Of the collection in a store: cosine and flat by default. Files know neither.
+        Most rows of a part, at least 1; a part is what is never encoded twice.
+    metric : str, optional
+        Of a collection: cosine (default), ip or l2.
+    index : str, optional
+        Of a collection: flat (default), 'hnsw(M=16,ef=64)'...
     work : path, optional
-        Folder in which parts wait until they are in a store. By default beside the database, for a server the current
+        Folder in which parts wait until they are in a store. Default: beside the database, for a server the current
         folder.
-    text_column, id_column, group_column, empty
-        As for `read_corpus`.
-    cache : str or path, optional
-        Where vectors are kept besides and found again; as for `compare`, but with Ray nowhere unless it is named.
+    text_column, id_column, group_column, empty, cache
+        As for `read_corpus` and `compare`, but with Ray vectors are kept nowhere unless a cache is named.
 
     Returns
     -------

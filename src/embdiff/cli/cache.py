@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -17,27 +16,24 @@ def ls_command(*, as_json: JsonOption = False, **given: Any) -> None:
     """List what is kept: vectors by model, role and precision; results by kind; exported models."""
     from embdiff.kept import VectorCache
     from embdiff.kept.housekeeping import list_others, list_spaces
-    from embdiff.views import kept
+    from embdiff.views import listings
 
     opened = VectorCache.at(given["cache"])
-    spaces = [asdict(space) for space in list_spaces(opened)]
-    others = [asdict(shelf) for shelf in list_others(opened)]
-    found = {"folder": str(opened.folder), "spaces": spaces, "others": others}
-    put(as_json, lambda: found, lambda: kept.show_spaces(str(opened.folder), spaces, others))
+    found: Any = {"folder": str(opened.folder), "spaces": list_spaces(opened), "others": list_others(opened)}
+    put(as_json, lambda: found, lambda: listings.show_spaces(**found))
 
 
 def verify_command(*, as_json: JsonOption = False, **given: Any) -> None:
     """Read every byte and compare it with its checksum; exit 2 when something is damaged."""
     from embdiff.kept import VectorCache
     from embdiff.kept.housekeeping import verify
-    from embdiff.views import kept
+    from embdiff.views import listings
 
     opened = VectorCache.at(given["cache"])
     checked, damaged = verify(opened)
-    findings = [asdict(finding) for finding in damaged]
     told = f"{checked:,} entries checked, {len(damaged):,} damaged"
-    found = {"folder": str(opened.folder), "checked": checked, "damaged": findings}
-    put(as_json, lambda: found, lambda: kept.show_findings(told, findings))
+    found = {"folder": str(opened.folder), "checked": checked, "damaged": damaged}
+    put(as_json, lambda: found, lambda: listings.show_findings(told, damaged))
     if damaged:
         raise typer.Exit(2)
 
@@ -57,16 +53,15 @@ def prune_command(
     from embdiff._sizes import read_size
     from embdiff.kept import VectorCache
     from embdiff.kept.housekeeping import prune
-    from embdiff.views import kept
+    from embdiff.views import listings
 
     most = None if max_size is None else read_size(max_size, least=0)
     opened = VectorCache.at(given["cache"])
     going = prune(opened, unused_days=older_than, model=model, most_bytes=most, really=yes)
-    findings = [asdict(finding) for finding in going]
     verb = "removed" if yes else "would go; add --yes to remove them"
     told = f"{len(going):,} entries, {sum(finding.bytes for finding in going) / 1e6:,.1f} MB, {verb}"
-    found = {"folder": str(opened.folder), "removed": yes, "entries": findings}
-    put(as_json, lambda: found, lambda: kept.show_findings(told, findings))
+    found = {"folder": str(opened.folder), "removed": yes, "entries": going}
+    put(as_json, lambda: found, lambda: listings.show_findings(told, going))
 
 
 for command in (ls_command, verify_command, prune_command):

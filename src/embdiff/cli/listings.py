@@ -15,12 +15,7 @@ def models_command(as_json: JsonOption = False) -> None:
     from embdiff.views import listings
 
     kinds = list_encoders()
-    presets = {name: list(models) for name, models in PRESETS.items()}
-    put(
-        as_json,
-        lambda: {"models": [kind.to_dict() for kind in kinds], "presets": presets},
-        lambda: listings.show_models(kinds, PRESETS),
-    )
+    put(as_json, lambda: {"models": kinds, "presets": PRESETS}, lambda: listings.show_models(kinds, PRESETS))
 
 
 def measures_command(

@@ -22,9 +22,11 @@ class Interrupted(SystemExit):
 
 
 def put(as_json: bool, value: Callable[[], Any], show: Callable[[], None]) -> None:
-    """Print a value as strict JSON on stdout, or show it to people; what is not asked for is not made."""
+    """Print a value or a record as strict JSON on stdout, or show it to people; what is not asked for is not made."""
     if as_json:
-        json.dump(value(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+        from embdiff._plain import plain
+
+        json.dump(value(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False, default=plain)
         sys.stdout.write("\n")
     else:
         show()

@@ -39,12 +39,12 @@ def diff_command(
 ) -> None:
     """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
     from embdiff.comparison import load
-    from embdiff.views import terminal
+    from embdiff.views.table import show
 
     result = load(run)
     is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
     found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
-    put(as_json, found.to_dict, lambda: terminal.show_diff(found.query, found.pairs))
+    put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 
 def report_command(

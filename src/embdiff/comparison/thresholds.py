@@ -27,11 +27,10 @@ from embdiff.measures.thresholds import CarryOver, carry_over
 from embdiff.records import FloatArray, IntArray
 from embdiff.runs import Run
 from embdiff.views.space_tables import cutoff_table, similarity_tables
-from embdiff.views.table import drawn, plain_text
+from embdiff.views.table import Part, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import RenderableType
 
 FEW_CUTOFFS = 5
 
@@ -72,10 +71,9 @@ class ThresholdTable:
     def __repr__(self) -> str:
         return plain_text(self.drawn(), width=100)
 
-    def drawn(self) -> list[RenderableType]:
+    def drawn(self) -> list[Part]:
         """Return the tables, for a terminal."""
-        table = cutoff_table(self.from_model, self.to_model, self.carried)
-        return [part for each in (table, *similarity_tables(self.distributions)) for part in drawn(each)]
+        return [cutoff_table(self.from_model, self.to_model, self.carried), *similarity_tables(self.distributions)]
 
 
 _ON_DISK = "vectors that stay in their file are not gone through for this"

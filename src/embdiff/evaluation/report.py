@@ -5,32 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from rich.console import RenderableType
-from rich.text import Text
-
 from embdiff.evaluation.outcome import UNITS, Confusion, Outcome
 from embdiff.evaluation.together import Gain
 from embdiff.measures.differences import Differences
 from embdiff.views.facts import models_told
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
-from embdiff.views.table import Table, drawn
+from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import between, number, visible
+from embdiff.views.words import estimate, number
 
 _CONFUSIONS_SHOWN = 5
 
 
-def drawn_outcome(found: Outcome, differences: Sequence[Differences], how: str) -> list[RenderableType]:
-    """Return an evaluation, drawn for a terminal; ``how`` says how the task was found."""
-    head = f"Task {found.task} ({how}): {visible(found.headline)}"
-    parts: list[RenderableType] = [Text(head, style="bold"), Text()]
+def parts(found: Outcome, differences: Sequence[Differences], how: str) -> Iterator[Part]:
+    """Yield the lines and tables of an evaluation; ``how`` says how the task was found."""
+    yield Line(f"Task {found.task} ({how}): {found.headline}", "bold")
+    yield Line("")
     for table in tables(found, differences):
-        parts += [*drawn(table), Text()]
-    parts.append(Text("How", style="bold"))
+        yield table
+        yield Line("")
+    yield Line("How", "bold")
     about = {model.model: model.about for model in found.models if model.about}
-    parts += [Text(f"  {key}: {visible(value)}", style="dim") for key, value in found.protocol.items()]
-    parts += [Text(f"  {visible(model)}: {visible(words)}", style="dim") for model, words in about.items()]
-    return [*parts, *(Text(f"* {visible(note)}") for note in found.notes)]
+    for key, value in [*found.protocol.items(), *about.items()]:
+        yield Line(f"  {key}: {value}", "dim")
+    yield from (Line(f"* {note}") for note in found.notes)
 
 
 def tables(found: Outcome, differences: Sequence[Differences]) -> list[Table]:
@@ -93,9 +91,9 @@ def _union_table(gains: Sequence[Gain]) -> Table:
 def _gain_row(gain: Gain) -> tuple[str, str, str, str]:
     return (
         " + ".join(gain.models),
-        f"{number(gain.value)} {between(gain.low, gain.high)}",
+        estimate(gain.value, gain.low, gain.high),
         f"{number(gain.compared[gain.models.index(gain.higher)])} {gain.higher}",
-        f"{number(gain.difference)} {between(gain.difference_low, gain.difference_high)}",
+        estimate(gain.difference, gain.difference_low, gain.difference_high),
     )
 
 

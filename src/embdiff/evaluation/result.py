@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,10 @@ from embdiff.evaluation.together import Gain
 from embdiff.measures.differences import Differences
 from embdiff.records import Score
 from embdiff.views.exports import cell
-from embdiff.views.table import plain_text
+from embdiff.views.table import Part, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import RenderableType
 
 VERSION = 1
 _FILE = "evaluation.json"
@@ -129,9 +128,9 @@ class Evaluation:
     def __repr__(self) -> str:
         return plain_text(self.drawn(), width=100)
 
-    def drawn(self) -> list[RenderableType]:
-        """Return the tables, for a terminal."""
-        return report.drawn_outcome(self.outcome, self.differences, self._how)
+    def drawn(self) -> Iterator[Part]:
+        """Yield the lines and tables, for a terminal."""
+        return report.parts(self.outcome, self.differences, self._how)
 
 
 def free_target(target: Path) -> Path:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.text import Text
-
 from embdiff.judging.line import Judging
 from embdiff.judging.scoring import Verdict
 from embdiff.records import Score
 from embdiff.views import table
 from embdiff.views.agreement_tables import noise_tables
 from embdiff.views.labelled_tables import difference_table, score_table
-from embdiff.views.table import Table, drawn
-from embdiff.views.words import between, number, visible
+from embdiff.views.table import Line, Table
+from embdiff.views.words import estimate
 
 
 def show(judging: Judging) -> None:
     """Print on stdout what the judgements say, and how far they are."""
     found = judging.score()
     table.show(
-        *(Text(line, style="bold") for line in _head(found, judging.set_aside)),
-        Text(),
-        *(part for each in tables(found, judging.noise) for part in (*drawn(each), Text())),
-        *(Text(f"* {visible(note)}", style="dim") for note in (*found.notes, *judging.notes)),
-        Text(f"Judgements: {visible(str(judging.book.path))}", overflow="fold"),
+        *(Line(line, "bold") for line in _head(found, judging.set_aside)),
+        Line(""),
+        *(part for each in tables(found, judging.noise) for part in (each, Line(""))),
+        *(Line(f"* {note}", "dim") for note in (*found.notes, *judging.notes)),
+        Line(f"Judgements: {judging.book.path}"),
     )
 
 
@@ -38,11 +36,7 @@ def tables(found: Verdict, noise: Sequence[Score]) -> Iterator[Table]:
     yield from noise_tables(noise)
     if found.plans:
         rows = tuple(
-            (
-                " - ".join(plan.models),
-                f"{number(plan.difference)} {between(plan.low, plan.high)}",
-                plan.words,
-            )
+            (" - ".join(plan.models), estimate(plan.difference, plan.low, plan.high), plan.words)
             for plan in found.plans
         )
         remarks = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,23 +111,26 @@ class Run:
     def neighbor_columns(self, answers: Sequence[Answer]) -> tables.Columns:
         """Return the lists as columns, one row for each (answer, query, rank), padding left out."""
         query_ids, ids = (np.array(each.ids, dtype=object) for each in (self.queries, self.corpus))
-        blocks = []
-        for answer in answers:
-            returned = answer.returned
-            query, place = np.nonzero(returned.rows >= 0)
-            blocks.append(
-                {
-                    "query_id": query_ids[query],
-                    "query_model": answer.query_model,
-                    "model": answer.model,
-                    "rank": place.astype(np.int64) + 1,
-                    "id": ids[returned.rows[query, place]],
-                    "distance": returned.distance[query, place],
-                    "similarity": returned.similarity[query, place],
-                    "self": answer.is_self[query, place],
-                }
-            )
-        return tables.stacked(blocks)
+        found = [np.nonzero(answer.returned.rows >= 0) for answer in answers]
+        queries, places = (np.concatenate(each) for each in zip(*found, strict=True))
+        lengths = [len(rows) for rows, _ in found]
+
+        def named(names: Sequence[str]) -> npt.NDArray[Any]:
+            return np.repeat(np.array(names, dtype=object), lengths)
+
+        def joined(values: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+            return np.concatenate([each[place] for each, place in zip(values, found, strict=True)])
+
+        return {
+            "query_id": query_ids[queries],
+            "query_model": named([answer.query_model for answer in answers]),
+            "model": named([answer.model for answer in answers]),
+            "rank": places + 1,
+            "id": ids[joined(answer.returned.rows for answer in answers)],
+            "distance": joined(answer.returned.distance for answer in answers),
+            "similarity": joined(answer.returned.similarity for answer in answers),
+            "self": joined(answer.is_self for answer in answers),
+        }
 
     def similarity_columns(self) -> dict[str, Any]:
         """Return the similarities as columns, one row for each line of `Similarities`."""
@@ -188,8 +191,8 @@ class Run:
             found = {
                 **state,
                 "config": RunConfig.from_toml(folder / files.SETTINGS),
-                "corpus": tables.read_corpus(folder / files.CORPUS, state["corpus"]),
-                "queries": tables.read_corpus(folder / files.QUERIES, state["queries"]),
+                "corpus": {**state["corpus"], **tables.read_corpus(folder / files.CORPUS)},
+                "queries": {**state["queries"], **tables.read_corpus(folder / files.QUERIES)},
                 "manifest": manifest,
                 "scores": files.read_json(folder / files.SCORES),
                 "calibrations": files.read_json(folder / files.CALIBRATION),
@@ -216,15 +219,8 @@ class Run:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Compare nested values; undefined numbers equal each other, and what a record leaves out of comparison is."""
-    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and b.dtype.kind == "f"))
-    if type(a) is not type(b):
-        return bool(a == b)
-    if is_dataclass(a):
-        return all(same(getattr(a, each.name), getattr(b, each.name)) for each in fields(a) if each.compare)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b or (a != a and b != b))
+    """Compare records by what is written of them; undefined numbers equal each other."""
+    here, there = dict[str, npt.NDArray[Any]](), dict[str, npt.NDArray[Any]]()
+    return plain(a, here) == plain(b, there) and all(
+        np.array_equal(here[name], there[name], equal_nan=here[name].dtype.kind == "f") for name in here
+    )

@@ -14,21 +14,6 @@ from embdiff.records import Corpus
 Columns = dict[str, npt.NDArray[Any]]
 
 
-def stacked(blocks: Sequence[Mapping[str, Any]]) -> Columns:
-    """Return blocks of columns one below the other; a text stands for a column of it, as long as the others."""
-    names = blocks[0] if blocks else ()
-    lengths = [max(len(each) for each in block.values() if not isinstance(each, str)) for block in blocks]
-    return {
-        name: np.concatenate(
-            [
-                np.full(length, block[name], dtype=object) if isinstance(block[name], str) else block[name]
-                for block, length in zip(blocks, lengths, strict=True)
-            ]
-        )
-        for name in names
-    }
-
-
 def coded(names: Sequence[str], codes: npt.NDArray[np.int64]) -> Any:
     """Return a column of text in which few names stand often: their numbers, and each name once."""
     import pyarrow as pa
@@ -72,14 +57,12 @@ def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_corpus(path: Path, facts: Mapping[str, Any]) -> Corpus:
-    """Read what `write_corpus` wrote, with what it returned."""
+def read_corpus(path: Path) -> dict[str, Any]:
+    """Read ids, texts and groups, by the names that they have in a `Corpus`."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path).to_pydict()
-    kept = {**facts, "dropped": tuple(facts["dropped"]), "notes": tuple(facts["notes"])}
-    groups = tuple(table["group"]) if "group" in table else None
-    return Corpus(items=tuple(table["text"]), ids=tuple(table["id"]), groups=groups, **kept)
+    return {"ids": table["id"], "items": table["text"], "groups": table.get("group")}
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from embdiff import exact
+from embdiff._plain import plain
 from embdiff._progress import silent
 from embdiff.comparison.again import ModelAgain
 from embdiff.errors import ParameterError
@@ -18,7 +17,7 @@ from embdiff.search import rows_only_elsewhere
 from embdiff.specs import check_metric
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store
-from embdiff.views.words import distance_word, visible
+from embdiff.views.words import DISTANCE_WORDS, harmless
 
 LONGEST_TEXT = 10_000  # characters
 MOST_NEIGHBORS = 100
@@ -78,15 +77,9 @@ class Asker:
             vectors = {name: each.encoder.encode([text], role="query") for name, each in self._models.items()}
             found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
-        word = distance_word(wanted)
-        return {
-            "text": visible(text),
-            "k": k,
-            "metric": wanted,
-            "distance_word": word,
-            "index": index,
-            "answers": answers,
-        }
+        answer = {"text": text, "k": k, "metric": wanted, "distance_word": DISTANCE_WORDS[wanted], "index": index}
+        told: dict[str, Any] = harmless(plain({**answer, "answers": answers}))
+        return told
 
     def lists(self, text: str) -> dict[str, list[str]]:
         """Return the ids that each model returns to a text, as the run itself searched: to be judged.
@@ -137,17 +130,9 @@ class Asker:
         elsewhere = Neighbors(only_there, exact.similarity(query, vectors, only_there, metric), metric)
         nearest = exact.search(query, vectors, min(_PLACE_ROWS, len(vectors)), metric)
         return {
-            "model": visible(name),
-            "rows": here.rows[0].tolist(),
-            "distance": [_number(value) for value in here.distance[0]],
-            "elsewhere": {
-                "rows": only_there[0].tolist(),
-                "ranks": ranks[0].tolist(),
-                "distance": [_number(value) for value in elsewhere.distance[0]],
-            },
-            "nearest": nearest.rows[0].tolist(),
+            "model": name,
+            "rows": here.rows[0],
+            "distance": here.distance[0],
+            "elsewhere": {"rows": only_there[0], "ranks": ranks[0], "distance": elsewhere.distance[0]},
+            "nearest": nearest.rows[0],
         }
-
-
-def _number(value: np.float32) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -21,7 +21,6 @@ from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store
-from embdiff.views.facts import Facts
 from embdiff.views.packing import pack
 from embdiff.views.words import title
 
@@ -60,7 +59,7 @@ def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = pri
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
         asker, typed = Asker(run, again, store, specs), TypedQueries.beside(folder)
-        app = application(asker, typed, pack(run), title(Facts(run)), token=token, hosts=hosts)
+        app = application(asker, typed, pack(run), title(run), token=token, hosts=hosts)
         config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=5, h11_max_incomplete_event_size=64 * 1024)
         ready(f"http://{LOOPBACK}:{number}/?token={token}")
         uvicorn.Server(config).run(sockets=[bound])

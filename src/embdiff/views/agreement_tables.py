@@ -11,8 +11,8 @@ from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.rbo import Tail
 from embdiff.records import Score
 from embdiff.views.facts import Facts
-from embdiff.views.table import Table
-from embdiff.views.words import between, counted, number
+from embdiff.views.table import Table, once, pivoted
+from embdiff.views.words import AGAIN, by_reason, counted, estimate, number, with_chance
 
 Key = TypeVar("Key")
 
@@ -24,14 +24,10 @@ _GRIDS = {
 }
 _SETS, _OTHERS = "two neighbors", ("two ordered neighbors", "ranks in the other space", "two spaces + neighbors")
 _AGAIN = "the same model again"
-_ACROSS, _MOST_ROWS, _MORE_ROWS, _MOST_DEPTHS, _FEW = 2, 60, 24, 4, 3
+_ACROSS, _MORE_ROWS, _MOST_DEPTHS = 2, 24, 4
 _READ = (
     "kendall_tau: order of the common rows alone, from -1 to 1. spread: how far the first model's neighbours went "
     "in the second, as a share of all rows: small means near."
-)
-_READ_AGAIN = (
-    "Overlap of a model's neighbours with its own. index: returned against exact; float16: vectors in half precision; "
-    "batch: queries encoded again one by one. What two models do not share says something only beyond this."
 )
 
 
@@ -73,62 +69,44 @@ def noise_tables(scores: Iterable[Score]) -> Iterator[Table]:
     again = [score for score in scores if is_again(score)]
     if not again:
         return
-    lines: dict[tuple[str, str | None], dict[str, Score]] = {}
+    most: dict[str, int] = {}
     for score in again:
-        lines.setdefault((score.models[0], score.query_model), {})[_how(score)] = score
-    ways = list(dict.fromkeys(map(_how, again)))
-    rows = tuple(
-        (model if asks == model else f"{model}, asked with {asks}", *(_again_cell(found.get(way)) for way in ways))
-        for (model, asks), found in lines.items()
+        most[_how(score)] = max(most.get(_how(score), 0), score.n)
+    cells = []
+    for score in again:
+        model, asks, how = score.models[0], score.query_model, _how(score)
+        named = model if asks in (None, model) else f"{model}, asked with {asks}"
+        cells.append(("", named, f"{how}, n = {most[how]:,}", estimate(score.value, score.low, score.high, around=2)))
+    ways = "; ".join(f"{how}: {words}" for how, words in AGAIN.items())
+    remark = (
+        f"Overlap of a model's neighbours with its own. {ways}. What two models do not share says something only "
+        "beyond this."
     )
-    most = {way: max(score.n for score in again if _how(score) == way) for way in ways}
-    head = ("collection", *(f"{way}, n = {most[way]:,}" for way in ways))
-    notes = dict.fromkeys(f"{_how(score)}: {score.reason}" for score in again if score.reason)
+    reasons = by_reason((score.reason, _how(score)) for score in again)
     k = again[0].measure.partition("@")[2]
-    yield Table(f"The same model again: overlap@{k} [95 %]", head, rows, (_READ_AGAIN, *notes))
+    yield from pivoted(f"The same model again: overlap@{k} [95 %]", "collection", cells, (remark, *reasons))
 
 
 def grid_tables(facts: Facts) -> Iterator[Table]:
     """Yield tables of one measure each: query models down, collections across."""
     for needs, words in _GRIDS.items():
-        columns = _by(needing(facts.run.scores, needs), lambda score: score.measure)
-        for place, (measure, column) in enumerate(columns.items()):
-            yield _grid(facts, column, words if place == 0 else get_measure(measure).measure.summary)
-
-
-def _grid(facts: Facts, scores: Sequence[Score], words: str) -> Table:
-    collections = list(dict.fromkeys(score.models[0] for score in scores))
-    lines: dict[str, dict[str, str]] = {}
-    for score in scores:
-        by = score.query_model if facts.crossed and score.query_model else "its own model"
-        lines.setdefault(by, {})[score.models[0]] = _cell(score)
-    rows = tuple((by, *(cells.get(model, "") for model in collections)) for by, cells in lines.items())
-    title = f"{words}; {scores[0].measure} [95 %] chance, {counted([score.n for score in scores])}"
-    return Table(title, ("asked with", *collections), rows, _reasons(scores))
+        found = needing(facts.run.scores, needs)
+        for measure, scores in _by(found, lambda score: score.measure).items():
+            about = words if measure == found[0].measure else get_measure(measure).measure.summary
+            cells = (
+                ("", (facts.crossed and score.query_model) or "its own model", score.models[0], with_chance(score))
+                for score in scores
+            )
+            title = f"{about}; {measure} [95 %] chance, {counted([score.n for score in scores])}"
+            yield from pivoted(title, "asked with", cells, _reasons(scores))
 
 
 def _how(score: Score) -> str:
     return score.measure.partition("@")[0].removeprefix("noise_")
 
 
-def _again_cell(score: Score | None) -> str:
-    if score is None or not math.isfinite(score.value):
-        return "n/a"
-    return f"{number(score.value)} {between(score.low, score.high, 2)}"
-
-
-def _cell(score: Score) -> str:
-    """Return value, interval and chance in one cell; the reason when there is no value."""
-    return _value(score) if math.isfinite(score.value) else f"n/a ({score.reason})"
-
-
-def _value(score: Score) -> str:
-    return f"{number(score.value, 2)} {between(score.low, score.high, 2)} {number(score.chance, 2)}"
-
-
-def _reasons(scores: Iterable[Score]) -> tuple[str, ...]:
-    """Return each reason once, with the measure that it speaks of."""
-    return tuple(dict.fromkeys(f"{score.measure}: {score.reason}" for score in scores if score.reason))
+def _reasons(scores: Iterable[Score]) -> list[str]:
+    return by_reason((score.reason, score.measure) for score in scores)
 
 
 def _by(scores: Iterable[Score], key: Callable[[Score], Key]) -> dict[Key, list[Score]]:
@@ -138,25 +116,18 @@ def _by(scores: Iterable[Score], key: Callable[[Score], Key]) -> dict[Key, list[
     return found
 
 
-def _lines(columns: Sequence[Sequence[Score]]) -> tuple[tuple[str, ...], ...]:
-    """Return a row for each pair of collections, under who asked."""
-    rows, asked = [], None
-    for line in zip(*columns, strict=True):
-        by = line[0].query_model
-        if by != asked:
-            rows.append((f"asked with {by}", *("" for _ in line)))
-            asked = by
-        rows.append((" | ".join(line[0].models), *map(_cell, line)))
-    return tuple(rows)
+def _by_pair(scores: Iterable[Score], column: Callable[[str], str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield cells with a row for each pair of collections, under who asked."""
+    for score in scores:
+        asked = f"asked with {score.query_model}" if score.query_model else ""
+        yield asked, " | ".join(score.models), column(score.measure), with_chance(score)
 
 
-def _side_by_side(scores: Iterable[Score], how: str) -> Iterator[Table]:
-    columns = list(_by(scores, lambda score: score.measure).values())
-    for start in range(0, len(columns), _ACROSS):
-        shown = columns[start : start + _ACROSS]
-        title = f"Agreement of neighbours between collections{how}; {counted([score.n for score in shown[0]])}"
-        head = ("collections", *(f"{column[0].measure} [95 %] chance" for column in shown))
-        yield Table(title, head, _lines(shown), _reasons(score for column in shown for score in column))
+def _side_by_side(scores: Sequence[Score], how: str) -> Iterator[Table]:
+    if scores:
+        title = f"Agreement of neighbours between collections{how}; {counted([score.n for score in scores])}"
+        cells = _by_pair(scores, lambda measure: f"{measure} [95 %] chance")
+        yield from pivoted(title, "collections", cells, _reasons(scores), _ACROSS)
 
 
 def _more(scores: Sequence[Score], tails: Iterable[Tail]) -> Iterator[Table]:
@@ -166,51 +137,37 @@ def _more(scores: Sequence[Score], tails: Iterable[Tail]) -> Iterator[Table]:
     pairs = list(_by(scores, lambda score: (score.query_model, frozenset(score.models))).values())
     count = max(1, _MORE_ROWS // len(pairs[0]))
     first = {id(score) for pair in pairs[:count] for score in pair}
-    shown, hidden = [score for score in scores if id(score) in first], max(0, len(pairs) - count)
+    shown = [score for score in scores if id(score) in first]
     open_ends: dict[tuple[str, tuple[str, ...], str | None], Tail] = {
         (tail.measure, tail.models, tail.query_model): tail for tail in tails
     }
     rows: list[tuple[str, ...]] = []
     for measure, column in _by(shown, lambda score: score.measure).items():
         for score in column:
-            named = measure if score is column[0] else ""
-            by = f" (asked with {score.query_model})" if score.query_model else ""
-            known = math.isfinite(score.value)
-            value, n = (_value(score), f"{score.n:,}") if known else ("n/a", "")
-            rows.append((named, " | ".join(score.models) + by, value, n))
-            rows += _tail_row(open_ends.get((score.measure, score.models, score.query_model)))
-    said = (f"{hidden:,} more pairs are in scores.json.",) if hidden else ()
-    remarks = (*said, _READ, *_reasons_by_pair(shown))
-    yield Table("More about agreement", ("measure", "collections", "value [95 %] chance", "n"), tuple(rows), remarks)
+            n = f"{score.n:,}" if math.isfinite(score.value) else ""
+            rows.append((measure, _pair(score), with_chance(score), n))
+            tail = open_ends.get((score.measure, score.models, score.query_model))
+            if tail and math.isfinite(tail.low):  # what it can be, whatever stands beyond the last place of the lists
+                between = f"{number(tail.low, 2)} to {number(tail.high, 2)}"
+                rows.append((measure, "  with any unseen tail", between, ""))
+    said = (f"{len(pairs) - count:,} more pairs are in scores.json.",) if len(pairs) > count else ()
+    reasons = by_reason((score.reason, f"{score.measure} of {_pair(score)}") for score in shown)
+    head = ("measure", "collections", "value [95 %] chance", "n")
+    yield Table("More about agreement", head, tuple(once(rows)), (*said, _READ, *reasons))
 
 
-def _tail_row(tail: Tail | None) -> list[tuple[str, ...]]:
-    """Say below an rbo what it can be, whatever stands beyond the last place of the lists."""
-    if tail is None or math.isnan(tail.low):
-        return []
-    return [("", "  with any unseen tail", f"{number(tail.low, 2)} to {number(tail.high, 2)}", "")]
-
-
-def _reasons_by_pair(scores: Iterable[Score]) -> list[str]:
-    listed = []
-    told = (score for score in scores if score.reason)
-    for (measure, reason), group in _by(told, lambda score: (score.measure, score.reason)).items():
-        distinct = list(dict.fromkeys(" | ".join(score.models) for score in group))
-        more = f" and {len(distinct) - _FEW:,} more" if len(distinct) > _FEW else ""
-        listed.append(f"{measure} of {', '.join(distinct[:_FEW])}{more}: {reason}")
-    return listed
+def _pair(score: Score) -> str:
+    return " | ".join(score.models) + (f" (asked with {score.query_model})" if score.query_model else "")
 
 
 def _curve(facts: Facts) -> Iterator[Table]:
     """Overlap at smaller depths; the other curves are in the payload."""
-    points = [score for score in facts.run.curves if score.measure.startswith("overlap@")]
-    columns = _by(points, lambda score: score.measure)
-    columns.pop(f"overlap@{facts.run.config.k}", None)
-    if not columns:
-        return
-    shown = list(columns)[-_MOST_DEPTHS:]
-    rows = _lines([columns[measure] for measure in shown])
-    remark = "Each interval holds by itself. The other measures by depth: --json (curves), or curves_frame()."
-    title = f"Overlap by depth; {counted([score.n for score in points])}"
-    head = ("value [95 %] chance", *(measure.removeprefix("overlap") for measure in shown))
-    yield Table(title, head, rows[:_MOST_ROWS], (remark,))
+    whole = f"overlap@{facts.run.config.k}"
+    columns = _by(facts.run.curves, lambda score: score.measure)
+    depths = [measure for measure in columns if measure.startswith("overlap@") and measure != whole][-_MOST_DEPTHS:]
+    if depths:
+        points = [score for measure in depths for score in columns[measure]]
+        remark = "Each interval holds by itself. The other measures by depth: --json (curves), or curves_frame()."
+        title = f"Overlap by depth; {counted([score.n for score in points])}"
+        cells = _by_pair(points, lambda measure: measure.removeprefix("overlap"))
+        yield from pivoted(title, "value [95 %] chance", cells, (remark,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -11,8 +12,9 @@ from embdiff.lexical import BM25
 from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.search import compared_pairs
-from embdiff.views import html, terminal
-from embdiff.views.lists import Entry, PairDiff, Query, Status
+from embdiff.views import document, html
+from embdiff.views.lists import Entry, PairDiff, Place, Query, Status, places
+from embdiff.views.table import Part, plain_text
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,15 @@ class QueryDiff:
         """Return JSON-able values."""
         return {"query": self.query, "pairs": list(self.pairs)}
 
+    def drawn(self, limit: int = 90) -> Iterator[Part]:
+        """Yield the lines and tables, for a terminal; of a neighbour's text the first ``limit`` characters."""
+        return document.diff(self.query, self.pairs, limit)
+
     def _repr_html_(self) -> str:
-        return html.render_diff(self.query, self.pairs)
+        return html.fragment(self.drawn(html.TEXT_LIMIT))
 
     def __repr__(self) -> str:
-        return terminal.diff_text(self.query, self.pairs, width=100)
+        return plain_text(self.drawn(), width=100)
 
 
 def place_of(run: Run, query: int | str) -> int:
@@ -107,17 +113,16 @@ def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline:
         for a, b in compared_pairs(run.answers, *beside)
         if query_model in (None, a.query_model, b.query_model)
     )
-    group = run.queries.groups[row] if run.queries.groups else None
-    return QueryDiff(Query(row=row, id=run.queries.ids[row], text=run.queries.items[row], group=group), pairs)
+    return QueryDiff({"row": row, **run.queries.row(row)}, pairs)
 
 
 def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
     """List the first collection's rows by rank there, then what the second gained by rank there."""
-    in_a, in_b = _places(a, row), _places(b, row)
+    in_a, in_b = places(a, row), places(b, row)
     entries = []
     for found in [*in_a, *(gained for gained in in_b if gained not in in_a)]:
         if found in in_a and found in in_b:
-            status: Status = "kept" if in_a[found][0] == in_b[found][0] else "moved"
+            status: Status = "kept" if in_a[found].rank == in_b[found].rank else "moved"
         else:
             status = "lost" if found in in_a else "gained"
         first = in_a.get(found) or _exact_place(a, row, found)
@@ -125,33 +130,22 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
         entries.append(
             Entry(
                 status=status,
-                id=run.corpus.ids[found],
-                text=run.corpus.items[found],
-                group=run.corpus.groups[found] if run.corpus.groups else None,
-                self=first[2] or second[2],
-                ranks=[first[0], second[0]],
-                distances=[first[1], second[1]],
+                **run.corpus.row(found),
+                self=first.self or second.self,
+                ranks=[first.rank, second.rank],
+                distances=[first.distance, second.distance],
             )
         )
     return entries
 
 
-def _places(answer: Answer, row: int) -> dict[int, tuple[int | None, float | None, bool]]:
-    returned = answer.returned
-    return {
-        int(found): (place + 1, float(returned.distance[row, place]), bool(answer.is_self[row, place]))
-        for place, found in enumerate(returned.rows[row])
-        if found >= 0
-    }
-
-
-def _exact_place(answer: Answer, row: int, found: int) -> tuple[int | None, float | None, bool]:
+def _exact_place(answer: Answer, row: int, found: int) -> Place:
     there = answer.elsewhere
     place = list(there.rows[row]).index(found)
     if there.ranks[row, place] < 0:  # bm25 ranks nothing that shares no word with the query
-        return None, None, False
+        return Place(None, None)
     similarity = float(there.similarity[row, place])
-    return int(there.ranks[row, place]), 0.0 - similarity if answer.returned.metric == "l2" else similarity, False
+    return Place(int(there.ranks[row, place]), 0.0 - similarity if answer.returned.metric == "l2" else similarity)
 
 
 def distance_of(answer: Answer, metric: str) -> str:

@@ -160,9 +160,7 @@ def _items(
     return [
         DisputedItem(
             row=row,
-            id=run.corpus.ids[row],
-            text=run.corpus.items[row],
-            group=run.corpus.groups[row] if run.corpus.groups else None,
+            **run.corpus.row(row),
             value=float(values[row]),
             only_one=int(only_one[row]),
             place_change=float(moved[row]),

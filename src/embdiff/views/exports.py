@@ -27,12 +27,15 @@ def points(run: Run) -> dict[str, Any]:
     ParameterError
         When the run has no maps.
     """
-    columns: dict[str, Any] = {"id": list(run.corpus.ids), "text": list(run.corpus.items)}
-    if run.corpus.groups is not None:
-        columns["group"] = list(run.corpus.groups)
+    columns = _texts(run)
     for layout in _layouts(run):
         columns[f"x_{layout.model}"], columns[f"y_{layout.model}"] = layout.xy[:, 0], layout.xy[:, 1]
     return columns
+
+
+def _texts(run: Run) -> dict[str, Any]:
+    columns = {"id": run.corpus.ids, "text": run.corpus.items}
+    return columns if run.corpus.groups is None else {**columns, "group": run.corpus.groups}
 
 
 def write_parquet(run: Run, path: Path) -> None:
@@ -56,10 +59,7 @@ def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
         When the run has no map of the model.
     """
     layout = _layout(run, model)
-    columns: dict[str, Any] = {"id": list(run.corpus.ids), "text": list(run.corpus.items)}
-    if run.corpus.groups is not None:
-        columns["group"] = list(run.corpus.groups)
-    columns["x"], columns["y"] = layout.xy[:, 0], layout.xy[:, 1]
+    columns = {**_texts(run), "x": layout.xy[:, 0], "y": layout.xy[:, 1]}
     own = [each for each in run.answers if each.model == each.query_model == layout.model]
     if own and run.query_rows is not None:
         columns["neighbors"] = _neighbors(run, own[0], _FAR[own[0].returned.metric] - own[0].returned.similarity)
@@ -84,11 +84,8 @@ def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -
     Tabs and line breaks become blanks, and a cell that a spreadsheet would take for a formula gets an apostrophe.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = ["id\ttext" + ("\tgroup" if run.corpus.groups is not None else "")]
-    groups = run.corpus.groups or ("",) * len(run.corpus)
-    for name, text, group in zip(run.corpus.ids, run.corpus.items, groups, strict=True):
-        cells = [name, text, group] if run.corpus.groups is not None else [name, text]
-        rows.append("\t".join(map(cell, cells)))
+    columns = _texts(run)
+    rows = ["\t".join(columns), *("\t".join(map(cell, cells)) for cells in zip(*columns.values(), strict=True))]
     _files.write_text(folder / "metadata.tsv", "\n".join(rows) + "\n")
     stems = _files.file_names(vectors)
     for model, table in vectors.items():

@@ -20,20 +20,11 @@ DISPUTED = 20  # of the most disputed queries and rows, where not everything is 
 
 
 @dataclass(frozen=True)
-class Overlap:
-    """How many neighbours a variant in lower precision shares with its model in float32."""
-
-    measure: str
-    value: Number
-    low: Number
-    high: Number
-    chance: Number
-    n: int
-
-
-@dataclass(frozen=True)
 class Variant:
-    """How far a variant in lower precision is from its model in float32, as `embdiff.variants` measures it."""
+    """How far a variant in lower precision is from its model in float32, as `embdiff.variants` measures it.
+
+    ``overlap``: how many neighbours they share; None where there are too few different texts.
+    """
 
     of: str
     rows: int
@@ -42,7 +33,7 @@ class Variant:
     whole: bool
     cosine_mean: Number
     cosine_lowest: Number
-    overlap: Overlap | None
+    overlap: Score | None
     role: str = "document"
 
 
@@ -206,10 +197,6 @@ class Facts:
     def crossed(self) -> bool:
         """Whether models query the collections of others."""
         return bool(self.run.config.query_models)
-
-    def scores(self, name: str) -> list[Score]:
-        """Return the scores of one measure."""
-        return [score for score in self.run.scores if score.measure.partition("@")[0] == name]
 
 
 def models_told(told: Iterable[Mapping[str, Any]]) -> tuple[Model, ...]:

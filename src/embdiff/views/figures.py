@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from embdiff._plain import plain
 from embdiff.kept import Kept
 from embdiff.measures.similarities import few_cutoffs
 from embdiff.measures.thresholds import carry_rates
@@ -12,7 +11,6 @@ from embdiff.runs import Run
 from embdiff.views.agreement_tables import needing
 from embdiff.views.facts import Facts
 from embdiff.views.tables import WIDEST_MATRIX
-from embdiff.views.words import visible
 
 CUTOFFS, OTHERS = 3, 3  # each cut-off of each other model is resampled 2,000 times: about a second with 1,000 queries
 MATRICES = 4
@@ -40,19 +38,19 @@ def cutoffs(run: Run, kept: Kept | None = None) -> dict[str, Any] | None:
         {
             "at": at,
             "rate": cells[0].rate_from,
-            "cells": [plain({"value": cell.value, "low": cell.low, "high": cell.high}) for cell in cells],
+            "cells": [{"value": cell.value, "low": cell.low, "high": cell.high} for cell in cells],
         }
         for at, cells in zip(cuts, zip(*columns, strict=True), strict=True)
     ]
     carried = [cell for cells in zip(*columns, strict=True) for cell in cells]
     return {
-        "from": visible(first.model),
-        "to": [visible(other.model) for other in others],
+        "from": first.model,
+        "to": [other.model for other in others],
         "more": len(usable) - 1 - len(others),
         "queries": carried[0].n,
         "pairs": carried[0].pairs,
         "rows": rows,
-        "remarks": list(dict.fromkeys(f"{each.at:g}: {visible(each.reason)}" for each in carried if each.reason)),
+        "remarks": list(dict.fromkeys(f"{each.at:g}: {each.reason}" for each in carried if each.reason)),
     }
 
 
@@ -70,15 +68,7 @@ def mixing(run: Run) -> dict[str, Any] | None:
         return None
     return {
         "k": min(run.config.k, len(run.corpus) - 1),
-        "models": [
-            {
-                "model": visible(model),
-                "groups": list(map(visible, each.groups)),
-                "share": plain(each.share),
-                "chance": plain(each.chance),
-            }
-            for model, each in fitting[:MATRICES]
-        ],
+        "models": [{"model": model, **each.to_dict()} for model, each in fitting[:MATRICES]],
         "more": max(0, len(fitting) - MATRICES),
     }
 
@@ -94,10 +84,10 @@ def costs(facts: Facts) -> dict[str, Any]:
     }
     found = [
         {
-            "model": visible(model.model),
+            "model": model.model,
             "seconds": model.seconds["encode"] / len(facts.run.corpus),
             "bytes": model.stamp.dim * _VECTOR_NUMBER,
-            "quality": plain(own.get(model.model)),
+            "quality": own.get(model.model),
         }
         for model in facts.manifest.models
         if model.stamp and model.collection

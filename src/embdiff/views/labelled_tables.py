@@ -8,33 +8,23 @@ from collections.abc import Iterator, Sequence
 from embdiff.measures.differences import Differences
 from embdiff.measures.noise import Change
 from embdiff.records import Score
-from embdiff.views.table import Table
-from embdiff.views.words import between, by_reason, number
-
-_AGAIN = {
-    "index": "returned against exact",
-    "float16": "vectors in float16",
-    "batch": "texts one by one",
-}
+from embdiff.views.table import Table, once
+from embdiff.views.words import AGAIN, by_reason, estimate, number
 
 
 def score_table(scores: Sequence[Score], differences: Sequence[Differences], title: str = "Scores") -> Table:
     """Return every score with interval, chance, n and the letters of its tie groups, and the reasons below."""
     letters = {each.measure: each.letters for each in differences}
-    rows, before = [], None
-    for score in scores:
-        model, known = score.models[0], math.isfinite(score.value)
-        rows.append(
-            (
-                score.measure if score.measure != before else "",
-                model,
-                f"{number(score.value, 4)} {between(score.low, score.high)}" if known else "n/a",
-                number(score.chance) if known else "",
-                f"{score.n:,}" if known else "",
-                letters.get(score.measure, {}).get(model, ""),
-            )
+    rows = once(
+        (
+            score.measure,
+            score.models[0],
+            estimate(score.value, score.low, score.high, 4),
+            *((number(score.chance), f"{score.n:,}") if math.isfinite(score.value) else ("", "")),
+            letters.get(score.measure, {}).get(score.models[0], ""),
         )
-        before = score.measure
+        for score in scores
+    )
     remarks = by_reason(
         (score.reason, score.models[0] if math.isfinite(score.value) else f"{score.models[0]} {score.measure}")
         for score in scores
@@ -49,7 +39,7 @@ def difference_table(difference: Differences, unit: str) -> Table:
     rows = tuple(
         (
             " - ".join(test.models),
-            f"{number(test.difference)} {between(test.low, test.high)}",
+            estimate(test.difference, test.low, test.high),
             number(test.p_holm, 4),
             number(test.effect, 2),
             number(test.detectable),
@@ -72,17 +62,15 @@ def change_table(changes: Sequence[Change], unit: str) -> Iterator[Table]:
     rows = tuple(
         (
             each.model,
-            _AGAIN[each.how],
-            f"{number(each.difference, 4)} {between(each.low, each.high, 4)}"
-            if math.isfinite(each.difference)
-            else "n/a",
+            AGAIN[each.how],
+            estimate(each.difference, each.low, each.high, 4, 4),
             f"{each.changed:,} of {each.n:,}",
         )
         for each in changes
     )
     remarks = (
         f"A difference between models no larger than this is not theirs. changed: {unit} with another value.",
-        *dict.fromkeys(f"{each.how}: {each.reason}" for each in changes if each.reason),
+        *by_reason((each.reason, each.how) for each in changes),
     )
     head = ("model", "again", "change [95 %]", "changed")
     yield Table(f"The same model again: change of {changes[0].measure}", head, rows, remarks)

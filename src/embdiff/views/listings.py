@@ -1,55 +1,82 @@
-"""What can be named, and what was copied, as tables for people at a terminal."""
+"""What can be named, what was copied and what is kept, as tables for people at a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.text import Text
-
+from embdiff.kept.housekeeping import Finding, ShelfInfo, SpaceInfo
 from embdiff.measures import Measure
 from embdiff.sources.catalogue import EncoderInfo
 from embdiff.stores.copying import Copies
-from embdiff.views.table import empty, show
+from embdiff.views.table import Line, Table, show
+
+_SHELVES = {"results": "kept results", "graphs": "exported model"}
 
 
 def show_models(kinds: Sequence[EncoderInfo], presets: Mapping[str, Sequence[str]]) -> None:
     """Print the kinds of models and the presets on stdout."""
-    table = empty("Models", ("write", "what it is", "works here"))
-    for kind in kinds:
-        table.add_row(kind.form, kind.summary, "yes" if kind.installed else kind.pip_line)
-    lines = [Text(f"  {name}: {' '.join(models)}") for name, models in presets.items()]
-    show(table, Text("Presets (--preset):"), *lines)
+    rows = tuple((kind.form, kind.summary, "yes" if kind.installed else kind.pip_line) for kind in kinds)
+    lines = (Line(f"  {name}: {' '.join(models)}") for name, models in presets.items())
+    show(Table("Models", ("write", "what it is", "works here"), rows), Line("Presets (--preset):"), *lines)
 
 
 def show_stores(kinds: Sequence[Mapping[str, str]]) -> None:
     """Print the kinds of stores on stdout."""
-    table = empty("Stores", ("kind", "what it is", "works here"))
-    for kind in kinds:
-        table.add_row(kind["name"], kind["summary"], kind["pip_line"] or "yes")
-    show(table)
+    rows = tuple((kind["name"], kind["summary"], kind["pip_line"] or "yes") for kind in kinds)
+    show(Table("Stores", ("kind", "what it is", "works here"), rows))
 
 
 def show_copies(copies: Copies) -> None:
     """Print what was copied on stdout, and what was left out and why."""
-    table = empty(f"{copies.source} → {copies.target}", ("collection", "rows", "written now", "cut", "SHA-256"))
-    for one in copies.collections:
-        table.add_row(one.name, f"{one.rows:,}", f"{one.copied:,}", f"{one.cut:,}", one.digest[:12])
-    show(table, *(Text(f"{name} {why}: not copied") for name, why in copies.left_out.items()))
+    rows = tuple(
+        (one.name, f"{one.rows:,}", f"{one.copied:,}", f"{one.cut:,}", one.digest[:12]) for one in copies.collections
+    )
+    head = ("collection", "rows", "written now", "cut", "SHA-256")
+    left_out = (Line(f"{name} {why}: not copied") for name, why in copies.left_out.items())
+    show(Table(f"{copies.source} → {copies.target}", head, rows), *left_out)
 
 
 def show_measures(measures: Sequence[Measure]) -> None:
     """Print the measures on stdout."""
-    table = empty("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"))
-    for measure in measures:
-        table.add_row(f"{measure.name}{'@k' if measure.cutoff else ''}", measure.summary, measure.needs)
-    show(table)
+    rows = tuple((f"{each.name}{'@k' if each.cutoff else ''}", each.summary, each.needs) for each in measures)
+    show(Table("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"), rows))
 
 
 def show_measure(measure: Measure) -> None:
     """Print everything about one measure on stdout."""
-    table = empty(measure.name, ("", ""))
-    for key, value in measure.to_dict().items():
-        if key != "name":
-            words = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-            table.add_row(key.replace("_", " "), Text(words))
-    show(table)
+    told = {key.replace("_", " "): value for key, value in measure.to_dict().items() if key != "name"}
+    rows = tuple(
+        (key, "; ".join(map(str, value)) if isinstance(value, list) else str(value)) for key, value in told.items()
+    )
+    show(Table(measure.name, ("", ""), rows))
+
+
+def show_spaces(folder: str, spaces: Sequence[SpaceInfo], others: Sequence[ShelfInfo]) -> None:
+    """Print what a cache holds on stdout: spaces of vectors, then results and exported models."""
+    size = sum(each.bytes for group in (spaces, others) for each in group) / 1e6
+    vectors = tuple(
+        (
+            f"{each.model} ({each.dim} × {each.precision})",
+            each.role,
+            f"{each.vectors:,}",
+            f"{each.batches:,}",
+            *_size_and_days(each),
+        )
+        for each in spaces
+    )
+    besides = tuple((_SHELVES[each.shelf], each.name, f"{each.items:,}", *_size_and_days(each)) for each in others)
+    show(Line(f"{folder}: {len(spaces):,} spaces, {size:,.1f} MB"))
+    if vectors:
+        show(Table("", ("model", "role", "vectors", "batches", "MB", "unused"), vectors))
+    if besides:
+        show(Table("", ("besides vectors", "kind", "items", "MB", "unused"), besides))
+
+
+def _size_and_days(each: SpaceInfo | ShelfInfo) -> tuple[str, str]:
+    return f"{each.bytes / 1e6:,.1f}", f"{each.unused_days:.0f} days"
+
+
+def show_findings(headline: str, findings: Sequence[Finding]) -> None:
+    """Print a headline and the entries of a cache that it is about on stdout."""
+    rows = tuple((each.entry, each.model, each.why, f"{each.bytes / 1e6:,.1f}") for each in findings)
+    show(Line(headline), *([Table("", ("entry", "model", "why", "MB"), rows)] if rows else []))

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 
-from embdiff.records import Answer, IntArray
+from embdiff.records import Answer, Row
 from embdiff.runs import Run
 
 Status = Literal["kept", "moved", "lost", "gained"]
+
+
+class Place(NamedTuple):
+    """Where a row stands in the list of one query; None where bm25 does not rank it."""
+
+    rank: int | None
+    distance: float | None
+    self: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,33 +59,27 @@ class Result:
     baseline: Listed | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Mutual:
-    """Which queries find each other in one collection, (m, 2) row numbers; ``neither`` counts the pairs left."""
+    """Which queries find each other in one collection, by id, the finder first; ``neither`` counts the pairs left."""
 
     query_model: str
     model: str
-    both: IntArray
-    one_way: IntArray
+    both: list[tuple[str, str]]
+    one_way: list[tuple[str, str]]
     neither: int
 
 
-class Query(TypedDict):
+class Query(Row):
     """The query of a diff."""
 
     row: int
-    id: str
-    text: str
-    group: str | None
 
 
-class Entry(TypedDict):
+class Entry(Row):
     """What became of one row between two collections; ranks and distances are those in the first and the second."""
 
     status: Status
-    id: str
-    text: str
-    group: str | None
     self: bool
     ranks: list[int | None]
     distances: list[float | None]
@@ -100,34 +102,33 @@ def query_result(run: Run, row: int) -> Result:
     beside = None if run.baseline is None or run.baseline in run.shown else _listed(run, run.baseline, row, judged)
     return Result(
         row=row,
-        id=name,
-        text=run.queries.items[row],
-        group=run.queries.groups[row] if run.queries.groups else None,
+        **run.queries.row(row),
         expected=None if judged is None else tuple(sorted(judged)),
         answers=tuple(_listed(run, answer, row, judged) for answer in run.shown),
         baseline=beside,
     )
 
 
+def places(answer: Answer, row: int) -> dict[int, Place]:
+    """Return the rows in the list of one query, in order, and where they stand in it."""
+    returned = answer.returned
+    return {
+        int(found): Place(place + 1, float(returned.distance[row, place]), bool(answer.is_self[row, place]))
+        for place, found in enumerate(returned.rows[row])
+        if found >= 0
+    }
+
+
 def _listed(run: Run, answer: Answer, row: int, judged: Mapping[str, int] | None) -> Listed:
-    corpus, returned = run.corpus, answer.returned
-    count = int(np.count_nonzero(returned.rows[row] >= 0))
-    lines = zip(
-        returned.rows[row, :count].tolist(), returned.distance[row, :count].tolist(),
-        returned.similarity[row, :count].tolist(), answer.is_self[row, :count].tolist(), strict=True,
-    )  # fmt: skip
+    corpus, similarity = run.corpus, answer.returned.similarity[row].tolist()
     neighbors = tuple(
         Neighbor(
-            rank=place,
-            id=corpus.ids[found],
-            text=corpus.items[found],
-            group=corpus.groups[found] if corpus.groups else None,
-            distance=distance,
-            similarity=similarity,
-            self=own,
+            **place._asdict(),
+            **corpus.row(found),
+            similarity=value,
             expected=None if judged is None else judged.get(corpus.ids[found], 0) > 0,
         )
-        for place, (found, distance, similarity, own) in enumerate(lines, start=1)
+        for (found, place), value in zip(places(answer, row).items(), similarity, strict=False)
     )
     hit = next((each.rank for each in neighbors if each.expected), None)
     return Listed(answer.query_model, answer.model, hit, neighbors)
@@ -150,4 +151,5 @@ def mutual_finds(run: Run) -> Iterator[Mutual]:
         returned = np.isin(finds[:, 1] * count + finds[:, 0], codes)
         both, one_way = finds[returned & (finds[:, 0] < finds[:, 1])], finds[~returned]
         neither = count * (count - 1) // 2 - len(both) - len(one_way)
-        yield Mutual(answer.query_model, answer.model, both, one_way, neither)
+        by_id = [[(run.queries.ids[a], run.queries.ids[b]) for a, b in pairs.tolist()] for pairs in (both, one_way)]
+        yield Mutual(answer.query_model, answer.model, by_id[0], by_id[1], neither)

@@ -24,9 +24,8 @@ from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of
 from embdiff.views.facts import Facts
-from embdiff.views.table import Table
 from embdiff.views.tables import summary_tables
-from embdiff.views.words import distance_word, facts_line, notes, title, visible
+from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
 VERSION = 4
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
@@ -68,17 +67,17 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     disputed = facts.disagreement
     head = {
         "view": VERSION,
-        "title": visible(title(facts)),
-        "facts": visible(facts_line(facts)),
-        "provenance": [[visible(name), visible(value)] for name, value in story.provenance(facts)],
-        "verdict": list(map(visible, story.verdict(facts))),
-        "notes": list(map(visible, notes(facts))),
+        "title": title(run),
+        "facts": facts_line(facts),
+        "provenance": list(story.provenance(facts)),
+        "verdict": story.verdict(facts),
+        "notes": notes(facts),
         "models": list(run.config.models),
         "metric": run.config.metric,
         "k": run.config.k,
-        "scores": plain(run.scores),
-        "curves": plain([score for score in run.curves if score.measure.startswith("overlap@")]),  # as are drawn
-        "tables": list(map(_table, summary_tables(facts))),
+        "scores": run.scores,
+        "curves": [score for score in run.curves if score.measure.startswith("overlap@")],  # as are drawn
+        "tables": summary_tables(facts),
         **figures.costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
@@ -92,7 +91,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "row_disagreement": arrays.add(_values(disputed.row_values if disputed else None, len(run.corpus))),
         "row_disagreement_words": story.ROW_DISAGREEMENT,
     }
-    header = json.dumps(head, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    header = json.dumps(harmless(plain(head)), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
     return gzip.compress(block, compresslevel=6, mtime=0)
 
@@ -101,17 +100,17 @@ def _items(run: Run) -> dict[str, Any]:
     texts = run.corpus.items
     long = any(len(text) > TEXT_LIMIT for text in texts)
     return {
-        "ids": list(map(visible, run.corpus.ids)),
+        "ids": run.corpus.ids,
         "texts": list(_shown(texts)),
         "lengths": [len(text) for text in texts] if long else None,
-        "groups": None if run.corpus.groups is None else list(map(visible, run.corpus.groups)),
+        "groups": run.corpus.groups,
     }
 
 
 def _shown(texts: Iterable[str]) -> Iterable[str]:
     for text in texts:
         cut = len(text) > TEXT_LIMIT
-        yield visible(text[:TEXT_LIMIT]) + (f"… ({len(text):,} characters)" if cut else "")
+        yield text[:TEXT_LIMIT] + (f"… ({len(text):,} characters)" if cut else "")
 
 
 def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
@@ -122,7 +121,7 @@ def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
     return {
         "rows": rows,
         "own": own,
-        "ids": [] if own else list(map(visible, run.queries.ids)),
+        "ids": [] if own else run.queries.ids,
         "texts": [] if own else list(_shown(run.queries.items)),
     }
 
@@ -137,9 +136,9 @@ def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
     there = answer.elsewhere
     distance = np.float32(0.0) - there.similarity if answer.returned.metric == "l2" else there.similarity
     return {
-        "model": visible(answer.model),
-        "query_model": visible(answer.query_model),
-        "distance_word": distance_word(distance_of(answer, answer.returned.metric)),
+        "model": answer.model,
+        "query_model": answer.query_model,
+        "distance_word": DISTANCE_WORDS[distance_of(answer, answer.returned.metric)],
         "rows": arrays.add(answer.returned.rows.astype(np.int32)),
         "distance": arrays.add(_rounded(answer.returned.distance)),
         "is_self": arrays.add(answer.is_self.astype(np.uint8)),
@@ -162,20 +161,11 @@ def _map(layout: Layout, arrays: _Arrays) -> dict[str, Any]:
     extent = float(np.abs(layout.xy).max()) or 1.0
     steps = np.rint((layout.xy.astype(np.float64) / extent * 0.95 + 1.0) * 32767.5).astype(np.uint16)
     return {
-        "model": visible(layout.model),
+        "model": layout.model,
         "method": layout.method,
         "about": story.map_words(layout),
         "x": arrays.add(steps[:, 0]),
         "y": arrays.add(steps[:, 1]),
-    }
-
-
-def _table(table: Table) -> dict[str, Any]:
-    return {
-        "title": visible(table.title),
-        "head": list(map(visible, table.head)),
-        "rows": [list(map(visible, row)) for row in table.rows],
-        "remarks": list(map(visible, table.remarks)),
     }
 
 

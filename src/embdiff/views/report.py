@@ -14,7 +14,6 @@ from embdiff import _files
 from embdiff.errors import MissingDependencyError, ParameterError
 from embdiff.kept import Kept
 from embdiff.runs import Run
-from embdiff.views.facts import Facts
 from embdiff.views.packing import pack
 from embdiff.views.words import title, visible
 
@@ -54,16 +53,9 @@ def page(run: Run, kept: Kept | None = None) -> str:
     MissingDependencyError
         When the front end was not built into this installation.
     """
-    script = _script()
     data = base64.b64encode(pack(run, kept)).decode()
-    return _document(
-        title(Facts(run)),
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script, connect="none")}">',
-        '<main id="embdiff-report" class="embdiff-view">'
-        "<p>This page draws itself with JavaScript, from the data it carries.</p></main>\n"
-        f'<script type="text/plain" id="embdiff-data">{data}</script>\n'
-        f'<script type="module">{script}</script>',
-    )
+    carried = f'<script type="text/plain" id="embdiff-data">{data}</script>\n'
+    return _document(title(run), 'id="embdiff-report"', carried, connect="none")[0]
 
 
 def live_page(named: str, *, indexes: Sequence[str]) -> tuple[str, str]:
@@ -81,40 +73,31 @@ def live_page(named: str, *, indexes: Sequence[str]) -> tuple[str, str]:
     MissingDependencyError
         When the front end was not built into this installation.
     """
-    script = _script()
-    html = _document(
-        named,
-        "",
-        f'<main id="embdiff-live" class="embdiff-view" data-indexes="{escape(json.dumps(list(indexes)))}">'
-        "<p>This page draws itself with JavaScript.</p></main>\n"
-        f'<script type="module">{script}</script>',
-    )
-    return html, _policy(script, connect="self")
+    attributes = f'id="embdiff-live" data-indexes="{escape(json.dumps(list(indexes)))}"'
+    return _document(named, attributes, "", connect="self")
 
 
-def _script() -> str:
-    return asset(SCRIPT).replace("</script", "<\\/script")
-
-
-def _policy(script: str, *, connect: str) -> str:
-    """Allow this very script by its hash, and ``unsafe-eval`` for regl, which compiles its drawing functions.
+def _document(named: str, attributes: str, carried: str, *, connect: str) -> tuple[str, str]:
+    """Return a page and its policy: this very script by its hash, and ``unsafe-eval`` for regl, which compiles drawing.
 
     No text of the user's is ever part of code.
     """
+    script = asset(SCRIPT).replace("</script", "<\\/script")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
+    policy = (
         f"default-src 'none'; script-src 'sha256-{digest}' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
         f"connect-src '{connect}'; base-uri 'none'; form-action 'none'"
     )
-
-
-def _document(named: str, head: str, body: str) -> str:
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n{head}\n'
+    html = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(visible(named))}</title>\n<style>{asset(STYLE)}</style></head>\n"
-        f'<body style="margin:0">{body}\n</body></html>\n'
+        f'<body style="margin:0"><main {attributes} class="embdiff-view">'
+        "<p>This page draws itself with JavaScript.</p></main>\n"
+        f'{carried}<script type="module">{script}</script>\n</body></html>\n'
     )
+    return html, policy
 
 
 def write(run: Run, path: Path, kept: Kept | None = None) -> None:

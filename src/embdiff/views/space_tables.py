@@ -10,8 +10,8 @@ from embdiff.measures.similarities import Distribution
 from embdiff.measures.thresholds import CarryOver
 from embdiff.records import Score
 from embdiff.views.agreement_tables import needing
-from embdiff.views.table import Table
-from embdiff.views.words import between, by_reason, number
+from embdiff.views.table import Table, once, pivoted
+from embdiff.views.words import by_reason, estimate, number, with_chance
 
 _PAIRED = ("two spaces", "two neighbors of every row")
 _ALONE = ("one space", "one space + neighbors", "neighbors of every row")
@@ -30,31 +30,22 @@ def geometry_tables(scores: Sequence[Score]) -> Iterator[Table]:
     yield from _geometry(needing(scores, *_ALONE), "Each space alone", "models", (_HOW,))
 
 
-def _geometry(scores: Iterable[Score], title: str, what: str, remarks: tuple[str, ...]) -> Iterator[Table]:
-    by_models: dict[str, dict[str, Score]] = {}
-    for score in scores:
-        by_models.setdefault(" | ".join(score.models), {})[score.measure] = score
-    shown = list(by_models)[:_MOST]
-    measures = list(dict.fromkeys(measure for found in by_models.values() for measure in found))
-    if len(by_models) > len(shown):
-        remarks = (*remarks, f"The first {len(shown)} of {len(by_models):,} {what}; all of them are in scores.json.")
-    notes = by_reason((each.reason, each.measure) for models in shown for each in by_models[models].values())
-    for start in range(0, len(shown), _ACROSS):
-        columns = shown[start : start + _ACROSS]
-        rows = tuple((measure, *(_cell(by_models[models].get(measure)) for models in columns)) for measure in measures)
-        most = max(score.n for score in by_models[columns[0]].values())
-        said = (*remarks, *notes) if start + _ACROSS >= len(shown) else ()
-        yield Table(f"{title}; n = {most:,} rows", ("value [95 %] chance", *columns), rows, said)
+def _geometry(scores: Iterable[Score], title: str, what: str, remarks: Sequence[str]) -> Iterator[Table]:
+    scores = list(scores)
+    named = list(dict.fromkeys(" | ".join(score.models) for score in scores))
+    shown = [score for score in scores if " | ".join(score.models) in named[:_MOST]]
+    if shown:
+        cells = (("", score.measure, " | ".join(score.models), with_chance(score)) for score in shown)
+        reasons = by_reason((score.reason, score.measure) for score in shown)
+        said = (*remarks, *_rest(named, what, "scores"), *reasons)
+        rows = max(score.n for score in shown)
+        yield from pivoted(f"{title}; n = {rows:,} rows", "value [95 %] chance", cells, said, _ACROSS)
 
 
-def _cell(score: Score | None) -> str:
-    if score is None:
-        return ""
-    if not math.isfinite(score.value):
-        return "n/a"
-    interval = between(score.low, score.high, 2) if math.isfinite(score.low) else "[none]"
-    chance = f" {number(score.chance, 2)}" if math.isfinite(score.chance) else ""
-    return f"{number(score.value, 2)} {interval}{chance}"
+def _rest(every: Sequence[object], what: str, file: str) -> list[str]:
+    """Say how many are not shown, and where they are."""
+    over = f"The first {_MOST} of {len(every):,} {what}; all of them are in {file}.json."
+    return [over] if len(every) > _MOST else []
 
 
 def calibration_tables(found: Sequence[Calibration]) -> Iterator[Table]:
@@ -63,23 +54,21 @@ def calibration_tables(found: Sequence[Calibration]) -> Iterator[Table]:
         return
     pairs = list(dict.fromkeys(each.models for each in found))
     shown = [each for each in found if each.models in pairs[:_MOST]]
-    rows, before = [], None
+    head = ("value", "shuffled", "tau", "above tau", "p", "p (Holm)")
+    cells = []
     for each in shown:
-        if each.models != before:
-            rows.append((" | ".join(each.models), *("" for _ in range(6))))
-        numbers = (number(value, 2) for value in (each.observed, each.null_mean, each.threshold, each.calibrated))
-        rows.append((f"  {each.measure}", *numbers, number(each.p, 4), number(each.p_holm, 4)))
-        before = each.models
+        tested = (each.observed, each.null_mean, each.threshold, each.calibrated)
+        numbers = (*(number(value, 2) for value in tested), number(each.p, 4), number(each.p_holm, 4))
+        pair, named = " | ".join(each.models), f"  {each.measure}"
+        cells += [(pair, named, *cell) for cell in zip(head, numbers, strict=True)]
     remarks = (
         "shuffled: mean with the second model's rows in random order; tau: what 5 % of such orders reach; above tau: "
         "0 is no more than that, 1 full agreement. Holm: over the pairs, measure by measure.",
         *by_reason((each.reason, each.measure) for each in shown),
+        *_rest(pairs, "pairs", "calibration"),
     )
-    if len(pairs) > _MOST:
-        remarks = (*remarks, f"The first {_MOST} of {len(pairs):,} pairs; all of them are in calibration.json.")
-    head = ("collections", "value", "shuffled", "tau", "above tau", "p", "p (Holm)")
     most = max(each.permutations for each in found)
-    yield Table(f"Against shuffled rows, {most:,} random orders", head, tuple(rows), remarks)
+    yield from pivoted(f"Against shuffled rows, {most:,} random orders", "collections", cells, remarks)
 
 
 def similarity_tables(found: Sequence[Distribution]) -> Iterator[Table]:
@@ -87,33 +76,42 @@ def similarity_tables(found: Sequence[Distribution]) -> Iterator[Table]:
     if not found:
         return
     models = list(dict.fromkeys(each.model for each in found))
-    rows, before = [], None
-    for each in (each for each in found if each.model in models[:_MOST]):
-        asked = "" if each.query_model == each.model else f" (asked with {each.query_model})"
-        named = each.model + asked if each.model != before else ""
-        rows.append((named, each.population, f"{each.n:,}", *(number(each.quantiles[level]) for level in _LEVELS)))
-        before = each.model
-    remarks = ["The cosine that so many of the pairs stay below, whatever metric the run searched with."]
-    if len(models) > _MOST:
-        remarks.append(f"The first {_MOST} of {len(models):,} models; all of them are in similarities.json.")
+    rows = once(
+        (
+            each.model + ("" if each.query_model == each.model else f" (asked with {each.query_model})"),
+            each.population,
+            f"{each.n:,}",
+            *(number(each.quantiles[level]) for level in _LEVELS),
+        )
+        for each in found
+        if each.model in models[:_MOST]
+    )
+    remarks = (
+        "The cosine that so many of the pairs stay below, whatever metric the run searched with.",
+        *_rest(models, "models", "similarities"),
+    )
     head = ("model", "pairs", "n", *(f"{float(level):.0%}" for level in _LEVELS))
-    yield Table("Similarities of each model (cosine)", head, tuple(rows), tuple(remarks))
+    yield Table("Similarities of each model (cosine)", head, tuple(rows), remarks)
 
 
 def cutoff_table(from_model: str, to_model: str, carried: Sequence[CarryOver]) -> Table:
     """Return the cut-offs of one model and what they are in another."""
-    rows, before = [], None
-    for each in carried:
-        old = f"{each.at:g}" if each.at != before else ""
-        cutoff = f"{number(each.value)} {between(each.low, each.high)}" if math.isfinite(each.value) else "n/a"
-        rows.append((old, each.by, _rate(each, each.rate_from), cutoff, _rate(each, each.rate_to)))
-        before = each.at
+    rows = once(
+        (
+            f"{each.at:g}",
+            each.by,
+            _rate(each, each.rate_from),
+            estimate(each.value, each.low, each.high),
+            _rate(each, each.rate_to),
+        )
+        for each in carried
+    )
     queries, pairs = (carried[0].n, carried[0].pairs) if carried else (0, 0)
     remarks = (
         "Cut-offs are cosine similarities and pass what is at least as similar. Pass rate: of all pairs of a query "
         "and a document other than its own.",
         "Intervals: queries resampled, documents held fixed.",
-        *dict.fromkeys(f"{each.at:g}, {each.by}: {each.reason}" for each in carried if each.reason),
+        *by_reason((each.reason, f"{each.at:g}, {each.by}") for each in carried),
     )
     title = f"Cut-offs of {from_model} in {to_model}; {queries:,} queries, {pairs:,} pairs"
     return Table(title, (from_model, "keeping the", "it is", f"{to_model} [95 %]", "it is"), tuple(rows), remarks)

@@ -54,7 +54,8 @@ def verdict(facts: Facts) -> list[str]:
 
 
 def _known(facts: Facts, name: str) -> list[Score]:
-    return [score for score in facts.scores(name) if math.isfinite(score.value)]
+    found = (score for score in facts.run.scores if score.measure.partition("@")[0] == name)
+    return [score for score in found if math.isfinite(score.value)]
 
 
 def _agreement_words(facts: Facts) -> Iterator[str]:

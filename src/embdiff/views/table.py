@@ -1,57 +1,117 @@
-"""A table as plain text, and how a terminal draws it: there text is made harmless, and nowhere before."""
+"""Lines and tables as plain text, and how a terminal draws them: there text is made harmless, and nowhere before."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from embdiff.views.words import visible
 
+_STYLES = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A paragraph; ``style``: bold, dim or none."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell in which a head stands above a text; ``style``: a colour, or what became of a row."""
+
+    head: str
+    style: str
+    text: str = ""
+
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a head, rows of text cells, and remarks below."""
+    """A title ("" for none), a head, rows of cells, and remarks below."""
 
     title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    head: tuple[str | Cell, ...]
+    rows: tuple[tuple[str | Cell, ...], ...]
     remarks: tuple[str, ...] = ()
 
 
-def empty(title: str, columns: Sequence[str]) -> RichTable:
-    """Return a table without rows; long words are folded, so nothing is wider than the terminal."""
-    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=Text(title), title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    return table
+def pivoted(
+    title: str, corner: str, cells: Iterable[tuple[str, str, str, str]], remarks: Iterable[str] = (), across: int = 0
+) -> Iterator[Table]:
+    """Yield tables of (section, row, column, text), so many columns ``across`` each (0: all), remarks below the last.
+
+    A section stands in a line of its own above its rows, "" in none.
+    """
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for section, row, column, text in cells:
+        lines.setdefault((section, row), {})[column] = text
+    columns = list(dict.fromkeys(column for found in lines.values() for column in found))
+    while columns:
+        shown, columns = columns[: across or None], columns[across or len(columns) :]
+        rows, above = list[tuple[str, ...]](), ""
+        for (section, row), found in lines.items():
+            if section != above:
+                rows.append((section, *("" for _ in shown)))
+            above = section
+            rows.append((row, *(found.get(column, "") for column in shown)))
+        yield Table(title, (corner, *shown), tuple(rows), () if columns else tuple(remarks))
 
 
-def drawn(table: Table) -> list[RenderableType]:
-    """Return a table and the remarks below it."""
-    found = empty(visible(table.title), list(map(visible, table.head)))
-    for row in table.rows:
-        found.add_row(*(Text(visible(cell)) for cell in row))
-    return [found, *(Text(f"  {visible(remark)}", style="dim") for remark in table.remarks)]
+def once(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield rows in which a first cell is left out where the row above has it."""
+    above = None
+    for first, *others in rows:
+        yield "" if first == above else first, *others
+        above = first
 
 
-def show(*parts: RenderableType) -> None:
-    """Print on stdout."""
-    console = Console(highlight=False)
-    for part in parts:
-        console.print(part)
+Part = Line | Table
 
 
-def plain_text(parts: Iterable[RenderableType], width: int) -> str:
+def show(*parts: Part, whole: bool = False) -> None:
+    """Print on stdout; ``whole``: lines are not broken, so that what they say can be copied."""
+    _print(Console(highlight=False), parts, whole)
+
+
+def plain_text(parts: Iterable[Part], width: int) -> str:
     """Return what a terminal of ``width`` columns shows, without colour."""
     out = io.StringIO()
     # In a notebook rich would show what it prints besides writing it: this is text alone.
-    console = Console(file=out, width=width, color_system=None, highlight=False, force_jupyter=False)
-    for part in parts:
-        console.print(part)
+    _print(Console(file=out, width=width, color_system=None, highlight=False, force_jupyter=False), parts)
     return out.getvalue().rstrip()
+
+
+def _print(console: Console, parts: Iterable[Part], whole: bool = False) -> None:
+    for part in parts:
+        if isinstance(part, Line):
+            console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=whole)
+            continue
+        console.print(_drawn(part), soft_wrap=whole)
+        for remark in part.remarks:
+            console.print(Text(f"  {visible(remark)}", style="dim"), soft_wrap=whole)
+
+
+def _drawn(table: Table) -> RichTable:
+    """Return a table in which long words are folded, so that nothing is wider than the terminal."""
+    title = Text(visible(table.title)) if table.title else None
+    found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    for column in table.head:
+        found.add_column(_cell(column), overflow="fold")
+    for row in table.rows:
+        found.add_row(*map(_cell, row))
+    return found
+
+
+def _cell(cell: str | Cell) -> Text:
+    if isinstance(cell, str):
+        return Text(visible(cell))
+    style = _STYLES.get(cell.style, cell.style)
+    return Text.assemble((visible(cell.head), style), f"\n{visible(cell.text)}" if cell.text else "")

@@ -12,8 +12,8 @@ from embdiff.views.disputed import Disagreement, DisputedItem, DisputedQuery, Re
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
 from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
-from embdiff.views.table import Table
-from embdiff.views.words import number, seconds_text, shortened
+from embdiff.views.table import Table, pivoted
+from embdiff.views.words import by_reason, number, seconds_text, shortened
 
 WIDEST_MATRIX = 8
 _MOST_TESTS, _DISPUTED, _TEXT, _LISTED = 24, 5, 60, 3
@@ -135,7 +135,7 @@ def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
         "ratio: how often rows of the group are returned to queries of other groups, against how often those "
         "groups' rows are (1 = as often). One-sided permutation test: which rows make up the group is shuffled, "
         f"{tests[0][1].permutations:,} times; Holm over all groups and models.",
-        *dict.fromkeys(f"{test.group}: {test.reason}" for _, test in shown if test.reason),
+        *by_reason((test.reason, test.group) for _, test in shown),
     )
     head = ("model", "group", "ratio", "share", "expected", "p", "p (Holm)")
     yield Table("Does a group turn up less among the results of the others?", head, rows, remarks)
@@ -143,16 +143,12 @@ def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
 
 def _time_tables(facts: Facts) -> Iterator[Table]:
     models, searches = facts.manifest.models, facts.manifest.searches
-    steps = list(dict.fromkeys(step for model in models for step in model.seconds))
-    rows = tuple(
-        (
-            model.model + (" (reused)" if model.collection and model.collection.reused else ""),
-            *(seconds_text(model.seconds.get(step)) for step in steps),
-        )
-        for model in models
-    )
+    cells = []
+    for model in models:
+        named = model.model + (" (reused)" if model.collection and model.collection.reused else "")
+        cells += [("", named, step.replace("_", " "), seconds_text(took)) for step, took in model.seconds.items()]
     title = f"Time to load the model, encode {len(facts.run.corpus):,} rows, and put them into the database"
-    yield Table(title, ("model", *(step.replace("_", " ") for step in steps)), rows)
+    yield from pivoted(title, "model", cells)
     yield from encoding_table(models)
     rows = tuple(
         (each.query_model, each.model, seconds_text(each.seconds["first"]), seconds_text(each.seconds["warm"]))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from embdiff._sizes import written_size
+from embdiff.records import Score
+from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
-from embdiff.views.lists import Listed, PairDiff
 
-_DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
+DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 # Format characters hold zero-width joiners, which emoji need; only the bidirectional overrides among them can deceive.
@@ -26,6 +28,8 @@ _NOT_FOUND = {
     "absent": "judgements name documents that are not in the corpus",
 }
 
+AGAIN = {"index": "returned against exact", "float16": "vectors in float16", "batch": "texts one by one"}
+
 NOTES = (
     "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
     "results are needed.",
@@ -41,14 +45,16 @@ def number(value: float | None, digits: int = 3) -> str:
     return "n/a" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
-def between(low: float, high: float, digits: int = 3) -> str:
-    """Return an interval as shown."""
-    return f"[{number(low, digits)}, {number(high, digits)}]"
+def estimate(value: float, low: float, high: float, digits: int = 3, around: int = 3) -> str:
+    """Return a number with its interval as shown."""
+    return f"{number(value, digits)} [{number(low, around)}, {number(high, around)}]" if math.isfinite(value) else "n/a"
 
 
-def rank_text(rank: int | None) -> str:
-    """Return a rank as shown; that of a row which is not ranked at all as ``-``."""
-    return "-" if rank is None else str(rank)
+def with_chance(score: Score) -> str:
+    """Return a score as shown: value, interval and, where there is one, chance."""
+    shown = estimate(score.value, score.low, score.high, 2, 2)
+    known = math.isfinite(score.value) and math.isfinite(score.chance)
+    return f"{shown} {number(score.chance, 2)}" if known else shown
 
 
 def seconds_text(seconds: float | None) -> str:
@@ -63,17 +69,21 @@ def visible(value: str) -> str:
     return value if value.isprintable() else value.translate(_TAMED)
 
 
+def harmless(value: Any) -> Any:
+    """Return JSON-able values in which every text is `visible`."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, dict):
+        return {key: harmless(each) for key, each in value.items()}
+    return list(map(harmless, value)) if isinstance(value, (list, tuple)) else value
+
+
 def shortened(value: str, limit: int) -> str:
     """Return text cut to ``limit`` characters for display, with its whole length where it is far longer."""
     shown = visible(value[: limit + 1])
     if len(value) <= limit:
         return shown
     return f"{shown[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 10 * limit else "")
-
-
-def distance_word(metric: str) -> str:
-    """Return what the distance column holds."""
-    return _DISTANCE_WORDS[metric]
 
 
 def facts_line(facts: Facts) -> str:
@@ -84,15 +94,15 @@ def facts_line(facts: Facts) -> str:
     return (
         f"{models} model{'s' * (models != 1)} on {len(corpus):,} rows of {corpus.source}; "
         f"{count:,} quer{'ies' if count != 1 else 'y'}{sampled}, k = {config.k}, "
-        f"{distance_word(config.metric)}, {config.index}"
+        f"{DISTANCE_WORDS[config.metric]}, {config.index}"
     )
 
 
-def title(facts: Facts) -> str:
+def title(run: Run) -> str:
     """Return the headline of a page: which models, on what."""
-    models = facts.run.config.models
+    models = run.config.models
     named = ", ".join(models[:4]) + (f" and {len(models) - 4} more" if len(models) > 4 else "")
-    return f"{named} on {facts.run.corpus.source}"
+    return f"{named} on {run.corpus.source}"
 
 
 def sample_notes(sample: Sample | None) -> list[str]:
@@ -109,28 +119,6 @@ def sample_notes(sample: Sample | None) -> list[str]:
         f"{sample.asked:,} of {sample.of:,} rows were asked, drawn at random with seed {sample.seed}, each "
         f"among all rows: {reach}. Groups are counted over the same sample. --sample all asks every row."
     ]
-
-
-def side_by_side(facts: Facts, answers: Iterable[Listed]) -> dict[str, list[Listed]]:
-    """Return the answers of one query that stand side by side, under the title that says who asked."""
-    titled: dict[str, list[Listed]] = {}
-    for answer in answers:
-        asked = f"asked with {answer.query_model}" if facts.crossed else "each collection asked by its own model"
-        titled.setdefault(asked, []).append(answer)
-    return titled
-
-
-def asked_words(pair: PairDiff) -> str:
-    """Return who asked the two collections of a diff."""
-    first, second = pair["query_models"]
-    if second == "bm25":
-        return f"asked with {first}, and with its words"
-    return f"asked with {first}" if first == second else "each asked by its own model"
-
-
-def hit_words(answer: Listed) -> str:
-    """Return whether an expected result was found, and where."""
-    return "miss" if answer.expected_rank is None else f"hit at rank {answer.expected_rank}"
 
 
 def notes(facts: Facts) -> list[str]:
@@ -216,7 +204,7 @@ def variant_words(name: str, variant: Variant) -> str:
     close = (
         "too few different texts to compare neighbours"
         if shared is None
-        else f"{shared.measure} {number(shared.value)} {between(shared.low, shared.high)}, "
+        else f"{shared.measure} {estimate(shared.value, shared.low, shared.high)}, "
         f"chance {number(shared.chance)}, n = {shared.n:,}"
     )
     what = "queries" if variant.role == "query" else "rows"

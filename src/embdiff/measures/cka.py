@@ -287,7 +287,7 @@ def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
 
 @dataclass(frozen=True, eq=False)
 class _Products:
-    """Two sparse n x n matrices K and L at the same pairs (i, j), and K_ij L_ji where (j, i) is a pair, too (else 0)."""
+    """Sparse n x n matrices K and L at the same pairs (i, j), and K_ij L_ji where (j, i) is a pair, too (else 0)."""
 
     n: int
     i: IntArray

@@ -109,16 +109,22 @@ def test_a_row_left_out_as_empty():
         judged([("0", "1")], corpus, corpus)
 
 
-@pytest.mark.parametrize("grade", ["-1", "1.0", "x", "", "1e3", "²", "99999999999999"])
+@pytest.mark.parametrize("grade", ["-1", "1.5", "x", "", "1e3", "²", "99999999999999"])
 def test_bad_grade_in_a_file(write, grade):
     with pytest.raises(DataError, match=rf"integer, 0 or more. Got '{grade}' at line 2 \(row 0\).*Correct it"):
         judged(write("e.csv", f"query_id,id,grade\nq0,d1,{grade}\n"))
 
 
-@pytest.mark.parametrize("grade", [-1, 1.0, None, True, "a", np.float64(1)])
+@pytest.mark.parametrize("grade", [-1, 1.5, None, True, "a", np.float64("nan"), float("inf")])
 def test_bad_grade_in_python(grade):
     with pytest.raises(DataError, match=r"integer, 0 or more.*at row 0 of list"):
         judged([("q0", "d1", grade)])
+
+
+@pytest.mark.parametrize("grade", [2, 2.0, "2", "2.0", "2.", np.float64(2), np.int8(2)])
+def test_a_whole_number_is_a_grade_however_it_is_written(write, grade):
+    assert judged([("q0", "d1", grade)]) == {"q0": {"d1": 2}}
+    assert judged(write("e.csv", f"query_id,id,grade\nq0,d1,{grade}\n")) == {"q0": {"d1": 2}}
 
 
 def test_missing_cells(write):

@@ -140,7 +140,7 @@ class TestJsonLines:
         first = '{"_id": "1", "title": "T", "text": "a\\nb", "label": 3}'
         second = '{"text": "\\ud83d\\ude00", "label": 4, "_id": 2}'
         corpus = read_corpus(write("a.jsonl", f"{first}\r\n\n{second}"))
-        assert corpus.items == ("a\nb", "😀")
+        assert corpus.items == ("T a\nb", "😀")
         assert corpus.ids == ("1", "2")
         assert corpus.groups == ("3", "4")
 
@@ -182,7 +182,7 @@ class TestJsonLines:
 
     @pytest.mark.parametrize(
         ("value", "kind"),
-        [("3", "number '3'"), ("null", "null"), ("[1]", "list"), ('{"a": 1}', "object"), ("true", "boolean True")],
+        [("3", "number '3'"), ("[1]", "list"), ('{"a": 1}', "object"), ("true", "boolean True")],
     )
     def test_text_that_is_no_text(self, write, value, kind):
         refused(write("a.jsonl", f'{{"text": "a"}}\n{{"text": {value}}}\n'), kind, "line 2 (row 1)", "string")
@@ -237,7 +237,6 @@ class TestParquet:
     @pytest.mark.parametrize(
         ("texts", "kind"),
         [
-            (["a", None], "null"),
             ([1, 2], "int 1"),
             ([["a"], ["b"]], "list"),
             ([b"a", b"b"], "bytes"),
@@ -246,7 +245,7 @@ class TestParquet:
     )
     def test_text_that_is_no_text(self, tmp_path, texts, kind):
         message = refused(parquet(tmp_path / "a.parquet", text=texts), kind, "row ", "leave the row out")
-        assert ("row 1" if texts[0] == "a" else "row 0") in message
+        assert "row 0" in message
 
     def test_ids_that_are_no_ids(self, tmp_path):
         refused(parquet(tmp_path / "a.parquet", text=["a"], id=[b"x"]), "bytes", "row 0", "--id-column none")
@@ -287,7 +286,7 @@ class TestFiles:
         message = refused(tmp_path, "Got the folder", "Name a file", "'a.csv'")
         assert "readme" not in message
 
-    @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.gz", "a.json"])
+    @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.xlsx.gz", "a.json", "a.gz"])
     def test_extension(self, write, name):
         refused(write(name, "text\na\n"), ".txt, .csv, .tsv, .jsonl, .ndjson, .parquet", "rename")
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embdiff.corpus.beir import Collection, read_beir
+from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import shown
 from embdiff.corpus.trec import read_run
 from embdiff.encoding import Texts
@@ -34,7 +35,9 @@ class Retrieval(Walk):
     so = "such documents are never found, such queries find nothing."
 
     def __init__(self, folder: Path, settings: Settings) -> None:
-        self.collection = collection = read_beir(folder, settings.qrels)
+        self.collection = collection = read_beir(
+            folder, settings.qrels, Columns(settings.text_column, form=settings.form)
+        )
         queries = tuple(collection.qrels.judgements)
         rows = {name: row for row, name in enumerate(collection.queries.ids)}
         self.places = np.flatnonzero([name in rows for name in queries])
@@ -51,7 +54,7 @@ class Retrieval(Walk):
         self.runs: dict[str, dict[str, dict[str, float]]] = {}
         self.notes += _data_notes(collection)
         self.protocol = {
-            "document": 'title + " " + text; text alone without a title',
+            "document": _told(collection),
             "judgements": f"{collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
             "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
             "rules": "trec_eval -c: equal scores by document id descending, every judged query counts, "
@@ -103,7 +106,7 @@ class Retrieval(Walk):
 
     def _given(self, path: Path) -> tuple[IntArray, FloatArray]:
         """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""
-        run = read_run(path)
+        run = read_run(path, self.settings.encoding)
         unknown = sorted({name for found in run.values() for name in found if name not in self.row_of})
         if unknown:
             raise DataError(
@@ -122,6 +125,11 @@ class Retrieval(Walk):
         return rows, scores
 
 
+def _told(collection: Collection) -> str:
+    """Return in words how the rows became documents."""
+    return next((note for note in reversed(collection.corpus.notes) if note.startswith("Columns")), "each line")
+
+
 def _data_notes(collection: Collection) -> list[str]:
     pairs = sum(len(grades) for grades in collection.qrels.judgements.values())
     listed: Sequence[tuple[Sequence[object], str]] = (
@@ -130,7 +138,8 @@ def _data_notes(collection: Collection) -> list[str]:
         (collection.without_text, "judged queries are not in queries.jsonl: they count as 0"),
         (collection.unjudged, "queries have no judgement: they are left out"),
     )
-    return [f"{len(which):,} {words} ({_first(which)})." for which, words in listed if which]
+    read = dict.fromkeys((*collection.corpus.notes, *collection.queries.notes, *collection.qrels.notes))
+    return [*read, *(f"{len(which):,} {words} ({_first(which)})." for which, words in listed if which)]
 
 
 def _first(which: Sequence[object]) -> str:

@@ -183,3 +183,33 @@ def test_ordinary_qrels_may_judge_documents_that_are_not_there(write):
 
 def test_grades_of_ordinary_qrels_may_be_negative_as_in_their_files(write):
     assert judged(Qrels({"q0": {"d1": -1, "d0": 1}})) == judged(write("e.txt", "q0 0 d1 -1\nq0 0 d0 1\n"))
+
+
+def test_queries_named_by_their_texts(write):
+    corpus = Corpus(("a boat", "a lamp", "a bell"), ("d0", "d1", "d2"), ids_given=True)
+    queries = Corpus(("where is it", "what rings", "what rings"), ("q0", "q1", "q2"), source="q.csv", ids_given=True)
+    content = "query,id,grade\nwhere is it,d0,2\nwhat rings,d2,1\nq1,d1,0\n"
+    tuples = [("where is it", "d0", 2), ("what rings", "d2", 1), ("q1", "d1", 0)]
+    wanted = {"q0": {"d0": 2}, "q1": {"d2": 1, "d1": 0}, "q2": {"d2": 1}}
+    for data in (write("e.csv", content), tuples, {"where is it": {"d0": 2}, "what rings": {"d2": 1}, "q1": {"d1": 0}}):
+        found = read_expected(data, queries, corpus)
+        assert found.judgements == wanted
+        assert "2 queries of " in found.notes[0]
+        assert "named by their texts instead of their ids" in found.notes[0]
+    assert read_expected([("q0", "d0")], queries, corpus).notes == ()
+    with pytest.raises(DataError, match=r"Got 'what sings' at line 3 \(row 1\)"):
+        read_expected(write("f.csv", content.replace("rings", "sings")), queries, corpus)
+    with pytest.raises(DataError, match=r"Got 1 and 2 for 'q1' and 'd2', the second at row 1 of list"):
+        read_expected([("what rings", "d2", 1), ("q1", "d2", 2)], queries, corpus)
+
+
+def test_an_id_is_an_id_before_it_is_a_text():
+    corpus = Corpus(("b", "a"), ("a", "b"), ids_given=True)
+    assert judged([("a", "b")], corpus, corpus) == {"a": {"b": 1}}
+
+
+def test_judgements_in_the_layout_of_beir_are_ordinary_qrels(write):
+    content = "query-id\tcorpus-id\tscore\nq0\td1\t1\nq0\tgone\t2\nq1\td0\t-1\n"
+    assert judged(write("e.tsv", content)) == {"q0": {"d1": 1, "gone": 2}, "q1": {"d0": -1}}
+    with pytest.raises(DataError, match=r"Every id must be .*Got 'gone'"):
+        judged(write("f.tsv", content.replace("corpus-id", "id").replace("-1", "0")))

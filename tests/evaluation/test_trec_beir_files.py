@@ -148,7 +148,9 @@ def test_malformed_documents_and_queries(tmp_path):
     )
     assert "must be text, in the column 'title'. Got list ['y'] at line 2 (row 1), id 'b'" in refused(read_beir, titled)
     nameless = folder(tmp_path / "4", corpus=[{"_id": "a", "text": "x"}, {"text": "y"}])
-    assert "must have an id: text or a number in the column '_id'. Got an empty cell at line 2 (row 1)" in refused(read_beir, nameless)
+    assert "must have an id: text or a number in the column '_id'. Got an empty cell at line 2 (row 1)" in refused(
+        read_beir, nameless
+    )
     silent = folder(tmp_path / "5", queries=[*QUERIES, {"_id": "q5", "text": " "}])
     assert "Every row must hold text. Got 1 empty of 4" in refused(read_beir, silent)
     assert "queries.jsonl: line 4 (row 3)" in refused(read_beir, silent)

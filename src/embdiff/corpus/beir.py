@@ -11,12 +11,11 @@ from embdiff.corpus.files import EXTENSIONS, FOUND, PACKED, Form, extension_of, 
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import as_number
-from embdiff.corpus.trec import gathered, judged_rows, read_qrels
+from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
 _EMPTY_WAYS_OUT = "Fill them in or delete them (a judged query that is not in the file counts as 0)."
-_COLUMNS = ("query_id", "corpus_id", "score")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _judgements(path: Path, queries: Corpus, form: Form = FOUND) -> Qrels:
 def _read_tsv(path: Path, form: Form) -> Qrels:
     table = read_table(path, form=replace(form, header=None))
     names = tuple(same_name(name) for name in table.columns)
-    if names != _COLUMNS:
+    if names != BEIR_QRELS:
         if len(names) in (3, 4) and as_number(names[-1]) is not None:
             raise DataError(
                 "Judgements in a .tsv must have the header query-id, corpus-id, score. Got none: line 1 of "
@@ -172,7 +171,7 @@ def _read_tsv(path: Path, form: Form) -> Qrels:
             )
         third = (
             "A third column of another name may count in another direction (Cranfield's codes: 1 is the highest). "
-            if names[:2] == _COLUMNS[:2]
+            if names[:2] == BEIR_QRELS[:2]
             else ""
         )
         raise DataError(

@@ -17,7 +17,7 @@ from embdiff.corpus.files import EXTENSIONS, FOUND, Form, exists, extension_of, 
 from embdiff.corpus.read import corpus_of, rows_left_out, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
 from embdiff.corpus.tables import Table, kind_of, listed, of_rows, plain
-from embdiff.corpus.trec import gathered, judged_rows, read_qrels
+from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray, Qrels
 
@@ -184,8 +184,8 @@ def read_expected(
     ----------
     data : path, sequence of tuple, dict, or Qrels
         A table (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) with the columns ``query_id``, ``id`` and, if wanted,
-        ``grade`` (BEIR's names ``query-id``, ``corpus-id``, ``score`` do as well); any other file is TREC
-        qrels, four fields between white space; tuples
+        ``grade``; any other file is TREC qrels, four fields between white space. BEIR's judgements, a table with just
+        the columns ``query-id``, ``corpus-id`` and ``score``, are ordinary qrels as these are. Or tuples
         ``(query_id, id)`` or ``(query_id, id, grade)``; or a dict from query id to ids, or to ``{id: grade}``.
     queries : Corpus
         The queries of this run.
@@ -198,8 +198,8 @@ def read_expected(
     -------
     Qrels
         Judgements of the queries of this run. A query_id that is no id but exactly the text of queries means these.
-        Rows for corpus ids that do not query in this run are not used. Ordinary
-        qrels (TREC's, or a `Qrels`) keep judgements of documents that are not in the corpus: they count as not found.
+        Rows for corpus ids that do not query in this run are not used. Ordinary qrels (TREC's, BEIR's, or a `Qrels`)
+        keep judgements of documents that are not in the corpus: they count as not found.
 
     Raises
     ------
@@ -256,7 +256,8 @@ def _table(data: object, form: Form) -> tuple[Table, bool]:
     """Return a table of query id, document id and grade, and whether it is ordinary qrels."""
     if isinstance(data, (str, os.PathLike)):
         if extension_of(Path(data)) in {*EXTENSIONS} - {".txt"}:
-            return _of_columns(read_table(Path(data), _is_header, form)), False
+            table = read_table(Path(data), _is_header, form)
+            return _of_columns(table), tuple(map(same_name, table.columns)) == BEIR_QRELS
         data = read_qrels(Path(data), form.encoding)
     if isinstance(data, Qrels):
         return _of_dict(data.judgements, data.source), True

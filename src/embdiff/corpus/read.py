@@ -149,7 +149,7 @@ def corpus_of(
         _refuse_characters(table, "group", group_of, kept)
     elif picked.group is not None:
         group_of = tuple(_labels(named_rows, "group", picked.group, kept, columns.group_empty))
-        notes += _empty_groups(table, picked.group, kept, columns.group_empty)
+    notes += _empty_groups(table, picked.group, kept, columns.group_empty)
     dropped: list[str | None] = [None] * table.size
     if left_out and picked.id is not None:
         dropped = [as_name(cell) for cell in table.column(picked.id)]
@@ -230,14 +230,18 @@ def _blank(cell: object) -> bool:
     return is_missing(cell) or (isinstance(cell, str) and not cell.strip())
 
 
-def _empty_groups(table: Table, position: int, rows: Sequence[int], name: str | None) -> list[str]:
-    """Return in a sentence how many rows were given a group."""
+def _empty_groups(table: Table, position: int | None, rows: Sequence[int], name: str | None) -> list[str]:
+    """Return in a sentence how many rows were given a group; refuse a name for it that can be none."""
     if name is None:
         return []
-    if not name.strip():
+    if not name.strip() or position is None:
+        found = "a blank name" if position is not None else f"no such column in {table.source}"
         raise ParameterError(
-            "The group of rows without one must have a name. Got a blank one. Write --group-empty NAME."
+            f"--group-empty names the group of empty cells of the group column. Got {found}. Write --group-empty NAME, "
+            "and --group-column where the column has another name."
         )
+    if table.first is not None:
+        return [f"Rows of {table.source} without a group are in the group {name!r}, as asked."]
     cells = table.column(position)
     count = sum(_blank(cells[row]) for row in rows)
     return [f"{count:,} rows of {table.source} have no group and are in the group {name!r}, as asked."] if count else []

@@ -16,6 +16,7 @@ from embdiff.errors import DataError
 from embdiff.records import Qrels
 
 Run = dict[str, dict[str, float]]
+BEIR_QRELS = ("query_id", "corpus_id", "score")  # the columns of its judgements
 _QRELS_FORM = "query, iteration, document, grade (for example: 301 0 FT911-3 1)"
 _RUN_FORM = "query, Q0, document, rank, score, tag (for example: 301 Q0 FT911-3 1 9.5 minilm)"
 

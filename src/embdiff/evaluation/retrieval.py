@@ -127,7 +127,7 @@ class Retrieval(Walk):
 
 def _told(collection: Collection) -> str:
     """Return in words how the rows became documents."""
-    return next((note for note in reversed(collection.corpus.notes) if note.startswith("Columns")), "each line")
+    return collection.corpus.notes[-1]  # which columns were used
 
 
 def _data_notes(collection: Collection) -> list[str]:
@@ -138,7 +138,7 @@ def _data_notes(collection: Collection) -> list[str]:
         (collection.without_text, "judged queries are not in queries.jsonl: they count as 0"),
         (collection.unjudged, "queries have no judgement: they are left out"),
     )
-    read = dict.fromkeys((*collection.corpus.notes, *collection.queries.notes, *collection.qrels.notes))
+    read = dict.fromkeys((*collection.corpus.notes[:-1], *collection.queries.notes, *collection.qrels.notes))
     return [*read, *(f"{len(which):,} {words} ({_first(which)})." for which, words in listed if which)]
 
 

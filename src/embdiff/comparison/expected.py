@@ -17,8 +17,7 @@ from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.judged import NEEDS, Judged, JudgedLists, grade
 from embdiff.measures.noise import Change, change
 from embdiff.measures.places import name_ranks, trec_order
-from embdiff.records import Answer, IntArray, Neighbors, Qrels, Score
-from embdiff.ties import of_queries
+from embdiff.records import Answer, IntArray, Qrels, Score
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ def judged_scores(work: Work, expected: Qrels) -> Expected:
     specs = _specs(work)
 
     def scored(answer: Answer, asks: str | None) -> list[Score]:
-        rows = _ordered(of_queries(answer.returned, asked), by_id)
+        rows = trec_order(answer.returned.rows[asked], answer.returned.similarity[asked], by_id)
         lists = JudgedLists(grade(rows, judged), (answer.model,), candidates, asks)
         return kept_scores(work.kept, specs, lists, seed=work.config.seed)
 
@@ -118,7 +117,7 @@ def judged_changes(work: Work, repeated: Sequence[Repeated]) -> tuple[tuple[str 
             kept_scores(
                 work.kept, [spec],
                 JudgedLists(
-                    grade(_ordered(of_queries(lists, which), by_id), judged), each.pair[1:],
+                    grade(trec_order(lists.rows[which], lists.similarity[which], by_id), judged), each.pair[1:],
                     inputs.candidates[asked], asks,
                 ),
                 seed=work.config.seed,
@@ -128,23 +127,6 @@ def judged_changes(work: Work, repeated: Sequence[Repeated]) -> tuple[tuple[str 
         changed = change(own, again, each.how, seed=work.config.seed, note=each.note)
         found.append((asks, changed))
     return tuple(found)
-
-
-def _ordered(lists: Neighbors, by_id: IntArray) -> IntArray:
-    """Return lists in trec_eval's order, (q, k): of rows tied across place k those with the highest ids are taken.
-
-    So a list is the beginning of any longer one, and what is found does not depend on the order of the rows.
-    """
-    ties, k = lists.ties, lists.k
-    if ties is None or not len(ties.query):
-        return trec_order(lists.rows, lists.similarity, by_id)
-    count = np.bincount(ties.query, minlength=len(lists.rows))
-    place = k + np.arange(len(ties.query)) - (np.cumsum(count) - count)[ties.query]
-    shape = (len(lists.rows), k + int(count.max()))
-    rows, similarity = np.full(shape, -1, dtype=np.int64), np.full(shape, np.nan, dtype=np.float32)
-    rows[:, :k], similarity[:, :k] = lists.rows, lists.similarity
-    rows[ties.query, place], similarity[ties.query, place] = ties.row, lists.similarity[ties.query, -1]
-    return trec_order(rows, similarity, by_id)[:, :k]
 
 
 def _specs(work: Work) -> list[MeasureSpec]:

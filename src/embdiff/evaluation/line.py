@@ -95,8 +95,10 @@ def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | Non
     path, found, how = find_task(data, settings.task, columns_named=settings.columns_named)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
-    outcome = _TASKS[found](path, settings).outcome()
-    result = Evaluation(outcome, between_models(outcome.scores, seed=settings.seed), how, settings.seed)
+    walk = _TASKS[found](path, settings)
+    outcome = walk.outcome()
+    differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
+    result = Evaluation(outcome, differences, how, settings.seed)
     if target is not None:
         result.save(target)
     return result

@@ -25,11 +25,17 @@ from embdiff.measures.noise import BATCH, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
+from embdiff.measures.statistics.kinds import Kinds, kinds_of
 from embdiff.records import Corpus, FloatArray, IntArray, Score
 from embdiff.sources import Source
 
 _T = TypeVar("_T")
 _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
+_ALL_PAIRS = "95 %, from the influence of each pair on Fisher's z; for pearson each pair is left out (jackknife)"
+_BY_KIND = (
+    "95 %, a variance for each kind of pairs and Satterthwaite's degrees of freedom: DeLong's on the logit for auc, "
+    "and for spearman, which is a multiple of it here; for pearson each pair is left out (jackknife)"
+)
 _MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
 
 
@@ -54,9 +60,9 @@ class Pairs:
         return len(self.left)
 
     @property
-    def binary(self) -> bool:
-        """Whether there are exactly two different numbers."""
-        return len(np.unique(self.score)) == 2
+    def kinds(self) -> Kinds | None:
+        """Which pairs are positive where there are exactly two different numbers; else None."""
+        return kinds_of(self.score)
 
 
 def pair_table(path: Path) -> Table:
@@ -144,19 +150,18 @@ class PairsWalk(Walk):
         headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
         super().__init__(settings, str(path), headline, units, Texts(corpus, None, settings.seed, again=again))
         # auc compares two kinds of pairs; the first measure is that of the same model again.
-        wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
-        self.measures = [each.name for each in wanted if pairs.binary or each.symmetric]
+        wanted, self.kinds = sorted(measures_for(NEEDS), key=lambda each: each.symmetric), pairs.kinds
+        binary = self.kinds is not None
+        self.measures = [each.name for each in wanted if binary or each.symmetric]
         low, high = float(pairs.score.min()), float(pairs.score.max())
-        kinds = (
-            f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
-        )
+        kinds = f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if binary else f"{low:g} to {high:g}"
         self.protocol = {
             "columns": pairs.how,
             "scores": kinds,
             "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
-            "intervals": "95 %, from the influence of each pair "
-            "(delta method on Fisher's z; DeLong on the logit for auc)",
-            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
+            "intervals": _BY_KIND if binary else _ALL_PAIRS,
+            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number"
+            + ("; Student's, the variance the sum of those of both kinds" if binary else ""),
         }
 
     def add_words(self) -> None:

@@ -18,6 +18,7 @@ from embdiff.lexical import BM25, Bm25
 from embdiff.measures.noise import Again, Change, change, half_precision, sampled
 from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
+from embdiff.measures.statistics.kinds import Kinds
 from embdiff.records import FloatArray, IntArray, Metric, Score
 from embdiff.sources import Source
 from embdiff.views.facts import models_told
@@ -49,6 +50,8 @@ class Walk(ABC):
         Units whose texts are encoded again; by default those of the queries that are.
     protocol : dict of str to str
         How the numbers are made.
+    kinds : ndarray of bool, optional
+        Which units are of one of two kinds, where these are scored against each other.
     """
 
     task: ClassVar[str]
@@ -56,6 +59,7 @@ class Walk(ABC):
     so: ClassVar[str]
 
     few: IntArray | None = None
+    kinds: Kinds | None = None
     protocol: dict[str, str]
 
     def __init__(
@@ -104,7 +108,7 @@ class Walk(ABC):
         (``vectors:FILE?queries=FILE``), or by text.
         """
         seed, count = self.settings.seed, len(asking) if self.few is None else len(self.units)
-        every = np.arange(count, dtype=np.int64)
+        every, kinds = np.arange(count, dtype=np.int64), self.kinds
         plain = self.first(name, there, asking, every)
         (low_there, reason), (low_asking, why) = half_precision(there), half_precision(asking)
 
@@ -112,14 +116,15 @@ class Walk(ABC):
             return Score.undefined(plain.measure, plain.models, reason)
 
         rounded = undefined(f"{reason or why}") if reason or why else self.first(name, low_there, low_asking, every)
-        half = change(plain, rounded, "float16", seed=seed)
+        half = change(plain, rounded, "float16", seed=seed, kinds=kinds)
         if again is None:
-            return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed)]
+            return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed, kinds=kinds)]
         which = again.rows if self.few is None else self.few
         alone = asking.copy()
         alone[again.rows] = again.vectors
         before, after = (self.first(name, there, table, which) for table in (asking, alone))
-        return [half, change(before, after, "batch", seed=seed, note=sampled(which, count, UNITS[self.task]))]
+        note, some = sampled(which, count, UNITS[self.task]), None if kinds is None else kinds[which]
+        return [half, change(before, after, "batch", seed=seed, note=note, kinds=some)]
 
     def add_words(self) -> None:
         """Add what bm25 finds; the notes tell where its library is missing."""

@@ -93,7 +93,7 @@ def read_beir(folder: str | Path, qrels: str = "test") -> Collection:
         )
     corpus = _texts(folder / "corpus.jsonl", documents=True)
     queries = _texts(folder / "queries.jsonl", documents=False)
-    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries))
+    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries, corpus))
 
 
 def _texts(path: Path, *, documents: bool) -> Corpus:
@@ -137,13 +137,20 @@ def _qrels_path(folder: Path, qrels: str) -> Path:
     )
 
 
-def _judgements(path: Path, queries: Corpus) -> Qrels:
+def _judgements(path: Path, queries: Corpus, corpus: Corpus) -> Qrels:
     qrels = _read_tsv(path) if path.suffix.lower() == ".tsv" else read_qrels(path)
     if not set(queries.ids) & set(qrels.judgements):
         raise DataError(
             f"At least one judged query must be in {queries.source}. Got judgements of "
             f"{shown(qrels.judgements, 5)} in {path}, and queries {shown(queries.ids, 5)}. Check that they belong "
             "together."
+        )
+    documents = dict.fromkeys(name for grades in qrels.judgements.values() for name in grades)
+    if documents.keys().isdisjoint(corpus.ids):
+        raise DataError(
+            f"At least one judged document must be in {corpus.source}. Got judgements of {shown(documents, 5)} in "
+            f"{path}, and documents {shown(corpus.ids, 5)}. Check that they belong together, and that no program has "
+            "turned the ids into numbers (001 into 1)."
         )
     return qrels
 

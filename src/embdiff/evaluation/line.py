@@ -31,7 +31,10 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     task: str | None = None,
     qrels: str = "test",
     k: int | None = None,
+    measures: Sequence[str] = (),
     metric: str = "cosine",
+    missing: str = "auto",
+    self_matches: str = "keep",
     seed: int = 0,
     out: str | Path | None = None,
     baseline: bool = True,
@@ -57,7 +60,14 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         Name of the judgements in the folder ``qrels``, or a file of them.
     k : int, optional
         Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5).
+    measures : sequence of str
+        Text forms, such as ``hit@1``; by default the usual ones of the task.
     metric : {"cosine", "ip", "l2"}
+    missing : {"auto", "drop", "zero"}
+        Retrieval, judged queries that are not among the queries: left out, or counted as 0 (``trec_eval -c``). ``auto``
+        leaves them out and refuses when most are missing.
+    self_matches : {"keep", "drop"}
+        Retrieval: whether documents that are the query itself, by text, stay in its list.
     seed : int
         Of intervals, tests, the split and the draws; results are identical for a seed.
     out : path, optional

@@ -17,7 +17,7 @@ from embdiff.corpus.tables import Table, as_number, as_text, held
 from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.outcome import ModelFacts
-from embdiff.evaluation.settings import Settings
+from embdiff.evaluation.settings import Settings, chosen
 from embdiff.evaluation.task import Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
@@ -31,10 +31,10 @@ from embdiff.sources import Source
 
 _T = TypeVar("_T")
 _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
-_ALL_PAIRS = "95 %, from the influence of each pair on Fisher's z; for pearson each pair is left out (jackknife)"
+_ALL_PAIRS = "95 %, on Fisher's z, from the influence of each pair or from leaving it out (jackknife)"
 _BY_KIND = (
-    "95 %, a variance for each kind of pairs and Satterthwaite's degrees of freedom: DeLong's on the logit for auc, "
-    "and for spearman, which is a multiple of it here; for pearson each pair is left out (jackknife)"
+    f"{_ALL_PAIRS}; a variance for each kind of pairs and Satterthwaite's degrees of freedom; for auc, and for "
+    "spearman, which is a multiple of it here, DeLong's on the logit"
 )
 _MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
 
@@ -152,7 +152,14 @@ class PairsWalk(Walk):
         # auc compares two kinds of pairs; the first measure is that of the same model again.
         wanted, self.kinds = sorted(measures_for(NEEDS), key=lambda each: each.symmetric), pairs.kinds
         binary = self.kinds is not None
-        self.measures = [each.name for each in wanted if binary or each.symmetric]
+        usual = [each.name for each in wanted if binary or each.symmetric]
+        self.measures = chosen(settings, NEEDS, usual, self.task)
+        kinds_only = [str(each) for each in self.measures if not each.measure.symmetric]
+        if kinds_only and not binary:
+            raise ParameterError(
+                f"{', '.join(kinds_only)} must be of two kinds of pairs. Got {len(np.unique(pairs.score)):,} different "
+                f"scores in {path}. Choose spearman or pearson."
+            )
         low, high = float(pairs.score.min()), float(pairs.score.max())
         kinds = f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if binary else f"{low:g} to {high:g}"
         self.protocol = {

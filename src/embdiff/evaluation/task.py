@@ -19,7 +19,7 @@ from embdiff.measures.noise import Again, Change, change, half_precision, sample
 from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
 from embdiff.measures.statistics.kinds import Kinds
-from embdiff.records import FloatArray, IntArray, Metric, Score
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score, Ties
 from embdiff.sources import Source
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes
@@ -92,7 +92,7 @@ class Walk(ABC):
             scores=in_order(self.scores),
             units=self.units,
             models=tuple(self.facts),
-            protocol=self.protocol,
+            protocol={**self.protocol, "intervals": self.protocol["intervals"] + _made(self.scores)},
             notes=(*self.notes, *encoding_notes(models_told(told), settings.cache.notes)),
             noise=tuple(self.noise),
             **more,
@@ -136,19 +136,20 @@ class Walk(ABC):
             self.notes.append(f"The baseline bm25 is left out: {error}")
             return
         self.facts.append(ModelFacts(BM25, None, about=index.about))
-        self.add_lists(BM25, *index.rank(queries.items, self.depth, name_ranks(corpus.ids)))
+        rows, scores = index.rank(queries.items, self.depth, name_ranks(corpus.ids))
+        self.add_lists(BM25, Neighbors(rows, scores, "ip", BM25))
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""
         metric = self.settings.metric
-        self.add_lists(model, *rank(asking, there, self.depth, metric))
+        self.add_lists(model, rank(asking, there, self.depth, metric))
         tables = ((there, self.ranked), (asking, UNITS[self.task]))
         lost = [(len(vectors) - len(_usable(vectors, metric)), words) for vectors, words in tables]
         if any(count for count, _ in lost):
             told = " and ".join(f"{count:,} {words}" for count, words in lost)
             self.notes.append(f"{model}: {told} have a zero vector (no word known): {self.so}")
 
-    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+    def add_lists(self, model: str, found: Neighbors) -> None:
         """Add what the nearest of each text that asks are worth; -1 and NaN pad."""
         raise NotImplementedError
 
@@ -161,21 +162,48 @@ class Walk(ABC):
         return {}
 
 
-def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> tuple[IntArray, FloatArray]:
+# How intervals are made (`Score.interval`), in words.
+_MADE = {
+    "wilson": "Wilson's",
+    "student": "Student's",
+    "bca": "resampled (BCa)",
+    "bootstrap-t": "resampled (studentised)",
+    "jackknife": "jackknife",
+    "influence": "influence",
+}
+
+
+def _made(scores: Sequence[Score]) -> str:
+    """Say which intervals were made how; nothing where there is none."""
+    ways: dict[str, dict[str, None]] = {}
+    for score in scores:
+        if score.interval != "none":
+            ways.setdefault(score.interval, {})[score.measure] = None
+    alone = len(ways) == 1
+    told = [_MADE.get(way, way) + ("" if alone else f" for {', '.join(of)}") for way, of in ways.items()]
+    return f": {'; '.join(told)}" if told else ""
+
+
+def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> Neighbors:
     """Return the nearest rows of each query, exactly, and their similarity; (q, min(depth, n)).
 
     A zero vector has no direction: with cosine such a row is never returned and such a query returns nothing; the
     lists are padded with -1 and NaN.
     """
     depth = min(depth, len(vectors))
+    asking, there = (_usable(table, metric) for table in (queries, vectors))
     rows = np.full((len(queries), depth), -1, dtype=np.int64)
     similarity = np.full((len(queries), depth), np.nan, dtype=np.float32)
-    asking, there = (_usable(table, metric) for table in (queries, vectors))
+    ties = None
     if asking.size and there.size:
         found = exact.search(queries[asking], vectors[there], min(depth, len(there)), metric)
         rows[asking, : found.k] = np.where(found.rows >= 0, there[found.rows], -1)
         similarity[asking, : found.k] = found.similarity
-    return rows, similarity
+        if found.ties is not None:
+            before, size = np.broadcast_to(np.arange(depth), rows.shape).copy(), np.ones_like(rows)
+            before[asking, : found.k], size[asking, : found.k] = found.ties.before, found.ties.size
+            ties = Ties(before, size, asking[found.ties.query], there[found.ties.row])
+    return Neighbors(rows, similarity, metric, ties=ties)
 
 
 def _usable(vectors: FloatArray, metric: Metric) -> IntArray:

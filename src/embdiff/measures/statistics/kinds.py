@@ -56,8 +56,8 @@ def satterthwaite(variances: Doubles, free: Doubles) -> tuple[float, float]:
 def error_within(values: Doubles, kinds: Kinds | None, *, unseen: Doubles | None = None) -> tuple[float, float]:
     """Return the standard error of a mean whose kinds are drawn apart, so many of each, and its degrees of freedom.
 
-    Without kinds it is the usual one. With kinds the variance is the sum of those of both, each from its own values; the
-    degrees of freedom lie between those of the rarer kind and those of all: values of one kind say nothing of the
+    Without kinds it is the usual one. With kinds the variance is the sum of those of both, each from its own values;
+    the degrees of freedom lie between those of the rarer kind and those of all: values of one kind say nothing of the
     other's spread.
 
     Parameters

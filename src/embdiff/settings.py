@@ -267,8 +267,15 @@ class EvaluationConfig(Settings):
         Judgements: NAME of qrels/NAME.tsv, or a file.
     k : int or None
         Depth of ranked lists (default 1000), or neighbours that vote for a class (5).
+    measures : tuple of str
+        Measure, such as hit@1; repeat. Default: the usual ones of the task. See 'embdiff measures'.
     metric : str
         cosine, ip or l2.
+    missing : str
+        Judged queries that are not among the queries: drop (left out), zero (they count as 0, trec_eval -c), or auto:
+        dropped unless most are missing, which is refused.
+    self_matches : str
+        Documents that are the query itself: keep, or drop, as BEIR does.
     runs : tuple of Path
         TREC run to score beside the models; repeat.
     baseline : bool
@@ -297,7 +304,10 @@ class EvaluationConfig(Settings):
     task: Task | None = None
     qrels: str = "test"
     k: int | None = option(None, "-k", ge=1, strict=True)
+    measures: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = option((), "--measure")
     metric: _Metric = "cosine"
+    missing: Literal["auto", "drop", "zero"] = "auto"
+    self_matches: Literal["keep", "drop"] = option("keep", "--self")
     runs: tuple[Path, ...] = option((), "--run")
     baseline: bool = option(True, "--baseline/--no-baseline")
     shots: int = option(8, ge=0, strict=True)

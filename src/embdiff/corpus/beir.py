@@ -7,7 +7,7 @@ from pathlib import Path
 
 from embdiff._registry import hint
 from embdiff.corpus.columns import NONE, Columns, header_rule, same_name
-from embdiff.corpus.files import EXTENSIONS, FOUND, PACKED, Form, extension_of, shown
+from embdiff.corpus.files import EXTENSIONS, PACKED, Form, extension_of, shown
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import as_number
@@ -103,7 +103,7 @@ def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None =
     queries = _rows(
         _only(folder, "queries"), Columns(group=NONE, titles=False, form=replace(columns.form, header=None))
     )
-    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries, columns.form))
+    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries, corpus, columns.form))
 
 
 def _only(folder: Path, name: str) -> Path:
@@ -144,13 +144,20 @@ def _qrels_path(folder: Path, qrels: str) -> Path:
     )
 
 
-def _judgements(path: Path, queries: Corpus, form: Form = FOUND) -> Qrels:
+def _judgements(path: Path, queries: Corpus, corpus: Corpus, form: Form) -> Qrels:
     qrels = _read_tsv(path, form) if extension_of(path) == ".tsv" else read_qrels(path, form.encoding)
     if not set(queries.ids) & set(qrels.judgements):
         raise DataError(
             f"At least one judged query must be in {queries.source}. Got judgements of "
             f"{shown(qrels.judgements, 5)} in {path}, and queries {shown(queries.ids, 5)}. Check that they belong "
             "together."
+        )
+    documents = dict.fromkeys(name for grades in qrels.judgements.values() for name in grades)
+    if documents.keys().isdisjoint(corpus.ids):
+        raise DataError(
+            f"At least one judged document must be in {corpus.source}. Got judgements of {shown(documents, 5)} in "
+            f"{path}, and documents {shown(corpus.ids, 5)}. Check that they belong together, and that no program has "
+            "turned the ids into numbers (001 into 1)."
         )
     return qrels
 

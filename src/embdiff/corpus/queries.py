@@ -134,8 +134,9 @@ def _rows(text: str, size: int) -> list[int]:
 def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus) -> list[IntArray]:
     """Return, for each query, the corpus rows that are the query itself.
 
-    Those are its own row when it is a row of the corpus; the row with its id when both have ids of their own; and
-    every row with exactly its text.
+    Those are its own row when it is a row of the corpus; every row with exactly its text; and the row with its id, when
+    both have ids of their own, if that row is its text with a title before it. An id alone says nothing: queries and
+    documents are often both numbered from 1.
 
     Parameters
     ----------
@@ -155,18 +156,25 @@ def self_rows(queries: Corpus, query_rows: Sequence[int] | None, corpus: Corpus)
         if text in asked:
             rows_with.setdefault(text, []).append(row)
     by_text = {text: _frozen(rows) for text, rows in rows_with.items()}
-    by_id: dict[str, int] = {}
-    if query_rows is None and queries.ids_given and corpus.ids_given:
-        by_id = {name: row for row, name in enumerate(corpus.ids)}
+    by_id = same_ids(queries, corpus) if query_rows is None else {}
     nothing = _frozen([])
     found: list[IntArray] = []
-    for number, (name, text) in enumerate(zip(queries.ids, queries.items, strict=True)):
+    for number, text in enumerate(queries.items):
         same = by_text.get(text, nothing)
-        own = by_id.get(name) if query_rows is None else query_rows[number]
-        if own is not None and corpus.items[own] != text:
+        own = by_id.get(number) if query_rows is None else query_rows[number]
+        titled = query_rows is not None or (own is not None and corpus.items[own].endswith(f" {text}"))
+        if own is not None and titled and corpus.items[own] != text:
             same = _frozen([*same.tolist(), own])
         found.append(same)
     return found
+
+
+def same_ids(queries: Corpus, corpus: Corpus) -> dict[int, int]:
+    """Return the numbers of the queries that have the id of a row, and that row; none where ids are row numbers."""
+    if not (queries.ids_given and corpus.ids_given):
+        return {}
+    rows = {name: row for row, name in enumerate(corpus.ids)}
+    return {number: rows[name] for number, name in enumerate(queries.ids) if name in rows}
 
 
 def _frozen(rows: Sequence[int]) -> IntArray:

@@ -31,7 +31,10 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     task: str | None = None,
     qrels: str = "test",
     k: int | None = None,
+    measures: Sequence[str] = (),
     metric: str = "cosine",
+    missing: str = "auto",
+    self_matches: str = "keep",
     seed: int = 0,
     out: str | Path | None = None,
     baseline: bool = True,
@@ -60,7 +63,14 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         Name of the judgements in the folder ``qrels``, or a file of them.
     k : int, optional
         Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5).
+    measures : sequence of str
+        Text forms, such as ``hit@1``; by default the usual ones of the task.
     metric : {"cosine", "ip", "l2"}
+    missing : {"auto", "drop", "zero"}
+        Retrieval, judged queries that are not among the queries: left out, or counted as 0 (``trec_eval -c``). ``auto``
+        leaves them out and refuses when most are missing.
+    self_matches : {"keep", "drop"}
+        Retrieval: whether documents that are the query itself, by text, stay in its list.
     seed : int
         Of intervals, tests, the split and the draws; results are identical for a seed.
     out : path, optional
@@ -103,8 +113,10 @@ def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | Non
     path, found, how = find_task(data, settings.task, columns_named=settings.columns_named, form=settings.form)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
-    outcome = _TASKS[found](path, settings).outcome()
-    result = Evaluation(outcome, between_models(outcome.scores, seed=settings.seed), how, settings.seed)
+    walk = _TASKS[found](path, settings)
+    outcome = walk.outcome()
+    differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
+    result = Evaluation(outcome, differences, how, settings.seed)
     if target is not None:
         result.save(target)
     return result

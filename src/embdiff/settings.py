@@ -150,11 +150,19 @@ class RunConfig(Settings):
     expected : str or None
         Expected results: table query_id,id[,grade], or TREC qrels.
     text_column : str or None
-        Name or 0-based position of the text column.
+        Name or 0-based position of the text column, or a template such as '{title} {text}'. Default: title and text.
     id_column : str or None
         Name or 0-based position of the id column.
     group_column : str or None
         Name or 0-based position of the group column.
+    group_empty : str or None
+        Group of rows whose cell in the group column is empty. Default: refused.
+    quotes : bool or None
+        Whether quotes in csv and tsv files hold cells together. Default: yes; refused where nothing tells.
+    header : bool or None
+        Whether line 1 of csv and tsv files names the columns. Default: found from its cells.
+    encoding : str or None
+        Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
     empty : str
         Rows without text: refuse, keep or drop.
     self_matches : str
@@ -202,6 +210,10 @@ class RunConfig(Settings):
     text_column: str | None = None
     id_column: str | None = None
     group_column: str | None = None
+    group_empty: str | None = None
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
     empty: Emptiness = "refuse"
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
@@ -255,8 +267,15 @@ class EvaluationConfig(Settings):
         Judgements: NAME of qrels/NAME.tsv, or a file.
     k : int or None
         Depth of ranked lists (default 1000), or neighbours that vote for a class (5).
+    measures : tuple of str
+        Measure, such as hit@1; repeat. Default: the usual ones of the task. See 'embdiff measures'.
     metric : str
         cosine, ip or l2.
+    missing : str
+        Judged queries that are not among the queries: drop (left out), zero (they count as 0, trec_eval -c), or auto:
+        dropped unless most are missing, which is refused.
+    self_matches : str
+        Documents that are the query itself: keep, or drop, as BEIR does.
     runs : tuple of Path
         TREC run to score beside the models; repeat.
     baseline : bool
@@ -266,9 +285,15 @@ class EvaluationConfig(Settings):
     draws : int
         Draws of the probe.
     text_column : str or None
-        Name or 0-based position of the text column.
+        Name or 0-based position of the text column, or a template such as '{title} {text}'. Default: title and text.
     label_column : str or None
         Name or 0-based position of the label column.
+    quotes : bool or None
+        Whether quotes in csv and tsv files hold cells together. Default: yes; refused where nothing tells.
+    header : bool or None
+        Whether line 1 of csv and tsv files names the columns. Default: found from its cells.
+    encoding : str or None
+        Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
     seed : int
         Seed of intervals, tests, split and draws.
     cache : str
@@ -279,13 +304,19 @@ class EvaluationConfig(Settings):
     task: Task | None = None
     qrels: str = "test"
     k: int | None = option(None, "-k", ge=1, strict=True)
+    measures: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = option((), "--measure")
     metric: _Metric = "cosine"
+    missing: Literal["auto", "drop", "zero"] = "auto"
+    self_matches: Literal["keep", "drop"] = option("keep", "--self")
     runs: tuple[Path, ...] = option((), "--run")
     baseline: bool = option(True, "--baseline/--no-baseline")
     shots: int = option(8, ge=0, strict=True)
     draws: int = option(10, ge=1, strict=True)
     text_column: str | None = None
     label_column: str | None = None
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
     seed: int = option(0, ge=0, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
 

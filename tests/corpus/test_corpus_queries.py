@@ -138,11 +138,13 @@ class TestSelf:
         queries, rows = read_queries(["a", "A", "a ", "b"], corpus)
         assert self.rows(queries, rows, corpus) == [[0, 2], [], [], [1]]
 
-    def test_equal_id_counts_when_both_are_given(self):
+    def test_an_equal_id_counts_only_with_the_text(self):
         queries = Corpus(("q", "b"), ("v", "no"), ids_given=True)
-        assert self.rows(queries, None, CORPUS) == [[0], [1]]
-        assert self.rows(Corpus(("e", "b"), ("v", "w"), ids_given=True), None, CORPUS) == [[0, 4], [1]]
-        assert self.rows(Corpus(("q",), ("v",)), None, CORPUS) == [[]]
+        assert self.rows(queries, None, CORPUS) == [[], [1]]
+        assert self.rows(Corpus(("e", "b"), ("v", "w"), ids_given=True), None, CORPUS) == [[4], [1]]
+        titled = Corpus(("On birds b", "On birds e"), ("v", "x"), ids_given=True)
+        assert self.rows(Corpus(("b", "e"), ("v", "w"), ids_given=True), None, titled) == [[0], []]
+        assert self.rows(Corpus(("b", "e"), ("v", "x")), None, titled) == [[], []]
         assert self.rows(queries, None, read_corpus(["q", "x"])) == [[0], []]
 
     def test_kind_of_array(self):

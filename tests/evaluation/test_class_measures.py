@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from embdiff import exact
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.evaluation.class_files import place_in_class, stratified
 from embdiff.evaluation.classes import draw, probe
+from embdiff.measures import classes
 from embdiff.measures.classes import ClassedTexts, confused_only, correct, knn_predict, silhouette
+from embdiff.measures.differences import between_models
 from embdiff.measures.score import score as score_of
 
 
@@ -50,20 +53,61 @@ def test_silhouette_against_scikit_learn():
         metrics.silhouette_samples(vectors, labels, metric="cosine"), abs=1e-6
     )
     assert silhouette(vectors, labels)[0] == 0.0
+    labels[0] = 1
     score = score_of("silhouette", ClassedTexts(vectors, labels, ("m",)))
     assert score.low < score.value < score.high
     # By luck alone it is below 0: some other class is always near, most of all one of a single text.
     assert -0.5 < score.chance < 0 < score.value
 
 
+def test_silhouette_of_classes_with_few_texts_says_so():
+    vectors, labels = blobs(40, 4)
+    alone = score_of("silhouette", ClassedTexts(vectors, np.arange(40), ("m",)))
+    assert math.isnan(alone.value)
+    assert alone.reason.startswith("every class has one text only")
+    labels = np.array([7, 8, *np.repeat([0, 1], 19)])
+    some = score_of("silhouette", ClassedTexts(vectors, labels, ("m",)))
+    assert some.reason.startswith("2 of 40 texts are the only ones of their class and count as 0; no interval and no")
+    assert math.isnan(some.low)
+    rare = score_of("silhouette", ClassedTexts(vectors, np.repeat([0, 1], [4, 36]), ("m",)))
+    assert rare.reason == "no interval and no test: the rarest class has 4 texts, 5 are needed"
+    assert math.isfinite(rare.value)
+    few = score_of("silhouette", ClassedTexts(vectors[:9], np.repeat([0, 1], [4, 5]), ("m",)))
+    assert few.reason == "no interval and no test: 9 texts, 10 are needed"
+    assert between_models([rare, replace(rare, models=("n",))], seed=0) == ()
+
+
+@pytest.mark.parametrize(("sizes", "apart"), [((5, 75), 0.5), ((5, 5), 1.5), ((10, 40), 1.5)])
+def test_intervals_of_the_silhouette_hold_with_a_rare_class(sizes, apart):
+    rng = np.random.default_rng(1)
+    centres, labels = np.random.default_rng(5).normal(size=(len(sizes), 8)), np.repeat(np.arange(len(sizes)), sizes)
+
+    def drawn() -> np.ndarray:
+        return (apart * centres[labels] + rng.normal(size=(len(labels), 8))).astype(np.float32)
+
+    truth = np.mean([silhouette(drawn(), labels).mean() for _ in range(2000)])
+    scores = [score_of("silhouette", ClassedTexts(drawn(), labels, ("m",))) for _ in range(200)]
+    assert np.mean([each.low <= truth <= each.high for each in scores]) >= 0.9
+
+
+def test_silhouette_without_some_texts():
+    """Sums do the work of all pairs; the classes keep their weights."""
+    vectors, labels = blobs(60, 3)
+    lie = classes._Lie.of(classes._unit_rows(vectors)[0], labels)
+    part = np.flatnonzero(labels == 1)[:3]
+    rest, values = np.delete(labels, part), silhouette(np.delete(vectors, part, axis=0), np.delete(labels, part))
+    expected = sum(values[rest == label].mean() * np.mean(labels == label) for label in range(3))
+    assert lie.mean_without(part, 1) == pytest.approx(expected, abs=1e-12)
+
+
 def test_silhouette_undefined():
-    vectors, labels = blobs(10)
-    assert np.isnan(silhouette(vectors, np.zeros(10, dtype=int))).all()
+    vectors, labels = blobs(25)
+    assert np.isnan(silhouette(vectors, np.zeros(25, dtype=int))).all()
     vectors[3] = 0
-    score = score_of("silhouette", ClassedTexts(vectors, labels, ("m",)))
-    assert score.n == 9
-    assert score.reason == "1 of 10 texts with a zero vector are left out"
-    alone = score_of("silhouette", ClassedTexts(vectors, np.zeros(10, dtype=int), ("m",)))
+    score = score_of("silhouette", ClassedTexts(vectors, labels % 2, ("m",)))
+    assert score.n == 24
+    assert score.reason == "1 of 25 texts with a zero vector are left out"
+    alone = score_of("silhouette", ClassedTexts(vectors, np.zeros(25, dtype=int), ("m",)))
     assert math.isnan(alone.value)
     assert alone.reason.startswith("there is one class only")
 

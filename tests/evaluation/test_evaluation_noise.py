@@ -40,14 +40,13 @@ def test_retrieval(beir, command):
         same = found["toy:16", how]
         assert same["measure"] == "ndcg@10"
         assert (same["difference"], same["low"], same["high"], same["changed"]) == (0.0, 0.0, 0.0, 0)
-        assert same["n"] == 2  # the third judged query has no text: nothing can be encoded again
+        assert same["n"] == 2
     model = "object:Wobbly"
     assert found[model, "batch"]["changed"] > 0
     assert found[model, "batch"]["difference"] == pytest.approx(
         found[model, "batch"]["again"] - found[model, "batch"]["value"]
     )
-    # q9 counts as 0 in the score itself.
-    assert found[model, "float16"]["value"] * 2 / 3 == pytest.approx(result.score("ndcg@10", model).value)
+    assert found[model, "float16"]["value"] == pytest.approx(result.score("ndcg@10", model).value)
     code, out, _ = command("evaluate", str(beir), "-m", "toy:16")
     assert code == 0
     assert "The same model again: change of ndcg@10" in out

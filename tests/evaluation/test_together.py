@@ -107,7 +107,7 @@ def test_choosing_the_better_one_makes_no_gain():
 def test_evaluate_shows_and_keeps_it(beir, command, tmp_path):
     code, out, _ = command("evaluate", str(beir), "-m", "toy:64", "-m", "toy:16", "--out", str(tmp_path / "out"))
     assert code == 0
-    assert "Would using both help? ndcg@10 of the merged lists, n = 3" in out
+    assert "Would using both help? ndcg@10 of the merged lists, n = 2" in out
     assert "recall@100 of all that is among the first 100 of either list" in out
     assert "The higher one is chosen by the same queries" in out
     result = embdiff.evaluate(beir, ["toy:64", "toy:16"])
@@ -126,9 +126,11 @@ def test_evaluate_shows_and_keeps_it(beir, command, tmp_path):
 def test_runs_are_taken_together_too(beir, tmp_path):
     embdiff.evaluate(beir, ["toy:64"], out=tmp_path / "out")
     files = sorted((tmp_path / "out" / "runs").iterdir())
-    result = embdiff.evaluate(beir, ["toy:16"], runs=files[:1])
+    result = embdiff.evaluate(beir, ["toy:16"], runs=files)
     pairs = {gain.models for gain in result.outcome.together}
-    assert pairs == {("bm25", "toy:16"), ("bm25", "run:01-bm25.run"), ("toy:16", "run:01-bm25.run")}
+    assert pairs == {("bm25", "toy:16"), ("bm25", "run:02-toy_64.run"), ("toy:16", "run:02-toy_64.run")}
+    # Two documents in each list: cut, as far as anyone can tell.
+    assert any("lists of run:01-bm25.run are cut at fewer than 6" in note for note in result.outcome.notes)
 
 
 def test_what_would_be_seen_is_said_only_where_it_is_known(beir):

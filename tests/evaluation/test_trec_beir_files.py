@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from embdiff.corpus.beir import read_beir
@@ -119,7 +122,7 @@ def test_third_column_must_be_score(tmp_path):
     assert "Got 'query-id', 'corpus-id', 'code'" in message
     assert "may count in another direction" in message
     # Without a header, the first judgement would be taken for one.
-    assert "Got 'q1', 'a', '1'" in refused(read_beir, folder(tmp_path / "bare", qrels="q1\ta\t1\nq2\tb\t1\n"))
+    assert "Got none: line 1" in refused(read_beir, folder(tmp_path / "bare", qrels="q1\ta\t1\nq2\tb\t1\n"))
 
 
 @pytest.mark.parametrize(
@@ -138,19 +141,46 @@ def test_malformed_judgements(tmp_path, qrels, words):
 
 
 def test_malformed_documents_and_queries(tmp_path):
-    assert "must be an object with _id and text" in refused(
-        read_beir, folder(tmp_path / "1", corpus=[{"id": 1, "text": "x"}])
+    assert "must have _id and text. Got 'name', 'text'" in refused(
+        read_beir, folder(tmp_path / "1", corpus=[{"name": 1, "text": "x"}])
     )
     numbers = folder(tmp_path / "2", corpus=[{"_id": "a", "text": 5}])
-    assert "The text of every line must be text. Got number '5' at line 1 (row 0)" in refused(read_beir, numbers)
+    assert "Every item must be text. Got number '5' at line 1 (row 0), id 'a', of" in refused(read_beir, numbers)
     titled = folder(
         tmp_path / "3", corpus=[{"_id": "a", "title": None, "text": "x"}, {"_id": "b", "title": ["y"], "text": "x"}]
     )
-    assert "The title of every line must be text. Got list" in refused(read_beir, titled)
+    assert "must be text, in the column 'title'. Got list ['y'] at line 2 (row 1), id 'b'" in refused(read_beir, titled)
     nameless = folder(tmp_path / "4", corpus=[{"_id": "a", "text": "x"}, {"text": "y"}])
-    assert "must have an _id: text or a number. Got nothing at line 2 (row 1)" in refused(read_beir, nameless)
+    assert "must have an id: text or a number in the column '_id'. Got an empty cell at line 2 (row 1)" in refused(
+        read_beir, nameless
+    )
     silent = folder(tmp_path / "5", queries=[*QUERIES, {"_id": "q5", "text": " "}])
     assert "Every row must hold text. Got 1 empty of 4" in refused(read_beir, silent)
     assert "queries.jsonl: line 4 (row 3)" in refused(read_beir, silent)
     (tmp_path / "empty").mkdir()
     assert "must be a folder with corpus.jsonl and queries.jsonl" in refused(read_beir, tmp_path / "empty")
+
+
+@pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet", "tsv.gz", "csv.zst"])
+def test_judgements_in_any_table(tmp_path, extension):
+    judged = pd.DataFrame({"query-id": ["q1", "q2"], "corpus-id": ["a", "b"], "score": [2, 1]})
+    path, where = tmp_path / f"mine.{extension}", folder(tmp_path / "set")
+    if extension == "jsonl":
+        judged.to_json(path, orient="records", lines=True)
+    elif extension == "parquet":
+        judged.to_parquet(path)
+    else:
+        text = judged.to_csv(index=False, sep="\t" if "tsv" in extension else ",").encode()
+        packed = {"gz": gzip.compress, "zst": lambda raw: pa.compress(raw, codec="zstd", asbytes=True)}
+        path.write_bytes(packed.get(extension[-3:].strip("."), bytes)(text))
+    assert read_beir(where, str(path)).qrels.judgements == {"q1": {"a": 2}, "q2": {"b": 1}}
+
+
+@pytest.mark.parametrize("column", ["query-id", "corpus-id", "score"])
+def test_a_null_in_judgements_is_no_value(tmp_path, column):
+    judged = pd.DataFrame({"query-id": ["q1", "q2"], "corpus-id": ["a", "b"], "score": ["2", "1"]})
+    judged.loc[1, column] = None
+    judged.to_parquet(tmp_path / "mine.parquet")
+    message = refused(read_beir, folder(tmp_path / "set"), str(tmp_path / "mine.parquet"))
+    assert "row 1 of" in message
+    assert "None" in message or "an empty cell" in message

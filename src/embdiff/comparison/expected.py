@@ -16,8 +16,9 @@ from embdiff.measures.base import measures_for
 from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.judged import NEEDS, Judged, JudgedLists, grade
 from embdiff.measures.noise import Change, change
-from embdiff.measures.places import name_ranks, trec_order
-from embdiff.records import Answer, IntArray, Qrels, Score
+from embdiff.measures.places import across_the_end, name_ranks, ties_by_id, trec_order
+from embdiff.records import Answer, IntArray, Neighbors, Qrels, Score
+from embdiff.ties import of_queries
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +70,7 @@ def judged_scores(work: Work, expected: Qrels) -> Expected:
     specs = _specs(work)
 
     def scored(answer: Answer, asks: str | None) -> list[Score]:
-        rows = trec_order(answer.returned.rows[asked], answer.returned.similarity[asked], by_id)
-        lists = JudgedLists(grade(rows, judged), (answer.model,), candidates, asks)
+        lists = _judged_lists(answer.returned, asked, judged, (answer.model,), candidates, asks, by_id)
         return kept_scores(work.kept, specs, lists, seed=work.config.seed)
 
     crossed = bool(work.config.query_models)
@@ -116,10 +116,7 @@ def judged_changes(work: Work, repeated: Sequence[Repeated]) -> tuple[tuple[str 
         own, again = (
             kept_scores(
                 work.kept, [spec],
-                JudgedLists(
-                    grade(trec_order(lists.rows[which], lists.similarity[which], by_id), judged), each.pair[1:],
-                    inputs.candidates[asked], asks,
-                ),
+                _judged_lists(lists, which, judged, each.pair[1:], inputs.candidates[asked], asks, by_id),
                 seed=work.config.seed,
             )[0]
             for lists in (each.own, each.again)
@@ -139,12 +136,20 @@ def _specs(work: Work) -> list[MeasureSpec]:
     return list({str(spec): spec for spec in full}.values())
 
 
+def _judged_lists(
+    lists: Neighbors, which: IntArray, judged: Judged, models: tuple[str, ...], candidates: IntArray,
+    asks: str | None, by_id: IntArray,
+) -> JudgedLists:  # fmt: skip
+    """Return the lists of some queries in trec_eval's order, graded."""
+    settled = ties_by_id(of_queries(lists, which), by_id)
+    graded = grade(trec_order(settled.rows, settled.similarity, by_id), judged)
+    return JudgedLists(graded, models, candidates, asks, tied=across_the_end(settled))
+
+
 def _never_found(work: Work, judged: Judged, asked: IntArray) -> tuple[Judged, int]:
     """Say of a query's own rows, where they are left out, that they are not there; and how many judgements that are."""
     own = work.inputs.own
     if not own.drop:
         return judged, 0
-    wanted = np.full((len(own.rows), max(1, int(np.bincount(judged.query).max(initial=0)))), -1, dtype=np.int64)
-    wanted[asked[judged.query], judged.places()] = judged.document
-    gone = own.within(wanted)[asked[judged.query], judged.places()] & (judged.document >= 0)
-    return replace(judged, document=np.where(gone, -1, judged.document)), int(gone.sum())
+    gone = replace(own, rows=[own.rows[row] for row in asked]).hold(judged.query, judged.document)
+    return judged.lost(gone), int(gone.sum())

@@ -19,14 +19,14 @@ from embdiff.encoding import Texts
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, place_in_class, read_classes
 from embdiff.evaluation.outcome import Confusion
-from embdiff.evaluation.settings import Settings
+from embdiff.evaluation.settings import Settings, chosen
 from embdiff.evaluation.task import Walk, rank
 from embdiff.lexical import BM25
-from embdiff.measures.base import measures_for
+from embdiff.measures.base import MeasureSpec, get_measure, measures_for
 from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
-from embdiff.records import FloatArray, IntArray, Score
+from embdiff.records import FloatArray, IntArray, Neighbors, Score
 from embdiff.sources import Wanted
 
 MAX_ITER = 100
@@ -43,7 +43,7 @@ class Classes(Walk):
 
     def __init__(self, path: Path, settings: Settings) -> None:
         columns = {"text_column": settings.text_column, "label_column": settings.label_column}
-        self.data = data = read_classes(path, seed=settings.seed, **columns)
+        self.data = data = read_classes(path, seed=settings.seed, **columns, form=settings.form)
         tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
         super().__init__(
             settings,
@@ -54,16 +54,20 @@ class Classes(Walk):
             Texts(data.train, tested, settings.seed, role="document", whole=data.whole),
             min(settings.voters, len(data.train)),
         )
+        voters, others = f"knn_accuracy@{self.depth}", [each.name for each in measures_for(NEEDS) if not each.cutoff]
+        self.usual = get_measure(voters)
+        self.measures = chosen(settings, NEEDS, [voters, *others], self.task, k=self.depth)
+        self.depth = max([self.depth, *(each.k for each in self.measures if each.k)])
         self.predicted: dict[str, IntArray] = {}
         self.draws: dict[str, list[float]] = {}
         self.notes += _data_notes(data)
         self.protocol = {
             "split": data.split,
-            "knn": f"{self.depth} nearest training texts, exact {settings.metric}, majority of votes, "
+            "knn": f"{self.usual.k} nearest training texts, exact {settings.metric}, majority of votes, "
             "ties to the nearest; confusions are those of this vote",
             "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
             "silhouette": "of the test texts, cosine distance",
-            "intervals": "95 %, test texts resampled, training texts and vectors held fixed",
+            "intervals": "95 %, of other test texts, training texts and vectors held fixed",
             "chance": "accuracy: the same predictions dealt out at random; "
             "silhouette: mean over 20 random label orders",
         }
@@ -72,29 +76,45 @@ class Classes(Walk):
         """Add the classes that bm25's neighbours vote for, and that it has no vectors."""
         super().add_words()
         if BM25 in self.predicted:
-            without = ("probe_accuracy", *_of_vectors())
+            without = [each for each in self.measures if each.measure.name != "knn_accuracy"]
             self.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in without]
 
-    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+    def add_lists(self, model: str, found: Neighbors) -> None:
         """Add the classes that the neighbours vote for."""
-        self.predicted[model] = knn_predict(rows, self.data.train_labels, self.depth)
-        self.scores.append(self._accuracy(model, self.predicted[model], self.data.test_labels))
+        self.predicted[model] = self._voted(found, self.usual)
+        votes = [each for each in self.measures if each.measure.name == "knn_accuracy"]
+        self.scores += [self._accuracy(model, each, self._voted(found, each), self.data.test_labels) for each in votes]
+        tied = 0 if found.ties is None else len(np.unique(found.ties.query))
+        if tied:
+            self.notes.append(
+                f"{model}: {tied:,} of {len(found.rows):,} test texts have a tie across place {found.k}: of the tied "
+                "training texts those that stand first in the file vote."
+            )
+
+    def _voted(self, found: Neighbors, spec: MeasureSpec) -> IntArray:
+        assert spec.k is not None
+        return knn_predict(found.rows, self.data.train_labels, spec.k)
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add the classes by neighbours and by logistic regression, and how the classes lie in the space."""
         super().add(model, there, asking)
-        self._add_probe(model, there, asking)
+        if any(each.measure.name == "probe_accuracy" for each in self.measures):
+            self._add_probe(model, there, asking)
         given = ClassedTexts(asking, self.data.test_labels, (model,))
-        self.scores += take(_of_vectors(), given, seed=self.settings.seed)
+        self.scores += take(self._of_vectors(), given, seed=self.settings.seed)
 
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the accuracy of the neighbours' votes over some of the test texts."""
-        rows, _ = rank(asking[which], there, self.depth, self.settings.metric)
-        predicted = knn_predict(rows, self.data.train_labels, self.depth)
-        return self._accuracy(model, predicted, self.data.test_labels[which])
+        found = rank(asking[which], there, self.depth, self.settings.metric)
+        spec = next((each for each in self.measures if each.measure.name == "knn_accuracy"), self.usual)
+        return self._accuracy(model, spec, self._voted(found, spec), self.data.test_labels[which])
 
-    def _accuracy(self, model: str, predicted: IntArray, truth: IntArray) -> Score:
-        return score_of(f"knn_accuracy@{self.depth}", ClassedTexts(predicted, truth, (model,)), seed=self.settings.seed)
+    def _accuracy(self, model: str, spec: MeasureSpec, predicted: IntArray, truth: IntArray) -> Score:
+        return score_of(spec, ClassedTexts(predicted, truth, (model,)), seed=self.settings.seed)
+
+    def _of_vectors(self) -> list[MeasureSpec]:
+        """Return the measures that are taken of vectors as they are: no classes are predicted for them."""
+        return [each for each in self.measures if each.measure.name not in ("knn_accuracy", "probe_accuracy")]
 
     def _add_probe(self, model: str, train: FloatArray, test: FloatArray) -> None:
         asked, truth = self.settings, self.data.test_labels
@@ -113,11 +133,6 @@ class Classes(Walk):
     def more(self) -> dict[str, Any]:
         """Return the draws of the probe, and what each model confuses that another does not."""
         return {"draws": self.draws, "confusions": tuple(_confusions(self.data, self.predicted))}
-
-
-def _of_vectors() -> list[str]:
-    """Return the measures that are taken of vectors as they are: no classes are predicted for them."""
-    return [each.name for each in measures_for(NEEDS) if each.name not in ("knn_accuracy", "probe_accuracy")]
 
 
 def _confusions(data: Labelled, predicted: Mapping[str, IntArray]) -> list[Confusion]:
@@ -146,7 +161,7 @@ def _confusions(data: Labelled, predicted: Mapping[str, IntArray]) -> list[Confu
 
 
 def _data_notes(data: Labelled) -> list[str]:
-    notes = []
+    notes = list(dict.fromkeys(note for part in (data.whole, data.train, data.test) if part for note in part.notes))
     unseen = sorted({data.classes[label] for label in np.setdiff1d(data.test_labels, data.train_labels)})
     if unseen:
         notes.append(

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.corpus.columns import KNOWN, position_of, same_name
-from embdiff.corpus.files import shown
+from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_number, as_text, held
 from embdiff.encoding import Texts
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.outcome import ModelFacts
-from embdiff.evaluation.settings import Settings
+from embdiff.evaluation.settings import Settings, chosen
 from embdiff.evaluation.task import Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
@@ -25,11 +25,17 @@ from embdiff.measures.noise import BATCH, drawn
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
+from embdiff.measures.statistics.kinds import Kinds, kinds_of
 from embdiff.records import Corpus, FloatArray, IntArray, Score
 from embdiff.sources import Source
 
 _T = TypeVar("_T")
 _NO_VECTORS = "bm25 ranks documents for a query; it has no similarity that can be compared between pairs"
+_ALL_PAIRS = "95 %, on Fisher's z, from the influence of each pair or from leaving it out (jackknife)"
+_BY_KIND = (
+    f"{_ALL_PAIRS}; a variance for each kind of pairs and Satterthwaite's degrees of freedom; for auc, and for "
+    "spearman, which is a multiple of it here, DeLong's on the logit"
+)
 _MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
 
 
@@ -43,25 +49,28 @@ class Pairs:
     score : ndarray of float64, shape (n,)
     how : str
         Which columns were taken.
+    notes : tuple of str
+        What was guessed in reading, a sentence each.
     """
 
     left: tuple[str, ...]
     right: tuple[str, ...]
     score: npt.NDArray[np.float64]
     how: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.left)
 
     @property
-    def binary(self) -> bool:
-        """Whether there are exactly two different numbers."""
-        return len(np.unique(self.score)) == 2
+    def kinds(self) -> Kinds | None:
+        """Which pairs are positive where there are exactly two different numbers; else None."""
+        return kinds_of(self.score)
 
 
-def pair_table(path: Path) -> Table:
+def pair_table(path: Path, form: Form = FOUND) -> Table:
     """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
-    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells))
+    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells), form)
 
 
 def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | None:
@@ -90,7 +99,7 @@ def _two_texts_and_numbers(table: Table) -> bool:
     return max(first, second) <= _MOSTLY < third
 
 
-def read_pairs(path: Path) -> Pairs:
+def read_pairs(path: Path, form: Form = FOUND) -> Pairs:
     """Read pairs.
 
     Raises
@@ -98,7 +107,7 @@ def read_pairs(path: Path) -> Pairs:
     DataError
         When the columns are not found, or a cell is not what its column needs; the message names the line.
     """
-    table = pair_table(path)
+    table = pair_table(path, form)
     columns = pair_columns(table, sure=True)
     if columns is None:
         raise DataError(
@@ -115,7 +124,7 @@ def read_pairs(path: Path) -> Pairs:
     score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out))
     names = ", ".join(table.columns[position] for position in columns)
     how = "three columns without a header: text, text, number" if table.headerless else f"columns {names}"
-    return Pairs(tuple(left), tuple(right), score, how)
+    return Pairs(tuple(left), tuple(right), score, how, table.notes)
 
 
 def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
@@ -134,7 +143,7 @@ class PairsWalk(Walk):
     task = "pairs"
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        self.pairs = pairs = read_pairs(path)
+        self.pairs = pairs = read_pairs(path, settings.form)
         texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
         place = {text: row for row, text in enumerate(texts)}
         self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
@@ -143,20 +152,27 @@ class PairsWalk(Walk):
         corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
         headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
         super().__init__(settings, str(path), headline, units, Texts(corpus, None, settings.seed, again=again))
+        self.notes += pairs.notes
         # auc compares two kinds of pairs; the first measure is that of the same model again.
-        wanted = sorted(measures_for(NEEDS), key=lambda each: each.symmetric)
-        self.measures = [each.name for each in wanted if pairs.binary or each.symmetric]
+        wanted, self.kinds = sorted(measures_for(NEEDS), key=lambda each: each.symmetric), pairs.kinds
+        binary = self.kinds is not None
+        usual = [each.name for each in wanted if binary or each.symmetric]
+        self.measures = chosen(settings, NEEDS, usual, self.task)
+        kinds_only = [str(each) for each in self.measures if not each.measure.symmetric]
+        if kinds_only and not binary:
+            raise ParameterError(
+                f"{', '.join(kinds_only)} must be of two kinds of pairs. Got {len(np.unique(pairs.score)):,} different "
+                f"scores in {path}. Choose spearman or pearson."
+            )
         low, high = float(pairs.score.min()), float(pairs.score.max())
-        kinds = (
-            f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if pairs.binary else f"{low:g} to {high:g}"
-        )
+        kinds = f"two kinds of pairs, {low:g} and {high:g} (the positive ones)" if binary else f"{low:g} to {high:g}"
         self.protocol = {
             "columns": pairs.how,
             "scores": kinds,
             "similarity": f"{settings.metric} of the two vectors, both encoded as documents",
-            "intervals": "95 %, from the influence of each pair "
-            "(delta method on Fisher's z; DeLong on the logit for auc)",
-            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number",
+            "intervals": _BY_KIND if binary else _ALL_PAIRS,
+            "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number"
+            + ("; Student's, the variance the sum of those of both kinds" if binary else ""),
         }
 
     def add_words(self) -> None:

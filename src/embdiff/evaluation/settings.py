@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ConfigDict
 
+from embdiff.corpus.files import Form
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
+from embdiff.measures.base import MeasureSpec, Needs, get_measure, measures_for
 from embdiff.settings import EvaluationConfig, Task
 from embdiff.sources import named_models
 
@@ -29,6 +32,11 @@ class Settings(EvaluationConfig):
 
     objects: dict[str, Any]
     cache: VectorCache  # type: ignore[assignment]
+
+    @property
+    def form(self) -> Form:
+        """How the files are written."""
+        return Form(self.quotes, self.header, self.encoding)
 
     @property
     def columns_named(self) -> bool:
@@ -62,11 +70,49 @@ def check(models: Sequence[Any], given: dict[str, Any]) -> Settings:
     return Settings(**settings, objects=objects)
 
 
+def chosen(
+    settings: Settings, needs: Needs, usual: Sequence[str], task: str, *, k: int | None = None
+) -> tuple[MeasureSpec, ...]:
+    """Return the measures of a task: those asked for, else the usual ones; without ``@k`` at k, or their usual depth.
+
+    Raises
+    ------
+    ParameterError
+        When a measure needs something else, or is named twice.
+    UnknownNameError
+        For a measure that there is not.
+    """
+    specs = [get_measure(text) for text in settings.measures or usual]
+    for spec in specs:
+        if spec.measure.needs != needs:
+            there = ", ".join(each.name for each in measures_for(needs))
+            raise ParameterError(
+                f"A measure of the task {task} must be of {needs}: {there}. Got {spec}, which needs "
+                f"{spec.measure.needs}. Choose another with --measure."
+            )
+    full = [replace(spec, k=spec.k or ((k or spec.measure.usual_k) if spec.measure.cutoff else None)) for spec in specs]
+    twice = sorted({str(spec) for spec in full if full.count(spec) > 1})
+    if twice:
+        raise ParameterError(f"Every measure must be named once. Got {', '.join(twice)} more than once. Drop one.")
+    return tuple(full)
+
+
+def refuse_deeper(specs: Sequence[MeasureSpec], depth: int) -> None:
+    """Refuse measures that look deeper than the lists are: ``recall@100`` of lists of five is another number."""
+    deeper = [str(spec) for spec in specs if spec.k is not None and spec.k > depth]
+    if deeper:
+        raise ParameterError(
+            f"k of a measure must be at most the depth of the lists, {depth} (-k). Got {', '.join(deeper)}. Leave -k "
+            f"out, or name measures that fit: --measure ndcg@{depth} --measure recall@{depth}."
+        )
+
+
 def refuse_strangers(settings: Settings, task: Task) -> None:
     """Refuse arguments that the task has no use for: runs where nothing is ranked, columns where none is looked for."""
     if settings.runs and task != "retrieval":
         raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
-    if settings.columns_named and task != "classes":
+    named = settings.label_column is not None if task == "retrieval" else settings.columns_named
+    if named and task != "classes":
         raise ParameterError(
             f"Columns of texts and labels can be named for the task classes only. Got {task}. Leave --text-column and "
             "--label-column out, or name the task."

@@ -18,7 +18,8 @@ from embdiff.lexical import BM25, Bm25
 from embdiff.measures.noise import Again, Change, change, half_precision, sampled
 from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
-from embdiff.records import FloatArray, IntArray, Metric, Score
+from embdiff.measures.statistics.kinds import Kinds
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score, Ties
 from embdiff.sources import Source
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes
@@ -49,6 +50,8 @@ class Walk(ABC):
         Units whose texts are encoded again; by default those of the queries that are.
     protocol : dict of str to str
         How the numbers are made.
+    kinds : ndarray of bool, optional
+        Which units are of one of two kinds, where these are scored against each other.
     """
 
     task: ClassVar[str]
@@ -56,6 +59,7 @@ class Walk(ABC):
     so: ClassVar[str]
 
     few: IntArray | None = None
+    kinds: Kinds | None = None
     protocol: dict[str, str]
 
     def __init__(
@@ -88,7 +92,7 @@ class Walk(ABC):
             scores=in_order(self.scores),
             units=self.units,
             models=tuple(self.facts),
-            protocol=self.protocol,
+            protocol={**self.protocol, "intervals": self.protocol["intervals"] + _made(self.scores)},
             notes=(*self.notes, *encoding_notes(models_told(told), settings.cache.notes)),
             noise=tuple(self.noise),
             **more,
@@ -104,7 +108,7 @@ class Walk(ABC):
         (``vectors:FILE?queries=FILE``), or by text.
         """
         seed, count = self.settings.seed, len(asking) if self.few is None else len(self.units)
-        every = np.arange(count, dtype=np.int64)
+        every, kinds = np.arange(count, dtype=np.int64), self.kinds
         plain = self.first(name, there, asking, every)
         (low_there, reason), (low_asking, why) = half_precision(there), half_precision(asking)
 
@@ -112,14 +116,15 @@ class Walk(ABC):
             return Score.undefined(plain.measure, plain.models, reason)
 
         rounded = undefined(f"{reason or why}") if reason or why else self.first(name, low_there, low_asking, every)
-        half = change(plain, rounded, "float16", seed=seed)
+        half = change(plain, rounded, "float16", seed=seed, kinds=kinds)
         if again is None:
-            return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed)]
+            return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed, kinds=kinds)]
         which = again.rows if self.few is None else self.few
         alone = asking.copy()
         alone[again.rows] = again.vectors
         before, after = (self.first(name, there, table, which) for table in (asking, alone))
-        return [half, change(before, after, "batch", seed=seed, note=sampled(which, count, UNITS[self.task]))]
+        note, some = sampled(which, count, UNITS[self.task]), None if kinds is None else kinds[which]
+        return [half, change(before, after, "batch", seed=seed, note=note, kinds=some)]
 
     def add_words(self) -> None:
         """Add what bm25 finds; the notes tell where its library is missing."""
@@ -131,19 +136,20 @@ class Walk(ABC):
             self.notes.append(f"The baseline bm25 is left out: {error}")
             return
         self.facts.append(ModelFacts(BM25, None, about=index.about))
-        self.add_lists(BM25, *index.rank(queries.items, self.depth, name_ranks(corpus.ids)))
+        rows, scores = index.rank(queries.items, self.depth, name_ranks(corpus.ids))
+        self.add_lists(BM25, Neighbors(rows, scores, "ip", BM25))
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""
         metric = self.settings.metric
-        self.add_lists(model, *rank(asking, there, self.depth, metric))
+        self.add_lists(model, rank(asking, there, self.depth, metric))
         tables = ((there, self.ranked), (asking, UNITS[self.task]))
         lost = [(len(vectors) - len(_usable(vectors, metric)), words) for vectors, words in tables]
         if any(count for count, _ in lost):
             told = " and ".join(f"{count:,} {words}" for count, words in lost)
             self.notes.append(f"{model}: {told} have a zero vector (no word known): {self.so}")
 
-    def add_lists(self, model: str, rows: IntArray, similarity: FloatArray) -> None:
+    def add_lists(self, model: str, found: Neighbors) -> None:
         """Add what the nearest of each text that asks are worth; -1 and NaN pad."""
         raise NotImplementedError
 
@@ -156,21 +162,48 @@ class Walk(ABC):
         return {}
 
 
-def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> tuple[IntArray, FloatArray]:
+# How intervals are made (`Score.interval`), in words.
+_MADE = {
+    "wilson": "Wilson's",
+    "student": "Student's",
+    "bca": "resampled (BCa)",
+    "bootstrap-t": "resampled (studentised)",
+    "jackknife": "jackknife",
+    "influence": "influence",
+}
+
+
+def _made(scores: Sequence[Score]) -> str:
+    """Say which intervals were made how; nothing where there is none."""
+    ways: dict[str, dict[str, None]] = {}
+    for score in scores:
+        if score.interval != "none":
+            ways.setdefault(score.interval, {})[score.measure] = None
+    alone = len(ways) == 1
+    told = [_MADE.get(way, way) + ("" if alone else f" for {', '.join(of)}") for way, of in ways.items()]
+    return f": {'; '.join(told)}" if told else ""
+
+
+def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> Neighbors:
     """Return the nearest rows of each query, exactly, and their similarity; (q, min(depth, n)).
 
     A zero vector has no direction: with cosine such a row is never returned and such a query returns nothing; the
     lists are padded with -1 and NaN.
     """
     depth = min(depth, len(vectors))
+    asking, there = (_usable(table, metric) for table in (queries, vectors))
     rows = np.full((len(queries), depth), -1, dtype=np.int64)
     similarity = np.full((len(queries), depth), np.nan, dtype=np.float32)
-    asking, there = (_usable(table, metric) for table in (queries, vectors))
+    ties = None
     if asking.size and there.size:
         found = exact.search(queries[asking], vectors[there], min(depth, len(there)), metric)
         rows[asking, : found.k] = np.where(found.rows >= 0, there[found.rows], -1)
         similarity[asking, : found.k] = found.similarity
-    return rows, similarity
+        if found.ties is not None:
+            before, size = np.broadcast_to(np.arange(depth), rows.shape).copy(), np.ones_like(rows)
+            before[asking, : found.k], size[asking, : found.k] = found.ties.before, found.ties.size
+            ties = Ties(before, size, asking[found.ties.query], there[found.ties.row])
+    return Neighbors(rows, similarity, metric, ties=ties)
 
 
 def _usable(vectors: FloatArray, metric: Metric) -> IntArray:

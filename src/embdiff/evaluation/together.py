@@ -86,7 +86,7 @@ class Gain(Record):
 
 
 def together(
-    lists: Mapping[str, IntArray], judged: Judged, name_rank: IntArray, *, documents: int, seed: int
+    lists: Mapping[str, IntArray], judged: Judged, name_rank: IntArray, *, documents: IntArray, seed: int
 ) -> tuple[Gain, ...]:
     """Take every two models together.
 
@@ -97,8 +97,8 @@ def together(
     judged : Judged
         Of the same queries.
     name_rank : ndarray of int64, shape (n,)
-    documents : int
-        In the collection, for the level of chance.
+    documents : ndarray of int64, shape (q,)
+        That a query could find, for the level of chance.
     seed : int
         Of tests and intervals.
 
@@ -121,7 +121,7 @@ def together(
 
 
 def _fused(
-    models: tuple[str, str], graded: tuple[Graded, Graded], merged: Graded, documents: int, seed: int
+    models: tuple[str, str], graded: tuple[Graded, Graded], merged: Graded, documents: IntArray, seed: int
 ) -> Iterator[Gain]:
     for text in FUSED:
         spec = get_measure(text)
@@ -130,7 +130,9 @@ def _fused(
         yield _gain(models, "fusion", text, values_of(merged, spec), (one, two), chance, seed)
 
 
-def _union(models: tuple[str, str], graded: tuple[Graded, Graded], rows: IntArray, documents: int, seed: int) -> Gain:
+def _union(
+    models: tuple[str, str], graded: tuple[Graded, Graded], rows: IntArray, documents: IntArray, seed: int
+) -> Gain:
     """Compare both lists read to k with one model's list read to as many documents."""
     text = f"recall@{UNION}"
     spec = get_measure(text)
@@ -139,7 +141,8 @@ def _union(models: tuple[str, str], graded: tuple[Graded, Graded], rows: IntArra
     value = values_of(grade(rows, judged), replace(spec, k=None))
     compared = (recall_of_first(graded[0], sizes), recall_of_first(graded[1], sizes))
     here = judged.counts(found_only=True) / np.maximum(judged.counts(), 1)
-    chance = float(here.mean()) * (1.0 - (1.0 - min(UNION, documents) / max(1, documents)) ** 2)
+    read = np.minimum(UNION, documents) / np.maximum(1, documents)
+    chance = float(np.mean(here * (1.0 - (1.0 - read) ** 2)))
     one, two = (float(values_of(each, spec).mean()) for each in graded)
     gain = _gain(models, "union", text, value, compared, chance, seed)
     return replace(gain, alone=(one, two), documents=float(sizes.mean()))

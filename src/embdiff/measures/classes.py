@@ -13,12 +13,15 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.score import PerQuery, mean_of
-from embdiff.measures.statistics.jackknife import groups, jackknife
-from embdiff.measures.statistics.quantiles import Doubles, mean_known, ratio
-from embdiff.records import FloatArray, IntArray, Score
+from embdiff.measures.statistics.correlation import fisher_ends
+from embdiff.measures.statistics.jackknife import GROUPS, groups
+from embdiff.measures.statistics.kinds import satterthwaite, too_few
+from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.records import BoolArray, FloatArray, IntArray, Score
 
 NEEDS: Needs = "class labels"
 SHUFFLES = 20  # label permutations for the chance level of the silhouette
+_LEFT_OUT = 200  # groups that are left out of all classes together: of many classes few of each
 
 
 def knn_predict(rows: IntArray, labels: IntArray, k: int) -> IntArray:
@@ -81,7 +84,8 @@ def silhouette(vectors: FloatArray, labels: IntArray) -> Doubles:
     Returns
     -------
     ndarray of float64, shape (n,)
-        In [-1, 1]; 0 for the only text of its class; NaN when there is one class only; a zero vector is left out.
+        In [-1, 1]; 0 for the only text of its class (a convention, counted and told beside the mean); NaN when there
+        is one class only; a zero vector is left out.
 
     Notes
     -----
@@ -91,26 +95,69 @@ def silhouette(vectors: FloatArray, labels: IntArray) -> Doubles:
     ----------
     Rousseeuw 1987; sklearn.metrics.silhouette_score.
     """
+    values = np.full(len(vectors), np.nan)
+    unit, known = _unit_rows(vectors)
+    own = np.unique(labels[known], return_inverse=True)[1]
+    if len(own) and own.max() > 0:
+        lie = _Lie.of(unit, own)
+        values[known] = np.where(lie.counts[own] > 1, _nearness(lie.within, lie.nearest), 0.0)
+    return values
+
+
+def _unit_rows(vectors: FloatArray) -> tuple[Doubles, BoolArray]:
+    """Return the vectors that have a direction, at length 1 in float64, and which those are, (n,)."""
     wide = vectors.astype(np.float64)
     lengths = np.sqrt(np.einsum("nd,nd->n", wide, wide))
     known = lengths > 0
-    values = np.full(len(vectors), np.nan)
-    names, own = np.unique(labels[known], return_inverse=True)
-    if len(names) < 2:
-        return values
-    unit = wide[known] / lengths[known, None]
-    counts = np.bincount(own).astype(np.float64)
-    sums = np.zeros((len(names), unit.shape[1]))
-    np.add.at(sums, own, unit)
-    distance = 1.0 - unit @ sums.T / counts
-    at = np.arange(len(unit))
-    others = np.maximum(counts[own] - 1.0, 1.0)
-    # The own class without the text itself, whose distance to itself is 0.
-    a = np.maximum(distance[at, own] * counts[own] / others, 0.0)
-    distance[at, own] = np.inf
-    b = np.maximum(distance.min(axis=1), 0.0)
-    values[known] = np.where(counts[own] > 1, ratio(b - a, np.maximum(a, b), 0.0), 0.0)
-    return values
+    return wide[known] / lengths[known, None], known
+
+
+def _nearness(a: Doubles, b: Doubles) -> Doubles:
+    """Return ``(b - a) / max(a, b)``; rounding makes no distance negative."""
+    a, b = np.maximum(a, 0.0), np.maximum(b, 0.0)
+    return ratio(b - a, np.maximum(a, b), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lie:
+    """How far unit vectors, (n, d), lie from classes: of each the sum of its vectors and their number."""
+
+    unit: Doubles
+    own: IntArray
+    sums: Doubles
+    counts: Doubles
+    within: Doubles  # mean distance to the others of the own class
+    nearest: Doubles  # to the nearest other class, which one that is, and the distance to the next one
+    nearest_is: IntArray
+    next: Doubles
+
+    @classmethod
+    def of(cls, unit: Doubles, own: IntArray) -> _Lie:
+        """Take the distances to all classes, two or more."""
+        counts = np.bincount(own).astype(np.float64)
+        sums = np.zeros((len(counts), unit.shape[1]))
+        np.add.at(sums, own, unit)
+        distance, at = 1.0 - unit @ sums.T / counts, np.arange(len(unit))
+        # The own class without the text itself, whose distance to itself is 0.
+        within = distance[at, own] * counts[own] / np.maximum(counts[own] - 1.0, 1.0)
+        distance[at, own] = np.inf
+        first = distance.argmin(axis=1)
+        nearest = distance[at, first]
+        distance[at, first] = np.inf
+        return cls(unit, own, sums, counts, within, nearest, first, distance.min(axis=1))
+
+    def mean_without(self, part: IntArray, label: int) -> float:
+        """Return the mean silhouette without some texts of a class of which two or more stay; classes keep weights."""
+        left = self.counts[label] - len(part)
+        to_rest = 1.0 - self.unit @ (self.sums[label] - self.unit[part].sum(axis=0)) / left
+        inside = self.own == label
+        within = np.where(inside, to_rest * left / (left - 1.0), self.within)
+        others = np.where(self.nearest_is == label, self.next, self.nearest)
+        values = _nearness(within, np.where(inside, self.nearest, np.minimum(to_rest, others)))
+        values[self.counts[self.own] == 1] = 0.0
+        weights = np.where(inside, self.counts[label] / left, 1.0)
+        weights[part] = 0.0
+        return float(weights @ values) / len(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +198,9 @@ def _dealt_out(texts: ClassedTexts, _values: Doubles, _seed: int) -> float:
 class MeanSilhouette:
     """The mean silhouette; chance: the mean over 20 random orders of the labels.
 
-    The interval is a jackknife over 20 groups of texts: each also moves the means of the classes, so that values per
-    text are not independent.
+    The interval is a jackknife: each text also moves the means of the classes, so that values per text are not
+    independent. Groups of texts of one class are left out in turn, so that each class, a rare one too, has a variance
+    of its own.
     """
 
     @classmethod
@@ -164,23 +212,46 @@ class MeanSilhouette:
 def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
     vectors, labels = texts.arguments(spec.measure.needs)
     values = silhouette(vectors, labels)
-    if np.isnan(values).all():
-        return Score.undefined(spec, texts.models, "there is one class only, or no vector has a direction")
-    within = jackknife(mean_known(values), _without_groups(vectors, labels, values, seed), spec.measure.range)
+    known = ~np.isnan(values)
+    counts = np.unique(labels[known], return_counts=True)[1]
+    why = _undefined(counts)
+    if why is not None:
+        return Score.undefined(spec, texts.models, why)
+    few = too_few(len(labels[known]), int(counts.min()), ("texts", "class"))
+    within = (math.nan, math.nan, "none") if few else _within(vectors, labels, seed)
     rng = np.random.default_rng(seed)
     chance = float(np.nanmean([_mean_silhouette(vectors, rng.permutation(labels)) for _ in range(SHUFFLES)]))
     found = mean_of(str(spec), values, texts.models, None, chance, within, "with a zero vector", "texts")
-    if found.interval != "none":
-        return found
-    why = "there is no interval: without some of the texts the value is undefined"
-    return replace(found, reason="; ".join(filter(None, (found.reason, why))))
+    alone = int(np.count_nonzero(counts == 1))
+    single = f"{alone} of {len(labels[known])} texts are the only ones of their class and count as 0" if alone else None
+    return replace(found, reason="; ".join(filter(None, (found.reason, single, few))) or None)
 
 
-def _without_groups(vectors: FloatArray, labels: IntArray, values: Doubles, seed: int) -> list[float]:
-    """Return the mean silhouette without each group of the texts that have one."""
-    known = np.flatnonzero(~np.isnan(values))
-    rests = [np.delete(known, part) for part in groups(len(known), seed=seed)]
-    return [_mean_silhouette(vectors[rest], labels[rest]) for rest in rests]
+def _undefined(counts: IntArray) -> str | None:
+    """Return why there is no silhouette of classes of so many texts; None when there is."""
+    if len(counts) < 2:
+        return "there is one class only, or no vector has a direction"
+    if counts.max() == 1:
+        return "every class has one text only: none has another one of its class to lie near to"
+    return None
+
+
+def _within(vectors: FloatArray, labels: IntArray, seed: int) -> tuple[float, float, str]:
+    """Return the interval: each class has a variance of its own, from groups of its texts left out."""
+    unit, known = _unit_rows(vectors)
+    own = np.unique(labels[known], return_inverse=True)[1]
+    lie = _Lie.of(unit, own)
+    value = lie.mean_without(np.zeros(0, dtype=np.int64), 0)
+    count = max(2, min(GROUPS, _LEFT_OUT // len(lie.counts)))
+    variances, free = [], []
+    for label in range(len(lie.counts)):
+        rows = np.flatnonzero(own == label)
+        parts = groups(len(rows), seed=seed, count=count)
+        without = np.array([lie.mean_without(rows[part], label) for part in parts])
+        variances.append((len(parts) - 1) / len(parts) * float(((without - without.mean()) ** 2).sum()))
+        free.append(len(parts) - 1.0)
+    error, freedom = satterthwaite(np.array(variances), np.array(free))
+    return fisher_ends(value, error, freedom, int(lie.counts.min()), "jackknife")
 
 
 def _mean_silhouette(vectors: FloatArray, labels: IntArray) -> float:

@@ -15,6 +15,7 @@ from embdiff._plain import Record
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.measures.base import get_measure
 from embdiff.measures.paired import PairedTest, paired_tests
+from embdiff.measures.statistics.kinds import Kinds
 from embdiff.records import Score
 
 ALPHA = 0.05
@@ -41,15 +42,18 @@ class Differences(Record):
     letters: dict[str, str]
 
 
-def between_models(scores: Sequence[Score], *, seed: int) -> tuple[Differences, ...]:
-    """Compare all models in every measure in which two or more are defined."""
+def between_models(scores: Sequence[Score], *, seed: int, kinds: Kinds | None = None) -> tuple[Differences, ...]:
+    """Compare all models in every measure in which two or more are defined and have an interval.
+
+    Where there are too few units for an interval there are too few for a test. ``kinds`` as for `paired_tests`.
+    """
     found = []
     for measure in dict.fromkeys(score.measure for score in scores):
-        known = [score for score in scores if score.measure == measure and score.per_query and np.isfinite(score.value)]
+        known = [score for score in scores if score.measure == measure and score.per_query and np.isfinite(score.low)]
         if len(known) < 2:
             continue
         values = {score.models[0]: np.array(score.per_query, dtype=np.float64) for score in known}
-        tests = paired_tests(values, measure=measure, seed=seed, widest=_widest(measure))
+        tests = paired_tests(values, measure=measure, seed=seed, widest=_widest(measure), kinds=kinds)
         ordered = [score.models[0] for score in sorted(known, key=lambda score: -score.value)]
         ties = tie_groups(ordered, tests)
         found.append(Differences(measure, tests, ties, letters(ordered, ties)))

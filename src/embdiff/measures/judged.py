@@ -14,7 +14,7 @@ from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray
+from embdiff.records import BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,10 @@ class Judged:
             np.array([grade for _, grade in pairs], dtype=np.int64),
             len(queries),
         )
+
+    def lost(self, gone: BoolArray) -> Self:
+        """Return the same where some of the documents, (m,), are not in the collection."""
+        return replace(self, document=np.where(gone, -1, self.document))
 
     def counts(self, level: int = 1, *, found_only: bool = False) -> IntArray:
         """Return, per query, how many documents are of grade ``level`` or above; (q,).
@@ -172,6 +176,8 @@ class JudgedLists(Whole):
     query_model : str or None
     depth : int or None
         The ``k`` of a measure; None means the whole lists.
+    tied : str or None
+        How many lists have a tie across their last place (`places.across_the_end`).
     """
 
     graded: Graded
@@ -179,6 +185,7 @@ class JudgedLists(Whole):
     documents: int | IntArray
     query_model: str | None = None
     depth: int | None = None
+    tied: str | None = None
 
     def at(self, depth: int | None) -> Self:
         """Return the same, read to a depth: what a measure makes of the rest is its own affair."""
@@ -191,9 +198,10 @@ class JudgedLists(Whole):
         return (self.graded,) if self.depth is None else (self.graded, self.depth)
 
 
-def _nothing_relevant(lists: JudgedLists, values: Doubles) -> str | None:
+def _told(lists: JudgedLists, values: Doubles) -> str | None:
     empty = int(np.count_nonzero(lists.graded.relevant == 0))
-    return f"{empty} of {len(values)} queries have no relevant document and count as 0" if empty else None
+    nothing = f"{empty} of {len(values)} queries have no relevant document and count as 0" if empty else None
+    return "; ".join(filter(None, (nothing, lists.tied))) or None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,7 +215,7 @@ class Ranked(PerQuery):
     """
 
     law: Law
-    note: Callable[..., str | None] | None = _nothing_relevant
+    note: Callable[..., str | None] | None = _told
     nothing: str = "there are no judged queries"
 
     def chance(self, inputs: JudgedLists, values: Doubles, seed: int, **parameters: float) -> float:

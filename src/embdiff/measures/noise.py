@@ -9,6 +9,8 @@ import numpy as np
 
 from embdiff._plain import Number, Record
 from embdiff.measures.overlap import OVERLAP
+from embdiff.measures.statistics.kinds import Kinds, error_within, rarer, too_few
+from embdiff.measures.statistics.quantiles import Doubles, student_quantile
 from embdiff.measures.statistics.resampling import interval
 from embdiff.records import FloatArray, IntArray, Score
 
@@ -90,20 +92,22 @@ class Change(Record):
     reason: str | None = None
 
 
-def change(value: Score, again: Score, how: str, *, seed: int, note: str | None = None) -> Change:
+def change(
+    value: Score, again: Score, how: str, *, seed: int, note: str | None = None, kinds: Kinds | None = None
+) -> Change:
     """Compare two scores of one model over the same units, paired.
 
     The interval is that of the mean difference of the values per unit; when no unit changed there is nothing to
-    resample, and it is [0, 0].
+    resample, and it is [0, 0]. Of two ``kinds`` of units, (n,), each has a variance of its own.
     """
     per_unit = [np.asarray(each.per_query or (), dtype=np.float64) for each in (value, again)]
     known = math.isfinite(value.value) and math.isfinite(again.value)
     differences = per_unit[1] - per_unit[0] if known else np.zeros(0)
-    differences = differences[np.isfinite(differences)]  # a unit that is left out has no value to change
-    nothing = 0.0 if known else math.nan
-    low, high, _ = interval(differences, seed=seed, bounds=None) if differences.any() else (nothing, nothing, "none")
+    there = np.isfinite(differences)  # a unit that is left out has no value to change
+    differences, kinds = differences[there], None if kinds is None or not known else kinds[there]
+    low, high, few = _ends(differences, kinds, seed) if known else (math.nan, math.nan, None)
     undefined = again if math.isfinite(value.value) else value
-    reason = "; ".join(filter(None, (None if known else undefined.reason or "undefined", note))) or None
+    reason = "; ".join(filter(None, (few if known else undefined.reason or "undefined", note))) or None
     return Change(
         value.measure,
         value.models[0],
@@ -117,6 +121,20 @@ def change(value: Score, again: Score, how: str, *, seed: int, note: str | None 
         value.n,
         reason,
     )
+
+
+def _ends(differences: Doubles, kinds: Kinds | None, seed: int) -> tuple[float, float, str | None]:
+    """Return the ends of the interval of a mean difference, or why there are none."""
+    if not differences.any():
+        return 0.0, 0.0, None
+    if kinds is None:
+        return *interval(differences, seed=seed, bounds=None)[:2], None
+    few = too_few(len(differences), rarer(kinds))
+    if few is not None:
+        return math.nan, math.nan, few
+    error, free = error_within(differences, kinds)
+    mean, reach = float(differences.mean()), student_quantile(0.975, free) * error
+    return mean - reach, mean + reach, None
 
 
 NOISE_INDEX = OVERLAP.variant(

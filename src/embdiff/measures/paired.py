@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.statistics.quantiles import Doubles, holm, student_quantile
+from embdiff.measures.statistics.kinds import Kinds, error_within, rarer, too_few
+from embdiff.measures.statistics.quantiles import Doubles, holm, student_p, student_quantile
 from embdiff.measures.statistics.randomisation import PERMUTATIONS, randomisation_p
 from embdiff.measures.statistics.resampling import Interval, mean_intervals
 
@@ -41,11 +42,11 @@ class PairedTest(Record):
         As in `resampling.mean_intervals`.
     p : float
         Two-sided, of the paired randomisation test: how often random signs give a mean as far
-        from 0 (`randomisation_p`).
+        from 0 (`randomisation_p`). Of two kinds of units: of Student's test, each kind with a variance of its own.
     p_holm : float
         Adjusted for all pairs of a table; equal to ``p`` for a single test.
     permutations : int
-        Random signs drawn; 0 when all of them were tried (the test is exact).
+        Random signs drawn; 0 when all of them were tried (the test is exact), or it is Student's.
     effect : float
         Cohen's d_z: mean over standard deviation of the differences; NaN when that is 0.
     detectable : float
@@ -108,9 +109,11 @@ def detectable_difference(differences: npt.ArrayLike, *, alpha: float = 0.05, po
         )
     if len(array) < 2 or (array == array[0]).all():
         return math.nan
-    free = len(array) - 1
-    factor = student_quantile(1 - alpha / 2, free) + student_quantile(power, free)
-    return factor * float(array.std(ddof=1)) / math.sqrt(len(array))
+    return _detectable(float(array.std(ddof=1)) / math.sqrt(len(array)), len(array) - 1, alpha, power)
+
+
+def _detectable(error: float, free: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    return (student_quantile(1 - alpha / 2, free) + student_quantile(power, free)) * error
 
 
 def paired_test(
@@ -192,6 +195,36 @@ def _tested(
     )
 
 
+def _tested_by_kind(every: Doubles, kinds: Kinds, models: tuple[str, str], measure: str, widest: float) -> PairedTest:
+    """Return Student's test of the mean difference, its variance the sum of those of both kinds."""
+    known = ~np.isnan(every)
+    differences, kinds = every[known], kinds[known]
+    n = len(differences)
+    mean, few = float(differences.mean()) if n else math.nan, too_few(n, rarer(kinds))
+    error, free = (math.nan, math.nan) if few else error_within(differences, kinds)
+    some = error > 0.0
+    reach = student_quantile(0.975, free) * error if some else math.nan
+    detectable = _detectable(error, free) if some else math.nan
+    p = student_p(mean / error, free) if some else 1.0 if mean == 0.0 and not few else math.nan
+    left_out = _reason(len(every), n, not few and not some, hopeless=detectable >= widest)
+    return PairedTest(
+        measure=measure,
+        models=models,
+        n=n,
+        difference=mean,
+        low=max(mean - reach, min(mean, -widest)) if some else math.nan,
+        high=min(mean + reach, max(mean, widest)) if some else math.nan,
+        interval="student" if some else "none",
+        p=p,
+        p_holm=p,
+        permutations=0,
+        effect=mean / (error * math.sqrt(n)) if some else math.nan,
+        detectable=math.nan if detectable >= widest else detectable,
+        unequal=int(np.count_nonzero(differences)),
+        reason="; ".join(filter(None, (few, left_out))) or None,
+    )
+
+
 def _reason(queries: int, n: int, equal: bool, *, hopeless: bool) -> str | None:
     if queries == 0:
         return "there are no queries"
@@ -210,6 +243,7 @@ def paired_tests(
     seed: int,
     permutations: int = PERMUTATIONS,
     widest: float = math.inf,
+    kinds: Kinds | None = None,
 ) -> tuple[PairedTest, ...]:
     """Compare every two models, with p-values adjusted by Holm's method over all pairs.
 
@@ -219,6 +253,9 @@ def paired_tests(
         Model to one value per query, all in the same order of queries.
     measure, seed, permutations, widest
         As for `paired_test`.
+    kinds : ndarray of bool, shape (q,), optional
+        Which of two kinds each unit is of, where there are so many of each by design and the values are pseudo-values,
+        mean and pull: random signs know nothing of how few the rarer kind has, so the test is Student's.
 
     Returns
     -------
@@ -229,10 +266,16 @@ def paired_tests(
     if not pairs:
         return ()
     columns = [_differences(values[a], values[b]) for a, b in pairs]
-    ends = mean_intervals(np.stack(columns, axis=1), [None] * len(pairs), seed=seed)
-    tests = [
-        _tested(differences, within, pair, measure, seed, permutations, widest)
-        for pair, differences, within in zip(pairs, columns, ends, strict=True)
-    ]
+    if kinds is not None:
+        tests = [
+            _tested_by_kind(differences, kinds, pair, measure, widest)
+            for pair, differences in zip(pairs, columns, strict=True)
+        ]
+    else:
+        ends = mean_intervals(np.stack(columns, axis=1), [None] * len(pairs), seed=seed)
+        tests = [
+            _tested(differences, within, pair, measure, seed, permutations, widest)
+            for pair, differences, within in zip(pairs, columns, ends, strict=True)
+        ]
     adjusted = holm([test.p for test in tests])
     return tuple(replace(test, p_holm=float(p)) for test, p in zip(tests, adjusted, strict=True))

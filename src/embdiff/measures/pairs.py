@@ -2,7 +2,8 @@
 
 Intervals come from the influence of each pair on the number (the first term of the delete-one jackknife), so they
 assume no shape of the data: on Fisher's z scale for correlations, on the logit scale for AUC (DeLong's variance). One
-pair far out moves a linear correlation more than its influence says: there all pairs are left out one by one.
+pair far out moves a linear correlation more than its influence says: there all pairs are left out one by one. Of two
+kinds of pairs each has a variance of its own, and the degrees of freedom are those of the rarer kind at the least.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
-from embdiff.measures.statistics.correlation import correlation, mean_ranks, numbered
-from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile, wilson
+from embdiff.measures.statistics.correlation import FLAT, correlation, fisher_ends, levelled, mean_ranks, numbered
+from embdiff.measures.statistics.kinds import Kinds, error_within, kinds_of, rarer, too_few
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
 from embdiff.measures.statistics.resampling import Interval
 from embdiff.records import FloatArray, Metric, Score
 
-FEWEST = 4  # pairs below which no interval is given
+_UNSEEN = 6.0  # a placement so many times as far from 1 as the mean of its kind, which few pairs may not have shown
 
 
 def pair_similarity(left: FloatArray, right: FloatArray, metric: Metric) -> Doubles:
@@ -71,7 +73,7 @@ def pearson(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
 def spearman(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """Return the rank correlation of the similarity and the score of pairs: ``Pearson correlation of average ranks``.
 
-    NaN when all similarities or all scores are equal.
+    NaN when all similarities or all scores are equal. Similarities that differ by rounding alone are equal.
 
     Notes
     -----
@@ -82,14 +84,14 @@ def spearman(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     Spearman 1904; scipy.stats.spearmanr; the main score of STS tasks in MTEB.
     """
     x, y = _columns(similarity, score)
-    return pearson(_ranks(x), _ranks(y))
+    return pearson(_ranks(levelled(x)), _ranks(y))
 
 
 def auc(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """Return the chance that a positive pair is more similar than a negative one, equal ones counting half.
 
     ``(rank sum of positives - p (p + 1) / 2) / (p q) for p positive and q negative pairs``. The score is NaN when there
-    is only one kind of pair.
+    is only one kind of pair. Similarities that differ by rounding alone are equal.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ def auc(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """
     x, positive = _two_kinds(similarity, score)
     count = int(positive.sum())
-    ranks = _ranks(x)
+    ranks = _ranks(levelled(x))
     return float((ranks[positive].sum() - count * (count + 1) / 2.0) / (count * (len(x) - count)))
 
 
@@ -153,13 +155,13 @@ class ScoredPairs(Whole):
     query_model: str | None = None
 
     def arguments(self, needs: str) -> tuple[Doubles, Doubles]:
-        """Return similarity and score of the pairs that have both."""
+        """Return similarity and score of the pairs that have both; similarities equal but for rounding are equal."""
         known = ~np.isnan(self.similarity)
         if needs != NEEDS:
             raise Undefined(f"pairs have no {needs}")
         if np.count_nonzero(known) < 2:
             raise Undefined("there are fewer than two pairs")
-        return self.similarity[known], self.score[known]
+        return levelled(self.similarity[known]), self.score[known]
 
 
 @dataclass(frozen=True)
@@ -169,17 +171,16 @@ class FromInfluence:
     Parameters
     ----------
     influence : callable
-        ``influence(similarity, score)``: the pull of each pair, (n,), mean 0; standard deviation / sqrt(n) is the
-        standard error.
+        ``influence(similarity, score)``: the pull of each pair, (n,), mean 0.
     ends : callable
-        ``ends(value, error, similarity, score)``: interval and method; the error is that of the influence.
+        ``ends(value, pulls, similarity, score)``: interval and method.
     chance : float
     kinds : bool
         Whether the scores stand for two kinds of pairs.
     """
 
     influence: Callable[[Doubles, Doubles], Doubles]
-    ends: Callable[[float, float, Doubles, Doubles], Interval]
+    ends: Callable[[float, Doubles, Doubles, Doubles], Interval]
     chance: float = 0.0
     kinds: bool = False
 
@@ -204,15 +205,14 @@ class FromInfluence:
             reason = "; ".join(filter(None, (str(why), note)))
             return replace(Score.undefined(spec, pairs.models, reason, n=n), chance=self.chance)
         pulls = self.influence(x, y)
-        few = n < FEWEST
-        error = float(np.std(pulls, ddof=1)) / math.sqrt(n)
-        low, high, method = (math.nan, math.nan, "none") if few else self.ends(value, error, x, y)
+        kinds = kinds_of(y)
+        few = too_few(n, n if kinds is None else rarer(kinds))
+        low, high, method = (math.nan, math.nan, "none") if few else self.ends(value, pulls, x, y)
         values = np.full(len(known), np.nan)
         values[known] = value + pulls
-        reasons = (f"no interval for fewer than {FEWEST} pairs" if few else None, note)
         return Score(
             str(spec), pairs.models, value, low, high, self.chance, n,
-            interval=method, reason="; ".join(filter(None, reasons)) or None, per_query=tuple(values.tolist()),
+            interval=method, reason="; ".join(filter(None, (few, note))) or None, per_query=tuple(values.tolist()),
         )  # fmt: skip
 
 
@@ -266,48 +266,83 @@ def auc_influence(similarity: Doubles, score: Doubles) -> Doubles:
     return np.asarray(away * len(x) / np.where(positive, count, other))
 
 
-_FLAT = 1e-12  # what is left of a spread by rounding
+def _auc_ends(value: float, pulls: Doubles, _similarity: Doubles, score: Doubles) -> Interval:
+    """Return the interval on the logit scale, which is Fisher's of ``2 value - 1``.
 
-
-def _auc_ends(value: float, error: float, similarity: Doubles, score: Doubles) -> Interval:
-    """Return the interval on the logit scale, which is Fisher's of ``2 value - 1``."""
-    fewer = int(np.bincount(numbered(score)).min())
-    low, high, method = _fisher_ends(2.0 * value - 1.0, 2.0 * error, similarity, score, fewer)
+    The placements of a kind crowd near 1 with a tail that few pairs may not have shown: half a pair is added to each,
+    `_UNSEEN` times as far from 1 as the mean, at most where a pair says nothing (1/2). Without it, of 5 positive pairs
+    among 200 and an area of .92, the interval holds in 88 %; with it in 96 %.
+    """
+    positive = score == score.max()
+    far = max(0.5, 1.0 - _UNSEEN * (1.0 - value)) if value >= 0.5 else min(0.5, _UNSEEN * value)
+    shares = np.array([np.mean(~positive), np.mean(positive)])
+    error, free = error_within(pulls, positive, unseen=(far - value) / shares)
+    low, high, method = fisher_ends(2.0 * value - 1.0, 2.0 * error, free, rarer(positive))
     return (low + 1.0) / 2.0, (high + 1.0) / 2.0, method
 
 
-def _fisher_ends(
-    value: float, error: float, _similarity: Doubles, score: Doubles, fewer: int | None = None
-) -> Interval:
-    """Return the interval on Fisher's z scale; Wilson's, of the kind with fewer pairs, where nothing was ever wrong."""
-    n, bend = len(score), 1.0 - value * value
-    if bend < _FLAT or error < _FLAT:
-        low, high = wilson((value + 1.0) / 2.0, fewer or n)
-        return 2.0 * low - 1.0, 2.0 * high - 1.0, "wilson"
-    reach = student_quantile(0.975, n - 1) * error / bend
-    return math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach), "influence"
+def _spearman_ends(value: float, pulls: Doubles, similarity: Doubles, score: Doubles) -> Interval:
+    """Return the interval on Fisher's z scale; of two kinds of pairs that of auc, of which it is a multiple then."""
+    kinds = kinds_of(score)
+    if kinds is None:
+        return fisher_ends(value, *error_within(pulls, None), len(score))
+    low, high, method = _auc_ends(auc(similarity, score), auc_influence(similarity, score), similarity, score)
+    # The mean ranks of the kinds differ by n (auc - 1/2).
+    steep = len(score) * float(np.std(kinds)) / float(np.std(_ranks(similarity)))
+    return steep * (low - 0.5), steep * (high - 0.5), method
 
 
-def _pearson_ends(value: float, error: float, similarity: Doubles, score: Doubles) -> Interval:
+def _pearson_ends(value: float, pulls: Doubles, similarity: Doubles, score: Doubles) -> Interval:
     """Return the jackknife interval, or that of the influence where there is none."""
+    kinds, n = kinds_of(score), len(score)
+    error, free = error_within(pulls, kinds)
     ends = None
-    if 1.0 - value * value >= _FLAT and error >= _FLAT:
-        ends = _left_out_interval(value, similarity, score)
-    return _fisher_ends(value, error, similarity, score) if ends is None else (*ends, "jackknife")
+    if 1.0 - value * value >= FLAT and error >= FLAT:
+        ends = _left_out_interval(value, similarity, score, kinds)
+    fewer = n if kinds is None else rarer(kinds)
+    return fisher_ends(value, error, free, fewer) if ends is None else (*ends, "jackknife")
 
 
-def _left_out_interval(value: float, similarity: Doubles, score: Doubles) -> tuple[float, float] | None:
+def _left_out_interval(
+    value: float, similarity: Doubles, score: Doubles, kinds: Kinds | None
+) -> tuple[float, float] | None:
     """Return the jackknife interval of Pearson's correlation on Fisher's z scale, its bias taken off.
 
-    None when without some pair the others are on one line (z is infinite). Miller, Biometrika 61 (1974) 1.
+    None when without some pair the others are on one line (z is infinite). Miller, Biometrika 61 (1974) 1; of two kinds
+    of pairs, so many of each, the pairs of each are left out in turn: Arvesen, Ann. Math. Statist. 40 (1969) 2076.
     """
-    without = without_each(similarity, score)
+    without = without_each(similarity, score) if kinds is None else without_each_of(similarity, kinds)
     if not (np.abs(without) < 1 - 1e-12).all():
         return None
     n, z, left = len(without), math.atanh(value), np.arctanh(without)
-    middle = n * z - (n - 1) * float(left.mean())
-    reach = student_quantile(0.975, n - 1) * math.sqrt((n - 1) / n * float(((left - left.mean()) ** 2).sum()))
+    if kinds is None:
+        middle, free = n * z - (n - 1) * float(left.mean()), n - 1.0
+        error = math.sqrt((n - 1) / n * float(((left - left.mean()) ** 2).sum()))
+    else:
+        counts = np.where(kinds, kinds.sum(), (~kinds).sum())
+        middle = z + sum((own.sum() - 1.0) * (z - float(left[own].mean())) for own in (kinds, ~kinds))
+        # Pseudo-values of a kind weigh by its share of the pairs.
+        error, free = error_within((counts - 1.0) * left * n / counts, kinds)
+    reach = student_quantile(0.975, free) * error
     return min(value, math.tanh(middle - reach)), max(value, math.tanh(middle + reach))
+
+
+def without_each_of(similarity: Doubles, kinds: Kinds) -> Doubles:
+    """Return Pearson's correlation with ``kinds`` without each pair, (n,), the shares of the kinds kept.
+
+    Of two kinds it is ``d / sqrt(within + d^2)``: d the difference of the means times the square root of both shares,
+    within the variances of the kinds by their shares.
+    """
+    share = float(kinds.mean())
+    means, variances = np.empty((2, len(kinds))), np.empty((2, len(kinds)))
+    for kind, own in enumerate((~kinds, kinds)):
+        part = similarity[own] - similarity[own].mean()
+        count = len(part)
+        means[kind], variances[kind] = similarity[own].mean(), part.var()
+        means[kind, own] -= part / (count - 1)
+        variances[kind, own] = np.maximum(0.0, (part @ part - part**2 * count / (count - 1)) / (count - 1))
+    apart = (means[1] - means[0]) * math.sqrt(share * (1.0 - share))
+    return ratio(apart, np.sqrt(share * variances[1] + (1.0 - share) * variances[0] + apart**2))
 
 
 def without_each(similarity: Doubles, score: Doubles) -> Doubles:
@@ -329,7 +364,7 @@ SPEARMAN = Measure(
     symmetric=True,
     invariances=("order of the pairs", "any rising change of similarities or scores"),
     cutoff=False,
-    scorer=FromInfluence(spearman_influence, _fisher_ends),
+    scorer=FromInfluence(spearman_influence, _spearman_ends),
 )
 PEARSON = SPEARMAN.variant(
     function=pearson,

@@ -12,6 +12,7 @@ import numpy as np
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, ElsewhereRows, FloatArray, IntArray, Neighbors
+from embdiff.ties import entries, listed
 
 _CHUNK = 2**18  # row numbers sorted at a time
 
@@ -230,6 +231,31 @@ def trec_order(rows: IntArray, scores: FloatArray | Doubles, name_rank: IntArray
     order = np.lexsort((second, first, ~there), axis=-1)
     out[mixed] = np.take_along_axis(rows, order, axis=1)
     return out
+
+
+def ties_by_id(neighbors: Neighbors, name_rank: IntArray) -> Neighbors:
+    """Return lists whose ties (`embdiff.ties`) stand by document id descending, with one similarity each.
+
+    Of a tie that crosses the last place the documents with the highest ids are listed, whatever their rows. Then
+    `trec_order` knows no similarities that differ by rounding alone.
+    """
+    if neighbors.ties is None:
+        return neighbors
+    every = entries(neighbors)
+    every = every._replace(similarity=neighbors.similarity[every.query, every.before])
+    order = np.lexsort((-name_rank[every.row], every.before, every.query))
+    return listed(every.take(order), neighbors, neighbors.rows.shape)
+
+
+def across_the_end(neighbors: Neighbors, names: str = "queries") -> str | None:
+    """Say how many lists have a tie across their last place, which the order by id decides; None when none has."""
+    count = 0 if neighbors.ties is None else len(np.unique(neighbors.ties.query))
+    if not count:
+        return None
+    return (
+        f"{count:,} of {len(neighbors.rows):,} {names} have a tie across place {neighbors.k:,}: those with the highest "
+        "ids are listed, as trec_eval orders them"
+    )
 
 
 def name_ranks(ids: Sequence[str]) -> IntArray:

@@ -28,14 +28,14 @@ def mean_known(values: Doubles) -> float:
     return float(known.mean()) if known.size else math.nan
 
 
-def student_quantile(share: float, free: int) -> float:
+def student_quantile(share: float, free: float) -> float:
     """Return the quantile of Student's t with ``free`` degrees of freedom.
 
     Parameters
     ----------
     share : float
         In (0, 1).
-    free : int
+    free : float
         At least 1.
 
     Returns
@@ -59,7 +59,12 @@ def student_quantile(share: float, free: int) -> float:
     return (low + high) / 2
 
 
-def _student_share(t: float, free: int) -> float:
+def student_p(t: float, free: float) -> float:
+    """Return how likely Student's t with ``free`` degrees of freedom is as far from 0 as ``t``, on either side."""
+    return min(1.0, max(0.0, 2.0 * (1.0 - _student_share(abs(t), free))))
+
+
+def _student_share(t: float, free: float) -> float:
     """Distribution function at t >= 0: with u = sqrt(free) tan(x) the density becomes a power of the cosine."""
     end = math.atan(t / math.sqrt(free))
     nodes, weights = _LEGENDRE

@@ -276,7 +276,7 @@ def test_the_run_says_what_is_joined_by_row_and_asks_about_the_order(tmp_path: P
         return "\n".join(caveats(Facts(result.run)))
 
     apart, alike = told(specs[:2]), told([specs[0], specs[2]])
-    assert f"Joined by row, as nothing in the files says whose vectors they hold: {specs[0]}, {specs[1]}." in apart
+    assert f"Joined by row, as nothing there says whose the vectors are: {specs[0]}, {specs[1]}." in apart
     assert "agreement cannot be told from chance, and the vectors are joined by row. Are they in the order" in apart
-    assert f"hold: {specs[0]}. Vector i" in alike
+    assert f"are: {specs[0]}. Vector i" in alike
     assert "order of the corpus" not in alike

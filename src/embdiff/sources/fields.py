@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ class Fields:
         texts = [name for name, kind in rest.items() if _is_text(kind)]
         ids = [name for name, kind in rest.items() if not pa.types.is_nested(kind)]
         found = {
-            role: _named(role, given.get(role), names, list(rest), where)
+            role: named(role, given.get(role), names, list(rest), where)
             for role, names in (("id", ids), ("text", texts))
         }
         unused = tuple(name for name in rest if name not in found.values())
@@ -105,7 +105,7 @@ def _vector(kinds: Mapping[str, Any], schema: Any, given: str | None, where: str
     lists = [name for name, kind in kinds.items() if is_list(kind)]
     numbers = [name for name in lists if _is_number(kinds[name].value_type)]
     floats = [name for name in numbers if pa.types.is_floating(kinds[name].value_type)]
-    name = _named("vector", given, list(kinds), list(kinds), where)
+    name = named("vector", given, list(kinds), list(kinds), where)
     if name is None and len(floats) == 1:
         return floats[0]
     if name is None:
@@ -125,7 +125,7 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
-def _named(role: str, given: str | None, names: list[str], there: list[str], where: str) -> str | None:
+def named(role: str, given: str | None, names: Sequence[str], there: Sequence[str], where: str) -> str | None:
     """Return the column given, or the first of ``names`` that is known of this role; None when there is none."""
     if given is not None:
         if given in there:

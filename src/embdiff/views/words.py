@@ -212,8 +212,8 @@ def _by_row(models: Sequence[Model]) -> list[str]:
     found = []
     if named:
         found.append(
-            f"Joined by row, as nothing in the files says whose vectors they hold: {', '.join(named)}. Vector i counts "
-            "as that of row i."
+            f"Joined by row, as nothing there says whose the vectors are: {', '.join(named)}. Vector i counts as that "
+            "of row i."
         )
     if bits:
         found.append(f"{', '.join(bits)}: uint8 is taken as numbers from 0 to 255, not as packed bits.")

@@ -267,7 +267,8 @@ def _by_id(table: ColumnTable, wanted: Wanted, theirs: list[str] | None) -> tupl
         other = [at for at, row in enumerate(rows) if theirs[row] != wanted.items[at]]
         if other:
             where = f"its column {table.fields.text!r} has"
-            return None, f"{where} another text for {len(other):,} ids, for example {ids[other[0]]!r}"
+            so = "(?text=none looks at ids alone)"
+            return None, f"{where} another text for {len(other):,} ids, for example {ids[other[0]]!r} {so}"
     return rows, ""
 
 

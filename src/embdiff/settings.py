@@ -157,6 +157,8 @@ class RunConfig(Settings):
         Name or 0-based position of the group column.
     empty : str
         Rows without text: refuse, keep or drop.
+    common : bool
+        Compare the rows that all files of vectors and collections have, and say how many.
     self_matches : str
         A query's own row: keep, drop, or auto: dropped by row when every row queries.
     sample : str
@@ -203,6 +205,7 @@ class RunConfig(Settings):
     id_column: str | None = None
     group_column: str | None = None
     empty: Emptiness = "refuse"
+    common: bool = False
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = option(None, ge=0.001, lt=0.5)

@@ -121,7 +121,7 @@ def test_an_alias_is_the_collection(client: Any) -> None:
 def test_numbers_of_rows_are_no_ids_of_other_texts(client: Any, tmp_path: Path) -> None:
     order = np.random.default_rng(4).permutation(ROWS)
     make(client, "a", [record(row, vector=VECTORS[at].tolist()) for row, at in enumerate(order)])
-    assert compared("a", TEXTS).run.manifest["models"][0]["encoding"]["joined"] == "row"
+    assert compared("a", TEXTS).run.manifest["models"][0]["encoding"]["joined"] == "number"
     client.drop_collection("a")
     schema = MilvusClient.create_schema()
     schema.add_field("pk", DataType.INT64, is_primary=True)

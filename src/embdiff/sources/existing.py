@@ -90,6 +90,13 @@ class Existing(Source):
     ------
     ParameterError
         When the text is malformed or holds a secret.
+
+    Attributes
+    ----------
+    common : bool
+        Whether it may hold rows that the corpus has not, which are left out of the comparison.
+    partly : bool
+        Whether it does: its own index then finds what is not compared, and its vectors are placed elsewhere.
     """
 
     read_from = "a collection"
@@ -111,6 +118,7 @@ class Existing(Source):
         self._documents: FloatArray | None = None
         self._twin: tuple[str, str] | None = None
         self._joined = ""
+        self.common, self.partly = False, False
 
     def __enter__(self) -> Self:
         from embdiff.stores.milvus.theirs import TheirCollection  # here, because it loads pymilvus
@@ -149,8 +157,9 @@ class Existing(Source):
         position = {name: row for row, name in enumerate(rows.ids)}
         missing = [name for name in corpus.ids if name not in position]
         extra = sorted(set(position).difference(corpus.ids))
+        self.partly = self.common and bool(extra)
         for what, names in (("lacks", missing), ("has besides", extra)):
-            if names:
+            if names and not (self.partly and names is extra):
                 raise DataError(
                     f"A collection and the corpus must hold the same ids. Got {len(rows.ids):,} in {self.spec} and "
                     f"{len(corpus):,} in {corpus.source}; the collection {what} {len(names):,}, for example "
@@ -158,11 +167,19 @@ class Existing(Source):
                     "or take the corpus from the collection."
                 )
         order = np.array([position[name] for name in corpus.ids], dtype=np.int64)
-        self._joined = "id" if corpus.ids_given or rows.texts else "row"
+        self._joined = "id" if corpus.ids_given or rows.texts else "number"
         if not corpus.ids_given and rows.texts:
             _refuse_other_texts(corpus, [rows.texts[at] for at in order.tolist()], self.spec)
         theirs.join(order)
         self._documents = np.ascontiguousarray(rows.vectors[order])
+
+    def holds(self, corpus: Corpus) -> list[bool]:
+        """Return which rows of a corpus have a vector here, by id; the collection need not be open."""
+        with ExitStack() as stack:
+            if self._theirs is None:
+                stack.enter_context(self)
+            ids = set(self.rows().ids)
+        return [name in ids for name in corpus.ids]
 
     def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
         """Find the vector of each row of a corpus by its id; see `prepare`."""

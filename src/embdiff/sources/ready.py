@@ -23,7 +23,7 @@ import numpy as np
 from embdiff.corpus.files import shown
 from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
-from embdiff.records import FloatArray, IntArray, Stamp
+from embdiff.records import Corpus, FloatArray, IntArray, Stamp
 from embdiff.sources import fields
 from embdiff.sources.batches import checked_items
 from embdiff.sources.columns import ColumnTable, ParquetTable
@@ -97,7 +97,7 @@ class ReadyVectors(Source):
         self.same_roles = not self.expects
         has_texts = isinstance(self._table, ColumnTable) and self._table.fields.text is not None
         self.by_text = has_texts and not self.expects
-        self._fitted_on = ""
+        self._fitted_on, self._numbered = "", False
         self._rows: _Found | None = None
         self._queries: _Found | None = None
 
@@ -117,6 +117,31 @@ class ReadyVectors(Source):
         names = [str(row) for row in range(len(texts))] if ids is None else ids
         self._rows = _Found.of(self._table, Wanted.whole(texts, names, "rows of the corpus"))
         self._fitted_on = digest
+
+    def prepare(self, corpus: Corpus) -> None:
+        """Get ready for a corpus; see `fit`."""
+        super().prepare(corpus)
+        self._numbered = not corpus.ids_given
+
+    def holds(self, corpus: Corpus) -> list[bool]:
+        """Return which rows of a corpus have a vector, by id, or by text where there are no ids to go by.
+
+        Raises
+        ------
+        ParameterError
+            When there is nothing but their place to tell whose vectors they are.
+        """
+        table = self._table
+        if not isinstance(table, ColumnTable) or (table.fields.id is None and table.fields.text is None):
+            raise ParameterError(
+                f"The rows that all have are found by ids or texts. Got vectors that are joined by row in {self.spec}. "
+                "Leave --common out (common=False), or give a file with ids."
+            )
+        if table.fields.text is not None and (table.fields.id is None or not corpus.ids_given):
+            texts = set(table.texts())
+            return [text in texts for text in corpus.items]
+        ids = set(table.ids())
+        return [name in ids for name in corpus.ids]
 
     def expect(self, wanted: Wanted) -> None:
         """Find, in a file of queries, the vectors of those that `encode` is given afterwards; raises as `fit` does."""
@@ -167,7 +192,8 @@ class ReadyVectors(Source):
         """What is known of the vectors, how they were found, and where those of the queries come from."""
         about = dict(self._table.about)
         if self._rows is not None:
-            about["joined"] = self._rows.how
+            ids_alone = isinstance(self._table, ColumnTable) and self._table.fields.text is None
+            about["joined"] = "number" if self._rows.how == "id" and ids_alone and self._numbered else self._rows.how
             if self._rows.how == "row" and isinstance(self._table, ParquetTable) and self._table.order:
                 about["order"] = self._table.order
         if self._asked is not None:

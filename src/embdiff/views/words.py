@@ -11,6 +11,7 @@ from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
 
+_PLACES = ("row", "number")  # how vectors are joined where no id of the corpus and no text tells whose they are
 DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
@@ -159,7 +160,7 @@ def caveats(facts: Facts) -> list[str]:
 
 def _order_in_question(facts: Facts) -> list[str]:
     """Ask about the order of vectors that nothing but their place joins, where models agree no more than by chance."""
-    by_row = {model.model for model in facts.manifest.models if model.encoding and model.encoding.joined == "row"}
+    by_row = {model.model for model in facts.manifest.models if model.encoding and model.encoding.joined in _PLACES}
     at_chance = {
         model
         for score in facts.run.scores
@@ -207,6 +208,7 @@ def _by_row(models: Sequence[Model]) -> list[str]:
     """Say which vectors their place alone joins with the corpus, and which numbers may be bits."""
     ready = [(model.model, model.encoding) for model in models if model.encoding]
     named = [f"{name} ({done.order})" if done.order else name for name, done in ready if done.joined == "row"]
+    numbers = [name for name, done in ready if done.joined == "number"]
     named += [f"the queries of {name}" for name, done in ready if (done.queries or {}).get("joined") == "row"]
     bits = [name for name, done in ready if done.numbers == "uint8"]
     found = []
@@ -214,6 +216,11 @@ def _by_row(models: Sequence[Model]) -> list[str]:
         found.append(
             f"Joined by row, as nothing there says whose the vectors are: {', '.join(named)}. Vector i counts as that "
             "of row i."
+        )
+    if numbers:
+        found.append(
+            f"The corpus has no ids of its own: those of {', '.join(numbers)} are taken for the numbers of its rows, "
+            "from 0."
         )
     if bits:
         found.append(f"{', '.join(bits)}: uint8 is taken as numbers from 0 to 255, not as packed bits.")

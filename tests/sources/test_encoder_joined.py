@@ -73,7 +73,9 @@ def test_what_lacks_a_row_is_refused(file):
         DataError, match=r"'id' lacks 1 of the 2 ids, for example 'n1', and it lacks the texts of 1 row"
     ):
         joined(file, rows)
-    with pytest.raises(DataError, match=r"'text' has another text for 1 ids, for example 'i0' .*text=none.*, and it lacks the texts"):
+    with pytest.raises(
+        DataError, match=r"'text' has another text for 1 ids, for example 'i0' .*text=none.*, and it lacks the texts"
+    ):
         joined(file, ed.read_corpus([{"text": "changed", "id": "i0"}]))
 
 

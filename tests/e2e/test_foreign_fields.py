@@ -12,6 +12,7 @@ from pymilvus import DataType, MilvusClient
 
 import embdiff as ed
 from embdiff.errors import DataError, EmbdiffError, StoreError, UnknownNameError
+from embdiff.stores.milvus.theirs import TheirCollection
 
 ROWS = 12
 VECTORS = np.random.default_rng(3).standard_normal((ROWS, 6)).astype(np.float32)
@@ -79,6 +80,16 @@ def test_a_null_id_is_no_id(client: Any) -> None:
         compared("a?id=code", rows)
 
 
+def test_a_server_gives_null_for_a_null(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(client, "a", [record(row) for row in range(ROWS)])
+    found = [{**record(row), "vector": None if row == 6 else VECTORS[row]} for row in range(ROWS)]
+    monkeypatch.setattr(TheirCollection, "_scan", lambda *_asked: found)
+    with pytest.raises(
+        DataError, match=r"must have a vector\. Got null in 'vector' of the row with the key 6, 1 in all"
+    ):
+        compared("a")
+
+
 def test_dynamic_fields_are_read_by_name(client: Any) -> None:
     make(client, "a", [record(row, body=TEXTS[row], name=f"n{row}", kind=row % 2) for row in range(ROWS)])
     taken = compared("a?text=body&id=name&group=kind", "milvus:their.db#a?text=body&id=name&group=kind").run.corpus
@@ -97,6 +108,12 @@ def test_dynamic_fields_are_read_by_name(client: Any) -> None:
             "a?text=body",
             r"text= must hold text in every row\. Got list in 'body' of .* 4",
         ),
+        (
+            {"body": "b", "name": "x"},
+            "a?text=body&group=kind",
+            r"field group= must be in .* Got 'kind', which no row has",
+        ),
+        ({"body": "b"}, "a?text=body&group=name", r"group= must hold text or an integer .* Got null in 'name' of .* 4"),
         ({"body": None}, "a?text=body", r"Rows of a collection must have texts\. Got 1 without, for example '4'"),
     ],
 )

@@ -108,7 +108,7 @@ class TheirCollection(Searched):
         return Batch(np.arange(len(found)), ids, texts, groups, self._vectors(found))
 
     def _values(self, found: Sequence[Mapping[str, Any]], option: str) -> tuple[str, ...]:
-        """Return a field of all rows as text, nothing where none is named; what is null is an empty text or group."""
+        """Return a field of all rows as text, nothing where none is named; a text that is null is empty."""
         field = self._fields[option]
         if not field:
             return ()
@@ -120,7 +120,7 @@ class TheirCollection(Searched):
             )
         kinds = (str,) if option == "text" else (str, int)
         for key, value in zip(self._keys, values, strict=True):
-            if (value is None and option == "id") or not (value is None or type(value) in kinds):
+            if (value is None and option != "text") or not (value is None or type(value) in kinds):
                 raise DataError(
                     f"The field {option}= must hold text{' or an integer' if int in kinds else ''} in every row. Got "
                     f"{'null' if value is None else type(value).__name__} in {field!r} of the row with the key "

@@ -77,6 +77,23 @@ def test_a_column_of_text_that_nobody_knows_is_never_passed_over(tmp_path: Path)
         get_encoder(f"vectors:{path}?id=schlussel")
 
 
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_title_before_the_text_is_no_other_text(tmp_path: Path, ids: bool) -> None:
+    titles = [f"Lamp {row}" if row % 3 else "" for row in range(ROWS)]
+    whole = [f"{title} {text}".strip() for title, text in zip(titles, TEXTS, strict=True)]
+    path = table(
+        tmp_path / "v.parquet",
+        {"_id": KEYS, "title": titles, "text": TEXTS} if ids else {"Title": titles, "text": TEXTS},
+    )
+    for texts in (TEXTS, whole):
+        rows = ed.read_corpus([{"text": text, "id": key} for text, key in zip(texts, KEYS, strict=True)])
+        found, values = joined(f"vectors:{path}", rows)
+        assert found == ("id" if ids else "text")
+        np.testing.assert_array_equal(values, VECTORS)
+    with pytest.raises(DataError, match="lacks the texts of 16 rows" if not ids else "another text for 16 ids"):
+        joined(f"vectors:{path}?text=text", rows)
+
+
 def test_given_names_win(tmp_path: Path) -> None:
     path = tmp_path / "v.parquet"
     other = (VECTORS[ORDER] + 1).tolist()

@@ -19,6 +19,7 @@ KNOWN = {
         *("text", "sentence", "content", "document", "body", "passage", "lyrics", "lyric", "question", "query"),
         *("utterance", "review", "comment", "message", "description", "abstract", "texts", "sentences"),
     ),
+    "title": ("title",),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
         *("query_id", "qid", "pid", "uid", "uuid", "custom_id"),

@@ -6,8 +6,9 @@ import hashlib
 import json
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice, pairwise
 from pathlib import Path
@@ -100,6 +101,21 @@ class ColumnTable(ABC):
         assert self.fields.text is not None
         for cells in self.column(self.fields.text):
             yield from (cell or "" for cell in cells.to_pylist())
+
+    def documents(self) -> Iterator[str]:
+        """Yield the document of each row as corpora make it where there are titles: ``title + " " + text``."""
+        assert self.fields.title is not None
+        titles = (cell or "" for cells in self.column(self.fields.title) for cell in cells.to_pylist())
+        for title, text in zip(titles, self.texts(), strict=True):
+            yield f"{title} {text}" if title.strip() and text.strip() else title if title.strip() else text
+
+    def written(self, items: Collection[str]) -> list[str]:
+        """Return the text of each row as ``items`` have it, with its title or without."""
+        texts, wanted = list(self.texts()), set(items)
+        if self.fields.title is not None and not wanted.issubset(texts):
+            documents = list(self.documents())
+            return documents if wanted.issubset(documents) else texts
+        return texts
 
     def read(self, rows: IntArray) -> FloatArray:
         """Return the vectors of rows, (m,), in this order, (m, d); the files are read once, a block at a time."""
@@ -213,7 +229,7 @@ class ParquetTable(ColumnTable):
         self._files = [file for file in files if pq.read_metadata(file).num_rows] or files[:1]
         fields = [Fields.of(pq.read_schema(file), given, str(file), must=must) for file in self._files]
         for file, other in zip(self._files, fields, strict=True):
-            if (other.vector, other.id, other.text) != (fields[0].vector, fields[0].id, fields[0].text):
+            if replace(other, strange=(), unused=()) != replace(fields[0], strange=(), unused=()):
                 raise DataError(
                     f"Files of one table must have the same columns. Got {_read(fields[0])} in {self._files[0]} and "
                     f"{_read(other)} in {file.name}. Mend or move one of them."
@@ -257,7 +273,7 @@ class ParquetTable(ColumnTable):
 
 
 def _read(fields: Fields) -> str:
-    return shown(name for name in (fields.vector, fields.id, fields.text) if name)
+    return shown(name for name in (fields.vector, fields.id, fields.text, fields.title) if name)
 
 
 def _lists(cells: Any) -> Any:

@@ -25,6 +25,8 @@ class Fields:
     vector : str
     id, text : str or None
         None where there is no such column, or none is wanted.
+    title : str or None
+        What corpora put before the text; None where the user named the column of texts, which then stands alone.
     strange : tuple of str
         Columns of text whose names say nothing, where there are neither ids nor texts: one of them may tell whose the
         vectors are.
@@ -35,6 +37,7 @@ class Fields:
     vector: str
     id: str | None
     text: str | None
+    title: str | None = None
     strange: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
@@ -70,10 +73,12 @@ class Fields:
             role: named(role, given.get(role), names, list(rest), where)
             for role, names in (("id", ids), ("text", texts))
         }
+        titles = [name for name in texts if name != found["text"]] if found["text"] and "text" not in given else []
+        title = named("title", None, titles, titles, where)
         unused = tuple(name for name in rest if name not in found.values())
         told = NONE in (given.get("id"), given.get("text"))
         strange = () if told or any(found.values()) else tuple(name for name in texts if name in unused)
-        return cls(vector, found["id"], found["text"], strange, unused)
+        return cls(vector, found["id"], found["text"], title, strange, unused)
 
 
 def storage(kind: Any) -> Any:

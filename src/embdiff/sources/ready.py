@@ -139,6 +139,7 @@ class ReadyVectors(Source):
             )
         if table.fields.text is not None and (table.fields.id is None or not corpus.ids_given):
             texts = set(table.texts())
+            texts.update(table.documents() if table.fields.title is not None else ())
             return [text in texts for text in corpus.items]
         ids = set(table.ids())
         return [name in ids for name in corpus.ids]
@@ -254,7 +255,7 @@ def _joined(table: ColumnTable, wanted: Wanted) -> tuple[IntArray, str]:
     if found.id is None and found.text is None:
         _refuse_strange(table, found.strange)
         return wanted.by_row(len(table), f"{table.name}, which has neither ids nor texts,"), "row"
-    theirs = list(table.texts()) if found.text is not None else None
+    theirs = table.written(wanted.items) if found.text is not None else None
     rows, why_not = _by_id(table, wanted, theirs)
     if rows is not None:
         return rows, "id"

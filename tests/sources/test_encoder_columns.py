@@ -281,6 +281,17 @@ def test_what_is_no_json_of_vectors_is_refused(tmp_path: Path, objects: list[Any
         joined(f"vectors:{path}", rows)
 
 
+def test_vectors_are_refused_before_a_text_is_encoded(tmp_path: Path) -> None:
+    def never(texts: list[str]) -> np.ndarray:
+        raise AssertionError("a text was encoded")
+
+    vectors = [None if row == 3 else VECTORS[row].tolist() for row in range(ROWS)]
+    pq.write_table(pa.table({"id": KEYS, "vector": vectors}), tmp_path / "v.parquet")
+    rows = [{"text": text, "id": key} for text, key in zip(TEXTS, KEYS, strict=True)]
+    with pytest.raises(EncoderError, match=r"Got null in row 3 \(id 'k-3'\)"):
+        ed.compare(rows, models=[never, f"vectors:{tmp_path / 'v.parquet'}"], k=3, store="memory:", cache="off")
+
+
 def test_the_run_says_what_is_joined_by_row_and_asks_about_the_order(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", VECTORS)
     np.save(tmp_path / "other.npy", VECTORS[ORDER])

@@ -45,13 +45,15 @@ def _names(group: Any, before: str = "") -> list[str]:
 
 def models() -> str:
     """Return docs/models.md: the kinds of models and the presets."""
-    from embdiff.sources import PRESETS, list_encoders
+    from embdiff.sources import COLLECTIONS, PRESETS, list_encoders
     from embdiff.sources.catalogue import REGISTRY
 
     entries = REGISTRY.entries()
     lines = [MADE + "# Models\n", "| write | what it is | pip line |", "|---|---|---|"]
-    for kind in list_encoders():
-        pip_line = f"`{entries[kind.name].pip_line}`" if entries[kind.name].needs else "nothing more"
+    for kind in (*list_encoders(), *COLLECTIONS):
+        pip_line = (
+            f"`{entries[kind.name].pip_line}`" if kind.name in entries and entries[kind.name].needs else "nothing more"
+        )
         lines.append(f"| `{kind.form}` | {kind.summary} | {pip_line} |")
     lines += [
         "\nVectors have three sources: models that encode, files in which they are ready (`vectors:`), and collections "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -23,6 +24,16 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def by_number(paths: Iterable[Path]) -> list[Path]:
+    """Return the parts of one table in their order: part_2 comes before part_10, as whoever numbered them meant it."""
+
+    def key(path: Path) -> tuple[list[tuple[int, str]], str]:
+        pieces = re.split(r"([0-9]+)", path.name)  # text and digits in turn, so that like meets like
+        return [(int(piece), "") if at % 2 else (0, piece) for at, piece in enumerate(pieces)], path.name
+
+    return sorted(paths, key=key)
 
 
 def write_text(path: Path, text: str) -> None:

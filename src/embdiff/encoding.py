@@ -105,8 +105,8 @@ def encode_models(
 ) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next.
 
-    Collections are read first, for what may be refused; variants in lower precision come last, when the vectors of
-    their models in float32 are there.
+    Collections and ready vectors are read first, for what may be refused; variants in lower precision come last, when
+    the vectors of their models in float32 are there.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def encode_models(
 
     def turn(name: str) -> int:
         given = objects.get(name, name)
-        if isinstance(given, Source) and given.read_from == "a collection":
+        if (isinstance(given, Source) and given.read_from) or (isinstance(given, str) and given.startswith("vectors:")):
             return 0
         return 2 if "precision=" in name.partition("?")[2] else 1
 

@@ -269,6 +269,11 @@ class Neighbors:
         return np.float32(0.0) - self.similarity if self.metric == "l2" else self.similarity  # 0 - x: never -0.0
 
     @property
+    def apart(self) -> FloatArray:
+        """What other programs take for a distance, small where rows are close, (q, k): squared L2, 1 - cosine, - ip."""
+        return np.float32(self.metric == "cosine") - self.similarity
+
+    @property
     def k(self) -> int:
         """Length of each list, padding included."""
         return int(self.rows.shape[1])

@@ -165,6 +165,8 @@ class RunConfig(Settings):
         Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
     empty : str
         Rows without text: refuse, keep or drop.
+    common : bool
+        Compare the rows that all files of vectors and collections have, and say how many.
     self_matches : str
         A query's own row: keep, drop, or auto: dropped by row when every row queries.
     sample : str
@@ -215,6 +217,7 @@ class RunConfig(Settings):
     header: bool | None = None
     encoding: str | None = None
     empty: Emptiness = "refuse"
+    common: bool = False
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = option(None, ge=0.001, lt=0.5)

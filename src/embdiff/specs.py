@@ -16,7 +16,10 @@ from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
 
-MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code", "queries")
+MODEL_KEYS = (
+    *("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
+    *("queries", "vector", "id", "text"),  # of ready vectors
+)
 # Of collections that others made, read in the place of a model.
 COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
 MOST_DIMENSIONS = 32_768  # that Milvus stores
@@ -272,6 +275,8 @@ class IndexSpec:
                 f"An index must be one of {', '.join(INDEXES)}. Got {text!r}. {nearest(name, INDEXES)}"
             )
         params = {key: int(value) for key, value in read_parameters(name, inside, INDEXES[name], text).items()}
+        if "nprobe" in params and not re.search(r"\bnprobe\s*=", inside):  # what nobody chose fits what was chosen
+            params["nprobe"] = min(params["nprobe"], params["nlist"])
         if "nprobe" in params and params["nprobe"] > params["nlist"]:
             raise ParameterError(
                 f"nprobe of {name} must be at most nlist. Got nprobe={params['nprobe']} and nlist={params['nlist']}. "

@@ -30,6 +30,34 @@ def test_parquet_has_places_and_neighbours(result, tmp_path):
         assert frame["neighbors_toy:16"][row]["ids"].tolist() == result.run.answers[1].returned.rows[row].tolist()
 
 
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_a_distance_is_small_where_rows_are_close_in_every_file(tmp_path, metric):
+    out = tmp_path / "run"
+    run = ed.compare(TEXTS, ["toy:8"], k=3, metric=metric, store="memory:", out=out, baseline=False).run
+    vectors = ed.get_encoder("toy:8").encode(TEXTS).astype(np.float64)
+    length = np.linalg.norm(vectors, axis=1)
+    truth = {
+        "cosine": 1 - vectors @ vectors.T / np.outer(length, length),
+        "ip": -(vectors @ vectors.T),
+        "l2": ((vectors[:, None] - vectors[None]) ** 2).sum(axis=2),
+    }[metric]
+    ed.load(out).to_parquet(tmp_path / "p.parquet")
+    ed.load(out).to_embedding_atlas(tmp_path / "a.parquet")
+    table, (plain, atlas) = (
+        pd.read_parquet(out / "neighbors.parquet"),
+        (
+            pd.read_parquet(tmp_path / name)[column]
+            for name, column in (("p.parquet", "neighbors_toy:8"), ("a.parquet", "neighbors"))
+        ),
+    )
+    for row, found in enumerate(run.answers[0].returned.rows):
+        wanted = pytest.approx(truth[row, found].tolist(), abs=1e-5)
+        assert plain[row]["distances"].tolist() == wanted
+        assert atlas[row]["distances"].tolist() == wanted
+        assert table[table.query_id == str(row)]["distance"].tolist() == wanted
+        assert sorted(plain[row]["distances"]) == plain[row]["distances"].tolist()
+
+
 def test_embedding_atlas_gets_one_map_with_its_neighbours(result, tmp_path, embdiff):
     done = embdiff(
         "export", str(result.path), "--to", "embedding-atlas", "--model", "toy:16", "-o", str(tmp_path / "a.parquet")

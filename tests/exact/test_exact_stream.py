@@ -126,7 +126,9 @@ def test_files_that_are_refused(tmp_path):
         FileVectors(path, 2**30)
     for wrong in (np.zeros(5, np.float32), np.zeros((5, 2), np.int32), np.zeros((0, 2), np.float32)):
         np.save(path, wrong)
-        with pytest.raises(DataError, match=r"must be a table \(n, d\) of float32, float16 or float64 in row order"):
+        with pytest.raises(
+            DataError, match=r"must be a table \(n, d\) of float32, float16, float64, int8 or uint8 in row order"
+        ):
             FileVectors(path, 2**30)
     np.save(path, np.asfortranarray(np.ones((5, 2), np.float32)))
     with pytest.raises(DataError, match="in column order"):

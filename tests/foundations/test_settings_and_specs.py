@@ -80,6 +80,8 @@ def test_index_specs_round_trip(data):
 def test_index_defaults_are_filled_in():
     assert str(IndexSpec.parse("IVF_FLAT( nlist = 16 )")) == "ivf_flat(nlist=16,nprobe=8)"
     assert IndexSpec.parse("flat").params == {}
+    for nlist, nprobe in ((1, 1), (4, 4), (8, 8), (9, 8)):  # what nobody chose fits what was chosen
+        assert IndexSpec.parse(f"ivf_sq8(nlist={nlist})").params == {"nlist": nlist, "nprobe": nprobe}
 
 
 @pytest.mark.parametrize(

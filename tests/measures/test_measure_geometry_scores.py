@@ -12,7 +12,7 @@ from embdiff._plain import reader
 from embdiff.errors import ShapeError
 from embdiff.measures import base, get_measure
 from embdiff.measures.cka import cka
-from embdiff.measures.hubs import even_dimension
+from embdiff.measures.dimension import even_dimension
 from embdiff.measures.rsa import rsa
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores

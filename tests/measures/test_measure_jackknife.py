@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
-from embdiff.measures.hubs import _log_ratios
+from embdiff.measures.dimension import _log_ratios
 from embdiff.measures.statistics import jackknife as jk
 from embdiff.records import Neighbors
 

@@ -13,7 +13,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import hubs
 from embdiff.measures import shape_of_one as one
 from embdiff.measures.cka import cknna
-from embdiff.measures.hubs import intrinsic_dimension
+from embdiff.measures.dimension import intrinsic_dimension
 from embdiff.records import Neighbors
 
 
@@ -108,6 +108,37 @@ def test_repeated_rows_do_not_change_the_intrinsic_dimension(metric):
     repeated = np.concatenate([x, x[:60], x[:20]])
     plain = intrinsic_dimension(x, found(x, 2, metric))
     assert intrinsic_dimension(repeated, found(repeated, 8, metric)) == pytest.approx(plain, rel=1e-9)
+
+
+BLUR = np.float32(2.0**-23)
+
+
+@pytest.mark.parametrize("metric", ["l2", "cosine"])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(
+    "blurred",
+    [
+        lambda x, rng: np.nextafter(x, np.float32(9e9)),
+        lambda x, rng: x * (1 + BLUR * rng.integers(-2, 3, x.shape).astype(np.float32)),
+        lambda x, rng: (x * np.float32(3)) / np.float32(3),
+        lambda x, rng: x + BLUR * np.abs(x).max(axis=1, keepdims=True) * rng.standard_normal(x.shape).astype("f4"),
+    ],
+    ids=["last bit", "some bits", "another way", "another batch"],
+)
+def test_repeats_that_rounding_tells_apart_are_repeats(metric, size, blurred):
+    rng = np.random.default_rng(16)
+    x = (size * rng.standard_normal((200, 5))).astype(np.float32)
+    again = [blurred(x[:many], rng).astype(np.float32) for many in (90, 60, 20)]
+    repeated = np.concatenate([x, *again])
+    plain = intrinsic_dimension(x, found(x, 2, metric))
+    assert intrinsic_dimension(repeated, found(repeated, 12, metric)) == pytest.approx(plain, rel=1e-4)
+
+
+def test_rows_as_near_as_float32_can_tell_are_no_repeats():
+    flat = np.random.default_rng(17).uniform(size=(800, 2))
+    cone = np.hstack([np.ones((800, 1)), 1e-3 * flat])  # cosines above .999999
+    near = intrinsic_dimension(cone, found(cone, 2, "l2"))
+    assert near == pytest.approx(intrinsic_dimension(flat, found(flat, 2, "l2")), rel=0.02)
 
 
 def test_intrinsic_dimension_is_undefined():

@@ -14,7 +14,7 @@ import pytest
 
 from embdiff.errors import MissingDependencyError, ParameterError, UnknownNameError
 from embdiff.records import Stamp
-from embdiff.sources import PRESETS, Model, get_encoder, list_encoders
+from embdiff.sources import COLLECTIONS, PRESETS, Model, get_encoder, list_encoders
 from embdiff.sources.adapters import adapter_names
 from embdiff.specs import ModelSpec
 
@@ -39,7 +39,9 @@ def test_import_and_listing_load_nothing_heavy():
 
 
 def test_listing_says_what_one_types_and_installs():
-    infos = {info.name: info for info in list_encoders()}
+    infos = {info.name: info for info in (*list_encoders(), *COLLECTIONS)}
+    for name, form in (("milvus", "milvus:FILE#COLLECTION"), ("http", "http://HOST:PORT#COLLECTION")):
+        assert (infos[name].form, infos[name].installed) == (form, True)
     assert {"st", "minilm", "wordllama", "lsa", "toy", *adapter_names()} <= set(infos)
     assert infos["toy"].to_dict() == {
         "name": "toy",

@@ -108,7 +108,9 @@ def test_refusals(files: Callable[..., str], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="must be there and readable"):
         get_encoder(f"vectors:{tmp_path / 'd.npy'}?queries=nowhere.npy")
     pq.write_table(pa.table({"id": ["q0"], "vector": [[1.0] * 8]}), tmp_path / "few.parquet")
-    with pytest.raises(DataError, match=r"for each of the queries.*it lacks 8 of the 9 ids, for example 'q1'\. Encode"):
+    with pytest.raises(
+        DataError, match=r"for each of the queries.*'id' lacks 8 of the 9 ids, for example 'q1'\. Encode"
+    ):
         ready(f"vectors:{tmp_path / 'd.npy'}?queries={tmp_path / 'few.parquet'}")
 
 

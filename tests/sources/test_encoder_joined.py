@@ -69,9 +69,13 @@ def test_the_stamp_is_that_of_the_model_and_names_the_file(file, tmp_path):
 
 def test_what_lacks_a_row_is_refused(file):
     rows = ed.read_corpus([{"text": TEXTS[0], "id": "i0"}, {"text": "new", "id": "n1"}])
-    with pytest.raises(DataError, match=r"it lacks 1 of the 2 ids, for example 'n1', and it lacks the texts of 1 rows"):
+    with pytest.raises(
+        DataError, match=r"'id' lacks 1 of the 2 ids, for example 'n1', and it lacks the texts of 1 row"
+    ):
         joined(file, rows)
-    with pytest.raises(DataError, match=r"it has another text for 1 ids, for example 'i0', and it lacks the texts"):
+    with pytest.raises(
+        DataError, match=r"'text' has another text for 1 ids, for example 'i0' .*text=none.*, and it lacks the texts"
+    ):
         joined(file, ed.read_corpus([{"text": "changed", "id": "i0"}]))
 
 
@@ -79,7 +83,7 @@ def test_ids_alone_are_enough(tmp_path):
     path = table(tmp_path / "v.parquet", id=[3, 1, 2], vector=[[3.0, 0.5], [1.0, 0.5], [2.0, 0.5]])
     rows = ed.read_corpus([{"text": "a", "id": "1"}, {"text": "b", "id": "3"}])
     np.testing.assert_array_equal(joined(path, rows)[1], [[1, 0.5], [3, 0.5]])
-    with pytest.raises(DataError, match=r"does not: it lacks 1 of the 1 ids, for example '0'\. Encode this corpus"):
+    with pytest.raises(DataError, match=r"does not: its column 'id' lacks 1 of the 1 ids, for example '0'\. Encode"):
         joined(path, ed.read_corpus(["a"]))
     twice = table(tmp_path / "t.parquet", id=["a", "a"], vector=[[1.0], [2.0]])
     with pytest.raises(DataError, match="it holds the id 'a' more than once"):

@@ -10,11 +10,11 @@ from embdiff.cli.output import JsonOption, put
 
 
 def models_command(as_json: JsonOption = False) -> None:
-    """List the kinds of models and the presets, and which of them work here."""
-    from embdiff.sources import PRESETS, list_encoders
+    """List what can be named as a model, and the presets, and which of them work here."""
+    from embdiff.sources import COLLECTIONS, PRESETS, list_encoders
     from embdiff.views import listings
 
-    kinds = list_encoders()
+    kinds = (*list_encoders(), *COLLECTIONS)
     put(as_json, lambda: {"models": kinds, "presets": PRESETS}, lambda: listings.show_models(kinds, PRESETS))
 
 

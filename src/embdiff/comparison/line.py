@@ -48,6 +48,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     preset: str | None = None,
     self_matches: str | None = None,
     empty: str | None = None,
+    common: bool | None = None,
     text_column: str | int | None = None,
     id_column: str | int | None = None,
     group_column: str | int | None = None,
@@ -99,6 +100,9 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         Models and settings of the tutorial; whatever else is given wins.
     self_matches : {"auto", "keep", "drop"}, optional
     empty : {"refuse", "keep", "drop"}, optional
+    common : bool, optional
+        Whether to compare the rows that all files of vectors and collections have, where they hold different ones; the
+        run says how many. By default a row that one lacks is refused.
     text_column, id_column, group_column : str or int, optional
         Name or 0-based position; text_column also a template, ``"{title} {text}"``, which is what is taken by default
         where there are both.
@@ -158,7 +162,7 @@ def _walk(
 ) -> Comparison:
     """See `compare`."""
     config, objects = resolve(data, models, preset, given)
-    inputs = read_inputs(data, config, given)
+    inputs = read_inputs(data, config, given, objects)
     work = Work(config, inputs, VectorCache.at(config.cache))
     with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
         work = encode(work, objects)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
+from embdiff.comparison.common import common_rows
 from embdiff.corpus import read_expected, read_queries, rows_of, self_rows
 from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import Form
@@ -116,7 +117,9 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     return config.model_copy(update={"measures": measures}), {**objects, **collections}
 
 
-def read_inputs(data: Any, config: RunConfig, given: Mapping[str, Any]) -> Inputs:
+def read_inputs(
+    data: Any, config: RunConfig, given: Mapping[str, Any], objects: Mapping[str, Any] | None = None
+) -> Inputs:
     """Read corpus, queries and expected results as they were given, and check that k and the index fit them."""
     queries, groups, expected = (given.get(name) for name in ("queries", "groups", "expected"))
     columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column", "group_empty")}
@@ -127,6 +130,8 @@ def read_inputs(data: Any, config: RunConfig, given: Mapping[str, Any]) -> Input
     else:
         wanted = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()}, form=form)
         corpus = corpus_from(data, wanted, config.empty, groups)
+    if config.common:
+        corpus = common_rows(corpus, dict.fromkeys((*config.models, *config.query_models)), objects or {})
     if len(corpus) < 2:
         raise ParameterError(
             f"A corpus must have at least two rows, so that one can be another's neighbour. Got {len(corpus)} in "

@@ -78,7 +78,7 @@ def _place(work: Work, store: Store, name: str, label: str) -> Placed:
     config, corpus, encoded = work.config, work.inputs.corpus, work.encoded[name]
     assert encoded.documents is not None
     space = Space(encoded.model, corpus.ids, encoded.documents, encoded.stamp)
-    if isinstance(encoded.read, Existing):
+    if isinstance(encoded.read, Existing) and not encoded.read.partly:
         spec, there = encoded.read.placed(space)
         return Placed(spec, Placement(True), Searcher(there, spec, space.vectors, work.kept))
     spec = CollectionSpec(

@@ -23,9 +23,14 @@ KNOWN = {
     "title": ("title",),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
-        *("query_id", "qid", "pid", "uid", "uuid"),
+        *("query_id", "qid", "pid", "uid", "uuid", "custom_id"),
     ),
     "group": ("group", "label", "category", "class", "topic", "song", "cluster", "genre", "intent"),
+    # of ready vectors
+    "vector": (
+        *("vector", "embedding", "embeddings", "vectors", "emb", "dense", "dense_vector", "sentence_embedding"),
+        *("text_embedding",),
+    ),
     # of expected results
     "query": ("query_id", "qid", "query"),
     "document": ("id", "_id", "doc_id", "docid", "document_id", "corpus_id"),

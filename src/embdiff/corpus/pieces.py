@@ -51,7 +51,7 @@ def open_pieces(data: Any, columns: Columns, empty: str) -> Pieces:
     ----------
     data : path, list of str, or anything `read_corpus` takes
         A ``.parquet`` file, or a folder with such files, is never in memory as a whole; the files of a folder are taken
-        in the order of their names. Anything else is read as `read_corpus` does.
+        in the order of their names, numbers in them by size. Anything else is read as `read_corpus` does.
     columns : Columns
         Which are text, id and group.
     empty : {"refuse", "keep", "drop"}
@@ -69,7 +69,9 @@ def open_pieces(data: Any, columns: Columns, empty: str) -> Pieces:
     way = RunConfig.checked(empty=empty).empty
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
-        files = sorted(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []
+        files = (
+            _files.by_number(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []
+        )
         if files and path.exists():
             parquet = _Parquet(str(path), files, columns, way)
             return Pieces(str(path), parquet.digest, parquet.read)

@@ -17,6 +17,7 @@ from embdiff.errors import DataError, ParameterError
 from embdiff.records import FloatArray
 
 _LEAST_ROWS = 1_024  # fewer rows in a block and nothing about a search is fast any more
+_KINDS = ("<f2", "<f4", "<f8", "|i1", "|u1")  # of numbers
 _SHARES = 4  # of the budget: the block, the one read ahead, a scaled copy, and room for what is found
 
 
@@ -26,7 +27,7 @@ def least_memory(dim: int) -> int:
 
 
 class FileVectors:
-    """A table of float32, float16 or float64 numbers in a .npy file, as float32.
+    """A table of float32, float16, float64, int8 or uint8 numbers in a .npy file, as float32.
 
     Slices and lists of rows are read when asked for; nothing is kept.
 
@@ -119,6 +120,11 @@ class FileVectors:
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused where used
             return rows.astype(np.float32, copy=False)
 
+    @property
+    def kind(self) -> str:
+        """The type of the numbers in the file."""
+        return self._kind.name
+
 
 def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
     """Return shape, kind of number and where the numbers begin."""
@@ -137,10 +143,11 @@ def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
             f"A file of vectors must be a .npy file of numbers. Got {path.name}, which is not. "
             "Write it with numpy.save(path, array)."
         ) from None
-    known = kind in (np.dtype("<f2"), np.dtype("<f4"), np.dtype("<f8"))
+    known = kind.str in _KINDS
     if len(shape) != 2 or 0 in shape or by_columns or not known:
         raise DataError(
-            f"Vectors must be a table (n, d) of float32, float16 or float64 in row order. Got {kind} of shape {shape}"
+            "Vectors must be a table (n, d) of float32, float16, float64, int8 or uint8 in row order. "
+            f"Got {kind} of shape {shape}"
             f"{', in column order' if by_columns else ''} in {path.name}. "
             "Save numpy.ascontiguousarray(array, 'float32')."
         )

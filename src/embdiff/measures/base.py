@@ -218,7 +218,8 @@ _BUILT_IN = {
     "rsa": ("rsa",),
     "cca": ("procrustes", "shape_angle", "svcca", "pwcca"),
     "shape_of_one": ("anisotropy", "first_component", "norm_spread", "uniformity"),
-    "hubs": ("hubness", "orphans", "intrinsic_dimension"),
+    "hubs": ("hubness", "orphans"),
+    "dimension": ("intrinsic_dimension",),
 }
 _ENTRIES = [
     Entry(name, f"embdiff.measures.{module}:{name.upper()}", "")

@@ -127,7 +127,7 @@ class Run:
             "model": named([answer.model for answer in answers]),
             "rank": places + 1,
             "id": ids[joined(answer.returned.rows for answer in answers)],
-            "distance": joined(answer.returned.distance for answer in answers),
+            "distance": joined(answer.returned.apart for answer in answers),
             "similarity": joined(answer.returned.similarity for answer in answers),
             "self": joined(answer.is_self for answer in answers),
         }

@@ -51,8 +51,8 @@ REGISTRY = Registry(
         Entry(
             "vectors",
             "embdiff.sources.ready:ReadyVectors",
-            "vectors that are ready: a .npy file by row, Parquet (as embdiff encode writes it) by id or text; "
-            "?queries=FILE: those of queries",
+            "vectors that are ready: a .npy file by row, Parquet or JSONL by id or text (?id=COLUMN, ?text=COLUMN, "
+            "?vector=COLUMN where the names are not known); ?queries=FILE: those of queries",
         ),
         Entry("toy", "embdiff.sources.toy:Toy", "counts of letters, to be worked out by hand, offline"),
     ),
@@ -65,7 +65,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     **{name: (name, "384") for name in adapter_names()},
     "wordllama": ("wordllama:256, :128 or :64", "256, 128 or 64"),
     "lsa": ("lsa:DIM", "DIM"),
-    "vectors": ("vectors:FILE.npy, :FILE.parquet or :FOLDER", "of the file"),
+    "vectors": ("vectors:FILE.npy, :FILE.parquet, :FILE.jsonl or :FOLDER", "of the file"),
     "toy": ("toy:DIM", "DIM"),
 }
 
@@ -108,6 +108,28 @@ class EncoderInfo(Record):
     dim: str
     installed: bool
     pip_line: str
+
+
+# Collections are read by address, in the place of a model; no registry knows them.
+COLLECTIONS = (
+    EncoderInfo(
+        "milvus",
+        "milvus:FILE#COLLECTION",
+        "a collection that exists in Milvus Lite, read and searched as it is; ?vector=, ?id=, ?text= and ?group= name "
+        "its fields, ?encoder=MODEL encodes queries",
+        "of the collection",
+        True,
+        "",
+    ),
+    EncoderInfo(
+        "http",
+        "http://HOST:PORT#COLLECTION",
+        "the same on a Milvus server; ?db=NAME names its database",
+        "of the collection",
+        True,
+        "",
+    ),
+)
 
 
 def list_encoders() -> tuple[EncoderInfo, ...]:

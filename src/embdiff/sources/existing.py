@@ -19,6 +19,7 @@ import numpy as np
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.sources import load_named
+from embdiff.sources.fields import named
 from embdiff.sources.source import How, Source, not_fitted
 from embdiff.specs import ModelSpec, check_metric
 from embdiff.stores import get_store
@@ -89,6 +90,13 @@ class Existing(Source):
     ------
     ParameterError
         When the text is malformed or holds a secret.
+
+    Attributes
+    ----------
+    common : bool
+        Whether it may hold rows that the corpus has not, which are left out of the comparison.
+    partly : bool
+        Whether it does: its own index then finds what is not compared, and its vectors are placed elsewhere.
     """
 
     read_from = "a collection"
@@ -109,6 +117,8 @@ class Existing(Source):
         self._variant: Mapping[str, Any] | None = None
         self._documents: FloatArray | None = None
         self._twin: tuple[str, str] | None = None
+        self._joined = ""
+        self.common, self.partly = False, False
 
     def __enter__(self) -> Self:
         from embdiff.stores.milvus.theirs import TheirCollection  # here, because it loads pymilvus
@@ -118,35 +128,38 @@ class Existing(Source):
         store: Any = self._stack.enter_context(get_store(self._uri))
         fields = {key: name for key, name in self.options.items() if key in ("vector", "id", "text", "group")}
         self._theirs = TheirCollection(store, self.collection, fields)
-        if self.collection in store.names():  # ours: it says what it was made by
-            made_by = (store.stamp(self.collection) or {}).get("source", {})
-            self._variant = made_by.get("variant")
+        made_by = (store.stamp(self._theirs.name) or {}).get("source", {})  # ours says what it was made by
+        self._variant = made_by.get("variant")
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
         self._theirs = self._read = self._documents = None
 
-    def rows(self) -> Batch:
-        """Return all rows; they are read once."""
+    def rows(self, text: str | None = None) -> Batch:
+        """Return all rows; they are read once, with the field ``text`` where the user named none."""
         if self._read is None:
-            self._read = self._open().read()
+            self._read = self._open().read(text)
         return self._read
 
     def prepare(self, corpus: Corpus) -> None:
         """Read the collection, and find the vector of each row of the corpus by its id.
 
+        Rows without ids of their own go by their numbers; their texts must be the same, where the collection has some.
+
         Raises
         ------
         DataError
-            When the two do not hold the same ids.
+            When the two do not hold the same ids, or numbers stand for different texts.
         """
-        rows, theirs = self.rows(), self._open()
+        theirs = self._open()
+        rows = self.rows(None if corpus.ids_given else named("text", None, theirs.strings, theirs.strings, self.spec))
         position = {name: row for row, name in enumerate(rows.ids)}
         missing = [name for name in corpus.ids if name not in position]
         extra = sorted(set(position).difference(corpus.ids))
+        self.partly = self.common and bool(extra)
         for what, names in (("lacks", missing), ("has besides", extra)):
-            if names:
+            if names and not (self.partly and names is extra):
                 raise DataError(
                     f"A collection and the corpus must hold the same ids. Got {len(rows.ids):,} in {self.spec} and "
                     f"{len(corpus):,} in {corpus.source}; the collection {what} {len(names):,}, for example "
@@ -154,13 +167,24 @@ class Existing(Source):
                     "or take the corpus from the collection."
                 )
         order = np.array([position[name] for name in corpus.ids], dtype=np.int64)
+        self._joined = "id" if corpus.ids_given or rows.texts else "number"
+        if not corpus.ids_given and rows.texts:
+            _refuse_other_texts(corpus, [rows.texts[at] for at in order.tolist()], self.spec)
         theirs.join(order)
         self._documents = np.ascontiguousarray(rows.vectors[order])
+
+    def holds(self, corpus: Corpus) -> list[bool]:
+        """Return which rows of a corpus have a vector here, by id; the collection need not be open."""
+        with ExitStack() as stack:
+            if self._theirs is None:
+                stack.enter_context(self)
+            ids = set(self.rows().ids)
+        return [name in ids for name in corpus.ids]
 
     def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
         """Find the vector of each row of a corpus by its id; see `prepare`."""
         names = map(str, range(len(items))) if ids is None else ids
-        self.prepare(Corpus(tuple(items), tuple(names), source="the corpus"))
+        self.prepare(Corpus(tuple(items), tuple(names), source="the corpus", ids_given=ids is not None))
 
     @cached_property
     def stamp(self) -> Stamp:
@@ -171,8 +195,9 @@ class Existing(Source):
 
     @property
     def about(self) -> dict[str, Any]:
-        """How far the vectors are from float32, where `embdiff encode` has made them in lower precision."""
-        return {"variant": self._variant} if self._variant else {}
+        """How rows were found, and how far vectors that `embdiff encode` made in lower precision are from float32."""
+        about: dict[str, Any] = {"joined": self._joined} if self._joined else {}
+        return {**about, "variant": self._variant} if self._variant else about
 
     def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:
         """Return the vector of each row of the corpus, float32 (n, d), or of queries by the model named ``encoder=``.
@@ -217,7 +242,7 @@ class Existing(Source):
         theirs = self._open()
         stamp: Mapping[str, Any] = {**space.stamp.to_dict(), "normalized": space.normalized}
         rows = len(space.ids)
-        spec = CollectionSpec(self.collection, space.dim, theirs.metric, theirs.index, rows, stamp)
+        spec = CollectionSpec(theirs.name, space.dim, theirs.metric, theirs.index, rows, stamp)
         check_vectors(space.vectors, spec, space.ids)
         return spec, theirs
 
@@ -229,6 +254,18 @@ class Existing(Source):
     def _open(self) -> TheirCollection:
         assert self._theirs is not None
         return self._theirs
+
+
+def _refuse_other_texts(corpus: Corpus, theirs: Sequence[str], spec: str) -> None:
+    """Refuse numbers of rows that stand for other texts in a collection: they are places, not ids."""
+    other = [row for row, (one, text) in enumerate(zip(corpus.items, theirs, strict=True)) if one != text]
+    if other:
+        raise DataError(
+            f"Rows without ids are joined with the keys of a collection by their numbers, so both must hold the same "
+            f"texts. Got {len(other):,} that differ, for example row {other[0]}: {corpus.items[other[0]][:40]!r} in "
+            f"{corpus.source} and {theirs[other[0]][:40]!r} in {spec}. Give the corpus its ids (--id-column), or take "
+            "it from the collection."
+        )
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """``vectors:FILE.npy``, ``vectors:FILE.parquet``, ``vectors:FOLDER``: vectors that are ready. No model is run.
 
-A .npy file holds one vector for each row of the corpus, in its order. A Parquet file knows whose vectors it holds: it
-has a column ``vector``, or only one of lists of floats. Where every row of the corpus finds its id in the column
-``id``, with the same text where there is a column ``text``, it is joined by id. Else it is joined by text: a text has
-one vector, whatever row it stands in. A table with neither column is taken row by row.
+A .npy file holds one vector for each row of the corpus, in its order. Parquet and JSONL know whose vectors they hold:
+`Fields` finds the columns of vectors, ids and texts by the names that corpora know, or by ``?vector=``, ``?id=`` and
+``?text=``. Where every row of the corpus finds its id, with the same text where there are texts, a table is joined by
+id. Else it is joined by text: a text has one vector, whatever row it stands in. A table with neither is taken row by
+row, and the run says so; one with a column of text of another name is refused until ``?id=none`` says that it tells
+nothing.
 
 Queries must be rows of the corpus, as there is nothing to encode other texts with, or have a file of their own,
 ``?queries=FILE``: it is joined as that of the corpus is.
@@ -18,16 +20,18 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from embdiff.corpus.files import shown
 from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
-from embdiff.records import FloatArray, IntArray, Stamp
+from embdiff.records import Corpus, FloatArray, IntArray, Stamp
+from embdiff.sources import fields
 from embdiff.sources.batches import checked_items
-from embdiff.sources.parquet import ID, TEXT
+from embdiff.sources.columns import ColumnTable, ParquetTable
 from embdiff.sources.source import How, Source, Wanted, not_fitted
-from embdiff.sources.table import ParquetTable, VectorTable, open_table
+from embdiff.sources.table import VectorTable, open_table
 from embdiff.specs import ModelSpec
 
-OPTIONS = ("queries",)
+OPTIONS = ("queries", *fields.OPTIONS)
 _PAIRS = 16_384  # vectors compared at a time
 _ROUNDING = 1e-4  # of the longest: what another batch may change of a text's vector, and much more
 _REMEDY = {
@@ -48,7 +52,7 @@ class _Found:
     @classmethod
     def of(cls, table: VectorTable, wanted: Wanted) -> _Found:
         """Find the vector of each text; raises as `_joined` does, and EncoderError when a number is not finite."""
-        if isinstance(table, ParquetTable):
+        if isinstance(table, ColumnTable):
             rows, how = _joined(table, wanted)
         else:
             rows, how = wanted.by_row(len(table), table.name), "row"
@@ -62,7 +66,7 @@ class ReadyVectors(Source):
     Parameters
     ----------
     spec : ModelSpec
-        ``vectors:PATH``, with ``?queries=PATH`` where queries have vectors of their own.
+        ``vectors:PATH``, with ``?queries=PATH`` where queries have vectors of their own, and the names of columns.
 
     Raises
     ------
@@ -82,16 +86,18 @@ class ReadyVectors(Source):
                 "saved with numpy.save, or vectors:FILE.parquet."
             )
         self.spec = str(spec)
-        self._table = open_table(Path(spec.name), self.spec)
+        given = {role: column for role, column in spec.options.items() if role in fields.OPTIONS}
+        self._table = open_table(Path(spec.name), self.spec, given)
         self._asked: VectorTable | None = None
         if "queries" in spec.options:
             path = Path(spec.options["queries"])
-            self._asked = open_table(path, f"The file {path} of the queries of '{spec}'")
+            self._asked = open_table(path, f"The file {path} of the queries of '{spec}'", given, must=False)
             _check_together(self._table, self._asked)
         self.expects = self._asked is not None
         self.same_roles = not self.expects
-        self.by_text = isinstance(self._table, ParquetTable) and self._table.has_texts and not self.expects
-        self._fitted_on = ""
+        has_texts = isinstance(self._table, ColumnTable) and self._table.fields.text is not None
+        self.by_text = has_texts and not self.expects
+        self._fitted_on, self._numbered = "", False
         self._rows: _Found | None = None
         self._queries: _Found | None = None
 
@@ -111,6 +117,32 @@ class ReadyVectors(Source):
         names = [str(row) for row in range(len(texts))] if ids is None else ids
         self._rows = _Found.of(self._table, Wanted.whole(texts, names, "rows of the corpus"))
         self._fitted_on = digest
+
+    def prepare(self, corpus: Corpus) -> None:
+        """Get ready for a corpus; see `fit`."""
+        super().prepare(corpus)
+        self._numbered = not corpus.ids_given
+
+    def holds(self, corpus: Corpus) -> list[bool]:
+        """Return which rows of a corpus have a vector, by id, or by text where there are no ids to go by.
+
+        Raises
+        ------
+        ParameterError
+            When there is nothing but their place to tell whose vectors they are.
+        """
+        table = self._table
+        if not isinstance(table, ColumnTable) or (table.fields.id is None and table.fields.text is None):
+            raise ParameterError(
+                f"The rows that all have are found by ids or texts. Got vectors that are joined by row in {self.spec}. "
+                "Leave --common out (common=False), or give a file with ids."
+            )
+        if table.fields.text is not None and (table.fields.id is None or not corpus.ids_given):
+            texts = set(table.texts())
+            texts.update(table.documents() if table.fields.title is not None else ())
+            return [text in texts for text in corpus.items]
+        ids = set(table.ids())
+        return [name in ids for name in corpus.ids]
 
     def expect(self, wanted: Wanted) -> None:
         """Find, in a file of queries, the vectors of those that `encode` is given afterwards; raises as `fit` does."""
@@ -160,8 +192,11 @@ class ReadyVectors(Source):
     def about(self) -> dict[str, Any]:
         """What is known of the vectors, how they were found, and where those of the queries come from."""
         about = dict(self._table.about)
-        if about and self._rows is not None:
-            about["joined"] = self._rows.how
+        if self._rows is not None:
+            ids_alone = isinstance(self._table, ColumnTable) and self._table.fields.text is None
+            about["joined"] = "number" if self._rows.how == "id" and ids_alone and self._numbered else self._rows.how
+            if self._rows.how == "row" and isinstance(self._table, ParquetTable) and self._table.order:
+                about["order"] = self._table.order
         if self._asked is not None:
             about["queries"] = {"file": self._asked.path.name, "revision": self._asked.digest}
             if self._queries is not None:
@@ -201,24 +236,26 @@ def _check_together(documents: VectorTable, queries: VectorTable) -> None:
         )
 
 
-def _joined(table: ParquetTable, wanted: Wanted) -> tuple[IntArray, str]:
+def _joined(table: ColumnTable, wanted: Wanted) -> tuple[IntArray, str]:
     """Return which row of a table holds the vector of each text, (n,), and how they were found: id, text or row.
 
     Parameters
     ----------
-    table : ParquetTable
+    table : ColumnTable
     wanted : Wanted
 
     Raises
     ------
     DataError
-        When a text has no vector, or several that differ.
+        When a text has no vector, or several that differ, or a column of text may say whose they are.
     ParameterError
         When there are neither ids nor texts, and not one vector for each row.
     """
-    if not (table.has_ids or table.has_texts):
+    found = table.fields
+    if found.id is None and found.text is None:
+        _refuse_strange(table, found.strange)
         return wanted.by_row(len(table), f"{table.name}, which has neither ids nor texts,"), "row"
-    theirs = list(table.strings(TEXT)) if table.has_texts else None
+    theirs = table.written(wanted.items) if found.text is not None else None
     rows, why_not = _by_id(table, wanted, theirs)
     if rows is not None:
         return rows, "id"
@@ -227,27 +264,42 @@ def _joined(table: ParquetTable, wanted: Wanted) -> tuple[IntArray, str]:
     return _by_text(table, wanted, theirs, why_not), "text"
 
 
-def _by_id(table: ParquetTable, wanted: Wanted, theirs: list[str] | None) -> tuple[IntArray | None, str]:
+def _refuse_strange(table: ColumnTable, strange: Sequence[str]) -> None:
+    """Refuse to take rows by their place where a column of text may say whose they are."""
+    if strange:
+        raise DataError(
+            f"{table.name} must say whose vectors it holds, in a column of ids or of texts. Got text in "
+            f"{shown(strange, 5)}, whose name says neither. Name it with ?id=COLUMN or ?text=COLUMN; ?id=none takes "
+            "the vectors row by row."
+        )
+
+
+def _by_id(table: ColumnTable, wanted: Wanted, theirs: list[str] | None) -> tuple[IntArray | None, str]:
     """Return the row of each id, or None and why there is none."""
-    if not table.has_ids:
+    if table.fields.id is None:
         return None, "it has no column of ids"
     place: dict[str, int] = {}
-    for row, name in enumerate(table.strings(ID)):
+    for row, name in enumerate(table.ids()):
+        if name is None:
+            return None, f"it has no id in {table.located(row)}"
         if place.setdefault(name, row) != row:
             return None, f"it holds the id {name!r} more than once"
     ids = wanted.ids
     missing = [name for name in ids if name not in place]
     if missing:
-        return None, f"it lacks {len(missing):,} of the {len(ids):,} ids, for example {missing[0]!r}"
+        where = f"its column {table.fields.id!r} lacks"
+        return None, f"{where} {len(missing):,} of the {len(ids):,} ids, for example {missing[0]!r}"
     rows = np.array([place[name] for name in ids], dtype=np.int64)
     if theirs is not None:
         other = [at for at, row in enumerate(rows) if theirs[row] != wanted.items[at]]
         if other:
-            return None, f"it has another text for {len(other):,} ids, for example {ids[other[0]]!r}"
+            where = f"its column {table.fields.text!r} has"
+            so = "(?text=none looks at ids alone)"
+            return None, f"{where} another text for {len(other):,} ids, for example {ids[other[0]]!r} {so}"
     return rows, ""
 
 
-def _by_text(table: ParquetTable, wanted: Wanted, theirs: list[str], why_not: str) -> IntArray:
+def _by_text(table: ColumnTable, wanted: Wanted, theirs: list[str], why_not: str) -> IntArray:
     """Return a row with each text."""
     place: dict[str, int] = {}
     again: list[tuple[int, int]] = []
@@ -263,7 +315,7 @@ def _by_text(table: ParquetTable, wanted: Wanted, theirs: list[str], why_not: st
     return np.array([place[text] for text in wanted.items], dtype=np.int64)
 
 
-def _refuse_two_vectors(table: ParquetTable, again: Sequence[tuple[int, int]], theirs: list[str]) -> None:
+def _refuse_two_vectors(table: ColumnTable, again: Sequence[tuple[int, int]], theirs: list[str]) -> None:
     """Refuse to choose between vectors of one text that differ by more than rounding."""
     for start in range(0, len(again), _PAIRS):
         pairs = np.array(again[start : start + _PAIRS], dtype=np.int64)

@@ -15,7 +15,6 @@ from embdiff.records import Answer, FloatArray, Layout
 from embdiff.runs import Run
 from embdiff.views.words import visible
 
-_FAR = {"cosine": np.float32(1.0), "ip": np.float32(0.0), "l2": np.float32(0.0)}  # distance = this - similarity
 _FORMULA = ("=", "+", "-", "@")  # what spreadsheets take for a formula at the start of a cell
 
 
@@ -44,14 +43,12 @@ def write_parquet(run: Run, path: Path) -> None:
     for answer in run.answers:
         if run.query_rows is not None:
             asked = "" if answer.query_model == answer.model else f" asked with {answer.query_model}"
-            columns[f"neighbors_{answer.model}{asked}"] = _neighbors(run, answer, answer.returned.distance)
+            columns[f"neighbors_{answer.model}{asked}"] = _neighbors(run, answer)
     _write(columns, path)
 
 
 def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
     """Write one model's map for embedding-atlas: columns id, text, x, y, neighbors (``{ids, distances}``).
-
-    Its distances are small where rows are close: squared L2, 1 - cosine, or the inner product negated.
 
     Raises
     ------
@@ -62,13 +59,17 @@ def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
     columns = {**_texts(run), "x": layout.xy[:, 0], "y": layout.xy[:, 1]}
     own = [each for each in run.answers if each.model == each.query_model == layout.model]
     if own and run.query_rows is not None:
-        columns["neighbors"] = _neighbors(run, own[0], _FAR[own[0].returned.metric] - own[0].returned.similarity)
+        columns["neighbors"] = _neighbors(run, own[0])
     _write(columns, path)
 
 
-def _neighbors(run: Run, answer: Answer, distance: FloatArray) -> list[dict[str, Any] | None]:
-    """Neighbours by corpus row: row numbers and distances; None for rows that did not ask."""
+def _neighbors(run: Run, answer: Answer) -> list[dict[str, Any] | None]:
+    """Neighbours by corpus row: row numbers and distances, small where rows are close; None for rows that did not ask.
+
+    The distances are squared L2, 1 - cosine, or the inner product negated: one meaning in every export.
+    """
     found: list[dict[str, Any] | None] = [None] * len(run.corpus)
+    distance = answer.returned.apart
     for query, row in enumerate(run.query_rows or ()):
         kept = answer.returned.rows[query] >= 0
         found[row] = {

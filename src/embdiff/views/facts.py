@@ -39,7 +39,11 @@ class Variant:
 
 @dataclass(frozen=True)
 class Encoding:
-    """What encoding with one model came to; None where nothing was encoded or the model does not count tokens."""
+    """What encoding with one model came to; None where nothing was encoded or the model does not count tokens.
+
+    Of vectors that are ready: how they were ``joined`` with the corpus (id, text or row), the ``order`` of files that
+    are joined by row, the type of ``numbers`` that may mean something else, and how those of ``queries`` were joined.
+    """
 
     texts: int
     duplicates: int
@@ -56,6 +60,10 @@ class Encoding:
     truncated_ids: dict[str, list[str]] | None = None
     cache: str = ""
     variant: Variant | None = None
+    joined: str | None = None
+    order: str = ""
+    numbers: str | None = None
+    queries: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)

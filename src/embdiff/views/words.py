@@ -11,6 +11,7 @@ from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
 
+_PLACES = ("row", "number")  # how vectors are joined where no id of the corpus and no text tells whose they are
 DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
 _BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
@@ -154,7 +155,24 @@ def caveats(facts: Facts) -> list[str]:
         found.append(
             f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
         )
-    return [*found, *encoding_notes(told.models, told.notes)]
+    return [*found, *_order_in_question(facts), *encoding_notes(told.models, told.notes)]
+
+
+def _order_in_question(facts: Facts) -> list[str]:
+    """Ask about the order of vectors that nothing but their place joins, where models agree no more than by chance."""
+    by_row = {model.model for model in facts.manifest.models if model.encoding and model.encoding.joined in _PLACES}
+    at_chance = {
+        model
+        for score in facts.run.scores
+        if score.measure.startswith("overlap@") and score.low <= score.chance
+        for model in by_row.intersection(score.models)
+    }
+    if not at_chance:
+        return []
+    return [
+        f"{', '.join(sorted(at_chance))}: agreement cannot be told from chance, and the vectors are joined by row. Are "
+        "they in the order of the corpus?"
+    ]
 
 
 def _beyond_memory(memory: Memory | None) -> list[str]:
@@ -170,7 +188,8 @@ def _beyond_memory(memory: Memory | None) -> list[str]:
 
 def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
     """Return what became of the texts given to each model, and what is to be told of the cache; a sentence each."""
-    found = []
+    models, found = list(models), []
+    found += _by_row(models)
     for model in models:
         found += _lower_precision(model)
         done = model.encoding
@@ -183,6 +202,29 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
                 f"{done.cached:,} came from the cache{same}{kept}."
             )
     return [*found, *notes]
+
+
+def _by_row(models: Sequence[Model]) -> list[str]:
+    """Say which vectors their place alone joins with the corpus, and which numbers may be bits."""
+    ready = [(model.model, model.encoding) for model in models if model.encoding]
+    named = [f"{name} ({done.order})" if done.order else name for name, done in ready if done.joined == "row"]
+    numbers = [name for name, done in ready if done.joined == "number"]
+    named += [f"the queries of {name}" for name, done in ready if (done.queries or {}).get("joined") == "row"]
+    bits = [name for name, done in ready if done.numbers == "uint8"]
+    found = []
+    if named:
+        found.append(
+            f"Joined by row, as nothing there says whose the vectors are: {', '.join(named)}. Vector i counts as that "
+            "of row i."
+        )
+    if numbers:
+        found.append(
+            f"The corpus has no ids of its own: those of {', '.join(numbers)} are taken for the numbers of its rows, "
+            "from 0."
+        )
+    if bits:
+        found.append(f"{', '.join(bits)}: uint8 is taken as numbers from 0 to 255, not as packed bits.")
+    return found
 
 
 def _lower_precision(model: Model) -> list[str]:

@@ -75,6 +75,22 @@ class MilvusStore(Store):
         """Return the names of all collections in the database."""
         return sorted(self.ask("list the collections", lambda client: client.list_collections(timeout=WORD)))
 
+    def real_name(self, name: str) -> str | None:
+        """Return the name of the collection that a name or an alias stands for; None when there is none."""
+        if name in self.names():
+            return name
+        try:
+            what = f"tell what {name} stands for"
+            told = self.ask(what, lambda client: client.describe_alias(name, timeout=WORD), patience=0.0)
+        except StoreError:  # no alias either, as every version says in words of its own
+            return None
+        return str(told.get("collection_name") or "") or None
+
+    @property
+    def nulls_are_zeros(self) -> bool:
+        """Whether vectors that are null come back as zeros, as they do from Milvus Lite."""
+        return self._is_lite
+
     def described(self, name: str) -> Any:
         """Return what the database says of a collection: its ``fields`` and ``properties``."""
         return self.ask(f"describe {name}", lambda client: client.describe_collection(name, timeout=WORD))

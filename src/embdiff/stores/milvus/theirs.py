@@ -34,14 +34,19 @@ class TheirCollection(Searched):
     ----------
     store : MilvusStore
     name : str
-        Of the collection.
+        Of the collection, or an alias of it.
     fields : mapping of str to str
-        Names of the fields ``vector``, ``id``, ``text`` and ``group``, as far as they are given.
+        Names of the fields ``vector``, ``id``, ``text`` and ``group``, as far as they are given; but for the vector
+        they may be dynamic ones, which no schema knows.
 
     Attributes
     ----------
+    name : str
+        Of the collection itself.
     where : str
         Text form of store and collection, without secrets.
+    strings : tuple of str
+        Names of the fields of text.
     metric : {"cosine", "ip", "l2"}
     index : IndexSpec
 
@@ -56,44 +61,91 @@ class TheirCollection(Searched):
     """
 
     def __init__(self, store: MilvusStore, name: str, fields: Mapping[str, str]) -> None:
-        self._store, self._name, self.where = store, name, f"{store.uri}#{name}"
-        there = store.names()
-        if name not in there:
+        found = store.real_name(name)
+        if found is None:
             raise StoreError(
                 f"A collection to read must be in {store.uri}. Got {name!r}, which is not; there are: "
-                f"{', '.join(there) or 'none'}. Name one of these."
+                f"{', '.join(store.names()) or 'none'}. Name one of these, or an alias."
             )
-        described = store.described(name)["fields"]
+        self._store, self.name, self.where = store, found, f"{store.uri}#{found}"
+        schema = store.described(found)
+        described, self._dynamic = schema["fields"], bool(schema.get("enable_dynamic_field"))
+        self._nullable = {field["name"] for field in described if field.get("nullable")}
         self._key = next(field["name"] for field in described if field.get("is_primary"))
         kinds = {field["name"]: getattr(field["type"], "name", str(field["type"])) for field in described}
         self._fields = self._resolved(fields, kinds)
+        self.strings = tuple(name for name, kind in kinds.items() if kind == "VARCHAR" and name != self._key)
         self.metric, self.index = self._index()
         self._keys: list[Any] = []
         self._row_of: dict[Any, int] = {}
 
-    def read(self) -> Batch:
+    def read(self, text: str | None = None) -> Batch:
         """Load the collection, and return all its rows, in the order of its primary key.
 
         Texts and groups are empty tuples where no field is named.
 
+        Parameters
+        ----------
+        text : str, optional
+            The field of texts, where the user named none.
+
         Raises
         ------
         DataError
-            When it is empty, or a key or an id occurs twice.
+            When it is empty, a key or an id occurs twice, or a row has no vector, no id, or a text that is none.
+        UnknownNameError
+            When no row has a dynamic field that was named.
         """
-        self._store.open(self._name)
-        count = self._store.count(self._name)
-        found = self._store.ask(f"read {self._name}", lambda client: self._scan(client, count))
+        self._fields["text"] = self._fields["text"] or text or ""
+        self._store.open(self.name)
+        count = self._store.count(self.name)
+        found = self._store.ask(f"read {self.name}", lambda client: self._scan(client, count))
         if not found:
             raise DataError(f"A collection to read must hold rows. Got none in {self.where}. Name another.")
         self._keys = [record[self._key] for record in found]
-        ids, texts, groups = (
-            tuple("" if record[field] is None else str(record[field]) for record in found) if field else ()
-            for field in (self._fields["id"], self._fields["text"], self._fields["group"])
-        )
+        ids, texts, groups = (self._values(found, option) for option in ("id", "text", "group"))
         self._refuse_repeated(ids, count)
-        vectors = np.array([record[self._fields["vector"]] for record in found], dtype=np.float32)
-        return Batch(np.arange(len(found)), ids, texts, groups, vectors)
+        return Batch(np.arange(len(found)), ids, texts, groups, self._vectors(found))
+
+    def _values(self, found: Sequence[Mapping[str, Any]], option: str) -> tuple[str, ...]:
+        """Return a field of all rows as text, nothing where none is named; a text that is null is empty."""
+        field = self._fields[option]
+        if not field:
+            return ()
+        values = [record.get(field) for record in found]
+        if all(value is None for value in values):
+            known = sorted({key for record in found[:_ROWS_PER_PAGE] for key in record})
+            raise UnknownNameError(
+                f"The field {option}= must be in {self.where}. Got {field!r}, which no row has. {nearest(field, known)}"
+            )
+        kinds = (str,) if option == "text" else (str, int)
+        for key, value in zip(self._keys, values, strict=True):
+            if (value is None and option != "text") or not (value is None or type(value) in kinds):
+                raise DataError(
+                    f"The field {option}= must hold text{' or an integer' if int in kinds else ''} in every row. Got "
+                    f"{'null' if value is None else type(value).__name__} in {field!r} of the row with the key "
+                    f"{key!r} of {self.where}. Fill it in, or name another field."
+                )
+        return tuple("" if value is None else str(value) for value in values)
+
+    def _vectors(self, found: Sequence[Mapping[str, Any]]) -> FloatArray:
+        """Return the vectors, float32 (n, d); a null is refused, and what may be one."""
+        field = self._fields["vector"]
+        vectors = [record.get(field) for record in found]
+        missing = [at for at, vector in enumerate(vectors) if vector is None]
+        what = "null"
+        if not missing:
+            table = np.array(vectors, dtype=np.float32)
+            if field not in self._nullable or not self._store.nulls_are_zeros:
+                return table
+            missing = np.flatnonzero(~table.any(axis=1)).tolist()
+            what = "zeros, as which Milvus Lite gives a null"
+        if not missing:
+            return table
+        raise DataError(
+            f"Every row of a collection must have a vector. Got {what} in {field!r} of the row with the key "
+            f"{self._keys[missing[0]]!r}, {len(missing):,} in all, of {self.where}. Fill them in or delete these rows."
+        )
 
     def join(self, order: IntArray) -> None:
         """Say which of the rows read is each row of the corpus, (n,); needed before `search`."""
@@ -109,6 +161,8 @@ class TheirCollection(Searched):
         vector = vectors[0] if len(vectors) == 1 else ""
         found = {"vector": vector, "id": self._key, "text": "", "group": "", **fields}
         for option, name in found.items():
+            if name and name not in kinds and option != "vector" and self._dynamic:
+                continue  # whether rows have it, they tell when they are read
             if name and name not in kinds:
                 raise UnknownNameError(
                     f"The field {option}= must be in {self.where}. Got {name!r}. {nearest(name, kinds)}"
@@ -129,10 +183,10 @@ class TheirCollection(Searched):
         """Return the metric and the index of the vectors, as the database tells them."""
 
         def described(client: Any) -> list[Any]:
-            names = client.list_indexes(self._name, timeout=WORD)
-            return [client.describe_index(self._name, name, timeout=WORD) for name in names]
+            names = client.list_indexes(self.name, timeout=WORD)
+            return [client.describe_index(self.name, name, timeout=WORD) for name in names]
 
-        for index in self._store.ask(f"describe {self._name}", described):
+        for index in self._store.ask(f"describe {self.name}", described):
             if index.get("field_name") == self._fields["vector"]:
                 given = {**index, **(index.get("params") or {})}
                 params = {key: int(given[key]) for key in ("nlist", "M", "efConstruction") if key in given}
@@ -145,8 +199,8 @@ class TheirCollection(Searched):
     def _scan(self, client: Any, count: int) -> list[dict[str, Any]]:
         wanted = list(dict.fromkeys(filter(None, (self._key, *self._fields.values()))))
         found: list[dict[str, Any]] = []
-        pages = client.query_iterator(self._name, batch_size=_ROWS_PER_PAGE, output_fields=wanted, **STRONGLY)
-        with closing(pages), progress(f"read {self._name}", count, "rows") as advance:
+        pages = client.query_iterator(self.name, batch_size=_ROWS_PER_PAGE, output_fields=wanted, **STRONGLY)
+        with closing(pages), progress(f"read {self.name}", count, "rows") as advance:
             while page := pages.next():
                 found += page
                 advance(len(page))

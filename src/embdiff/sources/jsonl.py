@@ -1,0 +1,129 @@
+"""Ready vectors in JSON Lines: an object a line, as scripts write them, or the output of OpenAI's batch endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from embdiff.corpus.columns import KNOWN, same_name
+from embdiff.corpus.files import read_text
+from embdiff.corpus.tables import as_name, kind_of
+from embdiff.errors import DataError
+from embdiff.sources.columns import ROWS, ColumnTable, digest_of
+from embdiff.sources.fields import Fields
+
+SUFFIXES = (".jsonl", ".ndjson")
+
+
+class JsonTable(ColumnTable):
+    """A .jsonl file with an object a line that holds a vector; it is read as a whole.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        What it is called in messages.
+    given : mapping of str to str
+        Names of columns, see `Fields.of`.
+    must : bool
+        Whether a column that was given must be there.
+
+    Raises
+    ------
+    DataError
+        When a line is no such object, or a request of a batch has failed.
+    """
+
+    def __init__(self, path: Path, name: str, given: Mapping[str, str], *, must: bool = True) -> None:
+        if not path.is_file():
+            raise DataError(f"Vectors must be there. Got {path}, which is no file. Check the path.")
+        self._lines, self._columns = _read(path)
+        schema = pa.schema([(column, cells.type) for column, cells in self._columns.items()])
+        super().__init__(path, name, Fields.of(schema, given, str(path), must=must), {})
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all bytes of the file."""
+        return digest_of([self.path])
+
+    def column(self, name: str) -> Iterator[Any]:
+        """Yield the cells of a column, an Arrow array of some rows at a time."""
+        for start in range(0, len(self), ROWS):
+            yield self._columns[name].slice(start, ROWS)
+
+    def located(self, row: int) -> str:
+        """Return on which line a row stands."""
+        return f"line {self._lines[row]}"
+
+
+def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
+    """Return the line of each row, and the columns: lists of numbers, and all that is one value as text."""
+    lines, objects = [], []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            lines.append(number)
+            objects.append(_object(line, f"line {number} of {path}"))
+    columns = {}
+    for key in dict.fromkeys(key for each in objects for key in each):
+        cells = [each.get(key) for each in objects]
+        if any(isinstance(cell, list) for cell in cells):
+            columns[key] = _vectors(key, cells, lines, path)
+        elif not any(isinstance(cell, dict) for cell in cells):  # what is nested tells nothing here
+            columns[key] = pa.array([cell if isinstance(cell, str) else as_name(cell) for cell in cells], pa.string())
+    if not lines:
+        raise DataError(f"A file of vectors must hold at least one. Got none in {path}. Make it again.")
+    return lines, columns
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"Every line of a file of vectors must be a JSON object. Got {str(error)[:80]} at {where}. Mend the line."
+        ) from None
+    if not isinstance(value, dict):
+        raise DataError(
+            f"Every line of a file of vectors must be a JSON object. Got {kind_of(value)} at {where}. Mend the line."
+        )
+    return _of_batch(value, where) if "custom_id" in value and "response" in value else value
+
+
+def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return id and vector of one request of a batch."""
+    answer = value["response"] or {}
+    body = answer.get("body") or {}
+    vectors = [each.get("embedding") for each in body.get("data") or []]
+    if value.get("error") or len(vectors) != 1:
+        found = f"{len(vectors)} vectors" if not value.get("error") else "an error"
+        raise DataError(
+            f"Every request of a batch must have one vector, that of its text. Got {found} (status "
+            f"{answer.get('status_code')}) at {where}, custom_id {value['custom_id']!r}. Send it again, one text a "
+            "request."
+        )
+    return {"custom_id": value["custom_id"], "embedding": vectors[0]}
+
+
+def _vectors(key: str, cells: list[Any], lines: list[int], path: Path) -> Any:
+    """Return lists of numbers as Arrow holds them; nulls where lists hold something else."""
+    for line, cell in zip(lines, cells, strict=True):
+        numbers = cell is None or (
+            isinstance(cell, list)
+            and all(each is None or (isinstance(each, (int, float)) and not isinstance(each, bool)) for each in cell)
+        )
+        if not numbers:
+            if same_name(key) in KNOWN["vector"]:
+                raise DataError(
+                    f"Every vector must be a list of numbers. Got {kind_of(cell)} as {key!r} at line {line} of {path}. "
+                    "Mend the line."
+                )
+            return pa.nulls(len(cells))
+    return pa.array(cells, pa.list_(pa.float64()))

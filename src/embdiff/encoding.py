@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from embdiff import exact
 from embdiff._sizes import read_size, written_size
-from embdiff.errors import ParameterError
+from embdiff.errors import EncoderError, ParameterError
 from embdiff.kept import VectorCache
-from embdiff.measures.noise import BATCH, Again, drawn
+from embdiff.measures.noise import BATCH, Again, drawn_again
 from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Source, Wanted, load_named
+from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
 from embdiff.variants import measure_variant
 
@@ -194,7 +195,7 @@ def encode(
     facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
     if "variant" not in facts and (variant := _variant(name, source, texts, made, cache, others or {})):
         facts["variant"] = variant
-    again = _again(source, texts, cache) if asked is not None or texts.again is not None else None
+    again = _again(source, texts, made, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
     return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
 
@@ -261,14 +262,43 @@ def _variant(
     return measure_variant(*found, texts.queries.items, queries, cache, texts.seed, role="query", float32=known)
 
 
-def _again(source: Source, texts: Texts, cache: VectorCache) -> Again | None:
-    """Encode some texts once more, one by one: what another batch size changes is not the model's doing."""
+def _again(source: Source, texts: Texts, made: Made, cache: VectorCache) -> Again | None:
+    """Encode some texts once more, one by one: what another batch size changes is not the model's doing.
+
+    A model that cannot encode a text alone has made the vectors of the run nevertheless: they are kept, and it is said.
+    """
     role: Role = "document"
-    items, rows = texts.corpus.items, texts.again
+    items, rows, before = texts.corpus.items, texts.again, made[0]
     if rows is None:
         if texts.queries is None or texts.seed is None:
             return None
-        items, role = tuple(texts.queries.items), texts.role
-        rows = drawn(len(items), BATCH, seed=texts.seed)
-    vectors = source.encode_singly([items[row] for row in rows], role=role, cache=cache)
-    return None if vectors is None else Again(rows, vectors)
+        items, role, before = tuple(texts.queries.items), texts.role, made[1]
+        sizes = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
+        rows = drawn_again(sizes, _characters(texts), BATCH, seed=texts.seed)
+    some = [items[row] for row in rows]
+    try:
+        vectors = source.encode_singly(some, role=role, cache=cache)
+    except EncoderError as error:
+        return Again(rows, None, str(error))
+    if vectors is None:
+        return None
+    assert before is not None
+    reason = _unusable(vectors, before[rows], some)
+    return Again(rows, None if reason else vectors, reason)
+
+
+def _characters(texts: Texts) -> int:
+    """Return how many characters are encoded in batches."""
+    asking = texts.queries
+    own = 0 if asking is None or asking.what == "rows of the corpus" else sum(map(len, asking.items))
+    return own + sum(map(len, texts.corpus.items))
+
+
+def _unusable(alone: FloatArray, before: FloatArray, texts: Sequence[str]) -> str | None:
+    """Say that vectors of texts encoded alone cannot be searched with, where those of the same texts in batches can."""
+    length = np.linalg.norm(alone.astype(np.float64), axis=1)
+    wrong = np.flatnonzero(~(length < exact.LARGEST_NORM) | ((length == 0) & before.any(axis=1)))
+    if not wrong.size:
+        return None
+    of = "a zero vector" if length[wrong[0]] == 0 else f"a vector of length {length[wrong[0]]:g}"
+    return f"alone, the model returns {of} for {first_words(texts[wrong[0]])!r} ({len(wrong)} of {len(texts)} texts)"

@@ -59,24 +59,41 @@ def test_revision_follows_the_files_that_count(tiny: Callable[..., Path], tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("prompts", "default", "options", "document", "query"),
+    ("prompts", "default"),
     [
-        ({}, None, "", "", ""),
-        ({"query": "query: ", "document": "a "}, None, "", "a ", "query: "),
-        ({"query": "query: ", "passage": "passage: "}, None, "", "passage: ", "query: "),
-        ({"query": "query: "}, "query", "", "", "query: "),
-        ({"plain": "the "}, "plain", "", "the ", "the "),
-        ({"query": "query: "}, None, f"?prompt={quote('home: ')}", "home: ", "query: "),
-        ({"query": "query: "}, None, f"?query_prompt={quote('a: ')}", "", "a: "),
+        ({}, None),
+        ({"query": "query: ", "document": "a "}, None),
+        ({"query": "query: ", "passage": "passage: "}, None),
+        ({"query": "query: ", "document": "", "passage": "passage: "}, None),
+        ({"query": "query: ", "document": ""}, "query"),
+        ({"query": "", "document": "", "plain": "the "}, "plain"),
+        ({"query": "query: "}, "query"),
+        ({"plain": "the "}, "plain"),
+        ({"corpus": "home: "}, "corpus"),
     ],
 )
-def test_prompts(
-    tiny: Callable[..., Path], prompts: dict[str, str], default: str | None, options: str, document: str, query: str
-):
+def test_prompts_are_those_of_the_library(tiny: Callable[..., Path], prompts: dict[str, str], default: str | None):
     folder = tiny(prompts, default=default)
+    encoder, own = get_encoder(f"st:{folder}"), library.SentenceTransformer(str(folder), device="cpu")
+    stamped = {"document": encoder.stamp.prompt, "query": encoder.stamp.query_prompt}
+    for role, encode in (("document", own.encode_document), ("query", own.encode_query)):
+        expected = encode(TEXTS, show_progress_bar=False)
+        np.testing.assert_allclose(encoder.encode(TEXTS, role=role), expected, atol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(own.encode(TEXTS, prompt=stamped[role]), expected, atol=1e-5)
+    left_out = [text for text in prompts.values() if text and text not in stamped.values()]
+    told = " ".join(encoder.about.get("assumed", ()))
+    assert all(f"prompt={quote(text)}" in told for text in left_out)
+    assert bool(left_out) == ("not put before" in told)
+
+
+@pytest.mark.parametrize(
+    ("options", "document", "query"),
+    [(f"?prompt={quote('home: ')}", "home: ", "query: "), (f"?query_prompt={quote('a: ')}", "", "a: ")],
+)
+def test_prompts_of_options_win(tiny: Callable[..., Path], options: str, document: str, query: str):
+    folder = tiny({"query": "query: "})
     encoder = get_encoder(f"st:{folder}{options}")
     assert (encoder.stamp.prompt, encoder.stamp.query_prompt) == (document, query)
-    assert encoder.same_roles == (document == query)
     for role, prompt in (("document", document), ("query", query)):
         expected = own_encode(folder, [prompt + text for text in TEXTS], prompt="")
         np.testing.assert_allclose(encoder.encode(TEXTS, role=role), expected, atol=1e-5)  # type: ignore[arg-type]

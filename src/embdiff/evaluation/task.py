@@ -115,6 +115,8 @@ class Walk(ABC):
         half = change(plain, rounded, "float16", seed=seed)
         if again is None:
             return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed)]
+        if again.vectors is None:
+            return [half, change(plain, undefined(f"{again.reason}"), "batch", seed=seed)]
         which = again.rows if self.few is None else self.few
         alone = asking.copy()
         alone[again.rows] = again.vectors

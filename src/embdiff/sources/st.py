@@ -23,7 +23,8 @@ from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.sources import engines
 from embdiff.sources.adapters import adapter_path
 from embdiff.sources.graph import Graph
-from embdiff.sources.hub import Located, device_for, folder_revision, load, locate, quiet
+from embdiff.sources.hub import Located, folder_revision, locate
+from embdiff.sources.loading import device_for, load, quiet
 from embdiff.sources.remembered import Unloaded
 from embdiff.sources.streams import pack_linear_layers
 from embdiff.sources.transformer import Choices, SentenceTransformers
@@ -74,18 +75,19 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
 
 def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path | None = None) -> Unloaded:
     """Return a model that was found, for whoever loads it."""
-    name, revision, libraries = there.name, there.revision, (*LIBRARIES, engines.LIBRARIES[choices.backend])
-    identity = {"name": name, "revision": revision, "choices": choices, "versions": versions(libraries)}
+    libraries = (*LIBRARIES, engines.LIBRARIES[choices.backend])
+    known = {"name": there.name, "revision": there.revision, "choices": choices, "versions": versions(libraries)}
+    identity = {**known, "bare": there.bare}
 
     def made() -> SentenceTransformers:
-        model = load(there, spec, choices.trust_remote_code, device_for(choices.backend))
+        loaded = load(there, spec, choices.trust_remote_code, device_for(choices.backend))
         if adapter is not None:
-            _merge(model, adapter, spec)
+            _merge(loaded.model, adapter, spec)
         if choices.backend != "torch":
-            return Graph(model, choices, spec, name, revision)
-        if model.device.type == "cpu":
-            pack_linear_layers(model)
-        return SentenceTransformers(model, choices, spec, name, revision)
+            return Graph(loaded, choices, spec, there.revision)
+        if loaded.model.device.type == "cpu":
+            pack_linear_layers(loaded.model)
+        return SentenceTransformers(loaded, choices, spec, there.revision)
 
     return Unloaded(str(spec), identity, made)
 

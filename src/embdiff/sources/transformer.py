@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 from embdiff.sources.batches import Model
+from embdiff.sources.loading import Loaded
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
 
@@ -41,12 +43,11 @@ class SentenceTransformers(Model):
 
     Parameters
     ----------
-    model : SentenceTransformer
-        As `embdiff.sources.hub.load` returns it.
+    loaded : Loaded
     choices : Choices
     spec : ModelSpec
         For messages.
-    name, revision : str
+    revision : str
         For the stamp.
 
     Raises
@@ -57,8 +58,8 @@ class SentenceTransformers(Model):
 
     batch_items = 1024
 
-    def __init__(self, model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> None:
-        self._model = model
+    def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
+        self._model = model = loaded.model
         whole = int(_dimension(model))
         if choices.dim is not None and choices.dim > whole:
             raise ParameterError(
@@ -68,6 +69,7 @@ class SentenceTransformers(Model):
         # A model that ends in a Normalize layer promises unit vectors: cutting must not break the promise.
         self._renormalize = self._dim < whole and type(model[-1]).__name__ == "Normalize"
         self._prompts = _prompts(model, choices)
+        self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts))
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 1_024 if on_cpu else 32_768
@@ -80,7 +82,7 @@ class SentenceTransformers(Model):
         most = None if limit is None or limit > _NO_LIMIT else int(limit)
         self.length_limit = most if self.counts_tokens else None
         self._stamp = Stamp(
-            model=name,
+            model=loaded.name,
             revision=revision,
             dim=self._dim,
             prompt=self._prompts["document"],
@@ -150,9 +152,10 @@ class SentenceTransformers(Model):
 
     @property
     def about(self) -> dict[str, Any]:
-        """The device and the threads that the model runs on."""
+        """The device and the threads that the model runs on, and what was assumed of it."""
         device = str(self._model.device)
-        return {"device": device, "threads": threads_for_torch() if device == "cpu" else None}
+        told = {"assumed": list(self._assumed)} if self._assumed else {}
+        return {"device": device, "threads": threads_for_torch() if device == "cpu" else None, **told}
 
     def stamp(self) -> Stamp:
         """Return the provenance."""
@@ -166,13 +169,23 @@ def _dimension(model: Any) -> int:
 
 
 def _prompts(model: Any, choices: Choices) -> dict[Role, str]:
-    """Return the prompt of each role: the option, else the model's prompt of that name, else its default prompt.
+    """Return the prompt of each role: the option, else what the library's encode_document and encode_query put before.
 
-    The default prompt counts only where the model names no prompt for either role, as in sentence-transformers.
+    That is the model's first prompt of these names, an empty one too; only a model that names none has its default.
     """
-    known = {name: text for name, text in (model.prompts or {}).items() if text}
-    own = {role: next((known[n] for n in names if n in known), "") for role, names in _PROMPT_NAMES.items()}
-    if not any(own.values()):
-        own = dict.fromkeys(own, known.get(model.default_prompt_name or "", ""))
+    known: dict[str, str] = model.prompts or {}
+    default = known.get(model.default_prompt_name or "", "")
+    own = {role: next((known[n] for n in names if n in known), default) for role, names in _PROMPT_NAMES.items()}
     asked: dict[Role, str | None] = {"document": choices.prompt, "query": choices.query_prompt}
-    return {role: own[role] if text is None else text for role, text in asked.items()}
+    return {role: own[role] or "" if text is None else text for role, text in asked.items()}
+
+
+def _left_out(model: Any, choices: Choices, used: dict[Role, str]) -> Iterator[str]:
+    """Yield which prompts of the model the library puts before neither documents nor queries, though they look so."""
+    meant = (*_PROMPT_NAMES["document"], model.default_prompt_name)
+    for name, text in (model.prompts or {}).items():
+        if name in meant and text and text not in used.values() and choices.prompt is None:
+            yield (
+                f"its prompt {name!r} is not put before documents, as sentence-transformers leaves it out there; "
+                f"prompt={quote(text)} puts it there"
+            )

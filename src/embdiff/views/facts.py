@@ -56,6 +56,7 @@ class Encoding:
     truncated_ids: dict[str, list[str]] | None = None
     cache: str = ""
     variant: Variant | None = None
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
 
-MODEL_KEYS = ("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code", "queries")
+MODEL_KEYS = (
+    "revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code", "queries",
+)  # fmt: skip
 # Of collections that others made, read in the place of a model.
 COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
 MOST_DIMENSIONS = 32_768  # that Milvus stores

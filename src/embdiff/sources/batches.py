@@ -215,20 +215,23 @@ class Batches:
         return self._checked_batch(raw, texts, rows, alone)
 
     def _checked_batch(self, raw: Any, texts: list[str], rows: IntArray, alone: bool) -> FloatArray:
-        vectors, first = np.asarray(raw), _where(rows[0], texts[0], alone)
+        def at(row: int) -> str:
+            return _where(rows[row], texts[row], alone)
+
+        vectors = np.asarray(raw)
         wanted = f"{self._spec} must return one vector of floats for each of the {len(texts)} texts, an array (n, d)."
         if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.shape[1] == 0:
             raise EncoderError(
-                f"{wanted} Got an array of shape {vectors.shape}, first for {first}. Return a two-dimensional array "
+                f"{wanted} Got an array of shape {vectors.shape}, first for {at(0)}. Return a two-dimensional array "
                 "with a row for each text, in their order."
             )
         if not np.issubdtype(vectors.dtype, np.floating):
-            raise EncoderError(f"{wanted} Got an array of {vectors.dtype}, first for {first}. Return float32.")
+            raise EncoderError(f"{wanted} Got an array of {vectors.dtype}, first for {at(0)}. Return float32.")
         dim = self._backend.stamp().dim  # of a user's own object it is known once something was encoded
         if vectors.shape[1] != dim:
             raise EncoderError(
                 f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}"
-                f"{f', for {first}' if alone else ''}. Return the same dimension for every text."
+                f"{f', for {at(0)}' if alone else ''}. Return the same dimension for every text."
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below
             narrow = vectors.astype(np.float32, copy=False)
@@ -237,13 +240,13 @@ class Batches:
             bad = int(np.argmin(finite))
             raise EncoderError(
                 f"{self._spec} must return finite vectors. Got NaN or infinity for "
-                f"{_where(rows[bad], texts[bad], alone)}. Check what the model makes of this text, or leave it out."
+                f"{at(bad)}. Check what the model makes of this text, or leave it out."
             )
         return narrow
 
 
 def _where(row: int, text: str, alone: bool) -> str:
-    """Name a text; one that is encoded alone comes from a list of embdiff's own, whose numbers tell the caller nothing."""
+    """Name a text; one that is encoded alone is of a list of embdiff's own, whose numbers say nothing."""
     return f"the text {first_words(text)!r}, encoded alone" if alone else f"row {row} ({first_words(text)!r})"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from embdiff._progress import progress, silent
 from embdiff.errors import EncoderError
-from embdiff.kept import OFF, VectorCache, VectorSpace, keys_of
+from embdiff.kept import OFF, VectorCache, keys_of
 from embdiff.records import UNPINNED, FloatArray, Role, Stamp
 from embdiff.sources.batches import Batches, Model, checked_items
 from embdiff.sources.source import How, Source, not_fitted
@@ -37,6 +37,8 @@ class Encoder(Source):
         self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
         self._trial: tuple[str, ...] = ()
+        # Vectors of a model that nothing pins down are not kept: it need not be asked for its dimension for that.
+        self._pinned = backend.stamp().revision != UNPINNED
 
     def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
         """Let a model that learns from the corpus (``lsa``) do so; the others get to know what texts there are."""
@@ -63,13 +65,6 @@ class Encoder(Source):
                 whose = "the first texts of the corpus" if self._trial else f"embdiff's own trial text {trial[0]!r}"
                 raise EncoderError(f"The dimension of a model is learnt from {whose}. {error}") from error
         return replace(self._backend.stamp(), fitted_on=self._fitted_on)
-
-    def _space(self, cache: VectorCache | None, role: Role, *, singly: bool = False) -> VectorSpace | None:
-        """Return where vectors are kept; a model that nothing pins down is not asked for its dimension for that."""
-        known = self._backend.stamp()
-        if cache is None or (not known.dim and known.revision == UNPINNED):
-            return None
-        return cache.space(self.stamp, "document" if self.same_roles else role, singly=singly)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -119,7 +114,7 @@ class Encoder(Source):
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
         distinct = list(dict.fromkeys(checked_items(items)))
-        space = self._space(cache, role)
+        space = cache.space(self.stamp, "document" if self.same_roles else role) if cache and self._pinned else None
         if cache is None or space is None:
             return len(distinct)
         found, _ = cache.get(space, keys_of(distinct))
@@ -158,7 +153,8 @@ class Encoder(Source):
         first = dict(zip(dict.fromkeys(all_texts), range(len(all_texts)), strict=False))
         place = np.fromiter(map(first.__getitem__, all_texts), dtype=np.int64, count=len(all_texts))
         rows, texts = np.unique(place, return_index=True)[1], np.array(list(first), dtype=object)
-        space = self._space(cache, role, singly=singly)
+        kept_as: Role = "document" if self.same_roles else role
+        space = cache.space(self.stamp, kept_as, singly=singly) if cache and self._pinned else None
         cache = cache or OFF
         found, cut = np.zeros((2, len(texts)), dtype=np.bool_)
         vectors: FloatArray | None = None

@@ -177,7 +177,7 @@ def _reports(transformers: Any) -> Iterator[list[_Report]]:
     owner, found = transformers.PreTrainedModel, []
     whole = owner.__dict__["from_pretrained"]
 
-    def asked(cls: Any, *args: Any, output_loading_info: bool = False, **more: Any) -> Any:
+    def asked(cls: Any, /, *args: Any, output_loading_info: bool = False, **more: Any) -> Any:
         body, told = whole.__func__(cls, *args, output_loading_info=True, **more)
         changed = (name for name, *_ in told.get("mismatched_keys", ()))
         found.append(
@@ -287,12 +287,23 @@ def _refuse_foreign_tokenizer(model: Any, body: Any, purpose: str) -> None:
 
 def _refuse_one_vector(model: Any, purpose: str) -> None:
     """Refuse a model that makes the same of every word."""
-    vectors = _vectors(model).astype(np.float64)
+    tried = (*_WORDS, *_own_words(model))
+    vectors = _vectors(model, tried).astype(np.float64)
     if np.abs(vectors - vectors[0]).max() <= 1e-6 * np.abs(vectors).max():
         raise EncoderError(
             f"{purpose} must give different words different vectors. Got one and the same for {', '.join(_WORDS)} "
             "(embdiff's own trial texts). Check its tokenizer and its weights."
         )
+
+
+def _own_words(model: Any) -> list[str]:
+    """Return a few entries of the model's tokenizer, for one that knows no common words."""
+    tokenizer = getattr(model, "tokenizer", None)
+    try:
+        known = sorted(tokenizer.get_vocab())  # type: ignore[union-attr] # there may be none
+    except (AttributeError, NotImplementedError):
+        return []
+    return known[:: max(1, len(known) // _NAMED)]
 
 
 def _pooled(model: Any) -> str:

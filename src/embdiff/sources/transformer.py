@@ -36,6 +36,7 @@ class Choices:
     trust_remote_code: bool = False
     backend: str = "torch"
     precision: str = "float32"
+    max_tokens: int | None = None
 
 
 class SentenceTransformers(Model):
@@ -53,7 +54,7 @@ class SentenceTransformers(Model):
     Raises
     ------
     ParameterError
-        When ``dim`` is more than the model has.
+        When ``dim`` or ``max_tokens`` is more than the model has.
     """
 
     batch_items = 1024
@@ -78,8 +79,7 @@ class SentenceTransformers(Model):
         # Counting tokens by a slow tokenizer would cost more than it saves: lengths are characters then.
         tokenizer = getattr(model, "tokenizer", None)
         self.counts_tokens = tokenizer is not None and hasattr(tokenizer, "is_fast") and bool(tokenizer.is_fast)
-        limit = model.max_seq_length
-        most = None if limit is None or limit > _NO_LIMIT else int(limit)
+        most = _cut(model, choices, spec)
         self.length_limit = most if self.counts_tokens else None
         self._stamp = Stamp(
             model=loaded.name,
@@ -118,15 +118,22 @@ class SentenceTransformers(Model):
         """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
         with self._replicas.borrowed() as model:
             encode = model.encode_query if role == "query" else model.encode_document
-            vectors: FloatArray = encode(
-                list(items),
-                prompt=self._prompts[role],
-                batch_size=len(items),
-                truncate_dim=self._dim,
-                normalize_embeddings=self._renormalize,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
+            try:
+                vectors: FloatArray = encode(
+                    list(items),
+                    prompt=self._prompts[role],
+                    batch_size=len(items),
+                    truncate_dim=self._dim,
+                    normalize_embeddings=self._renormalize,
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
+            except IndexError as error:  # PyTorch's word for a row that a table does not have
+                most = self._stamp.max_tokens
+                raise IndexError(
+                    f"{error}: the model has no place for a token or for its position. The longest of these texts has "
+                    f"{self.lengths(items, role).max():,} tokens, cut at {most or 'none'}; max_tokens= cuts earlier"
+                ) from error
         return vectors
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
@@ -160,6 +167,39 @@ class SentenceTransformers(Model):
     def stamp(self) -> Stamp:
         """Return the provenance."""
         return self._stamp
+
+
+def _cut(model: Any, choices: Choices, spec: ModelSpec) -> int | None:
+    """Let the model cut texts at the tokens asked for, never beyond its positions; return where it does, if it does.
+
+    sentence-transformers takes the number of rows of a model's table of positions for their number, but models of
+    RoBERTa's kind begin to count behind the padding: a text in between would be looked up outside the table.
+    """
+    limit = model.max_seq_length
+    own = None if limit is None or limit > _NO_LIMIT else int(limit)
+    places = _positions(model)
+    if choices.max_tokens is not None and choices.max_tokens > min(places or _NO_LIMIT, _NO_LIMIT):
+        raise ParameterError(
+            f"max_tokens must be at most {places:,}, the positions of the model. Got {choices.max_tokens:,} in "
+            f"'{spec}'. Lower max_tokens."
+        )
+    wanted = choices.max_tokens or own
+    most = min(filter(None, (wanted, places)), default=None)
+    if most != own:
+        model.max_seq_length = most
+    if choices.max_tokens is not None and model.max_seq_length != most:
+        raise ParameterError(
+            f"max_tokens must be of a model that counts tokens. Got one that does not, in '{spec}'. Leave it out."
+        )
+    return most
+
+
+def _positions(model: Any) -> int | None:
+    """Return how many tokens of a text the model has places for, where a table of positions tells."""
+    tables = [m for name, m in model.named_modules() if name.endswith(".position_embeddings") and hasattr(m, "weight")]
+    padded = [getattr(table, "padding_idx", None) for table in tables]
+    found = [len(table.weight) - (0 if pad is None else pad + 1) for table, pad in zip(tables, padded, strict=True)]
+    return min((count for count in found if count > 0), default=None)
 
 
 def _dimension(model: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
 from embdiff.variants import measure_variant
 
+_QUICK = ("lsa:", "wordllama:", "toy:")
 Check = Callable[[Source], None]
 Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
@@ -93,6 +94,29 @@ class Encoded:
     again: Again | None = None
     read: Source | None = None
 
+    def without(self, rows: IntArray, queries: IntArray) -> Encoded:
+        """Return the same of these rows (m,) and queries (p,) of the run only, both ascending."""
+        kept, again = {"document": rows, "query": queries}, self.again
+        cut = [(role, _numbers(found, kept[role])) for role, found in self.tally.truncated]
+        if again is not None:
+            here = np.isin(again.rows, queries)
+            vectors = None if again.vectors is None else again.vectors[here]
+            gone = None if here.any() else "every text that was encoded again was left out"
+            again = replace(again, rows=_numbers(again.rows, queries), vectors=None if gone else vectors)
+            again = replace(again, reason=again.reason or gone)
+        return replace(
+            self,
+            documents=None if self.documents is None else self.documents[rows],
+            queries=None if self.queries is None else self.queries[queries],
+            tally=replace(self.tally, truncated=cut),
+            again=again,
+        )
+
+
+def _numbers(found: IntArray, kept: IntArray) -> IntArray:
+    """Return the places of what is found among what is kept; both ascending."""
+    return np.flatnonzero(np.isin(kept, found)).astype(np.int64)
+
 
 def encode_models(
     names: Iterable[str],
@@ -103,11 +127,12 @@ def encode_models(
     documents: Collection[str],
     queries: Collection[str],
     check: Callable[[Source, Mapping[str, Encoded]], None],
+    check_made: Callable[[Encoded], None],
 ) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next.
 
-    Collections are read first, for what may be refused; variants in lower precision come last, when the vectors of
-    their models in float32 are there.
+    Collections, and models that encode in no time but know few words, come first, for what may be refused; variants in
+    lower precision come last, when the vectors of their models in float32 are there.
 
     Parameters
     ----------
@@ -120,6 +145,8 @@ def encode_models(
         The models whose vectors of the corpus, and of the queries, are needed.
     check : callable
         Given each model before it encodes, and what is there so far; raises where the two do not go together.
+    check_made : callable
+        Given what each model made; raises where the run cannot use it.
 
     Returns
     -------
@@ -132,7 +159,9 @@ def encode_models(
         given = objects.get(name, name)
         if isinstance(given, Source) and given.read_from == "a collection":
             return 0
-        return 2 if "precision=" in name.partition("?")[2] else 1
+        if name.startswith(_QUICK):
+            return 1
+        return 3 if "precision=" in name.partition("?")[2] else 2
 
     names = list(names)
     for name in sorted(names, key=turn):
@@ -140,6 +169,7 @@ def encode_models(
             name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
             check=lambda source: check(source, done),
         )[1]  # fmt: skip
+        check_made(done[name])
     return {name: done[name] for name in names}
 
 

@@ -28,6 +28,7 @@ SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what ev
 PILOT = 500  # queries that tell how many a half-width needs
 
 Emptiness = Literal["refuse", "keep", "drop"]
+Zeros = Literal["refuse", "drop"]
 Baseline = Literal["beside", "named", "none"]
 Task = Literal["retrieval", "pairs", "classes"]
 Order = Literal["disputed", "random"]
@@ -157,6 +158,8 @@ class RunConfig(Settings):
         Name or 0-based position of the group column.
     empty : str
         Rows without text: refuse, keep or drop.
+    zero : str
+        Rows and queries of which some model makes a zero vector, with cosine: refuse or drop.
     self_matches : str
         A query's own row: keep, drop, or auto: dropped by row when every row queries.
     sample : str
@@ -203,6 +206,7 @@ class RunConfig(Settings):
     id_column: str | None = None
     group_column: str | None = None
     empty: Emptiness = "refuse"
+    zero: Zeros = "refuse"
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = option(None, ge=0.001, lt=0.5)

@@ -19,7 +19,7 @@ from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
-from embdiff.comparison.stages import encode, fill, search, size
+from embdiff.comparison.stages import encode, fill, leave_out_zeros, search, size
 from embdiff.comparison.thresholds import similarities_of
 from embdiff.comparison.work import Work
 from embdiff.errors import CacheError, ParameterError, StoreError
@@ -48,6 +48,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     preset: str | None = None,
     self_matches: str | None = None,
     empty: str | None = None,
+    zero: str | None = None,
     text_column: str | int | None = None,
     id_column: str | int | None = None,
     group_column: str | int | None = None,
@@ -95,6 +96,9 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         Models and settings of the tutorial; whatever else is given wins.
     self_matches : {"auto", "keep", "drop"}, optional
     empty : {"refuse", "keep", "drop"}, optional
+    zero : {"refuse", "drop"}, optional
+        A zero vector has no direction, and no cosine. Rows and queries of which some model makes one are refused, or
+        left out for all models, and counted.
     text_column, id_column, group_column : str or int, optional
         Name or 0-based position.
     sample : int or "all", optional
@@ -150,7 +154,7 @@ def _walk(
     inputs = read_inputs(data, config, given)
     work = Work(config, inputs, VectorCache.at(config.cache))
     with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
-        work = encode(work, objects)
+        work = leave_out_zeros(encode(work, objects))
         work = fill(work, opened, _run_label(out, inputs))
         work = size(work)
         work = search(work)

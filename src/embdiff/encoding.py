@@ -20,7 +20,7 @@ from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
 from embdiff.variants import measure_variant
 
-_QUICK = ("lsa:", "wordllama:", "toy:")
+_QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
 Check = Callable[[Source], None]
 Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
@@ -127,7 +127,7 @@ def encode_models(
     documents: Collection[str],
     queries: Collection[str],
     check: Callable[[Source, Mapping[str, Encoded]], None],
-    check_made: Callable[[Encoded], None],
+    check_made: Callable[[Encoded], None] | None = None,
 ) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next.
 
@@ -145,7 +145,7 @@ def encode_models(
         The models whose vectors of the corpus, and of the queries, are needed.
     check : callable
         Given each model before it encodes, and what is there so far; raises where the two do not go together.
-    check_made : callable
+    check_made : callable, optional
         Given what each model made; raises where the run cannot use it.
 
     Returns
@@ -164,13 +164,33 @@ def encode_models(
         return 3 if "precision=" in name.partition("?")[2] else 2
 
     names = list(names)
+    refuse_early(sorted(names, key=turn), objects, cache)
     for name in sorted(names, key=turn):
         done[name] = encode(
             name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
             check=lambda source: check(source, done),
         )[1]  # fmt: skip
-        check_made(done[name])
+        if check_made is not None:
+            check_made(done[name])
     return {name: done[name] for name in names}
+
+
+def refuse_early(names: Iterable[str], objects: Mapping[str, Any], cache: VectorCache) -> None:
+    """Load every model once before the first one encodes: what cannot be loaded is refused while that costs nothing.
+
+    They are let go again, as together they may not fit into memory; what is asked of a model that encodes nothing is
+    remembered by the cache, so that the next run loads none of them for this.
+
+    Parameters
+    ----------
+    names : iterable of str
+        In the order in which they encode: the first is loaded for that anyway.
+    objects : mapping of str to object
+    cache : VectorCache
+    """
+    for name in list(names)[1:]:
+        if name not in objects and not name.startswith(_QUICK):
+            load_named(name, objects, cache)
 
 
 def encode(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoding import Texts, encode
+from embdiff.encoding import Texts, encode, refuse_early
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
@@ -73,6 +73,7 @@ class Walk(ABC):
         settings = self.settings
         if settings.baseline:
             self.add_words()
+        refuse_early(settings.models, settings.objects, settings.cache)
         for name in settings.models:
             _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
             self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import embdiff as ed
+from embdiff.bulk import encode_corpus
 from embdiff.errors import EncoderError
 from embdiff.sources import get_encoder
 from embdiff.sources.hub import folder_revision
+from embdiff.views import terminal
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -203,3 +206,19 @@ def test_the_base_of_an_adapter_counts(tiny: Callable[..., Path], tmp_path: Path
     before = locate(str(folder), None, "st:adapter").revision
     change_json(base / "config.json", changed=True)
     assert locate(str(folder), None, "st:adapter").revision != before
+
+
+def test_every_command_says_what_is_assumed(tiny: Callable[..., Path], tmp_path: Path):
+    model, texts = f"st:{without_modules(tiny())}", [f"the ferry {word} lamp" for word in ("was", "late", "on", "home")]
+    told = (
+        f"{model}: it does not say how one vector is made of a text (no modules.json): the mean of tokens is assumed."
+    )
+    cache = tmp_path / "cache"
+    for _ in range(2):  # the second time it is remembered
+        compared = ed.compare(texts, [model, "toy:8"], k=1, store="memory:", cache=cache, baseline=False)
+        assert told in " ".join(terminal.text(compared.facts(queries=0), width=4000).split())
+        assert told in encode_corpus(texts, model, tmp_path / "out.parquet", cache=cache).notes
+    (tmp_path / "pairs.csv").write_text(
+        "".join(f"{a},{b},{row}\n" for row, (a, b) in enumerate(zip(texts, texts[1:] + texts[:1], strict=True)))
+    )
+    assert told in ed.evaluate(tmp_path / "pairs.csv", [model], cache=cache).outcome.notes

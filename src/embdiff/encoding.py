@@ -178,15 +178,9 @@ def encode_models(
 def refuse_early(names: Iterable[str], objects: Mapping[str, Any], cache: VectorCache) -> None:
     """Load every model once before the first one encodes: what cannot be loaded is refused while that costs nothing.
 
-    They are let go again, as together they may not fit into memory; what is asked of a model that encodes nothing is
-    remembered by the cache, so that the next run loads none of them for this.
-
-    Parameters
-    ----------
-    names : iterable of str
-        In the order in which they encode: the first is loaded for that anyway.
-    objects : mapping of str to object
-    cache : VectorCache
+    They are let go again, as together they may not fit into memory; the cache remembers what is asked of a model that
+    encodes nothing, so that the next run loads none for this. ``names`` are in the order in which they encode: the
+    first is loaded for that anyway.
     """
     for name in list(names)[1:]:
         if name not in objects and not name.startswith(_QUICK):

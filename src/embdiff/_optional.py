@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import platform
+import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
@@ -40,7 +42,13 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs the package {module.split('.')[0]!r}, which is not installed. "
             f"Install it with: pip install 'embdiff[{extra}]'"
         )
-    return importlib.import_module(module)
+    first = module.split(".", maxsplit=1)[0]
+    logger, new = logging.getLogger(first), first not in sys.modules
+    level = logger.level
+    found = importlib.import_module(module)
+    if new:  # some turn their own log lines on: whether these are shown is the caller's business
+        logger.setLevel(level)
+    return found
 
 
 def is_installed(module: str) -> bool:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
 from embdiff import exact
 from embdiff._sizes import read_size, written_size
-from embdiff.errors import ParameterError
+from embdiff.errors import EncoderError, ParameterError
 from embdiff.kept import VectorCache
-from embdiff.measures.noise import BATCH, Again, drawn
+from embdiff.measures.noise import BATCH, Again, drawn_again
 from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Source, Wanted, load_named
+from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
 from embdiff.variants import measure_variant
 
+_QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
 Check = Callable[[Source], None]
 Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
@@ -92,6 +94,29 @@ class Encoded:
     again: Again | None = None
     read: Source | None = None
 
+    def without(self, rows: IntArray, queries: IntArray) -> Encoded:
+        """Return the same of these rows (m,) and queries (p,) of the run only, both ascending."""
+        kept, again = {"document": rows, "query": queries}, self.again
+        cut = [(role, _numbers(found, kept[role])) for role, found in self.tally.truncated]
+        if again is not None:
+            here = np.isin(again.rows, queries)
+            vectors = None if again.vectors is None else again.vectors[here]
+            gone = None if here.any() else "every text that was encoded again was left out"
+            again = replace(again, rows=_numbers(again.rows, queries), vectors=None if gone else vectors)
+            again = replace(again, reason=again.reason or gone)
+        return replace(
+            self,
+            documents=None if self.documents is None else self.documents[rows],
+            queries=None if self.queries is None else self.queries[queries],
+            tally=replace(self.tally, truncated=cut),
+            again=again,
+        )
+
+
+def _numbers(found: IntArray, kept: IntArray) -> IntArray:
+    """Return the places of what is found among what is kept; both ascending."""
+    return np.flatnonzero(np.isin(kept, found)).astype(np.int64)
+
 
 def encode_models(
     names: Iterable[str],
@@ -102,11 +127,12 @@ def encode_models(
     documents: Collection[str],
     queries: Collection[str],
     check: Callable[[Source, Mapping[str, Encoded]], None],
+    check_made: Callable[[Encoded], None] | None = None,
 ) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next.
 
-    Collections and ready vectors are read first, for what may be refused; variants in lower precision come last, when
-    the vectors of their models in float32 are there.
+    Collections, ready vectors, and models that encode in no time but know few words, come first, for what may be
+    refused; variants in lower precision come last, when the vectors of their models in float32 are there.
 
     Parameters
     ----------
@@ -119,6 +145,8 @@ def encode_models(
         The models whose vectors of the corpus, and of the queries, are needed.
     check : callable
         Given each model before it encodes, and what is there so far; raises where the two do not go together.
+    check_made : callable, optional
+        Given what each model made; raises where the run cannot use it.
 
     Returns
     -------
@@ -131,15 +159,32 @@ def encode_models(
         given = objects.get(name, name)
         if (isinstance(given, Source) and given.read_from) or (isinstance(given, str) and given.startswith("vectors:")):
             return 0
-        return 2 if "precision=" in name.partition("?")[2] else 1
+        if name.startswith(_QUICK):
+            return 1
+        return 3 if "precision=" in name.partition("?")[2] else 2
 
     names = list(names)
+    refuse_early(sorted(names, key=turn), objects, cache)
     for name in sorted(names, key=turn):
         done[name] = encode(
             name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
             check=lambda source: check(source, done),
         )[1]  # fmt: skip
+        if check_made is not None:
+            check_made(done[name])
     return {name: done[name] for name in names}
+
+
+def refuse_early(names: Iterable[str], objects: Mapping[str, Any], cache: VectorCache) -> None:
+    """Load every model once before the first one encodes: what cannot be loaded is refused while that costs nothing.
+
+    They are let go again, as together they may not fit into memory; the cache remembers what is asked of a model that
+    encodes nothing, so that the next run loads none for this. ``names`` are in the order in which they encode: the
+    first is loaded for that anyway.
+    """
+    for name in list(names)[1:]:
+        if name not in objects and not name.startswith(_QUICK):
+            load_named(name, objects, cache)
 
 
 def encode(
@@ -194,7 +239,7 @@ def encode(
     facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
     if "variant" not in facts and (variant := _variant(name, source, texts, made, cache, others or {})):
         facts["variant"] = variant
-    again = _again(source, texts, cache) if asked is not None or texts.again is not None else None
+    again = _again(source, texts, made, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
     return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
 
@@ -261,14 +306,43 @@ def _variant(
     return measure_variant(*found, texts.queries.items, queries, cache, texts.seed, role="query", float32=known)
 
 
-def _again(source: Source, texts: Texts, cache: VectorCache) -> Again | None:
-    """Encode some texts once more, one by one: what another batch size changes is not the model's doing."""
+def _again(source: Source, texts: Texts, made: Made, cache: VectorCache) -> Again | None:
+    """Encode some texts once more, one by one: what another batch size changes is not the model's doing.
+
+    A model that cannot encode a text alone has made the vectors of the run nevertheless: they are kept, and it is said.
+    """
     role: Role = "document"
-    items, rows = texts.corpus.items, texts.again
+    items, rows, before = texts.corpus.items, texts.again, made[0]
     if rows is None:
         if texts.queries is None or texts.seed is None:
             return None
-        items, role = tuple(texts.queries.items), texts.role
-        rows = drawn(len(items), BATCH, seed=texts.seed)
-    vectors = source.encode_singly([items[row] for row in rows], role=role, cache=cache)
-    return None if vectors is None else Again(rows, vectors)
+        items, role, before = tuple(texts.queries.items), texts.role, made[1]
+        sizes = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
+        rows = drawn_again(sizes, _characters(texts), BATCH, seed=texts.seed)
+    some = [items[row] for row in rows]
+    try:
+        vectors = source.encode_singly(some, role=role, cache=cache)
+    except EncoderError as error:
+        return Again(rows, None, str(error))
+    if vectors is None:
+        return None
+    assert before is not None
+    reason = _unusable(vectors, before[rows], some)
+    return Again(rows, None if reason else vectors, reason)
+
+
+def _characters(texts: Texts) -> int:
+    """Return how many characters are encoded in batches."""
+    asking = texts.queries
+    own = 0 if asking is None or asking.what == "rows of the corpus" else sum(map(len, asking.items))
+    return own + sum(map(len, texts.corpus.items))
+
+
+def _unusable(alone: FloatArray, before: FloatArray, texts: Sequence[str]) -> str | None:
+    """Say that vectors of texts encoded alone cannot be searched with, where those of the same texts in batches can."""
+    length = np.linalg.norm(alone.astype(np.float64), axis=1)
+    wrong = np.flatnonzero(~(length < exact.LARGEST_NORM) | ((length == 0) & before.any(axis=1)))
+    if not wrong.size:
+        return None
+    of = "a zero vector" if length[wrong[0]] == 0 else f"a vector of length {length[wrong[0]]:g}"
+    return f"alone, the model returns {of} for {first_words(texts[wrong[0]])!r} ({len(wrong)} of {len(texts)} texts)"

@@ -6,6 +6,7 @@ Every map loses most neighbourhoods; how many it keeps is measured and told with
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -52,11 +53,11 @@ def layouts(
     """
     found: list[Layout] = []
     for model, vectors in spaces.items():
+        drawn: LayoutMethod = "pca"
         xy = principal_plane(vectors)
         if method == "umap" and len(vectors) > UMAP_NEIGHBORS:
-            xy = _umap(vectors, metric, xy, seed)
+            drawn, xy = _umap(vectors, metric, xy, seed)
         xy = turned(xy, found[0].xy.astype(np.float64)) if found else scaled(xy)
-        drawn = method if len(vectors) > UMAP_NEIGHBORS else "pca"
         found.append(with_kept(Layout(model, drawn, xy.astype(np.float32)), vectors, metric, seed))
     return tuple(found)
 
@@ -121,9 +122,14 @@ def _neighbors(vectors: FloatArray, asked: IntArray, k: int, metric: Metric) -> 
     return found.rows
 
 
-def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> Doubles:
-    """Lay out with UMAP (McInnes et al. 2018), fed with our exact neighbours and started from the principal plane."""
-    umap: Any = require("umap", "umap", "A map by UMAP")
+def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> tuple[LayoutMethod, Doubles]:
+    """Lay out with UMAP (McInnes et al. 2018), fed with our exact neighbours and started from the principal plane.
+
+    Vectors on a line or in one point are more than it can do: these keep the principal plane.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what it will not be asked for
+        umap: Any = require("umap", "umap", "A map by UMAP")
     rows = np.arange(len(vectors), dtype=np.int64)
     near = exact.search(vectors, vectors, UMAP_NEIGHBORS, metric)
     distance = near.distance if metric == "l2" else np.maximum(0.0, 1.0 - near.similarity)
@@ -139,5 +145,7 @@ def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> Dou
         random_state=seed,
         n_jobs=1,
     )
-    plane: Doubles = np.asarray(mapper.fit_transform(vectors), dtype=np.float64)
-    return plane
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plane: Doubles = np.asarray(mapper.fit_transform(vectors), dtype=np.float64)
+    return ("umap", plane) if np.isfinite(plane).all() else ("pca", start)

@@ -28,6 +28,7 @@ SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what ev
 PILOT = 500  # queries that tell how many a half-width needs
 
 Emptiness = Literal["refuse", "keep", "drop"]
+Zeros = Literal["refuse", "drop"]
 Baseline = Literal["beside", "named", "none"]
 Task = Literal["retrieval", "pairs", "classes"]
 Order = Literal["disputed", "random"]
@@ -167,6 +168,8 @@ class RunConfig(Settings):
         Rows without text: refuse, keep or drop.
     common : bool
         Compare the rows that all files of vectors and collections have, and say how many.
+    zero : str
+        Rows and queries of which some model makes a zero vector, with cosine: refuse or drop.
     self_matches : str
         A query's own row: keep, drop, or auto: dropped by row when every row queries.
     sample : str
@@ -218,6 +221,7 @@ class RunConfig(Settings):
     encoding: str | None = None
     empty: Emptiness = "refuse"
     common: bool = False
+    zero: Zeros = "refuse"
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
     half_width: float | None = option(None, ge=0.001, lt=0.5)

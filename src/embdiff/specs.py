@@ -17,7 +17,7 @@ from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
 
 MODEL_KEYS = (
-    *("revision", "dim", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
+    *("revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
     *("queries", "vector", "id", "text"),  # of ready vectors
 )
 # Of collections that others made, read in the place of a model.

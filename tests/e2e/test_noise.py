@@ -11,7 +11,8 @@ from rich.cells import cell_len
 
 import embdiff as ed
 from embdiff.comparison import noise
-from embdiff.measures.noise import change, drawn, half_precision
+from embdiff.errors import EncoderError
+from embdiff.measures.noise import change, drawn, drawn_again, half_precision
 from embdiff.records import Score
 from embdiff.sources import get_encoder
 from embdiff.views import terminal
@@ -63,7 +64,8 @@ def test_a_model_that_never_changes_has_no_noise(embdiff, sentences):
     assert max(cell_len(line) for line in shown.splitlines()) <= 80
 
 
-def test_another_batch_size_is_seen():
+def test_another_batch_size_is_seen(monkeypatch):
+    monkeypatch.setattr("embdiff.measures.noise.SHARE", 1e9)  # of a small corpus few would be encoded again
     model = Model(alone=0.3)
     result = ed.compare(TEXTS, [model], k=3, store="memory:")
     score = found(result)["noise_batch@3"]
@@ -169,3 +171,71 @@ def test_change_of_a_labelled_measure():
     none = change(score([], "there are no queries"), score([], "there are no queries"), "batch", seed=0)
     assert none.to_dict()["difference"] is None
     assert none.reason == "there are no queries"
+
+
+class Together:
+    """Encodes texts together; what it makes of one alone is for a subclass."""
+
+    def encode(self, texts):
+        found = np.array([[text.count(letter) + 1.0 for letter in "aeiourstn0123"] for text in texts], dtype=np.float32)
+        return found if len(texts) > 1 else self.alone(found)
+
+    def alone(self, found):
+        raise ValueError("Expected more than 1 value per channel")
+
+
+@pytest.mark.parametrize(
+    ("alone", "told"),
+    [
+        (lambda found: found - found, "alone, the model returns a zero vector for "),
+        (lambda found: found * 1e20, "alone, the model returns a vector of length "),
+        (lambda found: found * np.nan, ", encoded alone"),
+        (lambda found: found[0], "encoded alone"),
+        (lambda found: found[:, :3], "encoded alone"),
+        (None, "Expected more than 1 value per channel at the text "),
+    ],
+)
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_a_model_that_cannot_encode_one_text_alone_keeps_its_run(alone, told, metric):
+    model = Together()
+    if alone is not None:
+        model.alone = alone
+    result = ed.compare(TEXTS, [model, "toy:8"], k=3, store="memory:", cache="off", metric=metric)
+    scores = [score for score in result.scores if score.measure == "noise_batch@3"]
+    assert np.isnan(scores[0].value)
+    assert scores[0].reason.startswith("undefined: ")
+    assert told in scores[0].reason
+    assert scores[1].value == 1.0
+    assert np.isfinite(next(s for s in result.scores if s.measure.startswith("overlap")).value)
+
+
+@pytest.mark.parametrize("role", [False, True])
+def test_a_model_is_never_asked_for_texts_that_nobody_gave(role):
+    asked = []
+
+    def encode(texts, **_):
+        asked.extend(texts)
+        return np.array([[len(text), text.count("a") + 1.0] for text in texts])
+
+    model = encode if not role else lambda texts, role: encode(texts)
+    ed.compare(TEXTS, [model], k=3, store="memory:", queries=["one more", "and another"])
+    assert set(asked) <= {*TEXTS, "one more", "and another"}
+    ed.compare(TEXTS, [model], k=3, store="memory:", query_models="all")
+    assert set(asked) <= {*TEXTS, "one more", "and another"}
+
+
+def test_one_trial_text_is_said_to_be_ours():
+    def encode(texts):
+        raise FileNotFoundError("no such picture")
+
+    with pytest.raises(EncoderError, match=r"embdiff's own trial text 'dimension'.*no such picture"):
+        _ = get_encoder(encode).stamp
+
+
+def test_the_repeat_is_a_small_part_of_encoding():
+    few, many = (drawn_again(np.full(count, 400), 400 * count, 128, seed=3) for count in (500, 100_000))
+    assert len(few) == int(0.05 * 400 * 500 / (2 * 400 + 128))
+    assert len(many) == 128
+    assert set(few) <= set(drawn(500, 128, seed=3))
+    assert len(drawn_again(np.full(52, 40), 52 * 40, 128, seed=3)) == 10
+    assert list(drawn_again(np.full(4, 40), 160, 128, seed=3)) == [0, 1, 2, 3]

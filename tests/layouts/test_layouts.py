@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 
 import embdiff as ed
 from embdiff.layouts import layouts, principal_plane, scaled, turned
+from embdiff.views.story import maps_words
 
 
 def _cloud(rows: int, dim: int, seed: int = 0) -> np.ndarray:
@@ -71,3 +72,15 @@ def test_umap_is_fed_with_our_neighbours_and_repeats_itself():
     assert np.array_equal(first.xy, again.xy)
     assert first.method == "umap"
     assert first.kept > layouts({"a": vectors}, "cosine")[0].kept
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+@pytest.mark.parametrize("shape", ["one point", "two points", "a line"])
+def test_what_umap_cannot_lay_out_keeps_the_principal_plane(metric, shape):
+    pytest.importorskip("umap", reason="needs the package umap-learn")
+    along = {"one point": np.zeros(40), "two points": np.arange(40) % 2, "a line": np.linspace(0, 1, 40)}[shape]
+    flat = (np.ones((40, 3)) + along[:, None] * [1.0, 0, 0]).astype(np.float32)
+    found = layouts({"flat": flat, "cloud": _cloud(40, 3)}, metric, method="umap")
+    assert [layout.method for layout in found] == ["pca", "umap"]
+    assert all(np.isfinite(layout.xy).all() for layout in found)
+    assert "by the first two principal components for flat, whose vectors UMAP cannot lay out" in maps_words(found)

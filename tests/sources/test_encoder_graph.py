@@ -15,7 +15,7 @@ from embdiff._processors import threads
 from embdiff.errors import CacheError, EncoderError, MissingDependencyError, ParameterError
 from embdiff.sources import engines, get_encoder
 from embdiff.sources.graph import Graph
-from embdiff.sources.hub import device_for
+from embdiff.sources.loading import device_for
 from embdiff.views import terminal
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

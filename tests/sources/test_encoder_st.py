@@ -59,24 +59,41 @@ def test_revision_follows_the_files_that_count(tiny: Callable[..., Path], tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("prompts", "default", "options", "document", "query"),
+    ("prompts", "default"),
     [
-        ({}, None, "", "", ""),
-        ({"query": "query: ", "document": "a "}, None, "", "a ", "query: "),
-        ({"query": "query: ", "passage": "passage: "}, None, "", "passage: ", "query: "),
-        ({"query": "query: "}, "query", "", "", "query: "),
-        ({"plain": "the "}, "plain", "", "the ", "the "),
-        ({"query": "query: "}, None, f"?prompt={quote('home: ')}", "home: ", "query: "),
-        ({"query": "query: "}, None, f"?query_prompt={quote('a: ')}", "", "a: "),
+        ({}, None),
+        ({"query": "query: ", "document": "a "}, None),
+        ({"query": "query: ", "passage": "passage: "}, None),
+        ({"query": "query: ", "document": "", "passage": "passage: "}, None),
+        ({"query": "query: ", "document": ""}, "query"),
+        ({"query": "", "document": "", "plain": "the "}, "plain"),
+        ({"query": "query: "}, "query"),
+        ({"plain": "the "}, "plain"),
+        ({"corpus": "home: "}, "corpus"),
     ],
 )
-def test_prompts(
-    tiny: Callable[..., Path], prompts: dict[str, str], default: str | None, options: str, document: str, query: str
-):
+def test_prompts_are_those_of_the_library(tiny: Callable[..., Path], prompts: dict[str, str], default: str | None):
     folder = tiny(prompts, default=default)
+    encoder, own = get_encoder(f"st:{folder}"), library.SentenceTransformer(str(folder), device="cpu")
+    stamped = {"document": encoder.stamp.prompt, "query": encoder.stamp.query_prompt}
+    for role, encode in (("document", own.encode_document), ("query", own.encode_query)):
+        expected = encode(TEXTS, show_progress_bar=False)
+        np.testing.assert_allclose(encoder.encode(TEXTS, role=role), expected, atol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(own.encode(TEXTS, prompt=stamped[role]), expected, atol=1e-5)
+    left_out = [text for text in prompts.values() if text and text not in stamped.values()]
+    told = " ".join(encoder.about.get("assumed", ()))
+    assert all(f"prompt={quote(text)}" in told for text in left_out)
+    assert bool(left_out) == ("not put before" in told)
+
+
+@pytest.mark.parametrize(
+    ("options", "document", "query"),
+    [(f"?prompt={quote('home: ')}", "home: ", "query: "), (f"?query_prompt={quote('a: ')}", "", "a: ")],
+)
+def test_prompts_of_options_win(tiny: Callable[..., Path], options: str, document: str, query: str):
+    folder = tiny({"query": "query: "})
     encoder = get_encoder(f"st:{folder}{options}")
     assert (encoder.stamp.prompt, encoder.stamp.query_prompt) == (document, query)
-    assert encoder.same_roles == (document == query)
     for role, prompt in (("document", document), ("query", query)):
         expected = own_encode(folder, [prompt + text for text in TEXTS], prompt="")
         np.testing.assert_allclose(encoder.encode(TEXTS, role=role), expected, atol=1e-5)  # type: ignore[arg-type]
@@ -199,3 +216,55 @@ def test_layers_that_cannot_be_packed_stay(monkeypatch: pytest.MonkeyPatch):
     assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0
     monkeypatch.setattr("platform.machine", lambda: "arm64")
     assert pack_linear_layers(torch.nn.Linear(4, 4)) == 0
+
+
+def positions(tiny: Callable[..., Path], rows: int, kind: str) -> Path:
+    """Save a plain body with a table of so many positions, whose tokenizer knows no limit."""
+    import transformers
+
+    folder = tiny()
+    for file in folder.glob("*.json"):
+        if file.name not in ("tokenizer.json", "tokenizer_config.json"):
+            file.unlink()
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings.pop("model_max_length", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=18, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=rows, pad_token_id=1,
+    )  # fmt: skip
+    getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "places"), [("Roberta", 22), ("XLMRoberta", 22), ("MPNet", 22), ("Bert", 24)])
+def test_texts_longer_than_the_positions_are_cut_and_counted(tiny: Callable[..., Path], kind: str, places: int):
+    from embdiff.sources.tally import Tally
+
+    encoder, tally = get_encoder(f"st:{positions(tiny, 24, kind)}"), Tally()
+    texts = ["the " * count for count in (3, places - 2, places - 1, places, 200)]
+    vectors = encoder.encode(texts, tally=tally)
+    assert encoder.stamp.max_tokens == places
+    assert [rows.tolist() for _, rows in tally.truncated] == [[2, 3, 4]]
+    assert cosines(vectors[2:], vectors[1:2].repeat(3, axis=0)).min() > 0.99999
+
+
+def test_max_tokens_cuts_texts(tiny: Callable[..., Path]):
+    folder = tiny()
+    encoder = get_encoder(f"st:{folder}?max_tokens=8")
+    assert encoder.stamp.max_tokens == 8
+    own = library.SentenceTransformer(str(folder), device="cpu")
+    own.max_seq_length = 8
+    np.testing.assert_allclose(encoder.encode(TEXTS), own.encode(TEXTS, show_progress_bar=False), atol=1e-5)
+    with pytest.raises(ParameterError, match=r"max_tokens must be at most 40, the positions of the model\. Got 41 in"):
+        get_encoder(f"st:{folder}?max_tokens=41")
+    with pytest.raises(ParameterError, match="max_tokens must be an integer between 8 and"):
+        get_encoder(f"st:{folder}?max_tokens=few")
+
+
+def test_a_token_without_a_row_is_explained(tiny: Callable[..., Path]):
+    encoder = get_encoder(f"st:{tiny()}")
+    encoder._backend._model[0].auto_model.embeddings.word_embeddings.weight.data = torch.zeros(6, 16)  # type: ignore[attr-defined]
+    with pytest.raises(EncoderError, match=r"has no place for a token or for its position.*202 tokens, cut at 32"):
+        encoder.encode(["the " * 200, "home"])

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import embdiff as ed
 from embdiff.encoding import Encoded, Texts, encode, encode_models
-from embdiff.errors import DataError
+from embdiff.errors import DataError, EmbdiffError
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus, Stamp
 from embdiff.sources import Encoder, Model, Source, Wanted
@@ -112,3 +113,20 @@ def test_ready_vectors_are_read_and_never_encoded_again(tmp_path: Any):
     assert encoded.facts["bytes_kept"] is None
     assert encoded.stamp.precision == "float32"  # the cache rounds only what it keeps
     np.testing.assert_array_equal(encoded.queries, np.eye(4)[:2])
+
+
+def test_a_model_that_cannot_be_loaded_is_refused_before_the_first_encodes(tmp_path):
+    asked = []
+
+    def slow(texts):
+        asked.extend(texts)
+        return np.ones((len(texts), 2)) + np.arange(len(texts))[:, None]
+
+    (tmp_path / "pairs.csv").write_text("".join(f"a {row},b {row},{row}\n" for row in range(20)))
+    for missing in ("st:./nothing-here", "vectors:nothing.npy", "lsa:4000"):
+        with pytest.raises(EmbdiffError):
+            ed.compare([f"text {row}" for row in range(9)], [slow, missing], k=2, store="memory:", cache="off")
+        assert asked == []
+    with pytest.raises(EmbdiffError):
+        ed.evaluate(tmp_path / "pairs.csv", [slow, "st:./nothing-here"], cache="off")
+    assert asked == []

@@ -135,13 +135,14 @@ def encode_corpus(
             cut = output.finish(job, plan, label)
     stamp = Stamp(**job.label["stamp"])
     sizes = {"bytes_per_vector": 4 * stamp.dim, "bytes_kept": vectors.bytes_kept(stamp)}
+    assumed = (f"{encoder.spec}: {told}." for told in encoder.about.get("assumed", ()))
     return Encoding(
         out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
         dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
         seconds=time.perf_counter() - start, encoding=figures(label["encoding"]) | sizes, engine=engaged.name,
         workers=engaged.workers, variant=label.get("variant"), collection=output.collection, cut=cut,
-        dropped=plan.dropped if plan else 0,
-        dropped_ids=tuple(plan.dropped_ids) if plan else (), notes=(*(plan.notes if plan else ()), *vectors.notes),
+        dropped=plan.dropped if plan else 0, dropped_ids=tuple(plan.dropped_ids) if plan else (),
+        notes=(*(plan.notes if plan else ()), *vectors.notes, *assumed),
     )  # fmt: skip
 
 

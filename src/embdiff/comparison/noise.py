@@ -106,6 +106,9 @@ def noise_floor(work: Work) -> Floor:
             assert read is not None
             floor.undefined(NOISE_BATCH, pair, f"undefined: the vectors were read from {read.read_from}, not encoded")
             continue
+        if again.vectors is None:
+            floor.undefined(NOISE_BATCH, pair, f"undefined: {again.reason}")
+            continue
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
         lists = work.placed[pair[1]].searcher.nearest(again.vectors[kept], work.config.k, floor.own(rows))

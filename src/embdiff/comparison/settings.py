@@ -71,6 +71,24 @@ class Inputs:
             twins=replace(self.twins, rows=self.twins.rows[:count]),
         )
 
+    def without(self, config: RunConfig, rows: IntArray, queries: IntArray, note: str) -> Inputs:
+        """Return the same with these rows (m,) and queries (p,) only, both ascending; the note says what is gone."""
+        place = np.full(len(self.corpus), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        kept = replace(
+            rows_of(self.corpus, rows.tolist()), notes=(*self.corpus.notes, note), dropped=self.corpus.dropped
+        )
+        asked = replace(rows_of(self.queries, queries.tolist()), notes=self.queries.notes)
+        own = None if self.query_rows is None else tuple(place[np.array(self.query_rows)[queries]].tolist())
+        dropped, twins = _own_rows(config, kept, asked, own)
+        dropped.check_k(config.k, len(kept))
+        IndexSpec.parse(config.index).check_rows(len(kept), config.k + dropped.dropped)
+        judged = self.expected
+        if judged is not None:
+            judged = replace(judged, judgements={q: judged.judgements[q] for q in asked.ids if q in judged.judgements})
+        of = None if self.sampled_from is None else len(kept)
+        return Inputs(kept, asked, own, dropped, twins, judged, of)
+
     @property
     def candidates(self) -> IntArray:
         """How many rows each query could return, (q,)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -14,10 +15,11 @@ from embdiff.comparison.baseline import ask_words
 from embdiff.comparison.sampling import queries_needed, spare
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Pilot, Placed, Work
+from embdiff.corpus.files import shown
 from embdiff.encoding import Encoded, Texts, encode_models
 from embdiff.errors import ParameterError
 from embdiff.measures.overlap import overlap
-from embdiff.records import UNPINNED, Answer, IntArray, Space
+from embdiff.records import UNPINNED, Answer, FloatArray, IntArray, Space
 from embdiff.search import Searcher, rows_only_elsewhere
 from embdiff.settings import PILOT
 from embdiff.sources import Source, Wanted
@@ -26,6 +28,8 @@ from embdiff.specs import IndexSpec
 from embdiff.stores.collection import CollectionSpec, collection_name
 from embdiff.stores.placing import Placement, place
 from embdiff.stores.store import Store
+
+_NAMED = 100  # of rows left out
 
 
 def encode(work: Work, objects: Mapping[str, Any]) -> Work:
@@ -46,9 +50,71 @@ def encode(work: Work, objects: Mapping[str, Any]) -> Work:
     texts = Texts(inputs.corpus, _wanted(inputs), config.seed, memory=config.memory, shares=len(config.models))
     encoded = encode_models(
         names, objects, texts, work.vectors, documents={*config.models, *collections},
-        queries=config.query_models or config.models, check=check,
+        queries=config.query_models or config.models, check=check, check_made=partial(_refuse_zeros, work),
     )  # fmt: skip
     return replace(work, encoded=encoded)
+
+
+def _zeros(vectors: FloatArray | None) -> IntArray:
+    """Return which vectors are zero; those that stay in their file are looked at when they are searched."""
+    found = isinstance(vectors, np.ndarray)
+    return np.flatnonzero(~vectors.any(axis=1)) if found and vectors is not None else np.zeros(0, dtype=np.int64)
+
+
+def _zeros_told(work: Work, encoded: Encoded, most: int) -> str:
+    """Name the rows and queries of which a model makes a zero vector; "" where there are none."""
+    tables = ((encoded.documents, work.inputs.corpus, "rows"), (encoded.queries, work.inputs.queries, "queries"))
+    told = []
+    for vectors, texts, what in tables:
+        found = _zeros(vectors)
+        if found.size:
+            ids = shown([texts.ids[row] for row in found], most)
+            told.append(f"{len(found):,} of {len(texts):,} {what} (ids {ids})")
+    return " and ".join(told)
+
+
+def _refuse_zeros(work: Work, encoded: Encoded) -> None:
+    """Refuse zero vectors of a model, unless they are to be left out."""
+    config = work.config
+    fixed = isinstance(encoded.read, Existing)  # a collection of others holds the rows that it holds
+    if config.metric != "cosine" or (config.zero == "drop" and not fixed):
+        return
+    told = _zeros_told(work, encoded, 4)
+    if told:
+        way = "" if fixed else "Leave these out for all models with --zero drop (zero=), "
+        raise ParameterError(
+            f"With the metric cosine every vector must have a direction. Got zero vectors of {encoded.model} for "
+            f"{told}: it knows no word of them, perhaps. {way}{'t' if way else 'T'}ake --metric l2 or ip, or leave the "
+            "model out."
+        )
+
+
+def leave_out_zeros(work: Work) -> Work:
+    """Leave out, for all models, the rows and queries of which one makes a zero vector; with cosine only.
+
+    A query that is a row of the corpus goes with its row. What was refused did not come here.
+    """
+    told = [f"{each.model}: {words}" for each in work.encoded.values() if (words := _zeros_told(work, each, _NAMED))]
+    if work.config.metric != "cosine" or not told:
+        return work
+    inputs = work.inputs
+    rows, asked = np.ones(len(inputs.corpus), dtype=bool), np.ones(len(inputs.queries), dtype=bool)
+    for each in work.encoded.values():
+        rows[_zeros(each.documents)] = asked[_zeros(each.queries)] = False
+    if inputs.query_rows is not None:
+        asked &= rows[np.array(inputs.query_rows)]
+    if rows.sum() < 2 or not asked.any():
+        raise ParameterError(
+            f"Two rows and a query must be left. Got {rows.sum()} and {asked.sum()} without zero vectors "
+            f"({'; '.join(told)[:300]}). Take --metric l2 or ip, or leave the model out."
+        )
+    note = (
+        f"Left out for all models, as some have a zero vector for them: {(~rows).sum():,} of {len(rows):,} rows and "
+        f"{(~asked).sum():,} of {len(asked):,} queries ({'; '.join(told)})."
+    )
+    left, asking = np.flatnonzero(rows), np.flatnonzero(asked)
+    encoded = {name: each.without(left, asking) for name, each in work.encoded.items()}
+    return replace(work, inputs=inputs.without(work.config, left, asking, note), encoded=encoded)
 
 
 def _check_dimensions(source: Source, others: Mapping[str, Encoded]) -> None:

@@ -21,7 +21,7 @@ from embdiff.evaluation.settings import Settings, chosen
 from embdiff.evaluation.task import Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
-from embdiff.measures.noise import BATCH, drawn
+from embdiff.measures.noise import BATCH, drawn_again
 from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
@@ -147,7 +147,8 @@ class PairsWalk(Walk):
         texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
         place = {text: row for row, text in enumerate(texts)}
         self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
-        self.few = drawn(len(pairs), BATCH // 2, seed=settings.seed)
+        sizes = np.array([len(left) + len(right) for left, right in zip(pairs.left, pairs.right, strict=True)])
+        self.few = drawn_again(sizes, sum(map(len, texts)), BATCH // 2, seed=settings.seed, texts=2)
         again = np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
         corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
         headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))

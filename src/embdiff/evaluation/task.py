@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embdiff import exact
-from embdiff.encoding import Texts, encode
+from embdiff.encoding import Texts, encode, refuse_early
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
@@ -77,6 +77,7 @@ class Walk(ABC):
         settings = self.settings
         if settings.baseline:
             self.add_words()
+        refuse_early(settings.models, settings.objects, settings.cache)
         for name in settings.models:
             _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
             self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))
@@ -119,6 +120,8 @@ class Walk(ABC):
         half = change(plain, rounded, "float16", seed=seed, kinds=kinds)
         if again is None:
             return [half, change(plain, undefined(FROM_A_FILE), "batch", seed=seed, kinds=kinds)]
+        if again.vectors is None:
+            return [half, change(plain, undefined(f"{again.reason}"), "batch", seed=seed, kinds=kinds)]
         which = again.rows if self.few is None else self.few
         alone = asking.copy()
         alone[again.rows] = again.vectors

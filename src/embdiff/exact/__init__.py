@@ -5,9 +5,10 @@ with equal similarity by row number, lowest first. `search`, `similarity` and `r
 where the rows stay in a file (`FileVectors`).
 """
 
+from embdiff.exact._checks import LARGEST_NORM
 from embdiff.exact._file import FileVectors, least_memory
 from embdiff.exact._index import Index, ranks, search, similarity
 from embdiff.exact._knn import first
 from embdiff.exact._rows import norms
 
-__all__ = ["FileVectors", "Index", "first", "least_memory", "norms", "ranks", "search", "similarity"]
+__all__ = ["LARGEST_NORM", "FileVectors", "Index", "first", "least_memory", "norms", "ranks", "search", "similarity"]

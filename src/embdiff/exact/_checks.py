@@ -11,7 +11,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact._rows import Doubles, norms, rough_squares
 from embdiff.records import FloatArray, IntArray, Metric
 
-_LARGEST_NORM = 1e18
+LARGEST_NORM = 1e18
 _SURELY_FINE = (1e-30, 1e35)  # squared lengths in float32: between these neither zero nor too long, however rounded
 
 
@@ -41,7 +41,7 @@ def check_usable(vectors: FloatArray, what: str, metric: Metric, first: int = 0)
     unsure = np.flatnonzero(~((squares > low) & (squares < high)))
     if unsure.size:
         length = norms(vectors[unsure])
-        _refuse(unsure, length, ~(length < _LARGEST_NORM), what, first)
+        _refuse(unsure, length, ~(length < LARGEST_NORM), what, first)
         if metric == "cosine":
             _refuse_zero(unsure[length == 0.0], what, first)
         squares[unsure] = length**2
@@ -52,7 +52,7 @@ def _refuse(rows: IntArray, length: Doubles, wrong: npt.NDArray[np.bool_], what:
     if wrong.any():
         at = int(np.argmax(wrong))
         raise ParameterError(
-            f"Vectors must be finite and shorter than {_LARGEST_NORM:g}. Got one of length {length[at]:g} in "
+            f"Vectors must be finite and shorter than {LARGEST_NORM:g}. Got one of length {length[at]:g} in "
             f"{what} {first + rows[at]} ({wrong.sum()} in all). Check what the model returns for it."
         )
 

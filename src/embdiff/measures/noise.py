@@ -15,6 +15,9 @@ from embdiff.measures.statistics.resampling import interval
 from embdiff.records import FloatArray, IntArray, Score
 
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
+SHARE = 0.05  # of the time of encoding: the most that encoding again one by one may take
+LEAST = 10  # queries that are encoded again nevertheless: with fewer nothing could be said
+_ALONE = 128  # characters that could be encoded in a batch while a text alone has its turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +28,15 @@ class Again:
     ----------
     rows : ndarray of int64, shape (m,)
         Which of the texts, ascending.
-    vectors : ndarray of float32, shape (m, d)
+    vectors : ndarray of float32, shape (m, d), or None
+        None where the model cannot do so.
+    reason : str or None
+        Why there are none.
     """
 
     rows: IntArray
-    vectors: FloatArray
+    vectors: FloatArray | None
+    reason: str | None = None
 
 
 def drawn(count: int, most: int, *, seed: int) -> IntArray:
@@ -37,6 +44,30 @@ def drawn(count: int, most: int, *, seed: int) -> IntArray:
     if count <= most:
         return np.arange(count, dtype=np.int64)
     return np.sort(np.random.default_rng(seed).permutation(count)[:most]).astype(np.int64)
+
+
+def drawn_again(sizes: IntArray, encoded: int, most: int, *, seed: int, texts: int = 1) -> IntArray:
+    """Return which units to encode again one by one, ascending: no more than `SHARE` of the time of encoding allows.
+
+    Time is counted in characters, so that the same units are drawn on every machine and for every model. A text alone
+    takes up to twice as long per character as one in a batch, and has a turn of its own.
+
+    Parameters
+    ----------
+    sizes : ndarray of int64, shape (n,)
+        Characters of each unit.
+    encoded : int
+        Characters that are encoded in batches.
+    most : int
+        The most units, however short they are.
+    seed : int
+    texts : int
+        In each unit.
+    """
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    cost = np.cumsum(2 * sizes[order] + _ALONE * texts)
+    allowed = int(np.searchsorted(cost, SHARE * encoded, side="right"))
+    return drawn(len(sizes), min(most, max(LEAST, allowed)), seed=seed)
 
 
 def sampled(rows: IntArray, count: int, what: str = "queries") -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.errors import EmbdiffError, EncoderError, ParameterError
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import Kept, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
 from embdiff.sources.streams import in_streams
@@ -145,7 +145,7 @@ class Batches:
         """
         batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
         streams = 1 if singly else min(self._backend.streams, len(batches))
-        ask = partial(self._encode_batch, texts, role, rows)
+        ask = partial(self._encode_batch, texts, role, rows, singly)
         with self._backend.sharing(streams) as begin:
             if streams > 1:
                 yield from in_streams(ask, batches, streams, begin)
@@ -197,40 +197,41 @@ class Batches:
             yield order[start : start + size]
             start += size
 
-    def _encode_batch(self, all_texts: Texts, role: Role, all_rows: IntArray, batch: IntArray) -> FloatArray:
+    def _encode_batch(
+        self, all_texts: Texts, role: Role, all_rows: IntArray, alone: bool, batch: IntArray
+    ) -> FloatArray:
         texts, rows = all_texts[batch].tolist(), all_rows[batch]
         try:
             raw = self._backend.encode(texts, role=role)
         except EmbdiffError:
             raise
         except Exception as error:  # a model is foreign code: whatever it raises, say which texts it was given
-            where = f"row {rows[0]} ({first_words(texts[0])!r})" + (
-                f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
-            )
+            others = f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
             raise EncoderError(
-                f"{self._spec} must return a vector for every text. Got {type(error).__name__}: {error} at {where}. "
-                "Encode that text alone to see more, or leave it out."
+                f"{self._spec} must return a vector for every text. Got {in_one_line(error)} "
+                f"at {_where(rows[0], texts[0], alone)}{others}. "
+                f"{'' if alone else 'Encode that text alone to see more, or leave it out.'}".rstrip()
             ) from error
-        return self._checked_batch(raw, texts, rows)
+        return self._checked_batch(raw, texts, rows, alone)
 
-    def _checked_batch(self, raw: Any, texts: list[str], rows: IntArray) -> FloatArray:
+    def _checked_batch(self, raw: Any, texts: list[str], rows: IntArray, alone: bool) -> FloatArray:
+        def at(row: int) -> str:
+            return _where(rows[row], texts[row], alone)
+
         vectors = np.asarray(raw)
         wanted = f"{self._spec} must return one vector of floats for each of the {len(texts)} texts, an array (n, d)."
         if vectors.ndim != 2 or len(vectors) != len(texts) or vectors.shape[1] == 0:
             raise EncoderError(
-                f"{wanted} Got an array of shape {vectors.shape}, first for row {rows[0]} "
-                f"({first_words(texts[0])!r}). Return a two-dimensional array with a row for each text, in their order."
+                f"{wanted} Got an array of shape {vectors.shape}, first for {at(0)}. Return a two-dimensional array "
+                "with a row for each text, in their order."
             )
         if not np.issubdtype(vectors.dtype, np.floating):
-            raise EncoderError(
-                f"{wanted} Got an array of {vectors.dtype}, first for row {rows[0]} ({first_words(texts[0])!r}). "
-                "Return float32."
-            )
+            raise EncoderError(f"{wanted} Got an array of {vectors.dtype}, first for {at(0)}. Return float32.")
         dim = self._backend.stamp().dim  # of a user's own object it is known once something was encoded
         if vectors.shape[1] != dim:
             raise EncoderError(
-                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}. "
-                "Return the same dimension for every text."
+                f"{self._spec} must return vectors of one dimension. Got {vectors.shape[1]} and {dim}"
+                f"{f', for {at(0)}' if alone else ''}. Return the same dimension for every text."
             )
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes inf, and is refused below
             narrow = vectors.astype(np.float32, copy=False)
@@ -238,10 +239,15 @@ class Batches:
         if not finite.all():
             bad = int(np.argmin(finite))
             raise EncoderError(
-                f"{self._spec} must return finite vectors. Got NaN or infinity for row {rows[bad]} "
-                f"({first_words(texts[bad])!r}). Check what the model makes of this text, or leave it out."
+                f"{self._spec} must return finite vectors. Got NaN or infinity for "
+                f"{at(bad)}. Check what the model makes of this text, or leave it out."
             )
         return narrow
+
+
+def _where(row: int, text: str, alone: bool) -> str:
+    """Name a text; one that is encoded alone is of a list of embdiff's own, whose numbers say nothing."""
+    return f"the text {first_words(text)!r}, encoded alone" if alone else f"row {row} ({first_words(text)!r})"
 
 
 def first_words(text: str) -> str:

@@ -11,8 +11,9 @@ from typing import Any, Unpack
 import numpy as np
 
 from embdiff._progress import progress, silent
+from embdiff.errors import EncoderError
 from embdiff.kept import OFF, VectorCache, keys_of
-from embdiff.records import FloatArray, Role, Stamp
+from embdiff.records import UNPINNED, FloatArray, Role, Stamp
 from embdiff.sources.batches import Batches, Model, checked_items
 from embdiff.sources.source import How, Source, not_fitted
 from embdiff.sources.tally import Tally
@@ -35,9 +36,13 @@ class Encoder(Source):
         self.same_roles, self.learns = backend.same_roles, backend.learns
         self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
+        self._trial: tuple[str, ...] = ()
+        # Vectors of a model that nothing pins down are not kept: it need not be asked for its dimension for that.
+        self._pinned = backend.stamp().revision != UNPINNED
 
     def fit(self, items: Sequence[str], digest: str, ids: Sequence[str] | None = None) -> None:
-        """Let a model that learns from the corpus (``lsa``) do so; nothing happens for the others. See `Source.fit`."""
+        """Let a model that learns from the corpus (``lsa``) do so; the others get to know what texts there are."""
+        self._trial = tuple(items[:2])
         if self.learns:
             self._backend.fit(checked_items(items))
             self._fitted_on = digest
@@ -46,13 +51,19 @@ class Encoder(Source):
     def stamp(self) -> Stamp:
         """Provenance of the vectors; of a model that learns from the corpus only once `fit` has been called.
 
-        A user's own object is asked for one vector here when it has not encoded yet, to learn the dimension.
+        A user's own object that has not encoded yet is asked for vectors here, to learn the dimension: of the first
+        texts of the corpus where there is one, as it may know no others.
         """
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "tell its stamp")
         if not self._backend.stamp().dim:
-            with silent():
-                self.encode(["dimension"])
+            trial = self._trial or ("dimension",)
+            try:
+                with silent():
+                    self.encode(trial)
+            except EncoderError as error:
+                whose = "the first texts of the corpus" if self._trial else f"embdiff's own trial text {trial[0]!r}"
+                raise EncoderError(f"The dimension of a model is learnt from {whose}. {error}") from error
         return replace(self._backend.stamp(), fitted_on=self._fitted_on)
 
     @property
@@ -103,7 +114,7 @@ class Encoder(Source):
     def missing(self, items: Sequence[str], *, role: Role = "document", cache: VectorCache | None = None) -> int:
         """Return how many different texts `encode`, with the same arguments, would have to give to the model."""
         distinct = list(dict.fromkeys(checked_items(items)))
-        space = None if cache is None else cache.space(self.stamp, "document" if self.same_roles else role)
+        space = cache.space(self.stamp, "document" if self.same_roles else role) if cache and self._pinned else None
         if cache is None or space is None:
             return len(distinct)
         found, _ = cache.get(space, keys_of(distinct))
@@ -143,7 +154,7 @@ class Encoder(Source):
         place = np.fromiter(map(first.__getitem__, all_texts), dtype=np.int64, count=len(all_texts))
         rows, texts = np.unique(place, return_index=True)[1], np.array(list(first), dtype=object)
         kept_as: Role = "document" if self.same_roles else role
-        space = None if cache is None else cache.space(self.stamp, kept_as, singly=singly)
+        space = cache.space(self.stamp, kept_as, singly=singly) if cache and self._pinned else None
         cache = cache or OFF
         found, cut = np.zeros((2, len(texts)), dtype=np.bool_)
         vectors: FloatArray | None = None

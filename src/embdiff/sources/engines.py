@@ -20,7 +20,7 @@ from embdiff._processors import threads
 from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.kept.graphs import kept_folder
 from embdiff.records import FloatArray, IntArray
-from embdiff.sources.hub import quiet
+from embdiff.sources.loading import quiet
 from embdiff.sources.streams import borrowed, streams_of
 
 FILES = {"onnx": "model.onnx", "openvino": "model.xml"}

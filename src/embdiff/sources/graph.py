@@ -16,6 +16,7 @@ from embdiff._processors import threads
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.records import FloatArray, IntArray, Role
 from embdiff.sources import engines
+from embdiff.sources.loading import Loaded
 from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
@@ -30,12 +31,12 @@ class Graph(SentenceTransformers):
 
     Parameters
     ----------
-    model : SentenceTransformer
+    loaded : Loaded
         On the CPU.
     choices : Choices
         Its backend is ``onnx`` or ``openvino``.
     spec : ModelSpec
-    name, revision : str
+    revision : str
         For the stamp.
 
     Raises
@@ -46,8 +47,9 @@ class Graph(SentenceTransformers):
         For a model whose input is not token numbers, or that leaves its prompt out of the mean.
     """
 
-    def __init__(self, model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> None:
-        super().__init__(model, choices, spec, name, revision)
+    def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
+        super().__init__(loaded, choices, spec, revision)
+        model = loaded.model
         if any(self._prompts.values()) and not all(getattr(module, "include_prompt", True) for module in model):
             raise ParameterError(
                 f"A model run by {choices.backend} must take its prompt as part of the text. Got one that leaves it "
@@ -55,7 +57,7 @@ class Graph(SentenceTransformers):
             )
         example = _inputs(model, _PROBE[1:3], "", spec)
         self._names = tuple(example)
-        about = {"model": name, "revision": revision, "inputs": " ".join(self._names)}
+        about = {"model": loaded.name, "revision": revision, "inputs": " ".join(self._names)}
         path = engines.graph_file(choices.backend, model, self._names, _tensors(example), about)
         probes = [_inputs(model, texts, self._prompts["document"], spec) for texts in _PROBES]
         expected = _by_torch(model, probes)

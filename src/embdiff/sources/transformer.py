@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 from embdiff.sources.batches import Model
+from embdiff.sources.loading import Loaded
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
 
@@ -34,6 +36,7 @@ class Choices:
     trust_remote_code: bool = False
     backend: str = "torch"
     precision: str = "float32"
+    max_tokens: int | None = None
 
 
 class SentenceTransformers(Model):
@@ -41,24 +44,23 @@ class SentenceTransformers(Model):
 
     Parameters
     ----------
-    model : SentenceTransformer
-        As `embdiff.sources.hub.load` returns it.
+    loaded : Loaded
     choices : Choices
     spec : ModelSpec
         For messages.
-    name, revision : str
+    revision : str
         For the stamp.
 
     Raises
     ------
     ParameterError
-        When ``dim`` is more than the model has.
+        When ``dim`` or ``max_tokens`` is more than the model has.
     """
 
     batch_items = 1024
 
-    def __init__(self, model: Any, choices: Choices, spec: ModelSpec, name: str, revision: str) -> None:
-        self._model = model
+    def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
+        self._model = model = loaded.model
         whole = int(_dimension(model))
         if choices.dim is not None and choices.dim > whole:
             raise ParameterError(
@@ -68,6 +70,7 @@ class SentenceTransformers(Model):
         # A model that ends in a Normalize layer promises unit vectors: cutting must not break the promise.
         self._renormalize = self._dim < whole and type(model[-1]).__name__ == "Normalize"
         self._prompts = _prompts(model, choices)
+        self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts))
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 1_024 if on_cpu else 32_768
@@ -76,11 +79,10 @@ class SentenceTransformers(Model):
         # Counting tokens by a slow tokenizer would cost more than it saves: lengths are characters then.
         tokenizer = getattr(model, "tokenizer", None)
         self.counts_tokens = tokenizer is not None and hasattr(tokenizer, "is_fast") and bool(tokenizer.is_fast)
-        limit = model.max_seq_length
-        most = None if limit is None or limit > _NO_LIMIT else int(limit)
+        most = _cut(model, choices, spec)
         self.length_limit = most if self.counts_tokens else None
         self._stamp = Stamp(
-            model=name,
+            model=loaded.name,
             revision=revision,
             dim=self._dim,
             prompt=self._prompts["document"],
@@ -116,15 +118,22 @@ class SentenceTransformers(Model):
         """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
         with self._replicas.borrowed() as model:
             encode = model.encode_query if role == "query" else model.encode_document
-            vectors: FloatArray = encode(
-                list(items),
-                prompt=self._prompts[role],
-                batch_size=len(items),
-                truncate_dim=self._dim,
-                normalize_embeddings=self._renormalize,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
+            try:
+                vectors: FloatArray = encode(
+                    list(items),
+                    prompt=self._prompts[role],
+                    batch_size=len(items),
+                    truncate_dim=self._dim,
+                    normalize_embeddings=self._renormalize,
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
+            except IndexError as error:  # PyTorch's word for a row that a table does not have
+                most = self._stamp.max_tokens
+                raise IndexError(
+                    f"{error}: the model has no place for a token or for its position. The longest of these texts has "
+                    f"{self.lengths(items, role).max():,} tokens, cut at {most or 'none'}; max_tokens= cuts earlier"
+                ) from error
         return vectors
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
@@ -150,13 +159,47 @@ class SentenceTransformers(Model):
 
     @property
     def about(self) -> dict[str, Any]:
-        """The device and the threads that the model runs on."""
+        """The device and the threads that the model runs on, and what was assumed of it."""
         device = str(self._model.device)
-        return {"device": device, "threads": threads_for_torch() if device == "cpu" else None}
+        told = {"assumed": list(self._assumed)} if self._assumed else {}
+        return {"device": device, "threads": threads_for_torch() if device == "cpu" else None, **told}
 
     def stamp(self) -> Stamp:
         """Return the provenance."""
         return self._stamp
+
+
+def _cut(model: Any, choices: Choices, spec: ModelSpec) -> int | None:
+    """Let the model cut texts at the tokens asked for, never beyond its positions; return where it does, if it does.
+
+    sentence-transformers takes the number of rows of a model's table of positions for their number, but models of
+    RoBERTa's kind begin to count behind the padding: a text in between would be looked up outside the table.
+    """
+    limit = model.max_seq_length
+    own = None if limit is None or limit > _NO_LIMIT else int(limit)
+    places = _positions(model)
+    if choices.max_tokens is not None and choices.max_tokens > min(places or _NO_LIMIT, _NO_LIMIT):
+        raise ParameterError(
+            f"max_tokens must be at most {places:,}, the positions of the model. Got {choices.max_tokens:,} in "
+            f"'{spec}'. Lower max_tokens."
+        )
+    wanted = choices.max_tokens or own
+    most = min(filter(None, (wanted, places)), default=None)
+    if most != own:
+        model.max_seq_length = most
+    if choices.max_tokens is not None and model.max_seq_length != most:
+        raise ParameterError(
+            f"max_tokens must be of a model that counts tokens. Got one that does not, in '{spec}'. Leave it out."
+        )
+    return most
+
+
+def _positions(model: Any) -> int | None:
+    """Return how many tokens of a text the model has places for, where a table of positions tells."""
+    tables = [m for name, m in model.named_modules() if name.endswith(".position_embeddings") and hasattr(m, "weight")]
+    padded = [getattr(table, "padding_idx", None) for table in tables]
+    found = [len(table.weight) - (0 if pad is None else pad + 1) for table, pad in zip(tables, padded, strict=True)]
+    return min((count for count in found if count > 0), default=None)
 
 
 def _dimension(model: Any) -> int:
@@ -166,13 +209,23 @@ def _dimension(model: Any) -> int:
 
 
 def _prompts(model: Any, choices: Choices) -> dict[Role, str]:
-    """Return the prompt of each role: the option, else the model's prompt of that name, else its default prompt.
+    """Return the prompt of each role: the option, else what the library's encode_document and encode_query put before.
 
-    The default prompt counts only where the model names no prompt for either role, as in sentence-transformers.
+    That is the model's first prompt of these names, an empty one too; only a model that names none has its default.
     """
-    known = {name: text for name, text in (model.prompts or {}).items() if text}
-    own = {role: next((known[n] for n in names if n in known), "") for role, names in _PROMPT_NAMES.items()}
-    if not any(own.values()):
-        own = dict.fromkeys(own, known.get(model.default_prompt_name or "", ""))
+    known: dict[str, str] = model.prompts or {}
+    default = known.get(model.default_prompt_name or "", "")
+    own = {role: next((known[n] for n in names if n in known), default) for role, names in _PROMPT_NAMES.items()}
     asked: dict[Role, str | None] = {"document": choices.prompt, "query": choices.query_prompt}
-    return {role: own[role] if text is None else text for role, text in asked.items()}
+    return {role: own[role] or "" if text is None else text for role, text in asked.items()}
+
+
+def _left_out(model: Any, choices: Choices, used: dict[Role, str]) -> Iterator[str]:
+    """Yield which prompts of the model the library puts before neither documents nor queries, though they look so."""
+    meant = (*_PROMPT_NAMES["document"], model.default_prompt_name)
+    for name, text in (model.prompts or {}).items():
+        if name in meant and text and text not in used.values() and choices.prompt is None:
+            yield (
+                f"its prompt {name!r} is not put before documents, as sentence-transformers leaves it out there; "
+                f"prompt={quote(text)} puts it there"
+            )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("LANCEDB_LOG", "error")  # read once, when it is imported: its warnings go to the terminal
 
 import lancedb
 import numpy as np

@@ -64,6 +64,7 @@ class Encoding:
     order: str = ""
     numbers: str | None = None
     queries: dict[str, str] | None = None
+    assumed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,11 @@ def maps_words(layouts: Sequence[Layout]) -> str:
     """Return the one sentence above the maps."""
     if not layouts:
         return "This run has no maps (it was made without them); neighbours below come from the full space."
-    how = "UMAP, fed with the exact neighbours" if layouts[0].method == "umap" else "the first two principal components"
+    plain, by_umap = "the first two principal components", [each for each in layouts if each.method == "umap"]
+    flat = ", ".join(each.model for each in layouts if each.method == "pca")
+    how = "UMAP, fed with the exact neighbours" if by_umap else plain
+    if by_umap and flat:
+        how += f" (by {plain} for {flat}, whose vectors UMAP cannot lay out)"
     return (
         f"Each dot is a row of the corpus, placed by {how}; every map is turned to lie like the first (Procrustes), "
         "so a dot that moves between maps is placed differently by the models. They are only maps: most neighbourhoods "

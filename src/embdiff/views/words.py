@@ -193,6 +193,7 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
     for model in models:
         found += _lower_precision(model)
         done = model.encoding
+        found += [f"{model.model}: {told}." for told in (done.assumed if done else ())]
         if done and done.texts:  # given vectors are not made of texts
             same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""
             why = _NOT_KEPT.get(done.cache)

@@ -1,0 +1,325 @@
+"""Loading a sentence-transformers model that was found, and refusing what the libraries would put something else for.
+
+They do so with a warning: random numbers for weights that the files lack, a tokenizer without words where there is
+none, the mean of tokens for a model of another family. What they say while loading is read here, and the model is
+asked: different words must have different vectors, and no vector may depend on a weight that was made up.
+
+Weights come from ``*.safetensors`` wherever the model has them. An older model with only ``pytorch_model.bin`` is read
+by ``torch.load(weights_only=True)``, which builds tensors and refuses anything else; transformers insists on a PyTorch
+(2.6) in which that holds. Code that a model brings along runs only with ``trust_remote_code=true``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embdiff._optional import require
+from embdiff.errors import EmbdiffError, EncoderError, in_one_line
+from embdiff.records import FloatArray
+from embdiff.sources.hub import CONFIG, MODULES, Located, bars_of_downloads, cache_folder
+from embdiff.specs import ModelSpec
+
+_NAMED = 4  # parameters that a message names
+_SETTINGS = "config_sentence_transformers.json"
+# One word each, of several scripts: no tokenizer of any language has none of them.
+_WORDS = ("home", "the", "a", "7", "日", "я")
+# What a model of another family does, by what its files call it in small letters.
+_FAMILIES = {
+    "crossencoder": "a CrossEncoder, which scores pairs of texts and has no vectors",
+    "sparseencoder": "a SparseEncoder (SPLADE), whose vectors are weights of words",
+    "multivectorencoder": "a MultiVectorEncoder (ColBERT), which has a vector for each token",
+}
+_PACKAGES = {  # of modules.json
+    "cross_encoder": "crossencoder",
+    "sparse_encoder": "sparseencoder",
+    "multi_vector_encoder": "multivectorencoder",
+    "pylate": "multivectorencoder",
+}
+_ARCHITECTURES = {  # of config.json
+    "ForSequenceClassification": "crossencoder",
+    "ColBERT": "multivectorencoder",
+    "ForRetrieval": "multivectorencoder",
+}
+_POOLED = {"lasttoken": "last token", "mean": "mean of tokens", "cls": "first token"}
+_TABLES = ("position_ids", "token_type_ids", "inv_freq")  # buffers that older files hold and nobody needs
+
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory.
+
+    Parameters
+    ----------
+    model : SentenceTransformer
+    name : str
+        What stamps call it: what was assumed of it is part of that.
+    assumed : tuple of str
+        What a reader must know of it, a sentence each.
+    """
+
+    model: Any
+    name: str
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What transformers says of one body that it loaded: names of parameters."""
+
+    body: Any
+    made_up: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def device_for(backend: str) -> str:
+    """Return the device to run on: the fastest that PyTorch has; the CPU for what PyTorch does not run."""
+    torch = require("torch", "st", "A sentence-transformers model")
+    if backend == "torch":
+        if torch.cuda.is_available():
+            return "cuda"
+        if torch.backends.mps.is_available():
+            return "mps"
+    return "cpu"
+
+
+def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, device: str = "cpu") -> Loaded:
+    """Load a located model in float32, without progress bars and log lines.
+
+    Raises
+    ------
+    EncoderError
+        When it cannot be loaded, or what is loaded is not the model of the files; one line says why.
+    """
+    purpose = f"The model '{spec}'"
+    library = require("sentence_transformers", "st", purpose)
+    torch, transformers = require("torch", "st", purpose), require("transformers", "st", purpose)
+    # Without it, a model saved in half precision would run in half precision.
+    precision = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
+    try:
+        with quiet(), _reports(transformers) as reports:
+            _refuse_other_families(there, purpose)
+            model = library.SentenceTransformer(
+                there.path,
+                device=device,
+                revision=there.commit,
+                cache_folder=cache_folder(),
+                local_files_only=there.local,
+                trust_remote_code=trust_remote_code,
+                model_kwargs={precision: torch.float32},
+            ).to(torch.float32)
+            for report in reports:
+                _refuse_made_up(model, report, purpose)
+                _refuse_foreign_tokenizer(model, report.body, purpose)
+            _refuse_one_vector(model, purpose)
+    except EmbdiffError:
+        raise
+    except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
+        if "trust_remote_code" in str(error):
+            raise EncoderError(
+                f"{purpose} must be loadable without running code of its own. Got one that brings code along. Read "
+                "that code; if you trust it, add trust_remote_code=true to the options."
+            ) from error
+        raise EncoderError(
+            f"{purpose} must load as a sentence-transformers model. Got {in_one_line(error)} Check that it is one, and "
+            "that all its files are there; a download cut short goes on when run again."
+        ) from error
+    pooled = _pooled(model) if there.bare else ""
+    name = f"{there.name} + {pooled}" if pooled else there.name
+    return Loaded(model, name, tuple(_assumed(pooled, reports)))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' warnings, log lines and progress bars off the terminal; show downloads on a terminal only."""
+    from huggingface_hub.utils import enable_progress_bars
+    from transformers.utils import logging as bars
+
+    # "" is the root, which onnxruntime uses
+    names = ("transformers", "sentence_transformers", "huggingface_hub", "peft", "")
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    had_bars = bars.is_progress_bar_enabled()
+    with bars_of_downloads() as had_downloads, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bars.disable_progress_bar()  # this hides downloads too
+        if had_downloads and sys.stderr.isatty():
+            enable_progress_bars()
+        for logger in levels:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in levels.items():
+                logger.setLevel(level)
+            if had_bars:
+                bars.enable_progress_bar()
+
+
+@contextmanager
+def _reports(transformers: Any) -> Iterator[list[_Report]]:
+    """Collect what transformers says of every body that it loads meanwhile.
+
+    sentence-transformers does not ask for it (``output_loading_info``), so it is asked for on the way.
+    """
+    owner, found = transformers.PreTrainedModel, []
+    whole = owner.__dict__["from_pretrained"]
+
+    def asked(cls: Any, /, *args: Any, output_loading_info: bool = False, **more: Any) -> Any:
+        body, told = whole.__func__(cls, *args, output_loading_info=True, **more)
+        changed = (name for name, *_ in told.get("mismatched_keys", ()))
+        found.append(
+            _Report(body, tuple(sorted({*told["missing_keys"], *changed})), tuple(sorted(told["unexpected_keys"])))
+        )
+        return (body, told) if output_loading_info else body
+
+    with _loading:
+        owner.from_pretrained = classmethod(asked)
+        try:
+            yield found
+        finally:
+            owner.from_pretrained = whole
+
+
+def _refuse_other_families(there: Located, purpose: str) -> None:
+    """Refuse what sentence-transformers would turn into the mean of its tokens: its files say that it is no such model.
+
+    A plain body with a head for masked words may be SPLADE, but bert-base says the same of itself: that is let through
+    as a plain body.
+    """
+    settings, modules, config = (_settings(there, file) for file in (_SETTINGS, MODULES, CONFIG))
+    kind = settings.get("model_type", "SentenceTransformer") if isinstance(settings, dict) else "SentenceTransformer"
+    found, told = ("" if kind == "SentenceTransformer" else kind.lower()), f"{_SETTINGS} calls it {kind}"
+    for module in modules if isinstance(modules, list) else ():
+        for package in set(str(module.get("type")).split(".")) & set(_PACKAGES):
+            found, told = _PACKAGES[package], f"{MODULES} names {module['type']}"
+    if not modules and isinstance(config, dict):
+        for architecture in config.get("architectures") or ():
+            for ending in (ending for ending in _ARCHITECTURES if str(architecture).endswith(ending)):
+                found, told = _ARCHITECTURES[ending], f"{CONFIG} names {architecture}"
+    if found:
+        raise EncoderError(
+            f"{purpose} must make one dense vector of a text. Got {_FAMILIES.get(found, kind)} ({told}). Name a model "
+            "that was made for vectors of texts."
+        )
+
+
+def _settings(there: Located, file: str) -> Any:
+    """Return what a JSON file of a model holds; an empty dict where there is none."""
+    from sentence_transformers.util import load_file_path
+
+    path = load_file_path(
+        there.path, file, cache_folder=cache_folder(), revision=there.commit, local_files_only=there.local
+    )
+    return {} if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _vectors(model: Any, texts: tuple[str, ...] = _WORDS) -> FloatArray:
+    vectors: FloatArray = model.encode_document(list(texts), show_progress_bar=False, convert_to_numpy=True)
+    return vectors
+
+
+def _refuse_made_up(model: Any, report: _Report, purpose: str) -> None:
+    """Refuse weights that the files lack, if vectors depend on them; a pooler that nobody asks is none."""
+    state = {**dict(report.body.named_buffers()), **dict(report.body.named_parameters(remove_duplicate=False))}
+    if not report.made_up or not _matter(model, state, report.made_up):
+        return
+    used = list(islice((name for name in report.made_up if _matter(model, state, [name])), _NAMED))
+    raise EncoderError(
+        f"{purpose} must have all its weights in its files. Got random numbers for {', '.join(used)}"
+        f"{' and others' if len(report.made_up) > _NAMED else ''}, of which its files hold nothing"
+        f"{f'; they hold {report.unused[0]}, which fits nothing' if report.unused else ''}. Save the model anew, or "
+        "rename the weights in its files."
+    )
+
+
+def _matter(model: Any, state: Mapping[str, Any], names: Iterator[str] | tuple[str, ...] | list[str]) -> bool:
+    """Return whether vectors depend on these parameters: NaN put in their place comes out at the end."""
+    import torch
+
+    names = list(names)
+    if any(name not in state for name in names):  # what is not known is taken to matter
+        return True
+    tensors = [state[name] for name in names if state[name].is_floating_point()]
+    before = [tensor.detach().clone() for tensor in tensors]
+    try:
+        with torch.no_grad():
+            for tensor in tensors:
+                tensor.fill_(float("nan"))
+        return not bool(np.isfinite(_vectors(model, _WORDS[:2])).all())
+    except Exception:  # the model's own code may refuse NaN: then it has met one
+        return True
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(tensors, before, strict=True):
+                tensor.copy_(value)
+
+
+def _refuse_foreign_tokenizer(model: Any, body: Any, purpose: str) -> None:
+    """Refuse a tokenizer that cannot be this model's: it knows no words, or much fewer than the model has rows for."""
+    tokenizer = getattr(model, "tokenizer", None)
+    try:
+        known = dict(tokenizer.get_vocab())  # type: ignore[union-attr] # a model without a tokenizer has no such thing
+        rows = int(body.get_input_embeddings().num_embeddings)
+    except (AttributeError, NotImplementedError, TypeError):
+        return  # characters, hashes, pictures: there is no table of words
+    words = len(set(known.values()) - set(tokenizer.all_special_ids))  # type: ignore[union-attr]
+    if words and 2 * len(known) >= rows:
+        return
+    raise EncoderError(
+        f"{purpose} must come with the tokenizer it was trained with. Got one of {len(known):,} entries, {words:,} of "
+        f"them words, for a model that knows {rows:,}: its files are missing or another's. Save the tokenizer into the "
+        "model's folder (tokenizer.save_pretrained)."
+    )
+
+
+def _refuse_one_vector(model: Any, purpose: str) -> None:
+    """Refuse a model that makes the same of every word."""
+    tried = (*_WORDS, *_own_words(model))
+    vectors = _vectors(model, tried).astype(np.float64)
+    if np.abs(vectors - vectors[0]).max() <= 1e-6 * np.abs(vectors).max():
+        raise EncoderError(
+            f"{purpose} must give different words different vectors. Got one and the same for {', '.join(_WORDS)} "
+            "(embdiff's own trial texts). Check its tokenizer and its weights."
+        )
+
+
+def _own_words(model: Any) -> list[str]:
+    """Return a few entries of the model's tokenizer, for one that knows no common words."""
+    tokenizer = getattr(model, "tokenizer", None)
+    try:
+        known = sorted(tokenizer.get_vocab())  # type: ignore[union-attr] # there may be none
+    except (AttributeError, NotImplementedError):
+        return []
+    return known[:: max(1, len(known) // _NAMED)]
+
+
+def _pooled(model: Any) -> str:
+    """Return how sentence-transformers makes one vector of a model that does not say how; "" where it does."""
+    modes = [vars(module).get("pooling_mode") for module in model if type(module).__name__ == "Pooling"]
+    if not modes:
+        return ""
+    mode = modes[0] if isinstance(modes[0], str) else "mean"  # before version 6 it was always the mean
+    return _POOLED.get(mode, f"{mode} of tokens")
+
+
+def _assumed(pooled: str, reports: list[_Report]) -> Iterator[str]:
+    """Yield what was assumed of a model, a sentence each."""
+    if pooled:
+        yield f"it does not say how one vector is made of a text (no {MODULES}): the {pooled} is assumed"
+    unused = [name for report in reports for name in report.unused if not name.endswith(_TABLES)]
+    if unused:
+        more = f" and {len(unused) - 1:,} more" if len(unused) > 1 else ""
+        yield f"weights in its files that the model has no place for are left out: {unused[0]}{more}"

@@ -126,6 +126,7 @@ class Qrels:
 
     judgements: Mapping[str, Mapping[str, int]]
     source: str = "list"
+    notes: tuple[str, ...] = ()  # what was guessed in reading, a sentence each
 
 
 UNPINNED = "unpinned"  # the revision of a model that nothing pins down: a user's own object

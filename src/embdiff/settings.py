@@ -150,11 +150,19 @@ class RunConfig(Settings):
     expected : str or None
         Expected results: table query_id,id[,grade], or TREC qrels.
     text_column : str or None
-        Name or 0-based position of the text column.
+        Name or 0-based position of the text column, or a template such as '{title} {text}'. Default: title and text.
     id_column : str or None
         Name or 0-based position of the id column.
     group_column : str or None
         Name or 0-based position of the group column.
+    group_empty : str or None
+        Group of rows whose cell in the group column is empty. Default: refused.
+    quotes : bool or None
+        Whether quotes in csv and tsv files hold cells together. Default: yes; refused where nothing tells.
+    header : bool or None
+        Whether line 1 of csv and tsv files names the columns. Default: found from its cells.
+    encoding : str or None
+        Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
     empty : str
         Rows without text: refuse, keep or drop.
     self_matches : str
@@ -202,6 +210,10 @@ class RunConfig(Settings):
     text_column: str | None = None
     id_column: str | None = None
     group_column: str | None = None
+    group_empty: str | None = None
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
     empty: Emptiness = "refuse"
     self_matches: Literal["auto", "keep", "drop"] = option("auto", "--self")
     sample: str = option("auto", pattern=r"^(auto|all|[1-9][0-9]{0,11})$")
@@ -273,9 +285,15 @@ class EvaluationConfig(Settings):
     draws : int
         Draws of the probe.
     text_column : str or None
-        Name or 0-based position of the text column.
+        Name or 0-based position of the text column, or a template such as '{title} {text}'. Default: title and text.
     label_column : str or None
         Name or 0-based position of the label column.
+    quotes : bool or None
+        Whether quotes in csv and tsv files hold cells together. Default: yes; refused where nothing tells.
+    header : bool or None
+        Whether line 1 of csv and tsv files names the columns. Default: found from its cells.
+    encoding : str or None
+        Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
     seed : int
         Seed of intervals, tests, split and draws.
     cache : str
@@ -296,6 +314,9 @@ class EvaluationConfig(Settings):
     draws: int = option(10, ge=1, strict=True)
     text_column: str | None = None
     label_column: str | None = None
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
     seed: int = option(0, ge=0, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
 

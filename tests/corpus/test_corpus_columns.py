@@ -30,10 +30,6 @@ def test_order_of_preference(write):
     assert (corpus.items, corpus.groups, corpus.ids) == (("C",), ("D",), ("F",))
 
 
-def test_title_is_left_alone(write):
-    assert read_corpus(write("a.jsonl", '{"title": "T", "text": "a"}')).items == ("a",)
-
-
 @pytest.mark.parametrize("name", ["Words", "words", " WORDS "])
 def test_given_name(write, name):
     path = write("a.csv", "n,Words,text\n1,a,x\n")

@@ -109,16 +109,22 @@ def test_a_row_left_out_as_empty():
         judged([("0", "1")], corpus, corpus)
 
 
-@pytest.mark.parametrize("grade", ["-1", "1.0", "x", "", "1e3", "²", "99999999999999"])
+@pytest.mark.parametrize("grade", ["-1", "1.5", "x", "", "1e3", "²", "99999999999999"])
 def test_bad_grade_in_a_file(write, grade):
     with pytest.raises(DataError, match=rf"integer, 0 or more. Got '{grade}' at line 2 \(row 0\).*Correct it"):
         judged(write("e.csv", f"query_id,id,grade\nq0,d1,{grade}\n"))
 
 
-@pytest.mark.parametrize("grade", [-1, 1.0, None, True, "a", np.float64(1)])
+@pytest.mark.parametrize("grade", [-1, 1.5, None, True, "a", np.float64("nan"), float("inf")])
 def test_bad_grade_in_python(grade):
     with pytest.raises(DataError, match=r"integer, 0 or more.*at row 0 of list"):
         judged([("q0", "d1", grade)])
+
+
+@pytest.mark.parametrize("grade", [2, 2.0, "2", "2.0", "2.", np.float64(2), np.int8(2)])
+def test_a_whole_number_is_a_grade_however_it_is_written(write, grade):
+    assert judged([("q0", "d1", grade)]) == {"q0": {"d1": 2}}
+    assert judged(write("e.csv", f"query_id,id,grade\nq0,d1,{grade}\n")) == {"q0": {"d1": 2}}
 
 
 def test_missing_cells(write):
@@ -177,3 +183,33 @@ def test_ordinary_qrels_may_judge_documents_that_are_not_there(write):
 
 def test_grades_of_ordinary_qrels_may_be_negative_as_in_their_files(write):
     assert judged(Qrels({"q0": {"d1": -1, "d0": 1}})) == judged(write("e.txt", "q0 0 d1 -1\nq0 0 d0 1\n"))
+
+
+def test_queries_named_by_their_texts(write):
+    corpus = Corpus(("a boat", "a lamp", "a bell"), ("d0", "d1", "d2"), ids_given=True)
+    queries = Corpus(("where is it", "what rings", "what rings"), ("q0", "q1", "q2"), source="q.csv", ids_given=True)
+    content = "query,id,grade\nwhere is it,d0,2\nwhat rings,d2,1\nq1,d1,0\n"
+    tuples = [("where is it", "d0", 2), ("what rings", "d2", 1), ("q1", "d1", 0)]
+    wanted = {"q0": {"d0": 2}, "q1": {"d2": 1, "d1": 0}, "q2": {"d2": 1}}
+    for data in (write("e.csv", content), tuples, {"where is it": {"d0": 2}, "what rings": {"d2": 1}, "q1": {"d1": 0}}):
+        found = read_expected(data, queries, corpus)
+        assert found.judgements == wanted
+        assert "2 queries of " in found.notes[0]
+        assert "named by their texts instead of their ids" in found.notes[0]
+    assert read_expected([("q0", "d0")], queries, corpus).notes == ()
+    with pytest.raises(DataError, match=r"Got 'what sings' at line 3 \(row 1\)"):
+        read_expected(write("f.csv", content.replace("rings", "sings")), queries, corpus)
+    with pytest.raises(DataError, match=r"Got 1 and 2 for 'q1' and 'd2', the second at row 1 of list"):
+        read_expected([("what rings", "d2", 1), ("q1", "d2", 2)], queries, corpus)
+
+
+def test_an_id_is_an_id_before_it_is_a_text():
+    corpus = Corpus(("b", "a"), ("a", "b"), ids_given=True)
+    assert judged([("a", "b")], corpus, corpus) == {"a": {"b": 1}}
+
+
+def test_judgements_in_the_layout_of_beir_are_ordinary_qrels(write):
+    content = "query-id\tcorpus-id\tscore\nq0\td1\t1\nq0\tgone\t2\nq1\td0\t-1\n"
+    assert judged(write("e.tsv", content)) == {"q0": {"d1": 1, "gone": 2}, "q1": {"d0": -1}}
+    with pytest.raises(DataError, match=r"Every id must be .*Got 'gone'"):
+        judged(write("f.tsv", content.replace("corpus-id", "id").replace("-1", "0")))

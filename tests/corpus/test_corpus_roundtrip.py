@@ -21,7 +21,7 @@ EXAMPLE = [('a,"b"\r\nc', "\u2028"), ("\ufeff", "😀"), ("\r", "\n")]
 
 def check(path: Path, written: list[tuple[str, str]]) -> None:
     groups = [f"g{label}" for _, label in written]
-    corpus = read_corpus(path, empty="keep")
+    corpus = read_corpus(path, empty="keep", quotes=True)  # a writer that quotes
     assert corpus.items == tuple(text for text, _ in written)
     assert corpus.groups == tuple(groups)
 

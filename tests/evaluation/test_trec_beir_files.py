@@ -119,7 +119,7 @@ def test_third_column_must_be_score(tmp_path):
     assert "Got 'query-id', 'corpus-id', 'code'" in message
     assert "may count in another direction" in message
     # Without a header, the first judgement would be taken for one.
-    assert "Got 'q1', 'a', '1'" in refused(read_beir, folder(tmp_path / "bare", qrels="q1\ta\t1\nq2\tb\t1\n"))
+    assert "Got none: line 1" in refused(read_beir, folder(tmp_path / "bare", qrels="q1\ta\t1\nq2\tb\t1\n"))
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,19 @@ def test_malformed_judgements(tmp_path, qrels, words):
 
 
 def test_malformed_documents_and_queries(tmp_path):
-    assert "must be an object with _id and text" in refused(
-        read_beir, folder(tmp_path / "1", corpus=[{"id": 1, "text": "x"}])
+    assert "must have _id and text. Got 'name', 'text'" in refused(
+        read_beir, folder(tmp_path / "1", corpus=[{"name": 1, "text": "x"}])
     )
     numbers = folder(tmp_path / "2", corpus=[{"_id": "a", "text": 5}])
-    assert "The text of every line must be text. Got number '5' at line 1 (row 0)" in refused(read_beir, numbers)
+    assert "Every item must be text. Got number '5' at line 1 (row 0), id 'a', of" in refused(read_beir, numbers)
     titled = folder(
         tmp_path / "3", corpus=[{"_id": "a", "title": None, "text": "x"}, {"_id": "b", "title": ["y"], "text": "x"}]
     )
-    assert "The title of every line must be text. Got list" in refused(read_beir, titled)
+    assert "must be text, in the column 'title'. Got list ['y'] at line 2 (row 1), id 'b'" in refused(read_beir, titled)
     nameless = folder(tmp_path / "4", corpus=[{"_id": "a", "text": "x"}, {"text": "y"}])
-    assert "must have an _id: text or a number. Got nothing at line 2 (row 1)" in refused(read_beir, nameless)
+    assert "must have an id: text or a number in the column '_id'. Got an empty cell at line 2 (row 1)" in refused(
+        read_beir, nameless
+    )
     silent = folder(tmp_path / "5", queries=[*QUERIES, {"_id": "q5", "text": " "}])
     assert "Every row must hold text. Got 1 empty of 4" in refused(read_beir, silent)
     assert "queries.jsonl: line 4 (row 3)" in refused(read_beir, silent)

@@ -20,6 +20,7 @@ from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreO
 from embdiff.bulk.parts import ENGINES, Engine, Job, Plan, lay_ready
 from embdiff.bulk.result import Encoding
 from embdiff.corpus.columns import Columns
+from embdiff.corpus.files import Form
 from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
@@ -52,6 +53,10 @@ def encode_corpus(
     text_column: str | int | None = None,
     id_column: str | int | None = None,
     group_column: str | int | None = None,
+    group_empty: str | None = None,
+    quotes: bool | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     empty: str = "refuse",
     cache: str | Path | None = None,
 ) -> Encoding:
@@ -89,7 +94,7 @@ def encode_corpus(
     work : path, optional
         Folder in which parts wait until they are in a store. Default: beside the database, for a server the current
         folder.
-    text_column, id_column, group_column, empty, cache
+    text_column, id_column, group_column, group_empty, quotes, header, encoding, empty, cache
         As for `read_corpus` and `compare`, but with Ray vectors are kept nowhere unless a cache is named.
 
     Returns
@@ -111,7 +116,9 @@ def encode_corpus(
     as_role = checked_role(role)
     vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
     engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
-    pieces = open_pieces(data, Columns(text_column, id_column, group_column), empty)
+    form = Form(quotes, header, encoding)
+    columns = Columns(text_column, id_column, group_column, form=form, group_empty=group_empty)
+    pieces = open_pieces(data, columns, empty)
     output = _output(str(out), pieces, work, metric, index)
     encoder = _loaded(model, engaged, pieces, part_rows, vectors)
     job = _job(output, encoder, as_role, pieces, part_rows, vectors)

@@ -31,7 +31,8 @@ app = typer.Typer(
 add(app, compare_command, "RunConfig")
 add(app, demo_command)
 add(app, evaluate_command, "EvaluationConfig")
-read = ("text_column", "id_column", "group_column", "empty", "cache")
+columns = ("text_column", "id_column", "group_column", "group_empty")
+read = (*columns, "quotes", "header", "encoding", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)

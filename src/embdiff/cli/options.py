@@ -89,7 +89,8 @@ def _option(field: FieldInfo, name: str, purpose: str) -> Any:
     """Return the type of a field with its flags and its help, the default added."""
     extra: Any = field.json_schema_extra or {}
     plain = name.replace("_", "-")
-    flags = extra.get("flags") or [f"--{plain}/--no-{plain}" if field.annotation is bool else f"--{plain}"]
+    switch = bool in (field.annotation, *get_args(field.annotation))
+    flags = extra.get("flags") or [f"--{plain}/--no-{plain}" if switch else f"--{plain}"]
     if isinstance(field.default, str | int | float) and field.default != "" and "Default" not in purpose:
         purpose += f"  [default: {field.default}]"
     kind = bool if "/" in flags[0] else _kind(field.annotation)

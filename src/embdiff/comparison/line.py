@@ -51,6 +51,10 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     text_column: str | int | None = None,
     id_column: str | int | None = None,
     group_column: str | int | None = None,
+    group_empty: str | None = None,
+    quotes: bool | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     permutations: int | None = None,
     calibrate: int | None = None,
     sample: int | str | None = None,
@@ -96,7 +100,14 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     self_matches : {"auto", "keep", "drop"}, optional
     empty : {"refuse", "keep", "drop"}, optional
     text_column, id_column, group_column : str or int, optional
-        Name or 0-based position.
+        Name or 0-based position; text_column also a template, ``"{title} {text}"``, which is what is taken by default
+        where there are both.
+    group_empty : str, optional
+        Group of rows whose cell in the group column is empty; by default they are refused.
+    quotes, header : bool, optional
+        Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
+    encoding : str, optional
+        Encoding of text files. Default UTF-8.
     sample : int or "all", optional
         How many rows query when all are to. By default all of up to 20,000; above, 5,000 drawn at random. Each still
         sees every row of the corpus.

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
-from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
+from embdiff.corpus import read_expected, read_queries, rows_of, self_rows
+from embdiff.corpus.columns import Columns
+from embdiff.corpus.files import Form
+from embdiff.corpus.read import corpus_from
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
 from embdiff.records import Corpus, IntArray, Qrels
@@ -116,17 +119,20 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
 def read_inputs(data: Any, config: RunConfig, given: Mapping[str, Any]) -> Inputs:
     """Read corpus, queries and expected results as they were given, and check that k and the index fit them."""
     queries, groups, expected = (given.get(name) for name in ("queries", "groups", "expected"))
-    columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column")}
+    columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column", "group_empty")}
+    form = Form(config.quotes, config.header, config.encoding)
+    others = replace(form, header=None)  # of queries and expected results
     if is_reference(data):
         corpus = corpus_of(data, config.empty, [name for name, value in columns.items() if value is not None])
     else:
-        corpus = read_corpus(data, **columns, groups=groups, empty=config.empty)
+        wanted = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()}, form=form)
+        corpus = corpus_from(data, wanted, config.empty, groups)
     if len(corpus) < 2:
         raise ParameterError(
             f"A corpus must have at least two rows, so that one can be another's neighbour. Got {len(corpus)} in "
             f"{corpus.source}. Add rows."
         )
-    asked, rows = read_queries(config.queries if queries is None else queries, corpus)
+    asked, rows = read_queries(config.queries if queries is None else queries, corpus, form=others)
     drawn = _drawn(config, corpus, rows)
     if drawn is not None:
         asked, rows = rows_of(corpus, drawn), drawn
@@ -134,7 +140,9 @@ def read_inputs(data: Any, config: RunConfig, given: Mapping[str, Any]) -> Input
     own.check_k(config.k, len(corpus))
     wide = config.k + own.dropped
     IndexSpec.parse(config.index).check_rows(len(corpus), wide)
-    judgements = None if expected is None else read_expected(expected, asked, corpus)
+    judgements = None if expected is None else read_expected(expected, asked, corpus, form=others)
+    if judgements is not None and judgements.notes:
+        asked = replace(asked, notes=(*asked.notes, *judgements.notes))
     return Inputs(corpus, asked, rows, own, twins, judgements, None if drawn is None else len(corpus))
 
 

@@ -1,23 +1,21 @@
-"""A folder in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/NAME.tsv."""
+"""A folder in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/NAME.tsv; or in other formats under these names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from embdiff._registry import hint
-from embdiff.corpus.columns import same_name
-from embdiff.corpus.files import shown
-from embdiff.corpus.read import rows_left_out
+from embdiff.corpus.columns import NONE, Columns, header_rule, same_name
+from embdiff.corpus.files import EXTENSIONS, PACKED, Form, extension_of, shown
+from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import read_table
-from embdiff.corpus.tables import Table, as_name, as_text, is_missing, kind_of
-from embdiff.corpus.trec import gathered, judged_rows, read_qrels
+from embdiff.corpus.tables import as_number
+from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
 _EMPTY_WAYS_OUT = "Fill them in or delete them (a judged query that is not in the file counts as 0)."
-_COLUMNS = ("query_id", "corpus_id", "score")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,8 @@ class Collection:
     Parameters
     ----------
     corpus : Corpus
-        document = title + " " + text, the text alone without a title. Empty documents stay.
+        Documents are made as `read_corpus` makes them: title + " " + text, the text alone without a title, or what was
+        asked for. Empty documents stay.
     queries : Corpus
         All queries of the folder, judged or not.
     qrels : Qrels
@@ -65,19 +64,28 @@ class Collection:
 
 def is_beir(folder: Path) -> bool:
     """Return whether a folder has BEIR's files."""
-    return (folder / "corpus.jsonl").is_file() and (folder / "queries.jsonl").is_file()
+    return all(_files(folder, name) for name in ("corpus", "queries"))
 
 
-def read_beir(folder: str | Path, qrels: str = "test") -> Collection:
+def _files(folder: Path, name: str) -> list[Path]:
+    """Return the files of one name, in whatever format; BEIR's own first."""
+    found = [each for each in folder.glob(f"{name}.*") if extension_of(each) in EXTENSIONS and each.is_file()]
+    return sorted(found, key=lambda each: (each.name != f"{name}.jsonl", each.name))
+
+
+def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None = None) -> Collection:
     """Read a collection.
 
     Parameters
     ----------
     folder : str or Path
         Holds ``corpus.jsonl`` (``_id``, ``text``, ``title`` if wanted), ``queries.jsonl`` (``_id``, ``text``) and
-        ``qrels/NAME.tsv`` (header ``query-id corpus-id score``).
+        ``qrels/NAME.tsv`` (header ``query-id corpus-id score``). The first two may have any format that `read_corpus`
+        reads, and any of its names of columns.
     qrels : str
         NAME, or the path of another such ``.tsv``, or of a TREC qrels file (any other extension).
+    columns : Columns, optional
+        Which make the documents, and how the files are written.
 
     Raises
     ------
@@ -85,60 +93,59 @@ def read_beir(folder: str | Path, qrels: str = "test") -> Collection:
         When a file is missing or malformed; a third column not called ``score`` is refused, as its numbers may mean
         the opposite.
     """
-    folder = Path(folder)
+    folder, columns = Path(folder), columns or Columns()
     if not is_beir(folder):
         raise DataError(
             f"A retrieval collection must be a folder with corpus.jsonl and queries.jsonl. Got {folder}, which lacks "
             f"{'one of them' if folder.is_dir() else 'both: it is no folder'}. Name another folder, or give --task."
         )
-    corpus = _texts(folder / "corpus.jsonl", documents=True)
-    queries = _texts(folder / "queries.jsonl", documents=False)
-    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries, corpus))
+    corpus = _rows(_only(folder, "corpus"), replace(columns, group=NONE))
+    queries = _rows(
+        _only(folder, "queries"), Columns(group=NONE, titles=False, form=replace(columns.form, header=None))
+    )
+    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries, corpus, columns.form))
 
 
-def _texts(path: Path, *, documents: bool) -> Corpus:
-    """Read documents, which may have titles and be empty, or queries, which may not."""
-    table = read_table(path)
-    if table.plain or "_id" not in table.columns or "text" not in table.columns:
+def _only(folder: Path, name: str) -> Path:
+    """Return the only file of a name; BEIR's own where there are others, too."""
+    found = _files(folder, name)
+    if len(found) > 1 and found[0].name != f"{name}.jsonl":
         raise DataError(
-            f"Every line of {path.name} must be an object with _id and text. "
+            f"A collection must have one file {name}.*. Got {shown(each.name for each in found)} in {folder}. Keep one."
+        )
+    return found[0]
+
+
+def _rows(path: Path, columns: Columns) -> Corpus:
+    """Read documents, which may be empty, or queries (no titles), which may not."""
+    table = read_table(path, header_rule(columns), columns.form)
+    if columns.id is None and "_id" in table.columns:
+        columns = replace(columns, id="_id")
+    rows = corpus_of(table, columns, "keep" if columns.titles else "refuse", None, _EMPTY_WAYS_OUT)
+    if not rows.ids_given:
+        raise DataError(
+            f"Every line of {path.name} must have _id and text. "
             f"Got {shown(table.columns) or 'plain strings'} in {path}. Rename the keys."
         )
-    must = "Every line must have an _id: text or a number."
-    ids = table.checked(table.columns.index("_id"), as_name, must, "Fill it in.", words=kind_of)
-    items = _cells(table, "text", as_text)
-    if not documents:
-        rows_left_out(table, items, "refuse", _EMPTY_WAYS_OUT)
-    elif "title" in table.columns:
-        titled = zip(_cells(table, "title", _as_title), items, strict=True)
-        items = [f"{title} {text}" if title else text for title, text in titled]
-    return Corpus(tuple(items), tuple(ids), None, str(path), True)
-
-
-def _as_title(value: object) -> str | None:
-    return "" if is_missing(value) else as_text(value)
-
-
-def _cells(table: Table, name: str, read: Callable[[object], str | None]) -> list[str]:
-    must, way_out = f"The {name} of every line must be text.", 'Write it as a string; "" stands for an empty document.'
-    return table.checked(table.columns.index(name), read, must, way_out, words=kind_of)
+    return rows
 
 
 def _qrels_path(folder: Path, qrels: str) -> Path:
     path = folder / "qrels" / f"{qrels}.tsv"
-    if path.is_file():
-        return path
+    for each in (path, *(path.with_name(path.name + end) for end in PACKED)):
+        if each.is_file():
+            return each
     if Path(qrels).is_file():
         return Path(qrels)
-    names = sorted(each.stem for each in (folder / "qrels").glob("*.tsv"))
+    names = sorted({each.name.partition(".")[0] for each in (folder / "qrels").glob("*.tsv*")})
     raise DataError(
         f"Judgements must be in {folder / 'qrels'}/NAME.tsv, or a file of their own. Got --qrels {qrels}, and neither "
         f"{path} nor a file {qrels} is there. {hint(qrels, names)}There are: {shown(names) or 'none'}."
     )
 
 
-def _judgements(path: Path, queries: Corpus, corpus: Corpus) -> Qrels:
-    qrels = _read_tsv(path) if path.suffix.lower() == ".tsv" else read_qrels(path)
+def _judgements(path: Path, queries: Corpus, corpus: Corpus, form: Form) -> Qrels:
+    qrels = _read_tsv(path, form) if extension_of(path) == ".tsv" else read_qrels(path, form.encoding)
     if not set(queries.ids) & set(qrels.judgements):
         raise DataError(
             f"At least one judged query must be in {queries.source}. Got judgements of "
@@ -155,13 +162,23 @@ def _judgements(path: Path, queries: Corpus, corpus: Corpus) -> Qrels:
     return qrels
 
 
-def _read_tsv(path: Path) -> Qrels:
-    table = read_table(path)
+def _read_tsv(path: Path, form: Form) -> Qrels:
+    table = read_table(path, form=replace(form, header=None))
     names = tuple(same_name(name) for name in table.columns)
-    if names != _COLUMNS:
+    if names != BEIR_QRELS:
+        if len(names) in (3, 4) and as_number(names[-1]) is not None:
+            raise DataError(
+                "Judgements in a .tsv must have the header query-id, corpus-id, score. Got none: line 1 of "
+                f"{path} is a judgement, {shown(table.columns)}. "
+                + (
+                    "Put the header above it."
+                    if len(names) == 3
+                    else "These are the four fields of TREC qrels: give the file another extension (.qrels)."
+                )
+            )
         third = (
             "A third column of another name may count in another direction (Cranfield's codes: 1 is the highest). "
-            if names[:2] == _COLUMNS[:2]
+            if names[:2] == BEIR_QRELS[:2]
             else ""
         )
         raise DataError(
@@ -170,4 +187,4 @@ def _read_tsv(path: Path) -> Qrels:
         )
     cells = table.column
     table = replace(table, column=lambda position: [str(cell).strip() for cell in cells(position)])
-    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path))
+    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path), table.notes)

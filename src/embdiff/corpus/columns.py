@@ -1,4 +1,4 @@
-"""Which column is the text, the id, the group: by known name, by given name, or by position."""
+"""Which columns make the text, which are the id and the group: by known name, by given name, or by position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embdiff._registry import hint
-from embdiff.corpus.files import shown
+from embdiff.corpus.documents import Recipe, is_template, parts_of
+from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.tables import HeaderRule, Table
 from embdiff.errors import DataError, ParameterError
 
@@ -19,6 +20,7 @@ KNOWN = {
         *("text", "sentence", "content", "document", "body", "passage", "lyrics", "lyric", "question", "query"),
         *("utterance", "review", "comment", "message", "description", "abstract", "texts", "sentences"),
     ),
+    "title": ("title",),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
         *("query_id", "qid", "pid", "uid", "uuid"),
@@ -42,7 +44,7 @@ KNOWN = {
         *("is_duplicate", "target"),
     ),
 }
-_OF_A_CORPUS = frozenset(name for role in ("text", "id", "group") for name in KNOWN[role])
+_OF_A_CORPUS = frozenset(name for role in ("text", "title", "id", "group") for name in KNOWN[role])
 NONE = "none"
 
 
@@ -54,20 +56,63 @@ class Columns:
     ----------
     text, id, group : str, int or None
         Name, 0-based position (an int, or digits), or None to look for a known name; "none" for
-        `id` and `group` means: there is no such column.
+        `id` and `group` means: there is no such column. For `text` also a template: ``{title} {text}``.
     must : bool
         Whether a given column must be there; if not, the known names are tried next.
+    titles : bool
+        Whether a column of titles is put before texts that are found by a known name: of documents, not of queries.
+    form : Form
+        How the file is written, where it does not say so itself.
+    group_empty : str or None
+        The group of rows whose cell in the group column is empty; None: such rows are refused.
     """
 
     text: ColumnName = None
     id: ColumnName = None
     group: ColumnName = None
     must: bool = True
+    titles: bool = True
+    form: Form = FOUND
+    group_empty: str | None = None
 
     def given(self) -> dict[str, str | int]:
         """Return the columns that were given."""
         pairs = (("text", self.text), ("id", self.id), ("group", self.group))
         return {role: name for role, name in pairs if name is not None}
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The columns that were found.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Which make the document.
+    id, group : int or None
+        Positions.
+    """
+
+    recipe: Recipe
+    id: int | None = None
+    group: int | None = None
+
+    def positions(self) -> list[int]:
+        """Return the columns that are read, each once."""
+        others = (at for at in (self.id, self.group) if at is not None)
+        return list(dict.fromkeys((*self.recipe.positions, *others)))
+
+    def told(self, table: Table) -> str:
+        """Return in a sentence which columns of a table are used, and which are not."""
+        names = table.columns
+        used = [
+            f"{role} {names[at]}" for role, at in (("the id", self.id), ("the group", self.group)) if at is not None
+        ]
+        ignored = [name for at, name in enumerate(names) if at not in self.positions()]
+        return (
+            f"Columns of {table.source}: {', '.join([f'the text is {self.recipe.told(names)}', *used])}; "
+            f"not used: {shown(ignored) or 'none'}."
+        )
 
 
 def same_name(name: str) -> str:
@@ -82,38 +127,44 @@ def position_of(names: Sequence[str], role: str) -> int | None:
 
 
 def header_rule(columns: Columns) -> HeaderRule:
-    """Return the rule that says whether line 1 of a .csv or .tsv names the columns.
+    """Return the rule that says whether line 1 of a .csv or .tsv names the columns; None where nothing tells.
 
     It does when one of its cells is a known name, or a given one. (Digits count as a given name only when
-    all cells of the line are digits: ``0,1,2``. So a first row ``a bad film,0`` stays data.) Otherwise it is
-    data when a column was given by position, or when there is only one column and no name was given; and
-    else a header after all, whose names the message about the missing text column then lists.
+    all cells of the line are digits: ``0,1,2``. So a first row ``a bad film,0`` stays data.) Where columns are given
+    by position, known names must stand in all these positions; in none of the line: it is data; anything between is
+    for the user to say. Without known names it is data when there is only one column and no name was given, and else
+    a header after all, whose names the message about the missing text column then lists.
     """
     given = [name for name in columns.given().values() if name != NONE]
+    given += parts_of(str(columns.text))[0] if is_template(columns.text) else []
     words = {name.strip().casefold() for name in given if isinstance(name, str) and not _is_position(name)}
     digits = {name.strip() for name in given if isinstance(name, str) and _is_position(name)}
-    by_position = any(_is_position(name) for name in given)
+    positions = [int(name) for name in given if _is_position(name)]
 
-    def is_header(cells: Sequence[str], surely: bool) -> bool:
+    def is_header(cells: Sequence[str], surely: bool) -> bool | None:
         names = {cell.strip().casefold() for cell in cells}
-        if not _OF_A_CORPUS.isdisjoint(map(same_name, cells)) or not words.isdisjoint(names):
+        if not words.isdisjoint(names):
             return True
         if not digits.isdisjoint(names) and all(_is_position(name) for name in names):
             return True
-        return not surely and not by_position and (len(cells) > 1 or bool(words and columns.must))
+        known = [same_name(cell) in _OF_A_CORPUS for cell in cells]
+        if any(known):
+            there = [known[at] for at in positions if at < len(cells)]
+            return True if all(there) else None
+        return not surely and not positions and (len(cells) > 1 or bool(words and columns.must))
 
     return is_header
 
 
-def pick(table: Table, columns: Columns) -> tuple[int, int | None, int | None]:
-    """Find the columns of a table: the positions of text, id and group.
+def pick(table: Table, columns: Columns) -> Picked:
+    """Find the columns of a table.
 
     Raises
     ------
     DataError
         When there is no text column, or a given column is not there.
     ParameterError
-        When a column is given for data without columns, or a position is negative.
+        When a column is given for data without columns, a position is negative, or a template is none.
     """
     given = columns.given()
     if table.plain:
@@ -123,22 +174,43 @@ def pick(table: Table, columns: Columns) -> tuple[int, int | None, int | None]:
                     f"--{role}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got {name!r} for "
                     f"{table.source}, which has plain lines of text. Leave it out."
                 )
-        return 0, None, None
-    text = _given(table, "text", columns.text, columns.must) if table.columns else None
-    if text is None:
-        text = 0 if len(table.columns) == 1 else _known(table, "text")
+        return Picked(Recipe((0,)))
+    recipe = _given_recipe(table, columns) if table.columns else None
+    text = recipe.positions[0] if recipe is not None else _found_text(table)
+    others: dict[str, int | None] = {}
+    for role in ("id", "group"):
+        found = _given(table, role, given.get(role), columns.must)
+        looked_for = found is None and given.get(role) != NONE
+        others[role] = _known(table, role, taken=text) if looked_for else found
+    if recipe is None:
+        title = _known(table, "title", taken=text) if columns.titles else None
+        alone = title is None or title in others.values()
+        recipe = Recipe((text,)) if alone or title is None else Recipe((title, text), ("", " ", ""))
+    return Picked(recipe, **others)
+
+
+def _given_recipe(table: Table, columns: Columns) -> Recipe | None:
+    """Return what was asked for as the text: a column alone, or a template; None when nothing was."""
+    named = isinstance(columns.text, str) and columns.text.strip() in map(str.strip, table.columns)
+    if not is_template(columns.text) or named:
+        text = _given(table, "text", columns.text, columns.must)
+        return None if text is None else Recipe((text,), given=False)
+    names, between = parts_of(str(columns.text))
+    found = [_given(table, "text", name, columns.must) for name in names]
+    positions = tuple(at for at in found if at is not None)
+    return Recipe(positions, between, given=True) if len(positions) == len(names) else None
+
+
+def _found_text(table: Table) -> int:
+    """Return the column of texts that nobody named."""
+    text = 0 if len(table.columns) == 1 else _known(table, "text")
     if text is None:
         raise DataError(
             f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}. "
             f"Got the columns {shown(table.columns) or '(none)'} in {table.source}. "
             "Say which with --text-column NAME (or a position from 0)."
         )
-    others: list[int | None] = []
-    for role in ("id", "group"):
-        found = _given(table, role, given.get(role), columns.must)
-        looked_for = found is None and given.get(role) != NONE
-        others.append(_known(table, role, taken=text) if looked_for else found)
-    return text, others[0], others[1]
+    return text
 
 
 def _known(table: Table, role: str, taken: int | None = None) -> int | None:

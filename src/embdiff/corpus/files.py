@@ -5,18 +5,62 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from embdiff._registry import hint
-from embdiff.errors import DataError
+from embdiff.errors import DataError, ParameterError
 
 EXTENSIONS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}  # how a compressed file begins, whatever it is called
+PACKED = {".gz": "gzip", ".zst": "zstd"}
+_NO_TEXT = {  # how other files begin: what they are, what to do
+    b"PAR1": "a Parquet file. Name it .parquet",
+    b"PK\x03\x04": "a zip archive. Unpack it",
+    b"BZh91AY&SY": "a file compressed with bzip2. Decompress it",
+    b"\xfd7zXZ\x00": "a file compressed with xz. Decompress it",
+}
 _OTHER_ENCODINGS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+
+
+@dataclass(frozen=True)
+class Form:
+    """How text files are written, where they do not say so themselves.
+
+    Parameters
+    ----------
+    quotes : bool or None
+        Whether quotes in a .csv or .tsv hold cells together; None: they do, and a cell that may be several rows is
+        refused.
+    header : bool or None
+        Whether line 1 of a .csv or .tsv names the columns; None: found from its cells.
+    encoding : str or None
+        As Python names it; None is UTF-8.
+    """
+
+    quotes: bool | None = None
+    header: bool | None = None
+    encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding is None:
+            return
+        try:
+            "a".encode(self.encoding)
+            b"a".decode(self.encoding, "replace").encode()
+        except (LookupError, ValueError, TypeError, AttributeError):
+            raise ParameterError(
+                f"An encoding must be one that Python knows for text. Got {self.encoding!r}. Write, for example, "
+                "--encoding cp1252, latin-1, utf-16 or shift_jis."
+            ) from None
+
+
+FOUND = Form()  # nothing is said: it is found from the file
 
 
 def shown(names: Iterable[object], limit: int = 12) -> str:
@@ -73,6 +117,17 @@ def refuse_missing(path: Path, what: str) -> None:
     raise DataError(f"The {what} must exist. Got {path}, which does not. {beside}Check the path (here: {Path.cwd()}).")
 
 
+def extension_of(path: Path) -> str:
+    """Return the extension that says how a file is read, lower case: that of ``x.csv.gz`` is ``.csv``."""
+    extension = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if extension in PACKED else extension
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether the name of a file says that it is compressed."""
+    return path.suffix.lower() in PACKED
+
+
 def check_file(path: Path) -> str:
     """Return the extension of a file that can be read, lower case.
 
@@ -84,43 +139,82 @@ def check_file(path: Path) -> str:
     refuse_missing(path, "file")
     if path.is_dir():
         with reading(path):
-            files = sorted(each.name for each in path.iterdir() if each.suffix.lower() in EXTENSIONS)
+            files = sorted(each.name for each in path.iterdir() if extension_of(each) in EXTENSIONS)
         found = f" In it: {shown(files, 5)}." if files else ""
         raise DataError(f"The data must be one file. Got the folder {path}. Name a file in it.{found}")
-    extension = path.suffix.lower()
+    extension = extension_of(path)
     if extension not in EXTENSIONS:
         raise DataError(
-            f"The extension of a file must say how to read it: {', '.join(EXTENSIONS)}. "
-            f"Got {path.suffix or 'none'} in {path}. Save or rename it as one of these."
+            f"The extension of a file must say how to read it: {', '.join(EXTENSIONS)}, compressed too, such as "
+            f".csv.gz or .jsonl.zst. Got {path.suffix or 'none'} in {path}. Save or rename it as one of these."
         )
+    if extension == ".parquet" and is_packed(path):
+        raise DataError(f"A .parquet file must be as it was written. Got {path}, compressed as a whole. Decompress it.")
     return extension
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file, without byte-order mark, line ends as they are.
+def read_text(path: Path, encoding: str | None = None) -> str:
+    """Return the text of a file, decompressed where it is compressed, without byte-order mark, line ends as they are.
+
+    Parameters
+    ----------
+    path : Path
+    encoding : str, optional
+        By default UTF-8.
 
     Raises
     ------
     DataError
-        When the file cannot be read or is not UTF-8.
+        When the file cannot be read, or does not have this encoding.
     """
+    raw = _unpacked(path)
+    kind = next((words for magic, words in _NO_TEXT.items() if raw.startswith(magic)), None)
+    if kind is not None and b"\0" in raw:
+        raise DataError(f"A file with this extension must hold text. Got {path}, which is {kind}.")
+    if encoding is None:
+        _refuse_other_encoding(path, raw)
+    try:
+        return raw.removeprefix(codecs.BOM_UTF8).decode(encoding or "utf-8").removeprefix("\ufeff")
+    except UnicodeError as error:
+        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+        raw = raw.removeprefix(codecs.BOM_UTF8)
+        line = raw.count(b"\n", 0, start) + 1
+        raise DataError(
+            f"A text file must be {encoding or 'UTF-8'}. Got the byte 0x{raw[start]:02X} on line {line} of {path}, "
+            "which is not. Save the file as UTF-8, or say how it is written (--encoding cp1252)."
+        ) from None
+
+
+def _refuse_other_encoding(path: Path, raw: bytes) -> None:
+    found = next((name for mark, name in _OTHER_ENCODINGS if raw.startswith(mark)), "")
+    if found:
+        why = f"{found} in {path} (its byte-order mark says so)"
+    elif raw.count(b"\0") > len(raw) // 5:
+        found, why = "UTF-16", f"many NUL bytes in {path}, so it is probably UTF-16"
+    else:
+        return
+    raise DataError(f"A text file must be UTF-8. Got {why}. Save it as UTF-8, or add --encoding {found.lower()}.")
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return the bytes of a file, decompressed where they begin as a compressed file does, whatever it is called."""
     with reading(path):
         raw = path.read_bytes()
-    for mark, encoding in _OTHER_ENCODINGS:
-        if raw.startswith(mark):
+    how = next((name for magic, name in _MAGIC.items() if raw.startswith(magic)), None)
+    if how is None:
+        if is_packed(path):
+            wanted = PACKED[path.suffix.lower()]
             raise DataError(
-                f"A text file must be UTF-8. Got {encoding} in {path} (its byte-order mark says so). Save it as UTF-8."
+                f"A {path.suffix} file must be compressed with {wanted}. Got {path}, which does not begin so. "
+                "Rename it to what it is, or compress it again."
             )
-    if raw.count(b"\0") > len(raw) // 5:
-        raise DataError(
-            f"A text file must be UTF-8. Got many NUL bytes in {path}, so it is probably UTF-16. Save it as UTF-8."
-        )
-    raw = raw.removeprefix(codecs.BOM_UTF8)
+        return raw
+    import pyarrow as pa  # takes a while to import
+
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        with pa.CompressedInputStream(pa.py_buffer(raw), how) as stream:
+            return bytes(stream.read())
+    except OSError as error:
         raise DataError(
-            f"A text file must be UTF-8. Got the byte 0x{raw[error.start]:02X} on line {line} of {path}, "
-            "which is not. Save the file as UTF-8."
+            f"A compressed file must be whole. Got {path} ({how}): {str(error)[:100]}. Copy or make it again."
         ) from None

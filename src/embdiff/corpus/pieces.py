@@ -114,8 +114,8 @@ class _Parquet:
                     f"{self._files[0].name} and {shown(others)} in {path.name} of {source}. Mend or move one of them."
                 )
         picked = pick(Table(source, self._names, lambda _position: [], 0), columns)
-        self._wanted = [self._names[at] for at in picked if at is not None]
-        self._ids_given = picked[1] is not None
+        self._wanted = [self._names[at] for at in picked.positions()]
+        self._ids_given = picked.id is not None
 
     def digest(self) -> str:
         """Return a digest of the files' bytes and of how they are read; reads every byte."""

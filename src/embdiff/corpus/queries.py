@@ -13,11 +13,11 @@ import numpy as np
 
 from embdiff._registry import hint
 from embdiff.corpus.columns import KNOWN, ColumnName, Columns, position_of, same_name
-from embdiff.corpus.files import EXTENSIONS, exists, shown
+from embdiff.corpus.files import EXTENSIONS, FOUND, Form, exists, extension_of, shown
 from embdiff.corpus.read import corpus_of, rows_left_out, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
 from embdiff.corpus.tables import Table, kind_of, listed, of_rows, plain
-from embdiff.corpus.trec import gathered, judged_rows, read_qrels
+from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray, Qrels
 
@@ -33,6 +33,7 @@ def read_queries(
     text_column: ColumnName = None,
     id_column: ColumnName = None,
     group_column: ColumnName = None,
+    form: Form = FOUND,
 ) -> tuple[Corpus, tuple[int, ...] | None]:
     """Read the value of ``--queries``.
 
@@ -45,7 +46,10 @@ def read_queries(
     corpus : Corpus
         What is searched.
     text_column, id_column, group_column : str or int, optional
-        The columns of a file of queries, where it has them; otherwise they are found as in `read_corpus`.
+        The columns of a file of queries, where it has them; otherwise they are found as in `read_corpus`, but for
+        titles: a query is its text alone.
+    form : Form, optional
+        How the file is written, where it does not say so itself.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def read_queries(
             f"Queries must be {_FORMS}. Got {data[:80]!r}, and there is no such file. {hint(data, _EXAMPLES)}"
             "Correct it, or from Python pass a list of texts."
         )
-    columns = Columns(text_column, id_column, group_column, must=False)
+    columns = Columns(text_column, id_column, group_column, must=False, titles=False, form=form)
     return corpus_of(table_of(data, columns), columns, "refuse", None, _EMPTY_WAYS_OUT), None
 
 
@@ -179,26 +183,31 @@ def _frozen(rows: Sequence[int]) -> IntArray:
     return array
 
 
-def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queries: Corpus, corpus: Corpus) -> Qrels:
+def read_expected(
+    data: str | os.PathLike[str] | Iterable[object] | Qrels, queries: Corpus, corpus: Corpus, *, form: Form = FOUND
+) -> Qrels:
     """Read the expected results.
 
     Parameters
     ----------
     data : path, sequence of tuple, dict, or Qrels
         A table (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) with the columns ``query_id``, ``id`` and, if wanted,
-        ``grade`` (BEIR's names ``query-id``, ``corpus-id``, ``score`` do as well); any other file is TREC
-        qrels, four fields between white space; tuples
+        ``grade``; any other file is TREC qrels, four fields between white space. BEIR's judgements, a table with just
+        the columns ``query-id``, ``corpus-id`` and ``score``, are ordinary qrels as these are. Or tuples
         ``(query_id, id)`` or ``(query_id, id, grade)``; or a dict from query id to ids, or to ``{id: grade}``.
     queries : Corpus
         The queries of this run.
     corpus : Corpus
         What is searched.
+    form : Form, optional
+        How the file is written, where it does not say so itself.
 
     Returns
     -------
     Qrels
-        Judgements of the queries of this run. Rows for corpus ids that do not query in this run are not used. Ordinary
-        qrels (TREC's, or a `Qrels`) keep judgements of documents that are not in the corpus: they count as not found.
+        Judgements of the queries of this run. A query_id that is no id but exactly the text of queries means these.
+        Rows for corpus ids that do not query in this run are not used. Ordinary qrels (TREC's, BEIR's, or a `Qrels`)
+        keep judgements of documents that are not in the corpus: they count as not found.
 
     Raises
     ------
@@ -214,16 +223,26 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
     >>> read_expected([("a", "b")], songs, songs).judgements
     {'a': {'b': 1}}
     """
-    table, ordinary = _table(data)
+    table, ordinary = _table(data, form)
     asked, documents = set(queries.ids), set(corpus.ids)
     allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
     rows = judged_rows(table, ordinary=ordinary)
-    for row, (query, document, _) in enumerate(rows):
-        if query not in allowed:
+    by_text: dict[str, list[str]] = {}
+    for name, text in zip(queries.ids, queries.items, strict=True):
+        by_text.setdefault(text, []).append(name)
+    meant: list[tuple[str, str, int]] = []
+    at: list[int] = []
+    named: set[str] = set()
+    for row, (query, document, grade) in enumerate(rows):
+        if query not in allowed and query not in by_text:
             raise _unknown(table, row, "query_id", query, queries)
         if document not in documents and not ordinary:
             raise _unknown(table, row, "id", document, corpus)
-    judged = gathered(table, rows)
+        named |= {query} - allowed
+        names = [query] if query in allowed else by_text[query]
+        meant += [(name, document, grade) for name in names]
+        at += [row] * len(names)
+    judged = gathered(table, meant, at)
     if rows and documents.isdisjoint(document for _, document, _ in rows):
         raise DataError(
             f"Judgements must be of documents of the corpus ({corpus.source}). Got none in {table.source}. Name the "
@@ -235,15 +254,19 @@ def read_expected(data: str | os.PathLike[str] | Iterable[object] | Qrels, queri
             f"At least one expected result must be about a query of this run. Got none in {table.source} for the "
             f"{len(queries):,} queries: {shown(queries.ids, 5)}. Add rows, or ask other queries."
         )
-    return Qrels(used, table.source)
+    notes = (
+        [f"{len(named):,} queries of {table.source} are named by their texts instead of their ids."] if named else []
+    )
+    return Qrels(used, table.source, (*table.notes, *notes))
 
 
-def _table(data: object) -> tuple[Table, bool]:
+def _table(data: object, form: Form) -> tuple[Table, bool]:
     """Return a table of query id, document id and grade, and whether it is ordinary qrels."""
     if isinstance(data, (str, os.PathLike)):
-        if Path(data).suffix.lower() in {*EXTENSIONS} - {".txt"}:
-            return _of_columns(read_table(Path(data), _is_header)), False
-        data = read_qrels(Path(data))
+        if extension_of(Path(data)) in {*EXTENSIONS} - {".txt"}:
+            table = read_table(Path(data), _is_header, form)
+            return _of_columns(table), tuple(map(same_name, table.columns)) == BEIR_QRELS
+        data = read_qrels(Path(data), form.encoding)
     if isinstance(data, Qrels):
         return _of_dict(data.judgements, data.source), True
     return _of_dict(data, "dict") if isinstance(data, Mapping) else _of_tuples(listed(data)), False
@@ -262,7 +285,7 @@ def _of_columns(table: Table) -> Table:
         )
     grades = [1] * table.size if grade is None else table.column(grade)
     rows = list(zip(table.column(query), table.column(document), grades, strict=True))
-    return of_rows(rows, table.source, table.lines)
+    return replace(of_rows(rows, table.source, table.lines), notes=table.notes)
 
 
 def _of_dict(judgements: Mapping[object, object] | Mapping[str, Mapping[str, int]], source: str) -> Table:

@@ -6,20 +6,19 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
+from embdiff.corpus.documents import Recipe
+from embdiff.corpus.files import Form, shown
 from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
-from embdiff.corpus.tables import Table, as_name, as_text, kind_of, listed, plain
+from embdiff.corpus.tables import Table, as_name, as_part, as_title, as_written, is_missing, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, first_repeated
 from embdiff.settings import Emptiness, RunConfig
 
 _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
-_HEADERLESS = (
-    "Line 1 of {} was taken as data: none of its cells is a known column name. If it names the columns, give a name "
-    "instead of a position (--text-column NAME)."
-)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
 
@@ -31,6 +30,10 @@ def read_corpus(
     group_column: ColumnName = None,
     groups: Iterable[object] | None = None,
     empty: Emptiness = "refuse",
+    group_empty: str | None = None,
+    quotes: bool | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
 ) -> Corpus:
     """Read the items to compare on.
 
@@ -38,16 +41,28 @@ def read_corpus(
     ----------
     data : str, path, sequence of str, pandas Series or DataFrame, sequence of dict, or Corpus
         A file: ``.txt`` (one item a line), ``.csv`` or ``.tsv`` (RFC 4180), ``.jsonl`` or ``.ndjson`` (an object or
-        a string a line), ``.parquet``. ``"sample"`` is the bundled sample, unless a file has that name. The index
-        of a Series or DataFrame is not looked at. A Corpus comes back as it is.
+        a string a line), all these also with ``.gz`` or ``.zst`` behind, ``.parquet``. ``"sample"`` is the bundled
+        sample, unless a file has that name. The index of a Series or DataFrame is not looked at. A Corpus comes back
+        as it is.
     text_column, id_column, group_column : str or int, optional
         Name (case ignored) or 0-based position (an int, or digits; a column with that very name wins). By default
         the columns are found by usual names: ``text``, ``sentence``, ``content``...; ``id``, ``doc_id``...;
         ``group``, ``label``, ``category``... A single column is the text. ``"none"``: there are no ids, no groups.
+        A text found so has the cell of a column ``title`` before it, where there is one: title + " " + text. A
+        text_column that is named is that column alone; a template, such as ``"{title} {text}"``, is filled in.
     groups : iterable, optional
         A group for each row, instead of a column; counted before empty rows are dropped.
     empty : {"refuse", "keep", "drop"}
-        What to do with items that are white space only. Dropped ones are named in ``Corpus.dropped``.
+        What to do with items that are null or white space only. Dropped ones are named in ``Corpus.dropped``.
+    group_empty : str, optional
+        The group of rows whose cell in the group column is empty; by default they are refused.
+    quotes : bool, optional
+        Whether quotes in a .csv or .tsv hold cells together. By default they do, and a cell over lines of which each
+        is a whole row is refused.
+    header : bool, optional
+        Whether line 1 of a .csv or .tsv names the columns. By default its cells tell, see below.
+    encoding : str, optional
+        Of a text file, as Python names it. By default UTF-8.
 
     Returns
     -------
@@ -65,15 +80,19 @@ def read_corpus(
     Notes
     -----
     Line 1 of a .csv or .tsv is a header when one of its cells is a known or a given column name. If none is, it is
-    data when columns are given by position, or when there is only one column. A row must have an id when there is
-    an id column, and a group when there is a group column.
+    data when columns are given by position, or when there is only one column; where known names stand, but not in
+    every position that was given, ``header`` must say. A row must have an id when there is an id column, and a group
+    when there is a group column. ``Corpus.notes`` say which columns were used, and what was guessed.
 
     Examples
     --------
     >>> read_corpus(["I love you.", "I miss you."]).ids
     ('0', '1')
     """
-    return corpus_from(data, Columns(text_column, id_column, group_column), empty, groups)
+    form = Form(quotes, header, encoding)
+    return corpus_from(
+        data, Columns(text_column, id_column, group_column, True, True, form, group_empty), empty, groups
+    )
 
 
 def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object] | None = None) -> Corpus:
@@ -82,7 +101,7 @@ def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object
     if groups is not None and columns.group not in (None, NONE):
         raise ParameterError("Groups must come from one place. Got groups and group_column. Leave one of them out.")
     if isinstance(data, Corpus):
-        if columns.given():
+        if columns.given() or columns.group_empty is not None:
             raise ParameterError("A Corpus has no columns. Got a column name. Leave the column arguments out.")
         return data if groups is None else replace(data, groups=checked_groups(groups, len(data)))
     return corpus_of(table_of(data, columns), columns, way, groups)
@@ -90,7 +109,7 @@ def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object
 
 def sample() -> Corpus:
     """Return the bundled sample: 52 lines of four love songs, written for embdiff, with ids and groups."""
-    return replace(read_corpus(SAMPLE_FILE), source=SAMPLE)
+    return read_corpus(SAMPLE) if not Path(SAMPLE).is_file() else replace(read_corpus(SAMPLE_FILE), source=SAMPLE)
 
 
 def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
@@ -115,35 +134,46 @@ def corpus_of(
     empty_ways_out: str = _EMPTY_WAYS_OUT,
 ) -> Corpus:
     """Make the record out of a table: find the columns, check every cell, deal with empty rows."""
-    text, id_at, group_at = pick(table, columns)
-    texts = _texts(table, text)
-    left_out = rows_left_out(table, texts, empty, empty_ways_out)
+    picked = pick(table, columns)
+    named_rows = replace(table, id_at=picked.id)
+    texts = _texts(named_rows, picked.recipe)
+    left_out = rows_left_out(named_rows, texts, empty, empty_ways_out)
     kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
-    ids = [str(table.number(row)) for row in kept] if id_at is None else _labels(table, "id", id_at, kept)
+    ids = [str(table.number(row)) for row in kept] if picked.id is None else _labels(table, "id", picked.id, kept)
     _refuse_repeated_ids(table, ids, kept)
+    notes = [*table.notes] if table.plain or len(table.columns) < 2 else [*table.notes, picked.told(table)]
     group_of = None
     if groups is not None:
         given = checked_groups(groups, table.size)
         group_of = tuple(given[row] for row in kept)
         _refuse_characters(table, "group", group_of, kept)
-    elif group_at is not None:
-        group_of = tuple(_labels(table, "group", group_at, kept))
-    named = [None] * table.size if id_at is None or not left_out else [as_name(cell) for cell in table.column(id_at)]
+    elif picked.group is not None:
+        group_of = tuple(_labels(named_rows, "group", picked.group, kept, columns.group_empty))
+    notes += _empty_groups(table, picked.group, kept, columns.group_empty)
+    dropped: list[str | None] = [None] * table.size
+    if left_out and picked.id is not None:
+        dropped = [as_name(cell) for cell in table.column(picked.id)]
     return Corpus(
         items=tuple(texts[row] for row in kept),
         ids=tuple(ids),
         groups=group_of,
         source=table.source,
-        ids_given=id_at is not None,
-        dropped=tuple(named[row] or str(table.number(row)) for row in left_out),
-        notes=(_HEADERLESS.format(table.source),) if table.headerless else (),
+        ids_given=picked.id is not None,
+        dropped=tuple(dropped[row] or str(table.number(row)) for row in left_out),
+        notes=tuple(notes),
     )
 
 
-def _texts(table: Table, position: int) -> list[str]:
-    other = f", or name a column other than {table.columns[position]!r} with --text-column" if table.columns else ""
-    way_out = f"Write it as text (a string), or leave the row out{other}."
-    texts = table.checked(position, as_text, "Every item must be text.", way_out, words=kind_of)
+def _texts(table: Table, recipe: Recipe) -> list[str]:
+    """Return the documents of all rows."""
+    columns = []
+    for position in recipe.positions:
+        what = f", in the column {table.columns[position]!r}" if len(recipe.positions) > 1 else ""
+        other = f", or name a column other than {table.columns[position]!r} with --text-column" if table.columns else ""
+        way_out = f"Write it as text (a string), or leave the row out{other}."
+        read = as_part if recipe.given else as_written if position == recipe.positions[-1] else as_title
+        columns.append(table.checked(position, read, f"Every item must be text{what}.", way_out, words=kind_of))
+    texts = list(map(recipe.filled, zip(*columns, strict=True))) if recipe.between else columns[0]
     _refuse_characters(table, "text", texts, range(len(texts)))
     return texts
 
@@ -167,6 +197,8 @@ def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out
         return ()
     if empty == "refuse":
         places = ", ".join(table.where(row) for row in blank[:5]) + (" ..." if len(blank) > 5 else "")
+        ids = table.ids_of(blank[:5])
+        places += f" (ids {shown(ids)})" if ids else ""
         raise DataError(
             f"Every row must hold text. Got {len(blank):,} empty of {len(texts):,} in {table.source}: {places}. "
             f"{ways_out}"
@@ -179,14 +211,40 @@ def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out
     return blank
 
 
-def _labels(table: Table, role: str, position: int, rows: Sequence[int]) -> list[str]:
-    """Return the ids or groups of some rows, as text."""
+def _labels(table: Table, role: str, position: int, rows: Sequence[int], empty: str | None = None) -> list[str]:
+    """Return the ids or groups of some rows, as text; ``empty`` is that of rows whose cell has no value."""
     what, without = ("an id", "number the rows") if role == "id" else ("a group", "go without groups")
     must = f"Every row must have {what}: text or a number in the column {table.columns[position]!r}."
-    way_out = f"Fill it in, or {without} with --{role}-column none."
-    labels = table.checked(position, as_name, must, way_out, rows=rows)
+    other = " --group-empty NAME gives such rows one." if role == "group" else ""
+    way_out = f"Fill it in, or {without} with --{role}-column none.{other}"
+
+    def read(cell: object) -> str | None:
+        return empty if empty is not None and _blank(cell) else as_name(cell)
+
+    labels = table.checked(position, read, must, way_out, rows=rows)
     _refuse_characters(table, role, labels, rows)
     return labels
+
+
+def _blank(cell: object) -> bool:
+    return is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+
+
+def _empty_groups(table: Table, position: int | None, rows: Sequence[int], name: str | None) -> list[str]:
+    """Return in a sentence how many rows were given a group; refuse a name for it that can be none."""
+    if name is None:
+        return []
+    if not name.strip() or position is None:
+        found = "a blank name" if position is not None else f"no such column in {table.source}"
+        raise ParameterError(
+            f"--group-empty names the group of empty cells of the group column. Got {found}. Write --group-empty NAME, "
+            "and --group-column where the column has another name."
+        )
+    if table.first is not None:
+        return [f"Rows of {table.source} without a group are in the group {name!r}, as asked."]
+    cells = table.column(position)
+    count = sum(_blank(cells[row]) for row in rows)
+    return [f"{count:,} rows of {table.source} have no group and are in the group {name!r}, as asked."] if count else []
 
 
 def checked_groups(groups: Iterable[object], size: int) -> tuple[str, ...]:

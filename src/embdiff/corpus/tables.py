@@ -16,8 +16,9 @@ from embdiff.corpus.files import shown
 from embdiff.errors import DataError
 
 _T = TypeVar("_T")
-# Cells of line 1, and whether only names that are known or given count → whether the line names the columns.
-HeaderRule = Callable[[Sequence[str], bool], bool]
+# Cells of line 1, and whether only names that are known or given count → whether the line names the columns; None:
+# nothing tells.
+HeaderRule = Callable[[Sequence[str], bool], bool | None]
 Column = Callable[[int], Sequence[object]]  # position of a column → its cells
 
 
@@ -54,6 +55,10 @@ class Table:
         Number of the first row, where these rows are a piece of a larger table.
     keys : sequence, optional
         The key of a dict under which each row stood.
+    id_at : int, optional
+        The column of ids, where it is known: messages name a row by its id, too.
+    notes : tuple of str
+        What was guessed in reading, a sentence each.
     """
 
     source: str
@@ -65,6 +70,8 @@ class Table:
     headerless: bool = False
     first: int | None = None
     keys: Sequence[object] | None = None
+    id_at: int | None = None
+    notes: tuple[str, ...] = ()
 
     def number(self, row: int) -> int:
         """Return the number of a row, from 0, in the whole table."""
@@ -76,9 +83,17 @@ class Table:
             return f"the key {self.keys[row]!r}"
         return f"row {self.number(row)}" if self.lines is None else f"line {self.lines[row]} (row {row})"
 
+    def ids_of(self, rows: Iterable[int]) -> list[str]:
+        """Return the ids of some rows, where there is a column of them; cells that are none are left out."""
+        if self.id_at is None:
+            return []
+        cells = self.column(self.id_at)
+        return [name for row in rows if (name := as_name(cells[row])) is not None]
+
     def refusal(self, row: int, must: str, found: str, mend: str) -> DataError:
         """Return the error about a row: what must hold, what was found there, what to do."""
-        return DataError(f"{must} Got {found} at {self.where(row)} of {self.source}. {mend}")
+        place = ", ".join([self.where(row), *(f"id {shown([name])}," for name in self.ids_of([row]))])
+        return DataError(f"{must} Got {found} at {place} of {self.source}. {mend}")
 
     def checked(
         self,
@@ -126,6 +141,21 @@ def is_missing(value: object) -> bool:
 def held(value: object) -> str:
     """Return what a cell holds, in words for messages: an empty cell where it holds nothing."""
     return "an empty cell" if is_missing(value) or (type(value) is str and not value.strip()) else kind_of(value)
+
+
+def as_written(value: object) -> str | None:
+    """Return a text cell as text, null as "", as null and empty are one thing; None when it is none, or not there."""
+    return "" if is_missing(value) and value is not ABSENT else as_text(value)
+
+
+def as_title(value: object) -> str | None:
+    """Return a cell that a row may lack as text; None when it is none."""
+    return "" if is_missing(value) else as_text(value)
+
+
+def as_part(value: object) -> str | None:
+    """Return a cell of a template as text, a number or date as written; None when it is none of these."""
+    return "" if is_missing(value) else str(value) if isinstance(value, str) else as_name(value)
 
 
 def as_text(value: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from embdiff.errors import DataError
 from embdiff.records import Qrels
 
 Run = dict[str, dict[str, float]]
+BEIR_QRELS = ("query_id", "corpus_id", "score")  # the columns of its judgements
 _QRELS_FORM = "query, iteration, document, grade (for example: 301 0 FT911-3 1)"
 _RUN_FORM = "query, Q0, document, rank, score, tag (for example: 301 Q0 FT911-3 1 9.5 minilm)"
 
@@ -41,29 +42,36 @@ def judged_rows(table: Table, *, ordinary: bool) -> list[tuple[str, str, int]]:
         return table.checked(position, as_name, must, "Fill it in or delete the row.")
 
     must = f"A {names[2]} must be an integer, {'1 or more for relevant' if ordinary else '0 or more'}."
-    way_out = "Correct it." if ordinary else "Correct it; without the column grade every row counts 1."
+    way_out = "Correct it (fractions: multiply all of them to integers)"
+    way_out += "." if ordinary else "; without the column grade every row counts 1."
     grades = table.checked(2, partial(_as_grade, ordinary=ordinary), must, way_out, words=repr)
     return list(zip(ids(0), ids(1), grades, strict=True))
 
 
 def _as_grade(value: object, ordinary: bool) -> int | None:
+    """Return a grade: a whole number, written 1 or 1.0."""
     if isinstance(value, str):
-        form = r"\s*[+-]?[0-9]{1,9}(\.0*)?\s*" if ordinary else r"\s*[0-9]{1,9}\s*"
+        form = rf"\s*{'[+-]?' if ordinary else ''}[0-9]{{1,9}}(\.0*)?\s*"
         return int(float(value)) if re.fullmatch(form, value) else None
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and (ordinary or value >= 0):
-        return int(value)
-    return None
+    number = None if isinstance(value, (bool, np.bool_)) else as_number(value)
+    if number is None or not number.is_integer() or abs(number) >= 1e9 or (number < 0 and not ordinary):
+        return None
+    return int(number)
 
 
-def gathered(table: Table, rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+def gathered(
+    table: Table, rows: Sequence[tuple[str, str, int]], at: Sequence[int] | None = None
+) -> dict[str, dict[str, int]]:
     """Return judgements as query id → {document id → grade}, in the order of the rows; equal rows count once.
 
     Parameters
     ----------
     table : Table
         Where the rows stand, for the message.
-    rows : iterable of (str, str, int)
+    rows : sequence of (str, str, int)
         Query id, document id, grade.
+    at : sequence of int, optional
+        The row of the table of each; by default its own number.
 
     Raises
     ------
@@ -71,7 +79,7 @@ def gathered(table: Table, rows: Iterable[tuple[str, str, int]]) -> dict[str, di
         When a document has two grades for one query.
     """
     judged: dict[str, dict[str, int]] = {}
-    for row, (query, document, grade) in enumerate(rows):
+    for row, (query, document, grade) in zip(range(len(rows)) if at is None else at, rows, strict=True):
         before = judged.setdefault(query, {}).setdefault(document, grade)
         if before != grade:
             must = f"A query and a document must have one {table.columns[2]}."
@@ -80,8 +88,10 @@ def gathered(table: Table, rows: Iterable[tuple[str, str, int]]) -> dict[str, di
     return judged
 
 
-def read_qrels(path: str | Path) -> Qrels:
-    """Read judgements: one a line, four fields between white space; lines that begin with # are remarks.
+def read_qrels(path: str | Path, encoding: str | None = None) -> Qrels:
+    """Read judgements: one a line, four fields between white space.
+
+    A line that begins with # is a remark where it has another number of fields, as an id may begin so, too.
 
     Returns
     -------
@@ -93,7 +103,7 @@ def read_qrels(path: str | Path) -> Qrels:
     DataError
         When a line has other fields, a grade is no integer, or a document has two grades for one query.
     """
-    lines = dict(_fields(Path(path), 4, _QRELS_FORM))
+    lines = dict(_fields(Path(path), 4, _QRELS_FORM, encoding))
     if not lines:
         raise DataError(f"A qrels file must have at least one judgement. Got none in {path}. Name another file.")
     columns = [(query, document, grade) for query, _, document, grade in lines.values()]
@@ -117,8 +127,8 @@ def write_qrels(qrels: Qrels, path: str | Path) -> None:
     _files.write_text(Path(path), "".join(lines))
 
 
-def read_run(path: str | Path) -> Run:
-    """Read a run: one result a line, six fields between white space.
+def read_run(path: str | Path, encoding: str | None = None) -> Run:
+    """Read a run: one result a line, six fields between white space; remarks as in `read_qrels`.
 
     As in trec_eval, the rank is not looked at, nor what follows the tag: order comes from the scores, equal ones by
     document id descending.
@@ -134,7 +144,7 @@ def read_run(path: str | Path) -> Run:
         When a line has other fields, a score is no number, or a document is twice in one list.
     """
     run: Run = {}
-    for number, fields in _fields(Path(path), 6, _RUN_FORM, open_end=True):
+    for number, fields in _fields(Path(path), 6, _RUN_FORM, encoding, open_end=True):
         query, document, text, place = fields[0], fields[2], fields[4], f"line {number} of {path}"
         score = as_number(text)
         if score is None:
@@ -176,19 +186,28 @@ def write_run(run: Mapping[str, Mapping[str, float]], path: str | Path, *, tag: 
     _files.write_text(Path(path), "".join(lines))
 
 
-def _fields(path: Path, count: int, form: str, *, open_end: bool = False) -> Iterator[tuple[int, list[str]]]:
+def _fields(
+    path: Path, count: int, form: str, encoding: str | None, *, open_end: bool = False
+) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of each line that has any."""
     refuse_missing(path, "file")
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(read_text(path, encoding).split("\n"), start=1):
         fields = line.split()
-        if not fields or fields[0].startswith("#"):
-            continue
-        if len(fields) < count or (len(fields) > count and not open_end):
+        wrong = len(fields) < count or (len(fields) > count and not open_end)
+        if not fields or (fields[0].startswith("#") and (wrong or _is_prose(fields, count))):
+            continue  # a remark: an id may begin with #, too
+        if wrong:
             raise DataError(
                 f"Every line must have {count} fields between white space: {form}. "
                 f"Got {len(fields)} on line {number} of {path}: {line.strip()[:80]!r}. Correct it."
             )
         yield number, fields
+
+
+def _is_prose(fields: Sequence[str], count: int) -> bool:
+    """Return whether a line that begins with # has no number in its place, and its # stands alone or more follows."""
+    number = fields[3] if count == 4 else fields[4]
+    return (fields[0] == "#" or len(fields) > count) and as_number(number) is None
 
 
 def _word(name: str) -> str:

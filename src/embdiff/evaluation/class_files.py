@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from embdiff.corpus import read_corpus, rows_of
-from embdiff.corpus.files import EXTENSIONS, reading, shown
+from embdiff.corpus import rows_of
+from embdiff.corpus.columns import NONE, Columns
+from embdiff.corpus.files import EXTENSIONS, FOUND, Form, extension_of, reading, shown
+from embdiff.corpus.read import corpus_from
 from embdiff.errors import DataError
 from embdiff.records import Corpus, IntArray
 
@@ -48,7 +50,12 @@ def is_classes(folder: Path) -> bool:
 
 
 def read_classes(
-    path: Path, *, seed: int, text_column: str | int | None = None, label_column: str | int | None = None
+    path: Path,
+    *,
+    seed: int,
+    text_column: str | int | None = None,
+    label_column: str | int | None = None,
+    form: Form = FOUND,
 ) -> Labelled:
     """Read labelled texts.
 
@@ -61,6 +68,8 @@ def read_classes(
         with one text is only learned from.
     text_column, label_column : str or int, optional
         Name or 0-based position; by default found by usual names.
+    form : Form, optional
+        How the files are written, where they do not say so themselves.
 
     Raises
     ------
@@ -68,11 +77,11 @@ def read_classes(
         When a file is missing, has no labels, or all texts have one label.
     """
     if path.is_dir():
-        train, test = (_labelled(_one(path, name), text_column, label_column) for name in ("train", "test"))
+        train, test = (_labelled(_one(path, name), text_column, label_column, form) for name in ("train", "test"))
         split = f"{Path(train.source).name} to learn from, {Path(test.source).name} to test on"
         whole = None
     else:
-        whole = _labelled(path, text_column, label_column)
+        whole = _labelled(path, text_column, label_column, form)
         tested = stratified(_numbered(whole)[1], seed)
         train, test = (rows_of(whole, np.flatnonzero(chosen).tolist()) for chosen in (~tested, tested))
         split = f"one file, stratified: {TEST_SHARE:.0%} of each class (at least one text) to test on, by seed {seed}"
@@ -117,7 +126,7 @@ def place_in_class(labels: IntArray) -> IntArray:
 
 
 def _parts(folder: Path, name: str) -> list[Path]:
-    return sorted(each for each in folder.glob(f"{name}.*") if each.suffix.lower() in EXTENSIONS)
+    return sorted(each for each in folder.glob(f"{name}.*") if extension_of(each) in EXTENSIONS)
 
 
 def _one(folder: Path, name: str) -> Path:
@@ -132,8 +141,9 @@ def _one(folder: Path, name: str) -> Path:
     return found[0]
 
 
-def _labelled(path: Path, text_column: str | int | None, label_column: str | int | None) -> Corpus:
-    corpus = read_corpus(path, text_column=text_column, id_column="none", group_column=label_column, empty="keep")
+def _labelled(path: Path, text_column: str | int | None, label_column: str | int | None, form: Form) -> Corpus:
+    columns = Columns(text_column, NONE, label_column, form=form)
+    corpus = corpus_from(path, columns, "keep")
     if corpus.groups is None:
         raise DataError(
             "Labelled texts must have a column of labels, named like label, category, class or intent. "

@@ -43,7 +43,7 @@ class Classes(Walk):
 
     def __init__(self, path: Path, settings: Settings) -> None:
         columns = {"text_column": settings.text_column, "label_column": settings.label_column}
-        self.data = data = read_classes(path, seed=settings.seed, **columns)
+        self.data = data = read_classes(path, seed=settings.seed, **columns, form=settings.form)
         tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
         super().__init__(
             settings,
@@ -161,7 +161,7 @@ def _confusions(data: Labelled, predicted: Mapping[str, IntArray]) -> list[Confu
 
 
 def _data_notes(data: Labelled) -> list[str]:
-    notes = []
+    notes = list(dict.fromkeys(note for part in (data.whole, data.train, data.test) if part for note in part.notes))
     unseen = sorted({data.classes[label] for label in np.setdiff1d(data.test_labels, data.train_labels)})
     if unseen:
         notes.append(

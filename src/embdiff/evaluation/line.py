@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embdiff.corpus.beir import is_beir
-from embdiff.corpus.files import refuse_missing, shown
+from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
 from embdiff.corpus.tables import kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.class_files import is_classes
@@ -43,6 +43,9 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     runs: Sequence[str | Path] = (),
     text_column: str | int | None = None,
     label_column: str | int | None = None,
+    quotes: bool | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
     cache: str | Path | None = None,
 ) -> Evaluation:
     """Score models on labelled data: judged queries, scored pairs, or classes.
@@ -79,7 +82,12 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     runs : sequence of path
         TREC runs to score beside the models (retrieval).
     text_column, label_column : str or int, optional
-        Columns of labelled texts: name or 0-based position.
+        Columns of labelled texts: name or 0-based position. For retrieval and classes text_column may be a template,
+        ``"{title} {text}"``, which is what is taken by default where there are both.
+    quotes, header : bool, optional
+        Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
+    encoding : str, optional
+        Encoding of text files. Default UTF-8.
     cache : str or path, optional
         Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
         else the user's cache folder.
@@ -102,7 +110,7 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
 def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | None = None, **given: Any) -> Evaluation:
     """See `evaluate`."""
     settings = check(models, given)
-    path, found, how = find_task(data, settings.task, columns_named=settings.columns_named)
+    path, found, how = find_task(data, settings.task, columns_named=settings.columns_named, form=settings.form)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
     walk = _TASKS[found](path, settings)
@@ -114,7 +122,9 @@ def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | Non
     return result
 
 
-def find_task(data: object, task: Task | None, *, columns_named: bool = False) -> tuple[Path, Task, str]:
+def find_task(
+    data: object, task: Task | None, *, columns_named: bool = False, form: Form = FOUND
+) -> tuple[Path, Task, str]:
     """Return the path, the task, and in words how it was found.
 
     Parameters
@@ -124,6 +134,8 @@ def find_task(data: object, task: Task | None, *, columns_named: bool = False) -
         As asked; None means to look.
     columns_named : bool
         Whether a column of labelled texts was named, which tells a file of them.
+    form : Form, optional
+        How the file is written, where it does not say so itself.
 
     Raises
     ------
@@ -145,7 +157,7 @@ def find_task(data: object, task: Task | None, *, columns_named: bool = False) -
         )
     if columns_named:
         return path, "classes", "columns of labelled texts were named"
-    table = pair_table(path)
+    table = pair_table(path, form)
     columns = pair_columns(table)
     if columns is not None:
         return path, "pairs", "the file has two columns of text and one of numbers"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff.corpus.columns import KNOWN, position_of, same_name
-from embdiff.corpus.files import shown
+from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_number, as_text, held
 from embdiff.encoding import Texts
@@ -49,12 +49,15 @@ class Pairs:
     score : ndarray of float64, shape (n,)
     how : str
         Which columns were taken.
+    notes : tuple of str
+        What was guessed in reading, a sentence each.
     """
 
     left: tuple[str, ...]
     right: tuple[str, ...]
     score: npt.NDArray[np.float64]
     how: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.left)
@@ -65,9 +68,9 @@ class Pairs:
         return kinds_of(self.score)
 
 
-def pair_table(path: Path) -> Table:
+def pair_table(path: Path, form: Form = FOUND) -> Table:
     """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
-    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells))
+    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells), form)
 
 
 def pair_columns(table: Table, *, sure: bool = False) -> tuple[int, int, int] | None:
@@ -96,7 +99,7 @@ def _two_texts_and_numbers(table: Table) -> bool:
     return max(first, second) <= _MOSTLY < third
 
 
-def read_pairs(path: Path) -> Pairs:
+def read_pairs(path: Path, form: Form = FOUND) -> Pairs:
     """Read pairs.
 
     Raises
@@ -104,7 +107,7 @@ def read_pairs(path: Path) -> Pairs:
     DataError
         When the columns are not found, or a cell is not what its column needs; the message names the line.
     """
-    table = pair_table(path)
+    table = pair_table(path, form)
     columns = pair_columns(table, sure=True)
     if columns is None:
         raise DataError(
@@ -121,7 +124,7 @@ def read_pairs(path: Path) -> Pairs:
     score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out))
     names = ", ".join(table.columns[position] for position in columns)
     how = "three columns without a header: text, text, number" if table.headerless else f"columns {names}"
-    return Pairs(tuple(left), tuple(right), score, how)
+    return Pairs(tuple(left), tuple(right), score, how, table.notes)
 
 
 def _cells(table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str) -> list[_T]:
@@ -140,7 +143,7 @@ class PairsWalk(Walk):
     task = "pairs"
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        self.pairs = pairs = read_pairs(path)
+        self.pairs = pairs = read_pairs(path, settings.form)
         texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
         place = {text: row for row, text in enumerate(texts)}
         self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
@@ -149,6 +152,7 @@ class PairsWalk(Walk):
         corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
         headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
         super().__init__(settings, str(path), headline, units, Texts(corpus, None, settings.seed, again=again))
+        self.notes += pairs.notes
         # auc compares two kinds of pairs; the first measure is that of the same model again.
         wanted, self.kinds = sorted(measures_for(NEEDS), key=lambda each: each.symmetric), pairs.kinds
         binary = self.kinds is not None

@@ -11,6 +11,7 @@ import numpy as np
 
 from embdiff.corpus import rows_of, self_rows
 from embdiff.corpus.beir import Collection, read_beir
+from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import shown
 from embdiff.corpus.queries import same_ids
 from embdiff.corpus.trec import read_run
@@ -42,7 +43,8 @@ class Retrieval(Walk):
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.measures = chosen(settings, NEEDS, usual_measures(), self.task)
         refuse_deeper(self.measures, settings.depth)
-        self.collection = collection = read_beir(folder, settings.qrels)
+        columns = Columns(settings.text_column, form=settings.form)
+        self.collection = collection = read_beir(folder, settings.qrels, columns)
         _refuse_mostly_missing(collection, settings.missing)
         rows = {name: row for row, name in enumerate(collection.queries.ids)}
         zero = settings.missing == "zero"
@@ -79,7 +81,7 @@ class Retrieval(Walk):
     def _protocol(self, zero: bool) -> dict[str, str]:
         settings = self.settings
         return {
-            "document": 'title + " " + text; text alone without a title',
+            "document": _told(self.collection),
             "judgements": f"{self.collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
             "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
             "rules": "trec_eval: equal scores by document id descending; "
@@ -184,7 +186,7 @@ class Retrieval(Walk):
 
     def _given(self, path: Path) -> Neighbors:
         """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""
-        run = read_run(path)
+        run = read_run(path, self.settings.encoding)
         unknown = sorted({name for found in run.values() for name in found if name not in self.row_of})
         if unknown:
             raise DataError(
@@ -244,6 +246,11 @@ def _refuse_mostly_missing(collection: Collection, missing: str) -> None:
         )
 
 
+def _told(collection: Collection) -> str:
+    """Return in words how the rows became documents."""
+    return collection.corpus.notes[-1]  # which columns were used
+
+
 def _data_notes(collection: Collection, zero: bool) -> list[str]:
     pairs = sum(len(grades) for grades in collection.qrels.judgements.values())
     missing = "they count as 0" if zero else "left out"
@@ -253,7 +260,8 @@ def _data_notes(collection: Collection, zero: bool) -> list[str]:
         (collection.without_text, f"judged queries are not among the queries: {missing}"),
         (collection.unjudged, "queries have no judgement: they are left out"),
     )
-    return [f"{len(which):,} {words} ({_first(which)})." for which, words in listed if which]
+    read = dict.fromkeys((*collection.corpus.notes[:-1], *collection.queries.notes, *collection.qrels.notes))
+    return [*read, *(f"{len(which):,} {words} ({_first(which)})." for which, words in listed if which)]
 
 
 def _first(which: Sequence[object]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+from embdiff.corpus.files import Form
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
@@ -31,6 +32,11 @@ class Settings(EvaluationConfig):
 
     objects: dict[str, Any]
     cache: VectorCache  # type: ignore[assignment]
+
+    @property
+    def form(self) -> Form:
+        """How the files are written."""
+        return Form(self.quotes, self.header, self.encoding)
 
     @property
     def columns_named(self) -> bool:
@@ -105,7 +111,8 @@ def refuse_strangers(settings: Settings, task: Task) -> None:
     """Refuse arguments that the task has no use for: runs where nothing is ranked, columns where none is looked for."""
     if settings.runs and task != "retrieval":
         raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
-    if settings.columns_named and task != "classes":
+    named = settings.label_column is not None if task == "retrieval" else settings.columns_named
+    if named and task != "classes":
         raise ParameterError(
             f"Columns of texts and labels can be named for the task classes only. Got {task}. Leave --text-column and "
             "--label-column out, or name the task."

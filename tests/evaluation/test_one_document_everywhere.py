@@ -1,0 +1,81 @@
+"""compare and evaluate make the same documents of the same files, and so the same nDCG to the last digit."""
+
+import pandas as pd
+import pytest
+
+import embdiff
+from embdiff.errors import ParameterError
+
+WORDS = "boat harbour lamp street roof hill bell school cup shop door park train yard tower mill".split()  # noqa: SIM905
+MODELS = ["toy:32", "lsa:8"]
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Documents whose titles and texts share no words, queries that want words of either, graded judgements."""
+    documents = [
+        {
+            "_id": f"d{row}",
+            "title": WORDS[row % 16] if row % 5 else "",
+            "text": f"{WORDS[(row * 7 + 3) % 16]} near {row}",
+        }
+        for row in range(48)
+    ]
+    queries = [{"_id": f"q{row}", "text": f"{WORDS[row]} {WORDS[(row * 5 + 1) % 16]}"} for row in range(12)]
+    judged = [
+        {"query-id": f"q{row}", "corpus-id": f"d{(row * 11 + step * 16) % 48}", "score": 1 + step % 2}
+        for row in range(12)
+        for step in range(3)
+    ]
+    return pd.DataFrame(documents), pd.DataFrame(queries), pd.DataFrame(judged)
+
+
+@pytest.fixture(params=["jsonl", "csv", "tsv", "jsonl.gz"])
+def folder(request, frames, tmp_path):
+    """One collection in one format; qrels as BEIR has them."""
+    for name, frame in zip(("corpus", "queries"), frames, strict=False):
+        path = tmp_path / f"{name}.{request.param}"
+        if "json" in request.param:
+            frame.to_json(path, orient="records", lines=True)
+        else:
+            frame.to_csv(path, index=False, sep="," if request.param == "csv" else "\t")
+    (tmp_path / "qrels").mkdir()
+    frames[2].to_csv(tmp_path / "qrels" / "test.tsv", index=False, sep="\t")
+    return tmp_path, request.param
+
+
+def _ndcg(scores):
+    return {score.models: score.value for score in scores if score.measure == "ndcg@10"}
+
+
+@pytest.mark.parametrize("text", [None, "text", "{text} {title}"])
+def test_the_same_ndcg_to_the_last_digit(folder, text):
+    place, form = folder
+    evaluated = embdiff.evaluate(place, MODELS, text_column=text, cache="off")
+    compared = embdiff.compare(
+        place / f"corpus.{form}",
+        MODELS,
+        queries=place / f"queries.{form}",
+        expected=place / "qrels" / "test.tsv",
+        text_column=text,
+        store="memory:",
+        layout="none",
+        cache="off",
+    )
+    assert _ndcg(compared.run.scores) == _ndcg(evaluated.outcome.scores)
+    recipe = {None: 'title + " " + text', "{text} {title}": 'text + " " + title'}.get(text, text)
+    assert f"the text is {recipe}, the id _id;" in evaluated.outcome.protocol["document"]
+
+
+def test_titles_count(folder):
+    place, _ = folder
+    both, alone = (
+        _ndcg(embdiff.evaluate(place, ["lsa:8"], text_column=text, cache="off").outcome.scores)
+        for text in (None, "text")
+    )
+    assert both[("lsa:8",)] != alone[("lsa:8",)]
+
+
+def test_a_label_column_is_still_for_classes(folder):
+    with pytest.raises(ParameterError, match="for the task classes only"):
+        embdiff.evaluate(folder[0], ["toy:8"], label_column="title", cache="off")

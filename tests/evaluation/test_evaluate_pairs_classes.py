@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,20 @@ def test_files_that_fit_no_task(tmp_path):
     (folder / "train.csv").write_text("text,label\na,b\n")
     with pytest.raises(DataError, match=r"must have one test file .*Got no file test"):
         embdiff.evaluate(folder, ["toy:8"], task="classes")
+
+
+def test_messages_name_options_of_evaluate_alone(tmp_path, command):
+    """What `compare` calls a group is a label here, and rows cannot go without."""
+    (tmp_path / "l.csv").write_text("text,label\na b,x\nc d,\ne f,y\ng h,x\n")
+    (tmp_path / "m.csv").write_text("text,Label,label\na b,x,1\nc d,y,2\n")
+    _, help_text, _ = command("evaluate", "--help")
+    for arguments, words in (
+        (("l.csv",), "Every row must have a label: text or a number in the column 'label'. Got an empty cell at line 3"),
+        (("m.csv", "--label-column", "LABEL"), "The label column must be plain from its name."),
+        (("l.csv", "--label-column", "kind"), "The label column must be a column of l.csv. Got 'kind'"),
+    ):
+        code, _, err = command("evaluate", *arguments, "-m", "toy:8")
+        assert code == 2
+        assert words in err
+        for option in re.findall(r"--[a-z]+(?:-[a-z]+)*", err):
+            assert option in help_text

@@ -12,7 +12,7 @@ MODELS = ["toy:32", "lsa:8"]
 
 @pytest.fixture(scope="module")
 def frames():
-    """Documents whose titles and texts share no words, queries that want words of either, graded judgements."""
+    """Documents whose texts tie without their titles, queries that want words of either, graded judgements."""
     documents = [
         {
             "_id": f"d{row}",
@@ -30,27 +30,29 @@ def frames():
     return pd.DataFrame(documents), pd.DataFrame(queries), pd.DataFrame(judged)
 
 
-@pytest.fixture(params=["jsonl", "csv", "tsv", "jsonl.gz"])
-def folder(request, frames, tmp_path):
-    """One collection in one format; qrels as BEIR has them."""
+def collection(frames, place, form):
+    """Write the collection in one format; qrels as BEIR has them."""
     for name, frame in zip(("corpus", "queries"), frames, strict=False):
-        path = tmp_path / f"{name}.{request.param}"
-        if "json" in request.param:
+        path = place / f"{name}.{form}"
+        if "json" in form:
             frame.to_json(path, orient="records", lines=True)
         else:
-            frame.to_csv(path, index=False, sep="," if request.param == "csv" else "\t")
-    (tmp_path / "qrels").mkdir()
-    frames[2].to_csv(tmp_path / "qrels" / "test.tsv", index=False, sep="\t")
-    return tmp_path, request.param
+            frame.to_csv(path, index=False, sep="," if form == "csv" else "\t")
+    (place / "qrels").mkdir()
+    frames[2].to_csv(place / "qrels" / "test.tsv", index=False, sep="\t")
+    return place
 
 
 def _ndcg(scores):
     return {score.models: score.value for score in scores if score.measure == "ndcg@10"}
 
 
-@pytest.mark.parametrize("text", [None, "text", "{text} {title}"])
-def test_the_same_ndcg_to_the_last_digit(folder, text):
-    place, form = folder
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [("jsonl", None), ("csv", None), ("tsv", None), ("jsonl.gz", None), ("jsonl", "text"), ("csv", "{text} {title}")],
+)
+def test_the_same_ndcg_to_the_last_digit(frames, tmp_path, form, text):
+    place = collection(frames, tmp_path, form)
     evaluated = embdiff.evaluate(place, MODELS, text_column=text, cache="off")
     compared = embdiff.compare(
         place / f"corpus.{form}",
@@ -67,8 +69,8 @@ def test_the_same_ndcg_to_the_last_digit(folder, text):
     assert f"the text is {recipe}, the id _id;" in evaluated.outcome.protocol["document"]
 
 
-def test_titles_count(folder):
-    place, _ = folder
+def test_titles_count(frames, tmp_path):
+    place = collection(frames, tmp_path, "csv")
     both, alone = (
         _ndcg(embdiff.evaluate(place, ["lsa:8"], text_column=text, cache="off").outcome.scores)
         for text in (None, "text")
@@ -76,6 +78,6 @@ def test_titles_count(folder):
     assert both[("lsa:8",)] != alone[("lsa:8",)]
 
 
-def test_a_label_column_is_still_for_classes(folder):
+def test_a_label_column_is_still_for_classes(frames, tmp_path):
     with pytest.raises(ParameterError, match="for the task classes only"):
-        embdiff.evaluate(folder[0], ["toy:8"], label_column="title", cache="off")
+        embdiff.evaluate(collection(frames, tmp_path, "csv"), ["toy:8"], label_column="title", cache="off")

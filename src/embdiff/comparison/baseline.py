@@ -12,6 +12,7 @@ from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, Bm25
+from embdiff.measures.places import name_ranks
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, followed_by_own, places, rows_only_elsewhere, without_own
 from embdiff.settings import RunConfig
@@ -34,7 +35,7 @@ def ask_words(work: Work, found: Mapping[tuple[str, str], Found]) -> tuple[Answe
     if reason:
         return None, {"model": BM25, "about": None, "left_out": reason, "seconds": None, "short_lists": None}
     others = [here.returned.rows for here in found.values()]
-    asked = (inputs.corpus.items, inputs.queries.items, inputs.own, config.k, others)
+    asked = (inputs.corpus.ids, inputs.corpus.items, inputs.queries.items, inputs.own, config.k, others)
     (returned, elsewhere, about, seconds), made = work.kept.recall("bm25", asked, lambda: _ask(config, inputs, others))
     marked = inputs.own.marked(returned.rows)
     facts = {
@@ -58,8 +59,8 @@ def _ask(
     # Every row that another list holds is placed while its query is scored, then those kept that bm25 does not return.
     listed = rows_only_elsewhere(np.empty((len(inputs.queries), 0), dtype=np.int64), others)
     wide, asked = config.k + inputs.own.dropped, followed_by_own(listed, inputs.own)
-    order = np.arange(len(inputs.corpus), dtype=np.int64)[::-1].copy()  # equal scores by row, as in every comparison
-    best, (ranks, scores) = index.rank_and_place(inputs.queries.items, wide, asked, order)
+    by_id = name_ranks(inputs.corpus.ids)  # equal scores, as in an evaluation: so what is expected is found alike
+    best, (ranks, scores) = index.rank_and_place(inputs.queries.items, wide, asked, by_id)
     found = Neighbors(*best, "ip", BM25)
     returned = without_own(found, inputs.own, config.k)
     placed = places(listed, ranks, scores[:, : listed.shape[1]])

@@ -81,7 +81,7 @@ class Retrieval(Walk):
     def _protocol(self, zero: bool) -> dict[str, str]:
         settings = self.settings
         return {
-            "document": _told(self.collection),
+            "document": self.collection.corpus.notes[-1],  # which columns were used
             "judgements": f"{self.collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
             "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
             "rules": "trec_eval: equal scores by document id descending; "
@@ -244,11 +244,6 @@ def _refuse_mostly_missing(collection: Collection, missing: str) -> None:
             f"{collection.queries.source} ({_first(without)}). Check that judgements and queries belong together; then "
             "--missing drop leaves them out, and --missing zero counts them as 0 (trec_eval -c)."
         )
-
-
-def _told(collection: Collection) -> str:
-    """Return in words how the rows became documents."""
-    return collection.corpus.notes[-1]  # which columns were used
 
 
 def _data_notes(collection: Collection, zero: bool) -> list[str]:

@@ -234,6 +234,17 @@ def _known(table: Table, role: str, taken: int | None = None, called: str | None
     return None
 
 
+def column_of(table: Table, role: str, wanted: ColumnName) -> int | None:
+    """Return the position of the column that was asked for by ``--ROLE-column``, None when none was.
+
+    Raises
+    ------
+    DataError
+        When it is not there.
+    """
+    return _given(table, role, wanted, must=True)
+
+
 def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | None:
     """Return the column that was asked for, None when none was."""
     if wanted is None:

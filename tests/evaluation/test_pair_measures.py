@@ -120,7 +120,7 @@ def test_undefined_and_extreme():
     few = score_of("pearson", ScoredPairs(np.arange(9.0), np.arange(9.0) ** 2, ("m",)))
     assert few.value > 0.9
     assert math.isnan(few.low)
-    assert few.reason == "no interval and no test: 9 pairs, 10 are needed"
+    assert few.reason == "no interval and no test below 10 pairs (here 9)"
     perfect = score_of("spearman", ScoredPairs(np.arange(10.0), np.arange(10.0), ("m",)))
     assert (perfect.value, perfect.high, perfect.interval) == (1.0, 1.0, "wilson")
     assert perfect.low < 0.9
@@ -135,7 +135,7 @@ def test_below_five_of_the_rarer_kind_there_is_no_interval_and_no_test(name, pos
     rng, y = np.random.default_rng(positive), (np.arange(200) < positive).astype(float)
     scores = [score_of(name, ScoredPairs(rng.normal(size=200), y, (model,))) for model in "ab"]
     rarer = min(positive, 200 - positive)
-    assert scores[0].reason == f"no interval and no test: the rarest kind has {rarer} pairs, 5 are needed"
+    assert scores[0].reason == f"no interval and no test below 5 pairs of the rarest kind (here {rarer})"
     assert math.isfinite(scores[0].value)
     assert math.isnan(scores[0].low)
     assert scores[0].interval == "none"

@@ -11,20 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures import pairs
 from embdiff.measures.differences import between_models
 from embdiff.measures.pairs import (
     ScoredPairs,
     auc,
     auc_influence,
-    pair_similarity,
     pearson,
     pearson_influence,
     spearman,
     spearman_influence,
 )
+from embdiff.measures.row_pairs import pair_similarity
 from embdiff.measures.score import score as score_of
-from embdiff.measures.statistics.correlation import levelled, mean_ranks, numbered
+from embdiff.measures.statistics.correlation import levelled, mean_ranks, numbered, without_each, without_each_of
 from embdiff.measures.statistics.kinds import error_within
 from embdiff.measures.statistics.quantiles import student_p
 
@@ -235,7 +234,19 @@ def test_correlations_without_each_pair(n):
     rng = np.random.default_rng(n)
     x, y = rng.standard_normal((2, n))
     expected = [stats.pearsonr(np.delete(x, i), np.delete(y, i)).statistic for i in range(n)]
-    np.testing.assert_allclose(pairs.without_each(x, y), expected, atol=1e-12)
+    np.testing.assert_allclose(without_each(x, y), expected, atol=1e-12)
+
+
+def test_correlations_with_kinds_without_each_pair():
+    """The shares of the kinds stay: of 5 and 7 pairs, whichever is left out."""
+    x, kinds = np.random.default_rng(0).standard_normal(12), np.arange(12) < 5
+    share, found = 5 / 12, without_each_of(x, kinds)
+    for at in range(12):
+        one, two = (np.delete(x, at)[np.delete(kinds, at) == kind] for kind in (True, False))
+        apart = (one.mean() - two.mean()) * math.sqrt(share * (1 - share))
+        within = share * one.var() + (1 - share) * two.var()
+        assert found[at] == pytest.approx(apart / math.sqrt(within + apart**2), abs=1e-12)
+    assert pearson(x, kinds) == pytest.approx(stats.pearsonr(x, kinds)[0])
 
 
 def test_the_interval_of_a_linear_correlation_leaves_pairs_out():

@@ -17,7 +17,8 @@ from embdiff.evaluation.task import Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
 from embdiff.measures.noise import BATCH, drawn
-from embdiff.measures.pairs import NEEDS, ScoredPairs, pair_similarity
+from embdiff.measures.pairs import NEEDS, ScoredPairs
+from embdiff.measures.row_pairs import pair_similarity
 from embdiff.measures.score import in_order
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take

@@ -75,6 +75,21 @@ def test_rows_without_text_are_refused_kept_or_dropped(tmp_path):
     assert (kept.rows, kept.dropped) == (7, 0)
 
 
+def test_a_document_has_its_title_and_a_query_is_its_text_alone(tmp_path):
+    pd.DataFrame({"id": ["a", "b"], "title": ["Roofs", None], "text": ["wet", "dry"]}).to_parquet(
+        tmp_path / "in.parquet"
+    )
+    for name, given, texts in (
+        ("documents", {}, ["Roofs wet", "dry"]),
+        ("queries", {"role": "query"}, ["wet", "dry"]),
+        ("alone", {"text_column": "text"}, ["wet", "dry"]),
+        ("template", {"text_column": "{text}, {title}"}, ["wet, Roofs", "dry,"]),
+    ):
+        done = encode_corpus(tmp_path / "in.parquet", "toy:16", tmp_path / f"{name}.parquet", cache="off", **given)
+        assert pq.read_table(tmp_path / f"{name}.parquet").column("text").to_pylist() == texts
+        assert any("the text is " in note for note in done.notes)
+
+
 def test_bad_rows_are_refused_before_anything_is_encoded(frame, tmp_path):
     backend, encoder = counting()
     twice = frame.assign(id=["i99", *frame["id"][1:]])

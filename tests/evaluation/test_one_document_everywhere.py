@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 import embdiff
-from embdiff.errors import ParameterError
+from embdiff.errors import DataError, ParameterError
 
 WORDS = "boat harbour lamp street roof hill bell school cup shop door park train yard tower mill".split()  # noqa: SIM905
 MODELS = ["toy:32", "lsa:8"]
+WORDLESS = ["toy:8", "toy:16"]
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,35 @@ def test_titles_count(frames, tmp_path):
 def test_a_label_column_is_still_for_classes(frames, tmp_path):
     with pytest.raises(ParameterError, match="for the task classes only"):
         embdiff.evaluate(collection(frames, tmp_path, "csv"), ["toy:8"], label_column="title", cache="off")
+
+
+def test_how_files_are_written_is_said_once_for_all_of_them(tmp_path):
+    """Corpus, queries and expected results have stray quotes and another encoding, and no header where it is said."""
+    words = ["schöne Stadt", '"am Fluss', "im Tal", 'bei Nacht"', "im Schnee"]
+    rows = {
+        "corpus.tsv": [f"d{row}\t{text}" for row, text in enumerate(words)],
+        "queries.tsv": ["id\ttext", 'q0\t"Stadt', "q1\tTal", 'q2\tNacht"'],
+        "expected.tsv": ["query_id\tid", '"Stadt\td0', "q1\td2", 'Nacht"\td3'],
+    }
+    for name, lines in rows.items():
+        (tmp_path / name).write_bytes("\n".join([*lines, ""]).encode("cp1252"))
+    given = {
+        "queries": tmp_path / "queries.tsv",
+        "expected": tmp_path / "expected.tsv",
+        "text_column": 1,
+        "id_column": 0,
+        "k": 2,
+        "store": "memory:",
+        "layout": "none",
+        "cache": "off",
+    }
+    with pytest.raises(DataError, match="--encoding"):
+        embdiff.compare(tmp_path / "corpus.tsv", WORDLESS, **given)
+    with pytest.raises(DataError, match="--no-quotes"):
+        embdiff.compare(tmp_path / "corpus.tsv", WORDLESS, **given, encoding="cp1252")
+    run = embdiff.compare(tmp_path / "corpus.tsv", WORDLESS, **given, encoding="cp1252", quotes=False, header=False).run
+    assert run.corpus.items == tuple(words)
+    assert run.queries.items == ('"Stadt', "Tal", 'Nacht"')
+    assert any("2 queries of" in note and "named by their texts" in note for note in run.queries.notes)
+    again = embdiff.settings.RunConfig.checked(quotes=False, header=True, encoding="cp1252", group_empty="x")
+    assert "quotes = false" in again.to_toml()

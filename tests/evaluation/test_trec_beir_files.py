@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from embdiff.corpus.beir import read_beir
@@ -167,3 +170,28 @@ def test_ids_that_occur_twice_are_to_be_made_unique(tmp_path, name):
     assert message.endswith("Make the ids unique.")
     missing = [{"_id": "a", "text": "x"}, {"_id": None, "text": "y"}]
     assert refused(read_beir, folder(tmp_path / "none", **{name: missing})).endswith("Fill it in.")
+
+
+@pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet", "tsv.gz", "csv.zst"])
+def test_judgements_in_any_table(tmp_path, extension):
+    judged = pd.DataFrame({"query-id": ["q1", "q2"], "corpus-id": ["a", "b"], "score": [2, 1]})
+    path, where = tmp_path / f"mine.{extension}", folder(tmp_path / "set")
+    if extension == "jsonl":
+        judged.to_json(path, orient="records", lines=True)
+    elif extension == "parquet":
+        judged.to_parquet(path)
+    else:
+        text = judged.to_csv(index=False, sep="\t" if "tsv" in extension else ",").encode()
+        packed = {"gz": gzip.compress, "zst": lambda raw: pa.compress(raw, codec="zstd", asbytes=True)}
+        path.write_bytes(packed.get(extension[-3:].strip("."), bytes)(text))
+    assert read_beir(where, str(path)).qrels.judgements == {"q1": {"a": 2}, "q2": {"b": 1}}
+
+
+@pytest.mark.parametrize("column", ["query-id", "corpus-id", "score"])
+def test_a_null_in_judgements_is_no_value(tmp_path, column):
+    judged = pd.DataFrame({"query-id": ["q1", "q2"], "corpus-id": ["a", "b"], "score": ["2", "1"]})
+    judged.loc[1, column] = None
+    judged.to_parquet(tmp_path / "mine.parquet")
+    message = refused(read_beir, folder(tmp_path / "set"), str(tmp_path / "mine.parquet"))
+    assert "row 1 of" in message
+    assert "None" in message or "an empty cell" in message

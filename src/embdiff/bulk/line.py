@@ -117,7 +117,8 @@ def encode_corpus(
     vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
     engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
     form = Form(quotes, header, encoding)
-    columns = Columns(text_column, id_column, group_column, form=form, group_empty=group_empty)
+    titles = as_role == "document"  # a query is its text alone
+    columns = Columns(text_column, id_column, group_column, titles=titles, form=form, group_empty=group_empty)
     pieces = open_pieces(data, columns, empty)
     output = _output(str(out), pieces, work, metric, index)
     encoder = _loaded(model, engaged, pieces, part_rows, vectors)

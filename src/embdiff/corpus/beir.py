@@ -83,7 +83,8 @@ def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None =
         ``qrels/NAME.tsv`` (header ``query-id corpus-id score``). The first two may have any format that `read_corpus`
         reads, and any of its names of columns.
     qrels : str
-        NAME, or the path of another such ``.tsv``, or of a TREC qrels file (any other extension).
+        NAME, or the path of another such table (.tsv, .csv, .jsonl, .parquet), or of a TREC qrels file (any other
+        extension).
     columns : Columns, optional
         Which make the documents, and how the files are written.
 
@@ -146,7 +147,8 @@ def _qrels_path(folder: Path, qrels: str) -> Path:
 
 
 def _judgements(path: Path, queries: Corpus, corpus: Corpus, form: Form) -> Qrels:
-    qrels = _read_tsv(path, form) if extension_of(path) == ".tsv" else read_qrels(path, form.encoding)
+    is_table = extension_of(path) in {*EXTENSIONS} - {".txt"}
+    qrels = _read_table(path, form) if is_table else read_qrels(path, form.encoding)
     if not set(queries.ids) & set(qrels.judgements):
         raise DataError(
             f"At least one judged query must be in {queries.source}. Got judgements of "
@@ -163,13 +165,13 @@ def _judgements(path: Path, queries: Corpus, corpus: Corpus, form: Form) -> Qrel
     return qrels
 
 
-def _read_tsv(path: Path, form: Form) -> Qrels:
+def _read_table(path: Path, form: Form) -> Qrels:
     table = read_table(path, form=replace(form, header=None))
     names = tuple(same_name(name) for name in table.columns)
     if names != BEIR_QRELS:
         if len(names) in (3, 4) and as_number(names[-1]) is not None:
             raise DataError(
-                "Judgements in a .tsv must have the header query-id, corpus-id, score. Got none: line 1 of "
+                "Judgements in a table must have the header query-id, corpus-id, score. Got none: line 1 of "
                 f"{path} is a judgement, {shown(table.columns)}. "
                 + (
                     "Put the header above it."
@@ -187,5 +189,10 @@ def _read_tsv(path: Path, form: Form) -> Qrels:
             f"Got {shown(table.columns)} in {path}. {third}If higher means more relevant, rename it score."
         )
     cells = table.column
-    table = replace(table, column=lambda position: [str(cell).strip() for cell in cells(position)])
+    table = replace(table, column=lambda position: [_stripped(cell) for cell in cells(position)])
     return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path), table.notes)
+
+
+def _stripped(cell: object) -> object:
+    """Return a cell without the white space around its text; what has no value stays without one."""
+    return cell.strip() if type(cell) is str else cell

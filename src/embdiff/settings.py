@@ -295,6 +295,12 @@ class EvaluationConfig(Settings):
         Name or 0-based position of the text column, or a template such as '{title} {text}'. Default: title and text.
     label_column : str or None
         Name or 0-based position of the label column.
+    left_column : str or None
+        Name or 0-based position of the first text of pairs.
+    right_column : str or None
+        Name or 0-based position of the second text of pairs.
+    score_column : str or None
+        Name or 0-based position of the numbers of pairs.
     quotes : bool or None
         Whether quotes in csv and tsv files hold cells together. Default: yes; refused where nothing tells.
     header : bool or None
@@ -321,6 +327,9 @@ class EvaluationConfig(Settings):
     draws: int = option(10, ge=1, strict=True)
     text_column: str | None = None
     label_column: str | None = None
+    left_column: str | None = None
+    right_column: str | None = None
+    score_column: str | None = None
     quotes: bool | None = None
     header: bool | None = None
     encoding: str | None = None

@@ -70,10 +70,10 @@ def test_silhouette_of_classes_with_few_texts_says_so():
     assert some.reason.startswith("2 of 40 texts are the only ones of their class and count as 0; no interval and no")
     assert math.isnan(some.low)
     rare = score_of("silhouette", ClassedTexts(vectors, np.repeat([0, 1], [4, 36]), ("m",)))
-    assert rare.reason == "no interval and no test: the rarest class has 4 texts, 5 are needed"
+    assert rare.reason == "no interval and no test below 5 texts of the rarest class (here 4)"
     assert math.isfinite(rare.value)
     few = score_of("silhouette", ClassedTexts(vectors[:9], np.repeat([0, 1], [4, 5]), ("m",)))
-    assert few.reason == "no interval and no test: 9 texts, 10 are needed"
+    assert few.reason == "no interval and no test below 10 texts (here 9)"
     assert between_models([rare, replace(rare, models=("n",))], seed=0) == ()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import embdiff
 from embdiff import _optional
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.line import find_task
-from embdiff.evaluation.pairs import read_pairs
+from embdiff.evaluation.pair_files import read_pairs
 
 PAIRS = [
     ("the cat sleeps", "the cat sleeps now", "4.5"), ("a train leaves", "trains leave, late", "3"),
@@ -46,7 +47,7 @@ def write_csv(path: Path, rows, header: str = "", delimiter: str = ",") -> Path:
 )
 def test_pairs_with_and_without_header(tmp_path, name, header, delimiter):
     path = write_csv(tmp_path / name, PAIRS, header, delimiter)
-    pairs = read_pairs(path)
+    pairs = read_pairs([path])
     assert list(zip(pairs.left, pairs.right, strict=True)) == [row[:2] for row in PAIRS]
     assert pairs.score.tolist() == [4.5, 3.0, 0.25, 2.75, 0.0, 3.5, 1.0, 4.0, 1.5, 2.5]
     result = embdiff.evaluate(path, ["toy:64", "toy:8"])
@@ -63,13 +64,104 @@ def test_pairs_with_and_without_header(tmp_path, name, header, delimiter):
     )
 
 
+def test_columns_of_pairs_by_option(tmp_path, command):
+    rows = [[f"id{at}", left, "x", right, score, "0"] for at, (left, right, score) in enumerate(PAIRS)]
+    write_csv(tmp_path / "p.csv", rows, "id,first,other,second,gold mean,label")
+    by_name = ("--left-column", "first", "--right-column", "second", "--score-column", "gold mean")
+    by_place = ("--left-column", "1", "--right-column", "3", "--score-column", "4")
+    found = []
+    for columns in (by_name, by_place):
+        code, out, err = command("evaluate", "p.csv", "-m", "toy:64", "--json", *columns)
+        assert code == 0, err
+        found.append(json.loads(out))
+    assert found[0]["protocol"]["columns"] == "columns first, second, gold mean"
+    assert found[0]["scores"] == found[1]["scores"]
+    plain = embdiff.evaluate(write_csv(tmp_path / "q.csv", PAIRS), ["toy:64"])
+    assert found[0]["scores"] == plain.to_dict()["scores"]
+    for arguments, words in (
+        (("--left-column", "first"), "must have two columns of text and one of numbers"),
+        (("--left-column", "nope"), "The left column must be a column of p.csv. Got 'nope'"),
+        (("--left-column", "3", *by_name[2:]), "must be three columns. Got 'second', 'second'"),
+        (("--task", "classes", *by_name), "Leave --left-column, --right-column, --score-column out"),
+    ):
+        code, _, err = command("evaluate", "p.csv", "-m", "toy:8", *arguments)
+        assert (code, words in err) == (2, True), err
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_pairs_without_a_score_are_left_out_and_counted(tmp_path, empty):
+    rows = [*PAIRS[:3], ("no one", "scored this", empty), *PAIRS[3:], ("nor", "that", empty)]
+    result = embdiff.evaluate(write_csv(tmp_path / "p.csv", rows, "sentence1,sentence2,score"), ["toy:64"])
+    plain = embdiff.evaluate(write_csv(tmp_path / "q.csv", PAIRS), ["toy:64"])
+    assert result.to_dict()["scores"] == plain.to_dict()["scores"]
+    assert any(
+        "2 of 12 rows of" in note and "have no score: they are left out (the first at line 5 (row 3))" in note
+        for note in result.outcome.notes
+    )
+    nulls = [{"text1": left, "text2": right, "score": float(score)} for left, right, score in PAIRS]
+    nulls.insert(2, {"text1": "a", "text2": "b", "score": None})
+    nulls.insert(5, {"text1": "a", "text2": "b"})
+    (tmp_path / "n.jsonl").write_text("".join(json.dumps(row) + "\n" for row in nulls))
+    assert embdiff.evaluate(tmp_path / "n.jsonl", ["toy:64"]).to_dict()["scores"] == plain.to_dict()["scores"]
+
+
+def test_pairs_with_the_score_first(tmp_path):
+    """As SemEval has them: number, text, text, without a header."""
+    path = write_csv(tmp_path / "s.tsv", [(score, left, right) for left, right, score in PAIRS], "", "\t")
+    result = embdiff.evaluate(path, ["toy:64"])
+    assert result.outcome.protocol["columns"] == "three columns without a header: number, text, text"
+    plain = embdiff.evaluate(write_csv(tmp_path / "q.csv", PAIRS), ["toy:64"])
+    assert result.to_dict()["scores"] == plain.to_dict()["scores"]
+    (tmp_path / "s.txt").write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match=r"Got plain lines in s.txt. Every line has 2 tabs.* extension .tsv"):
+        embdiff.evaluate("s.txt", ["toy:64"])
+
+
+def test_several_files_of_pairs_are_scored_each_and_pooled(tmp_path, command):
+    more = [(f"{left} again", right, str(5 - float(score))) for left, right, score in PAIRS]
+    write_csv(tmp_path / "a.csv", PAIRS)
+    write_csv(tmp_path / "b.csv", more, "sentence1,sentence2,score")
+    write_csv(tmp_path / "all.csv", [*PAIRS, *more])
+    result = embdiff.evaluate(["a.csv", "b.csv"], ["toy:64", "toy:8"])
+    pooled = embdiff.evaluate("all.csv", ["toy:64", "toy:8"])
+    assert result.to_dict()["scores"] == pooled.to_dict()["scores"]
+    for name in ("a.csv", "b.csv"):
+        alone = embdiff.evaluate(name, ["toy:64", "toy:8"], baseline=False)
+        assert [each.to_dict() for each in result.outcome.by_file[name]] == alone.to_dict()["scores"]
+    assert "by_file" not in pooled.to_dict()
+    code, out, _ = command("evaluate", "a.csv", "b.csv", "-m", "toy:64")
+    assert code == 0
+    assert "Scores in b.csv" in out
+    write_csv(tmp_path / "c.csv", LABELLED, "text,label")
+    for data, words in (
+        (["a.csv", "c.csv"], "must all be of pairs"),
+        (["a.csv", "a.csv"], "named once"),
+        ([], "Got none"),
+    ):
+        with pytest.raises(DataError, match=words):
+            embdiff.evaluate(data, ["toy:8"])
+
+
+def test_chosen_measures_of_pairs_and_classes(tmp_path):
+    write_csv(tmp_path / "p.csv", PAIRS)
+    result = embdiff.evaluate("p.csv", ["toy:64"], measures=["pearson"])
+    assert {score.measure for score in result.scores} == {"pearson"}
+    with pytest.raises(ParameterError, match=r"auc must be of two kinds of pairs. Got 10 different scores"):
+        embdiff.evaluate("p.csv", ["toy:64"], measures=["auc"])
+    write_csv(tmp_path / "c.csv", LABELLED, "text,label")
+    classes = embdiff.evaluate("c.csv", ["toy:64"], measures=["knn_accuracy@1", "knn_accuracy@3"])
+    assert [score.measure for score in classes.scores] == ["knn_accuracy@1"] * 2 + ["knn_accuracy@3"] * 2
+    usual = embdiff.evaluate("c.csv", ["toy:64"], k=3)
+    assert classes.score("knn_accuracy@3", "toy:64") == usual.score("knn_accuracy@3", "toy:64")
+
+
 def test_pairs_in_any_order_of_columns_by_name(tmp_path):
     rows = [
         {"score": 1.5, "text2": "b c", "id": 7, "text1": "a b"},
         {"score": 0, "text2": "x", "id": 8, "text1": "y z"},
     ]
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pairs = read_pairs(tmp_path / "p.jsonl")
+    pairs = read_pairs([tmp_path / "p.jsonl"])
     assert (pairs.left, pairs.right, pairs.score.tolist()) == (("a b", "y z"), ("b c", "x"), [1.5, 0.0])
     assert pairs.how == "columns text1, text2, score"
 
@@ -91,11 +183,11 @@ def test_binary_pairs_have_auc(tmp_path, command):
     [
         ("a,b,1\nc,d,x\n", r"must be a number. Got str 'x' in column '2' at line 2 \(row 1\)"),
         ('a,b,1\nc,d,"2,5"\n', r"must be a number. Got str '2,5'"),
-        ("a,b,1\nc,d,\n", r"must be a number. Got an empty cell"),
+        ("a,b,1\nc,d,\n", r"two pairs or more that have a score. Got 1"),
         ("a,b,1\nc,d,nan\n", r"must be a number. Got str 'nan'"),
         ("a,b,1\n ,d,1\n", r"must hold text. Got an empty cell in column '0' at line 2"),
-        ("a,b,c,1\nc,d,e,1\n", r"must have two columns of text and then one of numbers.*Got '0', '1', '2', '3'"),
-        ("a,b,1\n", r"two pairs or more. Got 1"),
+        ("a,b,c,1\nc,d,e,1\n", r"must have two columns of text and one of numbers.*Got '0', '1', '2', '3'"),
+        ("a,b,1\n", r"two pairs or more that have a score. Got 1"),
     ],
 )
 def test_refused_pairs(tmp_path, text, words):
@@ -142,7 +234,7 @@ def test_one_file_of_labelled_texts_is_split(tmp_path, command):
     for score in result.scores:
         if score.models != ("bm25",) or score.measure == "knn_accuracy@5":
             if score.measure == "silhouette":
-                assert score.reason == "no interval and no test: 9 texts, 10 are needed"
+                assert score.reason == "no interval and no test below 10 texts (here 9)"
             else:
                 assert score.low <= score.value <= score.high
             assert score.n == 9
@@ -228,3 +320,23 @@ def test_files_that_fit_no_task(tmp_path):
     (folder / "train.csv").write_text("text,label\na,b\n")
     with pytest.raises(DataError, match=r"must have one test file .*Got no file test"):
         embdiff.evaluate(folder, ["toy:8"], task="classes")
+
+
+def test_messages_name_options_of_evaluate_alone(tmp_path, command):
+    """What `compare` calls a group is a label here, and rows cannot go without."""
+    (tmp_path / "l.csv").write_text("text,label\na b,x\nc d,\ne f,y\ng h,x\n")
+    (tmp_path / "m.csv").write_text("text,Label,label\na b,x,1\nc d,y,2\n")
+    _, help_text, _ = command("evaluate", "--help")
+    for arguments, words in (
+        (
+            ("l.csv",),
+            "Every row must have a label: text or a number in the column 'label'. Got an empty cell at line 3",
+        ),
+        (("m.csv", "--label-column", "LABEL"), "The label column must be plain from its name."),
+        (("l.csv", "--label-column", "kind"), "The label column must be a column of l.csv. Got 'kind'"),
+    ):
+        code, _, err = command("evaluate", *arguments, "-m", "toy:8")
+        assert code == 2
+        assert words in err
+        for option in re.findall(r"--[a-z]+(?:-[a-z]+)*", err):
+            assert option in help_text

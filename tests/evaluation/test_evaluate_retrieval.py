@@ -182,7 +182,7 @@ def test_refused_data(beir, tmp_path, command):
     (tmp_path / "other").mkdir()
     assert "A folder must hold corpus.jsonl" in command("evaluate", "other", "-m", "toy:64")[2]
     with pytest.raises(DataError, match=r"must be a path. Got list"):
-        embdiff.evaluate(["a"], ["toy:64"])
+        embdiff.evaluate([["a"]], ["toy:64"])
     with pytest.raises(ParameterError, match=r"must be a list. Got the text 'toy:64'"):
         embdiff.evaluate(beir, "toy:64")
     with pytest.raises(UnknownNameError, match=r"must be of a measure and a model of this evaluation"):

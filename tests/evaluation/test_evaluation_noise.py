@@ -9,7 +9,8 @@ import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
-from embdiff.measures.pairs import ScoredPairs, pair_similarity
+from embdiff.measures.pairs import ScoredPairs
+from embdiff.measures.row_pairs import pair_similarity
 from embdiff.measures.score import score as score_of
 from embdiff.views.table import plain_text
 

@@ -11,20 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures import pairs
 from embdiff.measures.differences import between_models
 from embdiff.measures.pairs import (
     ScoredPairs,
     auc,
     auc_influence,
-    pair_similarity,
     pearson,
     pearson_influence,
     spearman,
     spearman_influence,
 )
+from embdiff.measures.row_pairs import pair_similarity
 from embdiff.measures.score import score as score_of
-from embdiff.measures.statistics.correlation import levelled, mean_ranks, numbered
+from embdiff.measures.statistics.correlation import levelled, mean_ranks, numbered, without_each, without_each_of
 from embdiff.measures.statistics.kinds import error_within
 from embdiff.measures.statistics.quantiles import student_p
 
@@ -120,7 +119,7 @@ def test_undefined_and_extreme():
     few = score_of("pearson", ScoredPairs(np.arange(9.0), np.arange(9.0) ** 2, ("m",)))
     assert few.value > 0.9
     assert math.isnan(few.low)
-    assert few.reason == "no interval and no test: 9 pairs, 10 are needed"
+    assert few.reason == "no interval and no test below 10 pairs (here 9)"
     perfect = score_of("spearman", ScoredPairs(np.arange(10.0), np.arange(10.0), ("m",)))
     assert (perfect.value, perfect.high, perfect.interval) == (1.0, 1.0, "wilson")
     assert perfect.low < 0.9
@@ -135,7 +134,7 @@ def test_below_five_of_the_rarer_kind_there_is_no_interval_and_no_test(name, pos
     rng, y = np.random.default_rng(positive), (np.arange(200) < positive).astype(float)
     scores = [score_of(name, ScoredPairs(rng.normal(size=200), y, (model,))) for model in "ab"]
     rarer = min(positive, 200 - positive)
-    assert scores[0].reason == f"no interval and no test: the rarest kind has {rarer} pairs, 5 are needed"
+    assert scores[0].reason == f"no interval and no test below 5 pairs of the rarest kind (here {rarer})"
     assert math.isfinite(scores[0].value)
     assert math.isnan(scores[0].low)
     assert scores[0].interval == "none"
@@ -235,7 +234,19 @@ def test_correlations_without_each_pair(n):
     rng = np.random.default_rng(n)
     x, y = rng.standard_normal((2, n))
     expected = [stats.pearsonr(np.delete(x, i), np.delete(y, i)).statistic for i in range(n)]
-    np.testing.assert_allclose(pairs.without_each(x, y), expected, atol=1e-12)
+    np.testing.assert_allclose(without_each(x, y), expected, atol=1e-12)
+
+
+def test_correlations_with_kinds_without_each_pair():
+    """The shares of the kinds stay: of 5 and 7 pairs, whichever is left out."""
+    x, kinds = np.random.default_rng(0).standard_normal(12), np.arange(12) < 5
+    share, found = 5 / 12, without_each_of(x, kinds)
+    for at in range(12):
+        one, two = (np.delete(x, at)[np.delete(kinds, at) == kind] for kind in (True, False))
+        apart = (one.mean() - two.mean()) * math.sqrt(share * (1 - share))
+        within = share * one.var() + (1 - share) * two.var()
+        assert found[at] == pytest.approx(apart / math.sqrt(within + apart**2), abs=1e-12)
+    assert pearson(x, kinds) == pytest.approx(stats.pearsonr(x, kinds)[0])
 
 
 def test_the_interval_of_a_linear_correlation_leaves_pairs_out():

@@ -161,6 +161,17 @@ def test_malformed_documents_and_queries(tmp_path):
     assert "must be a folder with corpus.jsonl and queries.jsonl" in refused(read_beir, tmp_path / "empty")
 
 
+@pytest.mark.parametrize("name", ["corpus", "queries"])
+def test_ids_that_occur_twice_are_to_be_made_unique(tmp_path, name):
+    """Without ids there is nothing to judge: to number the rows is no way out."""
+    twice = [{"_id": "a", "text": "x"}, {"_id": "b", "text": "y"}, {"_id": "a", "text": "z"}]
+    message = refused(read_beir, folder(tmp_path / "set", **{name: twice}))
+    assert "Got 'a' at line 1 (row 0) and at line 3 (row 2)" in message
+    assert message.endswith("Make the ids unique.")
+    missing = [{"_id": "a", "text": "x"}, {"_id": None, "text": "y"}]
+    assert refused(read_beir, folder(tmp_path / "none", **{name: missing})).endswith("Fill it in.")
+
+
 @pytest.mark.parametrize("extension", ["csv", "jsonl", "parquet", "tsv.gz", "csv.zst"])
 def test_judgements_in_any_table(tmp_path, extension):
     judged = pd.DataFrame({"query-id": ["q1", "q2"], "corpus-id": ["a", "b"], "score": [2, 1]})

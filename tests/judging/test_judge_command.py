@@ -36,7 +36,9 @@ def test_scripted_answers_back_skip_and_resume(run):
     assert "(you said: 0)" in done.stdout
     assert "An answer must be 0-9, y, n, s, b, m, q or ?. Got 'x'. Try again." in done.stdout
     assert "2 documents judged (2 relevant), 1 skipped" in done.stdout
-    assert "Query 1 of 3" in done.stdout
+    assert re.search(r"Query 1 of 3 \(id [^)]+\): ", done.stdout)
+    assert re.search(r"Document 1 of \d+ \(id [^)]+\)", done.stdout)
+    assert "y relevant, n not relevant, s skip, b back" in done.stdout
     assert not re.search(r"toy:(4|64)", done.stdout.split("documents judged")[0])  # blind
     again = judge(run, "--queries", "3", "--depth", "2", answers="y\nn\n" * 20)
     assert again.returncode == 0, again.stderr

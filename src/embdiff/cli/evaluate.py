@@ -12,10 +12,11 @@ from embdiff.cli.output import JsonOption, put
 
 def evaluate_command(
     data: Annotated[
-        str,
+        list[str],
         typer.Argument(
             metavar="DATA",
-            help="BEIR folder; file of two texts and a number; file of texts and labels, or folder with train, test.",
+            help="BEIR folder; file of two texts and a number, or several, pooled; file of texts and labels, or folder "
+            "with train, test.",
         ),
     ],
     *,
@@ -27,5 +28,5 @@ def evaluate_command(
     from embdiff.evaluation import evaluate
     from embdiff.views.table import show
 
-    result = evaluate(data, out=out, **given)
+    result = evaluate(data if len(data) > 1 else data[0], out=out, **given)
     put(as_json, result.to_dict, lambda: show(*result.drawn()))

@@ -120,6 +120,7 @@ def _only(folder: Path, name: str) -> Path:
 def _rows(path: Path, columns: Columns) -> Corpus:
     """Read documents, which may be empty, or queries (no titles), which may not."""
     table = read_table(path, header_rule(columns), columns.form)
+    columns = replace(columns, numbered=False)
     if columns.id is None and "_id" in table.columns:
         columns = replace(columns, id="_id")
     rows = corpus_of(table, columns, "keep" if columns.titles else "refuse", None, _EMPTY_WAYS_OUT)

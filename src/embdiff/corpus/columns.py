@@ -70,6 +70,10 @@ class Columns:
         How the file is written, where it does not say so itself.
     group_empty : str or None
         The group of rows whose cell in the group column is empty; None: such rows are refused.
+    labels : bool
+        Whether the groups are labels, which a command needs and calls so: messages name its options alone.
+    numbered : bool
+        Whether rows may go without ids.
     """
 
     text: ColumnName = None
@@ -79,6 +83,12 @@ class Columns:
     titles: bool = True
     form: Form = FOUND
     group_empty: str | None = None
+    labels: bool = False
+    numbered: bool = True
+
+    def called(self, role: str) -> str:
+        """Return what a role is called, in messages and in the name of its option."""
+        return "label" if role == "group" and self.labels else role
 
     def given(self) -> dict[str, str | int]:
         """Return the columns that were given."""
@@ -176,17 +186,17 @@ def pick(table: Table, columns: Columns) -> Picked:
         for role, name in given.items():
             if name != NONE and columns.must:
                 raise ParameterError(
-                    f"--{role}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got {name!r} for "
-                    f"{table.source}, which has plain lines of text. Leave it out."
+                    f"--{columns.called(role)}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got "
+                    f"{name!r} for {table.source}, which has plain lines of text. Leave it out."
                 )
         return Picked(Recipe((0,)))
     recipe = _given_recipe(table, columns) if table.columns else None
     text = recipe.positions[0] if recipe is not None else _found_text(table)
     others: dict[str, int | None] = {}
     for role in ("id", "group"):
-        found = _given(table, role, given.get(role), columns.must)
+        found = _given(table, columns.called(role), given.get(role), columns.must)
         looked_for = found is None and given.get(role) != NONE
-        others[role] = _known(table, role, taken=text) if looked_for else found
+        others[role] = _known(table, role, text, columns.called(role)) if looked_for else found
     if recipe is None:
         title = _known(table, "title", taken=text) if columns.titles else None
         alone = title is None or title in others.values()
@@ -218,15 +228,26 @@ def _found_text(table: Table) -> int:
     return text
 
 
-def _known(table: Table, role: str, taken: int | None = None) -> int | None:
+def _known(table: Table, role: str, taken: int | None = None, called: str | None = None) -> int | None:
     """Return the first column with a known name of this role."""
     names = [same_name(name) for name in table.columns]
     for name in KNOWN[role]:
         matches = [position for position, each in enumerate(names) if each == name and position != taken]
-        found = _alike(table, role, matches, (name,))
+        found = _alike(table, called or role, matches, (name,))
         if found is not None:
             return found
     return None
+
+
+def column_of(table: Table, role: str, wanted: ColumnName) -> int | None:
+    """Return the position of the column that was asked for by ``--ROLE-column``, None when none was.
+
+    Raises
+    ------
+    DataError
+        When it is not there.
+    """
+    return _given(table, role, wanted, must=True)
 
 
 def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | None:

@@ -139,8 +139,10 @@ def corpus_of(
     texts = _texts(named_rows, picked.recipe)
     left_out = rows_left_out(named_rows, texts, empty, empty_ways_out)
     kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
-    ids = [str(table.number(row)) for row in kept] if picked.id is None else _labels(table, "id", picked.id, kept)
-    _refuse_repeated_ids(table, ids, kept)
+    ids = [str(table.number(row)) for row in kept]
+    if picked.id is not None:
+        ids = _labels(table, "id", picked.id, kept, columns)
+    _refuse_repeated_ids(table, ids, kept, columns)
     notes = [*table.notes] if table.plain or len(table.columns) < 2 else [*table.notes, picked.told(table)]
     group_of = None
     if groups is not None:
@@ -148,7 +150,7 @@ def corpus_of(
         group_of = tuple(given[row] for row in kept)
         _refuse_characters(table, "group", group_of, kept)
     elif picked.group is not None:
-        group_of = tuple(_labels(named_rows, "group", picked.group, kept, columns.group_empty))
+        group_of = tuple(_labels(named_rows, "group", picked.group, kept, columns))
     notes += _empty_groups(table, picked.group, kept, columns.group_empty)
     dropped: list[str | None] = [None] * table.size
     if left_out and picked.id is not None:
@@ -211,12 +213,14 @@ def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out
     return blank
 
 
-def _labels(table: Table, role: str, position: int, rows: Sequence[int], empty: str | None = None) -> list[str]:
-    """Return the ids or groups of some rows, as text; ``empty`` is that of rows whose cell has no value."""
-    what, without = ("an id", "number the rows") if role == "id" else ("a group", "go without groups")
-    must = f"Every row must have {what}: text or a number in the column {table.columns[position]!r}."
-    other = " --group-empty NAME gives such rows one." if role == "group" else ""
-    way_out = f"Fill it in, or {without} with --{role}-column none.{other}"
+def _labels(table: Table, role: str, position: int, rows: Sequence[int], columns: Columns) -> list[str]:
+    """Return the ids or groups of some rows, as text."""
+    called, empty = columns.called(role), columns.group_empty if role == "group" else None
+    without = {"id": "number the rows", "group": "go without groups"}.get(called if columns.numbered else "")
+    must = f"Every row must have {'an id' if role == 'id' else f'a {called}'}: text or a number in the column "
+    must += f"{table.columns[position]!r}."
+    other = " --group-empty NAME gives such rows one." if called == "group" else ""
+    way_out = "Fill it in" + (f", or {without} with --{role}-column none." if without else ".") + other
 
     def read(cell: object) -> str | None:
         return empty if empty is not None and _blank(cell) else as_name(cell)
@@ -256,11 +260,11 @@ def checked_groups(groups: Iterable[object], size: int) -> tuple[str, ...]:
     return tuple(plain(values, "groups").checked(0, as_name, must, "Fill it in.", words=kind_of))
 
 
-def _refuse_repeated_ids(table: Table, names: Sequence[str], rows: Sequence[int]) -> None:
+def _refuse_repeated_ids(table: Table, names: Sequence[str], rows: Sequence[int], columns: Columns) -> None:
     twice = first_repeated(names)
     if twice is not None:
         first, second = (table.where(rows[at]) for at in twice)
         raise DataError(
             f"Every id must occur once. Got {names[twice[1]]!r} at {first} and at {second} of {table.source}. "
-            "Make the ids unique, or number the rows with --id-column none."
+            f"Make the ids unique{', or number the rows with --id-column none' if columns.numbered else ''}."
         )

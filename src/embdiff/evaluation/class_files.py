@@ -142,7 +142,7 @@ def _one(folder: Path, name: str) -> Path:
 
 
 def _labelled(path: Path, text_column: str | int | None, label_column: str | int | None, form: Form) -> Corpus:
-    columns = Columns(text_column, NONE, label_column, form=form)
+    columns = Columns(text_column, NONE, label_column, form=form, labels=True)
     corpus = corpus_from(path, columns, "keep")
     if corpus.groups is None:
         raise DataError(

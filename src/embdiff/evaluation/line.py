@@ -9,23 +9,25 @@ from typing import Any
 
 from embdiff.corpus.beir import is_beir
 from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
-from embdiff.corpus.tables import kind_of
+from embdiff.corpus.tables import Table, kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.class_files import is_classes
 from embdiff.evaluation.classes import Classes
-from embdiff.evaluation.pairs import PairsWalk, pair_columns, pair_table
+from embdiff.evaluation.pair_files import pair_columns, pair_table
+from embdiff.evaluation.pairs import PairsWalk
 from embdiff.evaluation.result import Evaluation, free_target
 from embdiff.evaluation.retrieval import Retrieval
-from embdiff.evaluation.settings import check, refuse_strangers
+from embdiff.evaluation.settings import Settings, check, refuse_strangers
+from embdiff.evaluation.task import Walk
 from embdiff.measures.differences import between_models
 from embdiff.settings import Task, done_by
 
-_TASKS = {each.task: each for each in (Retrieval, PairsWalk, Classes)}
+_ALONE = {each.task: each for each in (Retrieval, Classes)}
 
 
 @done_by(lambda **asked: _walk(**asked))
 def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by name
-    data: str | Path,
+    data: str | Path | Sequence[str | Path],
     models: Sequence[Any],
     *,
     task: str | None = None,
@@ -43,6 +45,9 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     runs: Sequence[str | Path] = (),
     text_column: str | int | None = None,
     label_column: str | int | None = None,
+    left_column: str | int | None = None,
+    right_column: str | int | None = None,
+    score_column: str | int | None = None,
     quotes: bool | None = None,
     header: bool | None = None,
     encoding: str | None = None,
@@ -52,9 +57,9 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
 
     Parameters
     ----------
-    data : str or path
-        A folder in BEIR's layout (retrieval); a file of two texts and a number a row (pairs); a file of texts and
-        labels, or a folder with ``train.*`` and ``test.*`` (classes).
+    data : str or path, or sequence of them
+        A folder in BEIR's layout (retrieval); a file of two texts and a number a row, or several, each scored and all
+        pooled (pairs); a file of texts and labels, or a folder with ``train.*`` and ``test.*`` (classes).
     models : sequence of str or Encoder
         Text forms as ``embdiff models`` lists them, or objects with ``encode``.
     task : {"retrieval", "pairs", "classes"}, optional
@@ -84,6 +89,8 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     text_column, label_column : str or int, optional
         Columns of labelled texts: name or 0-based position. For retrieval and classes text_column may be a template,
         ``"{title} {text}"``, which is what is taken by default where there are both.
+    left_column, right_column, score_column : str or int, optional
+        Columns of pairs: name or 0-based position.
     quotes, header : bool, optional
         Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
     encoding : str, optional
@@ -107,19 +114,39 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     """
 
 
-def _walk(data: str | Path, models: Sequence[Any] = (), *, out: str | Path | None = None, **given: Any) -> Evaluation:
+def _walk(data: Any, models: Sequence[Any] = (), *, out: str | Path | None = None, **given: Any) -> Evaluation:
     """See `evaluate`."""
     settings = check(models, given)
-    path, found, how = find_task(data, settings.task, columns_named=settings.columns_named, form=settings.form)
+    paths, found, how = _task_of(data, settings)
     refuse_strangers(settings, found)
     target = None if out is None else free_target(Path(out))
-    walk = _TASKS[found](path, settings)
+    walk: Walk = PairsWalk(paths, settings) if found == "pairs" else _ALONE[found](paths[0], settings)
     outcome = walk.outcome()
     differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
     result = Evaluation(outcome, differences, how, settings.seed)
     if target is not None:
         result.save(target)
     return result
+
+
+def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:
+    """Return the files, the task, and in words how it was found; several files must be of pairs."""
+    several = isinstance(data, (list, tuple))
+    if several and not data:
+        raise DataError("The data to evaluate must be at least one path. Got none. Name a folder or files.")
+    task = "pairs" if settings.task is None and settings.pair_columns else settings.task
+    found = [
+        find_task(each, task, columns_named=settings.columns_named, form=settings.form)
+        for each in (data if several else [data])
+    ]
+    others = [f"{path} ({each})" for path, each, _ in found if each != "pairs"]
+    if len(found) > 1 and others:
+        raise DataError(
+            f"Several files must all be of pairs: their numbers are pooled. Got {shown(others)}. Name one folder or "
+            "file of retrieval or of labelled texts."
+        )
+    how = "columns of pairs were named" if task != settings.task else found[0][2]
+    return [path for path, _, _ in found], found[0][1], how
 
 
 def find_task(
@@ -164,9 +191,19 @@ def find_task(
     if table.plain or len(table.columns) < 2:
         raise DataError(
             "A file must hold pairs (two texts and a number a row) or labelled texts (a text and a label a row). "
-            f"Got {'plain lines' if table.plain else 'one column'} in {path}. Add the numbers or the labels."
+            f"Got {'plain lines' if table.plain else 'one column'} in {path}. {_tabs(table)}Add the numbers or the "
+            "labels."
         )
     return path, "classes", "the file has no pairs of texts with a number, so its rows are labelled texts"
+
+
+def _tabs(table: Table) -> str:
+    """Say of plain lines that are a table all the same what to do."""
+    lines = [str(line) for line in table.column(0)[:100]] if table.plain else []
+    tabs = {line.count("\t") for line in lines}
+    if len(tabs) != 1 or tabs == {0}:
+        return ""
+    return f"Every line has {min(tabs)} tabs, as a table does: give the file the extension .tsv. "
 
 
 def _path(data: object) -> Path:

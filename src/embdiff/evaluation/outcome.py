@@ -66,6 +66,8 @@ class Outcome(Record):
         What one model confuses and another does not (classes).
     together : tuple of Gain
         What every two models reach together (retrieval).
+    by_file : dict of str to tuple of Score
+        Scores in each file, where several are pooled (pairs).
     runs : dict of str to mapping
         Ranked lists by model (retrieval).
     qrels : Qrels or None
@@ -84,5 +86,6 @@ class Outcome(Record):
     draws: dict[str, list[float]] = field(default_factory=dict)
     confusions: tuple[Confusion, ...] = ()
     together: tuple[Gain, ...] = ()
+    by_file: dict[str, tuple[Score, ...]] = field(default_factory=dict)
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, repr=False)
     qrels: Qrels | None = field(default=None, repr=False)

@@ -36,6 +36,7 @@ def tables(found: Outcome, differences: Sequence[Differences]) -> list[Table]:
     unit = UNITS[found.task]
     return [
         score_table(found.scores, differences),
+        *(score_table(scores, (), f"Scores in {name}") for name, scores in found.by_file.items()),
         *(difference_table(each, unit) for each in differences[:1]),
         *change_table(found.noise, unit),
         *_together_tables(found.together),

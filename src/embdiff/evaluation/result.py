@@ -90,6 +90,8 @@ class Evaluation:
         told = self.outcome.to_dict()
         if self.task != "classes":
             del told["draws"], told["confusions"]
+        if not self.outcome.by_file:
+            del told["by_file"]
         about = {"evaluation": VERSION, "task_found": self._how, "seed": self._seed}
         return {**about, **told, "differences": plain(self.differences)}
 

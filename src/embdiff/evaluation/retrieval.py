@@ -43,9 +43,8 @@ class Retrieval(Walk):
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.measures = chosen(settings, NEEDS, usual_measures(), self.task)
         refuse_deeper(self.measures, settings.depth)
-        self.collection = collection = read_beir(
-            folder, settings.qrels, Columns(settings.text_column, form=settings.form)
-        )
+        columns = Columns(settings.text_column, form=settings.form)
+        self.collection = collection = read_beir(folder, settings.qrels, columns)
         _refuse_mostly_missing(collection, settings.missing)
         rows = {name: row for row, name in enumerate(collection.queries.ids)}
         zero = settings.missing == "zero"

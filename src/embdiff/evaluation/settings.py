@@ -43,6 +43,12 @@ class Settings(EvaluationConfig):
         """Whether a column of labelled texts was named."""
         return self.text_column is not None or self.label_column is not None
 
+    @property
+    def pair_columns(self) -> dict[str, str]:
+        """The columns of pairs that were named."""
+        given = {"left": self.left_column, "right": self.right_column, "score": self.score_column}
+        return {role: name for role, name in given.items() if name is not None}
+
 
 def check(models: Sequence[Any], given: dict[str, Any]) -> Settings:
     """Return the settings.
@@ -108,9 +114,14 @@ def refuse_deeper(specs: Sequence[MeasureSpec], depth: int) -> None:
 
 
 def refuse_strangers(settings: Settings, task: Task) -> None:
-    """Refuse arguments that the task has no use for: runs where nothing is ranked, columns where none is looked for."""
+    """Refuse arguments that the task has no use for, such as runs where nothing is ranked."""
     if settings.runs and task != "retrieval":
         raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
+    if task != "retrieval" and (settings.missing != "auto" or settings.self_matches != "keep"):
+        raise ParameterError(f"Judged queries are of the task retrieval. Got {task}. Leave --missing and --self out.")
+    if settings.pair_columns and task != "pairs":
+        names = ", ".join(f"--{role}-column" for role in settings.pair_columns)
+        raise ParameterError(f"Columns of two texts and a score are of the task pairs. Got {task}. Leave {names} out.")
     named = settings.label_column is not None if task == "retrieval" else settings.columns_named
     if named and task != "classes":
         raise ParameterError(

@@ -11,10 +11,15 @@ from embdiff.views.words import visible
 
 LONG = 1_200  # characters of a document shown at first
 HELP = (
-    f"  0-{HIGHEST}  grade: 0 not relevant, 1 relevant, 2 and above more so     y, n  the same as 1, 0\n"
-    "  s    skip: cannot say     b  back to the answer before     m  more of a long text     q  quit"
+    f"  0-{HIGHEST}  grade: 0 is not relevant, 1 is relevant, 2 and above are more so\n"
+    "  y    yes, relevant: the same as 1\n"
+    "  n    no, not relevant: the same as 0\n"
+    "  s    skip: you cannot say; the document counts neither for nor against a model\n"
+    "  b    back to the answer before\n"
+    "  m    more of a long text\n"
+    "  q    quit; every answer is saved, and the same command goes on here"
 )
-_PROMPT = f"0-{HIGHEST}, y/n, s skip, b back, q quit, ? help > "
+_PROMPT = f"0-{HIGHEST} grade, y relevant, n not relevant, s skip, b back, m more, q quit, ? help > "
 _GRADES = {"s": None, "y": 1, "n": 0} | {str(grade): grade for grade in range(HIGHEST + 1)}
 
 
@@ -55,7 +60,8 @@ def run_session(judging: Judging, *, judge: str, read: Callable[[], str | None],
 
 
 def _query(question: Question) -> str:
-    return f"\nQuery {question.query_place} of {question.queries}: {_safe(question.query_text)}\n"
+    place = f"Query {question.query_place} of {question.queries} (id {_safe(question.query)})"
+    return f"\n{place}: {_safe(question.query_text)}\n"
 
 
 def _document(judging: Judging, question: Question) -> str:
@@ -64,7 +70,8 @@ def _document(judging: Judging, question: Question) -> str:
     before = "" if said is None else f" (you said: {'skip' if said.grade is None else said.grade})"
     shown = _safe(text[:LONG]) or "(empty)"
     more = f"\n  ... {len(text) - LONG:,} more characters (m)" if len(text) > LONG else ""
-    return f"\n  Document {question.place} of {question.documents}{before}\n  {shown}{more}\n"
+    place = f"Document {question.place} of {question.documents} (id {_safe(question.document)})"
+    return f"\n  {place}{before}\n  {shown}{more}\n"
 
 
 def _answer(question: Question, read: Callable[[], str | None], write: Callable[[str], None]) -> str:

@@ -19,37 +19,22 @@ import numpy.typing as npt
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
-from embdiff.measures.statistics.correlation import FLAT, correlation, fisher_ends, levelled, mean_ranks, numbered
+from embdiff.measures.statistics.correlation import (
+    FLAT,
+    correlation,
+    fisher_ends,
+    levelled,
+    mean_ranks,
+    numbered,
+    without_each,
+    without_each_of,
+)
 from embdiff.measures.statistics.kinds import Kinds, error_within, kinds_of, rarer, too_few
-from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
+from embdiff.measures.statistics.quantiles import Doubles, student_quantile
 from embdiff.measures.statistics.resampling import Interval
-from embdiff.records import FloatArray, Metric, Score
+from embdiff.records import Score
 
 _UNSEEN = 6.0  # a placement so many times as far from 1 as the mean of its kind, which few pairs may not have shown
-
-
-def pair_similarity(left: FloatArray, right: FloatArray, metric: Metric) -> Doubles:
-    """Return the similarity of each pair of rows in float64, higher = closer; NaN for cosine with a zero vector.
-
-    Parameters
-    ----------
-    left, right : ndarray of float32, shape (n, d)
-    metric : {"cosine", "ip", "l2"}
-        l2 gives the negative squared distance.
-    """
-    if left.shape != right.shape or left.ndim != 2:
-        raise ShapeError(
-            f"Both sides of the pairs must have one shape (n, d). Got {left.shape} and {right.shape}. "
-            "Encode both with one model."
-        )
-    a, b = left.astype(np.float64), right.astype(np.float64)
-    if metric == "l2":
-        return np.asarray(-np.einsum("nd,nd->n", a - b, a - b))
-    products = np.einsum("nd,nd->n", a, b)
-    if metric == "ip":
-        return np.asarray(products)
-    lengths = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
-    return ratio(products, lengths)
 
 
 def pearson(similarity: npt.ArrayLike, score: npt.ArrayLike) -> float:
@@ -325,33 +310,6 @@ def _left_out_interval(
         error, free = error_within((counts - 1.0) * left * n / counts, kinds)
     reach = student_quantile(0.975, free) * error
     return min(value, math.tanh(middle - reach)), max(value, math.tanh(middle + reach))
-
-
-def without_each_of(similarity: Doubles, kinds: Kinds) -> Doubles:
-    """Return Pearson's correlation with ``kinds`` without each pair, (n,), the shares of the kinds kept.
-
-    Of two kinds it is ``d / sqrt(within + d^2)``: d the difference of the means times the square root of both shares,
-    within the variances of the kinds by their shares.
-    """
-    share = float(kinds.mean())
-    means, variances = np.empty((2, len(kinds))), np.empty((2, len(kinds)))
-    for kind, own in enumerate((~kinds, kinds)):
-        part = similarity[own] - similarity[own].mean()
-        count = len(part)
-        means[kind], variances[kind] = similarity[own].mean(), part.var()
-        means[kind, own] -= part / (count - 1)
-        variances[kind, own] = np.maximum(0.0, (part @ part - part**2 * count / (count - 1)) / (count - 1))
-    apart = (means[1] - means[0]) * math.sqrt(share * (1.0 - share))
-    return ratio(apart, np.sqrt(share * variances[1] + (1.0 - share) * variances[0] + apart**2))
-
-
-def without_each(similarity: Doubles, score: Doubles) -> Doubles:
-    """Return Pearson's correlation without each pair, (n,), from sums; NaN where the others do not vary."""
-    n, x, y = len(score), similarity - similarity.mean(), score - score.mean()
-    # Without pair i the centred sums are less x_i^2, and the new means are -x_i / (n - 1).
-    share = n / (n - 1)
-    xx, yy, xy = (float(a @ b) - share * a * b for a, b in ((x, x), (y, y), (x, y)))
-    return ratio(xy, np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0)))
 
 
 NEEDS: Needs = "pairs + scores"

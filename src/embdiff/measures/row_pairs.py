@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.errors import ParameterError
+from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Parameter
 from embdiff.measures.moments import Floating
 from embdiff.measures.statistics.jackknife import groups
-from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray
+from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.records import FloatArray, IntArray, Metric
 
 PAIRS = 500_000
 SAMPLE = {"pairs": Parameter(PAIRS, 1, 1e9, "pairs of rows that are sampled when there are more")}
@@ -94,3 +94,27 @@ def sampled(n: int, count: int) -> str | None:
     """Say that pairs were sampled; None when all were taken."""
     total = n * (n - 1) // 2
     return None if count >= total else f"{count} of {total} pairs of rows were sampled"
+
+
+def pair_similarity(left: FloatArray, right: FloatArray, metric: Metric) -> Doubles:
+    """Return the similarity of each pair of rows in float64, higher = closer; NaN for cosine with a zero vector.
+
+    Parameters
+    ----------
+    left, right : ndarray of float32, shape (n, d)
+    metric : {"cosine", "ip", "l2"}
+        l2 gives the negative squared distance.
+    """
+    if left.shape != right.shape or left.ndim != 2:
+        raise ShapeError(
+            f"Both sides of the pairs must have one shape (n, d). Got {left.shape} and {right.shape}. "
+            "Encode both with one model."
+        )
+    a, b = left.astype(np.float64), right.astype(np.float64)
+    if metric == "l2":
+        return np.asarray(-np.einsum("nd,nd->n", a - b, a - b))
+    products = np.einsum("nd,nd->n", a, b)
+    if metric == "ip":
+        return np.asarray(products)
+    lengths = np.sqrt(np.einsum("nd,nd->n", a, a) * np.einsum("nd,nd->n", b, b))
+    return ratio(products, lengths)

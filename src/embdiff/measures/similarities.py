@@ -10,9 +10,8 @@ import numpy as np
 from embdiff import exact
 from embdiff._plain import Record
 from embdiff._progress import progress
-from embdiff.measures.pairs import pair_similarity
 from embdiff.measures.row_pairs import lengths as lengths_of
-from embdiff.measures.row_pairs import row_pairs
+from embdiff.measures.row_pairs import pair_similarity, row_pairs
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, FloatArray, IntArray
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wilson
+from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile, wilson
 from embdiff.ties import TOLERANCE
 
 FLAT = 1e-12  # what is left of a spread by rounding
@@ -71,3 +71,30 @@ def fisher_ends(
         return 2.0 * low - 1.0, 2.0 * high - 1.0, "wilson"
     reach = student_quantile(0.975, free) * error / bend
     return math.tanh(math.atanh(value) - reach), math.tanh(math.atanh(value) + reach), method
+
+
+def without_each_of(similarity: Doubles, kinds: npt.NDArray[np.bool_]) -> Doubles:
+    """Return Pearson's correlation with ``kinds`` without each pair, (n,), the shares of the kinds kept.
+
+    Of two kinds it is ``d / sqrt(within + d^2)``: d the difference of the means times the square root of both shares,
+    within the variances of the kinds by their shares.
+    """
+    share = float(kinds.mean())
+    means, variances = np.empty((2, len(kinds))), np.empty((2, len(kinds)))
+    for kind, own in enumerate((~kinds, kinds)):
+        part = similarity[own] - similarity[own].mean()
+        count = len(part)
+        means[kind], variances[kind] = similarity[own].mean(), part.var()
+        means[kind, own] -= part / (count - 1)
+        variances[kind, own] = np.maximum(0.0, (part @ part - part**2 * count / (count - 1)) / (count - 1))
+    apart = (means[1] - means[0]) * math.sqrt(share * (1.0 - share))
+    return ratio(apart, np.sqrt(share * variances[1] + (1.0 - share) * variances[0] + apart**2))
+
+
+def without_each(similarity: Doubles, score: Doubles) -> Doubles:
+    """Return Pearson's correlation without each pair, (n,), from sums; NaN where the others do not vary."""
+    n, x, y = len(score), similarity - similarity.mean(), score - score.mean()
+    # Without pair i the centred sums are less x_i^2, and the new means are -x_i / (n - 1).
+    share = n / (n - 1)
+    xx, yy, xy = (float(a @ b) - share * a * b for a, b in ((x, x), (y, y), (x, y)))
+    return ratio(xy, np.sqrt(np.maximum(xx, 0.0) * np.maximum(yy, 0.0)))

@@ -29,9 +29,9 @@ def too_few(n: int, rarest: int, what: tuple[str, str] = ("pairs", "kind")) -> s
     """Return why so few units, or so few of the rarest kind, give no interval and no test; None when they do."""
     units, kind = what
     if n < FEWEST_UNITS:
-        return f"no interval and no test: {n} {units}, {FEWEST_UNITS} are needed"
+        return f"no interval and no test below {FEWEST_UNITS} {units} (here {n})"
     if rarest < FEWEST:
-        return f"no interval and no test: the rarest {kind} has {rarest} {units}, {FEWEST} are needed"
+        return f"no interval and no test below {FEWEST} {units} of the rarest {kind} (here {rarest})"
     return None
 
 

@@ -1,0 +1,171 @@
+"""Reading pairs: two texts and a number a row, in one file or several that are pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from embdiff.corpus.columns import KNOWN, ColumnName, column_of, position_of, same_name
+from embdiff.corpus.files import FOUND, Form, shown
+from embdiff.corpus.readers import read_table
+from embdiff.corpus.tables import Table, as_number, as_text, held, is_missing
+from embdiff.errors import DataError
+from embdiff.measures.statistics.kinds import Kinds, kinds_of
+
+_T = TypeVar("_T")
+_MOSTLY = 0.5  # a table without known names is pairs when more of its third column are numbers: others are mistakes
+_ROLES = ("left", "right", "score")
+NamedColumns = Mapping[str, ColumnName]  # left, right and score, as far as they were given
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pairs of texts with a number each.
+
+    Parameters
+    ----------
+    left, right : tuple of str, length n
+    score : ndarray of float64, shape (n,)
+    how : str
+        Which columns were taken.
+    notes : tuple of str
+        What was guessed in reading, a sentence each.
+    files : tuple of (str, int)
+        The files in order, and how many pairs are of each.
+    """
+
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    score: npt.NDArray[np.float64]
+    how: str
+    notes: tuple[str, ...] = ()
+    files: tuple[tuple[str, int], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    @property
+    def kinds(self) -> Kinds | None:
+        """Which pairs are positive where there are exactly two different numbers; else None."""
+        return kinds_of(self.score)
+
+
+def pair_table(path: Path, form: Form = FOUND) -> Table:
+    """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
+    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells), form)
+
+
+def pair_columns(table: Table, *, sure: bool = False, given: NamedColumns | None = None) -> tuple[int, int, int] | None:
+    """Return the positions of the two texts and the number: as given, by known names, else the three columns there are.
+
+    ``sure``: three columns without known names are taken for pairs, whatever they hold (cells are then checked one by
+    one). Otherwise ids or numbers in the place of texts say that these are not two texts: id, text, label. Of three
+    columns the numbers are the third, or the first where only that one holds numbers, as SemEval has them.
+
+    Raises
+    ------
+    DataError
+        When a given column is not there.
+    """
+    if table.plain:
+        return None
+    named = {role: column_of(table, role, (given or {}).get(role)) for role in _ROLES}
+    found = {role: position_of(table.columns, role) if at is None else at for role, at in named.items()}
+    left, right, score = found.values()
+    if left is not None and right is not None and score is not None:
+        return left, right, score
+    if len(table.columns) != 3 or any(at is not None for at in named.values()):
+        return None
+    ids = {same_name(name) in KNOWN["id"] for name in table.columns[:2]}
+    numbers = [
+        sum(as_number(cell) is not None for cell in table.column(position)) / max(1, table.size)
+        for position in range(3)
+    ]
+    if ids == {False} and max(numbers[:2]) <= _MOSTLY < numbers[2]:
+        return 0, 1, 2
+    if ids == {False} and max(numbers[1:]) <= _MOSTLY < numbers[0]:
+        return 1, 2, 0
+    return (0, 1, 2) if sure else None
+
+
+def read_pairs(paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | None = None) -> Pairs:
+    """Read pairs from one file, or several that are pooled; rows without a score are left out and counted.
+
+    Raises
+    ------
+    DataError
+        When the columns are not found, a cell is not what its column needs, or a file is named twice; the message names
+        the line.
+    """
+    twice = [str(path) for path in paths if list(paths).count(path) > 1]
+    if twice:
+        raise DataError(f"Every file of pairs must be named once. Got {twice[0]} more than once. Name it once.")
+    parts = [_read(path, form, given or {}) for path in paths]
+    return Pairs(
+        tuple(text for part in parts for text in part.left),
+        tuple(text for part in parts for text in part.right),
+        np.concatenate([part.score for part in parts]),
+        "; ".join(dict.fromkeys(part.how for part in parts)),
+        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        tuple((str(path), len(part)) for path, part in zip(paths, parts, strict=True)),
+    )
+
+
+def _read(path: Path, form: Form, given: NamedColumns) -> Pairs:
+    table = pair_table(path, form)
+    columns = pair_columns(table, sure=True, given=given)
+    if columns is None:
+        raise DataError(
+            "A file of pairs must have two columns of text and one of numbers: named like sentence1, sentence2 and "
+            f"score, or three columns alone. Got {shown(table.columns) or 'plain lines'} in {path}. Name them with "
+            "--left-column, --right-column and --score-column."
+        )
+    if len(set(columns)) < 3:
+        raise DataError(
+            f"Texts and score of pairs must be three columns. Got {table.columns[columns[0]]!r}, "
+            f"{table.columns[columns[1]]!r} and {table.columns[columns[2]]!r} of {path}. Name three different ones."
+        )
+    cells = table.column(columns[2])
+    rows = [row for row in range(table.size) if not _is_blank(cells[row])]
+    if len(rows) < 2:
+        raise DataError(
+            f"A file of pairs must have two pairs or more that have a score. Got {len(rows)} in {path}. Add pairs."
+        )
+    must, way_out = "Both texts of a pair must hold text.", "Fill it in or delete the row."
+    left, right = (_cells(table, position, _text, must, way_out, rows) for position in columns[:2])
+    way_out = "Write it like 3.5, empty it to leave the pair out, or delete the row."
+    score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out, rows))
+    names = ", ".join(table.columns[position] for position in columns)
+    order = "number, text, text" if columns[2] == 0 else "text, text, number"
+    how = f"three columns without a header: {order}" if table.headerless else f"columns {names}"
+    without = sorted(set(range(table.size)) - set(rows))
+    notes = table.notes
+    if without:
+        notes += (
+            f"{len(without):,} of {table.size:,} rows of {path} have no score: they are left out (the first at "
+            f"{table.where(without[0])}).",
+        )
+    return Pairs(tuple(left), tuple(right), score, how, notes)
+
+
+def _cells(
+    table: Table, position: int, read: Callable[[object], _T | None], must: str, way_out: str, rows: Sequence[int]
+) -> list[_T]:
+    name = table.columns[position]
+    return table.checked(
+        position, read, must, way_out, words=lambda cell: f"{held(cell)} in column {name!r}", rows=rows
+    )
+
+
+def _is_blank(cell: object) -> bool:
+    return is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+
+
+def _text(value: object) -> str | None:
+    text = as_text(value)
+    return text if text is not None and text.strip() else None

@@ -18,6 +18,7 @@ from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.records import Neighbors, Space, Stamp
 
 K, K_HUBS = 10, 3  # of ten neighbours nearly every row is one, and orphans are too few to calibrate a share
+SHARE = 3  # a list holds at most a third of the rows: nearly all of few dozen rows are no neighbourhood
 PAIRS = 20_000  # of rows for rsa: all of them up to n = 200, a sample at 1,000
 _WEIGHTS = 0.75 ** np.arange(12)  # how the variance falls from axis to axis
 
@@ -42,8 +43,14 @@ def related(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return x, x @ turn + 0.35 * rng.standard_normal((n, 8))
 
 
-def nearest(a: Space, k: int = K) -> Neighbors:
+def depth(n: int) -> int:
+    """Return how many neighbours the lists of n rows hold."""
+    return min(K, n // SHARE)
+
+
+def nearest(a: Space) -> Neighbors:
     """Return the nearest rows of every row, its own left out."""
+    k = depth(len(a.ids))
     return exact.search(a.vectors, a.vectors, k, "cosine", leave_out=np.arange(len(a.ids)))
 
 
@@ -66,7 +73,7 @@ class Two(Family):
     def truth(self, n: int) -> dict[str, float | None]:
         """Return population values; measures that the number of rows biases: their expectation at n."""
         biased = ("cka_biased", "procrustes", "shape_angle", "svcca(variance=0.99)", "pwcca")
-        return {**self.population, **dict.fromkeys(biased), f"cknna@{K}": None}
+        return {**self.population, **dict.fromkeys(biased), f"cknna@{depth(n)}": None}
 
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n rows."""

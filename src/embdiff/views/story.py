@@ -13,6 +13,7 @@ DISAGREEMENT = (
     "Disagreement is 1 minus the rank-biased overlap of the lists, averaged over the pairs of models: 0 when all "
     "return the same rows in the same order, 1 when they share none."
 )
+_PLACED = {"umap": "UMAP, fed with the exact neighbours", "pca": "the first two principal components"}
 ROW_DISAGREEMENT = (
     "Disagreement about a row is how many of the queries return it in one model less how many do in the other, as a "
     "share of the queries, averaged over the pairs of models; n/a: no model returns it. Choose a row to list the "
@@ -120,7 +121,8 @@ def maps_words(layouts: Sequence[Layout]) -> str:
     """Return the one sentence above the maps."""
     if not layouts:
         return "This run has no maps (it was made without them); neighbours below come from the full space."
-    how = "UMAP, fed with the exact neighbours" if layouts[0].method == "umap" else "the first two principal components"
+    methods = dict.fromkeys(layout.method for layout in layouts)
+    how = " or ".join(_PLACED[method] for method in methods) + (" (said under each)" if len(methods) > 1 else "")
     return (
         f"Each dot is a row of the corpus, placed by {how}; every map is turned to lie like the first (Procrustes), "
         "so a dot that moves between maps is placed differently by the models. They are only maps: most neighbourhoods "
@@ -130,9 +132,10 @@ def maps_words(layouts: Sequence[Layout]) -> str:
 
 def map_words(layout: Layout) -> str:
     """Return what stands under one map: how many true neighbours it keeps."""
+    why = f" (not UMAP: {layout.reason})" if layout.reason else ""
     if not layout.kept_rows:
-        return f"{layout.method.upper()}; too few rows to say what it keeps."
+        return f"{layout.method.upper()}{why}; too few rows to say what it keeps."
     return (
-        f"{layout.method.upper()}; of the {layout.k} true neighbours of a row, {number(100 * layout.kept, 0)} % are "
-        f"among its {layout.k} nearest dots ({layout.kept_rows:,} rows asked)."
+        f"{layout.method.upper()}{why}; of the {layout.k} true neighbours of a row, {number(100 * layout.kept, 0)} % "
+        f"are among its {layout.k} nearest dots ({layout.kept_rows:,} rows asked)."
     )

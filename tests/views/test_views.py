@@ -186,3 +186,33 @@ def test_a_title_needs_nothing_but_the_run(hostile, monkeypatch):
     monkeypatch.setattr(Facts, "results", property(lambda _: pytest.fail("results were made for a title")))
     monkeypatch.setattr(Facts, "disagreement", property(lambda _: pytest.fail("disagreement was made for a title")))
     assert words.title(hostile.run) == "toy:8, toy:16 on list"
+
+
+def _scored(**methods: str) -> list[Score]:
+    return [
+        Score(f"{name}@3", ("a", "b"), 0.5, 0.4, 0.6, 0.1, 3, interval=method.replace("_", "-"), per_query=(0.5,) * 3)
+        for name, method in methods.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({"overlap": "bca", "spread": "bootstrap_t"}, "Intervals are 95 %: queries resampled, each"),
+        ({"overlap": "wilson"}, "Intervals are 95 %: Wilson's (shares, equal values, and fewer than 30 queries"),
+        ({"overlap": "student"}, "Intervals are 95 %: Student's (fewer than 30 queries), each"),
+        ({"overlap": "bca", "hit": "wilson"}, "held fixed: queries resampled for overlap@3; Wilson's (shares"),
+        ({"overlap": "none"}, ""),
+    ],
+)
+def test_the_method_told_is_the_one_that_made_the_intervals(methods, said):
+    assert said in words._interval_words(_scored(**methods))
+    if "bca" not in methods.values() and "bootstrap_t" not in methods.values():
+        assert "queries resampled" not in words._interval_words(_scored(**methods))
+
+
+def test_twenty_queries_are_not_said_to_be_resampled():
+    result = ed.compare([f"text {at} of twenty" for at in range(20)], ["toy:8", "toy:16"], k=2, store="memory:")
+    assert {score.interval for score in result.scores if score.measure == "overlap@2"} == {"wilson"}
+    said = next(note for note in words.notes(Facts(result.run)) if note.startswith("Intervals"))
+    assert said.startswith("Intervals are 95 %: Wilson's")

@@ -13,7 +13,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import Measure, MeasureSpec, Needs
 from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.score import PerQuery, mean_of
-from embdiff.measures.statistics.jackknife import groups, jackknife
+from embdiff.measures.statistics.jackknife import groups, jackknife, no_interval
 from embdiff.measures.statistics.quantiles import Doubles, mean_known, ratio
 from embdiff.records import FloatArray, IntArray, Score
 
@@ -172,8 +172,7 @@ def _score(spec: MeasureSpec, texts: ClassedTexts, seed: int) -> Score:
     found = mean_of(str(spec), values, texts.models, None, chance, within, "with a zero vector", "texts")
     if found.interval != "none":
         return found
-    why = "there is no interval: without some of the texts the value is undefined"
-    return replace(found, reason="; ".join(filter(None, (found.reason, why))))
+    return replace(found, reason="; ".join(filter(None, (found.reason, no_interval(found.n, "texts")))))
 
 
 def _without_groups(vectors: FloatArray, labels: IntArray, values: Doubles, seed: int) -> list[float]:

@@ -137,7 +137,8 @@ class PerQuery:
         note = None if self.note is None else self.note(inputs, values)
         ties = told_ties(inputs.a, inputs.b) if isinstance(inputs, TwoLists) else None
         found = mean_of(str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out)
-        reasons = (found.reason, note, ties) if len(values) else (self.nothing,)
+        equal = "there is no interval: all values are equal" if known and found.interval == "none" else None
+        reasons = (found.reason, equal, note, ties) if len(values) else (self.nothing,)
         return replace(found, reason="; ".join(filter(None, reasons)) or None)
 
 

@@ -14,7 +14,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import MeasureSpec
 from embdiff.measures.inputs import TwoLists, Undefined, truncated
 from embdiff.measures.moments import Floating
-from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife
+from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife, no_interval
 from embdiff.measures.statistics.resampling import Interval
 from embdiff.measures.ties import in_one_order
 from embdiff.records import BoolArray, FloatArray, IntArray, Metric, Neighbors, Score, Space
@@ -217,7 +217,7 @@ class Estimate:
         if not known:
             why = self.why or f"undefined: {spec.measure.undefined_when}"
         elif method == "none":
-            why = "there is no interval: without some of the rows the value is undefined"
+            why = no_interval(self.n)
         return Score(
             measure=str(spec),
             models=models,

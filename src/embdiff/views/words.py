@@ -30,14 +30,21 @@ _NOT_FOUND = {
 
 AGAIN = {"index": "returned against exact", "float16": "vectors in float16", "batch": "texts one by one"}
 
-NOTES = (
+_AGREEMENT = (
     "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
-    "results are needed.",
-    "Intervals are 95 %: queries resampled, each query's neighbours held fixed. Chance is what two unrelated rankings "
-    "of the same rows would share.",
-    "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
-    "changed, seen through the index; exact_overlap is the same without the index.",
+    "results are needed."
 )
+_INDEX = (
+    "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
+    "changed, seen through the index; exact_overlap is the same without the index."
+)
+_RESAMPLED = "queries resampled"
+_MADE = {
+    "bca": _RESAMPLED,
+    "bootstrap-t": _RESAMPLED,
+    "wilson": "Wilson's (shares, equal values, and fewer than 30 queries, where resampling misses long tails)",
+    "student": "Student's (fewer than 30 queries)",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -123,7 +130,25 @@ def sample_notes(sample: Sample | None) -> list[str]:
 
 def notes(facts: Facts) -> list[str]:
     """Return what a reader must know to take the numbers rightly, a sentence each: of this run, then of any."""
-    return [*caveats(facts), *NOTES]
+    return [*caveats(facts), *general_notes(facts)]
+
+
+def general_notes(facts: Facts) -> list[str]:
+    """Return what holds of any run, how its intervals were made among it."""
+    chance = "Chance is what two unrelated rankings of the same rows would share."
+    return [_AGREEMENT, " ".join(filter(None, (_interval_words(facts.run.scores), chance))), _INDEX]
+
+
+def _interval_words(scores: Sequence[Score]) -> str:
+    """Say how the intervals of measures per query were made: for all alike, or for which measures."""
+    made: dict[str, dict[str, None]] = {}
+    for score in scores:
+        if score.per_query and score.interval in _MADE:
+            made.setdefault(_MADE[score.interval], {})[score.measure] = None
+    if len(made) < 2:
+        return "".join(f"Intervals are 95 %: {how}, each query's neighbours held fixed." for how in made)
+    each = "; ".join(f"{how} for {', '.join(measures)}" for how, measures in made.items())
+    return f"Intervals are 95 %, each query's neighbours held fixed: {each}."
 
 
 def caveats(facts: Facts) -> list[str]:

@@ -20,7 +20,7 @@ from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wil
 
 Interval = tuple[float, float, str]
 RESAMPLES = 4_000
-FEW = 30  # values; below, there is nothing to resample
+FEW = 30  # values; below, resampling knows too little of a long tail
 STEPS = 32  # distinct values at most that count as a distribution with steps
 STUDENTISED = 4_096  # values at most for the studentised bootstrap; skewness of more no longer moves the ends
 _AT_ONCE = 2**21  # counts held at a time
@@ -71,7 +71,9 @@ def mean_intervals(
     Each resample draws n of the n queries with replacement; its means are one matrix product of these counts with all
     values (and, for the studentised bootstrap, with their squares). Values with a long tail (ranks, second-order
     cosines) need the studentised bootstrap: at n = 50 BCa covers 92 % of their means where it covers 94 %
-    (docs/calibration.md); where values have no long tail the two agree.
+    (docs/calibration.md); where values have no long tail the two agree. Of 10 to 29 graded values either holds the mean
+    of ranks, second-order cosines and index recall in 82 to 95 %, Wilson's in 94 % or more whatever they are, at about
+    one and a half times the width.
 
     References
     ----------

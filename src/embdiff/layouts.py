@@ -55,7 +55,8 @@ def layouts(
     """
     found: list[Layout] = []
     for model, vectors in spaces.items():
-        xy, drawn, reason = principal_plane(vectors), "pca", None
+        drawn: LayoutMethod = "pca"
+        xy, reason = principal_plane(vectors), None
         if method == "umap":
             reason = _without_umap(xy)
             mapped = None if reason else _umap(vectors, metric, xy, seed)

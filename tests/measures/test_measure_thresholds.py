@@ -164,15 +164,30 @@ def many(queries=30, passing=6, expected=True):
     return table(values, wanted)
 
 
-@pytest.mark.parametrize("passing", [1, 6, 9])
-def test_the_remark_counts_queries_whose_expected_pair_passes(passing):
+@pytest.mark.parametrize(
+    ("passing", "said"),
+    [(1, "no interval"), (4, "no interval"), (6, "the interval is rough"), (9, "the interval is rough")],
+)
+def test_the_remark_counts_queries_whose_expected_pair_passes(passing, said):
     """All 30 have a passing pair; the cut-off lies between the last expected pair that passes and the next."""
     a = many(passing=passing)
     found = by_name(carry_over(a, a, 0.5, seed=0))
     assert found["pass rate"].reason is None
-    for by in ("precision", "recall"):
-        words = f"only {passing} of 30 queries have a passing expected pair: the interval is rough"
-        assert words in found[by].reason, by
+    words = f"only {passing} of 30 queries have a passing expected pair: "
+    assert found["recall"].reason.startswith(words + said)
+    assert np.isnan([found["recall"].low, found["recall"].high]).all() == (said == "no interval")
+    assert words + "the interval is rough" in found["precision"].reason
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"), [(1, "no interval"), (4, "no interval"), (7, "the interval is rough"), (15, None)]
+)
+def test_a_recall_hangs_on_those_that_do_not_pass_as_well(failing, said):
+    a = many(passing=30 - failing)
+    found = by_name(carry_over(a, a, 0.5, seed=0))["recall"]
+    assert found.value == pytest.approx(0.5)
+    assert found.reason == (said and f"only {failing} of 30 queries have an expected pair that does not pass: {said}")
+    assert math.isfinite(found.low) == math.isfinite(found.high) == (said != "no interval")
 
 
 @pytest.mark.parametrize(("queries", "there"), [(2, False), (3, False), (9, False), (10, True)])

@@ -86,10 +86,10 @@ class Curve:
         counts = np.bincount(place * size + first, weights=self._found.count, minlength=self.queries * size)
         return np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
 
-    def queries_at(self, at: float) -> int:
-        """Return how many queries have a pair that reaches ``at``; of pairs in bins, those of whole bins."""
+    def reached_by(self, at: float) -> Doubles:
+        """Return how many pairs of each query reach ``at``, (s,); of pairs in bins, those of whole bins."""
         knot, _ = self.place(at)
-        return int(np.count_nonzero(self.by_query(self.knots[knot : knot + 1])))
+        return self.by_query(self.knots[knot : knot + 1])[:, 0]
 
     def by_query_at(self, at: float) -> Doubles:
         """Return how many pairs of each query reach ``at``, along the line between its knots, (s,)."""
@@ -134,6 +134,7 @@ def crossings(gap: Doubles, table: Doubles, passing: Doubles, good: Doubles, kno
 
 RESAMPLES = 2_000
 FEW = 10  # queries that an interval needs, and with a passing pair those below which it is called rough
+FEWEST = 5  # of either kind, passing or not, that the interval of a recall needs
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class CarryOver(Record):
         The cut-off of ``from_model``, a cosine similarity.
     value, low, high : float
         The cut-off of ``to_model`` and its 95 % interval; NaN when undefined. Of fewer than 10 queries there is no
-        interval: some of them are missing from most resamples.
+        interval, nor of a recall that hangs on fewer than 5 that pass, or do not.
     rate_from, rate_to : float
         The rate at ``at`` and at ``value``. They differ where ties leave no cut-off with the very rate.
     n : int
@@ -250,7 +251,8 @@ def _by_rate(
         value = right.value(rank / left.pairs * right.pairs)
         resampled = inverted(table, (weights @ left.by_query_at(at)) / totals * table[:, -1], thin)
         rates = left.passing(at) / left.pairs, right.passing(value) / right.pairs
-        return finish(value, rates, _rough(left.queries_at(at), left.queries, what), _ends(resampled, left.queries))
+        few = _few(left.reached_by(at), what, every if only else None)
+        return finish(value, rates, *few, resampled)
 
     return carried
 
@@ -295,29 +297,39 @@ def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> Car
     gap = (weights @ there.by_query(thin)) * passing[:, None] - good[:, None] * table
     resampled = crossings(gap, table, passing, good, thin)
     rates = right_ones / passed, there.passing(value) / right.passing(value)
-    rough = _rough(hits.queries_at(at), left.queries, "expected pair")
-    return finish(value, rates, rough, _ends(resampled, left.queries))
+    return finish(value, rates, *_few(hits.reached_by(at), "expected pair"), resampled)
 
 
 def _carried(
     by: str, a: Similarities, b: Similarities, at: float, left: Curve,
-    value: float, rates: tuple[float, float], reason: str | None, ends: tuple[float, float] = (math.nan, math.nan),
+    value: float, rates: tuple[float, float], reason: str | None, held: bool = False, resampled: Doubles | None = None,
 ) -> CarryOver:  # fmt: skip
-    """Return the record; ``left``: the population in the model whose cut-off it is."""
-    open_ended = math.isfinite(value) and left.queries >= FEW and not np.isfinite(ends).all()
-    no_end = "some resampled queries have no such cut-off: the interval is open" if open_ended else None
+    """Return the record; ``left``: the population in the model whose cut-off it is; ``held``: an interval can hold."""
+    low, high = _ends(resampled, left.queries) if held and resampled is not None else (math.nan, math.nan)
+    open_ended = "some resampled queries have no such cut-off: the interval is open"
+    said = (reason, open_ended if held and not np.isfinite([low, high]).all() else None)
     return CarryOver(
-        a.model, b.model, by, at, value, *ends, *rates, left.queries, left.pairs, round(left.passing(at)),
-        "; ".join(filter(None, (reason, no_end))) or None,
+        a.model, b.model, by, at, value, low, high, *rates, left.queries, left.pairs, round(left.passing(at)),
+        "; ".join(filter(None, said)) or None,
     )  # fmt: skip
 
 
-def _rough(having: int, queries: int, what: str) -> str | None:
-    """Say that so few queries stand behind an interval that it is rough, or that there is none."""
+def _few(reached: Doubles, what: str, every: Doubles | None = None) -> tuple[str | None, bool]:
+    """Say that few queries stand behind an interval, and whether it can hold all the same.
+
+    ``reached`` (s,): pairs of each query that pass. ``every`` (s,): all of them, where those that do not pass count as
+    much; of 30 expected pairs of which 28 pass, two decide.
+    """
+    queries = len(reached)
     if queries < FEW:
-        return f"no interval for fewer than {FEW} queries"
-    few = f"only {having} of {queries} queries have a passing {what}: the interval is rough"
-    return None if having >= FEW else few
+        return f"no interval for fewer than {FEW} queries", False
+    kinds = [(int(np.count_nonzero(reached)), f"a passing {what}")]
+    if every is not None:
+        kinds.append((int(np.count_nonzero(reached < every)), f"an {what} that does not pass"))
+    few, having = min(kinds)
+    held = every is None or few >= FEWEST
+    said = f"only {few} of {queries} queries have {having}: {'the interval is rough' if held else 'no interval'}"
+    return (None if few >= FEW else said), held
 
 
 def _weights(n: int, seed: int) -> Doubles:
@@ -327,8 +339,6 @@ def _weights(n: int, seed: int) -> Doubles:
 
 def _ends(resampled: Doubles, n: int) -> tuple[float, float]:
     """Return the ends of the interval; NaN for one that some resamples do not have."""
-    if n < FEW:
-        return math.nan, math.nan
     # Resampling makes small samples look too steady; Hesterberg's correction puts Student's quantile in its place.
     wide = NormalDist().cdf(math.sqrt(n / (n - 1)) * student_quantile(0.975, n - 1))
     ends = np.quantile(resampled, (1 - wide, wide), method="inverted_cdf")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from embdiff.measures.groups import ALPHA
 from embdiff.records import Layout, Score
 from embdiff.views.facts import Facts
-from embdiff.views.words import number
+from embdiff.views.words import by_p, number, undecided_words
 
 DISAGREEMENT = (
     "Disagreement is 1 minus the rank-biased overlap of the lists, averaged over the pairs of models: 0 when all "
@@ -105,16 +106,21 @@ def _group_words(facts: Facts) -> Iterator[str]:
     tests = [(model, test) for model, test in facts.run.tests if math.isfinite(test.p_holm)]
     if not tests:
         return
-    found = [(model, test) for model, test in tests if test.p_holm < 0.05]
-    if not found:
+    found = by_p((model, test) for model, test in tests if test.p_holm < ALPHA)
+    open_ = undecided_words(tests)
+    if not found and not open_:
         yield (
             "No group turns up too rarely among the results of the others "
             f"(of {len(tests):,} tests, none below p = .05 after Holm)."
         )
-        return
-    named = "; ".join(f"{test.group} in {model} (p = {test.p_holm:.4f})" for model, test in found[:3])
-    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
-    yield f"Less often than the other groups' rows are returned to other groups' queries, beyond chance: {named}{more}."
+    if found:
+        named = "; ".join(f"{test.group} in {model} (p = {test.p_holm:.4f})" for model, test in found[:3])
+        more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+        yield (
+            "Less often than the other groups' rows are returned to other groups' queries, beyond chance: "
+            f"{named}{more}."
+        )
+    yield from open_
 
 
 def maps_words(layouts: Sequence[Layout]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embdiff._sizes import written_size
+from embdiff.measures.groups import GroupTest, undecided
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
@@ -262,6 +263,30 @@ def _about_baseline(facts: Facts) -> list[str]:
             f" For {told.short_lists:,} of {count:,} queries fewer than k rows share a word: those lists are shorter."
         )
     return [said]
+
+
+def by_p(tests: Iterable[tuple[str, GroupTest]]) -> list[tuple[str, GroupTest]]:
+    """Return tests of groups with the lowest p first, among equal ones the lowest ratio; undefined ones last."""
+    return sorted(tests, key=lambda each: tuple(map(_last_if_unknown, (each[1].p, each[1].ratio))))
+
+
+def _last_if_unknown(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def undecided_words(tests: Iterable[tuple[str, GroupTest]]) -> list[str]:
+    """Say that some groups look rare, but could not have been found among so many tests, if that is so."""
+    every = [test for _, test in tests]
+    open_ = undecided(every)
+    if not open_:
+        return []
+    count, least = sum(math.isfinite(test.p) for test in every), min(test.p_least for test in open_)
+    some = f"{len(open_):,} group{'s' * (len(open_) != 1)}"
+    return [
+        f"Whether {some} with p up to .05 turn up too rarely cannot be decided with so many tests: p could not have "
+        f"been below {least:.2g}, {min(1.0, least * count):.2g} after Holm over {count:,}. Fewer models or larger "
+        "groups can decide it; where groups have enough rows, more --permutations can, too."
+    ]
 
 
 def counted(counts: Sequence[int]) -> str:

@@ -63,7 +63,7 @@ def test_scales_by_hand():
     low, high, _ = jk.jackknife(2.0, WITHOUT, (-9, 9), scale=jk.root(-2.0))
     assert (math.sqrt(low + 2), math.sqrt(high + 2)) == pytest.approx((2 - plain / 4, 2 + plain / 4))
     assert jk.jackknife(-1.99, WITHOUT, (-2, 9), scale=jk.root(-2.0))[0] == -2.0
-    short = jk.jackknife(1.0, WITHOUT, (-9, 9), shortened=0.25)
+    short = jk.jackknife(1.0, WITHOUT, (-9, 9), factor=0.25)
     assert short[:2] == pytest.approx((1 - plain / 2, 1 + plain / 2))
 
 

@@ -260,7 +260,7 @@ def _scored(**methods: str) -> list[Score]:
     ("methods", "said"),
     [
         ({"overlap": "bca", "spread": "bootstrap_t"}, "Intervals are 95 %: queries resampled, each"),
-        ({"overlap": "wilson"}, "Intervals are 95 %: Wilson's (shares, equal values, and fewer than 30 queries"),
+        ({"overlap": "wilson"}, "Intervals are 95 %: Wilson's (shares, equal values, and fewer than 50 queries"),
         ({"overlap": "student"}, "Intervals are 95 %: Student's (fewer than 30 queries), each"),
         ({"overlap": "bca", "hit": "wilson"}, "held fixed: queries resampled for overlap@3; Wilson's (shares"),
         ({"overlap": "none"}, ""),

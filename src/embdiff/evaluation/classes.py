@@ -63,7 +63,7 @@ class Classes(Walk):
             "ties to the nearest; confusions are those of this vote",
             "probe": _probe_protocol(settings.shots, settings.draws, settings.seed),
             "silhouette": "of the test texts, cosine distance",
-            "intervals": "95 %, test texts resampled (shares, and fewer than 30 texts: Wilson's), training texts and "
+            "intervals": "95 %, test texts resampled (shares, and fewer than 50 texts: Wilson's), training texts and "
             "vectors held fixed; silhouette: groups of texts left out in turn",
             "chance": "accuracy: the same predictions dealt out at random; "
             "silhouette: mean over 20 random label orders",

@@ -56,7 +56,7 @@ class Retrieval(Walk):
             "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
             "rules": "trec_eval -c: equal scores by document id descending, every judged query counts, "
             "a missing one as 0",
-            "intervals": "95 %, queries resampled (shares, and fewer than 30 queries: Wilson's), documents held fixed",
+            "intervals": "95 %, queries resampled (shares, and fewer than 50 queries: Wilson's), documents held fixed",
             "chance": "all documents in random order (exact expectation)",
             "together": PROTOCOL,
         }

@@ -186,7 +186,7 @@ class Estimate:
     without : sequence of float
         The value without each group of rows, for the jackknife.
     chance : float
-    scale, shortened, twice
+    scale, factor, twice
         Of the interval, see `embdiff.measures.statistics.jackknife.jackknife`.
     within : tuple of (float, float, str), optional
         An interval of another kind, and which.
@@ -201,7 +201,7 @@ class Estimate:
     without: Sequence[float] = ()
     chance: float = math.nan
     scale: Scale = PLAIN
-    shortened: float = 1.0
+    factor: float = 1.0
     twice: float = 0.0
     within: Interval | None = None
     note: str | None = None
@@ -211,7 +211,7 @@ class Estimate:
         """Return the score of a measure; ``note``: what was sampled."""
         known = math.isfinite(self.value)
         low, high, method = self.within or jackknife(
-            self.value, self.without, spec.measure.range, scale=self.scale, shortened=self.shortened, twice=self.twice
+            self.value, self.without, spec.measure.range, scale=self.scale, factor=self.factor, twice=self.twice
         )
         why = None
         if not known:

@@ -43,7 +43,7 @@ _RESAMPLED = "queries resampled"
 _MADE = {
     "bca": _RESAMPLED,
     "bootstrap-t": _RESAMPLED,
-    "wilson": "Wilson's (shares, equal values, and fewer than 30 queries, where resampling misses long tails)",
+    "wilson": "Wilson's (shares, equal values, and fewer than 50 queries, where resampling misses long tails)",
     "student": "Student's (fewer than 30 queries)",
 }
 

@@ -90,7 +90,7 @@ def jackknife(
     *,
     level: float = 0.95,
     scale: Scale = PLAIN,
-    shortened: float = 1.0,
+    factor: float = 1.0,
     twice: float = 0.0,
 ) -> tuple[float, float, str]:
     """Return an interval from the values without each group of rows.
@@ -112,8 +112,8 @@ def jackknife(
         Share of such intervals that hold the true value.
     scale : Scale
         A value that it cannot take is left plain.
-    shortened : float
-        Factor of the variance, in (0, 1].
+    factor : float
+        Of the variance, above 0.
     twice : float
         Variance that the groups count twice, from `counted_twice`: taken off once, at most half of all.
 
@@ -138,7 +138,7 @@ def jackknife(
         return math.nan, math.nan, "none"
     variance = _variance(values)
     variance = max(variance / 2, variance - twice)
-    reach = student_quantile(0.5 + level / 2, len(values) - 1) * math.sqrt(shortened * variance)
+    reach = student_quantile(0.5 + level / 2, len(values) - 1) * math.sqrt(factor * variance)
     try:
         low, high = (scale.back(scale.to(value) + side * reach * scale.slope(value)) for side in (-1, 1))
     except (ValueError, ZeroDivisionError, OverflowError):

@@ -1,7 +1,4 @@
-"""Asking a collection: the returned neighbours, the exact ones, and what becomes of the query's own row.
-
-This is the only place that decides whether a query may find itself.
-"""
+"""Asking a collection: the neighbours it returned, and the exact ones beside them."""
 
 from __future__ import annotations
 
@@ -16,94 +13,19 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff import exact
-from embdiff.errors import ParameterError
 from embdiff.kept import Kept
-from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors, Ties
+from embdiff.own_rows import OwnRows, contains, followed_by_own, without_own
+from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Searched
-from embdiff.ties import cut, entries, shortened
+from embdiff.ties import cut, tied_like
 
 T = TypeVar("T")
 
 WARM_CALLS = 5
 WARM_QUERIES = 100
-_FEW_OWN = 8
 EXACT_INDEX = "flat"
 _CONFUSED = 2e-6  # of the largest similarity: float32 sums in another order
-
-
-@dataclass(frozen=True)
-class OwnRows:
-    """The corpus rows that are the queries themselves, and whether they may be returned.
-
-    Parameters
-    ----------
-    rows : sequence of ndarray of int64, length q
-        For each query the rows that count as itself, possibly none.
-    drop : bool
-        Whether they are left out of the results.
-    mark : bool
-        Whether they are marked ``self`` where they stay.
-    """
-
-    rows: Sequence[IntArray]
-    drop: bool
-    mark: bool = True
-
-    @property
-    def most(self) -> int:
-        """The largest number of own rows of any query."""
-        return max((len(rows) for rows in self.rows), default=0)
-
-    @property
-    def dropped(self) -> int:
-        """How many rows more than wanted a list must have, so that enough are left."""
-        return self.most if self.drop else 0
-
-    def marked(self, rows: IntArray) -> npt.NDArray[np.bool_]:
-        """Return where ``rows`` are to be marked as the query itself; their shape."""
-        return self.within(rows) if self.mark else np.zeros(rows.shape, dtype=bool)
-
-    def within(self, rows: IntArray) -> npt.NDArray[np.bool_]:
-        """Return where ``rows[i, j]`` is an own row of query i; shape of ``rows``.
-
-        Queries with one text share one array of own rows, so thousands of equal texts cost no more than others.
-        """
-        found = np.zeros(rows.shape, dtype=bool)
-        few = [query for query, own in enumerate(self.rows) if 0 < len(own) <= _FEW_OWN]
-        if few:
-            table = OwnRows([self.rows[query] for query in few], self.drop).padded()
-            found[few] = contains(table, rows[few])
-        many: dict[int, list[int]] = {}
-        for query, own in enumerate(self.rows):
-            if len(own) > _FEW_OWN:
-                many.setdefault(id(own), []).append(query)
-        for queries in many.values():
-            found[queries] = np.isin(rows[queries], self.rows[queries[0]])
-        return found
-
-    def hold(self, query: IntArray, row: IntArray) -> npt.NDArray[np.bool_]:
-        """Return which rows (m,) are own rows of their queries (m,), queries ascending."""
-        found = np.zeros(len(row), dtype=bool)
-        asked, begin = np.unique(query, return_index=True)
-        for each, start, end in zip(asked.tolist(), begin, [*begin[1:], len(query)], strict=True):
-            found[start:end] = np.isin(row[start:end], self.rows[each])
-        return found
-
-    def padded(self) -> IntArray:
-        """Return the own rows as one array of shape (q, most), padded with -1."""
-        table = np.full((len(self.rows), self.most), -1, dtype=np.int64)
-        for query, rows in enumerate(self.rows):
-            table[query, : len(rows)] = rows
-        return table
-
-    def check_k(self, k: int, corpus_rows: int) -> None:
-        """Refuse a ``k`` for which some query has too few rows left to return."""
-        left = corpus_rows - self.dropped
-        if 1 <= k <= left:
-            return
-        why = f"{corpus_rows} rows" + (f", {self.most} left out as the query itself" if self.drop else "")
-        raise ParameterError(f"k must be between 1 and {left} ({why}). Got {k}. Lower k or add rows.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,11 +202,6 @@ def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -
     return without_own(index.search(queries, k + own.dropped), own, k)
 
 
-def followed_by_own(rows: IntArray, own: OwnRows) -> IntArray:
-    """Return rows (q, m) and, behind them, the own rows that are dropped: what `places` must know the ranks of."""
-    return np.concatenate([rows, own.padded()], axis=1) if own.drop else rows
-
-
 def places(rows: IntArray, ranks: IntArray, similarity: FloatArray) -> ElsewhereRows:
     """Return where rows (q, m) stand, given the ranks of `followed_by_own`, (q, m + p): own rows do not count."""
     here, own = np.split(ranks, [rows.shape[1]], axis=1)
@@ -292,30 +209,6 @@ def places(rows: IntArray, ranks: IntArray, similarity: FloatArray) -> Elsewhere
     for column in own.T:
         passed += (column[:, None] > 0) & (column[:, None] < here)
     return ElsewhereRows(rows, here - passed, similarity)
-
-
-def tied_like(returned: Neighbors, truth: Neighbors) -> Neighbors:
-    """Tell the ties of lists that a store returned: those of the exact answer, where it has the same rows up to ties.
-
-    A list that has other rows, as an approximate index may return, keeps its order.
-    """
-    ties = truth.ties
-    if ties is None or returned.rows.shape != truth.rows.shape:
-        return returned
-    every, (queries, k) = entries(truth), returned.rows.shape
-    stride = 1 + int(every.row.max(initial=0))
-    codes = every.query * stride + every.row
-    order = np.argsort(codes)
-    wanted = np.arange(queries)[:, None] * stride + np.clip(returned.rows, 0, stride - 1)
-    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
-    known = (codes[at] == wanted) & (returned.rows >= 0) & (returned.rows < stride)
-    alike = (np.where(known, every.before[at], -1) == ties.before).all(axis=1)
-    before = np.where(alike[:, None], ties.before, np.arange(k))
-    size = np.where(alike[:, None], ties.size, 1)
-    beyond = alike[every.query] & (every.before == ties.before[every.query, -1]) & (every.before + every.size > k)
-    beyond[at[known]] = False
-    also = every.take(beyond)
-    return replace(returned, ties=Ties(before, size, also.query, also.row))
 
 
 def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
@@ -358,35 +251,3 @@ def compared_pairs(answers: Sequence[Answer], baseline: Answer | None = None) ->
         for alike in asked.values()
         for pair in (*combinations(alike, 2), *((answer, other) for answer in alike for other in beside))
     ]
-
-
-def certain(a: Neighbors, b: Neighbors, own: OwnRows) -> IntArray:
-    """Return how many of each query's own rows both lists hold, (q,): no luck was needed for those."""
-    both: IntArray = np.count_nonzero(own.within(a.rows) & contains(b.rows, a.rows), axis=1)
-    return both
-
-
-def contains(sets: IntArray, rows: IntArray) -> npt.NDArray[np.bool_]:
-    """Return where ``rows[i, j]`` (not -1) occurs in ``sets[i]``; shape of ``rows``."""
-    found = np.zeros(rows.shape, dtype=bool)
-    for column in sets.T:
-        found |= (rows == column[:, None]) & (rows >= 0)
-    return found
-
-
-def without_own(neighbors: Neighbors, own: OwnRows, k: int) -> Neighbors:
-    """Leave each query's own rows out of its list, (q, wide), and cut it to k, padding what comes back short.
-
-    Where they are not dropped the list stays as it is.
-    """
-    if not own.drop:
-        return neighbors
-    if neighbors.ties is not None:
-        every = entries(neighbors)
-        return shortened(neighbors, own.hold(every.query, every.row), k)
-    gone = own.within(neighbors.rows) | (neighbors.rows < 0)
-    order = np.argsort(gone, axis=1, kind="stable")[:, :k]
-    dropped = np.take_along_axis(gone, order, axis=1)
-    rows = np.where(dropped, -1, np.take_along_axis(neighbors.rows, order, axis=1))
-    similarity = np.where(dropped, np.float32(np.nan), np.take_along_axis(neighbors.similarity, order, axis=1))
-    return Neighbors(rows, similarity.astype(np.float32), neighbors.metric, neighbors.index)

@@ -111,3 +111,27 @@ def groups(similarity: npt.NDArray[np.float64], tolerance: npt.NDArray[np.float6
     last = similarity - similarity[:, -1:] <= tolerance[:, None]
     opening = np.argmax(last, axis=1)
     return np.where(last, opening[:, None], before)
+
+
+def tied_like(returned: Neighbors, truth: Neighbors) -> Neighbors:
+    """Tell the ties of lists that a store returned: those of the exact answer, where it has the same rows up to ties.
+
+    A list that has other rows, as an approximate index may return, keeps its order.
+    """
+    ties = truth.ties
+    if ties is None or returned.rows.shape != truth.rows.shape:
+        return returned
+    every, (queries, k) = entries(truth), returned.rows.shape
+    stride = 1 + int(every.row.max(initial=0))
+    codes = every.query * stride + every.row
+    order = np.argsort(codes)
+    wanted = np.arange(queries)[:, None] * stride + np.clip(returned.rows, 0, stride - 1)
+    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
+    known = (codes[at] == wanted) & (returned.rows >= 0) & (returned.rows < stride)
+    alike = (np.where(known, every.before[at], -1) == ties.before).all(axis=1)
+    before = np.where(alike[:, None], ties.before, np.arange(k))
+    size = np.where(alike[:, None], ties.size, 1)
+    beyond = alike[every.query] & (every.before == ties.before[every.query, -1]) & (every.before + every.size > k)
+    beyond[at[known]] = False
+    also = every.take(beyond)
+    return replace(returned, ties=Ties(before, size, also.query, also.row))

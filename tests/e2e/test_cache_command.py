@@ -59,7 +59,7 @@ def test_ls_verify_prune(embdiff, sentences, monkeypatch):
     embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     listed = json.loads(embdiff("cache", "ls", "--cache", "kept", "--json").out)
     assert sorted((space["model"], space["role"], space["vectors"]) for space in listed["spaces"]) == [
-        (model, role, 8) for model in ("toy:16", "toy:8") for role in ("document", "query, one by one")
+        (model, role, 8) for model in ("toy:16", "toy:8") for role in ("document", "document, one by one")
     ]
     assert "toy:16 (16 × float32)" in embdiff("cache", "ls", "--cache", "kept").out
     assert embdiff("cache", "verify", "--cache", "kept").out.strip() == "18 entries checked, 0 damaged"

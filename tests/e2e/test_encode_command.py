@@ -35,7 +35,8 @@ def test_encode_then_compare(rows: Path) -> None:
     )
     assert compared.exit_code == 0, compared.output
     scores = json.loads(compared.stdout)["scores"]
-    assert [score["value"] for score in scores if score["measure"] == "overlap@1"] == [1.0]
+    # a and c have one text: which of them is nearest to b is left to chance in either list.
+    assert [score["value"] for score in scores if score["measure"] == "overlap@1"] == [pytest.approx(5 / 6)]
 
 
 def test_a_missing_model_or_output_is_a_usage_error(rows: Path) -> None:

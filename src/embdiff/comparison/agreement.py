@@ -19,8 +19,9 @@ from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rbo import Tail
 from embdiff.measures.ties import mean_ranks
+from embdiff.own_rows import certain
 from embdiff.records import Answer, FloatArray, IntArray, Score
-from embdiff.search import certain, compared_pairs
+from embdiff.search import compared_pairs
 
 RANKS, PROFILES = "ranks in the other space", "two spaces + neighbors"
 _NO_VECTORS = "bm25 has no vectors"

@@ -12,8 +12,9 @@ from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, Bm25
+from embdiff.own_rows import followed_by_own, without_own
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
-from embdiff.search import Found, followed_by_own, places, rows_only_elsewhere, without_own
+from embdiff.search import Found, places, rows_only_elsewhere
 from embdiff.settings import RunConfig
 
 # Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.

@@ -26,7 +26,7 @@ from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import VectorCache
 from embdiff.settings import RunConfig, done_by
 from embdiff.sources.existing import opened_collections
-from embdiff.stores import get_store
+from embdiff.stores import get_store, place_of
 from embdiff.stores.store import Store
 
 
@@ -122,7 +122,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         How the maps of the report are made. Default pca; umap needs the extra ``umap``.
     measures : sequence of str, optional
         Measures of agreement in their text form, ``overlap@3`` or ``rbo(p=0.8)@5``; without ``@k`` at the k of the
-        run. Default: those of `embdiff.settings.AGREEMENT`.
+        run. Default: every registered measure of agreement that is reported.
     baseline : bool, optional
         Whether bm25, which ranks by words, stands beside the models in the tables of agreement. By default where it
         is installed and the data are not too large; ``"bm25"`` among the models shows its lists beside theirs, too.
@@ -233,9 +233,8 @@ def _has_rows(folder: Path, error: BaseException) -> bool:
 
 def _refuse_store_inside(store: str, folder: Path) -> None:
     """Refuse a database named by hand inside the run folder: that folder is replaced as a whole."""
-    kind, _, path = store.partition(":")
-    target = Path(path).resolve()
-    if kind in ("milvus", "lancedb") and folder in (target, *target.parents):
+    place = place_of(store)
+    if place is not None and folder in (place, *place.parents):
         raise ParameterError(
             f"A database named with --store must lie outside the run folder, which is replaced. Got {store} in "
             f"{folder.name}. Put it beside the folder, or leave --store out."

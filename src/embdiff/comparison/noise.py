@@ -20,8 +20,9 @@ from embdiff.measures.noise import (
     half_precision,
     sampled,
 )
+from embdiff.own_rows import OwnRows, certain
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
-from embdiff.search import OwnRows, certain, exact_lists
+from embdiff.search import exact_lists
 from embdiff.ties import of_queries
 
 _HOW = {"noise_index": "index", "noise_float16": "float16", "noise_batch": "batch"}

@@ -12,8 +12,8 @@ from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.corpus import read_corpus, read_expected, read_queries, rows_of, self_rows
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
+from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
-from embdiff.search import OwnRows
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
 from embdiff.sources import PRESETS, named_models
 from embdiff.sources.existing import Existing, corpus_of, is_reference

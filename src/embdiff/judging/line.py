@@ -174,8 +174,8 @@ def open_judging(
 
     Parameters
     ----------
-    run, write
-        A run folder, or its records (then ``out`` must be given), and whether answers will be recorded.
+    run : Run or path
+        A run folder, or its records (then ``out`` must be given).
     out : path, optional
         File of TREC qrels; the log stands beside it, with ``.jsonl`` added. By default beside the run folder, under
         its name with ``.qrels`` added, as a repeated run replaces the folder.

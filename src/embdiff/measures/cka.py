@@ -21,7 +21,7 @@ from embdiff.measures.moments import Moments, Sums, moments
 from embdiff.measures.spaces import Estimate, Jackknifed, check_every_row
 from embdiff.measures.statistics.jackknife import counted_twice, groups, pairs
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import IntArray, Neighbors
+from embdiff.records import BoolArray, IntArray, Neighbors
 
 FEWEST = 4  # rows that the unbiased estimator divides by: n (n - 3)
 
@@ -217,7 +217,7 @@ def cknna(a: Neighbors, b: Neighbors) -> float:
     Huh et al. 2024, arXiv 2405.07987 and github.com/minyoungg/platonic-rep; Song et al., JMLR 13 (2012) 1393.
     """
     left, right = _pair(a, b)
-    return _aligned(left, right) if a.k >= 2 else math.nan
+    return _Aligned.of(left, right).value() if a.k >= 2 else math.nan
 
 
 def _of_neighbors(a: Neighbors, b: Neighbors, *, seed: int) -> Estimate:
@@ -234,12 +234,11 @@ def _of_neighbors(a: Neighbors, b: Neighbors, *, seed: int) -> Estimate:
         if n < FEWEST or a.k < 2:
             why = f"there must be at least 4 rows and 2 neighbours, there are {n} and {a.k}"
         return Estimate(value, n, why=why)
-    parts = groups(n, seed=seed)
-    without = [_aligned(left.without(part), right.without(part)) for part in parts]
-    beside = [np.concatenate([parts[i], parts[j]]) for i, j in pairs(len(parts))]
-    two = [_aligned(left.without(part), right.without(part)) for part in beside]
+    parts, aligned = groups(n, seed=seed), _Aligned.of(left, right)
+    without = [aligned.value(part) for part in parts]
+    two = [aligned.value(np.concatenate([parts[i], parts[j]])) for i, j in pairs(len(parts))]
     rng = np.random.default_rng(seed)
-    chances = [_aligned(left, right.reordered(rng.permutation(n))) for _ in range(SHUFFLES)]
+    chances = [_Aligned.of(left, right.reordered(rng.permutation(n))).value() for _ in range(SHUFFLES)]
     return Estimate(value, n, without, float(np.mean(chances)), twice=counted_twice(value, without, two))
 
 
@@ -257,16 +256,6 @@ class _Sparse:
         codes = i * n + j
         order = np.argsort(codes)
         return cls(n, codes[order], values[order])
-
-    def without(self, part: IntArray) -> _Sparse:
-        """Leave rows out and number the others anew."""
-        kept = np.ones(self.n, dtype=np.bool_)
-        kept[part] = False
-        number = np.cumsum(kept) - 1
-        i, j = np.divmod(self.codes, self.n)
-        both = kept[i] & kept[j]
-        count = int(np.count_nonzero(kept))
-        return _Sparse(count, number[i[both]] * count + number[j[both]], self.values[both])
 
     def reordered(self, order: IntArray) -> _Sparse:
         """Give row i the number ``order[i]``."""
@@ -296,25 +285,58 @@ def _pair(a: Neighbors, b: Neighbors) -> tuple[_Sparse, _Sparse]:
     return _sparse(a), _sparse(b)
 
 
-def _aligned(a: _Sparse, b: _Sparse) -> float:
-    _, in_a, in_b = np.intersect1d(a.codes, b.codes, assume_unique=True, return_indices=True)
-    both = _hsic_at(a.n, a.codes[in_a], a.values[in_a], b.values[in_b])
-    below = _hsic_at(a.n, a.codes, a.values, a.values), _hsic_at(b.n, b.codes, b.values, b.values)
-    return both / math.sqrt(below[0] * below[1]) if min(below) > 0 else math.nan
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """Sparse n x n matrices K and L at the same pairs (i, j), and K_ij L_ji where (j, i) is a pair, too (else 0)."""
+
+    n: int
+    i: IntArray
+    j: IntArray
+    k: Doubles
+    l: Doubles  # noqa: E741 - the letters of the formula
+    mirrored: Doubles
+
+    @classmethod
+    def of(cls, n: int, codes: IntArray, k: Doubles, l: Doubles) -> _Products:  # noqa: E741
+        """Take them apart; ``codes`` as in `_Sparse`."""
+        i, j = np.divmod(codes, n)
+        back = j * n + i
+        place = np.minimum(np.searchsorted(codes, back), max(0, len(codes) - 1))
+        return cls(n, i, j, k, l, np.where(codes[place] == back, k * l[place], 0.0))
+
+    def hsic(self, kept: BoolArray) -> float:
+        """Return the unbiased HSIC of the rows that are ``kept`` (n,); NaN below 4."""
+        count = int(np.count_nonzero(kept))
+        if count < FEWEST:
+            return math.nan
+        here = kept[self.i] & kept[self.j]
+        k, l = self.k[here], self.l[here]  # noqa: E741
+        columns, rows = (np.bincount(at[here], weights, minlength=self.n) for at, weights in ((self.j, k), (self.i, l)))
+        return _unbiased(count, float(self.mirrored[here].sum()), float(k.sum() * l.sum()), float(columns @ rows))
 
 
-def _hsic_at(n: int, codes: IntArray, k: Doubles, l: Doubles) -> float:  # noqa: E741 - the letters of the formula
-    """Return the unbiased HSIC of two sparse matrices at the same pairs; NaN below 4 rows."""
-    if n < FEWEST:
-        return math.nan
-    i, j = np.divmod(codes, n)
-    back = j * n + i
-    place = np.minimum(np.searchsorted(codes, back), max(0, len(codes) - 1))
-    mutual = codes[place] == back if len(codes) else np.zeros(0, dtype=np.bool_)
-    trace = float(k[mutual] @ l[place[mutual]])
-    across = float(np.bincount(j, weights=k, minlength=n) @ np.bincount(i, weights=l, minlength=n))
-    totals = float(k.sum() * l.sum())
-    return _unbiased(n, trace, totals, across)
+@dataclass(frozen=True, eq=False)
+class _Aligned:
+    """What the alignment of two sparse matrices is made of: at the pairs of both, and each with itself."""
+
+    both: _Products
+    alone: tuple[_Products, _Products]
+
+    @classmethod
+    def of(cls, a: _Sparse, b: _Sparse) -> _Aligned:
+        """Look up the pairs that both have."""
+        _, in_a, in_b = np.intersect1d(a.codes, b.codes, assume_unique=True, return_indices=True)
+        both = _Products.of(a.n, a.codes[in_a], a.values[in_a], b.values[in_b])
+        one, two = (_Products.of(each.n, each.codes, each.values, each.values) for each in (a, b))
+        return cls(both, (one, two))
+
+    def value(self, left_out: IntArray | None = None) -> float:
+        """Return the alignment, without some rows; nothing is searched again."""
+        kept = np.ones(self.both.n, dtype=np.bool_)
+        if left_out is not None:
+            kept[left_out] = False
+        below = [each.hsic(kept) for each in self.alone]
+        return self.both.hsic(kept) / math.sqrt(below[0] * below[1]) if min(below) > 0 else math.nan
 
 
 CKNNA = Measure(

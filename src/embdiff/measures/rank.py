@@ -175,7 +175,9 @@ def _sorted_together(a: IntArray, b: IntArray) -> tuple[npt.NDArray[Any], BoolAr
 
 
 def _tied_places(neighbors: Neighbors) -> IntArray:
-    """Return the place from 0 of each neighbour, the first place of its run for those of equal similarity; (q, k)."""
+    """Return the place from 0 of each neighbour, the first place of its tie for those that are equally near; (q, k)."""
+    if neighbors.ties is not None:
+        return neighbors.ties.before
     places = np.broadcast_to(np.arange(neighbors.k), neighbors.rows.shape).copy()
     places[:, 1:][neighbors.similarity[:, 1:] == neighbors.similarity[:, :-1]] = 0
     return np.maximum.accumulate(places, axis=1)
@@ -244,6 +246,7 @@ def _expected_tau(lists: TwoLists, values: Doubles, _seed: int) -> float:
     """Return the mean chance level given how many rows each query has in common."""
     certain = lists.drawn()[:, 2]
     common = np.bincount(matches(lists.a.rows, lists.b.rows).query, minlength=len(values))
+    common = np.maximum(common, 2)  # with a value; in another order of their ties the lists may have had more in common
     return mean_over_kinds(np.stack([common, certain], axis=1)[~np.isnan(values)], expected_tau)
 
 

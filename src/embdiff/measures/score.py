@@ -135,7 +135,8 @@ class PerQuery:
         known = not np.isnan(values).all()
         chance = self.chance(inputs, values, seed, **spec.parameters) if known else math.nan
         note = None if self.note is None else self.note(inputs, values)
-        ties = told_ties(inputs.a, inputs.b) if isinstance(inputs, TwoLists) else None
+        again = spec.measure.needs == "the same model again"  # there ties are left alone
+        ties = told_ties(inputs.a, inputs.b) if isinstance(inputs, TwoLists) and not again else None
         found = mean_of(str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out)
         equal = "there is no interval: all values are equal" if known and found.interval == "none" else None
         reasons = (found.reason, equal, note, ties) if len(values) else (self.nothing,)

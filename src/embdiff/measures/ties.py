@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
-from embdiff.records import IntArray, Neighbors
+from embdiff.records import IntArray, Neighbors, Ties
 from embdiff.ties import Entries, entries, listed
 
 ORDERS = 20  # drawn for measures whose expectation nobody worked out
@@ -119,11 +119,16 @@ def in_one_order(neighbors: Neighbors, most: int = 0, *, seed: int = 0) -> Neigh
 
 
 def drawn_orders(neighbors: Neighbors, rng: np.random.Generator) -> Iterator[Neighbors]:
-    """Yield `ORDERS` times the lists with their ties in a random order."""
-    every = entries(neighbors)
+    """Yield `ORDERS` times the lists with their ties in a random order; what is listed is then certain."""
+    every, nothing = entries(neighbors), np.empty(0, dtype=np.int64)
     for _ in range(ORDERS):
         order = np.lexsort((rng.random(len(every.row)), every.before, every.query))
-        yield replace(listed(every.take(order), neighbors, neighbors.rows.shape), ties=None)
+        drawn = listed(every.take(order), neighbors, neighbors.rows.shape)
+        if drawn.ties is not None:
+            tie = drawn.ties.before + neighbors.k * np.arange(len(drawn.rows))[:, None]
+            inside = np.bincount(tie.ravel(), minlength=tie.size)[tie]
+            drawn = replace(drawn, ties=Ties(drawn.ties.before, inside, nothing, nothing))
+        yield drawn
 
 
 def _in_both(a: Neighbors, b: Neighbors) -> tuple[Entries, Entries]:

@@ -77,6 +77,14 @@ def get_store(uri: str) -> Store:
     )
 
 
+def place_of(uri: str) -> Path | None:
+    """Return the file or folder in which a store is; None for one in memory, behind an address, or of unknown kind."""
+    kind, _, place = uri.partition(":")
+    if not place or place.startswith("//") or kind not in REGISTRY.entries():
+        return None
+    return Path(place).expanduser().resolve() if getattr(REGISTRY.load(kind), "on_disk", True) else None
+
+
 def list_stores() -> list[str]:
     """Return the names of all registered kinds of store, those of other packages included."""
     return sorted(REGISTRY.entries())

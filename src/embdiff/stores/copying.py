@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff.errors import ParameterError, StoreError
 from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named
-from embdiff.stores import get_store
+from embdiff.stores import get_store, place_of
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.placing import ROWS_PER_ADD, fill, fit, standing
 from embdiff.stores.store import Store
@@ -110,8 +109,8 @@ def copy_collections(
                 f"Collections can be copied between stores that keep them. Got {uri}. Name milvus:FILE, lancedb:DIR or "
                 "a server."
             )
-    kind, _, path = source.partition(":")
-    if kind in ("milvus", "lancedb") and path and not Path(path).expanduser().exists():
+    place = place_of(source)
+    if place is not None and not place.exists():
         # Opening a folder that is not there would make an empty store.
         raise StoreError(f"The store to copy from must exist. Got {source}, which does not. Check the path.")
     with get_store(source) as here, get_store(target) as there:

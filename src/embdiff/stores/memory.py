@@ -38,6 +38,7 @@ class MemoryStore(Store):
 
     field_bytes: int | None = None
     in_place = True
+    on_disk = False
 
     def __init__(self, uri: str = "memory:") -> None:
         if uri not in ("memory", "memory:"):

@@ -34,11 +34,14 @@ class Store(Searched, Protocol):
     in_place : bool
         Whether `add` is given all rows of a collection at once and searches their vectors where they lie, also in a
         file.
+    on_disk : bool
+        Whether what stands behind the colon of its text form is a file or folder of this machine.
     """
 
     uri: str
     field_bytes: int | None
     in_place: bool = False
+    on_disk: bool = True
 
     def names(self) -> list[str]:
         """Return the names of all collections, also of those that are not ours."""

@@ -62,7 +62,8 @@ def test_silhouette_undefined():
     vectors[3] = 0
     score = score_of("silhouette", ClassedTexts(vectors, labels, ("m",)))
     assert score.n == 9
-    assert score.reason == "1 of 10 texts with a zero vector are left out"
+    left_out = "1 of 10 texts with a zero vector are left out"
+    assert score.reason == f"{left_out}; there is no interval: there are fewer than 10 texts"
     alone = score_of("silhouette", ClassedTexts(vectors, np.zeros(10, dtype=int), ("m",)))
     assert math.isnan(alone.value)
     assert alone.reason.startswith("there is one class only")

@@ -277,3 +277,11 @@ def test_twenty_queries_are_not_said_to_be_resampled():
     assert {score.interval for score in result.scores if score.measure == "overlap@2"} == {"wilson"}
     said = next(note for note in words.notes(Facts(result.run)) if note.startswith("Intervals"))
     assert said.startswith("Intervals are 95 %: Wilson's")
+
+
+def test_a_run_that_was_read_says_the_same_of_its_intervals(tmp_path):
+    result = ed.compare("sample", ["toy:8", "toy:16"], k=3, store="memory:", out=tmp_path / "run", layout="none")
+    read = ed.load(tmp_path / "run")
+    assert words.notes(Facts(read.run)) == words.notes(Facts(result.run))
+    assert any(note.startswith("Intervals are 95 %") for note in words.notes(Facts(read.run)))
+    assert "orphans" not in " ".join(words.notes(Facts(result.run)))

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embdiff._sizes import written_size
+from embdiff.errors import UnknownNameError
+from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.groups import GroupTest, undecided
+from embdiff.measures.score import SPACES
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
@@ -140,11 +143,20 @@ def general_notes(facts: Facts) -> list[str]:
     return [_AGREEMENT, " ".join(filter(None, (_interval_words(facts.run.scores), chance))), _INDEX]
 
 
+def spec_of(score: Score) -> MeasureSpec | None:
+    """Return the measure of a score; None where it is of a package that is not installed here."""
+    try:
+        return get_measure(score.measure)
+    except UnknownNameError:
+        return None
+
+
 def _interval_words(scores: Sequence[Score]) -> str:
     """Say how the intervals of measures per query were made: for all alike, or for which measures."""
     made: dict[str, dict[str, None]] = {}
     for score in scores:
-        if score.per_query and score.interval in _MADE:
+        spec = spec_of(score)
+        if score.interval in _MADE and not (spec and spec.measure.needs in SPACES):
             made.setdefault(_MADE[score.interval], {})[score.measure] = None
     if len(made) < 2:
         return "".join(f"Intervals are 95 %: {how}, each query's neighbours held fixed." for how in made)

@@ -23,14 +23,15 @@ FAMILIES: tuple[type[Family], ...] = (
     spaces.Two,
     spaces.One,
     spaces.Labelled,
+    spaces.RareClass,
     spaces.Pairs,
+    spaces.RareKind,
     lists.Lists,
     lists.Found,
     lists.Classified,
     lists.Judgements,
     spaces.Unrelated,
 )
-SIZES = (50, 200, 1_000)
 PIECES = 20  # each of a share of the repetitions of everything: a run cut off has some of all
 CACHE = Path(".calibration")
 _TESTS = CACHE / "nulls.json"
@@ -96,7 +97,7 @@ def _attainable() -> dict[str, float]:
 def _gathered(families: list[Family]) -> dict[str, object]:
     table, tests, counted = [], [], _counted()
     for family in families:
-        for n in SIZES:
+        for n in family.sizes:
             whole = _kept(family, n)
             if not whole:
                 continue
@@ -120,7 +121,7 @@ def main() -> None:
     """Simulate piece by piece; after each, write what there is."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", help="names of families to simulate now; 'tests' for the tests")
-    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES, help="of samples to simulate now")
+    parser.add_argument("--sizes", nargs="*", type=int, help="of samples to simulate now")
     parser.add_argument("--pieces", type=int, default=PIECES, help=f"of {PIECES}: fewer for a first look, 0 to write")
     asked = parser.parse_args()
     CACHE.mkdir(exist_ok=True)
@@ -128,8 +129,9 @@ def main() -> None:
     wanted = asked.only if asked.only is not None else [*(family.name for family in families), "tests"]
     for piece in range(asked.pieces):
         for family in families:
-            for n in asked.sizes if family.name in wanted else ():
-                _simulate(family, n, piece)
+            for n in family.sizes if family.name in wanted else ():
+                if not asked.sizes or n in asked.sizes:
+                    _simulate(family, n, piece)
         for name in nulls.NULLS if "tests" in wanted else ():
             _test(name, piece)
     RESULTS.write_text(json.dumps(_gathered(families), indent=1) + "\n", encoding="utf-8")

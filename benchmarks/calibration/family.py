@@ -9,6 +9,8 @@ import numpy as np
 
 from embdiff.records import Score
 
+SIZES = (10, 20, 30, 50, 200, 1_000)
+RARER = (5, 10, 30)  # of the rarer kind
 Drawn = dict[str, tuple[float, float, float]]  # measure: value, low, high
 
 
@@ -17,6 +19,7 @@ class Family(ABC):
 
     name: str
     about: str  # the law, for the page
+    sizes: tuple[int, ...] = SIZES
 
     @abstractmethod
     def truth(self, n: int) -> dict[str, float | None]:
@@ -38,12 +41,20 @@ def simulate(family: Family, n: int, repetitions: int, first: int = 0) -> dict[s
     return {name: np.array([each[name] for each in drawn]) for name in drawn[0]}
 
 
-def coverage(truth: dict[str, float | None], drawn: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Return, per measure, the share of intervals that hold the true value, and how many miss it on either side."""
+def coverage(truth: dict[str, float | None], drawn: dict[str, np.ndarray]) -> dict[str, dict[str, float | None]]:
+    """Return, per measure, the share of intervals that hold the true value, and how many miss it on either side.
+
+    Of the repetitions that have an interval; ``without`` is the share that has none. None where no repetition has one.
+    """
     table = {}
     for name, rows in drawn.items():
-        value, low, high = rows.T
-        true = float(value.mean()) if truth[name] is None else float(truth[name] or 0.0)
+        value, low, high = rows[~np.isnan(rows[:, 1:]).any(axis=1)].T
+        every, without = rows[~np.isnan(rows[:, 0]), 0], 1 - len(value) / len(rows)
+        if not len(value):
+            figures = ("true", "mean", "sd", "held", "above", "below", "width")
+            table[name] = {**dict.fromkeys(figures), "without": without}
+            continue
+        true = float(every.mean()) if truth[name] is None else float(truth[name] or 0.0)
         table[name] = {
             "true": true,
             "mean": float(value.mean()),
@@ -52,5 +63,6 @@ def coverage(truth: dict[str, float | None], drawn: dict[str, np.ndarray]) -> di
             "above": float((low > true).mean()),
             "below": float((high < true).mean()),
             "width": float((high - low).mean()),
+            "without": without,
         }
     return table

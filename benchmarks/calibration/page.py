@@ -38,7 +38,9 @@ A 95 % interval should hold the true value in 93 to 97 % of 2,000 repetitions. W
   the mean of the value over the repetitions. Compare such values between equal n only, beside their chance level.
 
 `exact_overlap` and `exact_jaccard` are overlap and jaccard of other lists. `mixing` and `group_presence` have no
-interval. Missed below: the whole interval lies below the truth.
+interval. Missed below: the whole interval lies below the truth. Where some repetitions have no interval, the shares are
+of the others; n/a: none has one ([why](measures.md)). Lists of neighbours hold 10 rows, of fewer than 30 rows a third
+of them. Where one kind or class is rare, n is that of the rare one, and the rest is as it says.
 """
 _TESTS = """
 ## Tests
@@ -83,16 +85,23 @@ def _coverage(rows: Sequence[dict[str, Any]]) -> str:
             if not found:
                 continue
             row = found[0]
+            if row["held"] is None:
+                lines.append(f"| `{measure}` | {n:,} |" + " n/a |" * 5 + f" {row['repetitions']:,} |")
+                continue
+            without = row.get("without", 0.0)
+            some = f" (without: {without:.1%})" if without else ""
             lines.append(
                 f"| `{measure}` | {n:,} | {row['true']:.3f} | **{row['held']:.1%}** | {row['below']:.1%} | "
-                f"{row['above']:.1%} | {row['width']:.3f} | {row['repetitions']:,} |"
+                f"{row['above']:.1%} | {row['width']:.3f} | {row['repetitions']:,}{some} |"
             )
     return "\n".join(lines) + "\n"
 
 
 def _outside(rows: Sequence[dict[str, Any]]) -> str:
     cells = [
-        (f"`{row['measure']}` ({row['family']}), n = {row['n']:,}", row["held"], row["repetitions"]) for row in rows
+        (f"`{row['measure']}` ({row['family']}), n = {row['n']:,}", row["held"], row["repetitions"])
+        for row in rows
+        if row["held"] is not None
     ]
     sides = "too narrow", "too wide: on the safe side"
     return "\n### Outside 93 to 97 %\n\n" + _listed(cells, COVERED, sides, 0.95, REPETITIONS)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from benchmarks.calibration.family import Drawn, Family, ends
+from benchmarks.calibration.family import RARER, Drawn, Family, ends
 from embdiff import exact
 from embdiff.measures import shape_of_one as one
 from embdiff.measures.classes import ClassedTexts
@@ -18,6 +18,7 @@ from embdiff.measures.spaces import OneSpace, TwoSpaces
 from embdiff.records import Neighbors, Space, Stamp
 
 K, K_HUBS = 10, 3  # of ten neighbours nearly every row is one, and orphans are too few to calibrate a share
+SHARE = 3  # a list holds at most a third of the rows: nearly all of few dozen rows are no neighbourhood
 PAIRS = 20_000  # of rows for rsa: all of them up to n = 200, a sample at 1,000
 _WEIGHTS = 0.75 ** np.arange(12)  # how the variance falls from axis to axis
 
@@ -42,8 +43,14 @@ def related(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return x, x @ turn + 0.35 * rng.standard_normal((n, 8))
 
 
-def nearest(a: Space, k: int = K) -> Neighbors:
+def depth(n: int) -> int:
+    """Return how many neighbours the lists of n rows hold."""
+    return min(K, n // SHARE)
+
+
+def nearest(a: Space) -> Neighbors:
     """Return the nearest rows of every row, its own left out."""
+    k = depth(len(a.ids))
     return exact.search(a.vectors, a.vectors, k, "cosine", leave_out=np.arange(len(a.ids)))
 
 
@@ -66,7 +73,7 @@ class Two(Family):
     def truth(self, n: int) -> dict[str, float | None]:
         """Return population values; measures that the number of rows biases: their expectation at n."""
         biased = ("cka_biased", "procrustes", "shape_angle", "svcca(variance=0.99)", "pwcca")
-        return {**self.population, **dict.fromkeys(biased), f"cknna@{K}": None}
+        return {**self.population, **dict.fromkeys(biased), f"cknna@{depth(n)}": None}
 
     def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
         """Score n rows."""
@@ -142,6 +149,25 @@ class Labelled(Family):
         return ends([score("silhouette", ClassedTexts(vectors.astype(np.float32), labels, ("a",)), seed=seed)])
 
 
+class RareClass(Family):
+    """Silhouette where one class has few texts."""
+
+    name = "classes, one of them rare"
+    about = "texts of 3 classes that overlap, in 8 dimensions: n of one, 60 and 100 of the others"
+    sizes = RARER
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return the expectation at n."""
+        return {"silhouette": None}
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score the texts."""
+        centres = np.random.default_rng(44).standard_normal((3, 8))
+        labels = np.repeat(np.arange(3), (n, 60, 100))
+        vectors = centres[labels] + rng.standard_normal((len(labels), 8))
+        return ends([score("silhouette", ClassedTexts(vectors.astype(np.float32), labels, ("a",)), seed=seed)])
+
+
 class Pairs(Family):
     """Similarity and score of pairs, as in STS: scores in steps, similarities that spread more in the middle."""
 
@@ -169,3 +195,27 @@ class Pairs(Family):
         x, y = self.law(rng, n)
         scores = [score(name, ScoredPairs(x, y, ("a",))) for name in ("spearman", "pearson")]
         return ends([*scores, score("auc", ScoredPairs(x, (y >= 3).astype(np.float64), ("a",)))])
+
+
+class RareKind(Family):
+    """Similarity of pairs of two kinds, one of them rare: areas under the curve, and correlations with 0 and 1."""
+
+    name = "pairs, one kind rare"
+    about = "200 pairs of two kinds, n of them positive, whose cosines are higher and more spread"
+    sizes = RARER
+    pairs = 200
+
+    def law(self, rng: np.random.Generator, positive: int, negative: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw similarities and kinds."""
+        kinds = np.repeat((1.0, 0.0), (positive, negative))
+        return np.tanh(0.25 + 0.25 * kinds + (0.15 + 0.05 * kinds) * rng.standard_t(6, len(kinds))), kinds
+
+    def truth(self, n: int) -> dict[str, float | None]:
+        """Return the values of very many pairs with this share of positive ones."""
+        x, y = self.law(np.random.default_rng(46), 10_000 * n, 10_000 * (self.pairs - n))
+        return {"spearman": spearman(x, y), "pearson": pearson(x, y), "auc": auc(x, y)}
+
+    def draw(self, rng: np.random.Generator, n: int, seed: int) -> Drawn:
+        """Score the pairs."""
+        x, y = self.law(rng, n, self.pairs - n)
+        return ends([score(name, ScoredPairs(x, y, ("a",))) for name in ("spearman", "pearson", "auc")])

@@ -1,6 +1,8 @@
 // Colour-blind-safe colours: Okabe and Ito (2008) for groups, the ends of cividis (Nunez et al. 2018) for amounts.
 
 export const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8c8c8c"];
+/** Dots by group: after the seven hues others between them, which some eyes may not tell apart (names come with the pointer); the last is grey. */
+export const DOTS = [...GROUPS.slice(0, -1), "#7f6cd0", "#999933", "#44aa99", "#aa4499", "#cc6677", "#a0683c", "#5c9e31", "#3f8fa6", GROUPS[GROUPS.length - 1]];
 const LOW: Rgb = [0, 34, 78];
 const MIDDLE: Rgb = [124, 123, 120];
 const HIGH: Rgb = [254, 232, 56];
@@ -40,12 +42,12 @@ function hex(rgb: Rgb): string {
   return `#${rgb.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The eight commonest groups get a colour of their own, the rest share the last. */
+/** Up to sixteen groups have a colour each; of more, the fifteen commonest, and the rest share the last. */
 export function groupColours(groups: readonly string[]): { names: string[]; of: Map<string, number> } {
   const counts = new Map<string, number>();
   for (const group of groups) counts.set(group, (counts.get(group) ?? 0) + 1);
   const byCount = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([name]) => name);
-  const all = byCount.length <= GROUPS.length;
-  const names = all ? byCount : [...byCount.slice(0, GROUPS.length - 1), `${byCount.length - GROUPS.length + 1} other groups`];
-  return { names, of: new Map(byCount.map((name, place) => [name, Math.min(place, GROUPS.length - 1)])) };
+  const last = DOTS.length - 1;
+  const names = byCount.length <= DOTS.length ? byCount : [...byCount.slice(0, last), `${byCount.length - last} other groups`];
+  return { names, of: new Map(byCount.map((name, place) => [name, Math.min(place, last)])) };
 }

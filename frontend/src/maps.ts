@@ -1,7 +1,7 @@
 // Linked maps: hover, click and lasso in one are seen in all. They are only maps; neighbours come from the full space.
 
 import { createRenderer } from "regl-scatterplot";
-import { GROUPS, groupColours } from "./colours.js";
+import { DOTS, groupColours } from "./colours.js";
 import { choice, h } from "./dom.js";
 import { newPanel, palette, type Panel } from "./panel.js";
 import type { Scene } from "./payload.js";
@@ -65,7 +65,7 @@ function legend(scene: Scene, store: Store): HTMLElement {
   const draw = (colour: Colour) => {
     const { groups } = scene.head.items;
     if (colour === "group" && groups)
-      colours.replaceChildren(...groupColours(groups).names.map((name, at) => h("span", {}, swatch(GROUPS[at]), ` ${name} `)));
+      colours.replaceChildren(...groupColours(groups).names.map((name, at) => h("span", {}, swatch(DOTS[at]), ` ${name} `)));
     else if (scene.queryRow)
       colours.replaceChildren(
         h("span", {}, "all agree ", ...palette(scene, colour, dark.matches).filter((_, at) => at % 4 === 0).map(swatch), " nothing shared"),

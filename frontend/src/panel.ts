@@ -3,7 +3,7 @@
 import KDBush from "kdbush";
 import createScatterplot, { type createRenderer } from "regl-scatterplot";
 import { alike, returnedRows } from "./compare.js";
-import { dotAmounts, GROUPS, groupColours, NEUTRAL } from "./colours.js";
+import { DOTS, dotAmounts, groupColours, NEUTRAL } from "./colours.js";
 import { h } from "./dom.js";
 import type { Scene } from "./payload.js";
 import { closest, dotScale, newMark, toMap, toScreen, zoom, type Place, type Size, type View } from "./pointing.js";
@@ -100,7 +100,7 @@ function ground(dark: boolean): { backgroundColor: string } {
 
 /** Colours of the dots; none where nothing is known of the rows, because the queries come from elsewhere. */
 export function palette(scene: Scene, colour: Colour, dark: boolean): string[] {
-  if (colour === "group") return GROUPS;
+  if (colour === "group") return DOTS;
   return scene.queryRow ? dotAmounts(dark) : [NEUTRAL, NEUTRAL];
 }
 

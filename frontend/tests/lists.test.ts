@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { amount, groupColours, inkOn } from "../src/colours.js";
+import { amount, DOTS, groupColours, inkOn } from "../src/colours.js";
 import { BINS, binOf, counted } from "../src/histogram.js";
 import { listed, queryListing, returnedTo, returning, rowListing } from "../src/listview.js";
 import { Store } from "../src/state.js";
@@ -40,12 +40,23 @@ test("every defined value has a bin", () => {
   assert.equal(counted(four.values).reduce((sum, count) => sum + count), 3);
 });
 
+test("up to sixteen groups have a colour of their own, all different", () => {
+  for (const count of [2, 8, 9, 12, 16]) {
+    const groups = Array.from({ length: count }, (_, at) => `g${at}`);
+    const { names, of } = groupColours(groups);
+    assert.deepEqual(new Set(names), new Set(groups));
+    assert.equal(new Set([...of.values()].map((at) => DOTS[at])).size, count);
+  }
+});
+
 test("rare groups share the last colour and are counted", () => {
-  const groups = Array.from({ length: 12 }, (_, at) => `g${at}`);
-  const { names, of } = groupColours(groups);
-  assert.equal(names.length, 8);
-  assert.equal(names[7], "5 other groups");
-  assert.equal(of.get("g9"), 7);
+  const groups = Array.from({ length: 25 }, (_, at) => `g${String(at).padStart(2, "0")}`);
+  const { names, of } = groupColours([...groups, ...groups.slice(5)]);
+  assert.equal(names.length, 16);
+  assert.equal(names[15], "10 other groups");
+  assert.equal(of.get("g24"), 15);
+  assert.equal(of.get("g05"), 0);
+  assert.equal(DOTS[15], "#8c8c8c");
 });
 
 test("ink reads on its ground", () => {

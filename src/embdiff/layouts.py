@@ -21,6 +21,7 @@ from embdiff.records import FloatArray, IntArray, Layout, LayoutMethod, Metric
 KEPT_K = 10
 KEPT_ROWS = 1_000  # rows asked for what the map keeps: a standard error of .01 at most
 UMAP_NEIGHBORS = 15
+_FLAT = 1e-6  # extent of the second axis over that of the first: below, it is rounding
 _BLOCK = 2**22  # numbers converted at a time
 
 Doubles = npt.NDArray[np.float64]
@@ -44,7 +45,8 @@ def layouts(
     Returns
     -------
     tuple of Layout
-        In the order of ``spaces``.
+        In the order of ``spaces``. Where UMAP has no map of a space, the principal plane stands in its place and
+        ``reason`` says why.
 
     Raises
     ------
@@ -54,12 +56,30 @@ def layouts(
     found: list[Layout] = []
     for model, vectors in spaces.items():
         drawn: LayoutMethod = "pca"
-        xy = principal_plane(vectors)
-        if method == "umap" and len(vectors) > UMAP_NEIGHBORS:
-            drawn, xy = _umap(vectors, metric, xy, seed)
+        xy, reason = principal_plane(vectors), None
+        if method == "umap":
+            reason = _without_umap(xy)
+            mapped = None if reason else _umap(vectors, metric, xy, seed)
+            if mapped is not None and np.isfinite(mapped).all():
+                xy, drawn = mapped, "umap"
+            else:
+                reason = reason or "it returned no finite map"
         xy = turned(xy, found[0].xy.astype(np.float64)) if found else scaled(xy)
-        found.append(with_kept(Layout(model, drawn, xy.astype(np.float32)), vectors, metric, seed))
+        found.append(with_kept(Layout(model, drawn, xy.astype(np.float32), reason=reason), vectors, metric, seed))
     return tuple(found)
+
+
+def _without_umap(plane: Doubles) -> str | None:
+    """Return why there is no map by UMAP that starts from this plane, if there is none.
+
+    UMAP divides the start by its extent along each axis, and no force ever leaves a line.
+    """
+    if len(plane) <= UMAP_NEIGHBORS:
+        return f"it needs more than {UMAP_NEIGHBORS} rows"
+    extent = np.ptp(plane, axis=0)
+    if extent[1] > _FLAT * extent[0]:
+        return None
+    return f"all rows lie {'on a line' if extent[0] > 0 else 'in one point'}, where it has nothing to unfold"
 
 
 def principal_plane(vectors: FloatArray) -> Doubles:
@@ -122,14 +142,9 @@ def _neighbors(vectors: FloatArray, asked: IntArray, k: int, metric: Metric) -> 
     return found.rows
 
 
-def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> tuple[LayoutMethod, Doubles]:
-    """Lay out with UMAP (McInnes et al. 2018), fed with our exact neighbours and started from the principal plane.
-
-    Vectors on a line or in one point are more than it can do: these keep the principal plane.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what it will not be asked for
-        umap: Any = require("umap", "umap", "A map by UMAP")
+def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> Doubles:
+    """Lay out with UMAP (McInnes et al. 2018), fed with our exact neighbours and started from the principal plane."""
+    umap: Any = require("umap", "umap", "A map by UMAP")
     rows = np.arange(len(vectors), dtype=np.int64)
     near = exact.search(vectors, vectors, UMAP_NEIGHBORS, metric)
     distance = near.distance if metric == "l2" else np.maximum(0.0, 1.0 - near.similarity)
@@ -146,6 +161,6 @@ def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> tup
         n_jobs=1,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # of numba, and that UMAP cannot place new rows without its own index
         plane: Doubles = np.asarray(mapper.fit_transform(vectors), dtype=np.float64)
-    return ("umap", plane) if np.isfinite(plane).all() else ("pca", start)
+    return plane

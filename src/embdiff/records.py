@@ -391,6 +391,8 @@ class Layout:
         Share of the k true neighbours that are among the k nearest in the map; NaN when not known.
     k, kept_rows : int
         Neighbours counted, and rows asked for them.
+    reason : str or None
+        Why it is not the kind of map that was asked for.
     """
 
     model: str
@@ -399,3 +401,4 @@ class Layout:
     kept: Number = math.nan
     k: int = 0
     kept_rows: int = 0
+    reason: str | None = None

@@ -180,8 +180,8 @@ class RunConfig(Settings):
         Queries, drawn at random, that the database is asked of an exact index: N or all.
     memory : str or None
         What vectors may take, e.g. 4GiB; larger files of vectors stay on disk.
-    permutations : int
-        Permutations of the group test.
+    permutations : int or None
+        Permutations of the group test. Default: 9,999, for rare groups among over 200 tests more.
     calibrate : int
         Shuffle rows so often for calibrated agreement and geometry; try 200.
     measures : tuple of str
@@ -227,7 +227,7 @@ class RunConfig(Settings):
     half_width: float | None = option(None, ge=0.001, lt=0.5)
     store_queries: str = option("500", pattern=r"^(all|[1-9][0-9]{0,11})$")
     memory: Annotated[str, AfterValidator(_size)] | None = None
-    permutations: int = option(9_999, ge=99, le=1_000_000)
+    permutations: int | None = option(None, ge=99, le=1_000_000)
     calibrate: int = option(0, ge=0, le=100_000)
     measures: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = option((), "--measure")
     baseline: Baseline = option("beside", "--baseline/--no-baseline")

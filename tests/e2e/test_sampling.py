@@ -111,14 +111,15 @@ def test_all_rows_are_no_sample(full):
 
 
 def test_groups_are_counted_over_the_sample(texts):
-    groups = ["odd" if row % 2 else "even" for row in range(ROWS)]
+    names = ("first", "second", "third")
+    groups = [names[row % 3] for row in range(ROWS)]
     some = compared(texts, sample=120, groups=groups)
     asked = [groups[row] for row in some.run.query_rows]
     mixing = some.run.mixings["toy:16"]
-    assert mixing.rows == (300, 300)
-    assert mixing.queries == (asked.count("even"), asked.count("odd"))
+    assert mixing.rows == (200, 200, 200)
+    assert mixing.queries == tuple(map(asked.count, names))
     every = entries(some.run.answers[0].exact)
-    across = dict.fromkeys(("even", "odd"), 0.0)
+    across = dict.fromkeys(names, 0.0)
     for query, row, chance in zip(every.query, every.row, among(every, some.run.config.k), strict=True):
         across[groups[row]] += chance * (groups[row] != asked[query])
     tests = {test.group: test for model, test in some.run.tests if model == "toy:16"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
 import embdiff as ed
+from embdiff import layouts as layouts_module
 from embdiff.layouts import layouts, principal_plane, scaled, turned
-from embdiff.views.story import maps_words
+from embdiff.views.story import map_words, maps_words
 
 
 def _cloud(rows: int, dim: int, seed: int = 0) -> np.ndarray:
@@ -74,13 +77,43 @@ def test_umap_is_fed_with_our_neighbours_and_repeats_itself():
     assert first.kept > layouts({"a": vectors}, "cosine")[0].kept
 
 
-@pytest.mark.parametrize("metric", ["cosine", "l2"])
-@pytest.mark.parametrize("shape", ["one point", "two points", "a line"])
-def test_what_umap_cannot_lay_out_keeps_the_principal_plane(metric, shape):
+_UMAP_HAS_NONE = {
+    "in one point": np.ones((40, 4)),
+    "on a line": np.arange(1, 41)[:, None] * np.array([[1.0, 2.0, 3.0]]),
+    "one dimension": np.random.default_rng(7).normal(size=(40, 1)),
+    "two points": np.repeat([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0]], 20, axis=0),
+    "few rows": np.random.default_rng(8).normal(size=(12, 4)),
+}
+
+
+@pytest.mark.parametrize("name", _UMAP_HAS_NONE)
+def test_a_space_that_umap_cannot_unfold_has_the_principal_map_and_the_reason(name):
     pytest.importorskip("umap", reason="needs the package umap-learn")
-    along = {"one point": np.zeros(40), "two points": np.arange(40) % 2, "a line": np.linspace(0, 1, 40)}[shape]
-    flat = (np.ones((40, 3)) + along[:, None] * [1.0, 0, 0]).astype(np.float32)
-    found = layouts({"flat": flat, "cloud": _cloud(40, 3)}, metric, method="umap")
-    assert [layout.method for layout in found] == ["pca", "umap"]
-    assert all(np.isfinite(layout.xy).all() for layout in found)
-    assert "by the first two principal components for flat, whose vectors UMAP cannot lay out" in maps_words(found)
+    vectors = _UMAP_HAS_NONE[name].astype(np.float32)
+    (found,) = layouts({"a": vectors}, "l2", method="umap")
+    assert found.method == "pca"
+    wanted = {"in one point": "all rows lie in one point", "few rows": "it needs more than 15 rows"}
+    assert found.reason.startswith(wanted.get(name, "all rows lie on a line"))
+    assert np.array_equal(found.xy, layouts({"a": vectors}, "l2")[0].xy)
+    assert f"PCA (not UMAP: {found.reason})" in map_words(found)
+
+
+def test_a_map_that_is_not_finite_is_not_shown(monkeypatch):
+    monkeypatch.setattr(layouts_module, "_umap", lambda vectors, *_rest: np.full((len(vectors), 2), np.nan))
+    first, second = layouts({"a": _cloud(40, 6), "b": _cloud(40, 6, 1)}, "cosine", method="umap")
+    assert (first.method, second.method) == ("pca", "pca")
+    assert first.reason == second.reason == "it returned no finite map"
+    assert np.isfinite(second.xy).all()
+
+
+def test_a_run_with_a_flat_space_goes_on_beside_a_map_by_umap(tmp_path):
+    pytest.importorskip("umap", reason="needs the package umap-learn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("error", UserWarning)
+        result = ed.compare("sample", ["lsa:1", "toy:16"], k=3, store="memory:", layout="umap", baseline=False)
+    assert [each.method for each in result.run.layouts] == ["pca", "umap"]
+    assert "UMAP has no map of lsa:1: all rows lie in one point" in " ".join(repr(result).split())
+    assert "by the first two principal components or UMAP" in maps_words(result.run.layouts)
+    result.save(tmp_path / "run")
+    assert ed.load(tmp_path / "run").run.layouts[0].reason == result.run.layouts[0].reason

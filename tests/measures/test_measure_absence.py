@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from neighbor_lists import listed
 from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import STATISTIC, UNIT, GroupTest, absence_null, absence_test, adjust
+from embdiff.measures.groups import most_permutations, undecided
 
 # Six rows, three groups of two. Rows of c are never returned to others.
 GROUPS = ["a", "a", "b", "b", "c", "c"]
@@ -108,12 +110,31 @@ def test_seed_names_and_order_of_rows():
 
 
 def test_a_group_of_one_row():
-    tests = absence_test(listed([[1], [2], [1], [2]]), ["a", "a", "a", "solo"], permutations=99, seed=0)
-    solo = tests[1]
+    tests = absence_test(listed([[1], [0], [3], [2], [0]]), ["a", "a", "b", "b", "solo"], permutations=99, seed=0)
+    solo = tests[2]
     assert (solo.group, solo.n_rows, solo.hits) == ("solo", 1, 0)
     assert solo.reason == "no query of another group returned anything from outside its own group"
     assert math.isnan(solo.ratio)
     assert math.isnan(solo.p)
+    assert [test.ratio for test in tests[:2]] == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("sizes", [(3, 3), (1, 9), (20, 20), (5, 15)])
+def test_of_two_groups_there_is_no_test(sizes):
+    """Whatever is returned from outside one is the other: the ratio is 1 in every space and under all labels."""
+    groups = [name for name, size in zip("ab", sizes, strict=True) for _ in range(size)]
+    n, rng = len(groups), np.random.default_rng(0)
+    found = [[j for j in rng.permutation(n) if j != i][:3] for i in range(n)]
+    h, e = counts_and_dues(found, groups)
+    for test in adjust({"m": absence_test(listed(found), groups, permutations=99, seed=0)})["m"]:
+        members = [j for j in range(n) if groups[j] == test.group]
+        assert ratio_of(members, h, e) == pytest.approx(1)
+        assert (
+            test.reason
+            == "there are only 2 groups: what either returns from outside itself is the other, in every space"
+        )
+        assert np.isnan([test.ratio, test.p, test.p_holm, test.p_least]).all()
+        assert (test.n_rows, test.hits) == (len(members), sum(h[j] for j in members))
 
 
 def test_undefined():
@@ -121,8 +142,8 @@ def test_undefined():
         (["a", "a"], [[1], [0]], "there are fewer than 2 groups"),
         (["a", "b"], [[-1], [-1]], "there are no results"),
         (
-            ["a", "a", "b", "b"],
-            [[1], [0], [3], [2]],
+            ["a", "a", "b", "b", "c", "c"],
+            [[1], [0], [3], [2], [5], [4]],
             "no query of another group returned anything from outside its own group",
         ),
     ):
@@ -218,20 +239,82 @@ def test_what_is_counted_again_is_what_was_counted():
 def test_rows_that_return_each_other_do_not_look_absent():
     """Two cliques of four: each row returns the other three of its clique, and labels cross them.
 
-    Rows keeping their counts, the ratio of g0 is low in few samples; counted again, in many labellings as low.
+    Rows keeping their counts, the ratio of g2 is low in few samples; counted again, in many labellings as low.
     """
-    found = [[j for j in range(4 * (i // 4), 4 * (i // 4) + 4) if j != i] for i in range(12)]
-    names = ["g0"] * 3 + ["g1"] * 9
-    test = absence_test(listed(found), names, permutations=5_000, seed=0)[0]
-    assert test.p == pytest.approx(ratios_and_p_by_enumeration_of(found, names), abs=0.02)
+    found = [[j for j in range(4 * (i // 4), 4 * (i // 4) + 4) if j != i] for i in range(8)]
+    names = ["g0", "g1", "g1", "g0", "g1", "g2", "g0", "g2"]
+    test = absence_test(listed(found), names, permutations=5_000, seed=0)[2]
+    assert test.group == "g2"
+    assert test.p == test.p_recounted > 0.25 > 0.1 > test.p_kept
+    assert test.p == pytest.approx(ratios_and_p_by_enumeration(found, names)["g2"][1], abs=0.02)
 
 
-def ratios_and_p_by_enumeration_of(found, names):
-    """Only what the labellings say of g0, by the places of its rows."""
-    n, size = len(names), names.count("g0")
-    draws = []
-    for members in itertools.combinations(range(n), size):
-        labels = ["g0" if j in members else "g1" for j in range(n)]
-        draws.append(ratio_of(members, *counts_and_dues(found, labels)))
-    observed = ratio_of(range(size), *counts_and_dues(found, names))
-    return np.mean([draw <= observed * (1 + 1e-9) for draw in draws])
+def planted(groups=40, size=6, k=5):
+    """Many groups; the rows of the last are hardly ever returned to others."""
+    labels = np.repeat(np.arange(groups), size)
+    found = drawn(np.random.default_rng(1), labels, k, 1.0, np.where(labels == groups - 1, 1e-9, 1.0))
+    return listed(found), [f"g{label}" for label in labels]
+
+
+def test_rare_groups_get_more_permutations_and_the_others_the_same_p():
+    found, names = planted()
+    few, many = (absence_test(found, names, permutations=199, most=most, seed=0) for most in (None, 3_999))
+    assert {test.permutations for test in few} == {199}
+    assert {test.permutations for test in many} == {199, 3_999}
+    for one, more in zip(few, many, strict=True):
+        rare = max(one.p_kept, one.p_recounted) * 200 - 1 < absence_null.RARE
+        assert more.permutations == (3_999 if rare else 199)
+        assert rare or replace(more, p_least=one.p_least) == one
+        assert (one.p_least, more.p_least) == (1 / 200, 1 / 4_000)
+    assert (few[-1].p, many[-1].p) == (1 / 200, 1 / 4_000)
+    whole = absence_test(found, names, permutations=3_999, seed=0)
+    assert whole[-1] == many[-1]
+
+
+def test_what_permutations_many_tests_need():
+    assert [most_permutations(tests) for tests in (1, 200, 604, 1_999, 10**6)] == [9_999, 9_999, 30_199, 99_949, 99_999]
+    for tests in (200, 604, 1_000):
+        assert tests / (most_permutations(tests) + 1) < 0.03
+
+
+def test_a_test_that_could_not_have_passed_is_undecided():
+    """Forty tests with 199 permutations: the lowest p is .005, .2 after Holm."""
+    found, names = planted()
+    few, enough = (
+        adjust({"m": absence_test(found, names, permutations=99, most=most, seed=0)})["m"] for most in (None, 3_999)
+    )
+    assert few[-1].p_holm == pytest.approx(40 / 100)
+    assert few[-1] in undecided(few)
+    assert all(test.p <= 0.05 for test in undecided(few))
+    assert enough[-1].p_holm < 0.05
+    assert undecided(enough) == []
+
+
+def test_groups_of_so_few_rows_that_nothing_could_be_found_are_undecided():
+    """One row of forty is never returned: in one of forty labellings it is that row."""
+    rng = np.random.default_rng(5)
+    found = [[j for j in rng.permutation(39) if j != i][:8] for i in range(40)]
+    names = [*(["a"] * 13), *(["b"] * 13), *(["c"] * 13), "one"]
+    tests = adjust({"m": absence_test(listed(found), names, permutations=9_999, seed=0)})["m"]
+    one = tests[-1]
+    assert (one.ratio, one.p_least) == (0.0, pytest.approx(1 / 40))
+    assert one.p == pytest.approx(1 / 40, abs=0.01)
+    assert undecided(tests) == [one]
+    assert undecided([replace(one, p_holm=0.04)]) == []
+    assert undecided([replace(one, p=0.4, p_holm=1.0)] * 4) == []
+
+
+@pytest.mark.battery
+def test_stopping_early_keeps_the_level():
+    """Labels that mean nothing: p of two stages is at most .01, .02 and .05 in no more than that share of groups."""
+    labels = np.repeat(np.arange(5), 12)
+    p = np.array([
+        test.p
+        for seed in range(600)
+        for test in absence_test(
+            listed(drawn(np.random.default_rng(seed), labels, 6, 1.0)), list(map(str, labels)), permutations=199,
+            most=999, seed=seed,
+        )
+    ])  # fmt: skip
+    for level in (0.01, 0.02, 0.05, 0.1):
+        assert np.mean(p <= level) <= level + 2.5 * math.sqrt(level * (1 - level) / 600)

@@ -7,6 +7,7 @@ import contextlib
 import io
 import math
 
+import numpy as np
 import pytest
 from benchmarks.calibration import lists, nulls, spaces
 from benchmarks.calibration.family import coverage, simulate
@@ -18,7 +19,9 @@ FAMILIES = {
         spaces.Two,
         spaces.One,
         spaces.Labelled,
+        spaces.RareClass,
         spaces.Pairs,
+        spaces.RareKind,
         spaces.Unrelated,
         lists.Lists,
         lists.Found,
@@ -32,16 +35,34 @@ WIDE = {("unrelated spaces", "cka"), ("one space", "orphans@3")}
 
 
 @pytest.mark.battery
-@pytest.mark.parametrize("n", [50, 200])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    ("name", "n"), [(name, n) for name, family in FAMILIES.items() for n in family.sizes if n <= 200]
+)
 def test_intervals_hold(name, n):
-    """93 to 97 %, three standard errors of the simulation more on either side."""
+    """At least 93 %, from 50 on at most 97 %; three standard errors of the simulation more on either side.
+
+    Below 50 intervals of graded values are wide, to hold for every law. Where none has an interval there is n/a.
+    """
     found = coverage(FAMILIES[name].truth(n), simulate(FAMILIES[name], n, REPETITIONS))
     margin = 3 * math.sqrt(0.95 * 0.05 / REPETITIONS)
     for measure, row in found.items():
+        if row["held"] is None:
+            assert n < 30, measure
+            continue
         print(f"{name}, {measure}, n = {n}: {row['held']:.1%}")
         assert row["held"] >= 0.93 - margin, measure
-        assert row["held"] <= min(0.97 + margin, 0.998) or (name, measure) in WIDE, measure
+        assert n < 50 or row["held"] <= min(0.97 + margin, 0.998) or (name, measure) in WIDE, measure
+
+
+def test_shares_are_of_the_repetitions_that_have_an_interval():
+    nan = math.nan
+    drawn = {
+        "some": np.array([[0.5, 0.4, 0.6], [0.5, nan, nan], [0.1, 0.0, 0.2], [nan, nan, nan]]),
+        "none": np.array([[0.5, nan, nan], [nan, nan, nan]]),
+    }
+    found = coverage({"some": 0.5, "none": 0.5}, drawn)
+    assert (found["some"]["held"], found["some"]["below"], found["some"]["without"]) == (0.5, 0.5, 0.5)
+    assert (found["none"]["held"], found["none"]["without"]) == (None, 1.0)
 
 
 @pytest.mark.battery

@@ -199,6 +199,9 @@ def test_undefined_scores_say_why():
     assert of_two("rsa", *unrelated(2, 5, 4, 0), seed=0).reason == "there must be at least 3 rows, there are 2"
     edge = of_two("svcca", *unrelated(6, 5, 4, 0), seed=0)
     assert math.isfinite(edge.value)
+    assert edge.reason == "there is no interval: there are fewer than 10 rows"
+    edge = of_two("svcca", *unrelated(11, 10, 4, 0), seed=0)
+    assert math.isfinite(edge.value)
     assert edge.reason == "there is no interval: without some of the rows the value is undefined"
     assert of_one("anisotropy", space(np.zeros((5, 2)))).reason.startswith("undefined: fewer than 2 rows")
     score = of_two("cknna", other, other, seed=0, found=(lists(other, 1), lists(other, 1)))
@@ -231,9 +234,30 @@ def test_jackknife_of_a_mean_is_its_standard_error():
     assert method == "jackknife"
     half = t.ppf(0.975, 39) * values.std(ddof=1) / math.sqrt(40)
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=1e-4)
-    assert jackknife(0.9, [0.5, 1.3], (0, 1))[:2] == (0, 1)
-    for unusable in ((math.nan, [1, 2]), (1.0, [1, math.nan]), (1.0, [1]), (1.0, [])):
+    assert jackknife(0.9, [0.5, 1.3] * 5, (0, 1))[:2] == (0, 1)
+    for unusable in ((math.nan, [1, 2] * 5), (1.0, [*range(9), math.nan]), (1.0, range(9)), (1.0, [1]), (1.0, [])):
         assert jackknife(*unusable, (0, 1))[2] == "none"
+
+
+@pytest.mark.parametrize(("rows", "there"), [(3, False), (5, False), (9, False), (10, True)])
+@pytest.mark.parametrize("name", ["procrustes", "shape_angle", "cka", "rsa"])
+def test_few_rows_have_no_interval_and_none_of_width_0(name, rows, there):
+    """Without one of three rows any two spaces are two points each, which are alike: no spread is no certainty."""
+    score = of_two(name, *unrelated(rows, 6, 4, 1), seed=0)
+    assert (score.interval == "jackknife") == there
+    assert (score.low < score.high) == there
+    if not there and math.isfinite(score.value):
+        assert score.reason == "there is no interval: there are fewer than 10 rows"
+
+
+@pytest.mark.parametrize("name", ["first_component", "anisotropy", "norm_spread", "uniformity"])
+def test_few_rows_of_one_space_have_no_interval(name):
+    vectors = np.random.default_rng(2).standard_normal((12, 5)) + 0.3
+    for rows in (3, 9, 10):
+        score = of_one(name, space(vectors[:rows]))
+        assert math.isfinite(score.value)
+        assert (score.interval == "none") == (rows < 10)
+        assert (score.reason == "there is no interval: there are fewer than 10 rows") == (rows < 10)
 
 
 @pytest.mark.parametrize("free", [1, 2, 3, 5, 10, 19, 100])

@@ -12,6 +12,7 @@ from neighbor_lists import listed, lists
 from embdiff._plain import reader
 from embdiff.errors import ShapeError
 from embdiff.measures import Mixing, mixing
+from embdiff.measures.mixing import joined
 
 GROUPS = ["b", "b", "a", "a", "a"]
 
@@ -75,3 +76,28 @@ def test_groups_that_do_not_fit():
         mixing(listed([[1]]), GROUPS, ["a", "b"], left_out=False)
     with pytest.raises(ShapeError, match="Got 1 groups of queries and 5 of rows"):
         mixing(listed([[5]]), GROUPS, ["a"], left_out=False)
+
+
+@pytest.mark.parametrize(("count", "most", "left_out"), [(5, 3, True), (9, 4, False), (12, 8, True), (30, 8, True)])
+def test_the_smallest_groups_joined_are_the_matrix_of_one_group(count, most, left_out):
+    """The joined matrix is that of labels in which the smallest groups have one name."""
+    rng = np.random.default_rng(count)
+    groups = [f"g{at}" for at in range(count) for _ in range(2 + (at * 7) % count)]
+    rows = len(groups)
+    found = listed([rng.permutation([j for j in range(rows) if j != i])[:4] for i in range(rows)])
+    whole = mixing(found, groups, groups, left_out=left_out)
+    found_joined = joined(whole, most)
+    assert joined(whole, count) is whole
+    assert len(found_joined.groups) == most
+    small = f"{count - most + 1} other groups"
+    named = [group if group in found_joined.groups else small for group in groups]
+    again = mixing(found, named, named, left_out=left_out)
+    order = [again.groups.index(name) for name in found_joined.groups]
+    for part in ("counts", "share", "chance"):
+        wanted = np.array(getattr(again, part))[np.ix_(order, order)]
+        np.testing.assert_allclose(getattr(found_joined, part), wanted, rtol=1e-12, err_msg=part)
+    assert found_joined.rows == tuple(again.rows[at] for at in order)
+    assert found_joined.queries == tuple(again.queries[at] for at in order)
+    assert min(found_joined.rows[:-1]) >= max(
+        whole.rows[whole.groups.index(g)] for g in set(groups) - set(found_joined.groups)
+    )

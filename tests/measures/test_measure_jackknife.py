@@ -12,8 +12,8 @@ from embdiff.measures.dimension import _log_ratios
 from embdiff.measures.statistics import jackknife as jk
 from embdiff.records import Neighbors
 
-WITHOUT = [0.9, 1.0, 1.1, 1.2]
-REACH = t.ppf(0.975, 3) * math.sqrt(3 / 4 * 0.05)  # the squared distances from 1.05 sum to .05
+WITHOUT = [0.9, 1.0, 1.1, 1.2] * 3
+REACH = t.ppf(0.975, 11) * math.sqrt(11 / 12 * 0.15)  # the squared distances from 1.05 sum to .15
 
 
 def test_linked_by_hand():
@@ -63,7 +63,7 @@ def test_scales_by_hand():
     low, high, _ = jk.jackknife(2.0, WITHOUT, (-9, 9), scale=jk.root(-2.0))
     assert (math.sqrt(low + 2), math.sqrt(high + 2)) == pytest.approx((2 - plain / 4, 2 + plain / 4))
     assert jk.jackknife(-1.99, WITHOUT, (-2, 9), scale=jk.root(-2.0))[0] == -2.0
-    short = jk.jackknife(1.0, WITHOUT, (-9, 9), shortened=0.25)
+    short = jk.jackknife(1.0, WITHOUT, (-9, 9), factor=0.25)
     assert short[:2] == pytest.approx((1 - plain / 2, 1 + plain / 2))
 
 
@@ -71,7 +71,7 @@ def test_a_value_that_a_scale_cannot_take_is_left_plain():
     plain = jk.jackknife(0.0, WITHOUT, (-9, 9))
     assert jk.jackknife(0.0, WITHOUT, (-9, 9), scale=jk.LOG) == plain
     assert jk.jackknife(-1.0, WITHOUT, (-9, 9), scale=jk.root(-1.0))[0] < -1.0
-    assert jk.jackknife(3.0, [3.0] * 5, (0, 9), scale=jk.LOG) == pytest.approx((3.0, 3.0, "jackknife"))
+    assert jk.jackknife(3.0, [3.0] * 10, (0, 9), scale=jk.LOG) == pytest.approx((3.0, 3.0, "jackknife"))
 
 
 @pytest.mark.parametrize("g", [6, 20])

@@ -166,3 +166,20 @@ def test_values_out_of_bounds():
         mean_interval([0.5, math.inf], seed=0)
     with pytest.raises(ParameterError, match=r"Got 95\. Pass 0\.95 for 95 %"):
         mean_interval([0.5, 1.0], seed=0, level=95)
+
+
+@pytest.mark.parametrize("n", [10, 20, 30, 49])
+@pytest.mark.parametrize("law", ["a long tail", "mostly whole", "at both ends"])
+def test_few_graded_values_have_an_interval_that_holds_whatever_their_law(law, n):
+    """A long tail that most samples miss does not shorten Wilson's interval."""
+    draw = {
+        "a long tail": (lambda rng: rng.exponential(size=n).clip(0, 12) / 12 * (rng.random(n) < 0.5), 0.04166),
+        "mostly whole": (lambda rng: 1 - rng.beta(0.4, 0.6, n) * (rng.random(n) < 0.2), 0.92),
+        "at both ends": (lambda rng: np.where(rng.random(n) < 0.7, 1.0, rng.random(n) * 0.2), 0.73),
+    }[law]
+    held = 0
+    for seed in range(1_000):
+        low, high, method = mean_interval(draw[0](np.random.default_rng((n, seed))), seed=seed, bounds=(0, 1))
+        assert method == "wilson"
+        held += low <= draw[1] <= high
+    assert held / 1_000 >= 0.93

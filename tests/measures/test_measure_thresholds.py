@@ -66,7 +66,8 @@ def test_hand_values():
     assert rate.value == pytest.approx(0.875, abs=1e-6)
     assert (rate.rate_from, rate.rate_to) == (2 / 6, 2 / 6)
     assert (rate.n, rate.pairs, rate.passing) == (2, 6, 2)
-    assert "only 2 of 2 queries" in rate.reason
+    assert (math.isnan(rate.low), math.isnan(rate.high)) == (True, True)
+    assert rate.reason == "no interval for fewer than 10 queries"
     # One of the two that pass is expected. In B the first of one, one of two, two of four (.95 .9 .85 .75): precision
     # one half at two pairs, nearest to A's two; again half-way to the next.
     assert found["precision"].value == pytest.approx(0.875, abs=1e-6)
@@ -129,6 +130,73 @@ def test_rates_of_none_and_all_have_a_reason(at, words):
     assert words in found.reason
     assert found.rate_from == (0.0 if at > 0.5 else 1.0)
     assert found.to_dict()["value"] is None
+
+
+@pytest.mark.parametrize("at", [0.05, -0.2, -1.0])
+def test_where_every_pair_passes_every_rate_says_so_and_none_has_a_value(at):
+    """In A the lowest pair is .1 and the lowest expected one .3; in B .55 and .75."""
+    found = by_name(carry_over(table(A, E), table(B, E, "b"), at, seed=0))
+    said = "every {} of a reaches it, the lowest is {}: any cut-off up to {} does the same"
+    assert found["pass rate"].reason == found["precision"].reason == said.format("pair", "0.1", "0.55")
+    assert found["recall"].reason == said.format("expected pair", "0.3", "0.75")
+    for each in found.values():
+        assert np.isnan([each.value, each.low, each.high, each.rate_to]).all()
+    assert [found[by].rate_from for by in ("pass rate", "precision", "recall")] == [1.0, 2 / 6, 1.0]
+
+
+def test_every_pair_passes_among_bins_too():
+    x, y = vectors(300, seed=1), vectors(300, seed=2, shift=0.7)
+    wanted = [np.array([200])] * 80
+    a, b = (gathered(each[:80], each, kept=20, expected=wanted, model=name) for name, each in (("a", x), ("b", y)))
+    assert a.binned.any()
+    found = by_name(carry_over(a, b, -1.0, seed=0))
+    for by in ("pass rate", "precision", "recall"):
+        assert math.isnan(found[by].value), by
+        assert found[by].reason.startswith("every "), by
+
+
+def many(queries=30, passing=6, expected=True):
+    """Each query: one document at .9, its expected one at .8 (``passing`` of them) or .2, and two below."""
+    values = np.tile([0.9, 0.2, 0.1, 0.05], (queries, 1)) + np.arange(queries)[:, None] / 1e4
+    values[:passing, 1] += 0.6
+    wanted = np.zeros(values.shape, dtype=bool)
+    wanted[:, 1] = expected
+    return table(values, wanted)
+
+
+@pytest.mark.parametrize(
+    ("passing", "said"),
+    [(1, "no interval"), (4, "no interval"), (6, "the interval is rough"), (9, "the interval is rough")],
+)
+def test_the_remark_counts_queries_whose_expected_pair_passes(passing, said):
+    """All 30 have a passing pair; the cut-off lies between the last expected pair that passes and the next."""
+    a = many(passing=passing)
+    found = by_name(carry_over(a, a, 0.5, seed=0))
+    assert found["pass rate"].reason is None
+    words = f"only {passing} of 30 queries have a passing expected pair: "
+    assert found["recall"].reason.startswith(words + said)
+    assert np.isnan([found["recall"].low, found["recall"].high]).all() == (said == "no interval")
+    assert words + "the interval is rough" in found["precision"].reason
+
+
+@pytest.mark.parametrize(
+    ("failing", "said"), [(1, "no interval"), (4, "no interval"), (7, "the interval is rough"), (15, None)]
+)
+def test_a_recall_hangs_on_those_that_do_not_pass_as_well(failing, said):
+    a = many(passing=30 - failing)
+    found = by_name(carry_over(a, a, 0.5, seed=0))["recall"]
+    assert found.value == pytest.approx(0.5)
+    assert found.reason == (said and f"only {failing} of 30 queries have an expected pair that does not pass: {said}")
+    assert math.isfinite(found.low) == math.isfinite(found.high) == (said != "no interval")
+
+
+@pytest.mark.parametrize(("queries", "there"), [(2, False), (3, False), (9, False), (10, True)])
+def test_no_interval_for_fewer_than_ten_queries(queries, there):
+    a = many(queries, passing=queries // 2)
+    for each in carry_over(a, a, 0.5, seed=0):
+        assert each.value == pytest.approx(0.5)
+        assert (each.reason == "no interval for fewer than 10 queries") != there
+        assert np.isfinite([each.low, each.high]).any() == there
 
 
 def test_precision_that_cannot_be_had():

@@ -37,8 +37,13 @@ def test_matrices_of_groups_are_limited_and_the_rest_is_counted(result):
     assert [sum(line) for line in first["share"]] == pytest.approx([1.0] * 4)
 
 
-def test_without_groups_or_with_too_many_there_is_no_matrix():
-    texts = [f"text {row}" for row in range(40)]
+def test_without_groups_there_is_no_matrix_and_of_many_the_smallest_stand_together():
+    texts = [f"text {row}" for row in range(60)]
     assert figures.mixing(ed.compare(texts, ["toy:8"], k=2, store="memory:").run) is None
-    many = [f"group {row % 10}" for row in range(40)]
-    assert figures.mixing(ed.compare(texts, ["toy:8"], k=2, store="memory:", groups=many).run) is None
+    for count in (10, 24, 30):
+        many = [f"group {row % count}" for row in range(60)]
+        (drawn,) = figures.mixing(ed.compare(texts, ["toy:8"], k=2, store="memory:", groups=many).run)["models"]
+        assert len(drawn["groups"]) == min(count, figures.WIDEST_MATRIX)
+        assert (drawn["groups"][-1] == "7 other groups") == (count == 30)
+        assert [sum(line) for line in drawn["share"]] == pytest.approx([1.0] * len(drawn["groups"]))
+        assert [sum(line) for line in drawn["chance"]] == pytest.approx([1.0] * len(drawn["groups"]))

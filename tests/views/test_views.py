@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import unicodedata
 from dataclasses import replace
@@ -12,9 +13,9 @@ import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
-from embdiff.measures import base, get_measure
+from embdiff.measures import GroupTest, base, get_measure
 from embdiff.records import Score
-from embdiff.views import terminal, words
+from embdiff.views import story, terminal, words
 from embdiff.views.facts import Facts
 from embdiff.views.table import plain_text
 from embdiff.views.tables import summary_tables
@@ -115,7 +116,67 @@ def test_many_groups_are_summed_up_and_said():
     )
     shown = repr(result)
     assert "The 24 with the smallest p of 36" in shown
-    assert "matrix of groups is not shown" in shown
+    assert "The 7 largest of 12 groups; all of them are in groups.json" in " ".join(shown.split())
+    matrix = next(table for table in summary_tables(Facts(result.run)) if table.title.startswith("toy:8: groups"))
+    assert matrix.head == ("group of the query", *map(str, range(7)), "5 other groups")
+    assert len(matrix.rows) == 8
+
+
+def group_test(p: float, p_holm: float, *, ratio: float = 0.5, least: float = 1e-4, group: str = "g") -> GroupTest:
+    return GroupTest(group, 20, 3.0, 0.1, 0.2, ratio, p, 9_999, p_holm=p_holm, p_least=least)
+
+
+def group_story(result: ed.Comparison, *tests: GroupTest) -> str:
+    run = replace(result.run, tests=tuple((f"m{at}", test) for at, test in enumerate(tests)))
+    return " ".join(line for line in story.verdict(Facts(run)) if "group" in line)
+
+
+def test_a_test_that_could_not_pass_is_not_said_to_have_found_nothing(hostile):
+    """Of 604 tests with 9,999 permutations the lowest p is .0604 after Holm."""
+    many = [group_test(1e-4, 0.0604), *(group_test(0.4, 1.0) for _ in range(603))]
+    said = group_story(hostile, *many)
+    assert "No group turns up too rarely" not in said
+    assert said.startswith(
+        "Whether 1 group with p up to .05 turn up too rarely cannot be decided with so many tests: p could not have "
+        "been below 0.0001, 0.06 after Holm over 604."
+    )
+    nothing = group_story(hostile, group_test(0.3, 0.9, least=3e-5), group_test(0.04, 0.08, least=3e-5))
+    assert nothing.startswith("No group turns up too rarely among the results of the others (of 2 tests")
+    both = group_story(hostile, group_test(1e-5, 0.006, least=1e-5), *many)
+    assert "beyond chance: g in m0 (p = 0.0060)." in both
+    assert "cannot be decided" in both
+
+
+def test_tests_of_equal_p_stand_by_their_effect(hostile):
+    tests = [group_test(1e-4, 0.01, ratio=ratio, group=f"r{ratio}") for ratio in (0.6, 0.1, 0.4, 0.0)]
+    unknown = group_test(math.nan, math.nan, ratio=math.nan, group="none")
+    said = group_story(hostile, unknown, *tests)
+    assert (
+        "beyond chance: r0.0 in m4 (p = 0.0100); r0.1 in m2 (p = 0.0100); r0.4 in m3 (p = 0.0100), and 1 more" in said
+    )
+    ordered = [test.group for _, test in words.by_p([("m", test) for test in (unknown, group_test(0.2, 1.0), *tests)])]
+    assert ordered == ["r0.0", "r0.1", "r0.4", "r0.6", "g", "none"]
+
+
+def test_two_groups_are_said_to_have_no_test(hostile):
+    shown = " ".join(repr(hostile).split())
+    assert "there are only 2 groups: what either returns from outside itself is the other" in shown
+    assert "No group turns up too rarely" not in " ".join(story.verdict(Facts(hostile.run)))
+
+
+@pytest.mark.parametrize(("given", "drawn"), [(None, {9_999, 12_699}), (199, {199})])
+def test_permutations_grow_with_the_number_of_tests_unless_they_were_chosen(given, drawn):
+    """127 groups in two models make 254 tests; one group has texts that no other resembles."""
+    texts = [f"{'zzzz qqqq' if row < 6 else 'plain words of all'} {row % 126}" for row in range(252)]
+    groups = [f"g{row % 126}" if row >= 6 else "own" for row in range(252)]
+    result = ed.compare(
+        texts, ["toy:8", "toy:16"], k=5, store="memory:", groups=groups, layout="none", permutations=given,
+        baseline=False,
+    )  # fmt: skip
+    assert len(result.run.tests) == 254
+    assert {test.permutations for _, test in result.run.tests} == drawn
+    shown = " ".join(repr(result).split())
+    assert ("9,999 times, for rare groups 12,699" if given is None else "shuffled, 199 times") in shown
 
 
 def test_own_rows_that_stay_are_said(hostile):
@@ -186,3 +247,41 @@ def test_a_title_needs_nothing_but_the_run(hostile, monkeypatch):
     monkeypatch.setattr(Facts, "results", property(lambda _: pytest.fail("results were made for a title")))
     monkeypatch.setattr(Facts, "disagreement", property(lambda _: pytest.fail("disagreement was made for a title")))
     assert words.title(hostile.run) == "toy:8, toy:16 on list"
+
+
+def _scored(**methods: str) -> list[Score]:
+    return [
+        Score(f"{name}@3", ("a", "b"), 0.5, 0.4, 0.6, 0.1, 3, interval=method.replace("_", "-"), per_query=(0.5,) * 3)
+        for name, method in methods.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({"overlap": "bca", "spread": "bootstrap_t"}, "Intervals are 95 %: queries resampled, each"),
+        ({"overlap": "wilson"}, "Intervals are 95 %: Wilson's (shares, equal values, and fewer than 50 queries"),
+        ({"overlap": "student"}, "Intervals are 95 %: Student's (fewer than 30 queries), each"),
+        ({"overlap": "bca", "hit": "wilson"}, "held fixed: queries resampled for overlap@3; Wilson's (shares"),
+        ({"overlap": "none"}, ""),
+    ],
+)
+def test_the_method_told_is_the_one_that_made_the_intervals(methods, said):
+    assert said in words._interval_words(_scored(**methods))
+    if "bca" not in methods.values() and "bootstrap_t" not in methods.values():
+        assert "queries resampled" not in words._interval_words(_scored(**methods))
+
+
+def test_twenty_queries_are_not_said_to_be_resampled():
+    result = ed.compare([f"text {at} of twenty" for at in range(20)], ["toy:8", "toy:16"], k=2, store="memory:")
+    assert {score.interval for score in result.scores if score.measure == "overlap@2"} == {"wilson"}
+    said = next(note for note in words.notes(Facts(result.run)) if note.startswith("Intervals"))
+    assert said.startswith("Intervals are 95 %: Wilson's")
+
+
+def test_a_run_that_was_read_says_the_same_of_its_intervals(tmp_path):
+    result = ed.compare("sample", ["toy:8", "toy:16"], k=3, store="memory:", out=tmp_path / "run", layout="none")
+    read = ed.load(tmp_path / "run")
+    assert words.notes(Facts(read.run)) == words.notes(Facts(result.run))
+    assert any(note.startswith("Intervals are 95 %") for note in words.notes(Facts(read.run)))
+    assert "orphans" not in " ".join(words.notes(Facts(result.run)))

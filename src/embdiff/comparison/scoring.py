@@ -12,6 +12,7 @@ from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.work import Work
 from embdiff.measures import GroupTest, MeasureSpec, Mixing, absence_test, adjust, mixing
 from embdiff.measures.base import measures_for
+from embdiff.measures.groups import PERMUTATIONS, most_permutations
 from embdiff.measures.inputs import OneSearch
 from embdiff.records import Score
 
@@ -82,13 +83,16 @@ def group_tests(
     config, groups = work.config, work.inputs.corpus.groups
     if groups is None:
         return {}, ()
-    mixings, tests = {}, {}
+    mixings, tests, models = {}, {}, list(models)
     asked = every_row.asked_rows
+    # Of many tests the lowest p must be lower to be below .05 after Holm; who chose a number gets that number.
+    first, most = config.permutations or PERMUTATIONS, config.permutations
+    most = most or most_permutations(len(models) * len(set(groups)))
     of_query = groups if asked is None else [groups[row] for row in asked]
     for name in models:
         neighbors = every_row.of_asked(name)
         mixings[name] = work.kept.call(mixing, neighbors, groups, of_query, left_out=True)
         tests[name] = work.kept.call(
-            absence_test, neighbors, groups, query_rows=asked, permutations=config.permutations, seed=config.seed
+            absence_test, neighbors, groups, query_rows=asked, permutations=first, most=most, seed=config.seed
         )
     return mixings, tuple((name, test) for name, adjusted in adjust(tests).items() for test in adjusted)

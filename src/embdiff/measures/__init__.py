@@ -4,7 +4,8 @@ The measures themselves are in their modules: `embdiff.measures.overlap`, `embdi
 """
 
 from embdiff.measures.base import Measure, MeasureSpec, Parameter, get_measure, list_measures, register
-from embdiff.measures.groups import STATISTIC, UNIT, GroupTest, Mixing, absence_test, adjust, mixing
+from embdiff.measures.groups import STATISTIC, UNIT, GroupTest, absence_test, adjust
+from embdiff.measures.mixing import Mixing, mixing
 from embdiff.measures.statistics.quantiles import holm, wilson
 from embdiff.measures.statistics.resampling import interval
 

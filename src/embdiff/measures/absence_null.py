@@ -14,6 +14,7 @@ from embdiff.measures.ties import among
 from embdiff.records import IntArray, Neighbors
 from embdiff.ties import entries
 
+RARE = 10  # permutations as rare as observed, below which more of them may matter
 _TOGETHER = 64  # labellings counted at a time: the labels of one row under all of them fill one line of the cache
 
 
@@ -29,8 +30,8 @@ class Results:
         The chance of each to be listed; None where all are.
     asked : ndarray of int64, shape (q,)
         The row that each query is.
-    given : ndarray of float64, shape (q,)
-        Results of each query.
+    given : ndarray of float64, shape (n,)
+        Results of each row as a query; 0 of those not asked.
     received : ndarray of float64, shape (n,)
         How often each row was returned.
     """
@@ -46,7 +47,7 @@ class Results:
         """Lay out the lists of the rows ``asked`` of a corpus of so many rows."""
         every, queries = entries(neighbors), len(neighbors.rows)
         chance = among(every, neighbors.k)
-        given, received = (by_label(each, chance, count) for each, count in ((every.query, queries), (every.row, rows)))
+        given, received = (by_label(each, chance, rows) for each in (asked[every.query], every.row))
         begin = np.searchsorted(every.query, np.arange(queries + 1))
         place = np.arange(len(every.query)) - begin[every.query]
         width = int(np.diff(begin).max(initial=0))
@@ -60,33 +61,38 @@ class Results:
             return np.float64
         return np.uint8 if len(self.columns) < 2**8 else np.int32
 
-    def counted(self, labels: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
-        """Return the hits of each group by the queries of others, and those due to it; both (g, m).
+    def counted(self, labels: IntArray, sizes: IntArray, *values: Doubles) -> tuple[Doubles, ...]:
+        """Return the hits of each group by the queries of others, and those due to it; each (g, m).
 
         Parameters
         ----------
         labels : ndarray of int64, shape (n, m)
             Group of each row, from 0, under each of m labellings.
         sizes : ndarray of int64, shape (g,)
+        *values : ndarray of float64, shape (n,)
+            Values of the rows whose sums by group are wanted, too; they come after the others.
         """
-        small = np.int8 if len(sizes) < 2**7 else np.int32
+        small = np.int8 if len(sizes) < 2**7 else np.int16 if len(sizes) < 2**15 else np.int32
         looked_up = np.concatenate([labels, np.full((1, labels.shape[1]), -1)]).astype(small)
         own = looked_up[self.asked]
         within: npt.NDArray[Any] = np.zeros(own.shape, dtype=self._count)
         for place, column in enumerate(self.columns):
             alike = looked_up[column] == own
             within += alike if self.chances is None else alike * self.chances[place][:, None]
-        groups = len(sizes)
-        inside, given = summed(labels[self.asked], groups, within, self.given[:, None])
-        (received,) = summed(labels, groups, self.received[:, None])
-        return received - inside, others(rates(given - inside, sizes)) * sizes[:, None]
+        inside = np.zeros(labels.shape, dtype=within.dtype)
+        inside[self.asked] = within
+        even = bool(np.ptp(self.given) == 0)  # then the sizes of the groups say how many each was given
+        rest = () if even else (self.given,)
+        back, received, *sums = summed(labels, len(sizes), inside, self.received, *values, *rest)
+        given = self.given[0] * sizes[:, None] if even else sums.pop()
+        return received - back, others(rates(given - back, sizes)) * sizes[:, None], *sums
 
 
-def summed(labels: IntArray, groups: int, *values: Doubles) -> tuple[Doubles, ...]:
-    """Sum values, (n, m) or (n, 1), by label under each of m labellings (n, m); each (groups, m)."""
+def summed(labels: IntArray, groups: int, *values: npt.NDArray[Any]) -> tuple[Doubles, ...]:
+    """Sum values, (n, m) or the same (n,) for all, by label under each of m labellings (n, m); each (groups, m)."""
     count = labels.shape[1]
     codes = (labels + groups * np.arange(count)).ravel()
-    flat = (np.broadcast_to(each, labels.shape).ravel() for each in values)
+    flat = (each.ravel() if each.ndim == 2 else np.repeat(each, count) for each in values)
     sums = (np.asarray(np.bincount(codes, each, groups * count), dtype=np.float64) for each in flat)
     return tuple(each.reshape(count, groups).T for each in sums)
 
@@ -107,6 +113,18 @@ def others(rate: Doubles) -> Doubles:
     before[1:] = np.cumsum(rate[:-1], axis=0)
     after[:-1] = np.cumsum(rate[:0:-1], axis=0)[::-1]
     return before + after
+
+
+def returned_by_row(
+    neighbors: Neighbors, of_row: IntArray, of_query: IntArray, sizes: IntArray
+) -> tuple[Doubles, Doubles]:
+    """Return how often each row was returned to other groups, and how often it would be by chance, both (n,)."""
+    every = entries(neighbors)
+    across = of_row[every.row] != of_query[every.query]
+    query, row, chance = every.query[across], every.row[across], among(every, neighbors.k)[across]
+    hits = by_label(row, chance, len(of_row))
+    drawn = by_label(of_query[query], chance, len(sizes))
+    return hits, others(rates(drawn, sizes))[of_row]
 
 
 def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray) -> Doubles:
@@ -135,15 +153,8 @@ def residuals(of_row: IntArray, by_row: tuple[Doubles, Doubles], sizes: IntArray
     return ratio(hits - due, np.sqrt(due + varies * due**2), 0.0)
 
 
-def count_lower(
-    of_row: IntArray,
-    by_row: tuple[Doubles, Doubles],
-    observed: tuple[Doubles, Doubles],
-    results: Results,
-    permutations: int,
-    seed: int,
-) -> tuple[IntArray, IntArray]:
-    """Count the permutations in which a group is returned as rarely as observed, in either null model; both (g,).
+class Null:
+    """Both null models: permutation after permutation, how often a group is returned as rarely as observed.
 
     Parameters
     ----------
@@ -156,25 +167,64 @@ def count_lower(
         Their sums by group.
     results : Results
         For the second, where all is counted again.
-    permutations, seed : int
+    seed : int
+
     """
-    rng, (taken, due) = np.random.default_rng(seed), observed
-    groups = len(due)
-    sizes = np.bincount(of_row, minlength=groups)
-    kept, again = (np.zeros(groups, dtype=np.int64) for _ in range(2))
-    labels, by_kept = of_row.copy(), residuals(of_row, by_row, sizes)
-    least = by_label(of_row, by_kept, groups)
-    least += 1e-9 * (1 + np.abs(least))  # what differs by rounding alone is a tie, and counts
-    with progress("absence test", permutations, "permutations") as advance:
-        for done in range(0, permutations, _TOGETHER):
-            table = np.empty((min(_TOGETHER, permutations - done), len(labels)), dtype=np.int64)
-            for line in table:
-                rng.shuffle(labels)  # draws every group at once, each as a sample of rows without replacement
-                line[:] = labels
-            drawn = np.ascontiguousarray(table.T)
-            kept += np.count_nonzero(summed(drawn, groups, by_kept[:, None])[0] <= least[:, None], axis=1)
-            hits, expected = results.counted(drawn, sizes)
-            # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
-            again += np.count_nonzero(hits * due[:, None] <= expected * taken[:, None] * (1 + 1e-9), axis=1)
-            advance(len(table))
-    return kept, again
+
+    def __init__(
+        self,
+        of_row: IntArray,
+        by_row: tuple[Doubles, Doubles],
+        observed: tuple[Doubles, Doubles],
+        results: Results,
+        seed: int,
+    ) -> None:
+        groups = len(observed[0])
+        self._rng, self._labels = np.random.default_rng(seed), of_row.copy()
+        self._results, self._observed = results, observed
+        self._sizes = np.bincount(of_row, minlength=groups)
+        self._residuals = residuals(of_row, by_row, self._sizes)
+        least = by_label(of_row, self._residuals, groups)
+        self._least = least + 1e-9 * (1 + np.abs(least))  # what differs by rounding alone is a tie, and counts
+        self.kept, self.again = (np.zeros(groups, dtype=np.int64) for _ in range(2))
+        self.done = 0
+
+    def p_values(self, permutations: int, most: int) -> tuple[Doubles, Doubles, IntArray]:
+        """Return both p-values of each group, and from how many permutations they are; all (g,).
+
+        Where fewer than 10 of the first are as rare as observed, ``most`` are counted. The p-values hold: one of at
+        most 10 / (permutations + 1) needs the count over all of ``most``, any other one the first alone.
+
+        References
+        ----------
+        Besag and Clifford, Biometrika 78 (1991) 301 (stopping early where nothing is rare).
+        """
+        self._run(permutations)
+        counts, drawn = np.stack([self.kept, self.again]), np.full(len(self.kept), permutations)
+        rare = counts.max(axis=0) < RARE
+        if rare.any():
+            self._run(most)
+            counts[:, rare], drawn[rare] = np.stack([self.kept, self.again])[:, rare], self.done
+        kept, again = (1.0 + counts) / (drawn + 1)
+        return kept, again, drawn
+
+    def _run(self, permutations: int) -> None:
+        """Count until there were so many permutations."""
+        taken, due = self._observed
+        with progress("absence test", permutations - self.done, "permutations") as advance:
+            while self.done < permutations:
+                drawn = self._drawn(min(_TOGETHER, permutations - self.done))
+                hits, expected, kept = self._results.counted(drawn, self._sizes, self._residuals)
+                self.kept += np.count_nonzero(kept <= self._least[:, None], axis=1)
+                # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
+                self.again += np.count_nonzero(hits * due[:, None] <= expected * taken[:, None] * (1 + 1e-9), axis=1)
+                self.done += drawn.shape[1]
+                advance(drawn.shape[1])
+
+    def _drawn(self, count: int) -> IntArray:
+        """Return so many labellings, (n, count): every group at once, each a sample of rows without replacement."""
+        table = np.empty((count, len(self._labels)), dtype=np.int64)
+        for line in table:
+            self._rng.shuffle(self._labels)
+            line[:] = self._labels
+        return np.ascontiguousarray(table.T)

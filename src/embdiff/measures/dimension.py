@@ -79,6 +79,7 @@ def _estimate(x: Floating, a: Neighbors, *, seed: int) -> Estimate:
         [_slope(np.delete(ratios, part)) for part in parts],
         even_dimension(n, x.shape[1]),
         scale=LOG,
+        factor=FEWER / (FEWER - 1),  # of few dozen rows the fits differ by less than they should
         note=note if out else None,
     )
 

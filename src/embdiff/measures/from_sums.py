@@ -113,7 +113,7 @@ class _Taken:
             total.n,
             self._one,
             chance,
-            shortened=1 - leverage if kind.exact and leverage <= 0.5 else 1.0,
+            factor=1 - leverage if kind.exact and leverage <= 0.5 else 1.0,
             twice=0.0 if self._tangent is None else counted_twice(*self._along, most=True),
             why=self._why(max(total.dims)),
         )

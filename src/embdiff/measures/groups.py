@@ -1,4 +1,4 @@
-"""Which groups are returned to which, and whether a group is missing from the results of the others.
+"""Whether a group is missing from the results of the others.
 
 Two null models are tried, and the larger p-value is reported, so that both must be rejected (an intersection-union
 test, Berger 1982). In the first each row keeps how often it was returned to other groups, above what was due to it and
@@ -12,6 +12,9 @@ large group among smaller ones; where rows
 draw their neighbours independently with a preference for their own group, in 1 to 5 %. Where each group is a cluster of
 its own, groups at the rim really are returned less often than groups in the middle, and the test says so (10 to 19 % of
 groups in a simulation): it speaks of how this corpus lies in this space, not of why.
+
+Of two groups there is no test: what either returns from outside itself is the other, so that the ratio is 1 in every
+space and under all labels.
 """
 
 from __future__ import annotations
@@ -24,15 +27,16 @@ import numpy as np
 
 from embdiff._plain import Number, Record
 from embdiff.errors import ParameterError, ShapeError
-from embdiff.measures.absence_null import Results, by_label, count_lower, others, rates
-from embdiff.measures.base import Measure
-from embdiff.measures.statistics.quantiles import Doubles, holm, ratio
-from embdiff.measures.ties import among, in_one_order
+from embdiff.measures.absence_null import Null, Results, by_label, returned_by_row
+from embdiff.measures.mixing import MIXING, check_groups
+from embdiff.measures.statistics.quantiles import holm, log_binomial
+from embdiff.measures.ties import in_one_order
 from embdiff.records import IntArray, Neighbors
-from embdiff.ties import entries
 
+ALPHA = 0.05
+PERMUTATIONS = 9_999
+EACH, MOST = 50, 99_999  # permutations for each of many tests: the lowest p after Holm is .02; and how many at most
 MOST_CHANCES = 2**23  # rows that could be listed; beyond, the tests take ties in one random order
-Table = tuple[tuple[Number, ...], ...]
 STATISTIC = (
     "times that rows of the group were returned to queries of other groups, over the number expected if the "
     "other-group results of every query were spread evenly over the rows outside the query's group"
@@ -68,10 +72,13 @@ class GroupTest(Record):
     p_holm : float
         Adjusted over all groups and models by `adjust`; NaN before.
     permutations : int
+        Behind ``p``: more where the group is rare, when there are many tests.
     reason : str or None
         Why ratio and p are undefined.
     p_kept, p_recounted : float
         The two that ``p`` is the larger of: rows keep their counts, everything is counted again.
+    p_least : float
+        The lowest that p could have been: one of all permutations, or one of all ways to choose so many rows.
     """
 
     group: str
@@ -86,6 +93,12 @@ class GroupTest(Record):
     reason: str | None = None
     p_kept: Number = math.nan
     p_recounted: Number = math.nan
+    p_least: Number = math.nan
+
+
+def most_permutations(tests: int) -> int:
+    """Return how many permutations so many tests need to be decided after Holm, as far as they are to be had."""
+    return max(PERMUTATIONS, min(MOST, EACH * tests - 1))
 
 
 def absence_test(
@@ -93,7 +106,8 @@ def absence_test(
     row_groups: Sequence[str],
     *,
     query_rows: IntArray | None = None,
-    permutations: int = 9_999,
+    permutations: int = PERMUTATIONS,
+    most: int | None = None,
     seed: int,
 ) -> list[GroupTest]:
     """Test, for each group, whether the other groups' queries return it less often than they return each other.
@@ -113,6 +127,8 @@ def absence_test(
         expected counts are then of their results.
     permutations : int
         Of which rows make up the group (`UNIT`).
+    most : int, optional
+        Permutations for groups that are rare among the first (`most_permutations`). Default: no more.
     seed : int
 
     Returns
@@ -134,15 +150,16 @@ def absence_test(
     number = {group: at for at, group in enumerate(groups)}
     of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
     sizes = np.bincount(of_row)
-    hits, expected = _by_row(neighbors, of_row, of_row[asked], sizes)
+    hits, expected = returned_by_row(neighbors, of_row, of_row[asked], sizes)
     taken, due = (by_label(of_row, values, len(groups)) for values in (hits, expected))
     results = Results.of(neighbors, asked, len(of_row))
-    lower = count_lower(of_row, (hits, expected), (taken, due), results, permutations, seed)
-    given = by_label(of_row[asked], results.given, len(groups))
+    most = max(permutations, most or 0)
+    kept, again, drawn = Null(of_row, (hits, expected), (taken, due), results, seed).p_values(permutations, most)
+    given = by_label(of_row, results.given, len(groups))
     tests = []
     for at, group in enumerate(groups):
         reason = _reason(len(groups), float(due[at]), float(given.sum()))
-        kept, recounted = (math.nan if reason else float(1 + count[at]) / (permutations + 1) for count in lower)
+        p_kept, p_recounted = (math.nan, math.nan) if reason else (float(kept[at]), float(again[at]))
         results_of_others = given.sum() - given[at]
         tests.append(
             GroupTest(
@@ -152,14 +169,20 @@ def absence_test(
                 observed=float(taken[at] / results_of_others) if results_of_others else math.nan,
                 expected=float(sizes[at] / (len(of_row) - 1)) if sizes[at] < len(of_row) else math.nan,
                 ratio=math.nan if reason else float(taken[at] / due[at]),
-                p=max(kept, recounted),
-                permutations=permutations,
+                p=max(p_kept, p_recounted),
+                permutations=int(drawn[at]),
                 reason=reason,
-                p_kept=kept,
-                p_recounted=recounted,
+                p_kept=p_kept,
+                p_recounted=p_recounted,
+                p_least=math.nan if reason else _least(len(of_row), int(sizes[at]), most),
             )
         )
     return tests
+
+
+def _least(rows: int, size: int, permutations: int) -> float:
+    """Return the lowest p that a group of so many rows can have."""
+    return max(1 / (permutations + 1), math.exp(-log_binomial(rows, size)))
 
 
 def _check_queries(neighbors: Neighbors, row_groups: Sequence[str], asked: IntArray, permutations: int) -> None:
@@ -184,17 +207,9 @@ def _reason(groups: int, due: float, results: float) -> str | None:
         return "there are fewer than 2 groups"
     if not results:
         return "there are no results"
+    if groups == 2:
+        return "there are only 2 groups: what either returns from outside itself is the other, in every space"
     return None if due > 0 else "no query of another group returned anything from outside its own group"
-
-
-def _by_row(neighbors: Neighbors, of_row: IntArray, of_query: IntArray, sizes: IntArray) -> tuple[Doubles, Doubles]:
-    """Return how often each row was returned to other groups, and how often it would be by chance, both (n,)."""
-    every = entries(neighbors)
-    across = of_row[every.row] != of_query[every.query]
-    query, row, chance = every.query[across], every.row[across], among(every, neighbors.k)[across]
-    hits = by_label(row, chance, len(of_row))
-    drawn = by_label(of_query[query], chance, len(sizes))
-    return hits, others(rates(drawn, sizes))[of_row]
 
 
 def adjust(tests: Mapping[str, Sequence[GroupTest]]) -> dict[str, list[GroupTest]]:
@@ -211,100 +226,18 @@ def adjust(tests: Mapping[str, Sequence[GroupTest]]) -> dict[str, list[GroupTest
     }
 
 
-@dataclass(frozen=True)
-class Mixing(Record):
-    """Which groups appear among the results of which.
+def undecided(tests: Sequence[GroupTest]) -> list[GroupTest]:
+    """Return the tests that look rare, but are so many that none of them could have been found beside the others.
 
     Parameters
     ----------
-    groups : tuple of str, length g
-        In order of appearance: those of the rows, then any that only queries have.
-    rows, queries : tuple of int, length g
-        Rows and queries of each group.
-    counts : tuple of tuple of float, shape (g, g)
-        Results of group h (column) given to queries of group g (row); padding is not counted, and of rows that are
-        equally near each counts with its chance to be listed.
-    share : tuple of tuple of float, shape (g, g)
-        ``counts`` over their row sums; NaN for a group without results.
-    chance : tuple of tuple of float, shape (g, g)
-        Share if results were drawn evenly from what a query could return: n_h / n, or, its own row left out,
-        (n_h - [g = h]) / (n - 1).
+    tests : sequence of GroupTest
+        Of all models, with ``p_holm``.
     """
-
-    groups: tuple[str, ...]
-    rows: tuple[int, ...]
-    queries: tuple[int, ...]
-    counts: Table
-    share: Table
-    chance: Table
+    known = [test for test in tests if math.isfinite(test.p_holm)]
+    return [each for each in known if each.p <= ALPHA <= each.p_holm and each.p_least * len(known) >= ALPHA]
 
 
-def mixing(
-    neighbors: Neighbors, row_groups: Sequence[str], query_groups: Sequence[str | None], *, left_out: bool
-) -> Mixing:
-    """Count which groups the results of each group's queries belong to.
-
-    Parameters
-    ----------
-    neighbors : Neighbors, shape (q, k)
-    row_groups : sequence of str, length n
-    query_groups : sequence of str or None, length q
-        A query without a group is not counted.
-    left_out : bool
-        Whether each query is a row that was kept out of its own results.
-
-    Raises
-    ------
-    ShapeError
-        When a query or a returned row has no entry.
-    """
-    check_groups(neighbors, row_groups, len(query_groups))
-    groups = tuple(dict.fromkeys([*row_groups, *(group for group in query_groups if group is not None)]))
-    number = {group: at for at, group in enumerate(groups)}
-    of_row = np.array([number[group] for group in row_groups], dtype=np.int64)
-    of_query = np.array([-1 if group is None else number[group] for group in query_groups], dtype=np.int64)
-    size = len(groups)
-    every = entries(neighbors)
-    counted = of_query[every.query] >= 0
-    pairs = (of_query[every.query] * size + of_row[every.row])[counted]
-    counts = np.bincount(pairs, among(every, neighbors.k)[counted], minlength=size * size).reshape(size, size)
-    share = ratio(counts, counts.sum(axis=1, keepdims=True))
-    rows = np.bincount(of_row, minlength=size)
-    chance = (rows[None, :] - left_out * np.eye(size)) / max(1, len(row_groups) - left_out)
-    return Mixing(
-        groups=groups,
-        rows=tuple(rows.tolist()),
-        queries=tuple(np.bincount(of_query[of_query >= 0], minlength=size).tolist()),
-        counts=tuple(map(tuple, counts.tolist())),
-        share=tuple(map(tuple, share.tolist())),
-        chance=tuple(map(tuple, np.maximum(chance, 0.0).tolist())),
-    )
-
-
-def check_groups(neighbors: Neighbors, row_groups: Sequence[str], queries: int) -> None:
-    """Refuse neighbours whose queries or rows have no entry in the lists of groups."""
-    if len(neighbors.rows) != queries or neighbors.rows.max(initial=-1) >= len(row_groups):
-        raise ShapeError(
-            f"There must be a group for each of the {len(neighbors.rows)} queries and for every row they return. "
-            f"Got {queries} groups of queries and {len(row_groups)} of rows. Give one group per query and per row."
-        )
-
-
-MIXING = Measure(
-    name="mixing",
-    function=mixing,
-    summary="which groups appear among the results of which, against even shares",
-    formula="results of group h given to queries of group g / results of queries of group g",
-    needs="neighbors + groups",
-    direction=None,
-    range=(0.0, 1.0),
-    symmetric=False,
-    invariances=("order of the queries", "order of the neighbours within a list", "names of the groups"),
-    undefined_when="no query of the group returned anything",
-    chance="n_h / n; the query's own row left out, (n_h - [g = h]) / (n - 1)",
-    reference="mixing matrix of Newman 2003, Phys. Rev. E 67, 026126",
-    cutoff=False,
-)
 GROUP_PRESENCE = replace(
     MIXING,
     name="group_presence",
@@ -314,7 +247,7 @@ GROUP_PRESENCE = replace(
     direction="the group is returned to other groups more often",
     range=(0.0, math.inf),
     invariances=("order of the rows", "order of the neighbours within a list", "names of the groups"),
-    undefined_when="there are fewer than 2 groups, or no query of another group returned anything from outside its own",
+    undefined_when="there are fewer than 3 groups, or no query of another group returned anything from outside its own",
     chance="1",
     reference="permutation tests with (1 + count) / (P + 1): Phipson and Smyth 2010; the larger p of two: Berger 1982",
 )

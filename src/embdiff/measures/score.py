@@ -138,7 +138,8 @@ class PerQuery:
         again = spec.measure.needs == "the same model again"  # there ties are left alone
         ties = told_ties(inputs.a, inputs.b) if isinstance(inputs, TwoLists) and not again else None
         found = mean_of(str(spec), values, inputs.models, inputs.query_model, chance, within, self.left_out)
-        reasons = (found.reason, note, ties) if len(values) else (self.nothing,)
+        equal = "there is no interval: all values are equal" if known and found.interval == "none" else None
+        reasons = (found.reason, equal, note, ties) if len(values) else (self.nothing,)
         return replace(found, reason="; ".join(filter(None, reasons)) or None)
 
 

@@ -14,7 +14,7 @@ from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.base import MeasureSpec
 from embdiff.measures.inputs import TwoLists, Undefined, truncated
 from embdiff.measures.moments import Floating
-from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife
+from embdiff.measures.statistics.jackknife import PLAIN, Scale, groups, jackknife, no_interval
 from embdiff.measures.statistics.resampling import Interval
 from embdiff.measures.ties import in_one_order
 from embdiff.records import BoolArray, FloatArray, IntArray, Metric, Neighbors, Score, Space
@@ -186,7 +186,7 @@ class Estimate:
     without : sequence of float
         The value without each group of rows, for the jackknife.
     chance : float
-    scale, shortened, twice
+    scale, factor, twice
         Of the interval, see `embdiff.measures.statistics.jackknife.jackknife`.
     within : tuple of (float, float, str), optional
         An interval of another kind, and which.
@@ -201,7 +201,7 @@ class Estimate:
     without: Sequence[float] = ()
     chance: float = math.nan
     scale: Scale = PLAIN
-    shortened: float = 1.0
+    factor: float = 1.0
     twice: float = 0.0
     within: Interval | None = None
     note: str | None = None
@@ -211,13 +211,13 @@ class Estimate:
         """Return the score of a measure; ``note``: what was sampled."""
         known = math.isfinite(self.value)
         low, high, method = self.within or jackknife(
-            self.value, self.without, spec.measure.range, scale=self.scale, shortened=self.shortened, twice=self.twice
+            self.value, self.without, spec.measure.range, scale=self.scale, factor=self.factor, twice=self.twice
         )
         why = None
         if not known:
             why = self.why or f"undefined: {spec.measure.undefined_when}"
         elif method == "none":
-            why = "there is no interval: without some of the rows the value is undefined"
+            why = no_interval(self.n)
         return Score(
             measure=str(spec),
             models=models,

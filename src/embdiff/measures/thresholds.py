@@ -86,6 +86,11 @@ class Curve:
         counts = np.bincount(place * size + first, weights=self._found.count, minlength=self.queries * size)
         return np.cumsum(counts.reshape(self.queries, size)[:, :-1], axis=1)
 
+    def reached_by(self, at: float) -> Doubles:
+        """Return how many pairs of each query reach ``at``, (s,); of pairs in bins, those of whole bins."""
+        knot, _ = self.place(at)
+        return self.by_query(self.knots[knot : knot + 1])[:, 0]
+
     def by_query_at(self, at: float) -> Doubles:
         """Return how many pairs of each query reach ``at``, along the line between its knots, (s,)."""
         knot, share = self.place(at)
@@ -128,7 +133,8 @@ def crossings(gap: Doubles, table: Doubles, passing: Doubles, good: Doubles, kno
 
 
 RESAMPLES = 2_000
-FEW = 10  # queries with a passing pair, below which an interval is called rough
+FEW = 10  # queries that an interval needs, and with a passing pair those below which it is called rough
+FEWEST = 5  # of either kind, passing or not, that the interval of a recall needs
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,8 @@ class CarryOver(Record):
     at : float
         The cut-off of ``from_model``, a cosine similarity.
     value, low, high : float
-        The cut-off of ``to_model`` and its 95 % interval; NaN when undefined.
+        The cut-off of ``to_model`` and its 95 % interval; NaN when undefined. Of fewer than 10 queries there is no
+        interval, nor of a recall that hangs on fewer than 5 that pass, or do not.
     rate_from, rate_to : float
         The rate at ``at`` and at ``value``. They differ where ties leave no cut-off with the very rate.
     n : int
@@ -240,21 +247,24 @@ def _by_rate(
     def carried(at: float) -> CarryOver:
         finish, rank = partial(_carried, by, a, b, at, left), left.rank(at)
         if rank == 0 or rank >= left.pairs:
-            all_or_none, end, knot, side = (
-                ("no", "highest", 0, "above") if rank == 0 else ("every", "lowest", -1, "up to")
-            )
-            why = (
-                f"{all_or_none} {what} of {a.model} reaches it, the {end} is {left.knots[knot]:.4g}: "
-                f"any cut-off {side} {right.knots[knot]:.4g} does the same"
-            )
-            return finish(math.nan, (0.0 if rank == 0 else 1.0, math.nan), why)
+            return finish(math.nan, (0.0 if rank == 0 else 1.0, math.nan), _none_or_all(what, a.model, left, right, at))
         value = right.value(rank / left.pairs * right.pairs)
-        passing = left.by_query_at(at)
-        resampled = inverted(table, (weights @ passing) / totals * table[:, -1], thin)
+        resampled = inverted(table, (weights @ left.by_query_at(at)) / totals * table[:, -1], thin)
         rates = left.passing(at) / left.pairs, right.passing(value) / right.pairs
-        return finish(value, rates, _rough(passing), _ends(resampled, len(passing)))
+        few = _few(left.reached_by(at), what, every if only else None)
+        return finish(value, rates, *few, resampled)
 
     return carried
+
+
+def _none_or_all(what: str, model: str, left: Curve, right: Curve, at: float) -> str:
+    """Say that no pair passes, or that every pair does, and which cut-offs do the same."""
+    none = left.rank(at) == 0
+    which, end, knot, side = ("no", "highest", 0, "above") if none else ("every", "lowest", -1, "up to")
+    return (
+        f"{which} {what} of {model} reaches it, the {end} is {left.knots[knot]:.4g}: "
+        f"any cut-off {side} {right.knots[knot]:.4g} does the same"
+    )
 
 
 def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> CarryOver:
@@ -267,6 +277,8 @@ def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> Car
         which, rate = ("pair", math.nan) if passed == 0 else ("expected pair", 0.0)
         why = f"no {which} of {a.model} reaches it: there is no precision to keep"
         return finish(math.nan, (rate, math.nan), why)
+    if passed >= left.pairs:
+        return finish(math.nan, (right_ones / passed, math.nan), _none_or_all("pair", a.model, left, right, at))
     excess = there.reached(right.knots) * passed - right_ones * right.reach
     knot = int(nearest_crossing(excess[None], right.reach[None], np.array([passed]))[0])
     if knot < 0:
@@ -276,34 +288,48 @@ def _by_precision(a: Similarities, b: Similarities, at: float, seed: int) -> Car
     _, share = left.place(at)
     step = right.knots[knot] - right.knots[knot + 1] if knot + 1 < len(right.knots) else 0.0
     value = float(right.knots[knot] - share * step)
-    passing_by, good_by = left.by_query_at(at), hits.by_query_at(at)
     thin = right.knots[right.thinned()]
 
-    weights = _weights(len(passing_by), seed)
-    passing, good, table = weights @ passing_by, weights @ good_by, weights @ right.by_query(thin)
+    weights = _weights(left.queries, seed)
+    passing, good, table = (
+        weights @ each for each in (left.by_query_at(at), hits.by_query_at(at), right.by_query(thin))
+    )
     gap = (weights @ there.by_query(thin)) * passing[:, None] - good[:, None] * table
     resampled = crossings(gap, table, passing, good, thin)
     rates = right_ones / passed, there.passing(value) / right.passing(value)
-    return finish(value, rates, _rough(good_by), _ends(resampled, len(passing_by)))
+    return finish(value, rates, *_few(hits.reached_by(at), "expected pair"), resampled)
 
 
 def _carried(
     by: str, a: Similarities, b: Similarities, at: float, left: Curve,
-    value: float, rates: tuple[float, float], reason: str | None, ends: tuple[float, float] = (math.nan, math.nan),
+    value: float, rates: tuple[float, float], reason: str | None, held: bool = False, resampled: Doubles | None = None,
 ) -> CarryOver:  # fmt: skip
-    """Return the record; ``left``: the population in the model whose cut-off it is."""
-    open_ended = math.isfinite(value) and not np.isfinite(ends).all()
-    no_end = "some resampled queries have no such cut-off: the interval is open" if open_ended else None
+    """Return the record; ``left``: the population in the model whose cut-off it is; ``held``: an interval can hold."""
+    low, high = _ends(resampled, left.queries) if held and resampled is not None else (math.nan, math.nan)
+    open_ended = "some resampled queries have no such cut-off: the interval is open"
+    said = (reason, open_ended if held and not np.isfinite([low, high]).all() else None)
     return CarryOver(
-        a.model, b.model, by, at, value, *ends, *rates, left.queries, left.pairs, round(left.passing(at)),
-        "; ".join(filter(None, (reason, no_end))) or None,
+        a.model, b.model, by, at, value, low, high, *rates, left.queries, left.pairs, round(left.passing(at)),
+        "; ".join(filter(None, said)) or None,
     )  # fmt: skip
 
 
-def _rough(passing: Doubles) -> str | None:
-    """Say that few queries stand behind an interval."""
-    few = int(np.count_nonzero(passing))
-    return None if few >= FEW else f"only {few} of {len(passing)} queries have a passing pair: the interval is rough"
+def _few(reached: Doubles, what: str, every: Doubles | None = None) -> tuple[str | None, bool]:
+    """Say that few queries stand behind an interval, and whether it can hold all the same.
+
+    ``reached`` (s,): pairs of each query that pass. ``every`` (s,): all of them, where those that do not pass count as
+    much; of 30 expected pairs of which 28 pass, two decide.
+    """
+    queries = len(reached)
+    if queries < FEW:
+        return f"no interval for fewer than {FEW} queries", False
+    kinds = [(int(np.count_nonzero(reached)), f"a passing {what}")]
+    if every is not None:
+        kinds.append((int(np.count_nonzero(reached < every)), f"an {what} that does not pass"))
+    few, having = min(kinds)
+    held = every is None or few >= FEWEST
+    said = f"only {few} of {queries} queries have {having}: {'the interval is rough' if held else 'no interval'}"
+    return (None if few >= FEW else said), held
 
 
 def _weights(n: int, seed: int) -> Doubles:
@@ -313,8 +339,6 @@ def _weights(n: int, seed: int) -> Doubles:
 
 def _ends(resampled: Doubles, n: int) -> tuple[float, float]:
     """Return the ends of the interval; NaN for one that some resamples do not have."""
-    if n < 2:
-        return math.nan, math.nan
     # Resampling makes small samples look too steady; Hesterberg's correction puts Student's quantile in its place.
     wide = NormalDist().cdf(math.sqrt(n / (n - 1)) * student_quantile(0.975, n - 1))
     ends = np.quantile(resampled, (1 - wide, wide), method="inverted_cdf")

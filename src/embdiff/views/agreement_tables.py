@@ -6,13 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from embdiff.errors import UnknownNameError
-from embdiff.measures import MeasureSpec, get_measure
+from embdiff.measures import get_measure
 from embdiff.measures.rbo import Tail
 from embdiff.records import Score
 from embdiff.views.facts import Facts
 from embdiff.views.table import Table, once, pivoted
-from embdiff.views.words import AGAIN, by_reason, counted, estimate, number, with_chance
+from embdiff.views.words import AGAIN, by_reason, counted, estimate, number, spec_of, with_chance
 
 Key = TypeVar("Key")
 
@@ -29,14 +28,6 @@ _READ = (
     "kendall_tau: order of the common rows alone, from -1 to 1. spread: how far the first model's neighbours went "
     "in the second, as a share of all rows: small means near."
 )
-
-
-def spec_of(score: Score) -> MeasureSpec | None:
-    """Return the measure of a score; None where it is of a package that is not installed here."""
-    try:
-        return get_measure(score.measure)
-    except UnknownNameError:
-        return None
 
 
 def needing(scores: Iterable[Score], *needs: str) -> list[Score]:

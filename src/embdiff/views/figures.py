@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from embdiff.kept import Kept
+from embdiff.measures.mixing import joined
 from embdiff.measures.similarities import few_cutoffs
 from embdiff.measures.thresholds import carry_rates
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import needing
 from embdiff.views.facts import Facts
-from embdiff.views.tables import WIDEST_MATRIX
 
 CUTOFFS, OTHERS = 3, 3  # each cut-off of each other model is resampled 2,000 times: about a second with 1,000 queries
-MATRICES = 4
+MATRICES, WIDEST_MATRIX = 4, 24  # matrices scroll
 _VECTOR_NUMBER = 4  # bytes of a float32
 
 
@@ -61,14 +61,14 @@ def mixing(run: Run) -> dict[str, Any] | None:
     -------
     dict or None
         ``k``, ``models`` (each with ``model``, ``groups``, ``share`` and ``chance``) and ``more`` (models left out);
-        None without groups, or with more than a page has room for.
+        None without groups. Beyond 24 groups the smallest stand together.
     """
-    fitting = [(model, each) for model, each in run.mixings.items() if 1 < len(each.groups) <= WIDEST_MATRIX]
+    fitting = [(model, each) for model, each in run.mixings.items() if len(each.groups) > 1]
     if not fitting:
         return None
     return {
         "k": min(run.config.k, len(run.corpus) - 1),
-        "models": [{"model": model, **each.to_dict()} for model, each in fitting[:MATRICES]],
+        "models": [{"model": model, **joined(each, WIDEST_MATRIX).to_dict()} for model, each in fitting[:MATRICES]],
         "more": max(0, len(fitting) - MATRICES),
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from embdiff._plain import Record, plain
 from embdiff.views.facts import Facts
-from embdiff.views.words import NOTES
+from embdiff.views.words import general_notes
 
 VERSION = 1
 _FROM_RUN = ("scores", "calibrations", "curves", "tails")
@@ -44,7 +44,7 @@ def build(facts: Facts) -> dict[str, Any]:
         },
         "mutual": plain(facts.mutual),
         "manifest": {key: manifest[key] for key in _TOLD},
-        "notes": list(NOTES),
+        "notes": general_notes(facts),
     }
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from embdiff.measures.groups import ALPHA
 from embdiff.records import Layout, Score
 from embdiff.views.facts import Facts
-from embdiff.views.words import number
+from embdiff.views.words import by_p, number, undecided_words
 
 DISAGREEMENT = (
     "Disagreement is 1 minus the rank-biased overlap of the lists, averaged over the pairs of models: 0 when all "
     "return the same rows in the same order, 1 when they share none."
 )
+_PLACED = {"umap": "UMAP, fed with the exact neighbours", "pca": "the first two principal components"}
 ROW_DISAGREEMENT = (
     "Disagreement about a row is how many of the queries return it in one model less how many do in the other, as a "
     "share of the queries, averaged over the pairs of models; n/a: no model returns it. Choose a row to list the "
@@ -104,27 +106,29 @@ def _group_words(facts: Facts) -> Iterator[str]:
     tests = [(model, test) for model, test in facts.run.tests if math.isfinite(test.p_holm)]
     if not tests:
         return
-    found = [(model, test) for model, test in tests if test.p_holm < 0.05]
-    if not found:
+    found = by_p((model, test) for model, test in tests if test.p_holm < ALPHA)
+    open_ = undecided_words(tests)
+    if not found and not open_:
         yield (
             "No group turns up too rarely among the results of the others "
             f"(of {len(tests):,} tests, none below p = .05 after Holm)."
         )
-        return
-    named = "; ".join(f"{test.group} in {model} (p = {test.p_holm:.4f})" for model, test in found[:3])
-    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
-    yield f"Less often than the other groups' rows are returned to other groups' queries, beyond chance: {named}{more}."
+    if found:
+        named = "; ".join(f"{test.group} in {model} (p = {test.p_holm:.4f})" for model, test in found[:3])
+        more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+        yield (
+            "Less often than the other groups' rows are returned to other groups' queries, beyond chance: "
+            f"{named}{more}."
+        )
+    yield from open_
 
 
 def maps_words(layouts: Sequence[Layout]) -> str:
     """Return the one sentence above the maps."""
     if not layouts:
         return "This run has no maps (it was made without them); neighbours below come from the full space."
-    plain, by_umap = "the first two principal components", [each for each in layouts if each.method == "umap"]
-    flat = ", ".join(each.model for each in layouts if each.method == "pca")
-    how = "UMAP, fed with the exact neighbours" if by_umap else plain
-    if by_umap and flat:
-        how += f" (by {plain} for {flat}, whose vectors UMAP cannot lay out)"
+    methods = dict.fromkeys(layout.method for layout in layouts)
+    how = " or ".join(_PLACED[method] for method in methods) + (" (said under each)" if len(methods) > 1 else "")
     return (
         f"Each dot is a row of the corpus, placed by {how}; every map is turned to lie like the first (Procrustes), "
         "so a dot that moves between maps is placed differently by the models. They are only maps: most neighbourhoods "
@@ -134,9 +138,10 @@ def maps_words(layouts: Sequence[Layout]) -> str:
 
 def map_words(layout: Layout) -> str:
     """Return what stands under one map: how many true neighbours it keeps."""
+    why = f" (not UMAP: {layout.reason})" if layout.reason else ""
     if not layout.kept_rows:
-        return f"{layout.method.upper()}; too few rows to say what it keeps."
+        return f"{layout.method.upper()}{why}; too few rows to say what it keeps."
     return (
-        f"{layout.method.upper()}; of the {layout.k} true neighbours of a row, {number(100 * layout.kept, 0)} % are "
-        f"among its {layout.k} nearest dots ({layout.kept_rows:,} rows asked)."
+        f"{layout.method.upper()}{why}; of the {layout.k} true neighbours of a row, {number(100 * layout.kept, 0)} % "
+        f"are among its {layout.k} nearest dots ({layout.kept_rows:,} rows asked)."
     )

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Sequence
 
 from embdiff.lexical import BM25
 from embdiff.measures import GroupTest
+from embdiff.measures.mixing import joined
 from embdiff.views.agreement_tables import JUDGED, agreement_tables, grid_tables, needing, noise_tables
 from embdiff.views.disputed import Disagreement, DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
 from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
 from embdiff.views.table import Table, pivoted
-from embdiff.views.words import by_reason, number, seconds_text, shortened
+from embdiff.views.words import by_p, by_reason, number, seconds_text, shortened, undecided_words
 
-WIDEST_MATRIX = 8
+_WIDEST_MATRIX = 8
 _MOST_TESTS, _DISPUTED, _TEXT, _LISTED = 24, 5, 60, 3
 _MEBIBYTE = 2**20
 
@@ -101,15 +102,15 @@ def _mutual_table(facts: Facts) -> Iterator[Table]:
 
 def _mixing_tables(facts: Facts) -> Iterator[Table]:
     k = min(facts.run.config.k, len(facts.run.corpus) - 1)
-    for model, mixing in facts.run.mixings.items():
-        if len(mixing.groups) > WIDEST_MATRIX:
-            continue
+    for model, every in facts.run.mixings.items():
+        mixing = joined(every, _WIDEST_MATRIX)
         rows = tuple(
             (name, *(f"{number(a, 2)} ({number(b, 2)})" for a, b in zip(shares, chances, strict=True)))
             for name, shares, chances in zip(mixing.groups, mixing.share, mixing.chance, strict=True)
         )
         title = f"{model}: groups among the {k} nearest rows of every row (chance)"
-        yield Table(title, ("group of the query", *mixing.groups), rows)
+        few = f"The {_WIDEST_MATRIX - 1} largest of {len(every.groups):,} groups; all of them are in groups.json."
+        yield Table(title, ("group of the query", *mixing.groups), rows, () if mixing is every else (few,))
 
 
 def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
@@ -117,10 +118,8 @@ def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
         return
     shown, hidden = tests, list[str]()
     if len(tests) > _MOST_TESTS:
-        shown = sorted(tests, key=lambda each: 2.0 if math.isnan(each[1].p) else each[1].p)[:_MOST_TESTS]
+        shown = by_p(tests)[:_MOST_TESTS]
         hidden.append(f"The {len(shown)} with the smallest p of {len(tests):,}; all of them are in groups.json.")
-    if len({test.group for _, test in tests}) > WIDEST_MATRIX:
-        hidden.append("With so many groups the matrix of groups is not shown here; it is in groups.json.")
     rows = tuple(
         (
             model,
@@ -130,11 +129,14 @@ def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
         )
         for model, test in shown
     )
+    few, most = (pick(test.permutations for _, test in tests) for pick in (min, max))
+    drawn = f"{few:,} times" if few == most else f"{few:,} times, for rare groups {most:,}"
     remarks = (
         *hidden,
         "ratio: how often rows of the group are returned to queries of other groups, against how often those "
         "groups' rows are (1 = as often). One-sided permutation test: which rows make up the group is shuffled, "
-        f"{tests[0][1].permutations:,} times; Holm over all groups and models.",
+        f"{drawn}; Holm over all groups and models.",
+        *undecided_words(tests),
         *by_reason((test.reason, test.group) for _, test in shown),
     )
     head = ("model", "group", "ratio", "share", "expected", "p", "p (Holm)")

@@ -7,6 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embdiff._sizes import written_size
+from embdiff.errors import UnknownNameError
+from embdiff.measures import MeasureSpec, get_measure
+from embdiff.measures.groups import GroupTest, undecided
+from embdiff.measures.score import SPACES
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
@@ -31,14 +35,21 @@ _NOT_FOUND = {
 
 AGAIN = {"index": "returned against exact", "float16": "vectors in float16", "batch": "texts one by one"}
 
-NOTES = (
+_AGREEMENT = (
     "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
-    "results are needed.",
-    "Intervals are 95 %: queries resampled, each query's neighbours held fixed. Chance is what two unrelated rankings "
-    "of the same rows would share.",
-    "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
-    "changed, seen through the index; exact_overlap is the same without the index.",
+    "results are needed."
 )
+_INDEX = (
+    "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
+    "changed, seen through the index; exact_overlap is the same without the index."
+)
+_RESAMPLED = "queries resampled"
+_MADE = {
+    "bca": _RESAMPLED,
+    "bootstrap-t": _RESAMPLED,
+    "wilson": "Wilson's (shares, equal values, and fewer than 50 queries, where resampling misses long tails)",
+    "student": "Student's (fewer than 30 queries)",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -124,13 +135,42 @@ def sample_notes(sample: Sample | None) -> list[str]:
 
 def notes(facts: Facts) -> list[str]:
     """Return what a reader must know to take the numbers rightly, a sentence each: of this run, then of any."""
-    return [*caveats(facts), *NOTES]
+    return [*caveats(facts), *general_notes(facts)]
+
+
+def general_notes(facts: Facts) -> list[str]:
+    """Return what holds of any run, how its intervals were made among it."""
+    chance = "Chance is what two unrelated rankings of the same rows would share."
+    return [_AGREEMENT, " ".join(filter(None, (_interval_words(facts.run.scores), chance))), _INDEX]
+
+
+def spec_of(score: Score) -> MeasureSpec | None:
+    """Return the measure of a score; None where it is of a package that is not installed here."""
+    try:
+        return get_measure(score.measure)
+    except UnknownNameError:
+        return None
+
+
+def _interval_words(scores: Sequence[Score]) -> str:
+    """Say how the intervals of measures per query were made: for all alike, or for which measures."""
+    made: dict[str, dict[str, None]] = {}
+    for score in scores:
+        spec = spec_of(score)
+        if score.interval in _MADE and not (spec and spec.measure.needs in SPACES):
+            made.setdefault(_MADE[score.interval], {})[score.measure] = None
+    if len(made) < 2:
+        return "".join(f"Intervals are 95 %: {how}, each query's neighbours held fixed." for how in made)
+    each = "; ".join(f"{how} for {', '.join(measures)}" for how, measures in made.items())
+    return f"Intervals are 95 %, each query's neighbours held fixed: {each}."
 
 
 def caveats(facts: Facts) -> list[str]:
     """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
     run, told = facts.run, facts.manifest
     found = sample_notes(told.sample)
+    unmapped = by_reason((each.reason, each.model) for each in run.layouts)
+    found += [f"UMAP has no map of {each}. Principal components stand in its place." for each in unmapped]
     if told.on_disk:
         found.append(
             f"The vectors of {', '.join(told.on_disk)} stayed in their files (--memory): "
@@ -278,6 +318,30 @@ def _about_baseline(facts: Facts) -> list[str]:
             f" For {told.short_lists:,} of {count:,} queries fewer than k rows share a word: those lists are shorter."
         )
     return [said]
+
+
+def by_p(tests: Iterable[tuple[str, GroupTest]]) -> list[tuple[str, GroupTest]]:
+    """Return tests of groups with the lowest p first, among equal ones the lowest ratio; undefined ones last."""
+    return sorted(tests, key=lambda each: tuple(map(_last_if_unknown, (each[1].p, each[1].ratio))))
+
+
+def _last_if_unknown(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
+def undecided_words(tests: Iterable[tuple[str, GroupTest]]) -> list[str]:
+    """Say that some groups look rare, but could not have been found among so many tests, if that is so."""
+    every = [test for _, test in tests]
+    open_ = undecided(every)
+    if not open_:
+        return []
+    count, least = sum(math.isfinite(test.p) for test in every), min(test.p_least for test in open_)
+    some = f"{len(open_):,} group{'s' * (len(open_) != 1)}"
+    return [
+        f"Whether {some} with p up to .05 turn up too rarely cannot be decided with so many tests: p could not have "
+        f"been below {least:.2g}, {min(1.0, least * count):.2g} after Holm over {count:,}. Fewer models or larger "
+        "groups can decide it; where groups have enough rows, more --permutations can, too."
+    ]
 
 
 def counted(counts: Sequence[int]) -> str:

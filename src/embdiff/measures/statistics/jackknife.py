@@ -16,6 +16,7 @@ import numpy.typing as npt
 from embdiff.measures.statistics.quantiles import student_quantile
 
 GROUPS = 20
+FEWEST = 10  # values, and so rows, below which there is no interval: what few have in common looks certain
 FEWER = 10  # groups for values with a long tail: larger groups are nearer to normal, and Student's quantile is wider
 _Rows = npt.NDArray[np.int64]
 
@@ -89,7 +90,7 @@ def jackknife(
     *,
     level: float = 0.95,
     scale: Scale = PLAIN,
-    shortened: float = 1.0,
+    factor: float = 1.0,
     twice: float = 0.0,
 ) -> tuple[float, float, str]:
     """Return an interval from the values without each group of rows.
@@ -111,8 +112,8 @@ def jackknife(
         Share of such intervals that hold the true value.
     scale : Scale
         A value that it cannot take is left plain.
-    shortened : float
-        Factor of the variance, in (0, 1].
+    factor : float
+        Of the variance, above 0.
     twice : float
         Variance that the groups count twice, from `counted_twice`: taken off once, at most half of all.
 
@@ -120,7 +121,7 @@ def jackknife(
     -------
     low, high : float
     method : {"jackknife", "none"}
-        ``none``, with NaN, when a value is undefined or there are fewer than 2 groups.
+        ``none``, with NaN, when a value is undefined or there are fewer than 10 groups.
 
     Notes
     -----
@@ -133,17 +134,23 @@ def jackknife(
     Kott, J. Off. Stat. 17 (2001) 521 (deleting groups).
     """
     values = np.asarray(left_out, dtype=np.float64)
-    if len(values) < 2 or not math.isfinite(value) or not np.isfinite(values).all():
+    if len(values) < FEWEST or not math.isfinite(value) or not np.isfinite(values).all():
         return math.nan, math.nan, "none"
     variance = _variance(values)
     variance = max(variance / 2, variance - twice)
-    reach = student_quantile(0.5 + level / 2, len(values) - 1) * math.sqrt(shortened * variance)
+    reach = student_quantile(0.5 + level / 2, len(values) - 1) * math.sqrt(factor * variance)
     try:
         low, high = (scale.back(scale.to(value) + side * reach * scale.slope(value)) for side in (-1, 1))
     except (ValueError, ZeroDivisionError, OverflowError):
         low, high = value - reach, value + reach
     # The way to a scale and back may differ in the last digit.
     return max(bounds[0], min(low, value)), min(bounds[1], max(high, value)), "jackknife"
+
+
+def no_interval(n: int, units: str = "rows") -> str:
+    """Return why `jackknife` gave none for a value over n rows (or other units)."""
+    few = f"there are fewer than {FEWEST} {units}"
+    return f"there is no interval: {few if n < FEWEST else f'without some of the {units} the value is undefined'}"
 
 
 def pairs(count: int) -> list[tuple[int, int]]:

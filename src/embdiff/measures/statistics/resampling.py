@@ -21,6 +21,7 @@ from embdiff.measures.statistics.quantiles import Doubles, student_quantile, wil
 Interval = tuple[float, float, str]
 RESAMPLES = 4_000
 FEW = 30  # values; below, there is nothing to resample
+FEW_BOUNDED = 50  # of values within bounds, where Wilson's interval holds: fewer know too little of a long tail
 STEPS = 32  # distinct values at most that count as a distribution with steps
 STUDENTISED = 4_096  # values at most for the studentised bootstrap; skewness of more no longer moves the ends
 _AT_ONCE = 2**21  # counts held at a time
@@ -56,8 +57,8 @@ def mean_intervals(
     -------
     list of (low, high, method), length m
         NaN where there is no interval. ``method`` is ``wilson`` when all values are equal or at a bound, or fewer than
-        30 are known (rescaled to the bounds; conservative); without bounds ``student`` below 30, ``none`` when all are
-        equal. Else ``bca``, widened for small samples (6 % at n = 30, 1 % at 200), for at most 32 distinct values
+        50 are known (rescaled to the bounds; conservative); without bounds ``student`` below 30, ``none`` when all are
+        equal. Else ``bca``, widened for small samples (4 % at n = 50, 1 % at 200), for at most 32 distinct values
         within bounds, for more than 4,096 values, and where so few values differ that resamples often have none of
         them; else ``bootstrap-t``. Both with 4,000 resamples. ``none`` when there is no value.
 
@@ -71,7 +72,9 @@ def mean_intervals(
     Each resample draws n of the n queries with replacement; its means are one matrix product of these counts with all
     values (and, for the studentised bootstrap, with their squares). Values with a long tail (ranks, second-order
     cosines) need the studentised bootstrap: at n = 50 BCa covers 92 % of their means where it covers 94 %
-    (docs/calibration.md); where values have no long tail the two agree.
+    (docs/calibration.md); where values have no long tail the two agree. Of 10 to 40 graded values resampling holds
+    the mean of ranks and second-order cosines in 82 to 93 %, Wilson's interval any mean in 94 % or more, at one and a
+    half to twice the width.
 
     References
     ----------
@@ -107,7 +110,7 @@ class _Column:
         if n == 0:
             return math.nan, math.nan, "none"
         equal = bool((values == values[0]).all())
-        if self.bounds is not None and (n < FEW or equal or np.isin(values, self.bounds).all()):
+        if self.bounds is not None and (n < FEW_BOUNDED or equal or np.isin(values, self.bounds).all()):
             low, width = self.bounds[0], self.bounds[1] - self.bounds[0]
             share = min(1.0, max(0.0, (float(values.mean()) - low) / width))
             ends = wilson(share, n, level=self.level)

@@ -12,6 +12,7 @@ import io
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,12 +110,19 @@ def _gathered(families: list[Family]) -> dict[str, object]:
         if pieces:
             count = len(pieces) * (TESTS // PIECES)
             tests.append({"test": name, "rejected": sum(pieces), "repetitions": count})
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"coverage": [], "tests": []}
     return {
         "families": {family.name: family.about for family in families},
-        "coverage": table,
-        "tests": tests,
+        "coverage": _besides(known["coverage"], table, "family", "n"),
+        "tests": _besides(known["tests"], tests, "test"),
         "attainable": _attainable(),
     }
+
+
+def _besides(known: list[dict[str, Any]], found: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """Return what was simulated now, and of earlier what was not: one family by itself leaves the others on the page."""
+    new = {tuple(row[name] for name in names) for row in found}
+    return [*(row for row in known if tuple(row[name] for name in names) not in new), *found]
 
 
 def main() -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff import exact
 from embdiff._optional import require
-from embdiff.records import FloatArray, IntArray, Layout, LayoutMethod, Metric
+from embdiff._plain import Number
+from embdiff.records import FloatArray, IntArray, Metric
 
 KEPT_K = 10
 KEPT_ROWS = 1_000  # rows asked for what the map keeps: a standard error of .01 at most
@@ -25,6 +26,34 @@ _FLAT = 1e-6  # extent of the second axis over that of the first: below, it is r
 _BLOCK = 2**22  # numbers converted at a time
 
 Doubles = npt.NDArray[np.float64]
+LayoutMethod = Literal["pca", "umap"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """A map of one model's space in two dimensions, to look at. Neighbours are never taken from it.
+
+    Parameters
+    ----------
+    model : str
+    method : {"pca", "umap"}
+    xy : ndarray of float32, shape (n, 2)
+        Centred; the mean squared radius is 1.
+    kept : float
+        Share of the k true neighbours that are among the k nearest in the map; NaN when not known.
+    k, kept_rows : int
+        Neighbours counted, and rows asked for them.
+    reason : str or None
+        Why it is not the kind of map that was asked for.
+    """
+
+    model: str
+    method: LayoutMethod
+    xy: FloatArray
+    kept: Number = math.nan
+    k: int = 0
+    kept_rows: int = 0
+    reason: str | None = None
 
 
 def layouts(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
@@ -18,12 +17,11 @@ from embdiff._plain import BoolArray, FloatArray, IntArray, Number, Record, plai
 from embdiff.errors import DataError, ShapeError
 
 __all__ = [
-    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Layout", "LayoutMethod", "Metric",
+    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Metric",
     "Neighbors", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
-LayoutMethod = Literal["pca", "umap"]
 _ROWS = 16_384  # rows looked at together
 
 
@@ -375,30 +373,3 @@ class ElsewhereRows:
     rows: IntArray
     ranks: IntArray
     similarity: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """A map of one model's space in two dimensions, to look at. Neighbours are never taken from it.
-
-    Parameters
-    ----------
-    model : str
-    method : {"pca", "umap"}
-    xy : ndarray of float32, shape (n, 2)
-        Centred; the mean squared radius is 1.
-    kept : float
-        Share of the k true neighbours that are among the k nearest in the map; NaN when not known.
-    k, kept_rows : int
-        Neighbours counted, and rows asked for them.
-    reason : str or None
-        Why it is not the kind of map that was asked for.
-    """
-
-    model: str
-    method: LayoutMethod
-    xy: FloatArray
-    kept: Number = math.nan
-    k: int = 0
-    kept_rows: int = 0
-    reason: str | None = None

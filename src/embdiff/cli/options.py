@@ -70,6 +70,7 @@ def _fields(source: str, only: Collection[str]) -> Iterator[tuple[str, FieldInfo
     from pydantic.fields import FieldInfo
 
     from embdiff import settings
+    from embdiff._settings import purposes
 
     if source in vars(settings):
         model = vars(settings)[source]
@@ -79,7 +80,7 @@ def _fields(source: str, only: Collection[str]) -> Iterator[tuple[str, FieldInfo
         return
     module, _, function = source.partition(":")
     named = getattr(importlib.import_module(module), function)
-    parameters, told = inspect.signature(named, eval_str=True).parameters, settings.purposes(named)
+    parameters, told = inspect.signature(named, eval_str=True).parameters, purposes(named)
     for name, each in parameters.items():
         if each.kind is inspect.Parameter.KEYWORD_ONLY and name in told:
             yield name, FieldInfo(annotation=each.annotation, default=each.default), told[name]

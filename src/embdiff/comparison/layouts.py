@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from embdiff._progress import progress
 from embdiff.comparison.work import Work
-from embdiff.layouts import layouts
-from embdiff.records import Layout
+from embdiff.layouts import Layout, layouts
 
 
 def layouts_of(work: Work) -> tuple[Layout, ...]:

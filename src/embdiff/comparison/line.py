@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from embdiff import _files, runs
+from embdiff._settings import done_by
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
@@ -24,7 +25,7 @@ from embdiff.comparison.thresholds import similarities_of
 from embdiff.comparison.work import Work
 from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import VectorCache
-from embdiff.settings import RunConfig, done_by
+from embdiff.settings import RunConfig
 from embdiff.sources.existing import opened_collections
 from embdiff.stores import get_store, place_of
 from embdiff.stores.store import Store

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from embdiff._settings import done_by
 from embdiff.corpus.beir import is_beir
 from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
 from embdiff.corpus.tables import Table, kind_of
@@ -20,7 +21,7 @@ from embdiff.evaluation.retrieval import Retrieval
 from embdiff.evaluation.settings import Settings, check, refuse_strangers
 from embdiff.evaluation.task import Walk
 from embdiff.measures.differences import between_models
-from embdiff.settings import Task, done_by
+from embdiff.settings import Task
 
 _ALONE = {each.task: each for each in (Retrieval, Classes)}
 

@@ -13,13 +13,14 @@ import numpy.typing as npt
 from embdiff import _files
 from embdiff._plain import plain, reader
 from embdiff.errors import DataError, EmbdiffError
+from embdiff.layouts import Layout
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.differences import Differences
 from embdiff.measures.noise import Change
 from embdiff.measures.rbo import Tail
 from embdiff.measures.similarities import Distribution, Similarities
-from embdiff.records import Answer, Corpus, Layout, Qrels, Score
+from embdiff.records import Answer, Corpus, Qrels, Score
 from embdiff.runs import folder as files
 from embdiff.runs import tables
 from embdiff.search import compared_pairs

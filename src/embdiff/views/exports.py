@@ -11,7 +11,8 @@ import numpy as np
 from embdiff import _files
 from embdiff._optional import require
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.records import Answer, FloatArray, Layout
+from embdiff.layouts import Layout
+from embdiff.records import Answer, FloatArray
 from embdiff.runs import Run
 from embdiff.views.words import visible
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from embdiff._plain import plain
 from embdiff.kept import Kept
+from embdiff.layouts import Layout
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import Answer, Layout
+from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from embdiff.layouts import Layout
 from embdiff.measures.groups import ALPHA
-from embdiff.records import Layout, Score
+from embdiff.records import Score
 from embdiff.views.facts import Facts
 from embdiff.views.words import by_p, number, undecided_words
 

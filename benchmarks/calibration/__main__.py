@@ -120,7 +120,7 @@ def _gathered(families: list[Family]) -> dict[str, object]:
 
 
 def _besides(known: list[dict[str, Any]], found: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
-    """Return what was simulated now, and of earlier what was not: one family by itself leaves the others on the page."""
+    """Return what was simulated now, and of earlier what was not: a family by itself leaves the others on the page."""
     new = {tuple(row[name] for name in names) for row in found}
     return [*(row for row in known if tuple(row[name] for name in names) not in new), *found]
 

@@ -173,7 +173,9 @@ def _neighbors(vectors: FloatArray, asked: IntArray, k: int, metric: Metric) -> 
 
 def _umap(vectors: FloatArray, metric: Metric, start: Doubles, seed: int) -> Doubles:
     """Lay out with UMAP (McInnes et al. 2018), fed with our exact neighbours and started from the principal plane."""
-    umap: Any = require("umap", "umap", "A map by UMAP")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an optional part of umap-learn that nobody asks for
+        umap: Any = require("umap", "umap", "A map by UMAP")
     rows = np.arange(len(vectors), dtype=np.int64)
     near = exact.search(vectors, vectors, UMAP_NEIGHBORS, metric)
     distance = near.distance if metric == "l2" else np.maximum(0.0, 1.0 - near.similarity)

@@ -69,8 +69,8 @@ class TestQuotes:
         pairs = 'sentence1\tsentence2\tscore\n"a\tb\t1\nc\td\t2\ne"\tf\t3\ng\th\t4\n'
         path = write("pairs.tsv", pairs)
         with pytest.raises(DataError, match="opens on line 2 and closes on line 4"):
-            read_pairs(path)
-        assert len(read_pairs(path, Form(quotes=False))) == 4
+            read_pairs([path])
+        assert len(read_pairs([path], Form(quotes=False))) == 4
         corpus = read_corpus(["x", "y", "z"])
         expected = write("e.tsv", 'query_id\tid\n"0\t1\n1\t2\n2"\t0\n')
         with pytest.raises(DataError, match="opens on line 2 and closes on line 4"):

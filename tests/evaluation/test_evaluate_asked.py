@@ -182,8 +182,8 @@ def test_how_intervals_were_made_is_what_was_done(tmp_path):
     assert {score.interval for score in few.scores} == {"wilson"}
     assert few.outcome.protocol["intervals"] == "95 %, of other queries, documents held fixed: Wilson's"
     documents = {f"d{at}": f"{WORDS[at % 12]} {WORDS[at // 12]} {at}" for at in range(60)}
-    queries = {f"q{at}": f"{WORDS[at % 12]} {WORDS[(at + 1) % 12]}" for at in range(40)}
-    where = folder(tmp_path / "more", documents, queries, [(f"q{at}", f"d{at}", 1) for at in range(40)])
+    queries = {f"q{at}": f"{WORDS[at % 12]} {WORDS[(at + 1) % 12]}" for at in range(60)}
+    where = folder(tmp_path / "more", documents, queries, [(f"q{at}", f"d{at}", 1) for at in range(60)])
     many = embdiff.evaluate(where, ["toy:8"], baseline=False)
     ways = {score.interval for score in many.scores}
     assert len(ways) > 1

@@ -81,10 +81,11 @@ def _refuse_zeros(work: Work, encoded: Encoded) -> None:
         return
     told = _zeros_told(work, encoded, 4)
     if told:
+        why = ": it knows no word of them, perhaps" if encoded.read is None else ""
         way = "" if fixed else "Leave these out for all models with --zero drop (zero=), "
         raise ParameterError(
             f"With the metric cosine every vector must have a direction. Got zero vectors of {encoded.model} for "
-            f"{told}: it knows no word of them, perhaps. {way}{'t' if way else 'T'}ake --metric l2 or ip, or leave the "
+            f"{told}{why}. {way}{'t' if way else 'T'}ake --metric l2 or ip, or leave the "
             "model out."
         )
 

@@ -32,7 +32,7 @@ def test_neighbours_stand_side_by_side(browser, tmp_path):
     shown = [row.locator("td").nth(1).locator("strong").inner_text() for row in first.locator("tbody tr").all()]
     frame = result.to_frame()
     rows = frame[(frame.query_id == "harbour-01") & (frame.model == "toy:16")].sort_values("rank")
-    assert shown == [f"{distance:.3f} {name}" for name, distance in zip(rows.id, rows.distance, strict=True)]
+    assert shown == [f"{similarity:.3f} {name}" for name, similarity in zip(rows.id, rows.similarity, strict=True)]
     assert "overlap@3" in page.inner_text("body")
     page.screenshot(path=tmp_path / "view.png", full_page=True)
     assert noticed == []

@@ -70,6 +70,22 @@ def listed(every: Entries, like: Neighbors, shape: tuple[int, int]) -> Neighbors
     return replace(like, rows=rows, similarity=similarity, ties=ties)
 
 
+def looked_up(every: Entries, rows: IntArray) -> tuple[IntArray, BoolArray]:
+    """Return which entry each of some rows of each query is, and where there is one; both as ``rows`` (q, m)."""
+    stride = 1 + int(max(every.row.max(initial=0), rows.max(initial=0)))
+    codes = every.query * stride + every.row
+    order = np.argsort(codes)
+    wanted = np.arange(len(rows))[:, None] * stride + rows
+    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
+    return at, (codes[at] == wanted) & (rows >= 0)
+
+
+def sizes(before: IntArray) -> IntArray:
+    """Return how many of a query's neighbours are in the tie of each, both (q, k); ``before`` as in `Ties`."""
+    tie = before + before.shape[1] * np.arange(len(before))[:, None]
+    return np.asarray(np.bincount(tie.ravel(), minlength=before.size)[tie], dtype=np.int64)
+
+
 def cut(neighbors: Neighbors, depth: int) -> Neighbors:
     """Return the first ``depth`` neighbours of each list."""
     if neighbors.ties is not None:
@@ -121,13 +137,8 @@ def tied_like(returned: Neighbors, truth: Neighbors) -> Neighbors:
     ties = truth.ties
     if ties is None or returned.rows.shape != truth.rows.shape:
         return returned
-    every, (queries, k) = entries(truth), returned.rows.shape
-    stride = 1 + int(every.row.max(initial=0))
-    codes = every.query * stride + every.row
-    order = np.argsort(codes)
-    wanted = np.arange(queries)[:, None] * stride + np.clip(returned.rows, 0, stride - 1)
-    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
-    known = (codes[at] == wanted) & (returned.rows >= 0) & (returned.rows < stride)
+    every, k = entries(truth), returned.k
+    at, known = looked_up(every, returned.rows)
     alike = (np.where(known, every.before[at], -1) == ties.before).all(axis=1)
     before = np.where(alike[:, None], ties.before, np.arange(k))
     size = np.where(alike[:, None], ties.size, 1)

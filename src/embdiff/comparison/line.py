@@ -27,7 +27,7 @@ from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import VectorCache
 from embdiff.settings import RunConfig
 from embdiff.sources.existing import opened_collections
-from embdiff.stores import get_store, place_of
+from embdiff.stores import get_store, path_of
 from embdiff.stores.store import Store
 
 
@@ -253,7 +253,7 @@ def _has_rows(folder: Path, error: BaseException) -> bool:
 
 def _refuse_store_inside(store: str, folder: Path) -> None:
     """Refuse a database named by hand inside the run folder: that folder is replaced as a whole."""
-    place = place_of(store)
+    place = path_of(store)
     if place is not None and folder in (place, *place.parents):
         raise ParameterError(
             f"A database named with --store must lie outside the run folder, which is replaced. Got {store} in "

@@ -18,7 +18,7 @@ from embdiff.exact._ranks import count_before, precedes
 from embdiff.exact._rows import Doubles, norms, pair_similarity
 from embdiff.exact._surrogate import Prepared
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Ties
-from embdiff.ties import TOLERANCE, groups
+from embdiff.ties import TOLERANCE, groups, sizes
 
 
 class Index:
@@ -71,8 +71,7 @@ class Index:
         last, nothing = found[:, k - 1], np.empty(0, dtype=np.int64)
         off = self._tolerance(queries, rows[:, k - 1], last)
         before = groups(found[:, :k], off)
-        tie = before + k * np.arange(len(before))[:, None]
-        size = np.bincount(tie.ravel(), minlength=before.size)[tie]
+        size = sizes(before)
         query = row = nothing
         asked = np.flatnonzero(last - found[:, k] <= off) if rows.shape[1] > k else nothing
         if asked.size:

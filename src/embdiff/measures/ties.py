@@ -16,7 +16,7 @@ import numpy as np
 
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
 from embdiff.records import IntArray, Neighbors, Ties
-from embdiff.ties import Entries, entries, listed
+from embdiff.ties import Entries, entries, listed, looked_up, sizes
 
 ORDERS = 20  # drawn for measures whose expectation nobody worked out
 
@@ -71,11 +71,7 @@ def mean_ranks(ranks: IntArray, rows: IntArray, lists: Neighbors) -> IntArray | 
     if lists.ties is None:
         return ranks
     every = entries(lists)
-    stride = 1 + max(int(every.row.max(initial=0)), int(rows.max(initial=0)))
-    codes, wanted = every.query * stride + every.row, np.arange(len(rows))[:, None] * stride + rows
-    order = np.argsort(codes)
-    at = order[np.minimum(np.searchsorted(codes, wanted, sorter=order), len(order) - 1)]
-    known = (rows >= 0) & (codes[at] == wanted)
+    at, known = looked_up(every, rows)
     return np.where(known, every.before[at] + (every.size[at] + 1) / 2, ranks)
 
 
@@ -125,9 +121,8 @@ def drawn_orders(neighbors: Neighbors, rng: np.random.Generator) -> Iterator[Nei
         order = np.lexsort((rng.random(len(every.row)), every.before, every.query))
         drawn = listed(every.take(order), neighbors, neighbors.rows.shape)
         if drawn.ties is not None:
-            tie = drawn.ties.before + neighbors.k * np.arange(len(drawn.rows))[:, None]
-            inside = np.bincount(tie.ravel(), minlength=tie.size)[tie]
-            drawn = replace(drawn, ties=Ties(drawn.ties.before, inside, nothing, nothing))
+            before = drawn.ties.before
+            drawn = replace(drawn, ties=Ties(before, sizes(before), nothing, nothing))
         yield drawn
 
 

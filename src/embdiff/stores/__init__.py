@@ -77,7 +77,7 @@ def get_store(uri: str) -> Store:
     )
 
 
-def place_of(uri: str) -> Path | None:
+def path_of(uri: str) -> Path | None:
     """Return the file or folder in which a store is; None for one in memory, behind an address, or of unknown kind."""
     kind, _, place = uri.partition(":")
     if not place or place.startswith("//") or kind not in REGISTRY.entries():

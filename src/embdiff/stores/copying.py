@@ -13,7 +13,7 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff.errors import ParameterError, StoreError
 from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named
-from embdiff.stores import get_store, place_of
+from embdiff.stores import get_store, path_of
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.placing import ROWS_PER_ADD, fill, fit, standing
 from embdiff.stores.store import Store
@@ -109,7 +109,7 @@ def copy_collections(
                 f"Collections can be copied between stores that keep them. Got {uri}. Name milvus:FILE, lancedb:DIR or "
                 "a server."
             )
-    place = place_of(source)
+    place = path_of(source)
     if place is not None and not place.exists():
         # Opening a folder that is not there would make an empty store.
         raise StoreError(f"The store to copy from must exist. Got {source}, which does not. Check the path.")

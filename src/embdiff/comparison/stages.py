@@ -57,8 +57,9 @@ def encode(work: Work, objects: Mapping[str, Any]) -> Work:
 
 def _zeros(vectors: FloatArray | None) -> IntArray:
     """Return which vectors are zero; those that stay in their file are looked at when they are searched."""
-    found = isinstance(vectors, np.ndarray)
-    return np.flatnonzero(~vectors.any(axis=1)) if found and vectors is not None else np.zeros(0, dtype=np.int64)
+    if not isinstance(vectors, np.ndarray):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(~vectors.any(axis=1))
 
 
 def _zeros_told(work: Work, encoded: Encoded, most: int) -> str:
@@ -82,11 +83,10 @@ def _refuse_zeros(work: Work, encoded: Encoded) -> None:
     told = _zeros_told(work, encoded, 4)
     if told:
         why = ": it knows no word of them, perhaps" if encoded.read is None else ""
-        way = "" if fixed else "Leave these out for all models with --zero drop (zero=), "
+        way = "" if fixed else ", leave these out for all models with --zero drop (zero=)"
         raise ParameterError(
             f"With the metric cosine every vector must have a direction. Got zero vectors of {encoded.model} for "
-            f"{told}{why}. {way}{'t' if way else 'T'}ake --metric l2 or ip, or leave the "
-            "model out."
+            f"{told}{why}. Take --metric l2 or ip{way}, or leave the model out."
         )
 
 

@@ -107,6 +107,22 @@ def of_queries(neighbors: Neighbors, which: IntArray | slice) -> Neighbors:
     return listed(kept, neighbors, (len(chosen), neighbors.k))
 
 
+def among_others(neighbors: Neighbors, queries: IntArray, rows: IntArray | None, shape: tuple[int, int]) -> Neighbors:
+    """Return the lists as those of some ``queries`` of many, their rows by other numbers; (q, k), all else is padding.
+
+    ``rows`` holds the new number of each row; None: they keep theirs.
+    """
+    places = queries, slice(neighbors.k)
+    listed, similarity = np.full(shape, -1, dtype=np.int64), np.full(shape, np.nan, dtype=np.float32)
+    listed[places] = neighbors.rows if rows is None else np.where(neighbors.rows >= 0, rows[neighbors.rows], -1)
+    similarity[places], ties = neighbors.similarity, neighbors.ties
+    if ties is not None:
+        before, size = np.broadcast_to(np.arange(shape[1]), shape).copy(), np.ones(shape, dtype=np.int64)
+        before[places], size[places] = ties.before, ties.size
+        ties = Ties(before, size, queries[ties.query], ties.row if rows is None else rows[ties.row])
+    return replace(neighbors, rows=listed, similarity=similarity, ties=ties)
+
+
 def shortened(neighbors: Neighbors, gone: BoolArray, k: int) -> Neighbors:
     """Return lists (q, k) without the `entries` that are ``gone`` (m,); short ones are padded."""
     return listed(entries(neighbors).take(~gone), neighbors, (len(neighbors.rows), k))

@@ -29,6 +29,7 @@ from embdiff.measures.score import scores as take
 from embdiff.own_rows import OwnRows, without_own
 from embdiff.records import Corpus, FloatArray, IntArray, Neighbors, Score
 from embdiff.sources import Wanted
+from embdiff.ties import among_others
 
 NOISE_DEPTH = 100  # of lists ranked again: more than ndcg@10 looks at, ties included
 
@@ -179,10 +180,7 @@ class Retrieval(Walk):
     def add_lists(self, model: str, found: Neighbors) -> None:
         """Put the lists of the queries asked among all units; those of queries that are missing stay empty."""
         found = self._without_own(found, self.places)
-        rows = np.full((len(self.units), found.k), -1, dtype=np.int64)
-        similarity = np.full(rows.shape, np.nan, dtype=np.float32)
-        rows[self.places], similarity[self.places] = found.rows, found.similarity
-        self._add(model, replace(found, rows=rows, similarity=similarity))
+        self._add(model, among_others(found, self.places, None, (len(self.units), found.k)))
 
     def _given(self, path: Path) -> Neighbors:
         """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""

@@ -19,8 +19,9 @@ from embdiff.measures.noise import Again, Change, change, half_precision, sample
 from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
 from embdiff.measures.statistics.kinds import Kinds
-from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score, Ties
+from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.sources import Source
+from embdiff.ties import among_others
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes
 
@@ -195,18 +196,10 @@ def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -
     """
     depth = min(depth, len(vectors))
     asking, there = (_usable(table, metric) for table in (queries, vectors))
-    rows = np.full((len(queries), depth), -1, dtype=np.int64)
-    similarity = np.full((len(queries), depth), np.nan, dtype=np.float32)
-    ties = None
+    found = Neighbors(np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.float32), metric)
     if asking.size and there.size:
         found = exact.search(queries[asking], vectors[there], min(depth, len(there)), metric)
-        rows[asking, : found.k] = np.where(found.rows >= 0, there[found.rows], -1)
-        similarity[asking, : found.k] = found.similarity
-        if found.ties is not None:
-            before, size = np.broadcast_to(np.arange(depth), rows.shape).copy(), np.ones_like(rows)
-            before[asking, : found.k], size[asking, : found.k] = found.ties.before, found.ties.size
-            ties = Ties(before, size, asking[found.ties.query], there[found.ties.row])
-    return Neighbors(rows, similarity, metric, ties=ties)
+    return among_others(found, asking[: len(found.rows)], there, (len(queries), depth))
 
 
 def _usable(vectors: FloatArray, metric: Metric) -> IntArray:

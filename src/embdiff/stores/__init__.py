@@ -80,9 +80,12 @@ def get_store(uri: str) -> Store:
 def path_of(uri: str) -> Path | None:
     """Return the file or folder in which a store is; None for one in memory, behind an address, or of unknown kind."""
     kind, _, place = uri.partition(":")
-    if not place or place.startswith("//") or kind not in REGISTRY.entries():
+    entry = REGISTRY.entries().get(kind)
+    if not place or place.startswith("//") or entry is None:
         return None
-    return Path(place).expanduser().resolve() if getattr(REGISTRY.load(kind), "on_disk", True) else None
+    # What cannot be loaded, as its package is missing, cannot be asked either.
+    on_disk = bool(entry.missing) or getattr(REGISTRY.load(kind), "on_disk", True)
+    return Path(place).expanduser().resolve() if on_disk else None
 
 
 def list_stores() -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
 import numpy as np
+import numpy.typing as npt
 
 from embdiff._optional import require
 from embdiff._progress import progress
@@ -13,6 +14,8 @@ from embdiff.records import FloatArray, IntArray
 
 BM25 = "bm25"
 K1, B = 1.5, 0.75
+_BITS, _LOW = np.uint64(32), np.uint64(2**32 - 1)
+_Keys = npt.NDArray[np.uint64]
 
 
 class Bm25:
@@ -64,9 +67,11 @@ class Bm25:
         depth = min(depth, self._size)
         rows = np.full((len(queries), depth), -1, dtype=np.int64)
         scores = np.full((len(queries), depth), np.nan, dtype=np.float32)
+        order = _Order(name_rank)
         for number, every in self._scored(queries, "rank bm25"):
-            found, values = _best(every, depth, name_rank)
-            rows[number, : len(found)], scores[number, : len(found)] = found, values
+            keys = order.keys(every)
+            found = order.texts(np.sort(np.partition(keys, self._size - depth)[self._size - depth :]), depth)
+            rows[number, : len(found)], scores[number, : len(found)] = found, every[found]
         return rows, scores
 
     def rank_and_place(
@@ -79,14 +84,15 @@ class Bm25:
         depth = min(depth, self._size)
         best, at = (np.full((len(queries), width), -1, dtype=np.int64) for width in (depth, rows.shape[1]))
         score, there = (np.full(table.shape, np.nan, dtype=np.float32) for table in (best, at))
+        order = _Order(name_rank)
         for number, every in self._scored(queries, "rank bm25"):
-            order = _in_order(np.flatnonzero(every > 0.0), every, name_rank)
-            place = np.full(self._size, -1, dtype=np.int64)
-            place[order] = np.arange(1, len(order) + 1)
-            found, wanted = order[:depth], rows[number]
+            keys, wanted = order.keys(every), rows[number]
+            ascending = np.sort(keys)
+            found = order.texts(ascending, depth)
             best[number, : len(found)], score[number, : len(found)] = found, every[found]
-            at[number] = np.where(wanted >= 0, place[wanted], -1)
-            there[number] = np.where(at[number] > 0, every[wanted], np.nan)
+            ranked = (wanted >= 0) & (every[wanted] > 0.0)
+            at[number] = np.where(ranked, self._size - np.searchsorted(ascending, keys[wanted]), -1)
+            there[number] = np.where(ranked, every[wanted], np.nan)
         return (best, score), (at, there)
 
     def _scored(self, queries: Sequence[str], work: str) -> Iterator[tuple[int, FloatArray]]:
@@ -96,20 +102,29 @@ class Bm25:
         with progress(work, len(queries), "queries") as advance:
             for number, words in enumerate(self._words(queries)):
                 if words:
-                    yield number, np.asarray(self._index.get_scores(words))
+                    yield number, np.asarray(self._index.get_scores(words), dtype=np.float32)
                 advance(1)
 
 
-def _best(scores: FloatArray, depth: int, name_rank: IntArray) -> tuple[IntArray, FloatArray]:
-    found = np.flatnonzero(scores > 0.0)
-    if len(found) > depth:
-        # Everything from the last place's score up, so that ties there are broken by id.
-        last = np.partition(scores[found], len(found) - depth)[len(found) - depth]
-        found = found[scores[found] >= last]
-    best = _in_order(found, scores, name_rank)[:depth]
-    return best, scores[best]
+class _Order:
+    """The order of texts, highest score first, equal scores by id descending, as that of one number for each.
 
+    A score is never negative, so that its bits are ordered as it is; the place of the id stands below them.
 
-def _in_order(found: IntArray, scores: FloatArray, name_rank: IntArray) -> IntArray:
-    """Return the texts found, highest score first, equal scores by id descending."""
-    return found[np.lexsort((-name_rank[found], -scores[found]))]
+    Parameters
+    ----------
+    name_rank : ndarray of int64, shape (n,)
+        Place of each text when all ids are sorted.
+    """
+
+    def __init__(self, name_rank: IntArray) -> None:
+        self._names, self._by_name = name_rank.astype(np.uint64), np.argsort(name_rank)
+
+    def keys(self, scores: FloatArray) -> _Keys:
+        """Return a number for each text (n,), the larger the earlier it stands; below 2^32 where the score is 0."""
+        return (scores.view(np.uint32).astype(np.uint64) << _BITS) | self._names
+
+    def texts(self, ascending: _Keys, depth: int) -> IntArray:
+        """Return the first texts of which these are the numbers, at most ``depth``, none with the score 0."""
+        last = ascending[-depth:][::-1]
+        return np.asarray(self._by_name[last[last >> _BITS > 0] & _LOW])

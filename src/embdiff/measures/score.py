@@ -227,5 +227,7 @@ def of_random_lists(law: Callable[..., float], *, share: bool = False) -> Callab
 
 def mean_over_kinds(drawn: IntArray, law: Callable[..., float]) -> float:
     """Return the mean of ``law(*line)`` over the lines of an array (q, m), worked out once for lines that are equal."""
-    kinds, counts = np.unique(drawn, axis=0, return_counts=True)
-    return float(np.average([law(*map(int, kind)) for kind in kinds], weights=counts))
+    ordered = drawn[np.lexsort(drawn.T[::-1])]  # np.unique of lines takes six times as long
+    begin = np.flatnonzero(np.append(True, (ordered[1:] != ordered[:-1]).any(axis=1)))
+    counts = np.diff(begin, append=len(ordered))
+    return float(np.average([law(*kind) for kind in ordered[begin].tolist()], weights=counts))

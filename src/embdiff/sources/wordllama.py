@@ -66,6 +66,7 @@ class WordLlama(Model):
     def __init__(self, dim: int) -> None:
         self._dim = dim
         self._model = _load(dim)
+        self._revision = f"{_CONFIG}, wordllama {version('wordllama')}"
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return unit vectors, shape (n, dim), zero for texts without a word piece; the role plays no part."""
@@ -77,8 +78,7 @@ class WordLlama(Model):
 
     def stamp(self) -> Stamp:
         """Return the provenance; the weights come in the package, so its version pins them."""
-        revision = f"{_CONFIG}, wordllama {version('wordllama')}"
-        return Stamp(model=f"wordllama:{self._dim}", revision=revision, dim=self._dim)
+        return Stamp(model=f"wordllama:{self._dim}", revision=self._revision, dim=self._dim)
 
 
 def _load(dim: int) -> Any:

@@ -1,12 +1,14 @@
-"""How many processors this process may use: the one place that counts them."""
+"""How many processors this process may use: the one place that counts them, and that holds products to one."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _OWN_GROUPS = Path("/proc/self/cgroup")
 _GROUPS = Path("/sys/fs/cgroup")
@@ -29,6 +31,14 @@ def threads() -> int:
     """Return how many threads to compute with: those that OMP_NUM_THREADS names, else one for each processor."""
     named = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list is for loops within loops
     return int(named) if named.isdecimal() and int(named) > 0 else processors()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Let matrix products run on one core each while the block runs, in the whole process."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 @cache

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
+from embdiff._processors import one_blas_thread
 from embdiff._progress import progress
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.scored import by_measure, kept_scores
@@ -121,9 +122,4 @@ def _one_thread(rows: int) -> AbstractContextManager[Any]:
 
     Beyond a few thousand rows the products over rows take most of the time, and those do gain from more cores.
     """
-    if rows > SMALL:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
+    return nullcontext() if rows > SMALL else one_blas_thread()

@@ -6,12 +6,14 @@ every row with every other, where each pair need be multiplied only once.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations_with_replacement
+from threading import Lock, local
 
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._processors import one_blas_thread, threads
 from embdiff._progress import progress
 from embdiff.exact._surrogate import Surrogate
 from embdiff.records import FloatArray, IntArray
@@ -53,10 +55,9 @@ def of_few(task: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
 
     Returns
     -------
-    worst : ndarray of float32, shape (q,)
-        No row that is missing has a product above it.
+    products : ndarray of float32, shape (q, wanted)
+        Largest first.
     rows : ndarray of int64, shape (q, wanted)
-        In no particular order.
     """
     left, right = task.left, task.right
     drawn = _drawn(len(right), max(len(right) // _SHARE, wanted))
@@ -70,7 +71,7 @@ def of_few(task: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
         block = np.matmul(left, rows.T, out=buffer) if len(rows) == width else left @ rows.T
         queries, across, passed = _above(block, best.threshold[:, None], room)
         best.offer(queries, across + start, passed)
-    return best.threshold, best.finished()
+    return best.finished()
 
 
 def of_all_pairs(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
@@ -85,7 +86,7 @@ def of_all_pairs(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
 
     Returns
     -------
-    worst, rows
+    products, rows
         As of `of_few`, one line for each row.
     """
     import faiss
@@ -94,37 +95,41 @@ def of_all_pairs(pairs: Surrogate, wanted: int) -> tuple[FloatArray, IntArray]:
     drawn = _drawn(count, max(_SAMPLE, wanted))
     products, _ = faiss.knn(pairs.left, pairs.right[drawn], wanted, faiss.METRIC_INNER_PRODUCT)
     threshold = _surely_exceeded(products[:, -1], np.maximum(pairs.slack, pairs.slack[drawn].max()))
-    starts, room = range(0, count, _TILE), _room(_TILE**2)
+    starts, desk = range(0, count, _TILE), _Desk()
     best = {start: _Largest(threshold[start : start + _TILE], wanted) for start in starts}
 
-    def look_through(block: FloatArray, i: int, j: int) -> None:
-        down, across, passed = _above(block, best[i].threshold[:, None], room)
+    def look_through(tile: tuple[int, int]) -> None:
+        i, j = tile
+        left, right = pairs.left[i : i + _TILE], pairs.right[j : j + _TILE]
+        whole = len(left) == len(right) == _TILE
+        block = np.matmul(left, right.T, out=desk.products) if whole else left @ right.T
+        down, across, passed = _above(block, best[i].threshold[:, None], desk.room)
         best[i].offer(down, across + j, passed)
         if i != j:
-            down, across, passed = _above(block, best[j].threshold, room)
+            down, across, passed = _above(block, best[j].threshold, desk.room)
             best[j].offer(across, down + i, passed)
 
-    buffers = [np.empty((_TILE, _TILE), dtype=np.float32) for _ in range(2)]
     tiles = list(combinations_with_replacement(starts, 2))
-    with ThreadPoolExecutor(1) as pool, progress("exact search", len(tiles), "tiles") as advance:
-        busy: Future[None] | None = None
-        for number, (i, j) in enumerate(tiles):
-            left, right = pairs.left[i : i + _TILE], pairs.right[j : j + _TILE]
-            whole = len(left) == len(right) == _TILE
-            block = np.matmul(left, right.T, out=buffers[number % 2]) if whole else left @ right.T
-            if busy is not None:
-                busy.result()  # one tile is multiplied while the one before it is looked through
-            busy = pool.submit(look_through, block, i, j)
-            advance(1)
-        if busy is not None:
-            busy.result()
-    return threshold, np.concatenate([block.finished() for block in best.values()])
+    # A thread for each tile: several for one product would wait for each other, and for those that look through.
+    with one_blas_thread(), ThreadPoolExecutor(threads()) as pool, progress("exact search", len(tiles), "tiles") as add:
+        for _ in pool.map(look_through, tiles):
+            add(1)
+    found, rows = zip(*(block.finished() for block in best.values()), strict=True)
+    return np.concatenate(found), np.concatenate(rows)
+
+
+class _Desk(local):
+    """Where one thread multiplies its tiles and looks through them."""
+
+    def __init__(self) -> None:
+        self.products: FloatArray = np.empty((_TILE, _TILE), dtype=np.float32)
+        self.room = _room(_TILE**2)
 
 
 class _Largest:
     """The ``wanted`` largest products of each of at most 65,536 queries, among fewer than 2^31 rows.
 
-    Products are offered as they come; those not above the threshold of their query are not to be offered. They wait
+    Products are offered as they come, by any thread; those not above the threshold of their query are not to be offered. They wait
     until there are enough of them to be worth sorting in.
 
     Parameters
@@ -139,20 +144,21 @@ class _Largest:
         self._rows: npt.NDArray[np.int32] = np.full((len(threshold), wanted), -1, dtype=np.int32)
         self._products: FloatArray = np.full((len(threshold), wanted), -np.inf, dtype=np.float32)
         self._waiting: list[_Waiting] = []
-        self._count = 0
+        self._count, self._lock = 0, Lock()
 
     def offer(self, queries: IntArray, rows: IntArray, products: FloatArray) -> None:
         """Take in products above the threshold: numbers of their queries and rows, each (m,)."""
-        self._waiting.append((queries.astype(np.uint16), rows.astype(np.int32), products))
-        self._count += len(rows)
-        if self._count > self._rows.size // 2:
-            self._sort_in()
+        with self._lock:
+            self._waiting.append((queries.astype(np.uint16), rows.astype(np.int32), products))
+            self._count += len(rows)
+            if self._count > self._rows.size // 2:
+                self._sort_in()
 
-    def finished(self) -> IntArray:
-        """Return the rows with the largest products, (q, wanted), once all has been offered."""
+    def finished(self) -> tuple[FloatArray, IntArray]:
+        """Return the largest products, largest first, and their rows, both (q, wanted), once all has been offered."""
         self._sort_in()
         assert self._rows.min() >= 0  # the first thresholds lie below ``wanted`` products of each query
-        return self._rows.astype(np.int64)
+        return self._products, self._rows.astype(np.int64)
 
     def _sort_in(self) -> None:
         size, wanted = self._rows.shape

@@ -22,7 +22,7 @@ _SCAN_NUMBERS = 2**23  # products held at a time in the full scan
 _EXPANDED = 2**20  # rows held at a time when identical vectors are expanded
 
 Floats = TypeVar("Floats", FloatArray, Doubles)
-_Proposals = Iterator[tuple[slice, IntArray, FloatArray]]
+_Proposals = Iterator[tuple[slice, FloatArray, IntArray]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,38 +44,36 @@ def nearest(task: Task, wanted: int, *, all_pairs: bool = False) -> tuple[IntArr
     shape = (len(task.queries), wanted)
     rows, found = np.empty(shape, dtype=np.int64), np.empty(shape)
     decision = _Decision(task, wanted)
-    for part, candidates, worst in _proposals(task, wanted, all_pairs):
-        rows[part], found[part] = decision.of(part, candidates, worst)
+    for part, products, candidates in _proposals(task, min(wanted + _MARGIN, len(task.vectors)), all_pairs):
+        # Products are off by the slack at most, that of the last one wanted, too; what rounding adds is seen later.
+        near = products[:, min(wanted, products.shape[1]) - 1] - 2.0 * task.stand_in.slack[part]
+        kept = int(np.count_nonzero(products >= near[:, None], axis=1).max())
+        worst = products[:, min(kept, products.shape[1] - 1)]
+        rows[part], found[part] = decision.of(part, candidates[:, :kept], worst)
     return rows, found
 
 
-def _proposals(task: Task, wanted: int, all_pairs: bool) -> _Proposals:
-    """Yield a part of the queries, the vectors (b, m) with their largest products, and what no other exceeds, (b,)."""
+def _proposals(task: Task, count: int, all_pairs: bool) -> _Proposals:
+    """Yield a part of the queries, their ``count`` largest products, largest first, and the vectors; both (b, count)."""
     queries, dim = task.stand_in.left.shape
-    count = len(task.vectors)
-    few = are_few(queries, dim, count)
+    few = are_few(queries, dim, len(task.vectors))
     if not (all_pairs or few):
-        yield from _by_faiss(task.stand_in, wanted)
+        yield from _by_faiss(task.stand_in, count)
         return
-    worst, candidates = (of_all_pairs if all_pairs else of_few)(task.stand_in, min(wanted + _MARGIN, count))
+    products, candidates = (of_all_pairs if all_pairs else of_few)(task.stand_in, count)
     for part in _blocks(queries):
-        yield part, candidates[part], worst[part]
+        yield part, products[part], candidates[part]
 
 
-def _by_faiss(stand_in: Surrogate, wanted: int) -> _Proposals:
+def _by_faiss(stand_in: Surrogate, count: int) -> _Proposals:
     import faiss
 
     left, right = stand_in.left, stand_in.right
-    count = min(wanted + _MARGIN, len(right))
     faiss.cvar.distance_compute_blas_query_bs, faiss.cvar.distance_compute_blas_database_bs = _TILE
     with progress("exact search", len(left), "queries") as advance:
         for part in _blocks(len(left)):
-            products, candidates = faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
-            # Products are off by the slack at most, that of the last one wanted, too; what rounding adds is seen later.
-            near = products[:, min(wanted, count) - 1] - 2.0 * stand_in.slack[part]
-            kept = int(np.count_nonzero(products >= near[:, None], axis=1).max())
-            yield part, candidates[:, :kept], products[:, min(kept, count - 1)]
-            advance(len(candidates))
+            yield part, *faiss.knn(left[part], right, count, faiss.METRIC_INNER_PRODUCT)
+            advance(part.stop - part.start)
 
 
 def _blocks(queries: int) -> Iterator[slice]:

@@ -9,14 +9,13 @@ bm25, the run folder with its report) is what the ratio shows, once with vectors
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
-from benchmarks.report import Figure, in_turn
+from benchmarks.report import Figure, as_installed, in_turn
 from benchmarks.warm import DATA
 
 TEXTS = DATA / "banking77" / "test.csv"
@@ -50,8 +49,7 @@ for name in sys.argv[2:]:
 
 def run(*arguments: str) -> None:
     """Run Python in a process of its own."""
-    quiet = {**os.environ, "GRPC_VERBOSITY": "NONE"}
-    done = subprocess.run([sys.executable, *arguments], env=quiet, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, *arguments], env=as_installed(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
 

@@ -108,6 +108,16 @@ def _cpuinfo() -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
+def as_installed() -> dict[str, str]:
+    """Return the environment of a process that is measured.
+
+    Milvus Lite's pings are silenced, and Python keeps the bytecode of this checkout, as pip does of what it installs:
+    else embdiff alone would be compiled in every run, and its peers never.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "GRPC_VERBOSITY": "NONE"}
+
+
 def repeats_for(seconds: float) -> int:
     """Return how often to measure work that takes so long: five times below 20 s, thrice that below 1 s, else twice."""
     if seconds < 1:

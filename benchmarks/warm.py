@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import random
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.report import Figure, in_turn
+from benchmarks.report import Figure, as_installed, in_turn
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MODELS = ("minilm", "wordllama:256")
@@ -72,8 +71,7 @@ def command(folder: Path, out: str) -> list[str]:
 
 def run(folder: Path, out: str = "run") -> dict[str, Any]:
     """Run the command once and return the manifest."""
-    quiet = {**os.environ, "GRPC_VERBOSITY": "NONE"}
-    done = subprocess.run(command(folder, out), env=quiet, capture_output=True, text=True, check=False)
+    done = subprocess.run(command(folder, out), env=as_installed(), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr)
     manifest: dict[str, Any] = json.loads((folder / out / "manifest.json").read_text(encoding="utf-8"))

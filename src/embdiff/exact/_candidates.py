@@ -129,8 +129,8 @@ class _Desk(local):
 class _Largest:
     """The ``wanted`` largest products of each of at most 65,536 queries, among fewer than 2^31 rows.
 
-    Products are offered as they come, by any thread; those not above the threshold of their query are not to be offered. They wait
-    until there are enough of them to be worth sorting in.
+    Products are offered as they come, by any thread; those not above the threshold of their query are not to be
+    offered. They wait until there are enough of them to be worth sorting in.
 
     Parameters
     ----------

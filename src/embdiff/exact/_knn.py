@@ -54,7 +54,7 @@ def nearest(task: Task, wanted: int, *, all_pairs: bool = False) -> tuple[IntArr
 
 
 def _proposals(task: Task, count: int, all_pairs: bool) -> _Proposals:
-    """Yield a part of the queries, their ``count`` largest products, largest first, and the vectors; both (b, count)."""
+    """Yield a part of the queries, their ``count`` largest products, largest first, and the vectors, (b, count)."""
     queries, dim = task.stand_in.left.shape
     few = are_few(queries, dim, len(task.vectors))
     if not (all_pairs or few):

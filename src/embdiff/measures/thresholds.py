@@ -46,7 +46,7 @@ class Curve:
 
     def reached(self, knots: Doubles) -> Doubles:
         """Return how many pairs reach each of some values, (g,)."""
-        order = np.argsort(-self._found.similarity, kind="stable")
+        order = np.argsort(-self._found.similarity)  # of equal ones any: sums are taken behind all of them
         total = np.concatenate([[0], np.cumsum(self._found.count[order])])
         lined = -self._found.similarity[order].astype(np.float64)
         return total[np.searchsorted(lined, -knots, side="right")].astype(np.float64)

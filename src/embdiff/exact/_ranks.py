@@ -69,18 +69,17 @@ class _Block:
     def _by_products(self) -> tuple[IntArray, IntArray]:
         """Return how many rows lie surely above each, and how many distinct vectors within its band, both (b, m)."""
         above, in_band = np.empty(self.rows.shape, dtype=np.int64), np.empty(self.rows.shape, dtype=np.int64)
-        counts, last = self._groups.counts, self._products.shape[1]
-        repeated = np.flatnonzero(counts > 1)
-        twins = self._products[:, repeated]
-        order = np.argsort(twins, axis=1)
-        for at, line in enumerate(np.sort(self._products, axis=1)):
+        repeated, last = self._groups.repeated, self._products.shape[1]
+        order = np.argsort(self._products, axis=1) if repeated else None
+        ordered = np.sort(self._products, axis=1)
+        for at, line in enumerate(ordered):
             top = np.searchsorted(line, self._high[at], side="right")
             in_band[at] = top - np.searchsorted(line, self._low[at], side="left")
-            above[at] = last - top
-            if repeated.size:  # what each stands for besides itself
-                more = np.concatenate([[0], np.cumsum(counts[repeated[order[at]]] - 1)])
-                top = np.searchsorted(twins[at, order[at]], self._high[at], side="right")
-                above[at] += more[-1] - more[top]
+            if order is None:
+                above[at] = last - top
+            else:
+                reached = np.concatenate([[0], np.cumsum(self._groups.counts[order[at]])])
+                above[at] = reached[-1] - reached[top]
         return above, in_band
 
     def _decide(self, undecided: npt.NDArray[np.bool_], above: IntArray) -> None:

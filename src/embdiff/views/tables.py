@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from embdiff.lexical import BM25
 from embdiff.measures import GroupTest
 from embdiff.measures.mixing import joined
-from embdiff.views.agreement_tables import JUDGED, agreement_tables, grid_tables, needing, noise_tables
+from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, grid_tables, needing, noise_tables
 from embdiff.views.disputed import Disagreement, DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
@@ -32,7 +32,8 @@ def summary_tables(facts: Facts) -> list[Table]:
         *calibration_tables(run.calibrations),
         *similarity_tables(run.distributions),
         *grid_tables(facts),
-        *_expected_tables(facts),
+        *_labelled_tables(facts, JUDGED, "Expected results as judgements"),
+        *_labelled_tables(facts, GROUPED, "Groups as weak labels: neighbours of the query's own group"),
         *_mutual_table(facts),
         *_mixing_tables(facts),
         *_absence_table(run.tests),
@@ -78,16 +79,18 @@ def _returned(returned: Sequence[Returned]) -> str:
     )
 
 
-def _expected_tables(facts: Facts) -> Iterator[Table]:
-    """Yield, for each query model, the scores by the expected results and the differences between collections."""
-    scores = needing(facts.run.scores, JUDGED)
+def _labelled_tables(facts: Facts, needs: str, titled: str) -> Iterator[Table]:
+    """Yield, for each query model, the scores by labels of one kind and the differences between collections."""
+    scores = needing(facts.run.scores, needs)
+    measures = {score.measure for score in scores}
     for asks in dict.fromkeys(score.query_model for score in scores if score.models != (BM25,)):
         mine = [score for score in scores if score.query_model == asks or score.models == (BM25,)]
-        differences = [each for by, each in facts.run.differences if by == asks]
+        differences = [each for by, each in facts.run.differences if by == asks and each.measure in measures]
         asked = f", asked with {asks}" if asks else ""
-        yield score_table(mine, differences, f"Expected results as judgements{asked}")
+        yield score_table(mine, differences, f"{titled}{asked}")
         yield from (difference_table(each, "queries") for each in differences[:1])
-        yield from change_table([each for by, each in facts.run.changes if by == asks], "queries")
+        changes = [each for by, each in facts.run.changes if by == asks and each.measure in measures]
+        yield from change_table(changes, "queries")
 
 
 def _mutual_table(facts: Facts) -> Iterator[Table]:

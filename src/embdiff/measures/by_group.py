@@ -56,15 +56,6 @@ class Gap(Record):
         return self.low
 
 
-def group_means(values: npt.ArrayLike, groups: Sequence[str], names: Sequence[str]) -> Doubles:
-    """Return the mean of a value per query for each named group, (len(names),); NaN where a group has none."""
-    by_group = _split(np.asarray(values, dtype=np.float64), _numbers(groups, names), len(names))
-    known = ~np.isnan(by_group)
-    count = known.sum(axis=0)
-    total = np.where(known, by_group, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(len(names), np.nan), where=count > 0)
-
-
 def gaps(
     values: Mapping[str, npt.ArrayLike], groups: Sequence[str], *, seed: int, widest: float = math.inf
 ) -> tuple[Gap, ...]:

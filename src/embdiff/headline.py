@@ -134,7 +134,7 @@ def by_agreement(agreement: Sequence[Shared], noise: float, *, besides: Sequence
         return Headline("agreement", sentence, tuple(besides), noise=noise)
     sentence, *others = agreement_words(agreement, noise)
     unknown = (
-        "That does not say which model is better. For that, judge some queries (embdiff judge), or give expected "
+        "Agreement does not say which one to prefer. For that, judge some queries (embdiff judge), or give expected "
         "results (--expected) or groups (--group-column)."
     )
     more = (*others, unknown, *besides)
@@ -199,7 +199,8 @@ def _proof(standings: Sequence[Standing], found: Differences | None, units: str)
         said.append(f"No difference is beyond chance ({how}, p {_p(min(test.p_holm for test in open_))}).")
     seen = [test.detectable for test in open_ if math.isfinite(test.detectable)]
     if seen:
-        said.append(f"So many {units} would mostly show a difference of {in_measure(max(seen), found.measure)}.")
+        reach = in_measure(max(seen), found.measure)
+        said.append(f"With so many {units} a difference of {reach} would mostly be seen.")
     return tuple(said)
 
 

@@ -110,7 +110,7 @@ def _drawn(table: Table) -> RichTable:
         title_style="bold",
     )  # fmt: skip
     for column in table.head or table.rows[0]:
-        found.add_column(None if bare else _cell(column), overflow="fold")
+        found.add_column(Text() if bare else _cell(column), overflow="fold")
     for row in table.rows:
         found.add_row(*map(_cell, row))
     return found

@@ -140,7 +140,7 @@ def group_test(p: float, p_holm: float, *, ratio: float = 0.5, least: float = 1e
 
 def group_story(result: ed.Comparison, *tests: GroupTest) -> str:
     run = replace(result.run, tests=tuple((f"m{at}", test) for at, test in enumerate(tests)))
-    return " ".join(line for line in story.verdict(Facts(run)) if "group" in line)
+    return " ".join(line for line in story.group_words(Facts(run)) if "group" in line)
 
 
 def test_a_test_that_could_not_pass_is_not_said_to_have_found_nothing(hostile):
@@ -173,7 +173,7 @@ def test_tests_of_equal_p_stand_by_their_effect(hostile):
 def test_two_groups_are_said_to_have_no_test(hostile):
     shown = " ".join(everything(hostile).split())
     assert "there are only 2 groups: what either returns from outside itself is the other" in shown
-    assert "No group turns up too rarely" not in " ".join(story.verdict(Facts(hostile.run)))
+    assert "No group turns up too rarely" not in " ".join(story.group_words(Facts(hostile.run)))
 
 
 @pytest.mark.parametrize(("given", "drawn"), [(None, {9_999, 12_699}), (199, {199})])

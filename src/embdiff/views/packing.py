@@ -28,7 +28,7 @@ from embdiff.views.facts import Facts
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 4
+VERSION = 5
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -71,7 +71,8 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "title": title(run),
         "facts": facts_line(facts),
         "provenance": list(story.provenance(facts)),
-        "verdict": story.verdict(facts),
+        "headline": run.headline,
+        "findings": [*run.headline.more, *story.group_words(facts)],
         "notes": notes(facts),
         "models": list(run.config.models),
         "metric": run.config.metric,

@@ -12,7 +12,7 @@ export function modelClass(head: Pick<Header, "models" | "headline">, model: str
   return `model m${at < 0 ? COLOURS : at % COLOURS}`;
 }
 
-export function answer(head: Header): HTMLElement {
+export function answer(head: Header, query: HTMLElement | null): HTMLElement {
   const { headline } = head;
   const cards = [standings(head), where(head), agreement(head)].filter((card): card is HTMLElement => card !== null);
   return h(
@@ -20,7 +20,8 @@ export function answer(head: Header): HTMLElement {
     { class: "answer", "aria-label": "The answer" },
     h("h1", {}, ...coloured(head, headline.sentence)),
     h("div", { class: "cards" }, ...cards),
-    h("ul", { class: "more" }, ...head.findings.map((words) => h("li", {}, ...coloured(head, words)))),
+    h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
+    query,
   );
 }
 
@@ -93,7 +94,7 @@ function dots(values: Dot[], head: Header, chance: number | null): SVGSVGElement
   return svg;
 }
 
-const GROUPS_SHOWN = 8;
+const GROUPS_SHOWN = 5;
 
 function where(head: Header): HTMLElement | null {
   const { headline } = head;
@@ -103,7 +104,7 @@ function where(head: Header): HTMLElement | null {
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
+      h("th", { scope: "row", title: gap.group }, gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
       h("td", { class: "dots" }, dots(gap.models.map((model, at) => ({ model, value: gap.values[at] })), head, null)),
       h("td", { class: "value", title: `95 % interval ${inMeasure(headline, gap.low)} to ${inMeasure(headline, gap.high)}` }, `+${inMeasure(headline, gap.difference)}`),
     ),

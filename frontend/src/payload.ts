@@ -78,6 +78,8 @@ export interface Header {
   provenance: [string, string][];
   headline: Headline;
   findings: string[];
+  /** by query: the rows it should find; null where there are no expected results */
+  expected: Record<number, number[]> | null;
   notes: string[];
   models: string[];
   metric: string;

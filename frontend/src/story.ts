@@ -9,6 +9,7 @@ import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
 import { histogram } from "./histogram.js";
 import { listView } from "./listview.js";
 import { mapsView } from "./maps.js";
+import { queryCard } from "./querycard.js";
 import { queryCount, type Header, type Scene, type TextTable } from "./payload.js";
 import { Store } from "./state.js";
 
@@ -34,7 +35,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
   const { head } = scene;
   return [
     h("header", {}, h("p", { class: "lead" }, head.facts)),
-    answer(head),
+    answer(head, queryCard(scene, store)),
     ...explorer(scene, store),
     section("How much the models agree", ...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)),
     ...wrapped("What a change of model asks for", [...cutoffFigure(head), ...costs(head)]),

@@ -72,6 +72,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "facts": facts_line(facts),
         "provenance": list(story.provenance(facts)),
         "headline": run.headline,
+        "expected": _expected(run),
         "findings": [*run.headline.more, *story.group_words(facts)],
         "notes": notes(facts),
         "models": list(run.config.models),
@@ -96,6 +97,20 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     header = json.dumps(harmless(plain(head)), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
     return gzip.compress(block, compresslevel=6, mtime=0)
+
+
+def _expected(run: Run) -> dict[str, list[int]] | None:
+    """Return the rows that each query should find, by its number; None without expected results."""
+    if run.expected is None:
+        return None
+    row_of = {name: row for row, name in enumerate(run.corpus.ids)}
+    return {
+        str(number): [
+            row_of[name] for name, grade in run.expected.judgements[query].items() if grade > 0 and name in row_of
+        ]
+        for number, query in enumerate(run.queries.ids)
+        if query in run.expected.judgements
+    }
 
 
 def _items(run: Run) -> dict[str, Any]:

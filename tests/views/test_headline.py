@@ -122,3 +122,17 @@ def test_the_answer_is_on_one_screen(count, labels):
     assert " ".join(shown.split()).endswith(
         " ".join(" ".join((result.run.headline.sentence, *result.run.headline.more[:3])).split())
     )
+
+
+def test_a_summary_and_one_query_as_small_frames():
+    plain, grouped = compared(), compared(groups=GROUPS)
+    assert plain.summary().models.tolist() == ["toy:64 | toy:8"]
+    assert grouped.summary()[["measure", "value"]].values.tolist() == [
+        ["same_group@5", each.value] for each in grouped.headline.standings
+    ]
+    side = plain.query("3")
+    assert side.columns.tolist() == ["toy:64", "toy:8"]
+    assert side.index.tolist() == [1, 2, 3, 4, 5]
+    assert side["toy:8"].tolist() == [plain.run.corpus.ids[row] for row in plain.run.answers[1].returned.rows[3]]
+    crossed = compared(query_models="all").query(3)
+    assert crossed.shape == (5, 4)

@@ -134,5 +134,3 @@ def test_a_summary_and_one_query_as_small_frames():
     assert side.columns.tolist() == ["toy:64", "toy:8"]
     assert side.index.tolist() == [1, 2, 3, 4, 5]
     assert side["toy:8"].tolist() == [plain.run.corpus.ids[row] for row in plain.run.answers[1].returned.rows[3]]
-    crossed = compared(query_models="all").query(3)
-    assert crossed.shape == (5, 4)

@@ -1,5 +1,6 @@
 // The neighbour diff: a column per model, lines between the places of a row, exact places of what was not returned.
 
+import { modelClass } from "./answer.js";
 import { alike, columns, queryModels, type Column, type Entry } from "./compare.js";
 import { choice, h, s } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";
@@ -92,7 +93,7 @@ function list(scene: Scene, store: Store, column: Column, isReference: boolean):
   return h(
     "div",
     { class: "diff-column", "data-model": column.model },
-    h("h4", {}, column.model, isReference ? " (compared with)" : ""),
+    h("h4", { class: modelClass(scene.head, column.model) }, column.model, isReference ? " (compared with)" : ""),
     listed,
   );
 }

@@ -60,12 +60,26 @@ export interface MapHead {
   y: ArrayRef;
 }
 
+export interface Headline {
+  basis: "judgements" | "groups" | "agreement";
+  sentence: string;
+  more: string[];
+  measure: string | null;
+  standings: { model: string; value: number | null; low: number | null; high: number | null; chance: number | null; n: number }[];
+  agreement: { models: [string, string]; of: number; value: number | null; low: number | null; high: number | null; chance: number | null; n: number; asked_with: string | null }[];
+  noise: number | null;
+  where: { group: string; models: [string, string]; n: number; values: [number | null, number | null]; difference: number | null; low: number | null; high: number | null; p_adjusted: number | null }[];
+}
+
 export interface Header {
   view: number;
   title: string;
   facts: string;
   provenance: [string, string][];
-  verdict: string[];
+  headline: Headline;
+  findings: string[];
+  /** by query: the rows it should find; null where there are no expected results */
+  expected: Record<number, number[]> | null;
   notes: string[];
   models: string[];
   metric: string;
@@ -118,7 +132,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 4;
+export const VERSION = 5;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

@@ -1,5 +1,6 @@
 // The report from top to bottom: what was compared, what was found, where, and every number.
 
+import { answer } from "./answer.js";
 import { alike, queryModels } from "./compare.js";
 import { costs, curves, heatmaps } from "./charts.js";
 import { diffView } from "./diffview.js";
@@ -8,6 +9,7 @@ import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
 import { histogram } from "./histogram.js";
 import { listView } from "./listview.js";
 import { mapsView } from "./maps.js";
+import { queryCard } from "./querycard.js";
 import { queryCount, type Header, type Scene, type TextTable } from "./payload.js";
 import { Store } from "./state.js";
 
@@ -32,13 +34,13 @@ export function newStore(scene: Scene): Store {
 export function report(scene: Scene, store: Store): HTMLElement[] {
   const { head } = scene;
   return [
-    h("header", {}, h("h1", {}, head.title), h("p", { class: "lead" }, head.facts), provenance(head)),
-    section("What was found", h("ul", { class: "verdict" }, ...head.verdict.map((words) => h("li", {}, words)))),
-    section("How much the models agree", ...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)),
+    h("header", {}, h("p", { class: "lead" }, head.facts)),
+    answer(head, queryCard(scene, store)),
     ...explorer(scene, store),
+    section("How much the models agree", ...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)),
     ...wrapped("What a change of model asks for", [...cutoffFigure(head), ...costs(head)]),
     section("Every number", ...head.tables.map((table) => textTable(table, head.tables.filter(({ title }) => title === table.title).length > 1))),
-    section("How to take these numbers", ...head.notes.map((note) => h("p", {}, note))),
+    section("How to take these numbers", ...head.notes.map((note) => h("p", {}, note)), provenance(head)),
   ];
 }
 

@@ -335,3 +335,9 @@ def test_a_guess_about_the_first_line_is_said(embdiff):
     named = embdiff(*common, "--text-column", "colA", "--out", "named")
     assert "taken as data" not in " ".join(named.out.split())
     assert len(ed.load("named").run.corpus) == 3
+
+
+def test_an_unknown_part_is_refused_before_work(command):
+    code, _, err = command("compare", "sample", "-m", "toy:8", "--only", "answers")
+    assert code == 2
+    assert "queries, agreement" in err

@@ -41,7 +41,7 @@ def test_judged_queries_that_nobody_asked_are_left_out_and_told(tmp_path, comman
     result = embdiff.evaluate(where, ["toy:64"])
     score = result.score("hit@10", "toy:64")
     assert (score.n, result.outcome.units) == (3, ("q0", "q1", "q2"))
-    assert result.outcome.headline.startswith(
+    assert result.outcome.about.startswith(
         "3 of 4 judged queries (1 are not among the queries and are left out), 12 documents"
     )
     zero = embdiff.evaluate(where, ["toy:64"], missing="zero")
@@ -51,7 +51,7 @@ def test_judged_queries_that_nobody_asked_are_left_out_and_told(tmp_path, comman
     # By chance, too, a query that is not asked finds nothing.
     for measure in ("hit@10", "ndcg@10", "map", "recall@100"):
         assert zero.score(measure, "toy:64").chance == pytest.approx(result.score(measure, "toy:64").chance * 3 / 4)
-    assert "4 judged queries (1 of them are not among the queries and count as 0)" in zero.outcome.headline
+    assert "4 judged queries (1 of them are not among the queries and count as 0)" in zero.outcome.about
     assert command("evaluate", str(where), "-m", "toy:8", "--missing", "zero")[0] == 0
 
 

@@ -129,7 +129,7 @@ def test_several_files_of_pairs_are_scored_each_and_pooled(tmp_path, command):
         alone = embdiff.evaluate(name, ["toy:64", "toy:8"], baseline=False)
         assert [each.to_dict() for each in result.outcome.by_file[name]] == alone.to_dict()["scores"]
     assert "by_file" not in pooled.to_dict()
-    code, out, _ = command("evaluate", "a.csv", "b.csv", "-m", "toy:64")
+    code, out, _ = command("evaluate", "a.csv", "b.csv", "-m", "toy:64", "--all")
     assert code == 0
     assert "Scores in b.csv" in out
     write_csv(tmp_path / "c.csv", LABELLED, "text,label")
@@ -250,7 +250,7 @@ def test_one_file_of_labelled_texts_is_split(tmp_path, command):
     assert len(result.to_dict()["draws"]["toy:64"]) == 10
     again = embdiff.evaluate("c.csv", ["toy:64", "toy:4"], seed=3)
     assert again.to_dict()["scores"] == result.to_dict()["scores"]
-    code, out, _ = command("evaluate", "c.csv", "-m", "toy:64", "-m", "toy:4")
+    code, out, _ = command("evaluate", "c.csv", "-m", "toy:64", "-m", "toy:4", "--all")
     assert code == 0
     for words in (
         "knn_accuracy@5",

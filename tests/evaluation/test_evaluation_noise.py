@@ -48,7 +48,7 @@ def test_retrieval(beir, command):
         found[model, "batch"]["again"] - found[model, "batch"]["value"]
     )
     assert found[model, "float16"]["value"] == pytest.approx(result.score("ndcg@10", model).value)
-    code, out, _ = command("evaluate", str(beir), "-m", "toy:16")
+    code, out, _ = command("evaluate", str(beir), "-m", "toy:16", "--all")
     assert code == 0
     assert "The same model again: change of ndcg@10" in out
     assert max(cell_len(line) for line in out.splitlines()) <= 80
@@ -104,7 +104,7 @@ def test_classes(tmp_path):
     assert found["toy:16", "batch"]["difference"] == 0.0
     assert found["object:Wobbly", "batch"]["changed"] > 0
     assert found["toy:16", "float16"]["value"] == result.score("knn_accuracy@5", "toy:16").value
-    assert "texts one by one" in plain_text(result.drawn(), width=80)
+    assert "texts one by one" in plain_text(result.drawn(everything=True), width=80)
 
 
 def test_what_half_precision_cannot_hold(beir):

@@ -18,6 +18,10 @@ from embdiff.measures.ranking import ndcg
 from embdiff.views.table import plain_text
 
 
+def everything(result) -> str:
+    return plain_text(result.drawn(everything=True), width=100)
+
+
 def halves(queries: int, seed: int = 0):
     """Two models of 400 documents: of the four relevant ones, each finds two near the top, the others at the end."""
     rng = np.random.default_rng(seed)
@@ -105,7 +109,9 @@ def test_choosing_the_better_one_makes_no_gain():
 
 
 def test_evaluate_shows_and_keeps_it(beir, command, tmp_path):
-    code, out, _ = command("evaluate", str(beir), "-m", "toy:64", "-m", "toy:16", "--out", str(tmp_path / "out"))
+    code, out, _ = command(
+        "evaluate", str(beir), "-m", "toy:64", "-m", "toy:16", "--all", "--out", str(tmp_path / "out")
+    )
     assert code == 0
     assert "Would using both help? ndcg@10 of the merged lists, n = 2" in out
     assert "recall@100 of all that is among the first 100 of either list" in out
@@ -120,7 +126,7 @@ def test_evaluate_shows_and_keeps_it(beir, command, tmp_path):
     alone = embdiff.evaluate(beir, ["toy:64"], baseline=False)
     assert alone.to_dict()["together"] == []
     assert alone.together_frame().empty
-    assert "Would using both help" not in repr(alone)
+    assert "Would using both help" not in everything(alone)
 
 
 def test_runs_are_taken_together_too(beir, tmp_path):
@@ -137,10 +143,10 @@ def test_what_would_be_seen_is_said_only_where_it_is_known(beir):
     (beir / "qrels" / "one.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
     result = embdiff.evaluate(beir, ["toy:64", "toy:16"], qrels="one")
     assert {gain["detectable"] for gain in result.to_dict()["together"]} == {None}
-    words = " ".join(repr(result).split())
+    words = " ".join(everything(result).split())
     assert "from these queries nothing is known of what would be seen" in words
     assert "one of 0.000" not in words
     first, *others = result.outcome.together
     seen = replace(result.outcome, together=(replace(first, detectable=0.125), *others))
-    shown = plain_text(report.parts(seen, result.differences, "given"), width=200)
+    shown = plain_text(report.parts(seen, result.differences, "given", result.headline), width=200)
     assert "with so many queries one of 0.125 would mostly" in " ".join(shown.split())

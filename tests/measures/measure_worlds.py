@@ -121,6 +121,17 @@ def _groups(measure, w):
     return np.array([tests[w.named.format(label)] for label in range(3)])
 
 
+def _own_group(measure, w):
+    names = [w.named.format(label) for label in w.labels]
+    mates = np.array([np.count_nonzero(w.labels == w.labels[i]) - 1 for i in w.asked])
+    return measure.function(w.lists(0), names, [names[i] for i in w.asked], mates)
+
+
+def _alone_in_its_group(measure, w):
+    names = list(map(str, range(len(w.x))))
+    return measure.function(w.lists(0), names, [names[i] for i in w.asked], np.zeros(len(w.asked), dtype=np.int64))
+
+
 def _classes(measure, w):
     if measure.name == "silhouette":
         return measure.function(w.x[w.asked].astype(np.float32), w.labels[w.asked])
@@ -195,6 +206,7 @@ TAKEN = {
     "returned + exact neighbors": _index,
     "neighbors + expected rows": lambda m, w: m.function(w.lists(0), _own(w)),
     "neighbors + groups": _groups,
+    "neighbors + own group": _own_group,
     "neighbors + qrels": _qrels,
     "pairs + scores": _pairs,
     "class labels": _classes,
@@ -355,6 +367,7 @@ UNDEFINED = {
     **dict.fromkeys(("spearman", "pearson"), _constant),
     **dict.fromkeys(("self_retrieval", "expected_hit"), _other_text),
     **dict.fromkeys(("mixing", "group_presence"), _one_group),
+    **dict.fromkeys(("same_group", "same_group_reached"), _alone_in_its_group),
     **dict.fromkeys(("ndcg", "map", "mrr", "rr", "recall", "precision", "hit", "index_recall"), _no_queries),
     "auc": _one_kind,
     "knn_accuracy": _no_training_texts,

@@ -231,7 +231,7 @@ def test_lower_precision_is_a_variant_and_the_run_says_how_near(tiny: Callable[.
         assert variant["overlap"]["measure"] == "overlap@10"
         assert variant["overlap"]["n"] == 12
         assert 10 / 11 * 0.99 < variant["overlap"]["value"] <= 1
-        assert "is a variant of st:" in " ".join(terminal.text(result.facts(), 200).split())
+        assert "is a variant of st:" in " ".join(terminal.text(result.facts(), 200, everything=True).split())
 
 
 def test_float32_engines_are_no_variants(tiny: Callable[..., Path]):

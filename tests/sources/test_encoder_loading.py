@@ -216,7 +216,7 @@ def test_every_command_says_what_is_assumed(tiny: Callable[..., Path], tmp_path:
     cache = tmp_path / "cache"
     for _ in range(2):  # the second time it is remembered
         compared = ed.compare(texts, [model, "toy:8"], k=1, store="memory:", cache=cache, baseline=False)
-        assert told in " ".join(terminal.text(compared.facts(queries=0), width=4000).split())
+        assert told in " ".join(terminal.text(compared.facts(queries=0), width=4000, everything=True).split())
         assert told in encode_corpus(texts, model, tmp_path / "out.parquet", cache=cache).notes
     (tmp_path / "pairs.csv").write_text(
         "".join(f"{a},{b},{row}\n" for row, (a, b) in enumerate(zip(texts, texts[1:] + texts[:1], strict=True)))

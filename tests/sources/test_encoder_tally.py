@@ -88,7 +88,7 @@ def test_bytes_of_a_vector_are_those_in_memory_and_those_kept(tmp_path: Path):
         result = ed.compare(TEXTS, ["toy:8"], k=2, store="memory:", cache=cache, baseline=False)
         told = result.run.manifest["models"][0]["encoding"]
         assert (told["bytes_per_vector"], told["bytes_kept"]) == (32, kept)
-        assert f"32 / {kept}" in terminal.text(result.facts(), 200)
+        assert f"32 / {kept}" in terminal.text(result.facts(), 200, everything=True)
     result = ed.compare(TEXTS, ["toy:8"], k=2, store="memory:", cache="off", baseline=False)
     assert result.run.manifest["models"][0]["encoding"]["bytes_kept"] is None
 
@@ -107,7 +107,7 @@ def test_a_run_names_the_truncated_ids_and_shows_the_table(tiny: Callable[..., P
     assert (learned["device"], learned["threads"] > 0) == ("cpu", True)
     assert learned["tokens"] == 6 + 32 + 7 + 3
     assert toy["truncated"] is None
-    shown = " ".join(terminal.text(result.facts(), 200).split())
+    shown = " ".join(terminal.text(result.facts(), 200, everything=True).split())
     assert "padded/token" in shown
     assert "1 (25.0 %)" in shown
     assert "the model saw only the beginning of 1 texts" in shown

@@ -91,13 +91,13 @@ def test_too_little_memory_is_told_in_what_was_typed(tmp_path, texts):
 def test_vectors_that_are_made_now_are_said_to_be_in_memory(texts, file):
     result = ed.compare(texts, ["toy:8", f"vectors:{file}"], k=2, memory="1GiB", store="memory:")
     assert result.run.manifest["memory"] == {"given": "1GiB", "held": {"toy:8": ROWS * 8 * 4}}
-    shown = " ".join(terminal.text(result.facts(1), 900).split())
+    shown = " ".join(terminal.text(result.facts(1), 900, everything=True).split())
     assert (
         "--memory 1GiB holds for files of ready vectors only. In memory as a whole were those of toy:8 (9.38KiB)."
         in shown
     )
     alone = ed.compare(texts, [f"vectors:{file}"], k=2, memory="1GiB", store="memory:")
-    assert "holds for files of ready vectors only" not in terminal.text(alone.facts(1), 900)
+    assert "holds for files of ready vectors only" not in terminal.text(alone.facts(1), 900, everything=True)
     without = ed.compare(texts, ["toy:8"], k=2, store="memory:")
     assert without.run.manifest["memory"] is None
 
@@ -129,7 +129,9 @@ def test_a_comparison_from_disk_is_that_of_memory(small_files_stay_on_disk, file
     assert {score.reason for score in rounded} == {"undefined: vectors that stay in their file are not rounded"}
     same = zip(here.scores, there.scores, strict=True)
     assert all(str(a) == str(b) for a, b in same if a.measure != "noise_float16@4")
-    assert "stayed in their files (--memory): neighbours are exact all the same" in terminal.text(there.facts(1), 900)
+    assert "stayed in their files (--memory): neighbours are exact all the same" in terminal.text(
+        there.facts(1), 900, everything=True
+    )
     assert ed.load(tmp_path / "run") == there
 
 

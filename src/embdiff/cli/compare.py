@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import JsonOption, put
+from embdiff.cli.output import AllOption, JsonOption, OnlyOption, put
 from embdiff.errors import ParameterError
 
 RUNS_FOLDER = "embdiff-runs"
@@ -30,15 +30,19 @@ def compare_command(
     *,
     preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.")] = None,
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
+    everything: AllOption = False,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
-    _run_and_print(data, {"preset": preset, **given}, out, as_json)
+    _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only)
 
 
 def demo_command(
     out: Annotated[Path, typer.Option(help="Run folder.")] = Path(RUNS_FOLDER) / "demo",
+    everything: AllOption = False,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run the tutorial's comparison on bundled sentences: three models, three collections, each asked by all."""
@@ -53,18 +57,23 @@ def demo_command(
             file=sys.stderr,
         )
         given = {"models": WITHOUT_TORCH, "k": 3}
-    _run_and_print("sample", given, out, as_json)
+    _run_and_print("sample", given, out, as_json, everything, only)
 
 
-def _run_and_print(data: str, given: dict[str, Any], out: Path | None, as_json: bool) -> None:
+def _run_and_print(
+    data: str, given: dict[str, Any], out: Path | None, as_json: bool, everything: bool, only: str | None
+) -> None:
     """Compare, write the run folder, and print the result with the folder's name."""
     from embdiff.comparison import compare
     from embdiff.views import terminal
 
+    if only is not None:
+        terminal.part(only)
     if data.endswith(".toml"):
         data, given = _repeat(Path(data), given)
     result = compare(data, out=out or _default_folder(data, given), **given)
-    put(as_json, result.to_dict, lambda: terminal.show(result.facts(terminal.QUERIES_SHOWN)))
+    facts = result.facts(terminal.QUERIES_SHOWN)
+    put(as_json, result.to_dict, lambda: terminal.show(facts, everything=everything, only=only))
 
 
 def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:

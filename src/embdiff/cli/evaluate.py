@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import JsonOption, put
+from embdiff.cli.output import AllOption, JsonOption, put
 
 
 def evaluate_command(
@@ -21,6 +21,7 @@ def evaluate_command(
     ],
     *,
     out: Annotated[Path | None, typer.Option(help="Folder to write: JSON, values, TREC runs and judgements.")] = None,
+    everything: AllOption = False,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
@@ -29,4 +30,4 @@ def evaluate_command(
     from embdiff.views.table import show
 
     result = evaluate(data if len(data) > 1 else data[0], out=out, **given)
-    put(as_json, result.to_dict, lambda: show(*result.drawn()))
+    put(as_json, result.to_dict, lambda: show(*result.drawn(everything=everything)))

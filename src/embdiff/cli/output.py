@@ -11,6 +11,10 @@ from typing import Annotated, Any
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+AllOption = Annotated[bool, typer.Option("--all", help="Print every table, not the answer alone.")]
+OnlyOption = Annotated[
+    str | None, typer.Option(help="Print one part: queries, agreement, disputed, groups, index, costs, notes...")
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.")]
 
 

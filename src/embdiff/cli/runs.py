@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import JsonOption, RunArgument, put
+from embdiff.cli.output import AllOption, JsonOption, OnlyOption, RunArgument, put
 from embdiff.errors import UnknownNameError
 
 EXPORTS = ("parquet", "embedding-atlas", "projector")
@@ -17,15 +18,18 @@ EXPORTS = ("parquet", "embedding-atlas", "projector")
 def show_command(
     run: RunArgument,
     queries: Annotated[int | None, typer.Option(min=0, help="How many queries to show in full.")] = None,
+    everything: AllOption = False,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run again: neighbours side by side, agreement, groups, timings."""
+    """Show a run again: the answer, one part of it (--only), or everything (--all)."""
     from embdiff.comparison import load
     from embdiff.views import terminal
 
     result = load(run)
-    shown = terminal.QUERIES_SHOWN if queries is None else queries
-    put(as_json, lambda: result.to_dict(queries=queries), lambda: terminal.show(result.facts(shown)))
+    shown, whole = terminal.QUERIES_SHOWN if queries is None else queries, everything or queries is not None
+    show = partial(terminal.show, everything=whole, only=only)
+    put(as_json, lambda: result.to_dict(queries=queries), lambda: show(result.facts(shown)))
 
 
 def diff_command(

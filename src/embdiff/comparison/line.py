@@ -11,6 +11,7 @@ from typing import Any
 
 from embdiff import _files, runs
 from embdiff._settings import done_by
+from embdiff.comparison.answering import headline_of
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
@@ -210,8 +211,9 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         baseline=work.baseline,
         curves=scored.agreement.curves,
         tails=scored.agreement.tails,
-        differences=scored.expected.differences if scored.expected else (),
+        differences=scored.differences,
         changes=changes,
+        headline=headline_of(work, scored, floor.scores),
     )
 
 

@@ -13,6 +13,7 @@ from embdiff.comparison.again import models_again
 from embdiff.comparison.frames import Disagreement
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError
+from embdiff.headline import Headline, Shared
 from embdiff.kept import Kept
 from embdiff.measures import get_measure
 from embdiff.measures.paired import PairedTest
@@ -45,6 +46,51 @@ class Comparison:
     def scores(self) -> tuple[Score, ...]:
         """Every number of the run, with interval, chance level and n."""
         return self.run.scores
+
+    @property
+    def headline(self) -> Headline:
+        """What was found, in a sentence, with the numbers behind it."""
+        return self.run.headline
+
+    def summary(self) -> pd.DataFrame:
+        """Return the numbers behind the headline as a small data frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With judgements or groups one row each model, the best first: measure, model, value, low, high, chance, n.
+            Else one row for every two models, the closest first: models, of, value, low, high, chance, n, asked_with.
+        """
+        import pandas as pd
+
+        found = self.headline
+        if found.standings:
+            return pd.DataFrame([{"measure": found.measure, **each.to_dict()} for each in found.standings])
+        rows = [{**each.to_dict(), "models": " | ".join(each.models)} for each in found.agreement]
+        return pd.DataFrame(rows, columns=list(Shared.__dataclass_fields__))
+
+    def query(self, query: int | str) -> pd.DataFrame:
+        """Return one query's neighbours side by side: a row for each place, a column for each collection.
+
+        Parameters
+        ----------
+        query : int or str
+            Row of the query (from 0), or its id.
+
+        Raises
+        ------
+        ParameterError, UnknownNameError
+            As for `diff`.
+        """
+        import pandas as pd
+
+        asked, ids = place_of(self.run, query), self.run.corpus.ids
+        columns = {}
+        for answer in self.run.shown:
+            crossed = "" if answer.query_model == answer.model else f" asked with {answer.query_model}"
+            listed = [ids[row] for row in answer.returned.rows[asked].tolist() if row >= 0]
+            columns[f"{answer.model}{crossed}"] = pd.Series(listed, index=range(1, len(listed) + 1), dtype=object)
+        return pd.DataFrame(columns).rename_axis("rank")
 
     def to_frame(self, *, baseline: bool | None = None) -> pd.DataFrame:
         """Return one row per (query, query model, collection, rank).

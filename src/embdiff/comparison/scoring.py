@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from embdiff.comparison.agreement import Agreement, agreement
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
+from embdiff.comparison.own_groups import Grouped, group_scores
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.work import Work
 from embdiff.measures import GroupTest, MeasureSpec, Mixing, absence_test, adjust, mixing
 from embdiff.measures.base import measures_for
+from embdiff.measures.differences import Differences
 from embdiff.measures.groups import PERMUTATIONS, most_permutations
 from embdiff.measures.inputs import OneSearch
 from embdiff.records import Score
@@ -31,15 +33,23 @@ class Scored:
         Its scores are among ``scores``; curves and tails are not.
     expected : Expected or None
         As ``agreement``: its scores are among ``scores``.
+    groups : Grouped
+        As ``agreement``: its scores are among ``scores``.
     """
 
     scores: tuple[Score, ...]
     agreement: Agreement
     expected: Expected | None
+    groups: Grouped
+
+    @property
+    def differences(self) -> tuple[tuple[str | None, Differences], ...]:
+        """Whether the models differ in what is known of labels: by judgements, and by groups."""
+        return (*(self.expected.differences if self.expected else ()), *self.groups.differences)
 
 
 def score_all(work: Work) -> Scored:
-    """Return agreement, self-retrieval, what the index lost, and expected results."""
+    """Return agreement, self-retrieval, what the index lost, expected results, and own groups."""
     inputs = work.inputs
     searches = _searches(work)
     own = _of_searches(work, searches, OWN_ROWS) if inputs.twins.most else []
@@ -50,7 +60,8 @@ def score_all(work: Work) -> Scored:
     if inputs.expected is not None:
         judged = judged_scores(work, inputs.expected)
         scores += [*_of_searches(work, searches, EXPECTED_ROWS), *judged.scores]
-    return Scored(tuple(scores), agreed, judged)
+    grouped = group_scores(work)
+    return Scored((*scores, *grouped.scores), agreed, judged, grouped)
 
 
 def _searches(work: Work) -> list[OneSearch]:

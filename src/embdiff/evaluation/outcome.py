@@ -47,7 +47,7 @@ class Outcome(Record):
     task : str
     source : str
         The data as named.
-    headline : str
+    about : str
         One line: what was evaluated on what.
     scores : tuple of Score
         Measures in order, models within.
@@ -76,7 +76,7 @@ class Outcome(Record):
 
     task: str
     source: str
-    headline: str
+    about: str
     scores: tuple[Score, ...]
     units: tuple[str, ...] = field(repr=False)
     models: tuple[ModelFacts, ...]

@@ -48,8 +48,8 @@ class PairsWalk(Walk):
         self.few = drawn_again(sizes, sum(map(len, texts)), BATCH // 2, seed=settings.seed, texts=2)
         again = np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
         corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
-        headline, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
-        super().__init__(settings, str(path), headline, units, Texts(corpus, None, settings.seed, again=again))
+        about, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
+        super().__init__(settings, str(path), about, units, Texts(corpus, None, settings.seed, again=again))
         self.notes += pairs.notes
         self.by_file: dict[str, list[Score]] = {}
         # auc compares two kinds of pairs; the first measure is that of the same model again.

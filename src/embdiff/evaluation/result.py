@@ -14,8 +14,9 @@ from embdiff._plain import plain
 from embdiff.corpus.trec import write_qrels, write_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation import report
-from embdiff.evaluation.outcome import Outcome
+from embdiff.evaluation.outcome import UNITS, Outcome
 from embdiff.evaluation.together import Gain
+from embdiff.headline import Headline, by_labels
 from embdiff.measures.differences import Differences
 from embdiff.records import Score
 from embdiff.views.exports import cell
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 _FILE = "evaluation.json"
+_UNITS = {**UNITS, "retrieval": "judged queries"}
 
 
 class Evaluation:
@@ -48,6 +50,14 @@ class Evaluation:
     def task(self) -> str:
         """``retrieval``, ``pairs`` or ``classes``."""
         return self.outcome.task
+
+    @property
+    def headline(self) -> Headline:
+        """What was found, in a sentence: by the first measure."""
+        measure = self.scores[0].measure
+        found = next((each for each in self.differences if each.measure == measure), None)
+        scores = [score for score in self.scores if score.measure == measure]
+        return by_labels(scores, found, units=_UNITS[self.task])
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -93,7 +103,7 @@ class Evaluation:
         if not self.outcome.by_file:
             del told["by_file"]
         about = {"evaluation": VERSION, "task_found": self._how, "seed": self._seed}
-        return {**about, **told, "differences": plain(self.differences)}
+        return {**about, "headline": self.headline.to_dict(), **told, "differences": plain(self.differences)}
 
     def save(self, folder: str | Path) -> Path:
         """Write evaluation.json, values.csv (one value per query, pair or text), and for retrieval TREC's files."""
@@ -130,9 +140,10 @@ class Evaluation:
     def __repr__(self) -> str:
         return plain_text(self.drawn(), width=100)
 
-    def drawn(self) -> Iterator[Part]:
-        """Yield the lines and tables, for a terminal."""
-        return report.parts(self.outcome, self.differences, self._how)
+    def drawn(self, *, everything: bool = False) -> Iterator[Part]:
+        """Yield the lines and tables, for a terminal: the answer, or everything."""
+        parts = report.parts if everything else report.answer
+        return parts(self.outcome, self.differences, self._how, self.headline)
 
 
 def free_target(target: Path) -> Path:

@@ -62,7 +62,7 @@ class Retrieval(Walk):
         super().__init__(
             settings,
             str(folder),
-            _headline(collection, zero, str(folder)),
+            _about(collection, zero, str(folder)),
             units,
             Texts(collection.corpus, wanted, settings.seed),
             settings.depth + self.own.dropped,
@@ -224,7 +224,7 @@ class Retrieval(Walk):
         return notes
 
 
-def _headline(collection: Collection, zero: bool, folder: str) -> str:
+def _about(collection: Collection, zero: bool, folder: str) -> str:
     judged, missing = len(collection.qrels.judgements), len(collection.without_text)
     queries = f"{judged:,} judged queries"
     if missing and zero:

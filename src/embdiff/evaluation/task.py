@@ -39,7 +39,7 @@ class Walk(ABC):
     settings : Settings
     source : str
         The data as named.
-    headline : str
+    about : str
         One line: what is evaluated on what.
     units : sequence of str
         What one value of a score belongs to.
@@ -64,9 +64,9 @@ class Walk(ABC):
     protocol: dict[str, str]
 
     def __init__(
-        self, settings: Settings, source: str, headline: str, units: Sequence[str], texts: Texts, depth: int = 0
+        self, settings: Settings, source: str, about: str, units: Sequence[str], texts: Texts, depth: int = 0
     ) -> None:
-        self.settings, self.source, self.headline = settings, source, headline
+        self.settings, self.source, self.about = settings, source, about
         self.units, self.texts, self.depth = tuple(units), texts, depth
         self.scores: list[Score] = []
         self.facts: list[ModelFacts] = []
@@ -90,7 +90,7 @@ class Walk(ABC):
         return Outcome(
             task=self.task,
             source=self.source,
-            headline=self.headline,
+            about=self.about,
             scores=in_order(self.scores),
             units=self.units,
             models=tuple(self.facts),

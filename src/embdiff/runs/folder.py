@@ -1,11 +1,12 @@
 """The folder of a run: what stands in it, and whether one may be put there.
 
 ``run.toml`` (settings), ``manifest.json`` (provenance, versions, timings), ``corpus.parquet``, ``queries.parquet``,
-``arrays.parquet`` (neighbours, places and maps as numbers), ``scores.json``, ``agreement.json`` (curves over k),
-``groups.json``, ``expected.json`` (expected results, and tests between the models), ``calibration.json`` (shuffled
-rows), ``similarities.json`` (their distributions), the report, and the Milvus Lite file ``milvus.db`` unless another
-store was named. ``neighbors.parquet`` and ``similarities.parquet`` are for people: the same lists and similarities
-again, with names. The manifest is written last: a folder without it is not a run.
+``arrays.parquet`` (neighbours, places and maps as numbers), ``headline.json`` (what was found, in a sentence),
+``scores.json``, ``agreement.json`` (curves over k), ``groups.json``, ``expected.json`` (expected results, and tests
+between the models), ``calibration.json`` (shuffled rows), ``similarities.json`` (their distributions), the report,
+and the Milvus Lite file ``milvus.db`` unless another store was named. ``neighbors.parquet`` and
+``similarities.parquet`` are for people: the same lists and similarities again, with names. The manifest is written
+last: a folder without it is not a run.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ SETTINGS, MANIFEST = "run.toml", "manifest.json"
 CORPUS, QUERIES, ARRAYS = "corpus.parquet", "queries.parquet", "arrays.parquet"
 NEIGHBORS, SIMILARITIES = "neighbors.parquet", "similarities.parquet"
 SCORES, AGREEMENT, EXPECTED, GROUPS = "scores.json", "agreement.json", "expected.json", "groups.json"
-CALIBRATION, DISTRIBUTIONS = "calibration.json", "similarities.json"
+CALIBRATION, DISTRIBUTIONS, HEADLINE = "calibration.json", "similarities.json", "headline.json"
 FILES = frozenset(
     {STORE_FILE, REPORT_FILE, SETTINGS, MANIFEST, CORPUS, QUERIES, ARRAYS, NEIGHBORS, SIMILARITIES, SCORES, AGREEMENT,
-     EXPECTED, GROUPS, CALIBRATION, DISTRIBUTIONS}
+     EXPECTED, GROUPS, CALIBRATION, DISTRIBUTIONS, HEADLINE}
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from embdiff import _files
 from embdiff._plain import plain, reader
 from embdiff.errors import DataError, EmbdiffError
+from embdiff.headline import UNTOLD, Headline
 from embdiff.layouts import Layout
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
@@ -65,6 +66,8 @@ class Run:
         With expected results: the query model, and how the collections differ in a measure.
     changes : tuple of (str or None, Change)
         With expected results: the query model, and what the same model again changes of their first measure.
+    headline : Headline
+        What was found, in a sentence.
     """
 
     config: RunConfig
@@ -86,6 +89,7 @@ class Run:
     tails: tuple[Tail, ...] = ()
     differences: tuple[tuple[str | None, Differences], ...] = ()
     changes: tuple[tuple[str | None, Change], ...] = ()
+    headline: Headline = UNTOLD
 
     @property
     def beside(self) -> tuple[Answer, ...]:
@@ -166,6 +170,7 @@ class Run:
             files.EXPECTED: {"expected": self.expected, "differences": self.differences},
             files.GROUPS: {"mixings": self.mixings, "tests": self.tests},
             files.CALIBRATION: self.calibrations,
+            files.HEADLINE: {"headline": self.headline},
             files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
             files.MANIFEST: {**self.manifest, "format": files.FORMAT, "state": state},
         }
@@ -198,7 +203,7 @@ class Run:
                 "scores": files.read_json(folder / files.SCORES),
                 "calibrations": files.read_json(folder / files.CALIBRATION),
             }
-            for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS):
+            for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS, files.HEADLINE):
                 found = {**found, **files.read_json(folder / name)}
             run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
         except EmbdiffError:

@@ -15,7 +15,7 @@ from embdiff.views.words import AGAIN, by_reason, counted, estimate, number, spe
 
 Key = TypeVar("Key")
 
-JUDGED = "neighbors + qrels"
+JUDGED, GROUPED = "neighbors + qrels", "neighbors + own group"
 _GRIDS = {
     "neighbors + own rows": "Does a query find itself? Share of queries whose own row comes first",
     "returned + exact neighbors": "What the index lost: share of the exact neighbours that it returned",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from embdiff.views.answer import conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
 from embdiff.views.table import Cell, Line, Part, Table
@@ -14,19 +15,30 @@ _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
 _QUERY_TEXT = 240
 
 
-def comparison(facts: Facts, limit: int) -> Iterator[Part]:
-    """Yield everything of a comparison; of a neighbour's text the first ``limit`` characters."""
+def everything(facts: Facts, limit: int) -> Iterator[Part]:
+    """Yield everything of a comparison, the answer last; of a neighbour's text the first ``limit`` characters."""
     yield Line(facts_line(facts), "bold")
     yield Line("")
+    yield from queries(facts, limit)
+    yield from summary_tables(facts)
+    yield from all_notes(facts)
+    yield Line("")
+    yield from conclusion(facts)
+
+
+def queries(facts: Facts, limit: int) -> Iterator[Part]:
+    """Yield the lists of the queries that are shown."""
     for result in facts.results:
         yield from _query(facts, result, limit)
     hidden = len(facts.run.queries) - facts.shown
     if hidden > 0:
         yield Line(f"... and {hidden:,} more queries: result.diff(QUERY), or 'embdiff diff RUN QUERY'", "dim")
         yield Line("")
-    yield from summary_tables(facts)
-    for note in notes(facts):
-        yield Line(f"* {note}", "dim")
+
+
+def all_notes(facts: Facts) -> Iterator[Line]:
+    """Yield every note."""
+    yield from (Line(f"* {note}", "dim") for note in notes(facts))
 
 
 def _query(facts: Facts, result: Result, limit: int) -> Iterator[Part]:

@@ -1,13 +1,14 @@
-"""The light notebook view: neighbours side by side and every table, as escaped HTML without scripts."""
+"""The light notebook view: the answer, neighbours side by side, every table folded; escaped HTML without scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 
-from embdiff.views import document
+from embdiff.views import answer, document
 from embdiff.views.facts import Facts
 from embdiff.views.table import Cell, Line, Part, Table
+from embdiff.views.tables import summary_tables
 from embdiff.views.words import visible
 
 QUERIES_SHOWN = 5
@@ -19,7 +20,9 @@ _CELL = "text-align:left;vertical-align:top;padding:4px 10px;max-width:26em;whit
 
 def render(facts: Facts) -> str:
     """Return a comparison as an HTML fragment."""
-    return fragment(document.comparison(facts, TEXT_LIMIT))
+    folded = fragment((*summary_tables(facts), *document.all_notes(facts)))
+    shown = fragment((*answer.answer(facts), *document.queries(facts, TEXT_LIMIT)))
+    return f"{shown}<details><summary>Every number</summary>{folded}</details>"
 
 
 def fragment(parts: Iterable[Part]) -> str:

@@ -28,7 +28,7 @@ from embdiff.views.facts import Facts
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 4
+VERSION = 5
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -71,7 +71,9 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "title": title(run),
         "facts": facts_line(facts),
         "provenance": list(story.provenance(facts)),
-        "verdict": story.verdict(facts),
+        "headline": run.headline,
+        "expected": _expected(run),
+        "findings": [*run.headline.more, *story.group_words(facts)],
         "notes": notes(facts),
         "models": list(run.config.models),
         "metric": run.config.metric,
@@ -95,6 +97,20 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     header = json.dumps(harmless(plain(head)), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
     return gzip.compress(block, compresslevel=6, mtime=0)
+
+
+def _expected(run: Run) -> dict[str, list[int]] | None:
+    """Return the rows that each query should find, by its number; None without expected results."""
+    if run.expected is None:
+        return None
+    row_of = {name: row for row, name in enumerate(run.corpus.ids)}
+    return {
+        str(number): [
+            row_of[name] for name, grade in run.expected.judgements[query].items() if grade > 0 and name in row_of
+        ]
+        for number, query in enumerate(run.queries.ids)
+        if query in run.expected.judgements
+    }
 
 
 def _items(run: Run) -> dict[str, Any]:

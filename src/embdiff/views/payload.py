@@ -30,6 +30,7 @@ def build(facts: Facts) -> dict[str, Any]:
             "notes": list(dict.fromkeys((*run.corpus.notes, *run.queries.notes))),
         },
         "queries": {"source": run.queries.source, "count": len(run.queries), "shown": facts.shown},
+        "headline": run.headline.to_dict(),
         **{name: plain(getattr(run, name)) for name in _FROM_RUN},
         **{name: manifest[name] for name in _FROM_MANIFEST},
         "results": plain(facts.results),

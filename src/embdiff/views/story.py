@@ -1,4 +1,4 @@
-"""What the report says in words: where the numbers come from, what was found, and what that does not mean."""
+"""What the report says in words besides the headline: where the numbers come from, of groups, of maps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from embdiff.layouts import Layout
 from embdiff.measures.groups import ALPHA
-from embdiff.records import Score
 from embdiff.views.facts import Facts
 from embdiff.views.words import by_p, number, undecided_words
 
@@ -45,65 +44,8 @@ def provenance(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "machine", ", ".join(f"{key}: {value}" for key, value in told.machine.items())
 
 
-def verdict(facts: Facts) -> list[str]:
-    """Return the findings, a sentence each; agreement never says which model to prefer."""
-    return [
-        *_agreement_words(facts),
-        *_index_words(facts),
-        *_group_words(facts),
-        "Agreement does not say which model finds the right rows. For that, labels are needed: expected results "
-        "(--expected), judged queries (embdiff evaluate), or your own judgement of the disputed ones.",
-    ]
-
-
-def _known(facts: Facts, name: str) -> list[Score]:
-    found = (score for score in facts.run.scores if score.measure.partition("@")[0] == name)
-    return [score for score in found if math.isfinite(score.value)]
-
-
-def _agreement_words(facts: Facts) -> Iterator[str]:
-    scores, k = _known(facts, "overlap"), facts.run.config.k
-    if not scores:
-        yield "There is only one collection, so there is nothing to agree or disagree with."
-        return
-    low, high = (pick(scores, key=lambda score: score.value) for pick in (min, max))
-    for score, which in [(low, "least"), (high, "most")][: 2 if len(scores) > 1 else 1]:
-        asked = f", asked with {score.query_model}" if score.query_model else ""
-        pair = f"{score.models[0]} and {score.models[1]}{asked}"
-        lead = f"The two that agree {which}, {pair}," if len(scores) > 1 else pair
-        yield (
-            f"{lead} share {score.value * k:.1f} of {k} neighbours on average "
-            f"(95 % interval {score.low * k:.1f} to {score.high * k:.1f}, "
-            f"{score.n:,} quer{'y' if score.n == 1 else 'ies'}); chance alone would give "
-            f"{score.chance * k:.2f}. {_against_chance(score)}"
-        )
-
-
-def _against_chance(score: Score) -> str:
-    if math.isnan(score.chance):
-        return ""
-    if score.low <= score.chance:
-        return "That cannot be told from chance."
-    if score.low == 1.0:
-        return "On these queries they return the same rows."
-    return "That is more than chance, but not the same lists." if score.high < 1.0 else "That is more than chance."
-
-
-def _index_words(facts: Facts) -> Iterator[str]:
-    values = [score.value for score in _known(facts, "index_recall")]
-    if not values:
-        return
-    if min(values) >= 1.0:
-        yield f"The index ({facts.run.config.index}) lost nothing: every exact neighbour was returned."
-        return
-    yield (
-        f"The index ({facts.run.config.index}) returned between {100 * min(values):.0f} and "
-        f"{100 * max(values):.0f} % of the exact neighbours: part of every difference "
-        "above is the index and not the model. The tables say how much agreement remains among the exact neighbours."
-    )
-
-
-def _group_words(facts: Facts) -> Iterator[str]:
+def group_words(facts: Facts) -> Iterator[str]:
+    """Say whether a group turns up too rarely among the results of the others; nothing where that was not tested."""
     tests = [(model, test) for model, test in facts.run.tests if math.isfinite(test.p_holm)]
     if not tests:
         return

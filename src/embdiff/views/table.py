@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A title ("" for none), a head, rows of cells, and remarks below."""
+    """A title ("" for none), a head (() for none, and no lines either), rows of cells, and remarks below."""
 
     title: str
     head: tuple[str | Cell, ...]
@@ -94,6 +94,8 @@ def _print(console: Console, parts: Iterable[Part], whole: bool = False) -> None
         if isinstance(part, Line):
             console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=whole)
             continue
+        if not part.head and part.title:  # as wide as the terminal, not as its table
+            console.print(Text(visible(part.title), style="bold"), soft_wrap=whole)
         console.print(_drawn(part), soft_wrap=whole)
         for remark in part.remarks:
             console.print(Text(f"  {visible(remark)}", style="dim"), soft_wrap=whole)
@@ -101,10 +103,14 @@ def _print(console: Console, parts: Iterable[Part], whole: bool = False) -> None
 
 def _drawn(table: Table) -> RichTable:
     """Return a table in which long words are folded, so that nothing is wider than the terminal."""
-    title = Text(visible(table.title)) if table.title else None
-    found = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for column in table.head:
-        found.add_column(_cell(column), overflow="fold")
+    title = Text(visible(table.title)) if table.title and table.head else None
+    bare = not table.head
+    found = RichTable(
+        box=None if bare else box.SIMPLE_HEAD, pad_edge=False, show_header=not bare, title=title, title_justify="left",
+        title_style="bold",
+    )  # fmt: skip
+    for column in table.head or table.rows[0]:
+        found.add_column(Text() if bare else _cell(column), overflow="fold")
     for row in table.rows:
         found.add_row(*map(_cell, row))
     return found

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from embdiff.headline import in_measure
 from embdiff.lexical import BM25
 from embdiff.measures import GroupTest
 from embdiff.measures.mixing import joined
-from embdiff.views.agreement_tables import JUDGED, agreement_tables, grid_tables, needing, noise_tables
-from embdiff.views.disputed import Disagreement, DisputedItem, DisputedQuery, Returned
+from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, grid_tables, needing, noise_tables
+from embdiff.views.disputed import DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
 from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
 from embdiff.views.table import Table, pivoted
-from embdiff.views.words import by_p, by_reason, number, seconds_text, shortened, undecided_words
+from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
 
 _WIDEST_MATRIX = 8
 _MOST_TESTS, _DISPUTED, _TEXT, _LISTED = 24, 5, 60, 3
@@ -23,25 +24,12 @@ _MEBIBYTE = 2**20
 
 def summary_tables(facts: Facts) -> list[Table]:
     """Return every table below the neighbours themselves, in order."""
-    run = facts.run
-    return [
-        *agreement_tables(facts),
-        *noise_tables(run.scores),
-        *_disputed_tables(facts.disagreement),
-        *geometry_tables(run.scores),
-        *calibration_tables(run.calibrations),
-        *similarity_tables(run.distributions),
-        *grid_tables(facts),
-        *_expected_tables(facts),
-        *_mutual_table(facts),
-        *_mixing_tables(facts),
-        *_absence_table(run.tests),
-        *_time_tables(facts),
-    ]
+    return [table for part in PARTS.values() for table in part(facts)]
 
 
-def _disputed_tables(found: Disagreement | None) -> Iterator[Table]:
+def _disputed_tables(facts: Facts) -> Iterator[Table]:
     """Yield the most disputed queries, then the rows that the models return most differently often."""
+    found = facts.disagreement
     if found and found.queries:
         chance = f" Unrelated lists: {number(found.chance, 2)} on average." if math.isfinite(found.chance) else ""
         queries = tuple(
@@ -78,16 +66,18 @@ def _returned(returned: Sequence[Returned]) -> str:
     )
 
 
-def _expected_tables(facts: Facts) -> Iterator[Table]:
-    """Yield, for each query model, the scores by the expected results and the differences between collections."""
-    scores = needing(facts.run.scores, JUDGED)
+def _labelled_tables(facts: Facts, needs: str, titled: str) -> Iterator[Table]:
+    """Yield, for each query model, the scores by labels of one kind and the differences between collections."""
+    scores = needing(facts.run.scores, needs)
+    measures = {score.measure for score in scores}
     for asks in dict.fromkeys(score.query_model for score in scores if score.models != (BM25,)):
         mine = [score for score in scores if score.query_model == asks or score.models == (BM25,)]
-        differences = [each for by, each in facts.run.differences if by == asks]
+        differences = [each for by, each in facts.run.differences if by == asks and each.measure in measures]
         asked = f", asked with {asks}" if asks else ""
-        yield score_table(mine, differences, f"Expected results as judgements{asked}")
+        yield score_table(mine, differences, f"{titled}{asked}")
         yield from (difference_table(each, "queries") for each in differences[:1])
-        yield from change_table([each for by, each in facts.run.changes if by == asks], "queries")
+        changes = [each for by, each in facts.run.changes if by == asks and each.measure in measures]
+        yield from change_table(changes, "queries")
 
 
 def _mutual_table(facts: Facts) -> Iterator[Table]:
@@ -98,6 +88,44 @@ def _mutual_table(facts: Facts) -> Iterator[Table]:
     if rows:
         head = ("collection", "asked with", "find each other", "one way only", "neither")
         yield Table("Pairs of queries that find each other", head, rows)
+
+
+def _group_tables(facts: Facts) -> Iterator[Table]:
+    yield from _labelled_tables(facts, GROUPED, "Groups as weak labels: neighbours of the query's own group")
+    yield from _gap_table(facts)
+    yield from _mixing_tables(facts)
+    yield from _absence_table(facts.run.tests)
+
+
+def _gap_table(facts: Facts) -> Iterator[Table]:
+    """Yield the groups in which two models differ most surely, by the measure of the headline."""
+    found, measure = facts.run.headline.where, facts.run.headline.measure
+    if not found or measure is None:
+        return
+    rows = tuple(
+        (
+            each.group,
+            f"{each.n:,}",
+            " | ".join(
+                f"{model} {in_measure(value, measure)}" for model, value in zip(each.models, each.values, strict=True)
+            ),
+            estimate(each.difference, each.low, each.high, 2, 2),
+            number(each.p_adjusted, 4),
+        )
+        for each in found[:_MOST_TESTS]
+    )
+    hidden = (
+        [f"The {len(rows)} surest of {len(found):,}; all of them are in headline.json."]
+        if len(found) > len(rows)
+        else []
+    )
+    remarks = (
+        *hidden,
+        "Ordered by the end of the interval that is nearer to 0: the largest gap of many is luck. p: paired "
+        "randomisation test, false discovery rate (Benjamini and Hochberg) over all groups and pairs.",
+    )
+    head = ("group", "n", "models", "difference [95 %]", "p")
+    yield Table(f"Groups of queries by the gap between two models, {measure}", head, rows, remarks)
 
 
 def _mixing_tables(facts: Facts) -> Iterator[Table]:
@@ -221,3 +249,18 @@ def _encoding_remarks(told: Sequence[tuple[str, Encoding]]) -> Iterator[str]:
 
 def _count(value: float | None) -> str:
     return "" if value is None else f"{value:,.0f}"
+
+
+# What a terminal shows by itself with --only, and in which order everything stands.
+PARTS: dict[str, Callable[[Facts], Iterable[Table]]] = {
+    "agreement": agreement_tables,
+    "noise": lambda facts: noise_tables(facts.run.scores),
+    "disputed": _disputed_tables,
+    "geometry": lambda facts: (*geometry_tables(facts.run.scores), *calibration_tables(facts.run.calibrations)),
+    "similarity": lambda facts: similarity_tables(facts.run.distributions),
+    "index": grid_tables,
+    "expected": lambda facts: _labelled_tables(facts, JUDGED, "Expected results as judgements"),
+    "mutual": _mutual_table,
+    "groups": _group_tables,
+    "costs": _time_tables,
+}

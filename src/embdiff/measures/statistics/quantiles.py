@@ -1,4 +1,4 @@
-"""Distributions that intervals and tests share: Student's t, binomial counts, Wilson's interval, Holm's adjustment."""
+"""Distributions that intervals and tests share: Student's t, counts, Wilson's interval, many tests."""
 
 from __future__ import annotations
 
@@ -148,4 +148,31 @@ def holm(p_values: Sequence[float] | Doubles) -> Doubles:
     order = known[np.argsort(array[known], kind="stable")]
     steps = array[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
+    return adjusted
+
+
+def false_discovery(p_values: Sequence[float] | Doubles) -> Doubles:
+    """Adjust p-values for how many there are, by the false discovery rate of Benjamini and Hochberg.
+
+    Parameters
+    ----------
+    p_values : array of float, shape (m,)
+        NaN (undefined) stays NaN and is not counted.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        At most 1: of those below 0.05, at most 5 % are false on average, where tests are independent or depend on each
+        other positively.
+
+    References
+    ----------
+    Benjamini and Hochberg, JRSS B 57 (1995) 289; scipy.stats.false_discovery_control.
+    """
+    array = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(array.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(array))
+    order = known[np.argsort(-array[known], kind="stable")]
+    steps = array[order] * len(order) / np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(steps)) if len(order) else steps
     return adjusted

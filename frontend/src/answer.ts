@@ -1,0 +1,143 @@
+// The answer: one sentence in the models' colours, and a card for each question.
+
+import { h, s } from "./dom.js";
+import type { Header, Headline } from "./payload.js";
+
+const COLOURS = 8;
+
+/** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
+export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
+  const names = [...new Set([...head.models, ...head.headline.standings.map((each) => each.model), ...head.headline.agreement.flatMap((each) => each.models)])];
+  const at = names.indexOf(model);
+  return `model m${at < 0 ? COLOURS : at % COLOURS}`;
+}
+
+export function answer(head: Header, query: HTMLElement | null): HTMLElement {
+  const { headline } = head;
+  const cards = [standings(head), where(head), agreement(head)].filter((card): card is HTMLElement => card !== null);
+  return h(
+    "section",
+    { class: "answer", "aria-label": "The answer" },
+    h("h1", {}, ...coloured(head, headline.sentence)),
+    h("div", { class: "cards" }, ...cards),
+    h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
+    query,
+  );
+}
+
+/** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */
+function coloured(head: Header, words: string): (Node | string)[] {
+  const names = [...head.models].sort((a, b) => b.length - a.length);
+  const found: (Node | string)[] = [];
+  let rest = words;
+  while (rest) {
+    const places = names.map((name) => ({ name, at: whole(rest, name) })).filter(({ at }) => at >= 0);
+    const next = places.reduce<{ name: string; at: number } | null>((first, each) => (!first || each.at < first.at ? each : first), null);
+    if (!next) break;
+    found.push(rest.slice(0, next.at), h("span", { class: modelClass(head, next.name) }, next.name));
+    rest = rest.slice(next.at + next.name.length);
+  }
+  return [...found, rest];
+}
+
+/** Where a name stands by itself in a text, -1 for nowhere. */
+function whole(text: string, name: string): number {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const around = `${text[at - 1] ?? " "}${text[at + name.length] ?? " "}`;
+    if (!/[\p{L}\p{N}_:-]/u.test(around.replace(/:$/, ""))) return at;
+  }
+  return -1;
+}
+
+const card = (title: string, ...content: (Node | string)[]) => h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+const inMeasure = (headline: Headline, value: number | null) =>
+  value === null ? "n/a" : headline.basis === "groups" ? `${(100 * value).toFixed(0)} %` : value.toFixed(3);
+
+/** Dots with intervals on a line from 0 to 1, chance as a dash. */
+function standings(head: Header): HTMLElement | null {
+  const { headline } = head;
+  if (!headline.standings.length || headline.measure === null) return null;
+  const chance = headline.standings[0].chance;
+  const what = headline.basis === "groups" ? "Neighbours of the query's own group" : headline.measure;
+  const rows = headline.standings.map((each) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row", class: modelClass(head, each.model) }, each.model),
+      h("td", { class: "dots" }, dots([{ model: each.model, value: each.value, low: each.low, high: each.high }], head, chance)),
+      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, each.low)} to ${inMeasure(headline, each.high)}, n = ${each.n}` }, inMeasure(headline, each.value)),
+    ),
+  );
+  const by = chance === null ? "" : `, chance ${inMeasure(headline, chance)} (dashed)`;
+  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
+}
+
+interface Dot {
+  model: string;
+  value: number | null;
+  low?: number | null;
+  high?: number | null;
+}
+
+function dots(values: Dot[], head: Header, chance: number | null): SVGSVGElement {
+  const x = (value: number) => 4 + 192 * Math.min(1, Math.max(0, value));
+  const svg = s("svg", { viewBox: "0 0 200 20", preserveAspectRatio: "none", role: "img", "aria-label": values.map((each) => `${each.model} ${each.value?.toFixed(2) ?? "n/a"}`).join(", ") });
+  svg.append(s("line", { x1: 4, x2: 196, y1: 10, y2: 10, class: "rail" }));
+  if (chance !== null) svg.append(s("line", { x1: x(chance), x2: x(chance), y1: 3, y2: 17, class: "chance" }));
+  for (const each of values) {
+    if (each.value === null) continue;
+    const drawn = s("g", { class: modelClass(head, each.model) });
+    if (each.low != null && each.high != null) drawn.append(s("line", { x1: x(each.low), x2: x(each.high), y1: 10, y2: 10, class: "within" }));
+    drawn.append(s("ellipse", { cx: x(each.value), cy: 10, rx: 3.5, ry: 5 }, s("title", {}, `${each.model} ${each.value.toFixed(3)}`)));
+    svg.append(drawn);
+  }
+  return svg;
+}
+
+const GROUPS_SHOWN = 5;
+
+function where(head: Header): HTMLElement | null {
+  const { headline } = head;
+  const sure = headline.where.filter((each) => (each.low ?? 0) > 0).slice(0, GROUPS_SHOWN);
+  if (!sure.length) return null;
+  const rows = sure.map((gap) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row", title: gap.group }, gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
+      h("td", { class: "dots" }, dots(gap.models.map((model, at) => ({ model, value: gap.values[at] })), head, null)),
+      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, gap.low)} to ${inMeasure(headline, gap.high)}` }, `+${inMeasure(headline, gap.difference)}`),
+    ),
+  );
+  return card("Where two models differ most: groups by the surest gap", h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
+}
+
+function agreement(head: Header): HTMLElement | null {
+  const found = head.headline.agreement;
+  if (!found.length) return null;
+  const order = head.models.filter((name) => found.some((each) => each.models.includes(name)));
+  const names = [...new Set([...order, ...found.flatMap((each) => each.models)])];
+  const shared = (a: string, b: string) => found.find(({ models }) => models.includes(a) && models.includes(b));
+  const rows = names.map((name, at) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row", class: modelClass(head, name) }, name),
+      ...names.slice(0, at).map((other) => {
+        const each = shared(name, other);
+        if (!each || each.value === null) return h("td", {}, "n/a");
+        const words = `${name} and ${other}: ${each.value.toFixed(2)} of ${each.of}, 95 % ${each.low?.toFixed(2) ?? "n/a"} to ${each.high?.toFixed(2) ?? "n/a"}, chance ${each.chance?.toFixed(2) ?? "n/a"}, n = ${each.n}`;
+        const cell = h("td", { title: words, class: "shade" }, each.value.toFixed(1));
+        cell.style.setProperty("--share", `${Math.round((100 * each.value) / each.of)}%`);
+        return cell;
+      }),
+    ),
+  );
+  const again = head.headline.noise === null ? "" : `; the same model again ${head.headline.noise.toFixed(1)}`;
+  const { of, chance } = found[0];
+  return card(
+    `Neighbours in common, of ${of}`,
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Neighbours in common" }, h("table", { class: "triangle" }, h("tbody", {}, ...rows))),
+    h("p", { class: "small" }, `Chance ${chance?.toFixed(1) ?? "n/a"}${again}. A query's own row does not count.`),
+  );
+}

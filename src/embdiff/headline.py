@@ -1,0 +1,249 @@
+"""What was found, in a sentence: one typed record that terminal, page, notebook, JSON and CI show alike.
+
+A ladder says what it rests on, and never claims more: judgements, else groups as weak labels, else agreement alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from embdiff._plain import Number, Record
+from embdiff.measures import get_measure
+from embdiff.measures.by_group import Gap
+from embdiff.measures.differences import ALPHA, Differences
+from embdiff.measures.same_group import NEEDS as OWN_GROUP
+from embdiff.records import Score
+
+Basis = Literal["judgements", "groups", "agreement"]
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Standing(Record):
+    """One model's value of the measure of the headline, with its 95 % interval and what chance would give."""
+
+    model: str
+    value: Number
+    low: Number
+    high: Number
+    chance: Number
+    n: int
+
+
+@dataclass(frozen=True)
+class Shared(Record):
+    """How many of ``of`` neighbours, a query's own row not counted, two models have in common on average.
+
+    ``value``, ``low``, ``high`` and ``chance`` are numbers of neighbours. Each model asked its own collection where it
+    did; else both were asked by ``asked_with``.
+    """
+
+    models: tuple[str, str]
+    of: int
+    value: Number
+    low: Number
+    high: Number
+    chance: Number
+    n: int
+    asked_with: str | None = None
+
+
+@dataclass(frozen=True)
+class Headline(Record):
+    """The answer.
+
+    Parameters
+    ----------
+    basis : {"judgements", "groups", "agreement"}
+        What it rests on.
+    sentence : str
+        The answer in one sentence.
+    more : tuple of str
+        What else must be known to read it rightly, the most important first: is it proven, how much is noise.
+    measure : str or None
+        What the models are ordered by; None where nothing says which is better.
+    standings : tuple of Standing
+        The highest value first; empty where nothing says which is better.
+    ties : tuple of tuple of str
+        Models that cannot be told apart.
+    agreement : tuple of Shared
+        Every two models, the closest first.
+    noise : float
+        The lowest number of neighbours that a model shares with itself, encoded or rounded again, of ``agreement``'s
+        ``of``; NaN where nothing was encoded again.
+    where : tuple of Gap
+        Groups in which two models differ, the surest first.
+    """
+
+    basis: Basis
+    sentence: str
+    more: tuple[str, ...] = ()
+    measure: str | None = None
+    standings: tuple[Standing, ...] = ()
+    ties: tuple[tuple[str, ...], ...] = ()
+    agreement: tuple[Shared, ...] = ()
+    noise: Number = math.nan
+    where: tuple[Gap, ...] = ()
+
+
+UNTOLD = Headline("agreement", "Nothing was compared.")
+
+
+def by_labels(
+    scores: Sequence[Score], found: Differences | None, *, units: str, agreement: Sequence[Shared] = (),
+    noise: float = math.nan, where: Sequence[Gap] = (), besides: Sequence[str] = (),
+) -> Headline:  # fmt: skip
+    """Return the headline of one labelled measure.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Of one measure, one for each model; undefined ones are left out.
+    found : Differences or None
+        Between these models; None where there is nothing to compare.
+    units : str
+        What the scores are means over, in the plural: "judged queries".
+    agreement, noise, where
+        As in `Headline`.
+    besides : sequence of str
+        Sentences that stand at the end of ``more``.
+    """
+    known = sorted((each for each in scores if math.isfinite(each.value)), key=lambda each: -each.value)
+    standings = tuple(Standing(each.models[0], each.value, each.low, each.high, each.chance, each.n) for each in known)
+    measure = scores[0].measure
+    grouped = _grouped(measure)
+    ties = found.ties if found else ()
+    weak = (
+        "Groups are weak labels: a neighbour of another group need not be wrong.",
+    ) if grouped else ()  # fmt: skip
+    more = (*_proof(standings, found, units), *weak, *_where_words(where, measure), *agreement_words(agreement, noise))
+    sentence = _standing_sentence(standings, ties, measure)
+    return Headline(
+        "groups" if grouped else "judgements", sentence, (*more, *besides), measure, standings, ties,
+        _closest_first(agreement), noise, tuple(where),
+    )  # fmt: skip
+
+
+def by_agreement(agreement: Sequence[Shared], noise: float, *, besides: Sequence[str] = ()) -> Headline:
+    """Return the headline where nothing says which model is better; parameters as for `by_labels`."""
+    if not agreement:
+        sentence = "There is only one collection, so there is nothing to agree or disagree with."
+        return Headline("agreement", sentence, tuple(besides), noise=noise)
+    sentence, *others = agreement_words(agreement, noise)
+    unknown = (
+        "Agreement does not say which one to prefer. For that, judge some queries (embdiff judge), or give expected "
+        "results (--expected) or groups (--group-column)."
+    )
+    more = (*others, unknown, *besides)
+    return Headline("agreement", sentence, more, agreement=_closest_first(agreement), noise=noise)
+
+
+def _closest_first(agreement: Iterable[Shared]) -> tuple[Shared, ...]:
+    return tuple(sorted(agreement, key=lambda each: -each.value if math.isfinite(each.value) else math.inf))
+
+
+def in_measure(value: float, measure: str) -> str:
+    """Return a value as the headline says it: of groups in percent, else to three digits."""
+    return f"{100 * value:.0f} %" if _grouped(measure) else f"{value:.3f}"
+
+
+def _grouped(measure: str) -> bool:
+    return get_measure(measure).measure.needs == OWN_GROUP
+
+
+def _standing_sentence(standings: Sequence[Standing], ties: Sequence[Sequence[str]], measure: str) -> str:
+    """Say who is first, or who cannot be told apart."""
+    if not standings:
+        return f"{measure} is undefined for every model."
+    named = [f"{each.model} {in_measure(each.value, measure)}" for each in standings[:_MOST_NAMED]]
+    rest = f", and {len(standings) - _MOST_NAMED} more" if len(standings) > _MOST_NAMED else ""
+    what = "neighbours of the query's own group" if _grouped(measure) else measure
+    first = next((tie for tie in ties if standings[0].model in tie), (standings[0].model,))
+    if len(standings) > 1 and len(first) == len(standings):
+        return f"The models cannot be told apart by {what}: {', '.join(named)}{rest}."
+    if len(first) > 1:
+        return f"{_listed(first)} lead and cannot be told apart by {what}: {', '.join(named)}{rest}."
+    if len(standings) == 1:
+        return f"{what}: {named[0]}."
+    if _grouped(measure):
+        return f"{standings[0].model} returns most {what}: {', '.join(named)}{rest}."
+    return f"{standings[0].model} ranks best by {what}: {', '.join(named)}{rest}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _proof(standings: Sequence[Standing], found: Differences | None, units: str) -> tuple[str, ...]:
+    """Say whether the differences are more than chance, by which test, and what would have been seen."""
+    if found is None or not standings:
+        return ()
+    how = f"paired randomisation test over {standings[0].n:,} {units}, Holm"
+    apart = [test for test in found.tests if test.p_holm < ALPHA]
+    open_ = [test for test in found.tests if not test.p_holm < ALPHA]
+    said = []
+    if apart and not open_:
+        largest = max(test.p_holm for test in apart)
+        said.append(
+            f"{'Every difference is' if len(apart) > 1 else 'The difference is'} beyond chance ({how}, "
+            f"p {_p(largest)})."
+        )
+    elif apart:
+        pairs = "; ".join(_listed(test.models) for test in open_[:3])
+        more = f" and {len(open_) - 3} more pairs" if len(open_) > 3 else ""
+        said.append(f"{len(apart)} of {len(found.tests)} differences are beyond chance, not {pairs}{more} ({how}).")
+    else:
+        said.append(f"No difference is beyond chance ({how}, p {_p(min(test.p_holm for test in open_))}).")
+    seen = [test.detectable for test in open_ if math.isfinite(test.detectable)]
+    if seen:
+        reach = in_measure(max(seen), found.measure)
+        said.append(f"With so many {units} a difference of {reach} would mostly be seen.")
+    return tuple(said)
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "undefined"
+    return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
+
+
+def _where_words(where: Sequence[Gap], measure: str) -> tuple[str, ...]:
+    """Name the group in which two models surely differ most."""
+    sure = [each for each in where if each.p_adjusted < ALPHA and each.sure > 0]
+    if not sure:
+        return ("In no group by itself is a difference beyond chance.",) if where else ()
+    first = sure[0]
+    values = [in_measure(each, measure) for each in first.values]
+    return (
+        f"They differ most on {first.group!r} ({first.n:,} queries): {first.models[0]} {values[0]}, {first.models[1]} "
+        f"{values[1]}.",
+    )
+
+
+def agreement_words(agreement: Sequence[Shared], noise: float) -> list[str]:
+    """Say how many neighbours the models share, and how many a model shares with itself."""
+    known = [each for each in _closest_first(agreement) if math.isfinite(each.value)]
+    if not known:
+        return ["How many neighbours the models share is undefined."] if agreement else []
+    high, low = known[0], known[-1]
+    said = [f"{_listed(high.models)} share {_shared(high)}."]
+    if len(known) > 1:
+        said = [
+            f"{_listed(high.models)} agree most, {_shared(high)} in common; {_listed(low.models)} least, "
+            f"{low.value:.1f} ({low.low:.1f} to {low.high:.1f})."
+        ]
+    if low.low <= low.chance:
+        said.append(f"What {_listed(low.models)} share cannot be told from chance.")
+    if math.isfinite(noise):
+        same = "all of them" if noise > high.of - 0.005 else f"at least {noise:.2f} of {high.of}"
+        said.append(f"The same model again shares {same}: the rest of a difference is the models'.")
+    return said
+
+
+def _shared(each: Shared) -> str:
+    asked = f", asked with {each.asked_with}," if each.asked_with else ""
+    within = f"95 % {each.low:.1f} to {each.high:.1f}, chance {each.chance:.1f}"
+    return f"{each.value:.1f} of {each.of} neighbours{asked} ({within})"

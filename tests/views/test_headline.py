@@ -1,0 +1,136 @@
+"""The headline: a ladder that never claims more than is known, and the answer on one screen of 80 columns."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+
+import pytest
+
+import embdiff as ed
+from embdiff.headline import Shared, by_agreement, by_labels
+from embdiff.measures.differences import between_models
+from embdiff.records import Score
+from embdiff.views import terminal
+from embdiff.views.answer import LINES
+
+TEXTS = [f"{word} number {at}" for word in ("apple", "river", "engine") for at in range(10)]
+GROUPS = [word for word in ("apple", "river", "engine") for _ in range(10)]
+BETTER = ("better", "best", "worse", "winner")
+
+
+def compared(**more):
+    given = {"models": ["toy:64", "toy:8"], "k": 5, "store": "memory:", "layout": "none", **more}
+    return ed.compare(TEXTS, **given)
+
+
+def labelled(measure: str, values: dict[str, list[float]]):
+    scores = [
+        Score(measure, (model,), sum(each) / len(each), 0.1, 0.9, 0.05, len(each), per_query=tuple(each))
+        for model, each in values.items()
+    ]
+    found = between_models(scores, seed=0)
+    return by_labels(scores, found[0] if found else None, units="judged queries")
+
+
+def test_without_labels_nothing_is_better():
+    found = compared().run.headline
+    assert (found.basis, found.measure, found.standings) == ("agreement", None, ())
+    said = " ".join((found.sentence, *found.more)).lower()
+    assert "of 5 neighbours" in found.sentence
+    assert "does not say which one to prefer" in said
+    assert not [word for word in BETTER if word in said]
+
+
+def test_groups_are_weak_labels():
+    found = compared(groups=GROUPS).run.headline
+    assert (found.basis, found.measure) == ("groups", "same_group@5")
+    assert any("weak labels" in each for each in found.more)
+    assert not [word for word in BETTER if word in " ".join((found.sentence, *found.more)).lower()]
+
+
+def test_judgements_come_before_groups():
+    expected = {str(row): [str(row + 1)] for row in range(0, 30, 2)}
+    found = compared(groups=GROUPS, expected=expected).run.headline
+    assert (found.basis, found.measure) == ("judgements", "ndcg@5")
+    assert "judged queries" in found.more[0]
+
+
+def test_bm25_that_nobody_named_is_in_no_headline():
+    pytest.importorskip("bm25s")
+    expected = {str(row): [str(row + 1)] for row in range(0, 30, 2)}
+    for more in ({}, {"groups": GROUPS}, {"expected": expected}):
+        beside = compared(baseline=True, **more)
+        assert beside.run.baseline is not None
+        assert "bm25" not in json.dumps(beside.run.headline.to_dict())
+        named = compared(models=["toy:64", "toy:8", "bm25"], **more)
+        assert "bm25" in json.dumps(named.run.headline.agreement[0].to_dict() | named.run.headline.to_dict())
+
+
+def test_what_cannot_be_told_apart_is_not_ranked():
+    equal = labelled("ndcg@10", {"a": [0.2, 0.4, 0.6, 0.8] * 5, "b": [0.4, 0.2, 0.8, 0.6] * 5})
+    assert equal.sentence.startswith("The models cannot be told apart by ndcg@10")
+    assert "No difference is beyond chance" in equal.more[0]
+    assert "would mostly be seen" in equal.more[1]
+    apart = labelled("ndcg@10", {"a": [0.2, 0.25, 0.3, 0.35] * 5, "b": [0.8, 0.85, 0.9, 0.95] * 5})
+    assert apart.sentence == "b ranks best by ndcg@10: b 0.875, a 0.275."
+    assert apart.more[0].startswith("The difference is beyond chance (paired randomisation test over 20 judged")
+    three = labelled("ndcg@10", {"a": [0.8, 0.9] * 10, "b": [0.9, 0.8] * 10, "c": [0.1, 0.15] * 10})
+    assert three.ties == (("b", "a"), ("c",))
+    assert three.sentence.startswith("b and a lead and cannot be told apart by ndcg@10")
+
+
+def test_undefined_is_said():
+    nothing = [Score("ndcg@10", ("a",), math.nan, math.nan, math.nan, math.nan, 0)]
+    assert by_labels(nothing, None, units="judged queries").sentence == "ndcg@10 is undefined for every model."
+    assert by_agreement([], math.nan).sentence.startswith("There is only one collection")
+
+
+def test_what_is_no_more_than_chance_is_said():
+    shared = Shared(("a", "b"), 10, 0.4, 0.1, 0.7, 0.3, 50)
+    found = by_agreement([shared], 9.98)
+    assert "cannot be told from chance" in " ".join(found.more)
+    assert "at least 9.98 of 10" in " ".join(found.more)
+
+
+def test_it_is_the_same_in_every_view_and_after_reading(tmp_path):
+    result = compared(groups=GROUPS, out=tmp_path / "run")
+    again = ed.load(tmp_path / "run")
+    assert again.run.headline.to_dict() == result.run.headline.to_dict()
+    assert again.to_dict()["headline"] == result.run.headline.to_dict()
+    assert json.loads((tmp_path / "run" / "headline.json").read_text())["headline"] == result.run.headline.to_dict()
+    for shown in (str(result), result._repr_html_()):
+        assert result.run.headline.sentence.partition(":")[0] in html.unescape(" ".join(shown.split()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12])
+@pytest.mark.parametrize("labels", ["none", "groups", "expected"])
+def test_the_answer_is_on_one_screen(count, labels):
+    long = "a sentence that goes on and on about nothing in particular, " * 8
+    texts = [f"{text} {long}" for text in TEXTS]
+    more = {
+        "none": {},
+        "groups": {"groups": [f"a group with quite a long name, the one of {group}" for group in GROUPS]},
+        "expected": {"expected": {str(row): [str(row + 1)] for row in range(0, 30, 2)}},
+    }[labels]
+    models = [f"toy:{8 + at}" for at in range(count)]
+    result = ed.compare(texts, models, k=3, store="memory:", layout="none", **more)
+    shown = terminal.text(result.facts(terminal.QUERIES_SHOWN), 80)
+    assert len(shown.splitlines()) <= LINES
+    assert max(map(len, shown.splitlines())) <= 80
+    assert " ".join(shown.split()).endswith(
+        " ".join(" ".join((result.run.headline.sentence, *result.run.headline.more[:3])).split())
+    )
+
+
+def test_a_summary_and_one_query_as_small_frames():
+    plain, grouped = compared(), compared(groups=GROUPS)
+    assert plain.summary().models.tolist() == ["toy:64 | toy:8"]
+    assert grouped.summary()[["measure", "value"]].values.tolist() == [
+        ["same_group@5", each.value] for each in grouped.headline.standings
+    ]
+    side = plain.query("3")
+    assert side.columns.tolist() == ["toy:64", "toy:8"]
+    assert side.index.tolist() == [1, 2, 3, 4, 5]
+    assert side["toy:8"].tolist() == [plain.run.corpus.ids[row] for row in plain.run.answers[1].returned.rows[3]]

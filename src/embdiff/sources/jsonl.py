@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from embdiff.corpus.columns import KNOWN, same_name
-from embdiff.corpus.files import read_text
-from embdiff.corpus.tables import as_name, kind_of
+from embdiff.corpus.files import lines_of, read_text
+from embdiff.corpus.tables import as_name, kind_of, of_keys
 from embdiff.errors import DataError
 from embdiff.sources.columns import ROWS, ColumnTable, digest_of
 from embdiff.sources.fields import Fields
@@ -67,7 +67,7 @@ class JsonTable(ColumnTable):
 def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     """Return the line of each row, and the columns: lists of numbers, and all that is one value as text."""
     lines, objects = [], []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(lines_of(read_text(path)), start=1):
         if line.strip():
             lines.append(number)
             objects.append(_object(line, f"line {number} of {path}"))
@@ -85,7 +85,7 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=of_keys)
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"Every line of a file of vectors must be a JSON object. Got {str(error)[:80]} at {where}. Mend the line."

@@ -63,7 +63,7 @@ def _opened(path: Path, wanted: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 yield file
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's; Arrow says so, too, when the file is damaged
             found = str(error).strip().splitlines()[0].rstrip(".")[:200]
@@ -86,7 +86,7 @@ def _cells(path: Path, names: Sequence[str], table: Any, position: int) -> list[
     try:
         return list(column.to_pylist())
     except UnicodeDecodeError:
-        found = f"text that is not UTF-8 at row {_first_undecodable(column)}"
+        found = f"text that is not UTF-8 at row {first_undecodable(column)}"
         raise _unreadable(path, [names[position]], found) from None
 
 
@@ -95,7 +95,8 @@ def _unreadable(path: Path, names: Sequence[str], found: str) -> DataError:
     return DataError(f"{what} {shown(names)} of {path} must be readable. Got {found}. Write the file again.")
 
 
-def _first_undecodable(column: Any) -> int:
+def first_undecodable(column: Any) -> int:
+    """Return the row of the first text of an Arrow column that is not UTF-8."""
     for row, cell in enumerate(column):
         try:
             cell.as_py()

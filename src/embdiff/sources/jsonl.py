@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -17,6 +17,8 @@ from embdiff.errors import DataError
 from embdiff.sources.columns import ROWS, ColumnTable, digest_of
 from embdiff.sources.fields import Fields
 
+_Kind = TypeVar("_Kind")
+_TELLING = frozenset(name for role in ("id", "text", "title") for name in KNOWN[role])  # whose vectors they are
 SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -74,9 +76,10 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     columns = {}
     for key in dict.fromkeys(key for each in objects for key in each):
         cells = [each.get(key) for each in objects]
-        if any(isinstance(cell, list) for cell in cells):
+        kinds = {type(cell) for cell in cells} - {type(None)}
+        if list in kinds and (len(kinds) == 1 or same_name(key) in KNOWN["vector"]):
             columns[key] = _vectors(key, cells, lines, path)
-        elif not any(isinstance(cell, dict) for cell in cells):  # what is nested tells nothing here
+        elif not kinds or kinds - {list, dict} or same_name(key) in _TELLING:  # what is nested tells nothing elsewhere
             columns[key] = pa.array([cell if isinstance(cell, str) else as_name(cell) for cell in cells], pa.string())
     if not lines:
         raise DataError(f"A file of vectors must hold at least one. Got none in {path}. Make it again.")
@@ -99,9 +102,9 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
     """Return id and vector of one request of a batch."""
-    answer = value["response"] or {}
-    body = answer.get("body") or {}
-    vectors = [each.get("embedding") for each in body.get("data") or []]
+    answer = _part(value, "response", dict)
+    data = _part(_part(answer, "body", dict), "data", list)
+    vectors = [each.get("embedding") if isinstance(each, dict) else None for each in data]
     if value.get("error") or len(vectors) != 1:
         found = f"{len(vectors)} vectors" if not value.get("error") else "an error"
         raise DataError(
@@ -110,6 +113,12 @@ def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
             "request."
         )
     return {"custom_id": value["custom_id"], "embedding": vectors[0]}
+
+
+def _part(value: dict[str, Any], key: str, kind: type[_Kind]) -> _Kind:
+    """Return what stands under a key; nothing of its kind where something else does."""
+    part = value.get(key)
+    return part if isinstance(part, kind) else kind()
 
 
 def _vectors(key: str, cells: list[Any], lines: list[int], path: Path) -> Any:

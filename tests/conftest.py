@@ -28,7 +28,7 @@ os.environ["EMBDIFF_CACHE"] = "off"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-SLICE = 5  # one cell in so many of a battery runs in make test-all, and two at least
+SLICE = 5  # one cell in so many of a battery runs in make test-all, and two at least; battery(one_in=...) says other
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,14 +45,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave a seeded slice of each battery, the same in every worker; the rest is told as deselected."""
     if config.getoption("--batteries"):
         return
-    cells = defaultdict(list)
+    cells, one_in = defaultdict(list), {}
     for item in items:
-        if item.get_closest_marker("battery"):
-            cells[item.nodeid.partition("[")[0]].append(item)
+        battery = item.get_closest_marker("battery")
+        if battery:
+            name = item.nodeid.partition("[")[0]
+            cells[name].append(item)
+            one_in[name] = battery.kwargs.get("one_in", SLICE)
     left_out: set[pytest.Item] = set()
     for name, of_one in cells.items():
         kept = random.Random(f"{config.getoption('--slice')} {name}").sample(
-            of_one, min(len(of_one), max(2, -(-len(of_one) // SLICE)))
+            of_one, min(len(of_one), max(2, -(-len(of_one) // one_in[name])))
         )
         left_out.update(set(of_one).difference(kept))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])

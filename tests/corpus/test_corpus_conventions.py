@@ -183,6 +183,20 @@ class TestRemarks:
         )
         assert read_run(path) == {"#boats": {"d0": 9.5, "d1": 9.0}}
 
+    def test_what_is_passed_over_is_told(self, write):
+        qrels = read_qrels(write("q.qrels", "a 0 d0 1\n#boats 0 d0\n# x\na 0 d1 1\n"))
+        assert qrels.notes[0].endswith("begin with # and were passed over as remarks (the first is line 2).")
+        corpus = read_corpus([{"id": name, "text": name} for name in ("a", "d0", "d1")])
+        assert "2 lines of" in read_expected(write("q.qrels", "a 0 d0 1\n#b 0 d0\n# x\n"), corpus, corpus).notes[0]
+        told: list[str] = []
+        read_run(write("a.run", "a Q0 d0 1 9.5 it\n#boats Q0 d0 1\n"), told=told)
+        assert "1 lines of" in told[0]
+
+    def test_fields_stand_between_the_white_space_of_trec_eval(self, write):
+        path = write("a.run", "a Q0 d\u00a00 1 9.5 it\ra Q0 d1 2 9 it more\rb Q0 d0 1 8 it\r\n")
+        assert read_run(path) == {"a": {"d\u00a00": 9.5, "d1": 9.0}, "b": {"d0": 8.0}}
+        assert read_qrels(write("q.qrels", "a 0 d\u20280 1\r")).judgements == {"a": {"d\u20280": 1}}
+
     @pytest.mark.parametrize("line", ["#boats 0 d0 x", "#boats 0 d0 0.5"])
     def test_a_judgement_that_is_wrong_is_no_remark(self, write, line):
         with pytest.raises(DataError, match="must be an integer"):

@@ -45,6 +45,16 @@ class TestText:
         items = ("a\u2028b", "c\u0085d", "e\x0bf\x0cg", "h\ri", "  spaces  ")
         assert read_corpus(write("a.txt", "\n".join(items) + "\n")).items == items
 
+    def test_carriage_returns_end_lines_where_nothing_else_does_and_are_told(self, write):
+        old = read_corpus(write("a.txt", "one\rtwo\rthree\r"))
+        assert old.items == ("one", "two", "three")
+        assert "end in carriage returns alone" in old.notes[0]
+        mixed = read_corpus(write("b.txt", "one\rtwo\nthree\n"))
+        assert mixed.items == ("one\rtwo", "three")
+        assert "1 texts" in mixed.notes[0]
+        assert "line 1" in mixed.notes[0]
+        assert read_corpus(write("c.jsonl", '{"text": "one"}\r{"text": "two"}\r')).items == ("one", "two")
+
     def test_equal_lines_stay_apart(self, write):
         assert read_corpus(write("a.txt", "one\none\n")).items == ("one", "one")
 
@@ -164,7 +174,13 @@ class TestJsonLines:
         assert all(type(name) is str for name in corpus.ids)
 
     @pytest.mark.parametrize(
-        ("line", "reason"), [("{", "column"), ("{'text': 1}", "column"), ('{"text": NaN}', "NaN is not JSON")]
+        ("line", "reason"),
+        [
+            ("{", "column"),
+            ("{'text': 1}", "column"),
+            ('{"text": NaN}', "NaN is not JSON"),
+            ('{"text": "b", "text": "c"}', "the key 'text' stands in an object twice"),
+        ],
     )
     def test_bad_line(self, write, line, reason):
         refused(write("a.jsonl", f'{{"text": "a"}}\n\n{line}\n'), "line 3", reason, "Mend or delete")
@@ -270,7 +286,20 @@ class TestParquet:
     def test_damaged_pages(self, write, tmp_path):
         whole = bytearray(parquet(tmp_path / "a.parquet", text=["word " * 50] * 10).read_bytes())
         whole[4:40] = bytes(36)
-        refused(write("b.parquet", bytes(whole)), "b.parquet", "readable")
+        said = refused(
+            write("b.parquet", bytes(whole)), "Column 'text' of ", "must be readable", "Write the file again"
+        )
+        assert "\n" not in said
+        footer = bytearray(parquet(tmp_path / "a.parquet", text=["a"]).read_bytes())
+        footer[-60:-20] = bytes(40)
+        assert "\n" not in refused(write("c.parquet", bytes(footer)), "c.parquet", "Parquet format")
+
+    def test_a_page_that_differs_from_its_checksum(self, write, tmp_path):
+        table, path = pa.table({"text": ["red kite", "red lamp"]}), tmp_path / "a.parquet"
+        plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+        pq.write_table(table, path, write_page_checksum=True, **plain)
+        raw = path.read_bytes()
+        refused(write("b.parquet", raw.replace(b"kite", b"site", 1)), "Column 'text' of ", "CRC checksum")
 
     def test_repeated_names_and_no_rows(self, tmp_path):
         table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])

@@ -159,6 +159,8 @@ def test_malformed_documents_and_queries(tmp_path):
     assert "queries.jsonl: line 4 (row 3)" in refused(read_beir, silent)
     (tmp_path / "empty").mkdir()
     assert "must be a folder with corpus.jsonl and queries.jsonl" in refused(read_beir, tmp_path / "empty")
+    (tmp_path / "5" / "corpus.jsonl").rename(tmp_path / "5" / "corpus.json")
+    assert "which lacks corpus.jsonl (it has 'corpus.json')" in refused(read_beir, tmp_path / "5")
 
 
 @pytest.mark.parametrize("name", ["corpus", "queries"])

@@ -271,6 +271,12 @@ def test_json_lines(tmp_path: Path) -> None:
         ([["k-0", 1, 2]], r"must be a JSON object\. Got list .* at line 1 of"),
         ([batch(0), batch(1, error={"code": "x"})], r"Got an error \(status 200\) at line 2 of .* custom_id 'k-1'"),
         ([batch(0), batch(1, response=None)], r"Got 0 vectors \(status None\) at line 2"),
+        ([batch(0), batch(1, response="late")], r"Got 0 vectors \(status None\) at line 2"),
+        ([batch(0), batch(1, response={"body": [5]})], r"Got 0 vectors \(status None\) at line 2"),
+        ([batch(0), batch(1, response={"body": {"data": ["x"]}})], r"Got null in line 2 \(id 'k-1'\)"),
+        ([{"id": "k-0", "vector": [1, 2]}, {"id": {"$oid": 1}, "vector": [1, 2]}], "it has no id in line 2"),
+        ([{"id": {"$oid": row}, "vector": [1, 2]} for row in (0, 1)], "it has no id in line 1"),
+        ([{"key": "k-0", "vector": [1, 2]}, {"key": ["k-1"], "vector": [1, 2]}], "Got text in 'key'"),
         ([], "must hold at least one"),
     ],
 )
@@ -279,6 +285,38 @@ def test_what_is_no_json_of_vectors_is_refused(tmp_path: Path, objects: list[Any
     rows = ed.read_corpus([{"text": text, "id": key} for text, key in zip(TEXTS[:2], KEYS[:2], strict=True)])
     with pytest.raises(EmbdiffError, match=message):
         joined(f"vectors:{path}", rows)
+
+
+def test_a_key_or_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "v.jsonl").write_text('{"id": "k-0", "vector": [1, 2], "id": "k-1"}\n')
+    with pytest.raises(DataError, match=r"the key 'id' stands in an object twice at line 1 of .*v\.jsonl"):
+        get_encoder(f"vectors:{tmp_path / 'v.jsonl'}")
+    vectors = pa.array(VECTORS.tolist())
+    pq.write_table(
+        pa.table([pa.array(KEYS), vectors, vectors], names=["id", "vector", "vector"]), tmp_path / "v.parquet"
+    )
+    with pytest.raises(DataError, match=r"Got 'vector' more than once in .*v\.parquet"):
+        get_encoder(f"vectors:{tmp_path / 'v.parquet'}")
+
+
+def test_any_damaged_part_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for part in range(3):
+        table(tmp_path / "parts" / f"{part}.parquet", {"id": KEYS})
+    raw = (tmp_path / "parts" / "2.parquet").read_bytes()
+    for damaged in (raw[:-20], raw[:-60] + bytes(30) + raw[-30:]):
+        (tmp_path / "parts" / "2.parquet").write_bytes(damaged)
+        with pytest.raises(DataError, match=r"must be whole\. Got .*2\.parquet") as caught:
+            get_encoder(f"vectors:{tmp_path / 'parts'}")
+        assert "\n" not in str(caught.value)
+
+
+def test_text_that_is_not_utf8_is_named_by_its_row(tmp_path: Path) -> None:
+    keys = [key.encode() + b"\xff" * (key == "k-5") for key in KEYS]
+    column = pa.Array.from_buffers(pa.string(), ROWS, pa.array(keys, pa.binary()).buffers())
+    pq.write_table(pa.table({"id": column, "vector": VECTORS.tolist()}), tmp_path / "v.parquet")
+    with pytest.raises(DataError, match=r"Column 'id' of .*v\.parquet must be readable\. Got text .* UTF-8 in row 5"):
+        joined(f"vectors:{tmp_path / 'v.parquet'}", corpus())
 
 
 def test_vectors_are_refused_before_a_text_is_encoded(tmp_path: Path) -> None:

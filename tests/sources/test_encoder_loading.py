@@ -68,6 +68,21 @@ def test_weights_that_the_files_lack_are_named(tiny: Callable[..., Path], change
         assert named in said
 
 
+@pytest.mark.parametrize("part", ["query", "key", "value"])
+def test_weights_whose_nan_attention_swallows_are_named(tiny: Callable[..., Path], part: str):
+    folder, name = tiny(), f"encoder.layer.0.attention.self.{part}.weight"
+    change_weights(folder, lambda held: {n: v for n, v in held.items() if n != name})
+    assert f"Got random numbers for {name}" in refusal(folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "modules.json", "model.safetensors"])
+def test_a_file_that_cannot_be_read_is_named(tiny: Callable[..., Path], file: str):
+    folder = tiny()
+    raw = (folder / file).read_bytes()
+    (folder / file).write_bytes(raw[: len(raw) // 2])
+    assert f"Got a file that cannot be read, {file} (" in refusal(folder)
+
+
 def test_weights_of_another_shape_are_refused(tiny: Callable[..., Path]):
     folder = tiny()
     change_weights(

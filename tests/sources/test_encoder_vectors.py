@@ -66,6 +66,11 @@ def test_refusals(file, tmp_path, texts):
         ParameterError, match=r"Got 300 texts as query\. Name a second file with theirs, \?queries=FILE"
     ):
         fitted(file, texts).encode([f"{text}?" for text in texts], role="query")  # as many as rows, and others
+    raw = file.read_bytes()
+    for wrong in (raw.replace(b"}", b"(", 1), raw.replace(b"'shape'", b"[    ]:", 1)):  # Python's parser has its say
+        (tmp_path / "header.npy").write_bytes(wrong)
+        with pytest.raises(DataError, match=r"must be a \.npy file of numbers\. Got header\.npy, which is not"):
+            ed.get_encoder(f"vectors:{tmp_path / 'header.npy'}")
     broken = np.load(file)
     broken[7, 2] = np.nan
     np.save(tmp_path / "broken.npy", broken)

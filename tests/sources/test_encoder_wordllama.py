@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from embdiff.errors import EncoderError, ParameterError
-from embdiff.sources import get_encoder
+from embdiff.sources import get_encoder, wordllama
 
 pytest.importorskip("wordllama", reason="wordllama is not installed")
 
@@ -43,6 +43,20 @@ def test_missing_files_are_explained(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(wordllama.WordLlama, "load", fails)
     with pytest.raises(EncoderError, match=r"must find its weights .* --force-reinstall wordllama"):
         get_encoder("wordllama:256")
+
+
+@pytest.mark.parametrize("name", wordllama._FILES)
+def test_files_that_are_not_those_installed_are_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.setattr(wordllama, "_recorded", lambda: {name.rpartition("/")[2]: "0" * 64})
+    with pytest.raises(
+        EncoderError, match=rf"must be those that pip installed\. Got sha256 [0-9a-f]{{64}} in .*{name}"
+    ):
+        get_encoder("wordllama:64")
+
+
+def test_the_record_of_the_installation_is_that_of_the_files():
+    recorded = wordllama._recorded()
+    assert {len(recorded[name.rpartition("/")[2]]) for name in wordllama._FILES} == {64}
 
 
 def test_logging_of_the_process_is_left_alone():

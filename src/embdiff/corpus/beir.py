@@ -95,10 +95,15 @@ def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None =
         the opposite.
     """
     folder, columns = Path(folder), columns or Columns()
-    if not is_beir(folder):
+    missing = [name for name in ("corpus", "queries") if not _files(folder, name)]
+    if missing:
+        others = sorted(each.name for name in missing for each in folder.glob(f"{name}*"))
+        found = f"lacks {' and '.join(f'{name}.jsonl' for name in missing)}" if folder.is_dir() else "is no folder"
+        found += f" (it has {shown(others, 3)})" if others else ""
         raise DataError(
-            f"A retrieval collection must be a folder with corpus.jsonl and queries.jsonl. Got {folder}, which lacks "
-            f"{'one of them' if folder.is_dir() else 'both: it is no folder'}. Name another folder, or give --task."
+            f"A retrieval collection must be a folder with corpus.jsonl and queries.jsonl, or files that are read like "
+            f"these ({', '.join(EXTENSIONS)}). Got {folder}, which {found}. "
+            "Name another folder, or give --task."
         )
     corpus = _rows(_only(folder, "corpus"), replace(columns, group=NONE))
     queries = _rows(

@@ -185,6 +185,12 @@ def read_text(path: Path, encoding: str | None = None) -> str:
         ) from None
 
 
+def lines_of(text: str) -> list[str]:
+    r"""Return the lines of a text: they end in \n or \r\n; in \r where there is no \n, as on old Macs."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return text.split("\r") if len(lines) == 1 else lines
+
+
 def _refuse_other_encoding(path: Path, raw: bytes) -> None:
     found = next((name for mark, name in _OTHER_ENCODINGS if raw.startswith(mark)), "")
     if found:

@@ -17,7 +17,7 @@ from embdiff.corpus.columns import Columns, pick
 from embdiff.corpus.files import reading, shown
 from embdiff.corpus.parquet import batches, read_parquet
 from embdiff.corpus.read import corpus_from, corpus_of, rows_of
-from embdiff.corpus.tables import Table
+from embdiff.corpus.tables import Table, as_name
 from embdiff.errors import DataError
 from embdiff.records import Corpus
 from embdiff.settings import Emptiness, RunConfig
@@ -117,7 +117,7 @@ class _Parquet:
                 )
         picked = pick(Table(source, self._names, lambda _position: [], 0), columns)
         self._wanted = [self._names[at] for at in picked.positions()]
-        self._ids_given = picked.id is not None
+        self._id_at = picked.id
 
     def digest(self) -> str:
         """Return a digest of the files' bytes and of how they are read; reads every byte."""
@@ -139,7 +139,7 @@ class _Parquet:
         hashes = [np.empty(0, dtype=np.uint64)]  # eight bytes for each id
         for table in self._tables(rows):
             corpus = corpus_of(table, self._columns, self._empty)
-            if self._ids_given:
+            if self._id_at is not None:
                 hashes.append(_hashed(corpus.ids))
             left += len(corpus)
             first += table.size
@@ -160,16 +160,17 @@ class _Parquet:
 
     def _refuse_twice(self, suspects: Any, rows: int) -> None:
         """Look at the ids again whose hashes, uint64, occur twice; refuse the first that truly does."""
-        found: set[str] = set()
+        found: dict[str, int] = {}
+        assert self._id_at is not None
         for table in self._tables(rows):
             ids = corpus_of(table, self._columns, self._empty).ids
             for name in (ids[at] for at in np.flatnonzero(np.isin(_hashed(ids), suspects))):
-                if name in found:
+                row = table.number([as_name(cell) for cell in table.column(self._id_at)].index(name))
+                if found.setdefault(name, row) != row:
                     raise DataError(
-                        f"Every id must occur once. Got {name!r} more than once in {self.source}. Make the ids unique, "
-                        "or number the rows with --id-column none."
+                        f"Every id must occur once. Got {name!r} at row {found[name]} and at row {row} of "
+                        f"{self.source}. Make the ids unique, or number the rows with --id-column none."
                     )
-                found.add(name)
 
 
 def _hashed(ids: Iterable[str]) -> Any:

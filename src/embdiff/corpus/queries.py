@@ -268,7 +268,7 @@ def _table(data: object, form: Form) -> tuple[Table, bool]:
             return _of_columns(table), tuple(map(same_name, table.columns)) == BEIR_QRELS
         data = read_qrels(Path(data), form.encoding)
     if isinstance(data, Qrels):
-        return _of_dict(data.judgements, data.source), True
+        return replace(_of_dict(data.judgements, data.source), notes=data.notes), True
     return _of_dict(data, "dict") if isinstance(data, Mapping) else _of_tuples(listed(data)), False
 
 

@@ -12,8 +12,18 @@ from typing import Any
 
 from embdiff.corpus.columns import Columns, header_rule
 from embdiff.corpus.delimited import SEPARATORS, always_header, notes_on_lines, read_delimited
-from embdiff.corpus.files import EXTENSIONS, FOUND, Form, check_file, exists, extension_of, read_text, shown
-from embdiff.corpus.tables import ABSENT, HeaderRule, NumberText, Table, kind_of, listed, plain, refuse_repeated
+from embdiff.corpus.files import EXTENSIONS, FOUND, Form, check_file, exists, extension_of, lines_of, read_text, shown
+from embdiff.corpus.tables import (
+    ABSENT,
+    HeaderRule,
+    NumberText,
+    Table,
+    kind_of,
+    listed,
+    of_keys,
+    plain,
+    refuse_repeated,
+)
 from embdiff.errors import DataError
 
 SAMPLE = "sample"
@@ -112,18 +122,34 @@ def read_table(path: Path, is_header: HeaderRule = always_header, form: Form = F
 
 
 def _lines(path: Path, text: str, is_header: HeaderRule) -> Table:
-    rows = text.replace("\r\n", "\n").split("\n")
+    rows = lines_of(text)
     if not rows[-1]:
         rows.pop()  # the line end of the last line
-    return replace(plain(rows, str(path), range(1, len(rows) + 1)), notes=notes_on_lines(path, rows, is_header))
+    notes = (*_returns(path, text, rows), *notes_on_lines(path, rows, is_header))
+    return replace(plain(rows, str(path), range(1, len(rows) + 1)), notes=notes)
+
+
+def _returns(path: Path, text: str, rows: Sequence[str]) -> list[str]:
+    """Return in a sentence what became of carriage returns that no line feed follows."""
+    if "\n" not in text and len(rows) > 1:
+        return [f"The lines of {path} end in carriage returns alone, as on old Macs: each was read as a text."]
+    held = [row for row, line in enumerate(rows) if "\r" in line]
+    if not held:
+        return []
+    return [
+        f"{len(held):,} texts of {path} hold a carriage return (the first at line {held[0] + 1}): each was read as one "
+        "text. If they end lines, write line feeds instead."
+    ]
 
 
 def _json_lines(path: Path, text: str) -> Table:
-    decoder = json.JSONDecoder(parse_int=NumberText, parse_float=NumberText, parse_constant=_no_constant)
+    decoder = json.JSONDecoder(
+        object_pairs_hook=of_keys, parse_int=NumberText, parse_float=NumberText, parse_constant=_no_constant
+    )
     values: list[Any] = []
     lines: list[int] = []
     kind: type | None = None
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         if not line.strip(" \t\r"):
             continue
         try:

@@ -28,6 +28,15 @@ class NumberText(str):
     __slots__ = ()
 
 
+def of_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of a JSON file; refuse, with a ValueError, one that holds a key twice: one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)[:40]!r} stands in an object twice")
+    return found
+
+
 ABSENT: Final = object()  # the cell of an object that lacks the column
 
 

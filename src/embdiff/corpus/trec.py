@@ -18,6 +18,9 @@ from embdiff.records import Qrels
 Run = dict[str, dict[str, float]]
 BEIR_QRELS = ("query_id", "corpus_id", "score")  # the columns of its judgements
 _QRELS_FORM = "query, iteration, document, grade (for example: 301 0 FT911-3 1)"
+# As trec_eval has it: other white space than ASCII's may be part of an id.
+_FIELD = re.compile(r"[^ \t\v\f]+")
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _RUN_FORM = "query, Q0, document, rank, score, tag (for example: 301 Q0 FT911-3 1 9.5 minilm)"
 
 
@@ -103,12 +106,13 @@ def read_qrels(path: str | Path, encoding: str | None = None) -> Qrels:
     DataError
         When a line has other fields, a grade is no integer, or a document has two grades for one query.
     """
-    lines = dict(_fields(Path(path), 4, _QRELS_FORM, encoding))
+    told: list[str] = []
+    lines = dict(_fields(Path(path), 4, _QRELS_FORM, encoding, told))
     if not lines:
         raise DataError(f"A qrels file must have at least one judgement. Got none in {path}. Name another file.")
     columns = [(query, document, grade) for query, _, document, grade in lines.values()]
     table = of_rows(columns, str(path), list(lines))
-    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path))
+    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path), tuple(told))
 
 
 def write_qrels(qrels: Qrels, path: str | Path) -> None:
@@ -127,11 +131,19 @@ def write_qrels(qrels: Qrels, path: str | Path) -> None:
     _files.write_text(Path(path), "".join(lines))
 
 
-def read_run(path: str | Path, encoding: str | None = None) -> Run:
+def read_run(path: str | Path, encoding: str | None = None, told: list[str] | None = None) -> Run:
     """Read a run: one result a line, six fields between white space; remarks as in `read_qrels`.
 
     As in trec_eval, the rank is not looked at, nor what follows the tag: order comes from the scores, equal ones by
     document id descending.
+
+    Parameters
+    ----------
+    path : str or Path
+    encoding : str, optional
+        By default UTF-8.
+    told : list of str, optional
+        What was guessed in reading is added to it, a sentence each.
 
     Returns
     -------
@@ -144,7 +156,8 @@ def read_run(path: str | Path, encoding: str | None = None) -> Run:
         When a line has other fields, a score is no number, or a document is twice in one list.
     """
     run: Run = {}
-    for number, fields in _fields(Path(path), 6, _RUN_FORM, encoding, open_end=True):
+    notes: list[str] = [] if told is None else told
+    for number, fields in _fields(Path(path), 6, _RUN_FORM, encoding, notes, open_end=True):
         query, document, text, place = fields[0], fields[2], fields[4], f"line {number} of {path}"
         score = as_number(text)
         if score is None:
@@ -187,21 +200,28 @@ def write_run(run: Mapping[str, Mapping[str, float]], path: str | Path, *, tag: 
 
 
 def _fields(
-    path: Path, count: int, form: str, encoding: str | None, *, open_end: bool = False
+    path: Path, count: int, form: str, encoding: str | None, told: list[str], *, open_end: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of each line that has any."""
+    """Yield the number and the fields of each line that has any; add to ``told`` how many were taken for remarks."""
     refuse_missing(path, "file")
-    for number, line in enumerate(read_text(path, encoding).split("\n"), start=1):
-        fields = line.split()
+    remarks = []
+    for number, line in enumerate(_LINE_END.split(read_text(path, encoding)), start=1):
+        fields = _FIELD.findall(line)
         wrong = len(fields) < count or (len(fields) > count and not open_end)
-        if not fields or (fields[0].startswith("#") and (wrong or _is_prose(fields, count))):
-            continue  # a remark: an id may begin with #, too
-        if wrong:
+        if fields and fields[0].startswith("#") and (wrong or _is_prose(fields, count)):
+            remarks.append(number)  # an id may begin with #, too
+        elif fields and wrong:
             raise DataError(
                 f"Every line must have {count} fields between white space: {form}. "
                 f"Got {len(fields)} on line {number} of {path}: {line.strip()[:80]!r}. Correct it."
             )
-        yield number, fields
+        elif fields:
+            yield number, fields
+    if remarks:
+        told.append(
+            f"{len(remarks):,} lines of {path} begin with # and were passed over as remarks (the first is line "
+            f"{remarks[0]})."
+        )
 
 
 def _is_prose(fields: Sequence[str], count: int) -> bool:

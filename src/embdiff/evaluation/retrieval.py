@@ -184,7 +184,7 @@ class Retrieval(Walk):
 
     def _given(self, path: Path) -> Neighbors:
         """Read a run; documents that are not in the collection keep no place, as they cannot be relevant here."""
-        run = read_run(path, self.settings.encoding)
+        run = read_run(path, self.settings.encoding, self.notes)
         unknown = sorted({name for found in run.values() for name in found if name not in self.row_of})
         if unknown:
             raise DataError(

@@ -138,7 +138,7 @@ def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
         raise DataError(
             f"A file of vectors must be there and readable. Got {path}: {error.strerror or error}. Check the path."
         ) from None
-    except ValueError:
+    except Exception:  # where a header is damaged, Python's tokenizer and parser have their say as well as numpy
         raise DataError(
             f"A file of vectors must be a .npy file of numbers. Got {path.name}, which is not. "
             "Write it with numpy.save(path, array)."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,18 +17,18 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.lib.format import write_array_header_1_0
 
 from embdiff._files import by_number
 from embdiff._sizes import written_size
 from embdiff.corpus.files import shown
+from embdiff.corpus.parquet import first_undecodable
 from embdiff.corpus.tables import as_name
 from embdiff.errors import DataError, EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray
 from embdiff.sources.fields import Fields, is_list, storage
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened
+from embdiff.sources.parquet import SUFFIX, head_of, label_on_all, opened
 
 ROWS = 16_384  # rows read at a time
 
@@ -93,21 +92,33 @@ class ColumnTable(ABC):
     def ids(self) -> Iterator[str | None]:
         """Yield the id of each row as text, as corpora read them; None for none."""
         assert self.fields.id is not None
-        for cells in self.column(self.fields.id):
-            yield from map(as_name, cells.to_pylist())
+        yield from map(as_name, self._values(self.fields.id))
 
     def texts(self) -> Iterator[str]:
         """Yield the text of each row; null is the empty text."""
         assert self.fields.text is not None
-        for cells in self.column(self.fields.text):
-            yield from (cell or "" for cell in cells.to_pylist())
+        yield from (cell or "" for cell in self._values(self.fields.text))
 
     def documents(self) -> Iterator[str]:
         """Yield the document of each row as corpora make it where there are titles: ``title + " " + text``."""
         assert self.fields.title is not None
-        titles = (cell or "" for cells in self.column(self.fields.title) for cell in cells.to_pylist())
+        titles = (cell or "" for cell in self._values(self.fields.title))
         for title, text in zip(titles, self.texts(), strict=True):
             yield f"{title} {text}" if title.strip() and text.strip() else title if title.strip() else text
+
+    def _values(self, name: str) -> Iterator[Any]:
+        """Yield the cells of a column as Python has them."""
+        first = 0
+        for cells in self.column(name):
+            try:
+                values = cells.to_pylist()
+            except UnicodeDecodeError:
+                raise DataError(
+                    f"Column {name!r} of {self.path} must be readable. Got text that is not UTF-8 in "
+                    f"{self.located(first + first_undecodable(cells))}. Write the file again."
+                ) from None
+            yield from values
+            first += len(cells)
 
     def written(self, items: Collection[str]) -> list[str]:
         """Return the text of each row as ``items`` have it, with its title or without."""
@@ -224,10 +235,12 @@ class ParquetTable(ColumnTable):
 
     def __init__(self, path: Path, name: str, given: Mapping[str, str], *, must: bool = True) -> None:
         files = _files_of(path)
-        label = _label_of(path, files)
+        label = label_on_all(path, files)
         # A part without rows says nothing, neither do the types of its columns.
-        self._files = [file for file in files if pq.read_metadata(file).num_rows] or files[:1]
-        fields = [Fields.of(pq.read_schema(file), given, str(file), must=must) for file in self._files]
+        heads = {file: head_of(file) for file in files}
+        self._files = [file for file, (_, rows) in heads.items() if rows] or files[:1]
+        self._sizes = [heads[file][1] for file in self._files]
+        fields = [Fields.of(heads[file][0], given, str(file), must=must) for file in self._files]
         for file, other in zip(self._files, fields, strict=True):
             if replace(other, strange=(), unused=()) != replace(fields[0], strange=(), unused=()):
                 raise DataError(
@@ -238,10 +251,6 @@ class ParquetTable(ColumnTable):
 
     def __len__(self) -> int:
         return sum(self._sizes)
-
-    @cached_property
-    def _sizes(self) -> list[int]:
-        return [pq.read_metadata(path).num_rows for path in self._files]
 
     @cached_property
     def digest(self) -> str:
@@ -318,25 +327,6 @@ def _files_of(path: Path) -> list[Path]:
             "the path."
         )
     return files
-
-
-def _label_of(path: Path, files: Sequence[Path]) -> dict[str, Any]:
-    """Return what `embdiff encode` has written on the vectors; {} for those of others."""
-    label = label_on(files[0]) or {}
-    if not path.is_dir() or not label:
-        return label
-    try:
-        whole: dict[str, Any] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-        sizes = [pq.read_metadata(file).num_rows for file in files]
-        jobs = {(label_on(file) or {}).get("job") for file in files}
-    except (OSError, ValueError):
-        whole, sizes, jobs = {}, [], set()
-    if whole.get("sizes") != sizes or jobs != {whole.get("job")}:
-        raise DataError(
-            f"A folder of vectors must be whole, as 'embdiff encode' wrote it. Got {path} with parts that are missing, "
-            "or of something else. Encode again into a new folder."
-        )
-    return whole
 
 
 def _write_rows(handle: BinaryIO, start: int, where: IntArray, some: FloatArray) -> None:

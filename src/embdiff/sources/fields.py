@@ -11,6 +11,7 @@ import pyarrow as pa
 from embdiff._registry import nearest
 from embdiff.corpus.columns import KNOWN, NONE, same_name
 from embdiff.corpus.files import shown
+from embdiff.corpus.tables import refuse_repeated
 from embdiff.errors import DataError, UnknownNameError
 
 OPTIONS = ("vector", "id", "text")  # that name columns
@@ -60,8 +61,10 @@ class Fields:
         UnknownNameError
             When a column that was given is not there.
         DataError
-            When there is no column of vectors, one has another type, or two names are alike but for case.
+            When there is no column of vectors, one has another type, two names are alike but for case, or a name occurs
+            twice.
         """
+        refuse_repeated(schema.names, where)
         kinds = {field.name: storage(field.type) for field in schema}
         if not must:
             given = {role: name for role, name in given.items() if name in kinds or name == NONE}

@@ -118,6 +118,22 @@ def folder_revision(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def broken_file(folder: Path) -> str:
+    """Return which JSON or safetensors file under a folder is none, and why; "" where all can be read."""
+    from safetensors import safe_open
+
+    for path in sorted(_files_under(folder)):
+        try:
+            if path.suffix == ".json":
+                json.loads(path.read_text(encoding="utf-8"))
+            elif path.suffix == ".safetensors":
+                with safe_open(path, framework="np"):
+                    pass
+        except Exception as error:  # safetensors raises a class of its own
+            return f"{path.relative_to(folder)} ({in_one_line(error)[:150]})"
+    return ""
+
+
 def _files_under(folder: Path) -> Iterator[Path]:
     """Yield every file that may decide vectors; a link that leads back to where it stands is not followed."""
     above: dict[Path, frozenset[Path]] = {}

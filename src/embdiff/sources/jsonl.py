@@ -6,17 +6,19 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from embdiff.corpus.columns import KNOWN, same_name
-from embdiff.corpus.files import read_text
-from embdiff.corpus.tables import as_name, kind_of
+from embdiff.corpus.files import lines_of, read_text
+from embdiff.corpus.tables import as_name, kind_of, of_keys
 from embdiff.errors import DataError
 from embdiff.sources.columns import ROWS, ColumnTable, digest_of
 from embdiff.sources.fields import Fields
 
+_Kind = TypeVar("_Kind")
+_TELLING = frozenset(name for role in ("id", "text", "title") for name in KNOWN[role])  # whose vectors they are
 SUFFIXES = (".jsonl", ".ndjson")
 
 
@@ -67,16 +69,17 @@ class JsonTable(ColumnTable):
 def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     """Return the line of each row, and the columns: lists of numbers, and all that is one value as text."""
     lines, objects = [], []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    for number, line in enumerate(lines_of(read_text(path)), start=1):
         if line.strip():
             lines.append(number)
             objects.append(_object(line, f"line {number} of {path}"))
     columns = {}
     for key in dict.fromkeys(key for each in objects for key in each):
         cells = [each.get(key) for each in objects]
-        if any(isinstance(cell, list) for cell in cells):
+        kinds = {type(cell) for cell in cells} - {type(None)}
+        if list in kinds and (len(kinds) == 1 or same_name(key) in KNOWN["vector"]):
             columns[key] = _vectors(key, cells, lines, path)
-        elif not any(isinstance(cell, dict) for cell in cells):  # what is nested tells nothing here
+        elif not kinds or kinds - {list, dict} or same_name(key) in _TELLING:  # what is nested tells nothing elsewhere
             columns[key] = pa.array([cell if isinstance(cell, str) else as_name(cell) for cell in cells], pa.string())
     if not lines:
         raise DataError(f"A file of vectors must hold at least one. Got none in {path}. Make it again.")
@@ -85,7 +88,7 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
 
 def _object(line: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = json.loads(line, object_pairs_hook=of_keys)
     except (ValueError, RecursionError) as error:
         raise DataError(
             f"Every line of a file of vectors must be a JSON object. Got {str(error)[:80]} at {where}. Mend the line."
@@ -99,9 +102,9 @@ def _object(line: str, where: str) -> dict[str, Any]:
 
 def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
     """Return id and vector of one request of a batch."""
-    answer = value["response"] or {}
-    body = answer.get("body") or {}
-    vectors = [each.get("embedding") for each in body.get("data") or []]
+    answer = _part(value, "response", dict)
+    data = _part(_part(answer, "body", dict), "data", list)
+    vectors = [each.get("embedding") if isinstance(each, dict) else None for each in data]
     if value.get("error") or len(vectors) != 1:
         found = f"{len(vectors)} vectors" if not value.get("error") else "an error"
         raise DataError(
@@ -110,6 +113,12 @@ def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
             "request."
         )
     return {"custom_id": value["custom_id"], "embedding": vectors[0]}
+
+
+def _part(value: dict[str, Any], key: str, kind: type[_Kind]) -> _Kind:
+    """Return what stands under a key; nothing of its kind where something else does."""
+    part = value.get(key)
+    return part if isinstance(part, kind) else kind()
 
 
 def _vectors(key: str, cells: list[Any], lines: list[int], path: Path) -> Any:

@@ -28,7 +28,7 @@ import numpy as np
 from embdiff._optional import require
 from embdiff.errors import EmbdiffError, EncoderError, in_one_line
 from embdiff.records import FloatArray
-from embdiff.sources.hub import CONFIG, MODULES, Located, bars_of_downloads, cache_folder
+from embdiff.sources.hub import CONFIG, MODULES, Located, bars_of_downloads, broken_file, cache_folder
 from embdiff.specs import ModelSpec
 
 _NAMED = 4  # parameters that a message names
@@ -133,8 +133,10 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
                 f"{purpose} must be loadable without running code of its own. Got one that brings code along. Read "
                 "that code; if you trust it, add trust_remote_code=true to the options."
             ) from error
+        broken = broken_file(Path(there.path))
+        found = f"a file that cannot be read, {broken}." if broken else in_one_line(error)
         raise EncoderError(
-            f"{purpose} must load as a sentence-transformers model. Got {in_one_line(error)} Check that it is one, and "
+            f"{purpose} must load as a sentence-transformers model. Got {found} Check that it is one, and "
             "that all its files are there; a download cut short goes on when run again."
         ) from error
     pooled = _pooled(model) if there.bare else ""
@@ -246,19 +248,26 @@ def _refuse_made_up(model: Any, report: _Report, purpose: str) -> None:
 
 
 def _matter(model: Any, state: Mapping[str, Any], names: Iterator[str] | tuple[str, ...] | list[str]) -> bool:
-    """Return whether vectors depend on these parameters: NaN put in their place comes out at the end."""
+    """Return whether vectors depend on these parameters: what is put in their place comes out at the end.
+
+    NaN shows the slightest use; but PyTorch's attention may swallow it, so that other numbers are tried, too.
+    """
     import torch
 
     names = list(names)
     if any(name not in state for name in names):  # what is not known is taken to matter
         return True
     tensors = [state[name] for name in names if state[name].is_floating_point()]
-    before = [tensor.detach().clone() for tensor in tensors]
+    before, plain = [tensor.detach().clone() for tensor in tensors], _vectors(model, _WORDS[:2])
     try:
-        with torch.no_grad():
-            for tensor in tensors:
-                tensor.fill_(float("nan"))
-        return not bool(np.isfinite(_vectors(model, _WORDS[:2])).all())
+        for other in (float("nan"), 1.0):
+            with torch.no_grad():
+                for tensor in tensors:
+                    waves = torch.sin(torch.arange(tensor.numel(), device=tensor.device)).view(tensor.shape)
+                    tensor.copy_(other * (2 * waves + 0.5))
+            if not np.allclose(_vectors(model, _WORDS[:2]), plain, rtol=0, atol=1e-5 * float(np.abs(plain).max())):
+                return True
+        return False
     except Exception:  # the model's own code may refuse NaN: then it has met one
         return True
     finally:

@@ -8,7 +8,7 @@ writer adds. Nothing in it depends on a metric.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,15 +99,39 @@ def label_on(path: Path) -> dict[str, Any] | None:
         found = (pq.read_schema(path).metadata or {}).get(_KEY)
         label = None if found is None else json.loads(found)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        raise DataError(
-            f"A .parquet file must be in the Parquet format. Got {path}: {str(error).splitlines()[0]} Write it again."
-        ) from None
+        found = str(error).strip().splitlines()[0]
+        raise DataError(f"A .parquet file must be in the Parquet format. Got {path}: {found} Write it again.") from None
     if label is not None and label.get("format") != FORMAT:
         raise DataError(
             f"A file of vectors must be of format {FORMAT}. Got {label.get('format')!r} in {path}. Read it with the "
             "version of embdiff that wrote it."
         )
     return label
+
+
+def label_on_all(path: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """Return what `embdiff encode` has written on a file or the files of a folder; {} on those of others.
+
+    Raises
+    ------
+    DataError
+        When a file cannot be read, or a folder lacks one.
+    """
+    label = label_on(files[0]) or {}
+    if not path.is_dir() or not label:
+        return label
+    try:
+        whole: dict[str, Any] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        sizes = [head_of(file)[1] for file in files]
+        jobs = {(label_on(file) or {}).get("job") for file in files}
+    except (OSError, ValueError):
+        whole, sizes, jobs = {}, [], set()
+    if whole.get("sizes") != sizes or jobs != {whole.get("job")}:
+        raise DataError(
+            f"A folder of vectors must be whole, as 'embdiff encode' wrote it. Got {path} with parts that are missing, "
+            "or of something else. Encode again into a new folder."
+        )
+    return whole
 
 
 @contextmanager
@@ -122,10 +146,16 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise DataError(
-            f"A file of vectors must be whole. Got {path}: {str(error).splitlines()[0]} Make it again."
+            f"A file of vectors must be whole. Got {path}: {str(error).strip().splitlines()[0]} Make it again."
         ) from None
+
+
+def head_of(path: Path) -> tuple[pa.Schema, int]:
+    """Return the columns of a file of vectors, and how many rows it has; raises as `opened` does."""
+    with opened(path) as file:
+        return file.schema_arrow, int(file.metadata.num_rows)
 
 
 def rows_of(path: Path) -> Corpus:

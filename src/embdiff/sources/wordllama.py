@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import importlib
 import logging
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
+from importlib.metadata import files, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from embdiff._files import sha256_of
 from embdiff._optional import versions
-from embdiff.errors import EncoderError, ParameterError
+from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
 from embdiff.sources.remembered import Unloaded
@@ -25,6 +27,8 @@ from embdiff.specs import ModelSpec
 
 DIMS = (256, 128, 64)
 _CONFIG = "l2_supercat"
+_FILES = (f"weights/{_CONFIG}_{DIMS[0]}.safetensors", f"tokenizers/{_CONFIG}_tokenizer_config.json")
+_AGAIN = "Install it again with: pip install --force-reinstall wordllama"
 
 
 def from_spec(spec: ModelSpec) -> Unloaded:
@@ -55,7 +59,7 @@ class WordLlama(Model):
     Raises
     ------
     EncoderError
-        When the package comes without its files.
+        When the package's files are missing, or not those that were installed.
     """
 
     # WordLlama builds an array (texts, longest, 256): a budget of characters keeps it to a few megabytes.
@@ -87,14 +91,40 @@ def _load(dim: int) -> Any:
     # Its look-up of the tokenizer misses the package's own folder (it joins "tokenizer", the folder is "tokenizers")
     # and would download; named as the cache, the package folder is found, and nothing is fetched.
     folder = Path(str(wordllama.__file__)).parent
+    _refuse_changed(folder)
     cut = None if dim == DIMS[0] else dim
     try:
         return wordllama.WordLlama.load(_CONFIG, cache_dir=folder, dim=DIMS[0], trunc_dim=cut, disable_download=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the readers of weights and of tokenizers raise classes of their own
         raise EncoderError(
-            f"wordllama must find its weights and tokenizer in its package. Got {error} in {folder}. "
-            "Install it again with: pip install --force-reinstall wordllama"
+            f"wordllama must find its weights and tokenizer in its package. Got {in_one_line(error)} in {folder}. "
+            f"{_AGAIN}"
         ) from error
+
+
+def _refuse_changed(folder: Path) -> None:
+    """Refuse files that are not those that were installed: the version of the package says which vectors they make.
+
+    WordLlama itself would take other numbers, and put the last word in the place of words that its weights lack.
+    """
+    recorded = _recorded()
+    for name in _FILES:
+        file = folder / name
+        found = f"sha256 {sha256_of(file)}" if file.is_file() else "no such file"
+        if found != f"sha256 {recorded.get(file.name, found.removeprefix('sha256 '))}":
+            raise EncoderError(
+                f"Weights and tokenizer of wordllama must be those that pip installed. Got {found} in {file}. {_AGAIN}"
+            )
+
+
+def _recorded() -> dict[str, str]:
+    """Return the SHA-256 of the package's files as pip's record has them, by name; nothing where there is no record."""
+    hashes = {file.name: file.hash for file in files("wordllama") or ()}
+    return {
+        name: urlsafe_b64decode(f"{digest.value}==").hex()
+        for name, digest in hashes.items()
+        if digest is not None and digest.mode == "sha256"
+    }
 
 
 @contextmanager

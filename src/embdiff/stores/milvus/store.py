@@ -57,7 +57,7 @@ class MilvusStore(Store):
         with ExitStack() as opened:  # what fails here lets go of the file
             if self._in_process:
                 path, patience = path_of(uri), 0.0
-                self.uri, address = uri, Address(open_lite(path))
+                self.uri, address = uri, Address(*open_lite(path))
                 opened.callback(close_lite, path)
             else:
                 address = Address.parse(uri, os.environ.get("EMBDIFF_STORE_TOKEN", ""))

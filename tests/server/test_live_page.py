@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -38,7 +39,13 @@ def typed(tmp_path: Path) -> TypedQueries:
 @pytest.fixture
 def client(result: ed.Comparison, typed: TypedQueries) -> Iterator[TestClient]:
     asker = Asker(result.run, models_again(result.run), None, {})
-    app = application(asker, typed, pack(result.run), "a title <b>", token=TOKEN, hosts=frozenset({HOST}))
+
+    async def ask_of(what: str, wanted: dict[str, Any]) -> Any:
+        return getattr(asker, what)(**wanted)
+
+    app = application(
+        ask_of, typed, pack(result.run), "a title <b>", indexes=asker.indexes, token=TOKEN, hosts=frozenset({HOST})
+    )
     with TestClient(app, base_url=f"http://{HOST}", headers={"x-embdiff-token": TOKEN}) as it:
         yield it
 

@@ -84,7 +84,7 @@ def open_lite(path: Path) -> tuple[str, str]:
     with _guard:
         if not _users[path]:
             _refuse_foreign(path)
-        if path not in _ours and str(path) in getattr(manager, "_servers", {}):  # that of a MilvusClient in this process
+        if path not in _ours and str(path) in getattr(manager, "_servers", {}):  # a MilvusClient here has it
             joined: tuple[str, str] = str(manager.start_and_get_uri(str(path))), ""
         else:
             if path not in _ours:

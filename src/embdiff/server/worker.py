@@ -1,26 +1,20 @@
-"""The process in which models and databases of a run are: it can be ended, as a thread cannot.
-
-It is asked line by line in JSON over its standard input, and answers so on its standard output. Where the server is
-gone it ends by itself.
-"""
+"""How the process that has a run's models and databases is asked, ended where it takes too long, and replaced."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from embdiff import errors
 from embdiff.errors import EmbdiffError, EncoderError
-from embdiff.server.opening import opened
 
+_PROCESS = "embdiff.server.process"
 _LONGEST_LINE = 64 << 20  # bytes of an answer
 _SECONDS_TO_CLOSE = 5.0
 
@@ -85,20 +79,19 @@ class Worker:
         if process is None or process.stdin is None:
             return
         process.stdin.close()
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_SECONDS_TO_CLOSE):
                 await process.wait()
-                return
-        _kill(process)
-        await process.wait()
+        except TimeoutError:
+            await _kill(process)
 
     async def _asked(self, what: str, wanted: Mapping[str, Any]) -> Any:
         try:
             self._send([what, wanted])
             return await self._told()
         except asyncio.CancelledError:
-            assert self._process is not None
-            _kill(self._process)
+            if self._process is not None:
+                await _kill(self._process)
             await self._begin()
             raise
 
@@ -114,7 +107,7 @@ class Worker:
         self._is_ready = False
         paths = os.pathsep.join(filter(None, sys.path))
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", __name__),
+            *(sys.executable, "-P", "-m", _PROCESS),
             stdin=PIPE,
             stdout=PIPE,
             limit=_LONGEST_LINE,
@@ -140,44 +133,13 @@ class Worker:
         told = json.loads(line)
         if "refused" in told:
             if not self._is_ready:  # it ends then, and the next query starts another one
-                self._process = None
+                await self.close()
             kind, message = told["refused"]
-            raise getattr(errors, kind)(message)
+            raise getattr(errors, kind, EmbdiffError)(message)
         return told["answer"]
 
 
-def _kill(process: Process) -> None:
+async def _kill(process: Process) -> None:
     with suppress(ProcessLookupError):
         process.kill()
-
-
-def main() -> None:
-    """Answer whoever started this process, until they are gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the server, which ends this
-    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
-    os.dup2(2, 1)  # what libraries print is no answer
-
-    def tell(**told: Any) -> None:
-        print(json.dumps(told), file=answers, flush=True)
-
-    def refuse(error: EmbdiffError) -> None:
-        tell(refused=[type(error).__name__, str(error)])
-
-    try:
-        settings = json.loads(sys.stdin.readline())
-        with opened(Path(settings.pop("folder")), **settings) as asker:
-            tell(answer=asker.indexes)
-            for line in sys.stdin:
-                what, wanted = json.loads(line)
-                try:
-                    tell(answer=getattr(asker, what)(**wanted))
-                except EmbdiffError as error:
-                    refuse(error)
-    except EmbdiffError as error:
-        refuse(error)
-    except BrokenPipeError:  # the server is gone
-        os._exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    await process.wait()

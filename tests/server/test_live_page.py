@@ -22,7 +22,10 @@ from embdiff.views import report
 from embdiff.views.packing import pack
 from live_server import Served
 
-pytestmark = pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
+pytestmark = [
+    pytest.mark.floors,
+    pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)"),
+]
 TOKEN, HOST = "the-token", "127.0.0.1:4711"
 
 

@@ -18,7 +18,7 @@ from embdiff.sources import get_encoder
 library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-
+pytestmark = pytest.mark.floors
 TEXTS = ["the ferry was late", "a lamp on the pier", "home", "", "unknown words 👋", "the " * 200, "lamps: a query"]
 
 

@@ -23,6 +23,7 @@ from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.milvus.lite import close_lite, open_lite, without_clustering_warning
 from embdiff.stores.placing import place
 
+pytestmark = pytest.mark.floors
 VECTORS = np.random.default_rng(3).standard_normal((51, 8)).astype(np.float32)
 CORPUS = Corpus(tuple(f"text {row}" for row in range(51)), tuple(map(str, range(51))))
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embdiff import runs
-from embdiff._progress import progress
+from embdiff._progress import progress, silent
 from embdiff.comparison import load
 from embdiff.comparison.again import ModelAgain, models_again
 from embdiff.runs import Run
@@ -40,7 +40,8 @@ def opened(folder: Path) -> Iterator[Asker]:
     again = models_again(run)
     with progress("load the models", len(again), "models") as advance:
         for each in again.values():
-            each.encoder.encode([_WARMING], role="query")
+            with silent():
+                each.encoder.encode([_WARMING], role="query")
             advance(1)
     with _collections(run, folder, again) as (store, specs):
         asker = Asker(run, again, store, specs)

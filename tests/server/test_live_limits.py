@@ -129,7 +129,8 @@ def test_a_query_over_its_limit_is_answered_and_its_work_has_ended(run, loads, p
         worker, start = loads()[-1], time.monotonic()
         answer = post(served, path, "sleep 300")
         assert time.monotonic() - start < LIMIT + 5
-        assert (answer.status_code, answer.text) == (503, "No answer within 2 s. What worked on it was ended.")
+        assert answer.status_code == 503
+        assert "A query must be answered within 2 s. This one was not, and what worked on it was ended." in answer.text
         assert is_gone(worker)
         assert answered_in_the_end(served).status_code == 200
         assert loads()[-1] not in (worker, served.process.pid)
@@ -141,7 +142,7 @@ def test_a_process_that_ends_by_itself_is_replaced(run, loads):
     with Served(run) as served:
         answer = post(served, "/ask", "die now")
         assert answer.status_code == 503
-        assert "The process that searches has ended (status -9). Ask again." in answer.text
+        assert "Got one that ended (status -9), perhaps for want of memory. Ask again." in answer.text
         assert answered_in_the_end(served).status_code == 200
 
 

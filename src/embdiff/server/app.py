@@ -107,7 +107,7 @@ def application(
     Parameters
     ----------
     ask_of : callable
-        As `Worker.ask`: gets the name of a method of `Asker`, and its keywords.
+        As `Worker.ask`.
     typed : TypedQueries
         Where queries to judge later are kept, for ``embdiff judge``.
     block : bytes
@@ -137,20 +137,9 @@ def application(
         count = await run_in_threadpool(typed.add, wanted["text"], lists)
         return JSONResponse({"queries": count}, headers=_HEADERS)
 
-    routes = [
-        Route("/", page),
-        Route("/data", data),
-        Route("/ask", ask, methods=["POST"]),
-        Route("/judge", judge, methods=["POST"]),
-    ]
-    handlers: dict[Any, Any] = {
-        EmbdiffError: _told,
-        NoAnswerError: _late,
-        ClientDisconnect: _gone,
-        404: _unknown,
-        405: _unknown,
-    }
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, hosts)
+    asked = [Route("/ask", ask, methods=["POST"]), Route("/judge", judge, methods=["POST"])]
+    routes = [Route("/", page), Route("/data", data), *asked]
+    return Guard(Starlette(routes=routes, exception_handlers=_HANDLERS), token, hosts)
 
 
 async def _json(request: Request, kinds: dict[str, type]) -> dict[str, Any]:
@@ -190,3 +179,12 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 async def _unknown(_request: Request, _error: Exception) -> Response:
     return _refused("There is nothing here.", 404)
+
+
+_HANDLERS: dict[Any, Any] = {
+    EmbdiffError: _told,
+    NoAnswerError: _late,
+    ClientDisconnect: _gone,
+    404: _unknown,
+    405: _unknown,
+}

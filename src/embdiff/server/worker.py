@@ -23,6 +23,10 @@ class NoAnswerError(EmbdiffError):
     """A query took too long, or the process that searches ended; asked again, it may be answered."""
 
 
+class _EndedError(Exception):
+    """The process has ended by itself; says with which status."""
+
+
 class Worker:
     """Asks one process that has everything loaded, one query at a time, and replaces it where a query takes too long.
 
@@ -51,9 +55,10 @@ class Worker:
         """
         try:
             await self._get_ready()
-        except NoAnswerError as error:
+        except _EndedError as ended:
             raise EncoderError(
-                f"The models must be loaded before the page is opened. Got: {error} Look at the memory that they need."
+                f"The models must be loaded before the page opens. Got a process that ended meanwhile ({ended}), "
+                "perhaps for want of memory. Make room, or compare fewer models."
             ) from None
 
     async def ask(self, what: str, wanted: Mapping[str, Any]) -> Any:
@@ -71,7 +76,15 @@ class Worker:
                 await self._get_ready()
                 return await self._asked(what, wanted)
         except TimeoutError:
-            raise NoAnswerError(f"No answer within {self._seconds:g} s. What worked on it was ended.") from None
+            raise NoAnswerError(
+                f"A query must be answered within {self._seconds:g} s. This one was not, and what worked on it was "
+                "ended. Ask for less, or raise --limit."
+            ) from None
+        except _EndedError as ended:
+            raise NoAnswerError(
+                f"The process that answers must go on. Got one that ended ({ended}), perhaps for want of memory. "
+                "Ask again."
+            ) from None
 
     async def close(self) -> None:
         """End the process: by a word, or where it does not listen, by force."""
@@ -129,7 +142,7 @@ class Worker:
         line = await process.stdout.readline()
         if not line.endswith(b"\n"):
             self._process = None
-            raise NoAnswerError(f"The process that searches has ended (status {await process.wait()}). Ask again.")
+            raise _EndedError(f"status {await process.wait()}")
         told = json.loads(line)
         if "refused" in told:
             if not self._is_ready:  # it ends then, and the next query starts another one

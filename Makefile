@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend test-frontend demo test test-all batteries check fix bench bench-full bench-readme docs constraints clean
+.PHONY: help setup frontend test-frontend demo test test-all test-floors batteries check fix bench bench-full bench-readme docs constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +43,9 @@ demo: setup frontend  ## run the main job on bundled sentences and offline model
 	$(BIN)/embdiff demo
 
 # Threads of torch that spin while they wait make a busy machine several times slower; tests are not measurements.
-test test-all batteries: export OMP_WAIT_POLICY := passive
+test test-all test-floors batteries: export OMP_WAIT_POLICY := passive
 # One worker per core: each keeps to a thread, so that they do not get in each other's way.
-test test-all batteries: export OMP_NUM_THREADS := 1
+test test-all test-floors batteries: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 	$(BIN)/python -m pytest -n auto -m "$(EVERYDAY)"
@@ -53,6 +53,15 @@ test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 test-all: $(VENV)/.test-all check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
 	$(BIN)/python -m pytest -n auto -m "(slow or browser) and not server"
 	$(BIN)/python -m pytest -m "server"
+
+FLOORS := .venv-floors
+$(FLOORS)/.floors: pyproject.toml scripts/floors.py scripts/setup_env.py
+	$(PYTHON) -m venv --clear $(FLOORS)
+	$(FLOORS)/bin/python scripts/floors.py
+	touch $@
+
+test-floors: $(FLOORS)/.floors frontend  ## with the lowest versions of all packages, in .venv-floors (TORCH_INDEX=URL)
+	$(FLOORS)/bin/python -m pytest -n auto -m "floors and not browser" $$(grep -rl "mark\.floors" tests)
 
 batteries: $(VENV)/.test-all frontend  ## every cell of the drills that make test-all runs a slice of
 	$(BIN)/python -m pytest -n auto -m battery --batteries
@@ -84,4 +93,4 @@ constraints: $(VENV)/.test-all  ## pin what is installed now (for maintainers)
 	$(BIN)/python scripts/write_constraints.py
 
 clean:  ## remove the environment and everything generated
-	rm -rf $(VENV) $(STATIC) frontend/node_modules frontend/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) $(FLOORS) $(STATIC) frontend/node_modules frontend/build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -21,22 +21,22 @@ GPU_PACKAGES = ("nvidia-", "cuda-", "triton")
 EXTRAS = {True: "minilm,wordllama,lsa,bm25", False: "static,bm25"}
 
 
-def pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+def pip(*arguments: str, constraints: Path) -> subprocess.CompletedProcess[str]:
     """Run pip of this interpreter with the constraints in force for build environments, too."""
-    environment = {**os.environ, "PIP_CONSTRAINT": str(CONSTRAINTS), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    environment = {**os.environ, "PIP_CONSTRAINT": str(constraints), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     command = [sys.executable, "-m", "pip", *arguments]
     return subprocess.run(command, env=environment, text=True, capture_output=True, check=False)
 
 
-def install(*arguments: str) -> None:
+def install(*arguments: str, constraints: Path = CONSTRAINTS) -> None:
     """Install, or end with pip's own words."""
     print("pip install", *arguments, flush=True)
-    done = pip("install", "--quiet", *arguments)
+    done = pip("install", "--quiet", *arguments, constraints=constraints)
     if done.returncode:
         sys.exit(f"pip could not install {' '.join(arguments)}:\n{done.stderr.strip()}")
 
 
-def reason_to_leave_torch_out() -> str | None:
+def reason_to_leave_torch_out(pin: str = TORCH_PIN, constraints: Path = CONSTRAINTS) -> str | None:
     """Return why torch should not be installed here, or None when it should.
 
     A plain PyPI on Linux answers the same pin with a build that pulls gigabytes of CUDA packages. Whoever wants
@@ -46,10 +46,11 @@ def reason_to_leave_torch_out() -> str | None:
         return "TORCH=none was asked for"
     if torch_index():
         return None
-    done = pip("install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", TORCH_PIN)
+    told = ("--dry-run", "--ignore-installed", "--report", "-")
+    done = pip("install", "--quiet", *told, pin, constraints=constraints)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
-        return f"pip finds no {TORCH_PIN} ({lines[-1]})"
+        return f"pip finds no {pin} ({lines[-1]})"
     names = [item["metadata"]["name"].lower() for item in json.loads(done.stdout)["install"]]
     gpu = [name for name in names if name.startswith(GPU_PACKAGES)]
     return f"pip would bring {len(gpu)} CUDA packages that nobody asked for" if gpu else None
@@ -60,12 +61,12 @@ def torch_index() -> str:
     return os.environ.get("TORCH_INDEX", "").strip()
 
 
-def install_torch() -> None:
+def install_torch(pin: str = TORCH_PIN, constraints: Path = CONSTRAINTS) -> None:
     """Install torch alone. An index of torch builds rarely has the pinned versions of what torch needs.
 
     Those come with everything else, from pip's own index.
     """
-    install(TORCH_PIN, *(("--no-deps", "--index-url", torch_index()) if torch_index() else ()))
+    install(pin, *(("--no-deps", "--index-url", torch_index()) if torch_index() else ()), constraints=constraints)
 
 
 def main() -> None:

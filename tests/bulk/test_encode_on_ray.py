@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ from embdiff.sources.parquet import label_of, vectors_of
 from embdiff.stores import get_store
 
 
+@pytest.mark.floors
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_changes_nothing(ray, logged: Path, tmp_path: Path) -> None:
     """One machine, two workers, one of them killed while it encodes."""
@@ -54,6 +56,9 @@ def test_a_worker_killed_in_the_middle_changes_nothing(ray, logged: Path, tmp_pa
     errors = both_encode(driver, logged)
     assert not (tmp_path / "ray.parquet").exists()
     addresses = listening()
+    folders = [path.parent for path in Path(tempfile.gettempdir()).glob("embdiff-*/ray")]
+    assert folders
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
     victim = min(texts_by_process(logged))
     os.kill(victim, 9)
     done = answer_of(driver, errors)

@@ -10,6 +10,7 @@ import pytest
 from embdiff.sources import Encoder, get_encoder, list_encoders
 from embdiff.specs import ModelSpec
 
+pytestmark = pytest.mark.floors
 TEXTS = (
     "the ferry was late and I was glad",
     "keep a lamp burning on the pier for me",

@@ -22,6 +22,7 @@ COLUMNS = ["query_id", "query_model", "model", "rank", "id", "distance", "simila
 SCORE_KEYS = {"measure", "models", "value", "low", "high", "chance", "n", "reason"}
 
 
+@pytest.mark.floors
 def test_every_row_queries_and_is_left_out(embdiff, tmp_path, sentences):
     done = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
     assert done.code == 0, done.err
@@ -35,6 +36,7 @@ def test_every_row_queries_and_is_left_out(embdiff, tmp_path, sentences):
     assert (table["query_model"] == table["model"]).all()
 
 
+@pytest.mark.floors
 def test_run_folder_holds_what_it_should(embdiff, tmp_path, sentences):
     embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
     assert {"run.toml", "manifest.json", "scores.json", "neighbors.parquet", "milvus.db"} <= {

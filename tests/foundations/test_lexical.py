@@ -9,6 +9,7 @@ import embdiff as ed
 from embdiff.lexical import Bm25
 
 pytest.importorskip("bm25s")
+pytestmark = pytest.mark.floors
 
 
 def test_places_agree_with_the_ranking():

@@ -6,6 +6,8 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,22 @@ def test_pymilvus_is_named_where_milvus_is_connected_and_collections_are_laid_ou
         for path in (ROOT / "src").rglob("*.py")
         if re.search(r"^\s*(import|from) pymilvus", path.read_text(), re.M)
     }
-    assert naming == {"asking.py", "layout.py"}
+    assert naming == {"asking.py", "layout.py", "lite.py"}
+
+
+def test_what_is_imported_is_declared():
+    """Also what other packages would bring along: they may stop doing so."""
+    named = re.compile(r"""^\s*(?:from|import) ([a-z]\w*)|\brequire\(\s*"(\w+)""", re.MULTILINE)
+    found = {each[1] or each[2] for path in (ROOT / "src").rglob("*.py") for each in named.finditer(path.read_text())}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = (extra for name, extra in project["optional-dependencies"].items() if not name.startswith("test"))
+    declared = {re.split(r"[\[>=]", line)[0] for lines in (project["dependencies"], *extras) for line in lines}
+    installed = packages_distributions()
+    foreign = {name for name in found if name in installed and name != "embdiff"}
+    assert len(foreign) > 20
+    assert {
+        name for name in foreign if not declared & {each.lower().replace("_", "-") for each in installed[name]}
+    } == set()
 
 
 def test_version_is_the_one_in_pyproject():

@@ -18,7 +18,7 @@ from embdiff.sources import get_encoder
 library = pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-
+pytestmark = pytest.mark.floors
 TEXTS = ["the ferry was late", "a lamp on the pier", "home", "", "unknown words 👋", "the " * 200, "lamps: a query"]
 
 
@@ -154,14 +154,67 @@ def test_weights_that_would_run_code_are_refused(tiny: Callable[..., Path], tmp_
     assert not trace.exists()
 
 
-def test_a_model_with_code_of_its_own_is_refused(tiny: Callable[..., Path]):
+ROUTER = "sentence_transformers.models.Router"
+NAMED = {
+    "a module": ({"modules.json": [{"idx": 0, "name": "0", "path": "", "type": "mine.Body"}]}, "'mine.Body', named in modules"),
+    "a part of a router": (
+        {
+            "modules.json": [{"idx": 0, "name": "0", "path": "", "type": ROUTER}],
+            "router_config.json": {"types": {"query_0": "mine.Body"}, "structure": {"query": ["query_0"]}, "parameters": {}},
+        },
+        "'mine.Body', named in router_config.json",
+    ),
+    "a part of a router in a router": (
+        {
+            "modules.json": [{"idx": 0, "name": "0", "path": "", "type": ROUTER}],
+            "router_config.json": {"types": {"inner": ROUTER}, "structure": {"query": ["inner"]}, "parameters": {}},
+            "inner/router_config.json": {"types": {"query_0": "mine.Body"}, "structure": {}, "parameters": {}},
+        },
+        "'mine.Body', named in inner/router_config.json",
+    ),
+    "an activation": (
+        {
+            "modules.json": [{"idx": 0, "name": "0", "path": "1_Dense", "type": "sentence_transformers.models.Dense"}],
+            "1_Dense/config.json": {"in_features": 16, "out_features": 8, "activation_function": "mine.Body"},
+        },
+        "'mine.Body', named in 1_Dense/config.json",
+    ),
+    "a tokenizer": (
+        {
+            "modules.json": [{"idx": 0, "name": "0", "path": "w", "type": "sentence_transformers.models.WordEmbeddings"}],
+            "w/wordembedding_config.json": {"tokenizer_class": "mine.Body", "update_embeddings": False},
+        },
+        "'mine.Body', named in w/wordembedding_config.json",
+    ),
+    "nothing": ({"modules.json": [{"idx": 0, "name": "0", "path": "", "type": None}]}, "'None', named in modules"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", NAMED)
+def test_a_model_that_names_code_of_its_own_is_refused_before_a_library_meets_it(
+    tiny: Callable[..., Path], place: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the library would do with it: before version 6 it ran the code of a folder unasked."""
+    files, named = NAMED[place]
+    folder = tiny()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    (folder / "mine.py").write_text("raise SystemExit('the code ran')")
+    monkeypatch.setattr(library, "SentenceTransformer", lambda *_, **__: pytest.fail("the library met it"))
+    with pytest.raises(EncoderError, match=r"without running code of its own\..*add trust_remote_code=true") as caught:
+        get_encoder(f"st:{folder}")
+    assert named in str(caught.value)
+
+
+def test_code_of_a_model_runs_where_it_is_trusted(tiny: Callable[..., Path]):
     folder = tiny()
     modules = json.loads((folder / "modules.json").read_text())
     modules[0]["type"] = "mine.Body"
     (folder / "modules.json").write_text(json.dumps(modules))
-    (folder / "mine.py").write_text("raise SystemExit('the code ran')")
-    with pytest.raises(EncoderError, match=r"without running code of its own\..*add trust_remote_code=true"):
-        get_encoder(f"st:{folder}")
+    (folder / "mine.py").write_text("raise RuntimeError('the code ran')")
+    with pytest.raises(EncoderError, match="the code ran"):
+        get_encoder(f"st:{folder}?trust_remote_code=true")
 
 
 def test_damaged_weights_give_one_line(tiny: Callable[..., Path]):

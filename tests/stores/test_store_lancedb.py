@@ -20,6 +20,7 @@ from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place
 
 pytestmark = [
+    pytest.mark.floors,
     pytest.mark.slow,  # LanceDB comes with make test-all only
     pytest.mark.skipif(find_spec("lancedb") is None, reason="needs the package lancedb"),
 ]

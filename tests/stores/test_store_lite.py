@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from embdiff.records import Corpus, Metric
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.milvus.lite import without_clustering_warning
+from embdiff.stores.milvus.lite import close_lite, open_lite, without_clustering_warning
 from embdiff.stores.placing import place
 
+pytestmark = pytest.mark.floors
 VECTORS = np.random.default_rng(3).standard_normal((51, 8)).astype(np.float32)
 CORPUS = Corpus(tuple(f"text {row}" for row in range(51)), tuple(map(str, range(51))))
 
@@ -78,6 +80,63 @@ def test_a_client_of_the_users_own_on_the_same_path_lives_on(tmp_path: Path) -> 
         place(store, spec_of(), CORPUS, VECTORS)
     assert theirs.list_collections() == ["vectors"]
     theirs.close()
+
+
+FORCE_IT = """
+    import grpc
+    from pymilvus import MilvusClient
+    from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
+
+    for token in ("", "root:Milvus", "guess"):
+        try:
+            MilvusClient("{url}", token=token, timeout=5).list_collections()
+            print("read")
+        except Exception as error:
+            print("refused" if "belongs to another process" in str(error.__cause__) else repr(error))
+    calls = milvus_pb2_grpc.MilvusServiceStub(grpc.insecure_channel("{url}".removeprefix("http://")))
+    for metadata in ((), (("authorization", "Z3Vlc3M="),)):
+        for call, request in (
+            (calls.DropCollection, milvus_pb2.DropCollectionRequest(collection_name="vectors")),
+            (calls.Query, milvus_pb2.QueryRequest(collection_name="vectors", expr="row < 2", output_fields=["text"])),
+            (calls.GetVersion, milvus_pb2.GetVersionRequest()),
+        ):
+            try:
+                print("answered", call(request, timeout=20, metadata=metadata))
+            except grpc.RpcError as error:
+                print("refused" if error.code() == grpc.StatusCode.UNAUTHENTICATED else repr(error))
+"""
+
+
+def test_another_process_can_neither_read_nor_drop_what_is_open(tmp_path: Path) -> None:
+    with get_store(f"milvus:{tmp_path}/a.db") as store:
+        place(store, spec_of(), CORPUS, VECTORS)
+        url, token = open_lite(tmp_path / "a.db")
+        close_lite(tmp_path / "a.db")
+        tried = in_another_process(FORCE_IT.format(url=url))
+        assert tried.stdout.split("\n") == ["refused"] * 9 + [""], tried.stderr
+        assert store.count("vectors") == 51
+    assert len(token) == 64
+    assert token not in "".join(tried.stdout + tried.stderr)
+
+
+def test_no_other_process_may_share_the_port(tmp_path: Path) -> None:
+    """With SO_REUSEPORT, for which gRPC asks by default, it would get some of the calls, and the token with them."""
+    with get_store(f"milvus:{tmp_path}/a.db"):
+        url, _ = open_lite(tmp_path / "a.db")
+        close_lite(tmp_path / "a.db")
+        with socket.socket() as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            with pytest.raises(OSError, match="in use"):
+                thief.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+
+
+def test_a_folder_left_open_is_closed_with_the_process(tmp_path: Path) -> None:
+    done = in_another_process(f"""
+        from embdiff.stores import get_store
+        store = get_store("milvus:{tmp_path}/a.db")
+        print(store.names())
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ class Ray(Engine):
             if not ray.is_initialized():
                 folder = stack.enter_context(TemporaryDirectory(prefix="embdiff-", ignore_cleanup_errors=True))
                 stack.callback(ray.shutdown)
-                self._connect(ray, folder)
+                # Ray opens its own folder to everybody on the machine: it stands inside one that is ours alone.
+                self._connect(ray, str(Path(folder) / "ray"))
             self._settle(ray)
             yield
 

@@ -66,11 +66,14 @@ def report_command(
 def serve_command(
     run: RunArgument,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 takes a free one.")] = 0,
+    limit: Annotated[
+        float, typer.Option(min=1, max=3_600, help="Seconds that a query may take; one that takes longer is ended.")
+    ] = 60,
 ) -> None:
     """Open a live page on this machine: type a query, see every model answer side by side. Ctrl-C ends it."""
     from embdiff.server import serve
 
-    serve(run, port=port, ready=lambda address: typer.echo(f"Open {address}"))
+    serve(run, port=port, seconds=limit, ready=lambda address: typer.echo(f"Open {address}"))
 
 
 def export_command(

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import anyio
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from embdiff.errors import EmbdiffError, ParameterError
 from embdiff.judging.book import TypedQueries
-from embdiff.server.asking import Asker
+from embdiff.server.worker import NoAnswerError
 from embdiff.views.report import live_page
 
 MOST_BYTES = 64 * 1024
-SECONDS = 60.0
+_LONGEST_VALUE = 100  # characters of a number, a metric or an index
 TOKEN_HEADER = "x-embdiff-token"  # noqa: S105 (a name, no secret)
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -65,7 +65,7 @@ class Guard:
         if not hmac.compare_digest(given.encode(), self._token.encode()):
             return _refused("The token is missing or wrong. Open the address that 'embdiff serve' printed.", 403)
         length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
+        if not length.isdecimal() or len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES:
             return _refused(f"A request must not be larger than {MOST_BYTES:,} bytes.", 413)
         return None
 
@@ -89,24 +89,37 @@ def _refused(words: str, status: int) -> Response:
     return PlainTextResponse(words, status_code=status, headers=_HEADERS)
 
 
+Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
+
+
 def application(
-    asker: Asker, typed: TypedQueries, block: bytes, title: str, *, token: str, hosts: frozenset[str]
+    ask_of: Ask,
+    typed: TypedQueries,
+    block: bytes,
+    title: str,
+    *,
+    indexes: tuple[str, ...],
+    token: str,
+    hosts: frozenset[str],
 ) -> ASGIApp:
     """Return the application.
 
     Parameters
     ----------
-    asker : Asker
+    ask_of : callable
+        As `Worker.ask`.
     typed : TypedQueries
         Where queries to judge later are kept, for ``embdiff judge``.
     block : bytes
         The packed run.
     title : str
+    indexes : tuple of str
+        What can be searched with.
     token : str
     hosts : frozenset of str
         As for `Guard`.
     """
-    html, policy = live_page(title, indexes=asker.indexes)
+    html, policy = live_page(title, indexes=indexes)
 
     async def page(_request: Request) -> Response:
         return HTMLResponse(html, headers={**_HEADERS, "Content-Security-Policy": policy})
@@ -116,45 +129,62 @@ def application(
 
     async def ask(request: Request) -> Response:
         wanted = await _json(request, {"text": str, "k": int, "metric": str, "index": str})
-        with anyio.move_on_after(SECONDS) as limit:
-            return JSONResponse(await run_in_threadpool(asker.ask, wanted.pop("text"), **wanted), headers=_HEADERS)
-        assert limit.cancelled_caught
-        return _refused(f"No answer within {SECONDS:.0f} s.", 503)
+        return JSONResponse(await ask_of("ask", wanted), headers=_HEADERS)
 
     async def judge(request: Request) -> Response:
         wanted = await _json(request, {"text": str})
-        lists = await run_in_threadpool(asker.lists, wanted["text"])
+        lists = await ask_of("lists", wanted)
         count = await run_in_threadpool(typed.add, wanted["text"], lists)
         return JSONResponse({"queries": count}, headers=_HEADERS)
 
-    routes = [
-        Route("/", page),
-        Route("/data", data),
-        Route("/ask", ask, methods=["POST"]),
-        Route("/judge", judge, methods=["POST"]),
-    ]
-    handlers: dict[Any, Any] = {EmbdiffError: _told, 404: _unknown, 405: _unknown}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), token, hosts)
+    asked = [Route("/ask", ask, methods=["POST"]), Route("/judge", judge, methods=["POST"])]
+    routes = [Route("/", page), Route("/data", data), *asked]
+    return Guard(Starlette(routes=routes, exception_handlers=_HANDLERS), token, hosts)
 
 
 async def _json(request: Request, kinds: dict[str, type]) -> dict[str, Any]:
     body = await request.body()
     try:
         value = json.loads(body)
-    except ValueError:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    except (ValueError, RecursionError):
         value = None
-    known = isinstance(value, dict) and all(type(each) is kinds.get(name) for name, each in value.items())
+    known = isinstance(value, dict) and all(_fits(name, each, kinds.get(name)) for name, each in value.items())
     if not known or "text" not in value:
         raise ParameterError(
-            f"A request must be a JSON object with {', '.join(kinds)} (text at least). "
+            f"A request must be a JSON object with {', '.join(kinds)} (text at least) in valid Unicode. "
             "Got something else. Use the page."
         )
     return dict(value)
+
+
+def _fits(name: str, value: Any, kind: type | None) -> bool:
+    """Return whether a value has its type, and a size with which a message can name it."""
+    if type(value) is not kind:
+        return False
+    return name == "text" or len(str(value)) <= _LONGEST_VALUE
 
 
 async def _told(_request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400, headers=_HEADERS)
 
 
+async def _late(_request: Request, error: Exception) -> Response:
+    return _refused(str(error), 503)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return _refused("The request was not sent to its end.", 400)
+
+
 async def _unknown(_request: Request, _error: Exception) -> Response:
     return _refused("There is nothing here.", 404)
+
+
+_HANDLERS: dict[Any, Any] = {
+    EmbdiffError: _told,
+    NoAnswerError: _late,
+    ClientDisconnect: _gone,
+    404: _unknown,
+    405: _unknown,
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,13 +25,13 @@ _PLACE_ROWS = 5  # a query stands on the map at the mean place of so many neares
 
 
 class Asker:
-    """Models, vectors and collections of a run, asked one query at a time.
+    """Models, vectors and collections of a run, to be asked one query at a time.
 
     Parameters
     ----------
     run : Run
     models : mapping of str to ModelAgain
-        Loaded beforehand: a request never loads a model.
+        Those of `models_again`.
     store : Store or None
         Where the run's collections are; None when only exact search can be had.
     specs : mapping of str to CollectionSpec
@@ -43,7 +42,6 @@ class Asker:
         self, run: Run, models: Mapping[str, ModelAgain], store: Store | None, specs: Mapping[str, CollectionSpec]
     ) -> None:
         self._run, self._models, self._store, self._specs = run, models, store, specs
-        self._one_at_a_time = threading.Lock()  # models and databases are not made for many threads
 
     @property
     def indexes(self) -> tuple[str, ...]:
@@ -73,7 +71,7 @@ class Asker:
         """
         run = self._run
         k, wanted = self._checked(text, run.config.k if k is None else k, metric, index)
-        with self._one_at_a_time, silent():
+        with silent():
             vectors = {name: each.encoder.encode([text], role="query") for name, each in self._models.items()}
             found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from embdiff import runs
 from embdiff._optional import require
 from embdiff.comparison import load
-from embdiff.comparison.again import ModelAgain, models_again
 from embdiff.errors import ParameterError
 from embdiff.judging.book import TypedQueries
-from embdiff.runs import Run
-from embdiff.server.asking import Asker
-from embdiff.specs import IndexSpec, check_metric
-from embdiff.stores import get_store
-from embdiff.stores.collection import CollectionSpec
-from embdiff.stores.store import Store
+from embdiff.server.worker import Worker
 from embdiff.views.packing import pack
 from embdiff.views.words import title
 
 LOOPBACK = "127.0.0.1"
+SECONDS = 60.0
+_MOST_SECONDS = 3_600
+_WAITING = 1_024  # connections that the system may keep for us
 
 
-def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = print) -> None:
+def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: Callable[[str], None] = print) -> None:
     """Serve the live page of a run until interrupted.
 
     Parameters
@@ -36,8 +32,11 @@ def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = pri
         Run folder. Queries to judge later are kept beside it, in ``NAME.queries.jsonl``.
     port : int
         0 takes a free one.
+    seconds : float
+        1..3,600: what a query may take. One that takes longer is ended, with the process that works on it; another
+        process loads the models then.
     ready : callable
-        Gets the address, token included, once the page can be opened.
+        Gets the address, token included, once the page can be opened and every model is loaded.
 
     Raises
     ------
@@ -46,23 +45,46 @@ def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = pri
     DataError
         When the run or its models cannot be opened.
     ParameterError
-        When the port is taken.
+        When the port is taken, or seconds are out of range.
     """
-    uvicorn: Any = require("uvicorn", "serve", "The live page")
+    require("uvicorn", "serve", "The live page")
     require("starlette", "serve", "The live page")
-    from embdiff.server.app import application
+    if not 1 <= seconds <= _MOST_SECONDS:
+        raise ParameterError(
+            f"A query must be given 1 to {_MOST_SECONDS:,} seconds. Got {seconds:g}. Choose a number in that range."
+        )
+    with _listening(port) as bound:
+        asyncio.run(_serve(Path(path).resolve(), bound, seconds, ready))
 
-    folder = Path(path).resolve()
+
+async def _serve(folder: Path, bound: socket.socket, seconds: float, ready: Callable[[str], None]) -> None:
+    import uvicorn
+
+    from embdiff.server.app import application
+    from embdiff.server.protocol import PromptProtocol
+
     run = load(folder).run
-    again = models_again(run)
-    with _collections(run, folder, again) as (store, specs), _listening(port) as bound:
+    worker = Worker({"folder": str(folder)}, seconds)
+    try:
+        await worker.start()
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
-        asker, typed = Asker(run, again, store, specs), TypedQueries.beside(folder)
-        app = application(asker, typed, pack(run), title(run), token=token, hosts=hosts)
-        config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=5, h11_max_incomplete_event_size=64 * 1024)
+        app = application(
+            worker.ask, TypedQueries.beside(folder), pack(run), title(run),
+            indexes=worker.indexes, token=token, hosts=hosts,
+        )  # fmt: skip
+        config = uvicorn.Config(
+            app,
+            http=PromptProtocol,
+            ws="none",
+            log_level="warning",
+            timeout_keep_alive=5,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
         ready(f"http://{LOOPBACK}:{number}/?token={token}")
-        uvicorn.Server(config).run(sockets=[bound])
+        await uvicorn.Server(config).serve(sockets=[bound])
+    finally:
+        await worker.close()
 
 
 @contextmanager
@@ -75,37 +97,5 @@ def _listening(port: int) -> Iterator[socket.socket]:
             raise ParameterError(
                 f"The port must be free. Got {port}: {error.strerror}. Choose another --port."
             ) from None
-        bound.listen()  # whoever opens the address at once waits, and is not refused
+        bound.listen(_WAITING)  # whoever opens the address at once waits, and is not refused
         yield bound
-
-
-@contextmanager
-def _collections(
-    run: Run, folder: Path, again: Mapping[str, ModelAgain]
-) -> Iterator[tuple[Store | None, dict[str, CollectionSpec]]]:
-    """Open the run's collections where they are still there; without them, search is exact only."""
-    uri = run.manifest["store"]
-    if uri == f"milvus:{runs.STORE_FILE}":
-        uri = f"milvus:{folder / runs.STORE_FILE}"
-    if not uri or uri == "memory:":
-        yield None, {}
-        return
-    names = {each["model"]: each["collection"]["name"] for each in run.manifest["models"] if each["collection"]}
-    specs = {
-        name: CollectionSpec(
-            name=names[name],
-            dim=each.vectors.shape[1],
-            metric=check_metric(run.config.metric),
-            index=IndexSpec.parse(run.config.index),
-            rows=len(run.corpus),
-            stamp={},
-        )
-        for name, each in again.items()
-    }
-    with get_store(uri) as store:
-        if not set(names.values()) <= set(store.names()):
-            yield None, {}
-            return
-        for spec in specs.values():
-            store.load(spec)
-        yield store, specs

@@ -5,8 +5,8 @@ none, the mean of tokens for a model of another family. What they say while load
 asked: different words must have different vectors, and no vector may depend on a weight that was made up.
 
 Weights come from ``*.safetensors`` wherever the model has them. An older model with only ``pytorch_model.bin`` is read
-by ``torch.load(weights_only=True)``, which builds tensors and refuses anything else; transformers insists on a PyTorch
-(2.6) in which that holds. Code that a model brings along runs only with ``trust_remote_code=true``.
+by ``torch.load(weights_only=True)``, which builds tensors and refuses anything else, in the PyTorch that embdiff asks
+for (2.6). Code that a model brings along runs only with ``trust_remote_code=true``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ import numpy as np
 from embdiff._optional import require
 from embdiff.errors import EmbdiffError, EncoderError, in_one_line
 from embdiff.records import FloatArray
+from embdiff.sources.foreign_code import refuse_code
 from embdiff.sources.hub import CONFIG, MODULES, Located, bars_of_downloads, broken_file, cache_folder
 from embdiff.specs import ModelSpec
 
@@ -107,11 +109,11 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
     purpose = f"The model '{spec}'"
     library = require("sentence_transformers", "st", purpose)
     torch, transformers = require("torch", "st", purpose), require("transformers", "st", purpose)
-    # Without it, a model saved in half precision would run in half precision.
-    precision = "dtype" if int(transformers.__version__.split(".")[0]) >= 5 else "torch_dtype"
     try:
         with quiet(), _reports(transformers) as reports:
             _refuse_other_families(there, purpose)
+            if not trust_remote_code:
+                refuse_code(partial(_settings, there), purpose)
             model = library.SentenceTransformer(
                 there.path,
                 device=device,
@@ -119,7 +121,7 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
                 cache_folder=cache_folder(),
                 local_files_only=there.local,
                 trust_remote_code=trust_remote_code,
-                model_kwargs={precision: torch.float32},
+                model_kwargs={"dtype": torch.float32},  # else one saved in half precision would run in it
             ).to(torch.float32)
             for report in reports:
                 _refuse_made_up(model, report, purpose)
@@ -320,7 +322,7 @@ def _pooled(model: Any) -> str:
     modes = [vars(module).get("pooling_mode") for module in model if type(module).__name__ == "Pooling"]
     if not modes:
         return ""
-    mode = modes[0] if isinstance(modes[0], str) else "mean"  # before version 6 it was always the mean
+    mode = str(modes[0])
     return _POOLED.get(mode, f"{mode} of tokens")
 
 

@@ -61,7 +61,7 @@ class SentenceTransformers(Model):
 
     def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
         self._model = model = loaded.model
-        whole = int(_dimension(model))
+        whole = int(model.get_embedding_dimension())
         if choices.dim is not None and choices.dim > whole:
             raise ParameterError(
                 f"dim must be at most {whole}, the dimension of the model. Got {choices.dim} in '{spec}'. Lower dim."
@@ -200,12 +200,6 @@ def _positions(model: Any) -> int | None:
     padded = [getattr(table, "padding_idx", None) for table in tables]
     found = [len(table.weight) - (0 if pad is None else pad + 1) for table, pad in zip(tables, padded, strict=True)]
     return min((count for count in found if count > 0), default=None)
-
-
-def _dimension(model: Any) -> int:
-    if hasattr(model, "get_embedding_dimension"):
-        return int(model.get_embedding_dimension())
-    return int(model.get_sentence_embedding_dimension())  # before version 6
 
 
 def _prompts(model: Any, choices: Choices) -> dict[Role, str]:

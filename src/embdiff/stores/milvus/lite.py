@@ -1,31 +1,64 @@
-"""Milvus Lite in this process: which paths it may open, who has it open, when its lock is let go."""
+"""Milvus Lite in this process: which paths it may open, who has it open, when its lock is let go.
+
+It is served on a loopback port, to which every process of the machine can connect; nobody is answered there without a
+token that this process alone knows.
+"""
 
 from __future__ import annotations
 
+import atexit
+import base64
 import errno
+import hmac
 import logging
 import os
+import secrets
 import shutil
 import sys
 import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
 
 from embdiff.errors import ParameterError, StoreError
 
 # Milvus Lite reports errors to the caller and logs them with a traceback; without this Python prints the second.
 logging.getLogger("milvus_lite").addHandler(logging.NullHandler())
 
+_POINTS_PER_LIST = 39  # below this many faiss warns, once per index, that k-means had few points
+_THREADS = 10  # of a server, as many as Milvus Lite itself gives it
+_LONGEST_MESSAGE = 256 << 20  # bytes, as in a Milvus server
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class _Served:
+    """A folder that is served because of us."""
+
+    server: Any
+    database: Any
+    url: str
+    token: str
+
+    def close(self) -> None:
+        """Stop the server and let the lock go."""
+        self.server.stop(grace=2).wait()
+        self.database.close()
+
+
 _guard = threading.Lock()
 _users: Counter[Path] = Counter()
-_ours: set[Path] = set()  # what is served because of us
-_POINTS_PER_LIST = 39  # below this many faiss warns, once per index, that k-means had few points
+_ours: dict[Path, _Served] = {}
 
 
-def open_lite(path: Path) -> str:
+def open_lite(path: Path) -> tuple[str, str]:
     """Serve a Milvus Lite folder on a free loopback port, or join the server that this process has for it.
 
     Parameters
@@ -35,8 +68,11 @@ def open_lite(path: Path) -> str:
 
     Returns
     -------
-    str
+    url : str
         ``http://127.0.0.1:PORT``. Each call needs one `close_lite`.
+    token : str
+        Without it nobody is answered there; "" where a MilvusClient of the user's own had opened the folder before us,
+        to everybody on this machine.
 
     Raises
     ------
@@ -48,38 +84,67 @@ def open_lite(path: Path) -> str:
     with _guard:
         if not _users[path]:
             _refuse_foreign(path)
-        # The manager is the one pymilvus uses: a server that a MilvusClient of the user's own started is shared with it
-        # and outlives us.
-        served = str(path) in getattr(manager, "_servers", {})
-        log, failures = logging.getLogger("milvus_lite.server_manager"), list[BaseException | None]()
-
-        def keep(record: logging.LogRecord) -> bool:  # why it failed, the manager tells its log only
-            failures.append(record.exc_info[1] if record.exc_info else None)
-            return False
-
-        log.addFilter(keep)
-        try:
-            uri = manager.start_and_get_uri(str(path))
-        finally:
-            log.removeFilter(keep)
-        if uri is None:
-            raise _refusal(path, next(filter(None, reversed(failures)), None))
-        if not served:
-            _ours.add(path)
-            _clear_unborn(path / "collections")
+        if path not in _ours and str(path) in getattr(manager, "_servers", {}):  # a MilvusClient here has it
+            joined: tuple[str, str] = str(manager.start_and_get_uri(str(path))), ""
+        else:
+            if path not in _ours:
+                _ours[path] = _serve(path)
+                _clear_unborn(path / "collections")
+            joined = _ours[path].url, _ours[path].token
         _users[path] += 1
-    return str(uri)
+    return joined
 
 
 def close_lite(path: Path) -> None:
     """Undo one `open_lite`; the last one stops the server and lets the lock go."""
-    from milvus_lite.server_manager import server_manager_instance as manager
-
     with _guard:
         _users[path] -= 1
         if not _users[path] and path in _ours:
-            _ours.remove(path)
-            manager.release_server(str(path))
+            _ours.pop(path).close()
+
+
+@atexit.register
+def _close_all() -> None:
+    while _ours:
+        _ours.popitem()[1].close()
+
+
+def _serve(path: Path) -> _Served:
+    """Serve a folder as ``milvus_lite`` does, but behind a token, and on a port that no other process can share."""
+    from milvus_lite.adapter.grpc.servicer import MilvusServicer
+    from milvus_lite.db import MilvusLite
+    from pymilvus.grpc_gen.milvus_pb2_grpc import add_MilvusServiceServicer_to_server
+
+    try:
+        database = MilvusLite(str(path))
+    except Exception as error:  # of the file system, and of whatever reads what is there
+        raise _refusal(path, error) from error
+    token = secrets.token_hex(32)
+    most = (("grpc.max_receive_message_length", _LONGEST_MESSAGE), ("grpc.max_send_message_length", _LONGEST_MESSAGE))
+    server = grpc.server(
+        ThreadPoolExecutor(_THREADS), interceptors=(_Guarded(token),), options=(*most, ("grpc.so_reuseport", 0))
+    )
+    add_MilvusServiceServicer_to_server(MilvusServicer(database), server)
+    port = server.add_insecure_port(f"{_LOOPBACK}:0")
+    server.start()
+    return _Served(server, database, f"http://{_LOOPBACK}:{port}", token)
+
+
+class _Guarded(grpc.ServerInterceptor):  # type: ignore[misc] # grpc comes without types
+    """Answers whoever has the token, as pymilvus sends it, and refuses everybody else before reading what they sent."""
+
+    def __init__(self, token: str) -> None:
+        self._wanted = base64.b64encode(token.encode())
+        self._refusal = grpc.stream_unary_rpc_method_handler(self._refuse)
+
+    @staticmethod
+    def _refuse(_messages: Any, context: Any) -> None:
+        context.abort(grpc.StatusCode.UNAUTHENTICATED, "this database belongs to another process")
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        """Return who answers a call."""
+        given = str(dict(details.invocation_metadata).get("authorization", ""))
+        return continuation(details) if hmac.compare_digest(given.encode(), self._wanted) else self._refusal
 
 
 def _clear_unborn(collections: Path) -> None:
@@ -116,14 +181,14 @@ def _refuse_foreign(path: Path) -> None:
         raise _refusal(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
-def _refusal(path: Path, error: BaseException | None) -> StoreError:
+def _refusal(path: Path, error: BaseException) -> StoreError:
     if type(error).__name__ == "DataDirLockedError":
         return StoreError(
             f"A Milvus Lite store must be open in one process only. Got {path}, which another process holds. Close "
             f"it there, name another FILE, or share it: run 'milvus-lite server --data-dir {path} --host 127.0.0.1 "
             "--port 19530' and use http://127.0.0.1:19530."
         )
-    reason = str(error or "no reason given")
+    reason = str(error) or type(error).__name__
     if isinstance(error, OSError):
         reason = (
             "what should be its folder is a file" if isinstance(error, FileExistsError) else error.strerror or reason

@@ -1,4 +1,4 @@
-"""Milvus Lite and Milvus servers behind one adapter; only `asking` and `layout` name pymilvus.
+"""Milvus Lite and Milvus servers behind one adapter; only `asking`, `layout` and `lite` name pymilvus.
 
 What the two do differently is levelled here: Strong consistency always, row numbers as keys, lengths in bytes (see
 `embdiff.stores.placing.place`), index names and parameters checked before (see `embdiff.specs.INDEXES`).
@@ -57,7 +57,7 @@ class MilvusStore(Store):
         with ExitStack() as opened:  # what fails here lets go of the file
             if self._in_process:
                 path, patience = path_of(uri), 0.0
-                self.uri, address = uri, Address(open_lite(path))
+                self.uri, address = uri, Address(*open_lite(path))
                 opened.callback(close_lite, path)
             else:
                 address = Address.parse(uri, os.environ.get("EMBDIFF_STORE_TOKEN", ""))

@@ -40,6 +40,21 @@ def test_collapsed_models_agree_as_chance_says():
     assert "have a tie across place 5" in str(result)
 
 
+def test_texts_of_equal_words_agree_with_bm25_as_chance_says():
+    pytest.importorskip("bm25s")
+    ramp = np.column_stack([np.cos(np.arange(20) / 20), np.sin(np.arange(20) / 20)])  # neighbours are near in the file
+    np.save("ramp.npy", ramp.astype(np.float32))
+    texts = [f"red {letter}" for letter in "abcdefghijklmnopqrst"]
+    options = {"k": 5, "cache": "off", "layout": "none", "store": "memory:"}
+    result = ed.compare(texts, ["vectors:ramp.npy", "bm25"], **options)
+    for measure in ("overlap", "jaccard", "rbo"):
+        found = score(result, measure)
+        assert found.value == pytest.approx(found.chance, abs=1e-9), measure
+        assert "20 of 20 queries have a tie across place 5" in found.reason
+    spread = next(each for each in result.scores if each.models == ("bm25", "vectors:ramp.npy"))
+    assert spread.value == pytest.approx(spread.chance, abs=0.1)
+
+
 def test_a_group_at_the_end_of_the_file_is_not_missing(tmp_path: Path):
     rng = np.random.default_rng(0)
     coarse = rng.normal(size=(6, 16))[rng.integers(0, 6, 120)]

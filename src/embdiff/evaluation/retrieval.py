@@ -203,6 +203,12 @@ class Retrieval(Walk):
             found = run.get(name, {})
             rows[place, : len(found)] = [self.row_of[document] for document in found]
             scores[place, : len(found)] = list(found.values())
+        tied = int((np.diff(np.sort(scores, axis=1), axis=1) == 0.0).any(axis=1).sum())
+        if tied:
+            self.notes.append(
+                f"run:{path.name}: {tied:,} of {len(rows):,} lists have equal scores: those documents stand by id "
+                "descending, as trec_eval orders them, whatever their places in the file."
+            )
         return Neighbors(rows, scores, "ip", "run")
 
     def _short(self, path: Path, lengths: IntArray) -> list[str]:

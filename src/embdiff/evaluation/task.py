@@ -16,7 +16,6 @@ from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
 from embdiff.measures.noise import Again, Change, change, half_precision, sampled
-from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
 from embdiff.measures.statistics.kinds import Kinds
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
@@ -140,8 +139,7 @@ class Walk(ABC):
             self.notes.append(f"The baseline bm25 is left out: {error}")
             return
         self.facts.append(ModelFacts(BM25, None, about=index.about))
-        rows, scores = index.rank(queries.items, self.depth, name_ranks(corpus.ids))
-        self.add_lists(BM25, Neighbors(rows, scores, "ip", BM25))
+        self.add_lists(BM25, index.rank(queries.items, self.depth))
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""

@@ -112,6 +112,31 @@ class Encoded:
             again=again,
         )
 
+    def set_apart(self) -> Encoded:
+        """Return the same with zero vectors at right angles to all others, as `directed` makes them."""
+        again = self.again
+        if again is not None and again.vectors is not None:
+            again = replace(again, vectors=directed(again.vectors, "query"))
+        return replace(
+            self,
+            documents=None if self.documents is None else directed(self.documents, "document"),
+            queries=None if self.queries is None else directed(self.queries, "query"),
+            again=again,
+        )
+
+
+def directed(vectors: FloatArray, role: Role) -> FloatArray:
+    """Return vectors (n, d + 2) that all have a direction: zero ones one of their own, at right angles to all others.
+
+    The cosine of a document without direction is then 0 to every query, and that of such a query to every document, as
+    the two have different directions of their own.
+    """
+    n, d = vectors.shape
+    out = np.zeros((n, d + 2), dtype=np.float32)
+    out[:, :d] = vectors
+    out[~vectors.any(axis=1), d + (role == "query")] = 1.0
+    return out
+
 
 def _numbers(found: IntArray, kept: IntArray) -> IntArray:
     """Return the places of what is found among what is kept; both ascending."""

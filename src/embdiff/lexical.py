@@ -39,9 +39,8 @@ class Bm25:
         words = self._words(texts)
         self._empty = not any(words)
         self._size = len(texts)
-        self._index = self._library.BM25(
-            k1=K1, b=B, method="lucene", dtype="float64"
-        )  # equal sums in any order of words
+        # float64: what is equal but for the order of a sum is equal within the tolerance of a tie.
+        self._index = self._library.BM25(k1=K1, b=B, method="lucene", dtype="float64")
         if not self._empty:
             self._index.index(words, show_progress=False)
 
@@ -55,7 +54,7 @@ class Bm25:
         return [list(each) for each in found]
 
     def rank(self, queries: Sequence[str], depth: int) -> Neighbors:
-        """Return the best texts of each query with their ties (`embdiff.ties`), equal scores by row; (q, min(depth, n)).
+        """Return the best texts of each query, (q, min(depth, n)), equal scores by row; ties (`embdiff.ties`) are told.
 
         Texts that share no word with the query are not returned: -1 and NaN pad.
         """
@@ -75,7 +74,7 @@ class Bm25:
         for number, every in self._scored(queries, "rank bm25"):
             found, values, before = _best(every, shape[1])
             ones = np.ones(len(found), dtype=np.int64)
-            best.append(Entries(number * ones, found, values, before, ones))
+            best.append(Entries(number * ones, found, values.astype(np.float32), before, ones))
             if rows.shape[1]:
                 order = _in_order(np.flatnonzero(every > 0.0), every)
                 place = np.full(self._size, -1, dtype=np.int64)

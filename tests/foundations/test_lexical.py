@@ -58,7 +58,10 @@ def test_scores_that_differ_are_no_ties():
 
 def test_sums_in_another_order_of_words_are_equal():
     counts = list(itertools.permutations([1, 2, 3, 5, 7]))
-    texts = [" ".join(" ".join([word] * n) for word, n in zip(("aa", "bb", "cc", "dd", "ee"), c)) for c in counts]
+    texts = [
+        " ".join(" ".join([word] * n) for word, n in zip(("aa", "bb", "cc", "dd", "ee"), c, strict=True))
+        for c in counts
+    ]
     found = Bm25(texts).rank(["aa bb cc dd ee"], 50)
     assert (found.ties.size == len(texts)).all()
 

@@ -124,7 +124,8 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
             "A query model must have vectors. Got bm25, which has none: it ranks the texts of the queries by itself. "
             "Name it with -m."
         )
-    collections = {text: Existing(text) for text in (*models, *asked) if is_reference(text)}
+    common = bool(wanted.get("common"))
+    collections = {text: Existing(text, common=common) for text in (*models, *asked) if is_reference(text)}
     names, objects = named_models(models, besides=(BM25, *collections))
     wanted["baseline"] = chosen_baseline(wanted.get("baseline"), BM25 in names)
     wanted["models"] = tuple(name for name in names if name != BM25)

@@ -83,7 +83,7 @@ class Retrieval(Walk):
         settings = self.settings
         return {
             "document": self.collection.corpus.notes[-1],  # which columns were used
-            "judgements": f"{self.collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
+            "judgements": f"{self.collection.qrels.source}; relevant above score 0, gains are the scores (linear)",
             "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
             "rules": "trec_eval: equal scores by document id descending; "
             + ("every judged query counts, a missing one as 0 (-c)" if zero else "every judged query asked counts"),

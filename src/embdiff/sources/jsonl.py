@@ -69,8 +69,9 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     lines, objects = [], []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
-            lines.append(number)
-            objects.append(_object(line, f"line {number} of {path}"))
+            found = _objects(line, f"line {number} of {path}")
+            lines += [number] * len(found)
+            objects += found
     columns = {}
     for key in dict.fromkeys(key for each in objects for key in each):
         cells = [each.get(key) for each in objects]
@@ -83,7 +84,8 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     return lines, columns
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
+def _objects(line: str, where: str) -> list[dict[str, Any]]:
+    """Return what stands on a line: one object, or of a request of a batch one for each of its texts."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -94,22 +96,25 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise DataError(
             f"Every line of a file of vectors must be a JSON object. Got {kind_of(value)} at {where}. Mend the line."
         )
-    return _of_batch(value, where) if "custom_id" in value and "response" in value else value
+    return _of_batch(value, where) if "custom_id" in value and "response" in value else [value]
 
 
-def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return id and vector of one request of a batch."""
-    answer = value["response"] or {}
-    body = answer.get("body") or {}
-    vectors = [each.get("embedding") for each in body.get("data") or []]
-    if value.get("error") or len(vectors) != 1:
-        found = f"{len(vectors)} vectors" if not value.get("error") else "an error"
+def _of_batch(value: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """Return ids and vectors of one request of a batch: of several texts, text i of request r is called ``r/i``."""
+    answer, name = value["response"] or {}, value["custom_id"]
+    found = (answer.get("body") or {}).get("data") or []
+    places = [each.get("index", place) for place, each in enumerate(found)]
+    if value.get("error") or sorted(places, key=str) != sorted(range(len(found)), key=str) or not found:
+        got = "an error" if value.get("error") else f"{len(found)} vectors, with the indexes {places[:5]}"
         raise DataError(
-            f"Every request of a batch must have one vector, that of its text. Got {found} (status "
-            f"{answer.get('status_code')}) at {where}, custom_id {value['custom_id']!r}. Send it again, one text a "
-            "request."
+            f"Every request of a batch must have a vector for each of its texts, indexed from 0. Got {got} (status "
+            f"{answer.get('status_code')}) at {where}, custom_id {name!r}. Send it again."
         )
-    return {"custom_id": value["custom_id"], "embedding": vectors[0]}
+    one = len(found) == 1
+    return [
+        {"custom_id": name if one else f"{name}/{place}", "embedding": each.get("embedding")}
+        for place, each in zip(places, found, strict=True)
+    ]
 
 
 def _vectors(key: str, cells: list[Any], lines: list[int], path: Path) -> Any:

@@ -163,7 +163,7 @@ def encode_models(
     ----------
     names : iterable of str
     objects : mapping of str to object
-        Models that are no text forms, by the name they go under.
+        Models that are no text forms, and the forms of those with an alias, by the name they go under.
     texts : Texts
     cache : VectorCache
     documents, queries : collection of str
@@ -184,9 +184,10 @@ def encode_models(
         given = objects.get(name, name)
         if (isinstance(given, Source) and given.read_from) or (isinstance(given, str) and given.startswith("vectors:")):
             return 0
-        if name.startswith(_QUICK):
+        form = form_of(name, objects) or name
+        if form.startswith(_QUICK):
             return 1
-        return 3 if "precision=" in name.partition("?")[2] else 2
+        return 3 if "precision=" in form.partition("?")[2] else 2
 
     names = list(names)
     refuse_early(sorted(names, key=turn), objects, cache)
@@ -208,7 +209,8 @@ def refuse_early(names: Iterable[str], objects: Mapping[str, Any], cache: Vector
     first is loaded for that anyway.
     """
     for name in list(names)[1:]:
-        if name not in objects and not name.startswith(_QUICK):
+        form = form_of(name, objects)
+        if form is not None and not form.startswith(_QUICK):
             load_named(name, objects, cache)
 
 
@@ -262,11 +264,20 @@ def encode(
     kept = cache.bytes_kept(source.stamp) if tally.texts else None
     sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
     facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
-    if "variant" not in facts and (variant := _variant(name, source, texts, made, cache, others or {})):
+    form = form_of(name, objects) or name
+    if form != name:
+        facts["form"] = form  # what the name is an alias of
+    if "variant" not in facts and (variant := _variant(form, source, texts, made, cache, others or {})):
         facts["variant"] = variant
     again = _again(source, texts, made, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
     return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
+
+
+def form_of(name: str, objects: Mapping[str, Any]) -> str | None:
+    """Return the text form of the model that goes under a name; None for an object."""
+    given = objects.get(name, name)
+    return given if isinstance(given, str) else None
 
 
 def stamp_of(source: Source, cache: VectorCache) -> Stamp:

@@ -59,7 +59,7 @@ class RunConfig(Settings):
     Parameters
     ----------
     models : tuple of str
-        Model with a collection of its own; repeat. See 'embdiff models'.
+        Model with a collection of its own, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     query_models : tuple of str
         Model whose vectors query every collection; repeat; 'all' means every -m.
     queries : str
@@ -192,7 +192,7 @@ class EvaluationConfig(Settings):
     Parameters
     ----------
     models : tuple of str
-        Model; repeat. See 'embdiff models'.
+        Model, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     task : str or None
         retrieval, pairs or classes. Default: found from the data.
     qrels : str

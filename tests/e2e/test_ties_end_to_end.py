@@ -86,6 +86,18 @@ def test_a_database_and_memory_say_the_same_of_ties():
         assert (one.value, one.low, one.high, one.reason) == (other.value, other.low, other.high, other.reason)
 
 
+def test_a_database_does_not_untie_what_float32_confuses():
+    words = [f"{a} {b}" for a in ("ferry", "lamp", "pier", "home", "sea", "sky") for b in ("late", "red", "green")]
+    options = {"k": 3, "cache": "off", "baseline": False, "layout": "none"}
+    here, there = (
+        ed.compare(words, ["lsa:4", "toy:16"], store=store, **options) for store in ("memory:", "milvus:words.db")
+    )
+    for one, other in zip(here.run.answers, there.run.answers, strict=True):
+        for name in ("before", "size", "query", "row"):
+            assert np.array_equal(getattr(one.returned.ties, name), getattr(other.returned.ties, name))
+    assert [s.value for s in here.scores] == pytest.approx([s.value for s in there.scores], nan_ok=True)
+
+
 def test_a_run_folder_keeps_its_ties(tmp_path: Path):
     result = compared(np.ones((30, 4)), np.ones((30, 3)), texts(30), out=tmp_path / "run")
     again = ed.load(tmp_path / "run")

@@ -76,7 +76,8 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     data : path, list of str, or ``"sample"``
         The corpus, n >= 2 rows: txt, csv, tsv, jsonl, parquet, a list, or the bundled sample.
     models : sequence of str or Encoder
-        One collection each; text forms as ``embdiff models`` lists them, or objects with ``encode``.
+        One collection each; text forms as ``embdiff models`` lists them, also with an alias under which they are
+        shown (``prod=st:NAME``), or objects with ``encode``.
     query_models : sequence of str or Encoder, or "all", optional
         Models whose vectors query *every* collection. By default each model queries its own only.
     queries : "all", "every", "first:N", "rows:3,7", path, or list of str, optional

@@ -7,7 +7,6 @@ read and searched, never written to.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
     from embdiff.stores.milvus.theirs import TheirCollection
 
 _FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION"
-
-
-def is_reference(text: Any) -> bool:
-    """Return whether a text names a collection in a store, and neither a model nor a file."""
-    return isinstance(text, str) and re.match(r"(milvus|https?|lancedb|memory):[^?]*#", text) is not None
 
 
 def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:

@@ -234,6 +234,8 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
     for model in models:
         found += _lower_precision(model)
         done = model.encoding
+        if done and done.form:
+            found.append(f"{model.model} is {done.form}.")
         found += [f"{model.model}: {told}." for told in (done.assumed if done else ())]
         if done and done.texts:  # given vectors are not made of texts
             same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""

@@ -112,6 +112,31 @@ class Encoded:
             again=again,
         )
 
+    def set_apart(self) -> Encoded:
+        """Return the same with zero vectors at right angles to all others, as `directed` makes them."""
+        again = self.again
+        if again is not None and again.vectors is not None:
+            again = replace(again, vectors=directed(again.vectors, "query"))
+        return replace(
+            self,
+            documents=None if self.documents is None else directed(self.documents, "document"),
+            queries=None if self.queries is None else directed(self.queries, "query"),
+            again=again,
+        )
+
+
+def directed(vectors: FloatArray, role: Role) -> FloatArray:
+    """Return vectors (n, d + 2) that all have a direction: zero ones one of their own, at right angles to all others.
+
+    The cosine of a document without direction is then 0 to every query, and that of such a query to every document, as
+    the two have different directions of their own.
+    """
+    n, d = vectors.shape
+    out = np.zeros((n, d + 2), dtype=np.float32)
+    out[:, :d] = vectors
+    out[~vectors.any(axis=1), d + (role == "query")] = 1.0
+    return out
+
 
 def _numbers(found: IntArray, kept: IntArray) -> IntArray:
     """Return the places of what is found among what is kept; both ascending."""
@@ -138,7 +163,7 @@ def encode_models(
     ----------
     names : iterable of str
     objects : mapping of str to object
-        Models that are no text forms, by the name they go under.
+        Models that are no text forms, and the forms of those with an alias, by the name they go under.
     texts : Texts
     cache : VectorCache
     documents, queries : collection of str
@@ -159,9 +184,10 @@ def encode_models(
         given = objects.get(name, name)
         if (isinstance(given, Source) and given.read_from) or (isinstance(given, str) and given.startswith("vectors:")):
             return 0
-        if name.startswith(_QUICK):
+        form = form_of(name, objects) or name
+        if form.startswith(_QUICK):
             return 1
-        return 3 if "precision=" in name.partition("?")[2] else 2
+        return 3 if "precision=" in form.partition("?")[2] else 2
 
     names = list(names)
     refuse_early(sorted(names, key=turn), objects, cache)
@@ -183,7 +209,8 @@ def refuse_early(names: Iterable[str], objects: Mapping[str, Any], cache: Vector
     first is loaded for that anyway.
     """
     for name in list(names)[1:]:
-        if name not in objects and not name.startswith(_QUICK):
+        form = form_of(name, objects)
+        if form is not None and not form.startswith(_QUICK):
             load_named(name, objects, cache)
 
 
@@ -237,11 +264,20 @@ def encode(
     kept = cache.bytes_kept(source.stamp) if tally.texts else None
     sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
     facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
-    if "variant" not in facts and (variant := _variant(name, source, texts, made, cache, others or {})):
+    form = form_of(name, objects) or name
+    if form != name:
+        facts["form"] = form  # what the name is an alias of
+    if "variant" not in facts and (variant := _variant(form, source, texts, made, cache, others or {})):
         facts["variant"] = variant
     again = _again(source, texts, made, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
     return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
+
+
+def form_of(name: str, objects: Mapping[str, Any]) -> str | None:
+    """Return the text form of the model that goes under a name; None for an object."""
+    given = objects.get(name, name)
+    return given if isinstance(given, str) else None
 
 
 def stamp_of(source: Source, cache: VectorCache) -> Stamp:

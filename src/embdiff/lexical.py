@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from embdiff._optional import require
 from embdiff._progress import progress
-from embdiff.records import FloatArray, IntArray
+from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.ties import TOLERANCE, Entries, entries, groups, listed
 
 BM25 = "bm25"
 K1, B = 1.5, 0.75
-_BITS, _LOW = np.uint64(32), np.uint64(2**32 - 1)
-_Keys = npt.NDArray[np.uint64]
+Doubles = npt.NDArray[np.float64]
 
 
 class Bm25:
@@ -39,7 +39,8 @@ class Bm25:
         words = self._words(texts)
         self._empty = not any(words)
         self._size = len(texts)
-        self._index = self._library.BM25(k1=K1, b=B, method="lucene")
+        # float64: what is equal but for the order of a sum is equal within the tolerance of a tie.
+        self._index = self._library.BM25(k1=K1, b=B, method="lucene", dtype="float64")
         if not self._empty:
             self._index.index(words, show_progress=False)
 
@@ -52,79 +53,68 @@ class Bm25:
         found = self._library.tokenize(list(texts), stopwords=[], return_ids=False, show_progress=False)
         return [list(each) for each in found]
 
-    def rank(self, queries: Sequence[str], depth: int, name_rank: IntArray) -> tuple[IntArray, FloatArray]:
-        """Return the best texts of each query, equal scores by id descending, and their scores; (q, min(depth, n)).
+    def rank(self, queries: Sequence[str], depth: int) -> Neighbors:
+        """Return the best texts of each query, (q, min(depth, n)), equal scores by row; ties (`embdiff.ties`) are told.
 
         Texts that share no word with the query are not returned: -1 and NaN pad.
-
-        Parameters
-        ----------
-        queries : sequence of str, length q
-        depth : int
-        name_rank : ndarray of int64, shape (n,)
-            Place of each text when all ids are sorted.
         """
-        depth = min(depth, self._size)
-        rows = np.full((len(queries), depth), -1, dtype=np.int64)
-        scores = np.full((len(queries), depth), np.nan, dtype=np.float32)
-        order = _Order(name_rank)
-        for number, every in self._scored(queries, "rank bm25"):
-            keys = order.keys(every)
-            found = order.texts(np.sort(np.partition(keys, self._size - depth)[self._size - depth :]), depth)
-            rows[number, : len(found)], scores[number, : len(found)] = found, every[found]
-        return rows, scores
+        nobody = np.full((len(queries), 0), -1, dtype=np.int64)
+        return self.rank_and_place(queries, depth, nobody)[0]
 
     def rank_and_place(
-        self, queries: Sequence[str], depth: int, rows: IntArray, name_rank: IntArray
-    ) -> tuple[tuple[IntArray, FloatArray], tuple[IntArray, FloatArray]]:
+        self, queries: Sequence[str], depth: int, rows: IntArray
+    ) -> tuple[Neighbors, tuple[IntArray, FloatArray]]:
         """Return what `rank` does, and of given texts (q, m) the rank, from 1, and the score for each query.
 
         A text that shares no word with the query has no rank: -1 and NaN, as for a pad (-1).
         """
-        depth = min(depth, self._size)
-        best, at = (np.full((len(queries), width), -1, dtype=np.int64) for width in (depth, rows.shape[1]))
-        score, there = (np.full(table.shape, np.nan, dtype=np.float32) for table in (best, at))
-        order = _Order(name_rank)
+        shape = len(queries), min(depth, self._size)
+        at, there = np.full(rows.shape, -1, dtype=np.int64), np.full(rows.shape, np.nan, dtype=np.float32)
+        best = [entries(_nothing((0, 1)))]
         for number, every in self._scored(queries, "rank bm25"):
-            keys, wanted = order.keys(every), rows[number]
-            ascending = np.sort(keys)
-            found = order.texts(ascending, depth)
-            best[number, : len(found)], score[number, : len(found)] = found, every[found]
-            ranked = (wanted >= 0) & (every[wanted] > 0.0)
-            at[number] = np.where(ranked, self._size - np.searchsorted(ascending, keys[wanted]), -1)
-            there[number] = np.where(ranked, every[wanted], np.nan)
-        return (best, score), (at, there)
+            found, values, before = _best(every, shape[1])
+            ones = np.ones(len(found), dtype=np.int64)
+            best.append(Entries(number * ones, found, values.astype(np.float32), before, ones))
+            if rows.shape[1]:
+                order = _in_order(np.flatnonzero(every > 0.0), every)
+                place = np.full(self._size, -1, dtype=np.int64)
+                place[order] = np.arange(1, len(order) + 1)
+                at[number] = np.where(rows[number] >= 0, place[rows[number]], -1)
+                there[number] = np.where(at[number] > 0, every[rows[number]], np.nan)
+        joined = Entries(*map(np.concatenate, zip(*best, strict=True)))
+        return listed(joined, _nothing(shape), shape), (at, there)
 
-    def _scored(self, queries: Sequence[str], work: str) -> Iterator[tuple[int, FloatArray]]:
+    def _scored(self, queries: Sequence[str], work: str) -> Iterator[tuple[int, Doubles]]:
         """Yield the number of each query that has words, and the score (n,) of every text for it."""
         if self._empty:
             return
         with progress(work, len(queries), "queries") as advance:
             for number, words in enumerate(self._words(queries)):
                 if words:
-                    yield number, np.asarray(self._index.get_scores(words), dtype=np.float32)
+                    yield number, np.asarray(self._index.get_scores(words), dtype=np.float64)
                 advance(1)
 
 
-class _Order:
-    """The order of texts, highest score first, equal scores by id descending, as that of one number for each.
+def _nothing(shape: tuple[int, int]) -> Neighbors:
+    """Return lists in which nothing is found."""
+    return Neighbors(np.full(shape, -1, dtype=np.int64), np.full(shape, np.nan, dtype=np.float32), "ip", BM25)
 
-    A score is never negative, so that its bits are ordered as it is; the place of the id stands below them.
 
-    Parameters
-    ----------
-    name_rank : ndarray of int64, shape (n,)
-        Place of each text when all ids are sorted.
-    """
+def _best(scores: Doubles, depth: int) -> tuple[IntArray, Doubles, IntArray]:
+    """Return the best texts and all that are tied with the last of them, their scores, and how many come before."""
+    found = np.flatnonzero(scores > 0.0)
+    if len(found) > depth:
+        last = np.partition(scores[found], len(found) - depth)[len(found) - depth]
+        found = found[scores[found] >= last * (1.0 - TOLERANCE)]
+    found = _in_order(found, scores)
+    values = scores[found]
+    if not len(found):
+        return found, values, found
+    end = min(depth, len(found))
+    before = groups(values[None, :end], TOLERANCE * values[end - 1 : end])[0]
+    return found, values, np.concatenate([before, np.full(len(found) - end, before[-1])])
 
-    def __init__(self, name_rank: IntArray) -> None:
-        self._names, self._by_name = name_rank.astype(np.uint64), np.argsort(name_rank)
 
-    def keys(self, scores: FloatArray) -> _Keys:
-        """Return a number for each text (n,), the larger the earlier it stands; below 2^32 where the score is 0."""
-        return (scores.view(np.uint32).astype(np.uint64) << _BITS) | self._names
-
-    def texts(self, ascending: _Keys, depth: int) -> IntArray:
-        """Return the first texts of which these are the numbers, at most ``depth``, none with the score 0."""
-        last = ascending[-depth:][::-1]
-        return np.asarray(self._by_name[last[last >> _BITS > 0] & _LOW])
+def _in_order(found: IntArray, scores: Doubles) -> IntArray:
+    """Return the texts found, highest score first, equal scores by row."""
+    return found[np.argsort(-scores[found], kind="stable")]

@@ -122,7 +122,7 @@ def first_repeated(names: Sequence[str]) -> tuple[int, int] | None:
 class Qrels:
     """Which documents are expected for which query: query id → {document id → grade}, grade > 0 is relevant."""
 
-    judgements: Mapping[str, Mapping[str, int]]
+    judgements: Mapping[str, Mapping[str, float]]
     source: str = "list"
     notes: tuple[str, ...] = ()  # what was guessed in reading, a sentence each
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff.kept import Kept
 from embdiff.own_rows import OwnRows, contains, followed_by_own, without_own
-from embdiff.records import Answer, ElsewhereRows, FloatArray, IntArray, Neighbors
+from embdiff.records import Answer, BoolArray, ElsewhereRows, FloatArray, IntArray, Neighbors
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Searched
-from embdiff.ties import cut, tied_like
+from embdiff.ties import cut, either, tied_like
 
 T = TypeVar("T")
 
@@ -134,23 +134,30 @@ class Searcher:
     ) -> tuple[Neighbors, dict[str, float], str | None, int]:
         """Return what the store answers, the seconds it took, when it was asked, and how many queries it was asked.
 
-        Of an exact index a sample is asked. Where it gives back rows that are as close as those of the exact answer,
-        and says so, the lists of all queries are that answer; any difference, and every query is asked.
+        A list of rows that are as close as those of the exact answer, and of which the store says so, is that answer:
+        float32 sums must neither order what is tied nor untie it. Of an exact index a sample is asked; are all its
+        lists that close, so are those of all queries; any difference, and every query is asked.
         """
         if self._most_asked is not None and self._most_asked < len(queries):
             some = np.sort(np.random.default_rng(self._seed).permutation(len(queries))[: self._most_asked])
             raw, seconds, asked = self._ask(queries[some], k)
-            told_and_true = raw.similarity, self._index.similarity(queries[some], raw.rows)
-            if all(self._as_close(each, truth.similarity[some]) for each in told_and_true):
+            if self._as_close(raw, queries[some], truth.similarity[some]).all():
                 return replace(truth, index=raw.index), seconds, asked, len(some)
         raw, seconds, asked = self._ask(queries, k)
-        return tied_like(raw, truth), seconds, asked, len(queries)
+        close = self._as_close(raw, queries, truth.similarity)
+        return either(tied_like(raw, truth), truth, close), seconds, asked, len(queries)
 
-    def _as_close(self, found: FloatArray, wanted: FloatArray) -> bool:
-        """Return whether similarities are equal, up to what float32 arithmetic in a store may confuse."""
+    def _as_close(self, raw: Neighbors, queries: FloatArray, wanted: FloatArray) -> BoolArray:
+        """Return which lists (q,) are of similarities (q, k) wanted, up to what float32 in a store may confuse."""
+        if raw.rows.shape != wanted.shape:
+            return np.zeros(len(queries), dtype=bool)
         largest = float(np.abs(np.nan_to_num(wanted)).max(initial=0.0))
         tolerance = _CONFUSED * (1.0 if self._spec.metric == "cosine" else largest)
-        return found.shape == wanted.shape and np.allclose(found, wanted, rtol=0, atol=tolerance, equal_nan=True)
+        told, true = (
+            np.isclose(each, wanted, rtol=0, atol=tolerance, equal_nan=True).all(axis=1)
+            for each in (raw.similarity, self._index.similarity(queries, raw.rows))
+        )
+        return np.asarray(told & true)
 
     def _ask(self, queries: FloatArray, k: int) -> tuple[Neighbors, dict[str, float], str | None]:
         """Return what the store answers, the seconds it took, and when an earlier run was told so.

@@ -25,7 +25,7 @@ SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what ev
 PILOT = 500  # queries that tell how many a half-width needs
 
 Emptiness = Literal["refuse", "keep", "drop"]
-Zeros = Literal["refuse", "drop"]
+Zeros = Literal["refuse", "drop", "keep"]
 Baseline = Literal["beside", "named", "none"]
 Task = Literal["retrieval", "pairs", "classes"]
 Order = Literal["disputed", "random"]
@@ -59,7 +59,7 @@ class RunConfig(Settings):
     Parameters
     ----------
     models : tuple of str
-        Model with a collection of its own; repeat. See 'embdiff models'.
+        Model with a collection of its own, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     query_models : tuple of str
         Model whose vectors query every collection; repeat; 'all' means every -m.
     queries : str
@@ -93,7 +93,8 @@ class RunConfig(Settings):
     common : bool
         Compare the rows that all files of vectors and collections have, and say how many.
     zero : str
-        Rows and queries of which some model makes a zero vector, with cosine: refuse or drop.
+        Rows and queries of which some model makes a zero vector, with cosine: refuse, drop (for all models), or keep
+        (as near to all others as to none).
     self_matches : str
         A query's own row: keep, drop, or auto: dropped by row when every row queries.
     sample : str
@@ -191,7 +192,7 @@ class EvaluationConfig(Settings):
     Parameters
     ----------
     models : tuple of str
-        Model; repeat. See 'embdiff models'.
+        Model, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     task : str or None
         retrieval, pairs or classes. Default: found from the data.
     qrels : str

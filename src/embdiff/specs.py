@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 from urllib.parse import quote, unquote
 
 from embdiff._registry import nearest
@@ -65,6 +65,17 @@ def read_options(
             )
         options[key] = unquote(value)
     return head, options
+
+
+def is_reference(text: Any) -> bool:
+    """Return whether a text names a collection in a store, and neither a model nor a file."""
+    return isinstance(text, str) and re.match(r"(milvus|https?|lancedb|memory):[^?]*#", text) is not None
+
+
+def split_alias(text: str) -> tuple[str, str]:
+    """Split ``ALIAS=MODEL`` into the name a model goes under and its text form; without alias both are the text."""
+    match = re.fullmatch(r"\s*([\w][\w.+-]*)=(\S.*)", text, re.DOTALL)
+    return (match[1], match[2]) if match else (text, text)
 
 
 def write_options(head: str, options: Mapping[str, str]) -> str:

@@ -128,6 +128,16 @@ def shortened(neighbors: Neighbors, gone: BoolArray, k: int) -> Neighbors:
     return listed(entries(neighbors).take(~gone), neighbors, (len(neighbors.rows), k))
 
 
+def either(lists: Neighbors, others: Neighbors, theirs: BoolArray) -> Neighbors:
+    """Return lists (q, k), those of the ``others`` where ``theirs`` (q,)."""
+    if theirs.all():
+        return replace(others, index=lists.index)
+    one, two = entries(lists), entries(others)
+    parts = [one.take(~theirs[one.query]), two.take(theirs[two.query])]
+    joined = Entries(*map(np.concatenate, zip(*parts, strict=True)))
+    return listed(joined.take(np.argsort(joined.query, kind="stable")), lists, lists.rows.shape)
+
+
 def groups(similarity: npt.NDArray[np.float64], tolerance: npt.NDArray[np.float64]) -> IntArray:
     """Return how many rows stand before the tie of each neighbour, by similarity (q, k), highest first.
 

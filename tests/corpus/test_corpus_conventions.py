@@ -198,8 +198,9 @@ class TestRemarks:
         assert read_qrels(write("q.qrels", "a 0 d\u20280 1\r")).judgements == {"a": {"d\u20280": 1}}
 
     @pytest.mark.parametrize("line", ["#boats 0 d0 x", "#boats 0 d0 0.5"])
+    @pytest.mark.parametrize("line", ["#boats 0 d0 x", "#boats 0 d0 0.5x"])
     def test_a_judgement_that_is_wrong_is_no_remark(self, write, line):
-        with pytest.raises(DataError, match="must be an integer"):
+        with pytest.raises(DataError, match="must be a number"):
             read_qrels(write("q.qrels", f"a 0 b 1\n{line}\n"))
         with pytest.raises(DataError, match="must be a finite number"):
             read_run(write("a.run", "a Q0 b 1 1 t\n#boats Q0 d0 1 high it\n"))

@@ -109,15 +109,15 @@ def test_a_row_left_out_as_empty():
         judged([("0", "1")], corpus, corpus)
 
 
-@pytest.mark.parametrize("grade", ["-1", "1.5", "x", "", "1e3", "²", "99999999999999"])
+@pytest.mark.parametrize("grade", ["-1", "x", "", "1e3", "²", "99999999999999"])
 def test_bad_grade_in_a_file(write, grade):
-    with pytest.raises(DataError, match=rf"integer, 0 or more. Got '{grade}' at line 2 \(row 0\).*Correct it"):
+    with pytest.raises(DataError, match=rf"number, 0 or more. Got '{grade}' at line 2 \(row 0\).*Correct it"):
         judged(write("e.csv", f"query_id,id,grade\nq0,d1,{grade}\n"))
 
 
-@pytest.mark.parametrize("grade", [-1, 1.5, None, True, "a", np.float64("nan"), float("inf")])
+@pytest.mark.parametrize("grade", [-1, None, True, "a", np.float64("nan"), float("inf")])
 def test_bad_grade_in_python(grade):
-    with pytest.raises(DataError, match=r"integer, 0 or more.*at row 0 of list"):
+    with pytest.raises(DataError, match=r"number, 0 or more.*at row 0 of list"):
         judged([("q0", "d1", grade)])
 
 

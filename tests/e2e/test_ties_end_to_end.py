@@ -40,6 +40,21 @@ def test_collapsed_models_agree_as_chance_says():
     assert "have a tie across place 5" in str(result)
 
 
+def test_texts_of_equal_words_agree_with_bm25_as_chance_says():
+    pytest.importorskip("bm25s")
+    ramp = np.column_stack([np.cos(np.arange(20) / 20), np.sin(np.arange(20) / 20)])  # neighbours are near in the file
+    np.save("ramp.npy", ramp.astype(np.float32))
+    texts = [f"red {letter}" for letter in "abcdefghijklmnopqrst"]
+    options = {"k": 5, "cache": "off", "layout": "none", "store": "memory:"}
+    result = ed.compare(texts, ["vectors:ramp.npy", "bm25"], **options)
+    for measure in ("overlap", "jaccard", "rbo"):
+        found = score(result, measure)
+        assert found.value == pytest.approx(found.chance, abs=1e-9), measure
+        assert "20 of 20 queries have a tie across place 5" in found.reason
+    spread = next(each for each in result.scores if each.models == ("bm25", "vectors:ramp.npy"))
+    assert spread.value == pytest.approx(spread.chance, abs=0.1)
+
+
 def test_a_group_at_the_end_of_the_file_is_not_missing(tmp_path: Path):
     rng = np.random.default_rng(0)
     coarse = rng.normal(size=(6, 16))[rng.integers(0, 6, 120)]
@@ -69,6 +84,18 @@ def test_a_database_and_memory_say_the_same_of_ties():
     for measure in ("overlap", "jaccard", "rbo", "rank_similarity"):
         one, other = score(here, measure), score(there, measure)
         assert (one.value, one.low, one.high, one.reason) == (other.value, other.low, other.high, other.reason)
+
+
+def test_a_database_does_not_untie_what_float32_confuses():
+    words = [f"{a} {b}" for a in ("ferry", "lamp", "pier", "home", "sea", "sky") for b in ("late", "red", "green")]
+    options = {"k": 3, "cache": "off", "baseline": False, "layout": "none"}
+    here, there = (
+        ed.compare(words, ["lsa:4", "toy:16"], store=store, **options) for store in ("memory:", "milvus:words.db")
+    )
+    for one, other in zip(here.run.answers, there.run.answers, strict=True):
+        for name in ("before", "size", "query", "row"):
+            assert np.array_equal(getattr(one.returned.ties, name), getattr(other.returned.ties, name))
+    assert [s.value for s in here.scores] == pytest.approx([s.value for s in there.scores], nan_ok=True)
 
 
 def test_a_run_folder_keeps_its_ties(tmp_path: Path):

@@ -97,3 +97,53 @@ def test_too_little_left_is_refused():
         ed.compare(TEXTS, [Model(" "), "toy:16"], k=3, store="memory:", cache="off", zero="drop")
     with pytest.raises(ParameterError, match="k must be between 1 and 11"):
         ed.compare(TEXTS, [Model("late"), "toy:16"], k=15, store="memory:", cache="off", zero="drop")
+
+
+@pytest.mark.parametrize("store", ["memory:", None])
+def test_kept_zeros_tie_with_every_row(store, tmp_path):
+    rng = np.random.default_rng(0)
+    one, two = rng.standard_normal((2, 24, 6)).astype(np.float32)
+    one[[3, 20]] = 0.0
+    for name, vectors in (("one", one), ("two", two)):
+        np.save(f"{name}.npy", vectors)
+    models = ["vectors:one.npy", "vectors:two.npy"]
+    found = ed.compare(
+        TEXTS, models, k=3, store=store, cache="off", zero="keep", baseline=False, out=tmp_path / "run", measures=["overlap"]
+    )  # fmt: skip
+    assert len(found.run.corpus) == len(TEXTS)
+    score = next(s for s in found.scores if s.measure == "overlap@3")
+    assert np.array(score.per_query)[[3, 20]] == pytest.approx(np.full(2, 3 / 23), abs=1e-9)
+    assert "2 of 24 queries have a tie across place 3" in score.reason
+    told = " ".join(terminal.text(found.facts(queries=0), width=4000).split())
+    assert "vectors:one.npy: 2 of 24 rows (ids '3', '20') and 2 of 24 queries (ids '3', '20')" in told
+    # The others are listed as without them, unless fewer than k have a cosine above 0.
+    exact = found.run.answers[0].exact
+    unit = one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-30)
+    for query in range(24):
+        cosines = np.delete(unit @ unit[query], query)
+        if query not in (3, 20) and np.sort(cosines)[-3] > 0:
+            wanted = sorted(range(24), key=lambda row, q=query: -(unit[row] @ unit[q]) if row != q else 2.0)[:3]
+            assert exact.rows[query].tolist() == wanted
+    assert ed.load(tmp_path / "run") == found
+
+
+def test_kept_zeros_where_models_ask_each_other():
+    found = ed.compare(
+        TEXTS, [Model("lamp"), "toy:6"], k=3, store="memory:", cache="off", zero="keep", query_models="all",
+        baseline=False,
+    )  # fmt: skip
+    asked = [s for s in found.scores if s.measure == "overlap@3"]
+    assert asked
+    assert all(np.isfinite(s.value) for s in asked)
+
+
+def test_a_model_that_learns_learns_from_what_is_left(tmp_path):
+    texts = [*TEXTS, "a b", "? !"]  # no word that lsa knows
+    found = ed.compare(texts, ["lsa:4", "toy:16"], k=3, cache="off", zero="drop", baseline=False, out=tmp_path / "run")
+    other = ed.compare(TEXTS, ["lsa:4", "toy:16"], k=3, cache="off", baseline=False, store="memory:")
+    assert len(found.run.corpus) == len(TEXTS)
+    assert {s.measure: s.value for s in found.scores} == pytest.approx(
+        {s.measure: s.value for s in other.scores}, nan_ok=True
+    )
+    found.to_projector(tmp_path / "projector")
+    assert len(list((tmp_path / "projector").iterdir())) == 3

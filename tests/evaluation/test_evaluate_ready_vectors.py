@@ -56,6 +56,15 @@ def test_judged_queries(beir: Path, vectors: str) -> None:
     assert about.encoding["encoded"] == 0
 
 
+def test_vectors_in_another_order_are_in_question(beir: Path, vectors: str, tmp_path: Path) -> None:
+    documents = np.load(tmp_path / "d.npy")
+    np.save(tmp_path / "d.npy", np.roll(documents, len(documents) // 2, axis=0))
+    notes = " ".join(embdiff.evaluate(beir, ["toy:16", vectors], baseline=False).outcome.notes)
+    asked = f"{vectors}: ndcg@10 cannot be told from chance, and the vectors are joined by row. Are they in the order"
+    assert asked in notes
+    assert "toy:16: ndcg@10 cannot" not in notes
+
+
 def test_rows_of_the_file_of_queries_count_not_the_order_of_judgements(beir: Path, vectors: str) -> None:
     lines = (beir / "qrels" / "test.tsv").read_text().splitlines()
     (beir / "qrels" / "test.tsv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")  # q2 before q1

@@ -16,6 +16,7 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation.task import rank
 from embdiff.lexical import Bm25
 from embdiff.measures import ranking
+from embdiff.measures.places import ties_by_id
 from trec_runs import grade_run
 
 MEASURES = ["ndcg@10", "map", "mrr@10", "rr", "recall@100", "precision@10", "hit@10"]
@@ -96,14 +97,15 @@ def test_without_bm25s_the_output_says_so(beir, monkeypatch, command):
 
 def test_bm25_by_hand():
     index = Bm25(["apple pear", "apple", "plum", ""])
-    rows, scores = index.rank(["apple", "kiwi", "a", "plum apple"], 3, np.array([0, 1, 2, 3]))
+    found = index.rank(["apple", "kiwi", "a", "plum apple"], 3)
+    rows, scores = found.rows, found.similarity
     assert rows.tolist() == [[1, 0, -1], [-1, -1, -1], [-1, -1, -1], [2, 1, 0]]
     # Lucene's BM25: idf = ln(1 + (4 - 2 + .5) / (2 + .5)), length 1 of 1 on average.
     assert scores[0, 0] == pytest.approx(np.log(1 + 2.5 / 2.5) * 1 / (1 + 1.5))
     assert np.isnan(scores[0, 2])
-    tied = Bm25(["same words", "same words", "same words"])
-    assert tied.rank(["same"], 2, np.array([1, 2, 0]))[0].tolist() == [[1, 0]]
-    assert Bm25(["", "a"]).rank(["a", "b"], 5, np.array([0, 1]))[0].tolist() == [[-1, -1], [-1, -1]]
+    tied = Bm25(["same words", "same words", "same words"]).rank(["same"], 2)
+    assert ties_by_id(tied, np.array([1, 2, 0])).rows.tolist() == [[1, 0]]
+    assert Bm25(["", "a"]).rank(["a", "b"], 5).rows.tolist() == [[-1, -1], [-1, -1]]
 
 
 def test_zero_vectors_find_nothing_and_are_never_found():

@@ -6,14 +6,18 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
+from embdiff.corpus import read_expected
 from embdiff.corpus.beir import read_beir
 from embdiff.corpus.trec import read_qrels, read_run, write_qrels, write_run
 from embdiff.errors import DataError
-from embdiff.records import Qrels
+from embdiff.measures import ranking
+from embdiff.measures.judged import Judged, grade
+from embdiff.records import Corpus, Qrels
 
 QRELS = "query-id\tcorpus-id\tscore\nq1\ta\t2\nq1\tgone\t1\nq2\tb\t1\nq3\ta\t1\n"
 CORPUS = [
@@ -62,7 +66,7 @@ def test_white_space_in_ids_is_refused(tmp_path):
     ("text", "words"),
     [
         ("q1 0 a\n", "must have 4 fields.*Got 3 on line 1"),
-        ("q1 0 a 1\nq1 0 b x\n", "A grade must be an integer.*Got 'x' at line 2"),
+        ("q1 0 a 1\nq1 0 b x\n", "A grade must be a number.*Got 'x' at line 2"),
         ("q1 0 a 1\nq1 0 a 2\n", "must have one grade.*Got 1 and 2 for 'q1' and 'a', the second at line 2"),
         ("# nothing\n", "at least one judgement.*Got none"),
     ],
@@ -128,8 +132,7 @@ def test_third_column_must_be_score(tmp_path):
 @pytest.mark.parametrize(
     ("qrels", "words"),
     [
-        ("query-id\tcorpus-id\tscore\nq1\ta\thigh\n", r"must be an integer.*Got 'high' at line 2 \(row 0\)"),
-        ("query-id\tcorpus-id\tscore\nq1\ta\t0.5\n", "must be an integer.*Got '0.5'"),
+        ("query-id\tcorpus-id\tscore\nq1\ta\thigh\n", r"must be a number.*Got 'high' at line 2 \(row 0\)"),
         ("query-id\tcorpus-id\tscore\nq1\ta\t1\nq1\ta\t2\n", r"must have one score.*the second at line 3 \(row 1\)"),
         ("query-id\tcorpus-id\tscore\nq1\t\t1\n", "Every judgement must have a corpus-id.*line 2"),
         ("query-id\tcorpus-id\tscore\nq9\ta\t1\n", "At least one judged query must be in.*Got judgements of 'q9'"),
@@ -197,3 +200,20 @@ def test_a_null_in_judgements_is_no_value(tmp_path, column):
     message = refused(read_beir, folder(tmp_path / "set"), str(tmp_path / "mine.parquet"))
     assert "row 1 of" in message
     assert "None" in message or "an empty cell" in message
+
+
+def test_fractions_are_grades_and_are_noted(tmp_path):
+    (tmp_path / "half.qrels").write_text("q1 0 a 0.5\nq1 0 b 2\nq1 0 c 0\nq2 0 a -0.5\n")
+    (tmp_path / "half.tsv").write_text("query-id\tcorpus-id\tscore\nq1\ta\t.5\nq1\tb\t2.0\nq1\tc\t0\nq2\ta\t-0.5\n")
+    wanted = {"q1": {"a": 0.5, "b": 2, "c": 0}, "q2": {"a": -0.5}}
+    corpus = Corpus(("one", "two", "three"), ("a", "b", "c"))
+    for name in ("half.qrels", "half.tsv"):
+        found = read_expected(tmp_path / name, Corpus(("x", "y"), ("q1", "q2")), corpus)
+        assert found.judgements == wanted
+        assert f"2 of 4 grades of {tmp_path / name} are fractions" in found.notes[-1]
+    judged = Judged.from_qrels(wanted, ["q1", "q2"], {"a": 0, "b": 1, "c": 2})
+    graded = grade(np.array([[0, 2, 1], [0, 1, 2]]), judged)
+    gain, best = 0.5 + 2 / np.log2(4), 2 + 0.5 / np.log2(3)
+    assert ranking.ndcg(graded, 3).tolist() == pytest.approx([gain / best, 0.0])
+    assert ranking.recall(graded, 1).tolist() == [0.5, 0.0]
+    assert ranking.average_precision(graded).tolist() == pytest.approx([(1 + 2 / 3) / 2, 0.0])

@@ -249,6 +249,24 @@ def batch(row: int, **other: Any) -> dict[str, Any]:
     return {"id": f"batch_{row}", "custom_id": KEYS[row], "response": answer, "error": None, **other}
 
 
+def several(name: str, rows: list[int], places: list[int]) -> dict[str, Any]:
+    data = [{"index": at, "embedding": VECTORS[row].tolist()} for row, at in zip(rows, places, strict=True)]
+    return {"custom_id": name, "response": {"status_code": 200, "body": {"data": data}}, "error": None}
+
+
+def test_several_texts_of_a_request_of_a_batch(tmp_path: Path) -> None:
+    half = len(VECTORS) // 2
+    first, rest = list(range(half)), list(range(half, len(VECTORS)))
+    path = lines(
+        tmp_path / "b.jsonl", [several("r2", rest[::-1], list(range(len(rest)))[::-1]), several("r1", first, first)]
+    )
+    names = [*(f"r1/{at}" for at in first), *(f"r2/{at}" for at in range(len(rest)))]
+    rows = ed.read_corpus([{"text": text, "id": name} for text, name in zip(TEXTS, names, strict=True)])
+    found, values = joined(f"vectors:{path}", rows)
+    assert found == "id"
+    np.testing.assert_array_equal(values, VECTORS)
+
+
 def test_json_lines(tmp_path: Path) -> None:
     path = lines(tmp_path / "v.jsonl", [{"_id": KEYS[row], "embedding": VECTORS[row].tolist()} for row in ORDER])
     found, values = joined(f"vectors:{path}", corpus())
@@ -277,6 +295,8 @@ def test_json_lines(tmp_path: Path) -> None:
         ([{"id": "k-0", "vector": [1, 2]}, {"id": {"$oid": 1}, "vector": [1, 2]}], "it has no id in line 2"),
         ([{"id": {"$oid": row}, "vector": [1, 2]} for row in (0, 1)], "it has no id in line 1"),
         ([{"key": "k-0", "vector": [1, 2]}, {"key": ["k-1"], "vector": [1, 2]}], "Got text in 'key'"),
+        ([batch(0), batch(1, response=None)], r"Got 0 vectors.* \(status None\) at line 2"),
+        ([several("r", [0, 1], [0, 2])], r"Got 2 vectors, with the indexes \[0, 2\] \(status 200\) at line 1"),
         ([], "must hold at least one"),
     ],
 )

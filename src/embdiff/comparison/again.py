@@ -46,6 +46,8 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
         When a model came as a Python object, or is no longer the one of the run.
     """
     stamps = {each["model"]: each["fingerprint"] for each in run.manifest["models"] if each["collection"]}
+    told = {each["model"]: each["encoding"].get("form") for each in run.manifest["models"]}
+    forms = {name: form for name, form in told.items() if form}
     cache, texts = VectorCache.at(run.config.cache), Texts(run.corpus, None, None)
     found = {}
     for name in models if models is not None else stamps:
@@ -62,7 +64,7 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
                     "Run the comparison again, or name the revision (?revision=)."
                 )
 
-        source, encoded = encode(name, {}, texts, cache, check=check)
+        source, encoded = encode(name, forms, texts, cache, check=check)
         assert encoded.documents is not None
         found[name] = ModelAgain(name, source, encoded.documents)
     return found

@@ -18,7 +18,7 @@ from embdiff.measures.base import measures_for
 from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rbo import Tail
-from embdiff.measures.ties import mean_ranks
+from embdiff.measures.ties import in_one_order, mean_ranks
 from embdiff.own_rows import certain
 from embdiff.records import Answer, FloatArray, IntArray, Score
 from embdiff.search import compared_pairs
@@ -113,11 +113,13 @@ def _lists(work: Work, a: Answer, b: Answer, needs: set[str], *, exactly: bool) 
     """Return the lists of two answers, with the ranks and vectors that measures need."""
     left, right = (a.exact, b.exact) if exactly else (a.returned, b.returned)
     inputs, missing = work.inputs, {}
-    ranks = vectors = None
+    ranks = own = vectors = None
     if RANKS in needs and b.model == BM25:
         missing[RANKS] = _NO_RANK
     elif RANKS in needs:
-        ranks = mean_ranks(_ranks_there(work, left.rows, b), left.rows, b.exact)
+        listed = in_one_order(left, seed=work.config.seed).rows  # of a tie across the end not those first in the file
+        ranks = mean_ranks(_ranks_there(work, listed, b), listed, b.exact)
+        own = inputs.twins.within(listed)
     if PROFILES in needs:
         vectors, why = _vectors(work, a, b)
         missing |= {PROFILES: why} if why else {}
@@ -129,7 +131,7 @@ def _lists(work: Work, a: Answer, b: Answer, needs: set[str], *, exactly: bool) 
         inputs.candidates,
         fixed=certain(left, right, inputs.twins),
         ranks=ranks,
-        own=inputs.twins.within(left.rows) if ranks is not None else None,
+        own=own,
         vectors=vectors,
         rows=None if inputs.query_rows is None else np.asarray(inputs.query_rows, dtype=np.int64),
         missing=missing,

@@ -12,7 +12,6 @@ from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, Bm25
-from embdiff.measures.places import name_ranks
 from embdiff.own_rows import followed_by_own, without_own
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, places, rows_only_elsewhere
@@ -60,9 +59,7 @@ def _ask(
     # Every row that another list holds is placed while its query is scored, then those kept that bm25 does not return.
     listed = rows_only_elsewhere(np.empty((len(inputs.queries), 0), dtype=np.int64), others)
     wide, asked = config.k + inputs.own.dropped, followed_by_own(listed, inputs.own)
-    by_id = name_ranks(inputs.corpus.ids)  # equal scores, as in an evaluation: so what is expected is found alike
-    best, (ranks, scores) = index.rank_and_place(inputs.queries.items, wide, asked, by_id)
-    found = Neighbors(*best, "ip", BM25)
+    found, (ranks, scores) = index.rank_and_place(inputs.queries.items, wide, asked)
     returned = without_own(found, inputs.own, config.k)
     placed = places(listed, ranks, scores[:, : listed.shape[1]])
     elsewhere = _of_rows(rows_only_elsewhere(returned.rows, [listed]), placed)

@@ -38,8 +38,6 @@ def common_rows(corpus: Corpus, names: Iterable[str], objects: Mapping[str, Any]
             source = load_named(name, objects)
         if not isinstance(source, Existing | ReadyVectors):
             continue
-        if isinstance(source, Existing):
-            source.common = True
         held = source.holds(corpus)
         told.append(f"{name} has {sum(held):,}")
         kept = [both and one for both, one in zip(kept, held, strict=True)]

@@ -21,7 +21,7 @@ from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
-from embdiff.comparison.stages import encode, fill, leave_out_zeros, search, size
+from embdiff.comparison.stages import encode, fill, search, settle_zeros, size
 from embdiff.comparison.thresholds import similarities_of
 from embdiff.comparison.work import Work
 from embdiff.errors import CacheError, ParameterError, StoreError
@@ -77,7 +77,8 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     data : path, list of str, or ``"sample"``
         The corpus, n >= 2 rows: txt, csv, tsv, jsonl, parquet, a list, or the bundled sample.
     models : sequence of str or Encoder
-        One collection each; text forms as ``embdiff models`` lists them, or objects with ``encode``.
+        One collection each; text forms as ``embdiff models`` lists them, also with an alias under which they are
+        shown (``prod=st:NAME``), or objects with ``encode``.
     query_models : sequence of str or Encoder, or "all", optional
         Models whose vectors query *every* collection. By default each model queries its own only.
     queries : "all", "every", "first:N", "rows:3,7", path, or list of str, optional
@@ -106,9 +107,10 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     common : bool, optional
         Whether to compare the rows that all files of vectors and collections have, where they hold different ones; the
         run says how many. By default a row that one lacks is refused.
-    zero : {"refuse", "drop"}, optional
-        A zero vector has no direction, and no cosine. Rows and queries of which some model makes one are refused, or
-        left out for all models, and counted.
+    zero : {"refuse", "drop", "keep"}, optional
+        A zero vector has no direction, and no cosine. Rows and queries of which some model makes one are refused; left
+        out for all models; or kept with the cosine 0 to all others, so that such a query ties with every row. Those
+        left out or kept are counted.
     text_column, id_column, group_column : str or int, optional
         Name or 0-based position; text_column also a template, ``"{title} {text}"``, which is what is taken by default
         where there are both.
@@ -172,7 +174,7 @@ def _walk(
     inputs = read_inputs(data, config, given, objects)
     work = Work(config, inputs, VectorCache.at(config.cache))
     with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
-        work = leave_out_zeros(encode(work, objects))
+        work = settle_zeros(encode(work, objects), objects)
         work = fill(work, opened, _run_label(out, inputs))
         work = size(work)
         work = search(work)

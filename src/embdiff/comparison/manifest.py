@@ -79,6 +79,7 @@ def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None) -
         return facts
     collection = {
         "name": placed.spec.name,
+        "dim": placed.spec.dim,  # two more than the model's where zero vectors were kept
         "reused": placed.placement.reused,
         "resumed": placed.placement.resumed,
         "rows": placed.spec.rows,

@@ -20,8 +20,8 @@ from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
 from embdiff.sources import PRESETS, named_models
-from embdiff.sources.existing import Existing, corpus_of, is_reference
-from embdiff.specs import IndexSpec
+from embdiff.sources.existing import Existing, corpus_of
+from embdiff.specs import IndexSpec, is_reference, split_alias
 
 # What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.
 TUTORIAL: Mapping[str, Any] = {
@@ -124,7 +124,9 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
             "A query model must have vectors. Got bm25, which has none: it ranks the texts of the queries by itself. "
             "Name it with -m."
         )
-    collections = {text: Existing(text) for text in (*models, *asked) if is_reference(text)}
+    common = bool(wanted.get("common"))
+    forms = dict(split_alias(text) for text in (*models, *asked) if isinstance(text, str))
+    collections = {name: Existing(form, common=common) for name, form in forms.items() if is_reference(form)}
     names, objects = named_models(models, besides=(BM25, *collections))
     wanted["baseline"] = chosen_baseline(wanted.get("baseline"), BM25 in names)
     wanted["models"] = tuple(name for name in names if name != BM25)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -32,13 +32,13 @@ from embdiff.stores.store import Store
 _NAMED = 100  # of rows left out
 
 
-def encode(work: Work, objects: Mapping[str, Any]) -> Work:
+def encode(work: Work, objects: Mapping[str, Any], only: Collection[str] | None = None) -> Work:
     """Encode the corpus with every model that has a collection, and the queries with every model that asks.
 
-    ``objects`` are models that have no name.
+    ``objects`` are models that have no name. Of models encoded before ``only`` some may be encoded again.
     """
     config, inputs = work.config, work.inputs
-    names = tuple(dict.fromkeys((*config.models, *config.query_models)))
+    names = tuple(dict.fromkeys((*config.models, *config.query_models))) if only is None else tuple(only)
     collections = {name: one for name in names if isinstance(one := objects.get(name), Existing)}
     for existing in collections.values():
         existing.check_metric(config.metric)
@@ -52,7 +52,7 @@ def encode(work: Work, objects: Mapping[str, Any]) -> Work:
         names, objects, texts, work.vectors, documents={*config.models, *collections},
         queries=config.query_models or config.models, check=check, check_made=partial(_refuse_zeros, work),
     )  # fmt: skip
-    return replace(work, encoded=encoded)
+    return replace(work, encoded={**work.encoded, **encoded})
 
 
 def _zeros(vectors: FloatArray | None) -> IntArray:
@@ -75,29 +75,50 @@ def _zeros_told(work: Work, encoded: Encoded, most: int) -> str:
 
 
 def _refuse_zeros(work: Work, encoded: Encoded) -> None:
-    """Refuse zero vectors of a model, unless they are to be left out."""
+    """Refuse zero vectors of a model, unless they are to be left out or kept."""
     config = work.config
     fixed = isinstance(encoded.read, Existing)  # a collection of others holds the rows that it holds
-    if config.metric != "cosine" or (config.zero == "drop" and not fixed):
+    if config.metric != "cosine" or (config.zero != "refuse" and not fixed):
         return
     told = _zeros_told(work, encoded, 4)
     if told:
         why = ": it knows no word of them, perhaps" if encoded.read is None else ""
-        way = "" if fixed else ", leave these out for all models with --zero drop (zero=)"
+        way = "" if fixed else ", leave these out for all models with --zero drop (zero=), keep them with --zero keep"
         raise ParameterError(
             f"With the metric cosine every vector must have a direction. Got zero vectors of {encoded.model} for "
             f"{told}{why}. Take --metric l2 or ip{way}, or leave the model out."
         )
 
 
-def leave_out_zeros(work: Work) -> Work:
-    """Leave out, for all models, the rows and queries of which one makes a zero vector; with cosine only.
+def settle_zeros(work: Work, objects: Mapping[str, Any]) -> Work:
+    """Leave out, or keep, the rows and queries of which some model makes a zero vector; with cosine only.
 
-    A query that is a row of the corpus goes with its row. What was refused did not come here.
+    What was refused did not come here. ``objects`` as for `encode`.
     """
-    told = [f"{each.model}: {words}" for each in work.encoded.values() if (words := _zeros_told(work, each, _NAMED))]
+    told = {each.model: words for each in work.encoded.values() if (words := _zeros_told(work, each, _NAMED))}
     if work.config.metric != "cosine" or not told:
         return work
+    lines = [f"{name}: {words}" for name, words in told.items()]
+    return _kept(work, told, lines) if work.config.zero == "keep" else _left_out(work, lines, objects)
+
+
+def _kept(work: Work, having: Collection[str], told: Sequence[str]) -> Work:
+    """Keep zero vectors at right angles to all others; models that ask each other's collections keep one dimension."""
+    note = (
+        "Kept, though their vector is zero and has no cosine: it counts as 0 to all others, so that such a query ties "
+        f"with every row ({'; '.join(told)})."
+    )
+    crossed = bool(work.config.query_models)
+    encoded = {name: each.set_apart() if crossed or name in having else each for name, each in work.encoded.items()}
+    corpus = replace(work.inputs.corpus, notes=(*work.inputs.corpus.notes, note))
+    return replace(work, inputs=replace(work.inputs, corpus=corpus), encoded=encoded)
+
+
+def _left_out(work: Work, told: Sequence[str], objects: Mapping[str, Any]) -> Work:
+    """Leave the rows and queries out for all models; a query that is a row of the corpus goes with its row.
+
+    Models that learn from the corpus learn from what is left of it, and may then have other zero vectors.
+    """
     inputs = work.inputs
     rows, asked = np.ones(len(inputs.corpus), dtype=bool), np.ones(len(inputs.queries), dtype=bool)
     for each in work.encoded.values():
@@ -115,7 +136,11 @@ def leave_out_zeros(work: Work) -> Work:
     )
     left, asking = np.flatnonzero(rows), np.flatnonzero(asked)
     encoded = {name: each.without(left, asking) for name, each in work.encoded.items()}
-    return replace(work, inputs=inputs.without(work.config, left, asking, note), encoded=encoded)
+    work = replace(work, inputs=inputs.without(work.config, left, asking, note), encoded=encoded)
+    learnt = [name for name, each in encoded.items() if each.stamp.fitted_on is not None]
+    if rows.all() or not learnt:
+        return work
+    return settle_zeros(encode(work, objects, learnt), objects)
 
 
 def _check_dimensions(source: Source, others: Mapping[str, Encoded]) -> None:

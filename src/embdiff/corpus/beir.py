@@ -11,7 +11,7 @@ from embdiff.corpus.files import EXTENSIONS, PACKED, Form, extension_of, shown
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import as_number
-from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels
+from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels, told_fractions
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
@@ -195,7 +195,8 @@ def _read_table(path: Path, form: Form) -> Qrels:
         )
     cells = table.column
     table = replace(table, column=lambda position: [_stripped(cell) for cell in cells(position)])
-    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path), table.notes)
+    judged = gathered(table, judged_rows(table, ordinary=True))
+    return Qrels(judged, str(path), (*table.notes, *told_fractions(judged, str(path))))
 
 
 def _stripped(cell: object) -> object:

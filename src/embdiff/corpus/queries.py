@@ -17,7 +17,7 @@ from embdiff.corpus.files import EXTENSIONS, FOUND, Form, exists, extension_of, 
 from embdiff.corpus.read import corpus_of, rows_left_out, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
 from embdiff.corpus.tables import Table, kind_of, listed, of_rows, plain
-from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels
+from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels, told_fractions
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Corpus, IntArray, Qrels
 
@@ -212,8 +212,8 @@ def read_expected(
     Raises
     ------
     DataError
-        When an id is unknown (a document's only in a table, tuples or a dict), a grade is no integer >= 0 (in ordinary
-        qrels: no integer), two grades contradict each other, no row is about a query of this run, or none about a
+        When an id is unknown (a document's only in a table, tuples or a dict), a grade is no number >= 0 (in ordinary
+        qrels: no number), two grades contradict each other, no row is about a query of this run, or none about a
         document of the corpus. The message names the row.
 
     Examples
@@ -230,7 +230,7 @@ def read_expected(
     by_text: dict[str, list[str]] = {}
     for name, text in zip(queries.ids, queries.items, strict=True):
         by_text.setdefault(text, []).append(name)
-    meant: list[tuple[str, str, int]] = []
+    meant: list[tuple[str, str, float]] = []
     at: list[int] = []
     named: set[str] = set()
     for row, (query, document, grade) in enumerate(rows):
@@ -257,7 +257,7 @@ def read_expected(
     notes = (
         [f"{len(named):,} queries of {table.source} are named by their texts instead of their ids."] if named else []
     )
-    return Qrels(used, table.source, (*table.notes, *notes))
+    return Qrels(used, table.source, (*table.notes, *told_fractions(used, table.source), *notes))
 
 
 def _table(data: object, form: Form) -> tuple[Table, bool]:
@@ -288,7 +288,7 @@ def _of_columns(table: Table) -> Table:
     return replace(of_rows(rows, table.source, table.lines), notes=table.notes)
 
 
-def _of_dict(judgements: Mapping[object, object] | Mapping[str, Mapping[str, int]], source: str) -> Table:
+def _of_dict(judgements: Mapping[object, object] | Mapping[str, Mapping[str, float]], source: str) -> Table:
     rows: list[tuple[object, object, object]] = []
     for query, expected in judgements.items():
         if isinstance(expected, Mapping):

@@ -24,14 +24,14 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _RUN_FORM = "query, Q0, document, rank, score, tag (for example: 301 Q0 FT911-3 1 9.5 minilm)"
 
 
-def judged_rows(table: Table, *, ordinary: bool) -> list[tuple[str, str, int]]:
+def judged_rows(table: Table, *, ordinary: bool) -> list[tuple[str, str, float]]:
     """Return what each row of a table of query id, document id and grade says.
 
     Parameters
     ----------
     table : Table
     ordinary : bool
-        Whether it is qrels as TREC and BEIR have them, where a grade may be any whole number.
+        Whether it is qrels as TREC and BEIR have them, where a grade may be negative.
 
     Raises
     ------
@@ -44,34 +44,44 @@ def judged_rows(table: Table, *, ordinary: bool) -> list[tuple[str, str, int]]:
         must = f"Every judgement must have a {names[position]}."
         return table.checked(position, as_name, must, "Fill it in or delete the row.")
 
-    must = f"A {names[2]} must be an integer, {'1 or more for relevant' if ordinary else '0 or more'}."
-    way_out = "Correct it (fractions: multiply all of them to integers)"
-    way_out += "." if ordinary else "; without the column grade every row counts 1."
+    must = f"A {names[2]} must be a number, {'above 0 for relevant' if ordinary else '0 or more'}."
+    way_out = "Correct it" + ("." if ordinary else "; without the column grade every row counts 1.")
     grades = table.checked(2, partial(_as_grade, ordinary=ordinary), must, way_out, words=repr)
     return list(zip(ids(0), ids(1), grades, strict=True))
 
 
-def _as_grade(value: object, ordinary: bool) -> int | None:
-    """Return a grade: a whole number, written 1 or 1.0."""
-    if isinstance(value, str):
-        form = rf"\s*{'[+-]?' if ordinary else ''}[0-9]{{1,9}}(\.0*)?\s*"
-        return int(float(value)) if re.fullmatch(form, value) else None
-    number = None if isinstance(value, (bool, np.bool_)) else as_number(value)
-    if number is None or not number.is_integer() or abs(number) >= 1e9 or (number < 0 and not ordinary):
+def _as_grade(value: object, ordinary: bool) -> float | None:
+    """Return a grade, whole numbers as such; text is written 1, 1.0 or 0.5."""
+    if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?([0-9]{1,9}(\.[0-9]*)?|\.[0-9]+)\s*", value):
         return None
-    return int(number)
+    number = None if isinstance(value, (bool, np.bool_)) else as_number(value)
+    if number is None or abs(number) >= 1e9 or (number < 0 and not ordinary):
+        return None
+    return int(number) if number.is_integer() else number
+
+
+def told_fractions(judgements: Mapping[str, Mapping[str, float]], source: str) -> tuple[str, ...]:
+    """Say how grades that are fractions count; nothing where there are none."""
+    grades = [grade for judged in judgements.values() for grade in judged.values()]
+    parts = sum(not float(grade).is_integer() for grade in grades)
+    if not parts:
+        return ()
+    return (
+        f"{parts:,} of {len(grades):,} grades of {source} are fractions: every one above 0 is relevant, gains are the "
+        "grades (trec_eval itself reads whole numbers only).",
+    )
 
 
 def gathered(
-    table: Table, rows: Sequence[tuple[str, str, int]], at: Sequence[int] | None = None
-) -> dict[str, dict[str, int]]:
+    table: Table, rows: Sequence[tuple[str, str, float]], at: Sequence[int] | None = None
+) -> dict[str, dict[str, float]]:
     """Return judgements as query id → {document id → grade}, in the order of the rows; equal rows count once.
 
     Parameters
     ----------
     table : Table
         Where the rows stand, for the message.
-    rows : sequence of (str, str, int)
+    rows : sequence of (str, str, float)
         Query id, document id, grade.
     at : sequence of int, optional
         The row of the table of each; by default its own number.
@@ -81,7 +91,7 @@ def gathered(
     DataError
         When a document has two grades for one query.
     """
-    judged: dict[str, dict[str, int]] = {}
+    judged: dict[str, dict[str, float]] = {}
     for row, (query, document, grade) in zip(range(len(rows)) if at is None else at, rows, strict=True):
         before = judged.setdefault(query, {}).setdefault(document, grade)
         if before != grade:
@@ -99,12 +109,12 @@ def read_qrels(path: str | Path, encoding: str | None = None) -> Qrels:
     Returns
     -------
     Qrels
-        Query id → {document id → grade}, in the order of the file. Grades below 1, negative ones too, are not relevant.
+        Query id → {document id → grade}, in the order of the file. Grades of 0 or below are not relevant.
 
     Raises
     ------
     DataError
-        When a line has other fields, a grade is no integer, or a document has two grades for one query.
+        When a line has other fields, a grade is no number, or a document has two grades for one query.
     """
     told: list[str] = []
     lines = dict(_fields(Path(path), 4, _QRELS_FORM, encoding, told))
@@ -112,7 +122,8 @@ def read_qrels(path: str | Path, encoding: str | None = None) -> Qrels:
         raise DataError(f"A qrels file must have at least one judgement. Got none in {path}. Name another file.")
     columns = [(query, document, grade) for query, _, document, grade in lines.values()]
     table = of_rows(columns, str(path), list(lines))
-    return Qrels(gathered(table, judged_rows(table, ordinary=True)), str(path), tuple(told))
+    judged = gathered(table, judged_rows(table, ordinary=True))
+    return Qrels(judged, str(path), (*told, *told_fractions(judged, str(path))))
 
 
 def write_qrels(qrels: Qrels, path: str | Path) -> None:

@@ -83,7 +83,7 @@ class Retrieval(Walk):
         settings = self.settings
         return {
             "document": self.collection.corpus.notes[-1],  # which columns were used
-            "judgements": f"{self.collection.qrels.source}; relevant from score 1, gains are the scores (linear)",
+            "judgements": f"{self.collection.qrels.source}; relevant above score 0, gains are the scores (linear)",
             "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
             "rules": "trec_eval: equal scores by document id descending; "
             + ("every judged query counts, a missing one as 0 (-c)" if zero else "every judged query asked counts"),
@@ -203,6 +203,12 @@ class Retrieval(Walk):
             found = run.get(name, {})
             rows[place, : len(found)] = [self.row_of[document] for document in found]
             scores[place, : len(found)] = list(found.values())
+        tied = int((np.diff(np.sort(scores, axis=1), axis=1) == 0.0).any(axis=1).sum())
+        if tied:
+            self.notes.append(
+                f"run:{path.name}: {tied:,} of {len(rows):,} lists have equal scores: those documents stand by id "
+                "descending, as trec_eval orders them, whatever their places in the file."
+            )
         return Neighbors(rows, scores, "ip", "run")
 
     def _short(self, path: Path, lengths: IntArray) -> list[str]:

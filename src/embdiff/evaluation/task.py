@@ -15,15 +15,15 @@ from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
+from embdiff.measures.base import MeasureSpec
 from embdiff.measures.noise import Again, Change, change, half_precision, sampled
-from embdiff.measures.places import name_ranks
 from embdiff.measures.score import in_order
 from embdiff.measures.statistics.kinds import Kinds
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
 from embdiff.sources import Source
 from embdiff.ties import among_others
 from embdiff.views.facts import models_told
-from embdiff.views.words import encoding_notes
+from embdiff.views.words import encoding_notes, order_in_question
 
 FROM_A_FILE = "the vectors were read from a file, not encoded"
 
@@ -62,6 +62,7 @@ class Walk(ABC):
     few: IntArray | None = None
     kinds: Kinds | None = None
     protocol: dict[str, str]
+    measures: Sequence[MeasureSpec]
 
     def __init__(
         self, settings: Settings, source: str, about: str, units: Sequence[str], texts: Texts, depth: int = 0
@@ -86,7 +87,9 @@ class Walk(ABC):
             there, asking = done.documents, done.documents if done.queries is None else done.queries
             self.add(name, there, asking)
             self.noise += self.changes(name, there, asking, done.again)
-        more, told = self.more(), [model.to_dict() for model in self.facts]
+        more, told = self.more(), models_told(model.to_dict() for model in self.facts)
+        first = str(self.measures[0])
+        self.notes += order_in_question(told, [each for each in self.scores if each.measure == first], first)
         return Outcome(
             task=self.task,
             source=self.source,
@@ -95,7 +98,7 @@ class Walk(ABC):
             units=self.units,
             models=tuple(self.facts),
             protocol={**self.protocol, "intervals": self.protocol["intervals"] + _made(self.scores)},
-            notes=(*self.notes, *encoding_notes(models_told(told), settings.cache.notes)),
+            notes=(*self.notes, *encoding_notes(told, settings.cache.notes)),
             noise=tuple(self.noise),
             **more,
         )
@@ -140,8 +143,7 @@ class Walk(ABC):
             self.notes.append(f"The baseline bm25 is left out: {error}")
             return
         self.facts.append(ModelFacts(BM25, None, about=index.about))
-        rows, scores = index.rank(queries.items, self.depth, name_ranks(corpus.ids))
-        self.add_lists(BM25, Neighbors(rows, scores, "ip", BM25))
+        self.add_lists(BM25, index.rank(queries.items, self.depth))
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""

@@ -1,4 +1,4 @@
-"""Judgements and ranked lists as integer arrays, what measures of `ranking` are taken from; and how they are scored."""
+"""Judgements and ranked lists as arrays, what measures of `ranking` are taken from; and how they are scored."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, IntArray
 
+ABOVE_ZERO = float(np.finfo(np.float64).tiny)  # of grades in whole numbers 1, as trec_eval has it
+
 
 @dataclass(frozen=True, eq=False)
 class Judged:
@@ -27,7 +29,7 @@ class Judged:
         Number of the query, ascending.
     document : ndarray of int64, shape (m,)
         Row of the document; -1 for one that is not in the collection: it can be wanted, never found.
-    grade : ndarray of int64, shape (m,)
+    grade : ndarray of float64, shape (m,)
         Descending within a query; 0 or less is not relevant.
     queries : int
         Number of queries, q; some may have no judgement.
@@ -35,11 +37,11 @@ class Judged:
 
     query: IntArray
     document: IntArray
-    grade: IntArray
+    grade: Doubles
     queries: int
 
     @classmethod
-    def of(cls, query: IntArray, document: IntArray, grade: IntArray, queries: int) -> Judged:
+    def of(cls, query: IntArray, document: IntArray, grade: Doubles, queries: int) -> Judged:
         """Sort judgements in any order.
 
         Raises
@@ -57,7 +59,7 @@ class Judged:
 
     @classmethod
     def from_qrels(
-        cls, judgements: Mapping[str, Mapping[str, int]], queries: Sequence[str], row_of: Mapping[str, int]
+        cls, judgements: Mapping[str, Mapping[str, float]], queries: Sequence[str], row_of: Mapping[str, int]
     ) -> Judged:
         """Turn query id → {document id → grade} into arrays; queries that are not named in ``queries`` are left out."""
         lengths = [len(judgements.get(name, ())) for name in queries]
@@ -65,7 +67,7 @@ class Judged:
         return cls.of(
             np.repeat(np.arange(len(queries), dtype=np.int64), lengths),
             np.array([row_of.get(document, -1) for document, _ in pairs], dtype=np.int64),
-            np.array([grade for _, grade in pairs], dtype=np.int64),
+            np.array([grade for _, grade in pairs], dtype=np.float64),
             len(queries),
         )
 
@@ -73,7 +75,7 @@ class Judged:
         """Return the same where some of the documents, (m,), are not in the collection."""
         return replace(self, document=np.where(gone, -1, self.document))
 
-    def counts(self, level: int = 1, *, found_only: bool = False) -> IntArray:
+    def counts(self, level: float = ABOVE_ZERO, *, found_only: bool = False) -> IntArray:
         """Return, per query, how many documents are of grade ``level`` or above; (q,).
 
         ``found_only`` counts those of the collection alone.
@@ -85,7 +87,7 @@ class Judged:
 
     def gains(self) -> Doubles:
         """Return, per query, the sum of the positive grades of documents of the collection; (q,)."""
-        gain = np.maximum(self.grade, 0).astype(np.float64) * (self.document >= 0)
+        gain = np.maximum(self.grade, 0.0) * (self.document >= 0)
         return np.asarray(np.bincount(self.query, weights=gain, minlength=self.queries), dtype=np.float64)
 
     def places(self) -> IntArray:
@@ -107,17 +109,17 @@ class Graded:
 
     Parameters
     ----------
-    grades : ndarray of int64, shape (q, depth)
+    grades : ndarray of float64, shape (q, depth)
         First place first; 0 where a document was not judged, or where the list is shorter.
     judged : Judged
         Everything that was judged for the q queries.
-    level : int
-        The lowest grade that counts as relevant (trec_eval -l); gains do not look at it.
+    level : float
+        The lowest grade that counts as relevant (trec_eval -l), by default any above 0; gains do not look at it.
     """
 
-    grades: IntArray
+    grades: Doubles
     judged: Judged
-    level: int = 1
+    level: float = ABOVE_ZERO
 
     def __post_init__(self) -> None:
         _check_lists(self.grades, self.judged)
@@ -128,7 +130,7 @@ class Graded:
         return self.judged.counts(self.level)
 
 
-def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
+def grade(rows: IntArray, judged: Judged, *, level: float = ABOVE_ZERO) -> Graded:
     """Look up the grade of every document in ranked lists.
 
     Parameters
@@ -137,7 +139,7 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
         Rows of documents, best first; -1 where a list is shorter.
     judged : Judged
         Of the same q queries.
-    level : int
+    level : float
         The lowest grade that counts as relevant.
 
     Raises
@@ -147,11 +149,11 @@ def grade(rows: IntArray, judged: Judged, *, level: int = 1) -> Graded:
     """
     _check_lists(rows, judged)
     known = judged.document >= 0
-    grades = look_up(rows, judged.query[known], judged.document[known], judged.grade[known], 0)
+    grades = look_up(rows, judged.query[known], judged.document[known], judged.grade[known], 0.0)
     return Graded(grades, judged, level)
 
 
-def _check_lists(lists: IntArray, judged: Judged) -> None:
+def _check_lists(lists: IntArray | Doubles, judged: Judged) -> None:
     if lists.ndim != 2 or len(lists) != judged.queries:
         raise ShapeError(
             f"Ranked lists must have shape (q, depth) for {judged.queries} judged queries. Got {lists.shape}. "

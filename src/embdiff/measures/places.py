@@ -6,14 +6,17 @@ Taken together: every row in either list, and both merged by reciprocal rank fus
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, ElsewhereRows, FloatArray, IntArray, Neighbors
 from embdiff.ties import entries, listed
 
+Value = TypeVar("Value", np.int64, np.float64)
 _CHUNK = 2**18  # row numbers sorted at a time
 
 
@@ -58,28 +61,31 @@ def ranks_of(rows: IntArray, listed: Neighbors, elsewhere: ElsewhereRows) -> Int
     return out
 
 
-def look_up(rows: IntArray, lines: IntArray, known: IntArray, values: IntArray, missing: int) -> IntArray:
+def look_up(
+    rows: IntArray, lines: IntArray, known: IntArray, values: npt.NDArray[Value], missing: float
+) -> npt.NDArray[Value]:
     """Return what is known of the rows of each line, such as of the documents in each query's list.
 
     Parameters
     ----------
     rows : ndarray of int64, shape (q, m)
         -1 pads.
-    lines, known, values : ndarray of int64, shape (n,)
-        Line, row and value; of two values for one row the first counts.
-    missing : int
+    lines, known : ndarray of int64, shape (n,)
+    values : ndarray, shape (n,)
+        Of two values for one row of a line the first counts.
+    missing : float
         For a pad, and for a row of which nothing is known.
 
     Returns
     -------
-    ndarray of int64, shape (q, m)
+    ndarray of the type of the values, shape (q, m)
     """
     # One number per (line, row), sorted, so that one look-up answers for all lines.
     stride = 1 + int(max(rows.max(initial=0), known.max(initial=0)))
     keys = lines * stride + known
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], values[order]
-    out = np.full(rows.shape, missing, dtype=np.int64)
+    out = np.full(rows.shape, missing, dtype=values.dtype)
     if keys.size:
         asked = np.arange(len(rows), dtype=np.int64)[:, None] * stride + rows
         likely = np.flatnonzero(_may_be(keys, asked) & (rows >= 0))

@@ -1,6 +1,6 @@
 """Were the judged documents ranked first: nDCG, average precision, reciprocal rank, recall, precision, hit.
 
-All follow trec_eval: a document is relevant when its grade is `Graded.level` (1) or more, gains are the grades
+All follow trec_eval: a document is relevant when its grade is above 0 (`Graded.level`), gains are the grades
 themselves (linear), every judged query counts, and one that retrieved nothing, or has nothing relevant, counts as 0
 (``-c``).
 """
@@ -40,7 +40,7 @@ def ndcg(graded: Graded, k: int | None = None) -> Doubles:
     ----------
     Järvelin and Kekäläinen 2002; trec_eval (github.com/usnistgov/trec_eval): ndcg_cut, linear gain.
     """
-    gains = np.maximum(graded.grades[:, : _depth(graded, k)], 0).astype(np.float64)
+    gains = np.maximum(graded.grades[:, : _depth(graded, k)], 0.0)
     # A row-wise sum, no matrix product: BLAS rounds a row differently by where it stands among the others.
     return ratio(np.sum(gains * _discounts(gains.shape[1]), axis=1), graded.judged.ideal(k), 0.0)
 

@@ -9,6 +9,7 @@ from embdiff import exact
 from embdiff._plain import plain
 from embdiff._progress import silent
 from embdiff.comparison.again import ModelAgain
+from embdiff.encoding import directed
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
@@ -117,11 +118,19 @@ class Asker:
 
     def _search(self, name: str, query: FloatArray, k: int, metric: Metric, index: str) -> Neighbors:
         if index != EXACT and self._store is not None:
-            return self._store.search(self._specs[name], query, k)
-        return exact.search(query, self._models[name].vectors, k, metric)
+            kept = self._specs[name].dim > query.shape[1]  # zero vectors
+            return self._store.search(self._specs[name], directed(query, "query") if kept else query, k)
+        return exact.search(*self._compared(name, query, metric), k, metric)
+
+    def _compared(self, name: str, query: FloatArray, metric: Metric) -> tuple[FloatArray, FloatArray]:
+        """Return query and documents as the metric can compare them: with zero vectors kept as in the run."""
+        documents = self._models[name].vectors
+        if metric != "cosine" or self._run.config.zero != "keep":
+            return query, documents
+        return directed(query, "query"), directed(documents, "document")
 
     def _answer(self, name: str, query: FloatArray, found: Mapping[str, Neighbors], metric: Metric) -> dict[str, Any]:
-        here, vectors = found[name], self._models[name].vectors
+        here, (query, vectors) = found[name], self._compared(name, query, metric)
         others = [there.rows for other, there in found.items() if other != name]
         only_there: IntArray = rows_only_elsewhere(here.rows, others)
         ranks = exact.ranks(query, vectors, only_there, metric)

@@ -61,17 +61,18 @@ def _collections(
     if not uri or uri == "memory:":
         yield None, {}
         return
-    names = {each["model"]: each["collection"]["name"] for each in run.manifest["models"] if each["collection"]}
+    there = {each["model"]: each["collection"] for each in run.manifest["models"] if each["collection"]}
+    names = {model: each["name"] for model, each in there.items()}
     specs = {
         name: CollectionSpec(
             name=names[name],
-            dim=each.vectors.shape[1],
+            dim=there[name]["dim"],
             metric=check_metric(run.config.metric),
             index=IndexSpec.parse(run.config.index),
             rows=len(run.corpus),
             stamp={},
         )
-        for name, each in again.items()
+        for name in again
     }
     with get_store(uri) as store:
         if not set(names.values()) <= set(store.names()):

@@ -7,7 +7,6 @@ read and searched, never written to.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
     from embdiff.stores.milvus.theirs import TheirCollection
 
 _FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION"
-
-
-def is_reference(text: Any) -> bool:
-    """Return whether a text names a collection in a store, and neither a model nor a file."""
-    return isinstance(text, str) and re.match(r"(milvus|https?|lancedb|memory):[^?]*#", text) is not None
 
 
 def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:
@@ -85,6 +79,8 @@ class Existing(Source):
         ``STORE#COLLECTION?vector=FIELD&id=FIELD&text=FIELD&group=FIELD&encoder=MODEL&db=NAME``. ``vector`` may be left
         out when there is one field of vectors; ``id`` is the primary key by default; ``encoder`` is the model that
         encodes queries which are no rows.
+    common : bool
+        Whether it may hold rows that the corpus has not, which are left out of the comparison.
 
     Raises
     ------
@@ -93,16 +89,14 @@ class Existing(Source):
 
     Attributes
     ----------
-    common : bool
-        Whether it may hold rows that the corpus has not, which are left out of the comparison.
     partly : bool
-        Whether it does: its own index then finds what is not compared, and its vectors are placed elsewhere.
+        Whether it holds such rows: its own index then finds what is not compared, and its vectors are placed elsewhere.
     """
 
     read_from = "a collection"
     same_roles = True
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, common: bool = False) -> None:
         self.spec = text
         spec = ModelSpec.parse(text)
         place, _, self.collection = spec.name.partition("#")
@@ -118,7 +112,7 @@ class Existing(Source):
         self._documents: FloatArray | None = None
         self._twin: tuple[str, str] | None = None
         self._joined = ""
-        self.common, self.partly = False, False
+        self._common, self.partly = common, False
 
     def __enter__(self) -> Self:
         from embdiff.stores.milvus.theirs import TheirCollection  # here, because it loads pymilvus
@@ -157,7 +151,7 @@ class Existing(Source):
         position = {name: row for row, name in enumerate(rows.ids)}
         missing = [name for name in corpus.ids if name not in position]
         extra = sorted(set(position).difference(corpus.ids))
-        self.partly = self.common and bool(extra)
+        self.partly = self._common and bool(extra)
         for what, names in (("lacks", missing), ("has besides", extra)):
             if names and not (self.partly and names is extra):
                 raise DataError(

@@ -71,8 +71,9 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     lines, objects = [], []
     for number, line in enumerate(lines_of(read_text(path)), start=1):
         if line.strip():
-            lines.append(number)
-            objects.append(_object(line, f"line {number} of {path}"))
+            found = _objects(line, f"line {number} of {path}")
+            lines += [number] * len(found)
+            objects += found
     columns = {}
     for key in dict.fromkeys(key for each in objects for key in each):
         cells = [each.get(key) for each in objects]
@@ -86,7 +87,8 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
     return lines, columns
 
 
-def _object(line: str, where: str) -> dict[str, Any]:
+def _objects(line: str, where: str) -> list[dict[str, Any]]:
+    """Return what stands on a line: one object, or of a request of a batch one for each of its texts."""
     try:
         value = json.loads(line, object_pairs_hook=of_keys)
     except (ValueError, RecursionError) as error:
@@ -97,22 +99,26 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise DataError(
             f"Every line of a file of vectors must be a JSON object. Got {kind_of(value)} at {where}. Mend the line."
         )
-    return _of_batch(value, where) if "custom_id" in value and "response" in value else value
+    return _of_batch(value, where) if "custom_id" in value and "response" in value else [value]
 
 
-def _of_batch(value: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return id and vector of one request of a batch."""
-    answer = _part(value, "response", dict)
+def _of_batch(value: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """Return ids and vectors of one request of a batch: of several texts, text i of request r is called ``r/i``."""
+    answer, name = _part(value, "response", dict), value["custom_id"]
     data = _part(_part(answer, "body", dict), "data", list)
-    vectors = [each.get("embedding") if isinstance(each, dict) else None for each in data]
-    if value.get("error") or len(vectors) != 1:
-        found = f"{len(vectors)} vectors" if not value.get("error") else "an error"
+    found = [each if isinstance(each, dict) else {} for each in data]
+    places = [each.get("index", place) for place, each in enumerate(found)]
+    if value.get("error") or sorted(places, key=str) != sorted(range(len(found)), key=str) or not found:
+        got = "an error" if value.get("error") else f"{len(found)} vectors, with the indexes {places[:5]}"
         raise DataError(
-            f"Every request of a batch must have one vector, that of its text. Got {found} (status "
-            f"{answer.get('status_code')}) at {where}, custom_id {value['custom_id']!r}. Send it again, one text a "
-            "request."
+            f"Every request of a batch must have a vector for each of its texts, indexed from 0. Got {got} (status "
+            f"{answer.get('status_code')}) at {where}, custom_id {name!r}. Send it again."
         )
-    return {"custom_id": value["custom_id"], "embedding": vectors[0]}
+    one = len(found) == 1
+    return [
+        {"custom_id": name if one else f"{name}/{place}", "embedding": each.get("embedding")}
+        for place, each in zip(places, found, strict=True)
+    ]
 
 
 def _part(value: dict[str, Any], key: str, kind: type[_Kind]) -> _Kind:

@@ -17,7 +17,7 @@ from embdiff.sources.catalogue import REGISTRY
 from embdiff.sources.encoder import Encoder
 from embdiff.sources.remembered import Unloaded
 from embdiff.sources.source import Source
-from embdiff.specs import ModelSpec
+from embdiff.specs import ModelSpec, is_reference, split_alias
 
 
 def named_models(
@@ -32,8 +32,8 @@ def named_models(
     Parameters
     ----------
     models : sequence of str or object
-        Text forms as typed, `Encoder` objects, or the user's own: those go under ``object:CLASS``, further ones of
-        the same class under ``object:CLASS-2`` and so on.
+        Text forms as typed, which go under their alias where they have one (``prod=st:...``); `Encoder` objects, or the
+        user's own: those go under ``object:CLASS``, further ones of the same class under ``object:CLASS-2`` and so on.
     what : str
         What they are called in messages.
     besides : collection of str
@@ -54,9 +54,7 @@ def named_models(
     objects = dict(known or {})
     for model in models:
         if isinstance(model, str):
-            if model not in besides:
-                REGISTRY.entry(ModelSpec.parse(model).kind)
-            names.append(model)
+            names.append(_name_of(model, besides, objects))
         else:
             names.append(_object_name(model, objects))
             objects[names[-1]] = model
@@ -64,6 +62,24 @@ def named_models(
     if repeated:
         raise ParameterError(f"Every {what} must be named once. Got {', '.join(repeated)} more than once. Drop one.")
     return tuple(names), objects
+
+
+def _name_of(text: str, besides: Collection[str], objects: dict[str, Any]) -> str:
+    """Return the name of a model given as text; the form of one with an alias is put among the objects."""
+    name, form = split_alias(text)
+    if name == form:
+        if name not in besides and name not in objects:
+            REGISTRY.entry(ModelSpec.parse(form).kind)
+        return name
+    if objects.get(name, form) != form or (name in besides and not is_reference(form)):
+        raise ParameterError(
+            f"An alias must stand for one model, and be no name that there is. Got {text!r}, and {name} is another "
+            "one. Choose another alias."
+        )
+    if name not in besides:
+        REGISTRY.entry(ModelSpec.parse(form).kind)
+    objects[name] = form
+    return name
 
 
 def _object_name(model: Any, objects: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ class Encoding:
 
     Of vectors that are ready: how they were ``joined`` with the corpus (id, text or row), the ``order`` of files that
     are joined by row, the type of ``numbers`` that may mean something else, and how those of ``queries`` were joined.
+    ``form`` is the text form of a model that goes under an alias.
     """
 
     texts: int
@@ -61,6 +62,7 @@ class Encoding:
     cache: str = ""
     variant: Variant | None = None
     joined: str | None = None
+    form: str | None = None
     order: str = ""
     numbers: str | None = None
     queries: dict[str, str] | None = None

@@ -119,7 +119,7 @@ def places(answer: Answer, row: int) -> dict[int, Place]:
     }
 
 
-def _listed(run: Run, answer: Answer, row: int, judged: Mapping[str, int] | None) -> Listed:
+def _listed(run: Run, answer: Answer, row: int, judged: Mapping[str, float] | None) -> Listed:
     corpus, similarity = run.corpus, answer.returned.similarity[row].tolist()
     neighbors = tuple(
         Neighbor(

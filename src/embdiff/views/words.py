@@ -200,17 +200,18 @@ def caveats(facts: Facts) -> list[str]:
 
 def _order_in_question(facts: Facts) -> list[str]:
     """Ask about the order of vectors that nothing but their place joins, where models agree no more than by chance."""
-    by_row = {model.model for model in facts.manifest.models if model.encoding and model.encoding.joined in _PLACES}
-    at_chance = {
-        model
-        for score in facts.run.scores
-        if score.measure.startswith("overlap@") and score.low <= score.chance
-        for model in by_row.intersection(score.models)
-    }
+    overlaps = [score for score in facts.run.scores if score.measure.startswith("overlap@")]
+    return order_in_question(facts.manifest.models, overlaps, "agreement")
+
+
+def order_in_question(models: Iterable[Model], scores: Iterable[Score], what: str) -> list[str]:
+    """Ask whether vectors joined by their place are in order, where one of these scores is no better than chance."""
+    by_row = {model.model for model in models if model.encoding and model.encoding.joined in _PLACES}
+    at_chance = {model for score in scores if score.low <= score.chance for model in by_row.intersection(score.models)}
     if not at_chance:
         return []
     return [
-        f"{', '.join(sorted(at_chance))}: agreement cannot be told from chance, and the vectors are joined by row. Are "
+        f"{', '.join(sorted(at_chance))}: {what} cannot be told from chance, and the vectors are joined by row. Are "
         "they in the order of the corpus?"
     ]
 
@@ -233,6 +234,8 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
     for model in models:
         found += _lower_precision(model)
         done = model.encoding
+        if done and done.form:
+            found.append(f"{model.model} is {done.form}.")
         found += [f"{model.model}: {told}." for told in (done.assumed if done else ())]
         if done and done.texts:  # given vectors are not made of texts
             same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""

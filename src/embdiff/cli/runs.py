@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import JsonOption, RunArgument, put
+from embdiff.cli.output import Interrupted, JsonOption, RunArgument, put
 from embdiff.errors import UnknownNameError
 
 EXPORTS = ("parquet", "embedding-atlas", "projector")
@@ -66,7 +66,10 @@ def serve_command(
     """Open a live page on this machine: type a query, see every model answer side by side. Ctrl-C ends it."""
     from embdiff.server import serve
 
-    serve(run, port=port, ready=lambda address: typer.echo(f"Open {address}"))
+    try:
+        serve(run, port=port, ready=lambda address: typer.echo(f"Open {address}"))
+    except KeyboardInterrupt:  # that is how it ends: there is nothing to say
+        raise Interrupted from None
 
 
 def export_command(

@@ -42,17 +42,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave a seeded slice of each battery, the same in every worker; the rest is told as deselected."""
+    """Leave a seeded slice of each battery, the same in every worker; the rest is told as deselected.
+
+    ``battery(per="job", keep=3)`` keeps three cells of each value of the parameter ``job``.
+    """
     if config.getoption("--batteries"):
         return
     cells = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("battery"):
-            cells[item.nodeid.partition("[")[0]].append(item)
+        if marker := item.get_closest_marker("battery"):
+            part = item.callspec.params[marker.kwargs["per"]] if "per" in marker.kwargs else ""
+            cells[f"{item.nodeid.partition('[')[0]} {part}".strip(), marker.kwargs.get("keep")].append(item)
     left_out: set[pytest.Item] = set()
-    for name, of_one in cells.items():
+    for (name, keep), of_one in cells.items():
         kept = random.Random(f"{config.getoption('--slice')} {name}").sample(
-            of_one, min(len(of_one), max(2, -(-len(of_one) // SLICE)))
+            of_one, min(len(of_one), keep or max(2, -(-len(of_one) // SLICE)))
         )
         left_out.update(set(of_one).difference(kept))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])

@@ -208,7 +208,7 @@ def test_ctrl_c_leaves_no_run_and_the_same_command_goes_on(embdiff, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert "interrupted; no run was written. The same command goes on where this one stopped" in err
+    assert "interrupted; nothing is left half-written. The same command goes on where this one stopped" in err
     assert "Traceback" not in err
     left = [path.name for path in tmp_path.iterdir() if "run" in path.name]
     assert len(left) == 1

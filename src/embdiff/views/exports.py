@@ -106,8 +106,8 @@ def projector_folder(folder: Path) -> Iterator[Path]:
 def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -> None:
     """Write what the embedding projector reads: ``MODEL.vectors.tsv`` for each model, and one ``metadata.tsv``.
 
-    The folder is there (see `projector_folder`). Tabs and line breaks become blanks, and a cell that a spreadsheet would
-    take for a formula gets an apostrophe.
+    The folder is there (see `projector_folder`). Tabs and line breaks become blanks, and a cell that a spreadsheet
+    would take for a formula gets an apostrophe.
     """
     columns = _texts(run)
     rows = ["\t".join(columns), *("\t".join(map(cell, cells)) for cells in zip(*columns.values(), strict=True))]

@@ -132,7 +132,7 @@ def told(what: str, path: Path, remedy: str) -> Iterator[None]:
     path : Path
         What the user calls it.
     remedy : str
-        What to do, besides making room.
+        What to do, after "Make room ".
 
     Raises
     ------
@@ -143,7 +143,7 @@ def told(what: str, path: Path, remedy: str) -> Iterator[None]:
     except OSError as error:
         raise ParameterError(
             f"{what} must be written into a folder that is there and may be written to. Got {path}: {reason(error)}. "
-            f"Make room or {remedy}."
+            f"Make room {remedy}."
         ) from None
 
 

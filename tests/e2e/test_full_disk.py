@@ -51,9 +51,9 @@ import written
 
 small = Path("small").resolve()
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)], check=True)
-world = written.world(Path("world").resolve())
-ways = multiprocessing.get_context("fork")
-print(json.dumps(written.on_a_full_disk(ways, {job!r}, small, world, {share}, with_old={old})))
+ways = multiprocessing.get_context("forkserver")
+ways.set_forkserver_preload(["written"])
+print(json.dumps(written.on_a_full_disk(ways, {job!r}, small, Path({world!r}), {share}, with_old={old})))
 """
 
 
@@ -129,15 +129,20 @@ def test_writing_the_run_fails(embdiff, sentences, monkeypatch):
     assert ed.load("run").run.manifest["models"][0]["collection"]["reused"] is True
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written.world(tmp_path_factory.mktemp("world") / "place")
+
+
 @pytest.mark.battery(per="job", keep=3)
 @pytest.mark.parametrize("point", range(written.POINTS))
 @pytest.mark.parametrize("job", written.JOBS)
-def test_any_command_that_writes(tmp_path: Path, job: str, point: int) -> None:
+def test_any_command_that_writes(tmp_path: Path, world: Path, job: str, point: int) -> None:
     if job == "lancedb":
         pytest.importorskip("lancedb", reason="the store lancedb needs it")
     share, old = (point + 0.5) / written.POINTS, point % 2 == 1
     here = str(Path(written.__file__).parent)
-    found = mounted(tmp_path, WRITES.format(here=here, job=job, share=share, old=old))
+    found = mounted(tmp_path, WRITES.format(here=here, world=str(world), job=job, share=share, old=old))
     assert found["whole"] == [0, ""]
     code, err = found["full"]
     if code == 0:  # the room was enough: how much is needed is looked at now and then only

@@ -132,7 +132,7 @@ def run(ways: BaseContext, name: str, place: Path, kill: tuple[int, float] | Non
 
     ``kill``: at which touch of the folder it is killed, and how many seconds after; at the end, if it comes to that.
     """
-    told = place.with_name(f"{place.name}.told")
+    told = Path("told.json").resolve()  # not on the disk that may be full
     told.unlink(missing_ok=True)
     process = ways.Process(target=_in_this_process, args=(name, place, told, kill))
     process.start()
@@ -153,8 +153,8 @@ def _in_this_process(name: str, place: Path, told: Path, kill: tuple[int, float]
     placing.ROWS_PER_ADD = 50
 
     def touched() -> None:
-        nonlocal touches
-        touches += 1
+        nonlocal touches, peak
+        touches, peak = touches + 1, max(peak, used(place))
         if kill is not None and touches == kill[0]:
             threading.Timer(kill[1], _die).start() if kill[1] else _die()
 

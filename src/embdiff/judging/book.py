@@ -70,8 +70,7 @@ def _append(handle: FileIO, record: Judgement | TypedQuery, log: Path) -> None:
 
 
 def _saving(what: str, path: Path) -> AbstractContextManager[None]:
-    goes_on = "name another file with --out; the same command goes on, as every answer before is in the log"
-    return _files.told(what, path, goes_on)
+    return _files.told(what, path, "and go on: all that was answered before is in the log")
 
 
 def read_log(log: Path, kind: type[_T], must: str, handle: FileIO | None = None) -> list[_T]:

@@ -208,10 +208,10 @@ class LanceStore(Store):
             yield self._db
         except _FAILURES as error:
             reason = " ".join(str(error).split()).split(", /")[0].rstrip(".")
-            raise StoreError(
-                f"LanceDB must be able to {what}. Got from {self.uri}: {reason}. "
-                "Check the store, or use another with --store."
-            ) from None
+            remedy = "Check the store, or use another with --store."
+            if "No space left" in reason:
+                remedy = "Make room and run the same command again: it goes on where it stopped."
+            raise StoreError(f"LanceDB must be able to {what}. Got from {self.uri}: {reason}. {remedy}") from None
 
     @contextmanager
     def _table(self, name: str, what: str) -> Iterator[Any]:

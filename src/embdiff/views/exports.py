@@ -166,5 +166,5 @@ def _write(columns: Mapping[str, Any], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with _files.told("An export", path, "name another file with -o"), _files.whole_file(path) as part:
+    with _files.told("An export", path, "or name another file with -o"), _files.whole_file(path) as part:
         pq.write_table(pa.table(dict(columns)), part, compression="zstd")

@@ -111,5 +111,5 @@ def write(run: Run, path: Path, kept: Kept | None = None) -> None:
         As for `page`.
     """
     html = page(run, kept)
-    with _files.told("A report", path, "name another file with -o"):
+    with _files.told("A report", path, "or name another file with -o"):
         _files.write_text(path, html)

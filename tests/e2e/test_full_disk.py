@@ -13,6 +13,7 @@ import pytest
 import written
 
 import embdiff as ed
+from embdiff import _files
 
 INSIDE = """
 import contextlib, io, json, random, subprocess, sys
@@ -127,6 +128,38 @@ def test_writing_the_run_fails(embdiff, sentences, monkeypatch):
     assert "it goes on where it stopped" in done.err
     assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run").code == 0
     assert ed.load("run").run.manifest["models"][0]["collection"]["reused"] is True
+
+
+def test_a_report_that_cannot_be_written_does_not_cost_the_run(embdiff, sentences, monkeypatch):
+    command = ("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
+    monkeypatch.setattr("embdiff.views.report.is_built", lambda: True)
+    monkeypatch.setattr("embdiff.views.report.page", lambda *_: "page")
+    write = _files.write_text
+
+    def full(path, text):
+        if path.suffix == ".html":
+            raise OSError(28, os.strerror(28))
+        write(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_files, "write_text", full)
+        done = embdiff(*command)
+    assert done.code == 2
+    assert "The report must be written beside the run. Got No space left on device" in done.err
+    assert "The run itself is whole, without the report, in run: make room and write it with" in done.err
+    assert ed.load("run").run.manifest["models"][0]["collection"]["rows"] == 8
+    assert Path("run/milvus.db").is_dir()
+    assert not Path("run/report.html").exists()
+    assert embdiff("report", "run").code == 0
+    assert embdiff(*command).code == 0
+
+
+def test_a_killed_report_leaves_nothing_that_stops_the_next_run(embdiff, sentences):
+    command = ("compare", str(sentences), "-m", "toy:8", "-k", "2", "--store", "memory:", "--out", "run")
+    assert embdiff(*command).code == 0
+    Path(f"run/.report.html.{'a' * 16}").write_text("half")
+    assert embdiff(*command).code == 0
+    assert not list(Path("run").glob(".*"))
 
 
 @pytest.fixture(scope="module")

@@ -123,21 +123,7 @@ def reason(error: OSError) -> str:
 
 @contextmanager
 def told(what: str, path: Path, remedy: str) -> Iterator[None]:
-    """Turn what the system refuses inside the block into a message.
-
-    Parameters
-    ----------
-    what : str
-        What is written, as the message begins.
-    path : Path
-        What the user calls it.
-    remedy : str
-        What to do, after "Make room ".
-
-    Raises
-    ------
-    ParameterError
-    """
+    """Turn what the system refuses inside the block into a ParameterError; ``remedy`` follows after "Make room"."""
     try:
         yield
     except OSError as error:
@@ -289,19 +275,9 @@ def put_in_place(part: Path, target: Path) -> None:
 
 @contextmanager
 def alone(work: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Hold the lock of some work inside the block, which goes with the process, however that ends.
+    """Hold the lock of some work inside the block: a file beside it, free again when the process ends, however that is.
 
-    Parameters
-    ----------
-    work : Path
-        The lock is a file beside it, there only while it is held.
-    wait : bool
-        Whether to wait until no other process holds it.
-
-    Yields
-    ------
-    bool
-        Whether it is held: another process may have it.
+    What is yielded says whether it is held; with ``wait`` it is, as soon as no other process holds it.
     """
     lock = work.with_name(f"{work.name}.lock")
     while True:

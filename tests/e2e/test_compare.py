@@ -221,6 +221,15 @@ def test_ctrl_c_leaves_no_run_and_the_same_command_goes_on(embdiff, tmp_path):
     pd.testing.assert_frame_equal(*(pd.read_parquet(f"{name}/neighbors.parquet") for name in ("run", "undisturbed")))
 
 
+def test_ctrl_c_is_how_serving_ends(embdiff, monkeypatch):
+    def served(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embdiff.server.serve", served)
+    done = embdiff("serve", "run")
+    assert (done.code, done.out, done.err) == (130, "", "")
+
+
 def test_two_processes_do_not_share_an_unfinished_run(embdiff, sentences, monkeypatch):
     both = []
 

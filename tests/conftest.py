@@ -42,20 +42,24 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave a seeded slice of each battery, the same in every worker; the rest is told as deselected."""
+    """Leave a seeded slice of each battery, the same in every worker; the rest is told as deselected.
+
+    ``battery(per="job", keep=3)`` keeps three cells of each value of the parameter ``job``.
+    """
     if config.getoption("--batteries"):
         return
-    cells, one_in = defaultdict(list), {}
+    cells, wanted = defaultdict(list), {}
     for item in items:
-        battery = item.get_closest_marker("battery")
-        if battery:
-            name = item.nodeid.partition("[")[0]
+        if marker := item.get_closest_marker("battery"):
+            part = item.callspec.params[marker.kwargs["per"]] if "per" in marker.kwargs else ""
+            name = f"{item.nodeid.partition('[')[0]} {part}".strip()
             cells[name].append(item)
-            one_in[name] = battery.kwargs.get("one_in", SLICE)
+            wanted[name] = marker.kwargs
     left_out: set[pytest.Item] = set()
     for name, of_one in cells.items():
+        keep, one_in = wanted[name].get("keep"), wanted[name].get("one_in", SLICE)
         kept = random.Random(f"{config.getoption('--slice')} {name}").sample(
-            of_one, min(len(of_one), max(2, -(-len(of_one) // one_in[name])))
+            of_one, min(len(of_one), keep or max(2, -(-len(of_one) // one_in)))
         )
         left_out.update(set(of_one).difference(kept))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])

@@ -1,7 +1,12 @@
-"""Writing files so that nothing half-written ever looks whole."""
+"""Writing files so that nothing half-written ever looks whole: all that embdiff writes goes through here.
+
+A file or a folder is made under another name in the same place and moved when it is whole. On any error what was made
+is removed; what a killed process left, told by a lock that nobody holds, is removed by the next that writes the same.
+"""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -11,7 +16,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,9 +44,8 @@ def by_number(paths: Iterable[Path]) -> list[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically: readers see the old file or the new one, never a part."""
-    part = _aside(path)
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
+    with whole_file(path, sync=False) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -98,8 +103,40 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def append_line(handle: FileIO, line: bytes) -> None:
+    """Add a line to a file opened without a buffer, and force it to the disk; on any error nothing of it stays."""
+    end, left = os.fstat(handle.fileno()).st_size, memoryview(line)
+    try:
+        while left:  # a disk that is nearly full takes a part
+            left = left[handle.write(left) :]
+        os.fsync(handle.fileno())
+    except OSError:
+        with suppress(OSError):
+            handle.truncate(end)
+        raise
+
+
+def reason(error: OSError) -> str:
+    """Return why the system refused, without the path; what other libraries raise begins with words of their own."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
 @contextmanager
-def whole_folder(target: Path, key: str | None = None, worth_keeping: Worth | None = None) -> Iterator[Path]:
+def told(what: str, path: Path, remedy: str) -> Iterator[None]:
+    """Turn what the system refuses inside the block into a ParameterError; ``remedy`` follows after "Make room"."""
+    try:
+        yield
+    except OSError as error:
+        raise ParameterError(
+            f"{what} must be written into a folder that is there and may be written to. Got {path}: {reason(error)}. "
+            f"Make room {remedy}."
+        ) from None
+
+
+@contextmanager
+def whole_folder(
+    target: Path, key: str | None = None, worth_keeping: Worth | None = None, what: str = "run folder"
+) -> Iterator[Path]:
     """Build a folder aside and move it into place only when the block ends well.
 
     Whatever stood at ``target`` stays until then. Parameters and errors are those of `work_folder`.
@@ -109,7 +146,7 @@ def whole_folder(target: Path, key: str | None = None, worth_keeping: Worth | No
     Path
         The folder to fill, beside the target.
     """
-    with work_folder(target, key, worth_keeping) as part:
+    with work_folder(target, key, worth_keeping, what) as part:
         yield part
         put_in_place(part, target)
 
@@ -142,13 +179,19 @@ def work_folder(target: Path, key: str | None, worth_keeping: Worth | None, what
     ParameterError
         When the parent cannot be written to, is full, or another process is at the same work.
     """
+    target = target.resolve()
+    if os.path.ismount(target) or Path.cwd().is_relative_to(target):
+        raise ParameterError(
+            f"A {what} must be one that can be replaced as a whole. Got {target}, which is a mount point or holds the "
+            f"folder that this command runs in. Name one inside it with --out, for example {target / 'new'}."
+        )
     part = work_path(target, key or secrets.token_hex(8))
     name_another = f"name another {what.split()[-1]} with --out"
     goes_on = ", and run the command again: it goes on where it stopped" if worth_keeping else ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part) as alone:
-            if not alone:
+        with alone(part) as held:
+            if not held:
                 raise ParameterError(
                     f"A {what} must be written by one command at a time. Got {target}, which another process is making "
                     f"in the same way. Wait until it is done, or {name_another}."
@@ -161,10 +204,10 @@ def work_folder(target: Path, key: str | None, worth_keeping: Worth | None, what
                     _remove(part)
                 raise
             _remove(part)
-            _remove_left_over(target)
+            remove_left_over(target)
     except OSError as error:
         raise ParameterError(
-            f"The {what} must be writable. Got {target}: {error.strerror or error}. Make room or "
+            f"The {what} must be writable. Got {error.filename or target}: {reason(error)}. Make room or "
             f"{name_another}{goes_on}."
         ) from None
 
@@ -175,26 +218,44 @@ def work_path(target: Path, key: str) -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Write a file aside and move it into place only when the block ends well, and it is on the disk.
+def whole_file(path: Path, *, sync: bool = True) -> Iterator[Path]:
+    """Write a file aside and move it into place only when the block ends well.
 
     Whatever stood at ``path`` stays until then; on any error, Ctrl-C included, what was written aside is removed.
+
+    Parameters
+    ----------
+    path : Path
+    sync : bool
+        Whether it is forced to the disk before, so that a power cut leaves the old file or the new one, too.
 
     Yields
     ------
     Path
-        The name to write, in the same folder; readers of tables ignore it, as it begins with a dot.
+        The name to write, in the same folder: an empty file, to be written over and not replaced. Readers of tables
+        ignore it, as it begins with a dot.
     """
-    part = _aside(path)
+    _remove_asides(path)
+    part, handle = _held_aside(path)
     try:
         yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
+        if sync:
+            os.fsync(handle.fileno())
+        if sys.platform == "win32":
+            handle.close()  # an open file cannot be moved there
         part.replace(path)
-        sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
     except BaseException:
+        handle.close()
         part.unlink(missing_ok=True)
         raise
+    handle.close()
+
+
+def is_aside(name: str) -> bool:
+    """Return whether a name is one that `whole_file` writes under: of a killed process, when nobody writes."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{16}", name) is not None
 
 
 def put_in_place(part: Path, target: Path) -> None:
@@ -213,20 +274,26 @@ def put_in_place(part: Path, target: Path) -> None:
 
 
 @contextmanager
-def _alone(part: Path) -> Iterator[bool]:
-    """Hold the lock of a part inside the block; what is yielded says whether, as another process may have it."""
-    lock = part.with_name(f"{part.name}.lock")
+def alone(work: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of some work inside the block: a file beside it, free again when the process ends, however that is.
+
+    What is yielded says whether it is held; with ``wait`` it is, as soon as no other process holds it.
+    """
+    lock = work.with_name(f"{work.name}.lock")
     while True:
         handle = lock.open("ab")
-        alone = lock_now(handle)
+        held = lock_now(handle)
         # The file may have been removed, with its lock, between opening and locking it.
-        if not alone or (lock.exists() and os.path.samestat(os.fstat(handle.fileno()), lock.stat())):
+        if held and lock.exists() and os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
+            break
+        if not held and not wait:
             break
         handle.close()
+        time.sleep(0.0 if held else 0.05)
     try:
-        yield alone
+        yield held
     finally:
-        if alone:
+        if held:
             lock.unlink(missing_ok=True)
         handle.close()
 
@@ -236,14 +303,38 @@ def _aside(path: Path, kind: str = "") -> Path:
     return path.with_name(f".{path.name}.{kind}{secrets.token_hex(8)}")
 
 
-def _remove_left_over(target: Path) -> None:
+def _held_aside(path: Path) -> tuple[Path, IO[bytes]]:
+    """Make a file beside a path, with a lock that says that somebody lives who writes it."""
+    for left in (2, 1, 0):  # who clears up may have come in between; where there are no locks, nobody clears up
+        part = _aside(path)
+        handle = part.open("xb")
+        if (lock_now(handle) and part.exists()) or not left:
+            break
+        handle.close()
+        part.unlink(missing_ok=True)
+    return part, handle
+
+
+def _remove_asides(path: Path) -> None:
+    """Remove what killed processes left of writing a file: nobody holds its lock any more."""
+    with suppress(OSError):
+        names = [each.name for each in os.scandir(path.parent) if each.name.startswith(f".{path.name}.")]
+        for part in (path.with_name(name) for name in names if is_aside(name)):
+            with suppress(OSError), part.open("r+b") as handle:
+                if lock_now(handle):
+                    part.unlink()
+
+
+def remove_left_over(target: Path) -> None:
     """Remove what interrupted work for the same target left, now that the target stands."""
-    for part in target.parent.glob(f".{target.name}.partial-*"):
-        if part.is_dir():
-            with _alone(part) as alone:
-                if alone:
-                    _remove(part)
-    for old in target.parent.glob(f".{target.name}.old-*"):
+    _remove_asides(target)
+    begun = f".{target.name}.partial-"
+    names = {each.name.removesuffix(".lock") for each in os.scandir(target.parent) if each.name.startswith(begun)}
+    for part in map(target.with_name, names):
+        with alone(part) as held:
+            if held:
+                _remove(part)
+    for old in target.parent.glob(f".{glob.escape(target.name)}.old-*"):
         shutil.rmtree(old, ignore_errors=True)
 
 

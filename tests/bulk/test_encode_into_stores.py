@@ -1,5 +1,8 @@
 """Encoding into a store: every row, whole or resumed, to be compared with."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from counted_texts import PART, ROWS, TEXTS, counting, hidden
@@ -40,6 +43,30 @@ def test_a_collection_can_be_compared_with(parquet, tmp_path):
     result = ed.compare(parquet, [done.as_model, "toy:16"], k=3, baseline=False, permutations=99)
     theirs, ours = result.run.answers
     np.testing.assert_array_equal(theirs.exact.rows, ours.exact.rows)
+
+
+@pytest.mark.parametrize("where", ["embdiff.stores.copying._hash", "embdiff._files._remove"])
+def test_killed_at_the_end_it_is_compared_again_and_leaves_nothing(parquet, tmp_path, where):
+    """Before all rows were compared nothing is stamped as complete; after that, what is left is removed."""
+    module, name = where.rsplit(".", 1)
+    uri = f"milvus:{tmp_path / 'x.db'}"
+    code = f"""
+import os, {module} as module
+from embdiff.bulk import encode_corpus
+if {name!r} == "_remove":
+    module._remove = lambda folder: os._exit(9)
+else:
+    from embdiff.stores.milvus.store import MilvusStore
+    load = MilvusStore.load
+    MilvusStore.load = lambda self, spec: (load(self, spec), setattr(module, {name!r}, lambda *_: os._exit(9)))
+encode_corpus({str(parquet)!r}, "toy:16", {uri!r}, part_rows={PART}, cache="off")
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 9
+    assert hidden(tmp_path) != []
+    again = encode_corpus(parquet, "toy:16", uri, part_rows=PART, cache="off")
+    assert again.reused is (name == "_remove")
+    assert hidden(tmp_path) == []
+    assert encode_corpus(parquet, "toy:16", uri, part_rows=PART, cache="off").reused
 
 
 def test_a_store_that_fails_is_gone_on_with(parquet, tmp_path, monkeypatch):

@@ -262,6 +262,32 @@ def test_a_folder_that_can_only_be_read_is_read(cache, monkeypatch):
     assert "is damaged (file is not a database) and cannot be mended here" in damaged.notes[1]
 
 
+def test_what_a_killed_process_left_in_the_log_is_read_where_nothing_can_be_written(cache, monkeypatch):
+    encoded(TEXTS[:64], cache)
+    assert (cache.folder / f"{NAME}-wal").stat().st_size  # open, as after a kill
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert encoded(TEXTS, VectorCache.at(cache.folder))[1].cached == 64
+
+
+@pytest.mark.parametrize("there", ["nothing", "an empty file"])
+def test_a_folder_without_a_database_that_can_only_be_read_holds_nothing(tmp_path, monkeypatch, there):
+    if there == "an empty file":
+        (tmp_path / NAME).touch()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    cache = VectorCache.at(tmp_path)
+    assert encoded(TEXTS[:5], cache)[1].encoded == 5
+    assert cache.notes == ["The cache can only be read: what is encoded or computed now is not kept."]
+    assert len(list(tmp_path.iterdir())) == (there == "an empty file")
+
+
+def test_a_database_that_can_only_be_read_in_a_folder_that_can_be_written(cache, monkeypatch):
+    encoded(TEXTS[:64], cache)
+    cache.database.close()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != NAME and access(path, mode))
+    assert encoded(TEXTS, VectorCache.at(cache.folder))[1].cached == 64
+
+
 READ = """
 import subprocess, sys
 from embdiff.sources import get_encoder

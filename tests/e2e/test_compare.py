@@ -210,7 +210,7 @@ def test_ctrl_c_leaves_no_run_and_the_same_command_goes_on(embdiff, tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    assert "interrupted; no run was written. The same command goes on where this one stopped" in err
+    assert "interrupted; nothing is left half-written. The same command goes on where this one stopped" in err
     assert "Traceback" not in err
     left = [path.name for path in tmp_path.iterdir() if "run" in path.name]
     assert len(left) == 1
@@ -221,6 +221,15 @@ def test_ctrl_c_leaves_no_run_and_the_same_command_goes_on(embdiff, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == ["run"]
     assert embdiff(*options[:-1], "undisturbed").code == 0
     pd.testing.assert_frame_equal(*(pd.read_parquet(f"{name}/neighbors.parquet") for name in ("run", "undisturbed")))
+
+
+def test_ctrl_c_is_how_serving_ends(embdiff, monkeypatch):
+    def served(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("embdiff.server.serve", served)
+    done = embdiff("serve", "run")
+    assert (done.code, done.out, done.err) == (130, "", "")
 
 
 def test_two_processes_do_not_share_an_unfinished_run(embdiff, sentences, monkeypatch):

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import written
 
 import embdiff as ed
 from embdiff import runs
@@ -155,3 +156,56 @@ def test_kill_9_loses_nothing(tmp_path: Path, undisturbed: Path, stage: str, whe
     assert was_whole or {name for name, _ in before & again} <= twice
     assert verify(VectorCache.at(tmp_path / "kept"))[1] == ()
     assert sorted(path.name for path in tmp_path.iterdir() if "run" in path.name) == ["run"]
+
+
+def ways() -> multiprocessing.context.BaseContext:
+    """Processes forked from one that has loaded all and used nothing: databases do not outlive a fork."""
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(["written"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written.world(tmp_path_factory.mktemp("world") / "place")
+
+
+@pytest.fixture(scope="module")
+def whole(world: Path) -> Callable[[str], tuple[written.Ended, Path, object]]:
+    """Each command, run once and not disturbed: how it ended, its folder, what it made."""
+    found = {}
+
+    def one(job: str) -> tuple[written.Ended, Path, object]:
+        if job not in found:
+            place = written.copied(world, world.with_name(job), written.JOBS[job], with_old=False)
+            ended = written.run(ways(), job, place)
+            assert (ended.code, ended.err) == (0, "")
+            found[job] = ended, place, written.JOBS[job].outcome(place)
+        return found[job]
+
+    return one
+
+
+@pytest.mark.battery(per="job", keep=3)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("point", range(written.POINTS))
+@pytest.mark.parametrize("job", written.JOBS)
+def test_kill_9_of_any_command_that_writes(tmp_path: Path, world: Path, whole: Callable, job: str, point: int) -> None:
+    if job == "lancedb":
+        pytest.importorskip("lancedb", reason="the store lancedb needs it")
+    undisturbed, folder, wanted = whole(job)
+    draw, kept = random.Random(f"{job} {point}"), written.JOBS[job]
+    place = written.copied(world, tmp_path / "place", kept, with_old=point % 2 == 1)
+    at = 1 + int(undisturbed.touches * (point + draw.random()) / written.POINTS)
+    later = draw.choice((0.0, 0.0, draw.random() * 0.01))  # in the midst of what follows
+    assert written.run(ways(), job, place, (at, later)).code == -9
+    if job not in ("milvus", "lancedb", "judge"):  # to look into a store is a command, too
+        assert written.which(kept.outcome(place), wanted) in ("nothing", "old", "new")
+    log = place / "run.qrels.jsonl"
+    saved = log.read_bytes() if log.exists() else b""
+    again = written.run(ways(), job, place)
+    assert (again.code, again.err) == (0, "")
+    assert kept.outcome(place) == wanted
+    assert written.names(place) == written.names(folder)
+    if job == "judge":
+        assert log.read_bytes().startswith(saved[: saved.rfind(b"\n") + 1])

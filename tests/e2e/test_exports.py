@@ -90,6 +90,17 @@ def test_projector_gets_vectors_and_cells_that_are_no_formulas(result, tmp_path)
     assert np.allclose(vectors, ed.get_encoder("toy:8").encode(TEXTS))
 
 
+def test_a_folder_with_something_else_is_not_replaced_by_an_export(result, tmp_path):
+    folder = tmp_path / "projector"
+    for _ in range(2):
+        ed.load(result.path).to_projector(folder)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ParameterError, match=r"earlier export, since it is replaced\. Got .* with notes\.txt\. Name"):
+        ed.load(result.path).to_projector(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
 def test_models_whose_names_look_alike_get_files_of_their_own(result, tmp_path):
     tables = {"x/y": np.eye(6, 2, dtype=np.float32), "x:y": np.eye(6, 3, dtype=np.float32)}
     exports.write_projector(result.run, tables, tmp_path)

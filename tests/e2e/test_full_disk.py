@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import written
 
 import embdiff as ed
+from embdiff import _files
 
 INSIDE = """
 import contextlib, io, json, random, subprocess, sys
@@ -42,15 +44,33 @@ print(json.dumps({"full": full, "left": left, "again": again, "models": manifest
 """
 
 
+WRITES = """
+import json, multiprocessing, subprocess, sys
+from pathlib import Path
+sys.path.insert(0, {here!r})
+import written
+
+small = Path("small").resolve()
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)], check=True)
+ways = multiprocessing.get_context("forkserver")
+ways.set_forkserver_preload(["written"])
+print(json.dumps(written.on_a_full_disk(ways, {job!r}, small, Path({world!r}), {share}, with_old={old})))
+"""
+
+
 def filled(tmp_path: Path, *arguments: str) -> dict:
-    """Run a comparison with a small file system under ``small``, in a mount namespace of its own, twice."""
+    """Run a comparison with a small file system under ``small``, twice."""
+    command = ("compare", "corpus.txt", "-m", "toy:256", "-k", "2", "--queries", "first:3", *arguments)
+    return mounted(tmp_path, f"ARGUMENTS = {command!r}\n{INSIDE}")
+
+
+def mounted(tmp_path: Path, script: str) -> dict:
+    """Run a script that mounts a small file system under ``small``, in a mount namespace of its own; what it prints."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("mounting a small file system needs root and unshare")
     if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine gives no mount namespaces")
     (tmp_path / "small").mkdir()
-    command = ("compare", "corpus.txt", "-m", "toy:256", "-k", "2", "--queries", "first:3", *arguments)
-    script = f"ARGUMENTS = {command!r}\n{INSIDE}"
     done = subprocess.run(
         ["unshare", "-m", sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False
     )
@@ -108,3 +128,69 @@ def test_writing_the_run_fails(embdiff, sentences, monkeypatch):
     assert "it goes on where it stopped" in done.err
     assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run").code == 0
     assert ed.load("run").run.manifest["models"][0]["collection"]["reused"] is True
+
+
+def test_a_report_that_cannot_be_written_does_not_cost_the_run(embdiff, sentences, monkeypatch):
+    command = ("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
+    monkeypatch.setattr("embdiff.views.report.is_built", lambda: True)
+    monkeypatch.setattr("embdiff.views.report.page", lambda *_: "page")
+    write = _files.write_text
+
+    def full(path, text):
+        if path.suffix == ".html":
+            raise OSError(28, os.strerror(28))
+        write(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_files, "write_text", full)
+        done = embdiff(*command)
+    assert done.code == 2
+    assert "The report must be written beside the run. Got No space left on device" in done.err
+    assert "The run itself is whole, without the report, in run: make room and write it with" in done.err
+    assert ed.load("run").run.manifest["models"][0]["collection"]["rows"] == 8
+    assert Path("run/milvus.db").is_dir()
+    assert not Path("run/report.html").exists()
+    assert embdiff("report", "run").code == 0
+    assert embdiff(*command).code == 0
+
+
+def test_a_killed_report_leaves_nothing_that_stops_the_next_run(embdiff, sentences):
+    command = ("compare", str(sentences), "-m", "toy:8", "-k", "2", "--store", "memory:", "--out", "run")
+    assert embdiff(*command).code == 0
+    Path(f"run/.report.html.{'a' * 16}").write_text("half")
+    assert embdiff(*command).code == 0
+    assert not list(Path("run").glob(".*"))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written.world(tmp_path_factory.mktemp("world") / "place")
+
+
+@pytest.mark.battery(per="job", keep=3)
+@pytest.mark.parametrize("point", range(written.POINTS))
+@pytest.mark.parametrize("job", written.JOBS)
+def test_any_command_that_writes(tmp_path: Path, world: Path, job: str, point: int) -> None:
+    if job == "lancedb":
+        pytest.importorskip("lancedb", reason="the store lancedb needs it")
+    share, old = (point + 0.5) / written.POINTS, point % 2 == 1
+    here = str(Path(written.__file__).parent)
+    found = mounted(tmp_path, WRITES.format(here=here, world=str(world), job=job, share=share, old=old))
+    assert found["whole"] == [0, ""]
+    code, err = found["full"]
+    if code == 0:  # the room was enough: how much is needed is looked at now and then only
+        assert found["stands"] in ("", "new")
+    else:
+        lines = [line for line in err.splitlines() if line.strip()]
+        assert code == 2, err
+        assert len(lines) == 1, err
+        assert lines[0].startswith("embdiff: ")
+        assert "No space left on device" in err
+        assert "ake room" in err
+        assert len(lines[0]) < 600
+        assert found["stands"] in ("", "nothing", "old")
+        kept = ("x", "run.qrels", ".out.parquet.partial-", ".x.db.encode.partial-", ".x.encode.partial-")
+        assert [name for name in found["left"] if not name.startswith(kept) or name.endswith(".lock")] == []
+    assert found["again"] == [0, ""]
+    assert found["same"]
+    assert found["more"] == []

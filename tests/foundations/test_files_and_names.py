@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import threading
+from io import FileIO
 
 import numpy as np
 import pytest
@@ -151,3 +154,96 @@ def test_names_of_files_are_readable_and_no_two_are_alike():
     twice = next(stem for name, stem in stems.items() if name == "a/b")
     again = _files.file_names(["a/b", "a:b", twice])
     assert len(set(again.values())) == 3
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_and_what_one_writes_now_stays(tmp_path):
+    path = tmp_path / "a[1].txt"
+    dead = tmp_path / f".{path.name}.{'0' * 16}"
+    dead.write_text("half")
+    others = tmp_path / f".b.txt.{'0' * 16}"
+    others.write_text("of another file")
+    with _files.whole_file(path) as outer:
+        assert not dead.exists()
+        outer.write_text("slow")
+        _files.write_text(path, "quick")
+        assert outer.exists()
+    assert path.read_text() == "slow"
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([path.name, others.name])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "a.txt"
+    _files.write_text(path, "old")
+
+    def fail() -> None:
+        with _files.whole_file(path) as part:
+            part.write_text("new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["old"]
+
+
+def test_interrupted_work_of_other_names_is_left_alone(tmp_path):
+    for name in (".ab.partial-1", ".a*.partial-2", ".a*.old-3"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".a*.partial-4.lock").touch()  # killed in between
+    with _files.whole_folder(tmp_path / "a*") as part:
+        (part / "a").touch()
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".ab.partial-1", "a*"]
+    (tmp_path / ".run[1].partial-1").mkdir()
+    with _files.whole_folder(tmp_path / "run[1]"):
+        pass
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".ab.partial-1", "a*", "run[1]"]
+
+
+def test_a_line_is_added_whole_or_not_at_all(tmp_path):
+    class Nearly(FileIO):
+        room = 4
+
+        def write(self, data):
+            if not self.room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written = super().write(bytes(data)[: self.room])
+            self.room -= written
+            return written
+
+    with Nearly(tmp_path / "log", "ab") as handle:
+        _files.append_line(handle, b"ab\n")
+        with pytest.raises(OSError, match="No space left"):
+            _files.append_line(handle, b"cd\n")
+    assert (tmp_path / "log").read_bytes() == b"ab\n"
+
+
+@pytest.mark.parametrize("inside", [".", "below"])
+def test_the_folder_that_one_is_in_is_not_replaced(tmp_path, monkeypatch, inside):
+    here = tmp_path / "here" / inside
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    with (
+        pytest.raises(ParameterError, match=r"can be replaced as a whole\. Got .*here"),
+        _files.whole_folder(tmp_path / "here"),
+    ):
+        pytest.fail("this is refused before")
+    assert here.is_dir()
+
+
+def test_a_lock_is_waited_for(tmp_path):
+    order = []
+
+    def second():
+        with _files.alone(tmp_path / "work", wait=True) as held:
+            order.append(("second", held))
+
+    with _files.alone(tmp_path / "work"):
+        with _files.alone(tmp_path / "work") as held:
+            assert not held
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(60)
+    assert order == ["first", ("second", True)]
+    assert list(tmp_path.iterdir()) == []

@@ -34,6 +34,31 @@ def test_compare_stays_a_function_after_its_room_is_imported():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_files_are_written_in_one_way():
+    """By `_files.whole_file` and what stands on it: no writer of another library, and no open file, goes beside it."""
+    writes = re.compile(
+        r"""open\([^)]*["'][wax]b?\+?["']|\.write_(text|bytes)\(|\.to_(parquet|csv|json)\(|ParquetWriter\(|"""
+        r"""\bpq\.write_table\(|np\.save|json\.dump\(|\.touch\(|shutil\.(copy|move)"""
+    )
+    source = ROOT / "src" / "embdiff"
+    found = {
+        (path.relative_to(source).as_posix(), line.strip())
+        for path in source.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if writes.search(line) and "_files.write" not in line and "to_parquet(out)" not in line
+    }
+    within = {"_files.py", "bulk/parts.py", "runs/tables.py", "sources/parquet.py", "views/exports.py"}
+    assert {name for name, _ in found if name in within} == within  # each inside `whole_file`
+    assert {name for name, _ in found} - within == {
+        "bulk/cluster.py",  # a mark in the folder of the work
+        "cli/output.py",  # on stdout
+        "judging/book.py",  # logs, by `append_line`
+        "kept/database.py",  # a lock
+        "kept/results.py",  # in memory
+        "sources/columns.py",  # a temporary file
+    }
+
+
 def test_import_is_light():
     code = "import embdiff, sys, json; print(json.dumps(sorted(m for m in sys.modules if '.' not in m)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

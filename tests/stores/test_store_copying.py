@@ -120,6 +120,7 @@ def test_what_was_begun_is_gone_on_with_where_it_is_a_beginning(start: int, comp
         target.add("vectors", source.read("vectors", start, 300))
         if complete:  # as it says, but it is not
             target.build(SPEC)
+            target.seal(SPEC)
     assert copy_collections("milvus:a.db", "milvus:b.db").collections[0].copied == copied
     same("milvus:a.db", "milvus:b.db")
 

@@ -60,6 +60,26 @@ def test_a_collection_survives_closing_and_another_process_may_write_beside(tmp_
         store.names()
 
 
+def test_equal_commands_fill_one_table_one_after_the_other(tmp_path: Path) -> None:
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from test_store_lancedb import *
+        with get_store("lancedb:{tmp_path / "l"}") as store:
+            print(place(store, spec_of(), CORPUS, VECTORS).reused)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with get_store(f"lancedb:{tmp_path / 'l'}") as store:
+        with store.filling("vectors"):
+            others = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+            with pytest.raises(subprocess.TimeoutExpired):
+                others[0].wait(10)
+            assert store.names() == []
+        assert sorted(other.communicate(timeout=120)[0] for other in others) == ["False\n", "True\n"]
+        assert store.count("vectors") == 300
+    assert [path.name for path in (tmp_path / "l").iterdir()] == ["vectors.lance"]
+
+
 def test_a_process_killed_while_inserting_leaves_nothing_that_is_reused(tmp_path: Path) -> None:
     killed = in_another_process(f"""
         import os, signal, sys

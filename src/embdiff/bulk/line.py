@@ -126,7 +126,9 @@ def encode_corpus(
     with ExitStack() as stack:
         label = output.found(job)
         plan, found, cut = None, 0, 0
-        if label is None:
+        if label is not None:
+            _files.remove_left_over(output.target)  # of a command that was killed when it was done
+        else:
             what = "database" if output.kind == "store" else output.kind
             stack.enter_context(_files.work_folder(output.target, job.label["job"], _worth_keeping, what))
             plan = lay_ready(pieces, job, part_rows)

@@ -119,16 +119,17 @@ class FileOutput(Output):
             When a page of a part is damaged.
         """
         schema = schema_of(label, groups=plan.groups)
-        aside = job.folder / self.target.name
-        with _files.whole_file(aside) as part, writer(part, schema) as file, progress("write", plan.rows, "rows") as by:
+        with (
+            _files.whole_file(self.target) as part,
+            writer(part, schema) as file,
+            progress("write", plan.rows, "rows") as by,
+        ):
             for number, size in enumerate(plan.sizes):
                 if size:
                     with opened(job.vectors_of(number)) as whole:
                         table = whole.read()
                     file.write_table(table.replace_schema_metadata(schema.metadata))
                 by(size)
-        aside.replace(self.target)
-        _files.sync_folder(self.target.parent)
         return 0
 
 

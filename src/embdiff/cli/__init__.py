@@ -39,7 +39,7 @@ for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
 add(app, judge_command, "JudgingConfig")
 app.add_typer(cache.group, name="cache")
 
-_INTERRUPTED = "embdiff: interrupted; no run was written. The same command goes on where this one stopped"
+_INTERRUPTED = "embdiff: interrupted; nothing is left half-written. The same command goes on where this one stopped"
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, OnlyOption, RunArgument, put
+from embdiff.cli.output import AllOption, Interrupted, JsonOption, OnlyOption, RunArgument, put
 from embdiff.errors import UnknownNameError
 
 EXPORTS = ("parquet", "embedding-atlas", "projector")
@@ -73,7 +73,10 @@ def serve_command(
     """Open a live page on this machine: type a query, see every model answer side by side. Ctrl-C ends it."""
     from embdiff.server import serve
 
-    serve(run, port=port, seconds=limit, ready=lambda address: typer.echo(f"Open {address}"))
+    try:
+        serve(run, port=port, seconds=limit, ready=lambda address: typer.echo(f"Open {address}"))
+    except KeyboardInterrupt:  # that is how it ends: there is nothing to say
+        raise Interrupted from None
 
 
 def export_command(

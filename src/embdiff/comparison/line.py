@@ -172,15 +172,17 @@ def _walk(
     """See `compare`."""
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, given, objects)
-    work = Work(config, inputs, VectorCache.at(config.cache))
+    work, no_report = Work(config, inputs, VectorCache.at(config.cache)), None
     with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
         work = settle_zeros(encode(work, objects), objects)
         work = fill(work, opened, _run_label(out, inputs))
         work = size(work)
         work = search(work)
         run = _measured(work, opened.uri)
-        if folder is not None:
-            write_run(run, folder, work.kept)
+        if folder is not None and out is not None:
+            no_report = write_run(run, folder, Path(out), work.kept)
+    if no_report is not None:
+        raise no_report
     return Comparison(run, Path(out) if out is not None else None)
 
 

@@ -279,8 +279,9 @@ class Comparison:
 
     def to_projector(self, folder: str | Path) -> Path:
         """Write vectors and metadata as TSV for the embedding projector; models are loaded again for it."""
-        again = models_again(self.run)
-        exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, Path(folder))
+        with exports.projector_folder(Path(folder)) as part:
+            again = models_again(self.run)
+            exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, part)
         return Path(folder)
 
     def to_jupyter_scatter(self) -> Any:
@@ -302,7 +303,9 @@ class Comparison:
             raise ParameterError(f"A run is in its own folder already. Got {folder}. Name another folder.")
         store = self.run.manifest["store"] if self.run.config.store else None
         with _files.whole_folder(target) as part:
-            write_run(replace(self.run, manifest={**self.run.manifest, "store": store}), part)
+            no_report = write_run(replace(self.run, manifest={**self.run.manifest, "store": store}), part, target)
+        if no_report is not None:
+            raise no_report
         return Path(folder)
 
     def _repr_html_(self) -> str:
@@ -317,11 +320,23 @@ class Comparison:
     __hash__ = None  # type: ignore[assignment]  # equality is by value and values hold arrays
 
 
-def write_run(run: runs.Run, folder: Path, kept: Kept | None = None) -> None:
-    """Write the records of a run, and its report where this installation can make one."""
+def write_run(run: runs.Run, folder: Path, target: Path, kept: Kept | None = None) -> ParameterError | None:
+    """Write the records of a run, and its report where this installation can make one.
+
+    A report that cannot be written, when all else is, is no reason to lose the run: what there is to say of it is
+    returned, to be raised once the folder has its name, ``target``.
+    """
     run.write(folder)
     if report.is_built():
-        report.write(run, folder / runs.REPORT_FILE, kept)
+        page = report.page(run, kept)
+        try:
+            _files.write_text(folder / runs.REPORT_FILE, page)
+        except OSError as error:
+            return ParameterError(
+                f"The report must be written beside the run. Got {_files.reason(error)}. The run itself is whole, "
+                f"without the report, in {target}: make room and write it with 'embdiff report {target}'."
+            )
+    return None
 
 
 def load(path: str | Path) -> Comparison:

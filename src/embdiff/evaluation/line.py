@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from embdiff.evaluation.class_files import is_classes
 from embdiff.evaluation.classes import Classes
 from embdiff.evaluation.pair_files import pair_columns, pair_table
 from embdiff.evaluation.pairs import PairsWalk
-from embdiff.evaluation.result import Evaluation, free_target
+from embdiff.evaluation.result import Evaluation, evaluation_folder
 from embdiff.evaluation.retrieval import Retrieval
 from embdiff.evaluation.settings import Settings, check, refuse_strangers
 from embdiff.evaluation.task import Walk
@@ -120,13 +121,13 @@ def _walk(data: Any, models: Sequence[Any] = (), *, out: str | Path | None = Non
     settings = check(models, given)
     paths, found, how = _task_of(data, settings)
     refuse_strangers(settings, found)
-    target = None if out is None else free_target(Path(out))
-    walk: Walk = PairsWalk(paths, settings) if found == "pairs" else _ALONE[found](paths[0], settings)
-    outcome = walk.outcome()
-    differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
-    result = Evaluation(outcome, differences, how, settings.seed)
-    if target is not None:
-        result.save(target)
+    with nullcontext() if out is None else evaluation_folder(Path(out)) as part:
+        walk: Walk = PairsWalk(paths, settings) if found == "pairs" else _ALONE[found](paths[0], settings)
+        outcome = walk.outcome()
+        differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
+        result = Evaluation(outcome, differences, how, settings.seed)
+        if part is not None:
+            result.write(part)
     return result
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,12 +108,15 @@ class Evaluation:
 
     def save(self, folder: str | Path) -> Path:
         """Write evaluation.json, values.csv (one value per query, pair or text), and for retrieval TREC's files."""
-        target = free_target(Path(folder))
-        with _files.whole_folder(target) as part:
-            _files.write_text(part / "values.csv", self._values())
-            notes = self._write_trec(part) if self.outcome.runs else []
-            _files.write_json(part / _FILE, {**self.to_dict(), "notes": [*self.outcome.notes, *notes]})
-        return target
+        with evaluation_folder(Path(folder)) as part:
+            self.write(part)
+        return Path(folder)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of `save` into a folder that is there (see `evaluation_folder`)."""
+        _files.write_text(folder / "values.csv", self._values())
+        notes = self._write_trec(folder) if self.outcome.runs else []
+        _files.write_json(folder / _FILE, {**self.to_dict(), "notes": [*self.outcome.notes, *notes]})
 
     def _values(self) -> str:
         out = io.StringIO()
@@ -146,17 +150,19 @@ class Evaluation:
         return parts(self.outcome, self.differences, self._how, self.headline)
 
 
-def free_target(target: Path) -> Path:
-    """Return a folder that may be written: new, empty, or an earlier evaluation.
+@contextmanager
+def evaluation_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to fill, put in place as a whole when the block ends well.
 
     Raises
     ------
     ParameterError
-        When it holds anything else, which would be lost.
+        When the target cannot be written, or is neither new, empty, nor an earlier evaluation, and would be lost.
     """
     if target.exists() and not (target / _FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise ParameterError(
             f"The folder of an evaluation must be new, empty, or an earlier one. Got {target}, which holds something "
             "else. Name another folder with --out."
         )
-    return target
+    with _files.whole_folder(target, what="folder of an evaluation") as part:
+        yield part

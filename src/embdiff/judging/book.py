@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Annotated, BinaryIO, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import ConfigDict, Field
 
@@ -61,15 +62,18 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def append_line(handle: BinaryIO, record: Judgement | TypedQuery) -> None:
-    """Add a record to a log, as a line of JSON, and force it to the disk."""
+def _append(handle: FileIO, record: Judgement | TypedQuery, log: Path) -> None:
+    """Add a record to a log, as a line of JSON, and force it to the disk: all of it or nothing."""
     # ASCII: an id with half a surrogate pair must not stop the saving.
-    handle.write(json.dumps(asdict(record)).encode("ascii") + b"\n")
-    handle.flush()
-    os.fsync(handle.fileno())
+    with _saving("The log", log):
+        _files.append_line(handle, json.dumps(asdict(record)).encode("ascii") + b"\n")
 
 
-def read_log(log: Path, kind: type[_T], must: str, handle: BinaryIO | None = None) -> list[_T]:
+def _saving(what: str, path: Path) -> AbstractContextManager[None]:
+    return _files.told(what, path, "and go on: all that was answered before is in the log")
+
+
+def read_log(log: Path, kind: type[_T], must: str, handle: FileIO | None = None) -> list[_T]:
     """Return the records in a log, first to last; none where there is no file.
 
     Parameters
@@ -134,10 +138,10 @@ class Book:
         """Whether judgements can be added."""
         return self._handle is not None
 
-    def _opened(self) -> BinaryIO:
+    def _opened(self) -> FileIO:
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            handle = self.log.open("ab")
+            handle = self.log.open("ab", buffering=0)
         except OSError as error:
             raise ParameterError(
                 f"The judgements must be writable. Got {self.log}: {error.strerror or error}. Name another file with "
@@ -165,7 +169,7 @@ class Book:
         Raises
         ------
         ParameterError
-            For another grade, or a book that was opened to read.
+            For another grade, a book that was opened to read, or a disk that is full: nothing of it is kept then.
         """
         if grade is not None and (isinstance(grade, bool) or not isinstance(grade, int) or not 0 <= grade <= HIGHEST):
             raise ParameterError(f"A grade must be an integer from 0 to {HIGHEST}. Got {grade!r}. Type one digit.")
@@ -175,7 +179,7 @@ class Book:
             query[0], document[0], grade, judge, datetime.now(UTC).isoformat(timespec="milliseconds"),
             fingerprint(query[1]), fingerprint(document[1]),
         )  # fmt: skip
-        append_line(self._handle, made)
+        _append(self._handle, made, self.log)
         self.entries.append(made)
         return made
 
@@ -196,13 +200,20 @@ class Book:
         return out
 
     def write_qrels(self, judgements: Iterable[Judgement]) -> str | None:
-        """Write TREC qrels; return why not, where an id holds white space, which that format cannot."""
+        """Write TREC qrels; return why not, where an id holds white space, which that format cannot.
+
+        Raises
+        ------
+        ParameterError
+            When the file cannot be written; the log holds everything.
+        """
         grades: dict[str, dict[str, int]] = {}
         for each in judgements:
             if each.grade is not None:
                 grades.setdefault(each.query, {})[each.document] = each.grade
         try:
-            write_qrels(Qrels(grades, str(self.path)), self.path)
+            with _saving("The TREC file", self.path):
+                write_qrels(Qrels(grades, str(self.path)), self.path)
         except DataError as error:
             return f"The TREC file was not written, the log {self.log.name} holds everything: {error}"
         return None
@@ -251,15 +262,16 @@ class TypedQueries:
 
     def add(self, text: str, lists: Mapping[str, Sequence[str]]) -> int:
         """Add a query if its text is new, safely on disk, and return how many there are."""
-        with self._lock, self.path.open("ab") as handle:
+        with self._lock, _saving("Queries", self.path), self.path.open("ab", buffering=0) as handle:
             known = self.read(handle)
             if any(query.text == text for query in known):
                 return len(known)
             name = f"typed-{fingerprint(text)[:8]}"
-            append_line(handle, TypedQuery(name, text, {model: tuple(found) for model, found in lists.items()}))
+            query = TypedQuery(name, text, {model: tuple(found) for model, found in lists.items()})
+            _append(handle, query, self.path)
             return len(known) + 1
 
-    def read(self, handle: BinaryIO | None = None) -> list[TypedQuery]:
+    def read(self, handle: FileIO | None = None) -> list[TypedQuery]:
         """Return every query, the first typed first; a line torn by a crash is passed over.
 
         Raises

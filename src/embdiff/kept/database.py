@@ -69,7 +69,7 @@ class Database:
     Parameters
     ----------
     folder : Path
-        Made if need be. One that cannot be written is read as it stands, if there is a database in it.
+        Made if need be. One that cannot be written is read as it stands.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Database:
     Raises
     ------
     CacheError
-        When there is no database and none can be made.
+        When the folder is not there and cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -92,9 +92,8 @@ class Database:
         self._file, self._mended = 0, 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.read_only = not os.access(folder, os.W_OK | os.X_OK)
-            if self.read_only and not self.path.exists():
-                raise PermissionError(13, os.strerror(13))
+            there = self.path.exists()
+            self.read_only = not os.access(folder, os.W_OK | os.X_OK) or (there and not os.access(self.path, os.W_OK))
         except OSError as error:
             raise Unwritable(error.strerror or str(error), folder) from None
         if self.read_only:
@@ -147,7 +146,7 @@ class Database:
         self.close()
         if self.read_only:
             self.notes.append(f"The cache's database is damaged ({error}) and cannot be mended here: it was not used.")
-            self.connection = _configured(sqlite3.connect(":memory:", isolation_level=None))
+            self.connection = _empty()
             return
         try:
             self._mend(str(error))
@@ -156,9 +155,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         if self.read_only:
-            found = sqlite3.connect(f"{self.path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
-            found.execute("SELECT name FROM sqlite_schema").fetchall()
-            return found
+            return self._connect_to_read()
         with self._alone():
             found = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._file = self.path.stat().st_ino
@@ -170,6 +167,19 @@ class Database:
             except sqlite3.Error:
                 found.close()
                 raise
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        """Open what is there: nothing is written beside it, and without any database nothing is found."""
+        if not self.path.exists():
+            return _empty()
+        log, shared = Path(f"{self.path}-wal"), Path(f"{self.path}-shm")
+        # The log of a process that works, or was killed, is read, too; without its index SQLite would have to write.
+        how = "mode=ro" if shared.exists() and log.exists() and log.stat().st_size else "immutable=1"
+        found = sqlite3.connect(f"{self.path.as_uri()}?{how}", uri=True, check_same_thread=False)
+        if found.execute("SELECT name FROM sqlite_schema").fetchall():
+            return found
+        found.close()
+        return _empty()
 
     def _mend(self, why: str) -> None:
         """Move the database aside, and put one in its place with every row that matches its checksum."""
@@ -235,6 +245,10 @@ def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.text_factory = lambda raw: raw.decode("utf-8", "replace")  # a damaged name is no reason to stop
     connection.executescript(f"PRAGMA page_size = {PAGE}; PRAGMA auto_vacuum = INCREMENTAL; {_SCHEMA}")
     return connection
+
+
+def _empty() -> sqlite3.Connection:
+    return _configured(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
 
 
 def _refill(target: sqlite3.Connection, damaged: Path) -> int:

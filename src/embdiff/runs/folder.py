@@ -15,6 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from embdiff import _files
 from embdiff.errors import DataError, ParameterError
 
 FORMAT = 2
@@ -47,6 +48,7 @@ def free_folder(target: Path) -> Path:
     if not folder.exists():
         return folder
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    names = {name for name in names if not _files.is_aside(name)}  # left by a command that was killed in writing one
     foreign = sorted(names - FILES) if is_run(folder) or not names <= FILES else sorted(names)
     if foreign:
         raise ParameterError(

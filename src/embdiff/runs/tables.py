@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff import _files
 from embdiff.records import Corpus
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -45,7 +46,8 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
     import pyarrow.parquet as pq
 
     arrays = [column(values) for values in columns.values()]
-    pq.write_table(pa.Table.from_arrays(arrays, names=list(columns)), path, compression="zstd")
+    with _files.whole_file(path, sync=False) as part:
+        pq.write_table(pa.Table.from_arrays(arrays, names=list(columns)), part, compression="zstd")
 
 
 def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
@@ -75,7 +77,8 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
         for each in arrays.values()
     ]
     table = pa.Table.from_arrays(lists, names=list(arrays))
-    pq.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+    with _files.whole_file(path, sync=False) as part:
+        pq.write_table(table, part, compression="zstd", use_dictionary=False, write_statistics=False)
 
 
 def read_arrays(path: Path) -> Columns:

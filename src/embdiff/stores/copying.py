@@ -156,28 +156,35 @@ def copy_rows(source: Source, target: Store, spec: CollectionSpec, *, doing: str
         cut, hashed = cut + len(cuts), stop
         return part
 
-    filled = fill(target, spec, read, doing=doing)
-    with progress(f"check {spec.name}", spec.rows, "rows") as advance:
-        for start in range(0, spec.rows, ROWS_PER_ADD):
-            stop = min(start + ROWS_PER_ADD, spec.rows)
-            if hashed < stop:
-                read(hashed, stop)
-            try:
-                _hash(arrived, _rows(target, spec, start, stop))
-            except StoreError:  # without these rows it is another digest
-                break
-            advance(stop - start)
-    if arrived.digest() != sent.digest():
-        count = target.count(spec.name)
-        what = "was left alone; add --overwrite to replace it" if filled.reused else "was dropped again; copy it again"
-        if not filled.reused:
-            target.drop(spec.name)
-        raise StoreError(
-            f"A copy must hold the same rows as its source. Got {count:,} rows for {spec.rows:,}, or others, in "
-            f"{spec.name} of {target.uri}. It {what}."
-        )
+    def verify(reused: bool) -> None:
+        with progress(f"check {spec.name}", spec.rows, "rows") as advance:
+            for start in range(0, spec.rows, ROWS_PER_ADD):
+                stop = min(start + ROWS_PER_ADD, spec.rows)
+                if hashed < stop:
+                    read(hashed, stop)
+                try:
+                    _hash(arrived, _rows(target, spec, start, stop))
+                except StoreError:  # without these rows it is another digest
+                    break
+                advance(stop - start)
+        if arrived.digest() != sent.digest():
+            raise _differing(target, spec, reused)
+
+    filled = fill(target, spec, read, doing=doing, verify=verify)
     copied = 0 if filled.reused else spec.rows - filled.resumed
     return Copied(spec.name, spec.rows, spec.dim, copied, cut, sent.hexdigest())
+
+
+def _differing(target: Store, spec: CollectionSpec, reused: bool) -> StoreError:
+    """Return what to say of rows that did not arrive as they were sent; those written now are dropped again."""
+    count = target.count(spec.name)
+    what = "was left alone; add --overwrite to replace it" if reused else "was dropped again; copy it again"
+    if not reused:
+        target.drop(spec.name)
+    return StoreError(
+        f"A copy must hold the same rows as its source. Got {count:,} rows for {spec.rows:,}, or others, in "
+        f"{spec.name} of {target.uri}. It {what}."
+    )
 
 
 def _rows(store: Source, spec: CollectionSpec, start: int, stop: int) -> Batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from lancedb.index import HnswFlat, IvfFlat, IvfSq
 
+from embdiff import _files
 from embdiff.errors import ParameterError, StoreError
 from embdiff.exact import norms
 from embdiff.records import FloatArray, Neighbors
@@ -55,7 +56,7 @@ class LanceStore(Store):
         folder = uri.partition(":")[2]
         if not folder or "://" in folder:
             raise ParameterError(f"A LanceDB store must name a local folder. Got {uri!r}. Write lancedb:vectors.")
-        self.uri = uri
+        self.uri, self._folder = uri, Path(folder)
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)
             # Zero: what another process wrote is seen at once.
@@ -66,6 +67,14 @@ class LanceStore(Store):
                 f"A LanceDB store must be a folder that can be read and written. Got {folder}: {reason}. "
                 "Name a path in a folder of yours."
             ) from None
+
+    @contextmanager
+    def filling(self, name: str) -> Iterator[None]:
+        """See `Store.filling`: many processes may have the folder open, and one at a time fills a table."""
+        with ExitStack() as stack:
+            with suppress(OSError):  # a folder that can only be read: nobody fills anything there
+                stack.enter_context(_files.alone(self._folder / f".{name}", wait=True))
+            yield
 
     def names(self) -> list[str]:
         """Return the names of all tables in the folder."""
@@ -132,12 +141,16 @@ class LanceStore(Store):
             table.add(pa.Table.from_arrays([pa.array(rows.rows), *texts, vectors], schema=table.schema))
 
     def build(self, spec: CollectionSpec) -> None:
-        """Join the small pieces that were written, build the index, and stamp the collection as complete."""
+        """Join the small pieces that were written, and build the index."""
         with self._table(spec.name, "build the index of") as table:
             table.optimize()
             if spec.index.name != "flat":
                 table.create_index("vector", config=_index(spec), wait_timeout=timedelta(hours=1))
-            stamp = json.dumps(spec.full_stamp(complete=True))
+
+    def seal(self, spec: CollectionSpec) -> None:
+        """Stamp the collection as complete: one atomic version of the table."""
+        stamp = json.dumps(spec.full_stamp(complete=True))
+        with self._table(spec.name, "stamp") as table:
             table.update_field_metadata({"path": "row", "metadata": {_KEY: stamp}})
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
@@ -195,10 +208,10 @@ class LanceStore(Store):
             yield self._db
         except _FAILURES as error:
             reason = " ".join(str(error).split()).split(", /")[0].rstrip(".")
-            raise StoreError(
-                f"LanceDB must be able to {what}. Got from {self.uri}: {reason}. "
-                "Check the store, or use another with --store."
-            ) from None
+            remedy = "Check the store, or use another with --store."
+            if "No space left" in reason:
+                remedy = "Make room and run the same command again: it goes on where it stopped."
+            raise StoreError(f"LanceDB must be able to {what}. Got from {self.uri}: {reason}. {remedy}") from None
 
     @contextmanager
     def _table(self, name: str, what: str) -> Iterator[Any]:

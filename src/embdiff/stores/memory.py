@@ -92,7 +92,7 @@ class MemoryStore(Store):
         collection = self._get(name)
         collection.rows, collection.index = collection.rows.followed_by(rows), None
 
-    def build(self, spec: CollectionSpec) -> None:
+    def seal(self, spec: CollectionSpec) -> None:
         """Stamp the collection as complete."""
         self._get(spec.name).stamp = spec.full_stamp(complete=True)
 

@@ -101,11 +101,19 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
     return replace(fill(store, spec, fitted.part), cuts=cuts)
 
 
-def fill(store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], *, doing: str = "store") -> Placement:
+def fill(
+    store: Store,
+    spec: CollectionSpec,
+    read: Callable[[int, int], Batch],
+    *,
+    doing: str = "store",
+    verify: Callable[[bool], None] | None = None,
+) -> Placement:
     """Make sure that a complete collection is loaded: find it by its stamp, finish it, or build it.
 
     A collection of the same stamp that is not complete was left by an interrupted run: its rows are counted, their keys
-    compared, and the rest is inserted. Where that does not come out it is made anew, as is one of another stamp.
+    compared, and the rest is inserted. Where that does not come out it is made anew, as is one of another stamp. It is
+    stamped as complete at the very end.
 
     Parameters
     ----------
@@ -117,6 +125,9 @@ def fill(store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], 
         those that are there already are not read.
     doing : str
         What the progress bar says.
+    verify : callable, optional
+        Looks at all rows before the stamp, and raises where they are not those wanted; told whether the collection was
+        there, complete.
 
     Returns
     -------
@@ -129,11 +140,26 @@ def fill(store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], 
         When a collection of that name is not ours, or the store fails. What is half-made by then says so in its stamp
         and is never used as it is; the next run goes on with it.
     """
-    seconds: dict[str, float] = {}
-    if is_whole(store, spec):
+    with store.filling(spec.name):
+        seconds: dict[str, float] = {}
+        reused, first = is_whole(store, spec), 0
+        if not reused:
+            first = _insert(store, spec, read, doing, seconds)
         with _timed(seconds, "load"):
             store.load(spec)
-        return Placement(True, seconds=seconds)
+        if not reused:
+            _check_count(store, spec)
+        if verify is not None:
+            verify(reused)
+        if not reused:
+            store.seal(spec)
+    return Placement(reused, seconds=seconds, resumed=first)
+
+
+def _insert(
+    store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], doing: str, seconds: dict[str, float]
+) -> int:
+    """Add the rows that are missing and index all; return how many were there."""
     with _timed(seconds, "create"):
         first = _begin(store, spec)
     with _timed(seconds, "insert"), progress(f"{doing} {spec.name}", spec.rows, "rows") as advance:
@@ -145,15 +171,16 @@ def fill(store: Store, spec: CollectionSpec, read: Callable[[int, int], Batch], 
             advance(len(part))
     with _timed(seconds, "build"):
         store.build(spec)
-    with _timed(seconds, "load"):
-        store.load(spec)
+    return first
+
+
+def _check_count(store: Store, spec: CollectionSpec) -> None:
     count = store.count(spec.name)
     if count != spec.rows:
         raise StoreError(
             f"A collection of {spec.rows:,} rows must hold that many. Got {count:,} in {spec.name} of {store.uri}: "
             "does another process run the same comparison? Run it again when that is done: the collection is made anew."
         )
-    return Placement(False, seconds=seconds, resumed=first)
 
 
 def standing(store: Store, spec: CollectionSpec) -> Standing:

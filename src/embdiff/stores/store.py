@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, Self
 
 from embdiff.records import FloatArray, Neighbors
@@ -43,6 +44,14 @@ class Store(Searched, Protocol):
     in_place: bool = False
     on_disk: bool = True
 
+    def filling(self, name: str) -> AbstractContextManager[object]:
+        """Wait until no other process fills a collection, and keep others waiting inside the block, where that can be.
+
+        By default nobody waits: a second process notices by the rows in the end that it was not alone.
+        """
+        del name
+        return nullcontext()
+
     def names(self) -> list[str]:
         """Return the names of all collections, also of those that are not ours."""
 
@@ -74,7 +83,10 @@ class Store(Searched, Protocol):
         """Insert rows, which come in order; none of them is there yet."""
 
     def build(self, spec: CollectionSpec) -> None:
-        """Write everything out, index every row, and stamp the collection as complete."""
+        """Write everything out and index every row; the collection is still stamped as incomplete."""
+
+    def seal(self, spec: CollectionSpec) -> None:
+        """Stamp a collection as complete; it stays loaded."""
 
     def load(self, spec: CollectionSpec) -> None:
         """Make a complete collection ready to be searched; where nothing is to be done, check that it is there."""

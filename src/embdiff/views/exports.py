@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from embdiff.records import Answer, FloatArray
 from embdiff.runs import Run
 from embdiff.views.words import visible
 
+_METADATA, _VECTORS = "metadata.tsv", ".vectors.tsv"
 _FORMULA = ("=", "+", "-", "@")  # what spreadsheets take for a formula at the start of a cell
 
 
@@ -80,19 +82,40 @@ def _neighbors(run: Run, answer: Answer) -> list[dict[str, Any] | None]:
     return found
 
 
+@contextmanager
+def projector_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill with `write_projector`; it is put in place as a whole.
+
+    Raises
+    ------
+    ParameterError
+        When the one named holds anything but such an export, which would be lost, or cannot be written.
+    """
+    if folder.exists():
+        names = {each.name for each in folder.iterdir()} if folder.is_dir() else {folder.name}
+        foreign = sorted(name for name in names if name != _METADATA and not name.endswith(_VECTORS))
+        if foreign:
+            raise ParameterError(
+                f"The folder of an export must be new, empty, or an earlier export, since it is replaced. Got {folder} "
+                f"with {', '.join(foreign[:3])}. Name another with --out."
+            )
+    with _files.whole_folder(folder, what="folder of an export") as part:
+        yield part
+
+
 def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -> None:
     """Write what the embedding projector reads: ``MODEL.vectors.tsv`` for each model, and one ``metadata.tsv``.
 
-    Tabs and line breaks become blanks, and a cell that a spreadsheet would take for a formula gets an apostrophe.
+    The folder is there (see `projector_folder`). Tabs and line breaks become blanks, and a cell that a spreadsheet
+    would take for a formula gets an apostrophe.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     columns = _texts(run)
     rows = ["\t".join(columns), *("\t".join(map(cell, cells)) for cells in zip(*columns.values(), strict=True))]
-    _files.write_text(folder / "metadata.tsv", "\n".join(rows) + "\n")
+    _files.write_text(folder / _METADATA, "\n".join(rows) + "\n")
     stems = _files.file_names(vectors)
     for model, table in vectors.items():
         lines = ("\t".join(f"{value:.8g}" for value in line) for line in table.tolist())
-        _files.write_text(folder / f"{stems[model]}.vectors.tsv", "\n".join(lines) + "\n")
+        _files.write_text(folder / f"{stems[model]}{_VECTORS}", "\n".join(lines) + "\n")
 
 
 def cell(value: str) -> str:
@@ -143,10 +166,5 @@ def _write(columns: Mapping[str, Any], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        pq.write_table(pa.table(dict(columns)), path, compression="zstd")
-    except OSError as error:
-        raise ParameterError(
-            f"An export must be written into a folder that is there and may be written to. Got {path}: {error}. "
-            "Name another file."
-        ) from None
+    with _files.told("An export", path, "or name another file with -o"), _files.whole_file(path) as part:
+        pq.write_table(pa.table(dict(columns)), part, compression="zstd")

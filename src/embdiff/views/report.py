@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from embdiff import _files
-from embdiff.errors import MissingDependencyError, ParameterError
+from embdiff.errors import MissingDependencyError
 from embdiff.kept import Kept
 from embdiff.runs import Run
 from embdiff.views.packing import pack
@@ -111,10 +111,5 @@ def write(run: Run, path: Path, kept: Kept | None = None) -> None:
         As for `page`.
     """
     html = page(run, kept)
-    try:
+    with _files.told("A report", path, "or name another file with -o"):
         _files.write_text(path, html)
-    except OSError as error:
-        raise ParameterError(
-            f"A report must be written into a folder that is there and may be written to. Got {path}: "
-            f"{error.strerror or error}. Name another file with -o."
-        ) from None

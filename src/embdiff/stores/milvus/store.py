@@ -169,7 +169,7 @@ class MilvusStore(Store):
         self.ask(f"insert into {name}", send)
 
     def build(self, spec: CollectionSpec) -> None:
-        """Flush, wait until every row is indexed, and stamp the collection as complete."""
+        """Flush, and wait until every row is indexed."""
         what = f"build the index of {spec.name}"
         if self._is_lite:  # what was read in between is loaded: see create
             self.ask(what, lambda client: client.release_collection(spec.name, timeout=WORD))
@@ -184,7 +184,10 @@ class MilvusStore(Store):
             if time.monotonic() > end:
                 raise StoreError(f"The index of {spec.name} in {self.uri} must be built within an hour. It is not.")
             time.sleep(0.1)
-        stamp = {layout.PROPERTY: json.dumps(spec.full_stamp(complete=True))}
+
+    def seal(self, spec: CollectionSpec) -> None:
+        """Stamp the collection as complete."""
+        what, stamp = f"stamp {spec.name}", {layout.PROPERTY: json.dumps(spec.full_stamp(complete=True))}
         self.ask(what, lambda client: client.alter_collection_properties(spec.name, stamp, timeout=WORD))
 
     def load(self, spec: CollectionSpec) -> None:

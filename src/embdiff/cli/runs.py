@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from embdiff._visible import visible
 from embdiff.cli.output import JsonOption, RunArgument, put
 from embdiff.errors import UnknownNameError
 
@@ -56,7 +57,7 @@ def report_command(
     """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
     from embdiff.comparison import load
 
-    typer.echo(load(run).to_html(out))
+    _name(load(run).to_html(out))
 
 
 def serve_command(
@@ -82,9 +83,9 @@ def export_command(
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
     result = load(run)
     if to == "embedding-atlas":
-        typer.echo(result.to_embedding_atlas(out, model))
+        _name(result.to_embedding_atlas(out, model))
     else:
-        typer.echo(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
+        _name(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
 
 
 def thresholds_command(
@@ -106,6 +107,11 @@ def thresholds_command(
 
     found = load(run).thresholds(from_, to, at or None)
     put(as_json, found.to_dict, lambda: show(*found.drawn()))
+
+
+def _name(written: Path) -> None:
+    """Print what was written."""
+    typer.echo(visible(str(written)))
 
 
 COMMANDS = (show_command, diff_command, report_command, serve_command, export_command, thresholds_command)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from embdiff._visible import visible_on_a_page
 from embdiff.views import document
 from embdiff.views.facts import Facts
 from embdiff.views.table import Cell, Line, Part, Table
-from embdiff.views.words import visible
 
 QUERIES_SHOWN = 5
 TEXT_LIMIT = 160
@@ -54,4 +54,4 @@ def _cell(cell: str | Cell) -> str:
 
 
 def _text(value: str) -> str:
-    return escape(visible(value), quote=True)
+    return escape(visible_on_a_page(value), quote=True)

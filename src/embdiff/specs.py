@@ -124,7 +124,7 @@ def read_parameters(name: str, inside: str, known: Mapping[str, Parameter], text
         For a value that is none, or out of range.
     """
     values = {key: parameter.default for key, parameter in known.items()}
-    for part in filter(None, (piece.strip() for piece in inside.split(","))):
+    for part in (piece.strip() for piece in inside.split(",")) if inside.strip() else ():
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key not in known:
             hint = nearest(key, known) if known else f"{name} has no parameters."

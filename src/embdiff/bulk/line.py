@@ -16,6 +16,7 @@ import numpy as np
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
+from embdiff._settings import typed
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreOutput, kind_of
 from embdiff.bulk.parts import ENGINES, Engine, Job, Plan, lay_ready
 from embdiff.bulk.result import Encoding
@@ -36,6 +37,7 @@ PART_ROWS = 5_000
 _VARIANT, _VARIANT_SEED = "variant.json", 0
 
 
+@typed
 def encode_corpus(
     data: Any,
     model: str | Encoder,

@@ -52,7 +52,7 @@ class Output(ABC):
     collection: str | None = None
 
     def __init__(self, target: Path) -> None:
-        self.text, self.target = str(target), target.resolve()
+        self.text, self.target = str(target), _files.place_for(target, "output")
 
     @abstractmethod
     def found(self, job: Job) -> Label | None:

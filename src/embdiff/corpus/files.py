@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from embdiff._files import refuse_endless
 from embdiff._registry import hint
 from embdiff.errors import DataError, ParameterError
 
@@ -198,6 +199,7 @@ def _refuse_other_encoding(path: Path, raw: bytes) -> None:
 
 def _unpacked(path: Path) -> bytes:
     """Return the bytes of a file, decompressed where they begin as a compressed file does, whatever it is called."""
+    refuse_endless(path)
     with reading(path):
         raw = path.read_bytes()
     how = next((name for magic, name in _MAGIC.items() if raw.startswith(magic)), None)

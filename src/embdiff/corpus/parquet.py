@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from embdiff._files import refuse_endless
 from embdiff.corpus.files import reading, shown
 from embdiff.corpus.tables import Column, Table, refuse_repeated
 from embdiff.errors import DataError
@@ -23,6 +24,7 @@ def read_parquet(path: Path) -> Table:
     DataError
         When it is no Parquet file, or a column name occurs twice.
     """
+    refuse_endless(path)
     try:
         with reading(path), pq.ParquetFile(path) as file:
             names, size = tuple(file.schema_arrow.names), int(file.metadata.num_rows)

@@ -143,6 +143,7 @@ def free_target(target: Path) -> Path:
     ParameterError
         When it holds anything else, which would be lost.
     """
+    _files.place_for(target, "folder of an evaluation")
     if target.exists() and not (target / _FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise ParameterError(
             f"The folder of an evaluation must be new, empty, or an earlier one. Got {target}, which holds something "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embdiff._plain import plain
+from embdiff._settings import typed
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
@@ -159,6 +160,7 @@ class Judging(AbstractContextManager["Judging"]):
         self.close()
 
 
+@typed
 def open_judging(
     run: Run | str | Path,
     *,

@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from embdiff._files import place_for
 from embdiff.errors import DataError, ParameterError
 
 FORMAT = 2
@@ -42,7 +43,7 @@ def free_folder(target: Path) -> Path:
     ParameterError
         When it holds anything else, which would be lost.
     """
-    folder = target.resolve()
+    folder = place_for(target, "run folder")
     if not folder.exists():
         return folder
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}

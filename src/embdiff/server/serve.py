@@ -11,6 +11,7 @@ from typing import Any
 
 from embdiff import runs
 from embdiff._optional import require
+from embdiff._settings import typed
 from embdiff.comparison import load
 from embdiff.comparison.again import ModelAgain, models_again
 from embdiff.errors import ParameterError
@@ -27,6 +28,7 @@ from embdiff.views.words import title
 LOOPBACK = "127.0.0.1"
 
 
+@typed
 def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = print) -> None:
     """Serve the live page of a run until interrupted.
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from embdiff._registry import Entry, Registry, nearest
+from embdiff._settings import typed
 from embdiff.errors import UnknownNameError
 from embdiff.specs import without_secrets
 from embdiff.stores.store import Store
@@ -38,6 +39,7 @@ REGISTRY = Registry(
 )
 
 
+@typed
 def get_store(uri: str) -> Store:
     """Open a store.
 

@@ -12,13 +12,14 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from embdiff.errors import DataError, ParameterError
 
 LONGEST_NAME, LONGEST_PATH = 200, 3_500  # bytes; file systems take 255 and 4,096, and work has names beside it
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 Worth = Callable[[Path, BaseException], bool]
 
 
@@ -46,15 +47,33 @@ def refuse_endless(path: Path) -> None:
     DataError
         What does not exist, or may not be looked at, is left to whoever opens it.
     """
-    with suppress(OSError, ValueError):
+    try:
         mode = path.stat().st_mode
-        kinds = {"a pipe": stat.S_ISFIFO, "a device": stat.S_ISCHR, "a disk": stat.S_ISBLK, "a socket": stat.S_ISSOCK}
-        found = [kind for kind, is_one in kinds.items() if is_one(mode)]
-        if found:
-            raise DataError(
-                f"What is read must be a file on a disk. Got {found[0]}, {path}. Write what comes out of it to a file, "
-                "and name that."
-            )
+    except (OSError, ValueError):
+        return
+    kinds = {"a pipe": stat.S_ISFIFO, "a device": stat.S_ISCHR, "a disk": stat.S_ISBLK, "a socket": stat.S_ISSOCK}
+    found = [kind for kind, is_one in kinds.items() if is_one(mode)]
+    if found:
+        raise DataError(
+            f"What is read must be a file on a disk. Got {found[0]}, {path}. Write what comes out of it to a file, and "
+            "name that."
+        )
+
+
+def refuse_unwritable(what: str, text: str, *, secret: bool = False) -> None:
+    """Refuse text that no UTF-8 file can hold, or no file can be called; ``secret``: the message does not show it.
+
+    Raises
+    ------
+    ParameterError
+    """
+    found = None if text.isprintable() else _UNWRITABLE.search(text)
+    if found:
+        character = "a NUL character" if found[0] == "\0" else "bytes that are no UTF-8"
+        where = "" if secret else f" in {text[:60]!r}"
+        raise ParameterError(
+            f"{what} must be text of UTF-8 without NUL. Got {character}{where}. Remove them, or rename the file."
+        )
 
 
 def place_for(path: Path, what: str) -> Path:
@@ -72,15 +91,11 @@ def place_for(path: Path, what: str) -> Path:
         Names leave room for those of the work beside it.
     """
     text = str(path)
-    wrong = ""
-    if not text.isprintable() and (found := re.search("[\0\ud800-\udfff]", text)):
-        wrong = "a NUL character" if found[0] == "\0" else "bytes that are no UTF-8"
-    elif max(len(part.encode()) for part in path.parts or ("",)) > LONGEST_NAME or len(text) > LONGEST_PATH:
-        wrong = f"too long a name ({len(text):,} characters)"
-    if wrong:
+    refuse_unwritable(f"The name of the {what}", text)
+    if max(len(part.encode()) for part in path.parts or ("",)) > LONGEST_NAME or len(text) > LONGEST_PATH:
         raise ParameterError(
-            f"The {what} must have a name of UTF-8 without NUL, of at most {LONGEST_NAME} bytes in a part and "
-            f"{LONGEST_PATH:,} in all. Got {wrong} in {text[:60]!r}. Choose another."
+            f"The {what} must have a name of at most {LONGEST_NAME} bytes in a part and {LONGEST_PATH:,} in all. Got "
+            f"{len(text):,} characters, {text[:60]!r}... Choose a shorter one."
         )
     return path.resolve()
 

@@ -15,9 +15,8 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar, Union, get_args, get
 from annotated_types import Ge, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from embdiff._files import refuse_unwritable
 from embdiff.errors import EmbdiffError, ParameterError
-
-_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def option(default: Any, *flags: str, **bounds: Any) -> Any:
@@ -63,7 +62,9 @@ class Settings(BaseModel):
             When a setting is unknown, of the wrong type or out of range.
         """
         for name, value in given.items():
-            _refuse_unwritable(name, value)
+            for text in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(text, (str, os.PathLike)):
+                    refuse_unwritable(name, str(text))
         try:
             return cls(**given)
         except ValidationError as error:
@@ -93,18 +94,6 @@ class Settings(BaseModel):
         most = [f" to {bound.le:,}" for bound in bounds if isinstance(bound, Le)]
         most += [f" to below {bound.lt}" for bound in bounds if isinstance(bound, Lt)]
         return f"must be {'a number' if isinstance(least[0], float) else 'an integer'} from {least[0]}{''.join(most)}"
-
-
-def _refuse_unwritable(name: str, value: Any) -> None:
-    """Refuse text that no file could hold, and that no file can be called."""
-    for text in value if isinstance(value, (list, tuple)) else [value]:
-        found = _UNWRITABLE.search(str(text)) if isinstance(text, (str, os.PathLike)) else None
-        if found:
-            what = "a NUL character" if found[0] == "\0" else "bytes that are no UTF-8"
-            raise ParameterError(
-                f"{name} must be text that UTF-8 can write, without NUL. Got {what} in {str(text)[:60]!r}. Remove "
-                "them, or rename the file."
-            )
 
 
 Given = ParamSpec("Given")

@@ -106,7 +106,7 @@ class RunConfig(Settings):
     store_queries : str
         Queries, drawn at random, that the database is asked of an exact index: N or all.
     memory : str or None
-        What vectors may take, e.g. 4GiB; larger files of vectors stay on disk.
+        What vectors may take, e.g. 4GiB; larger files of vectors stay on disk. Default: three quarters of the memory.
     permutations : int or None
         Permutations of the group test. Default: 9,999, for rare groups among over 200 tests more.
     calibrate : int

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 from urllib.parse import quote, unquote
 
+from embdiff._files import refuse_unwritable
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
@@ -171,6 +172,7 @@ class ModelSpec:
                 "A collection on a server must be written without token or password: the text is kept with the run. "
                 "Got one with a secret. Leave it out and set EMBDIFF_STORE_TOKEN."
             )
+        refuse_unwritable("A model", text)
         kind, _, name = text.partition("?")[0].strip().partition(":")
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
             raise ParameterError(

@@ -77,6 +77,7 @@ def kind_of(out: str) -> Kind:
     ParameterError
         When it is a store that keeps nothing, or has the extension of another kind of file.
     """
+    _files.refuse_unwritable("An output", out, secret=True)
     kind, colon, rest = out.partition(":")
     if colon and kind in list_stores():
         if kind == "memory" or not rest:

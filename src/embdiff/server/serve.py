@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embdiff import runs
+from embdiff import _files, runs
 from embdiff._optional import require
 from embdiff._settings import typed
 from embdiff.comparison import load
@@ -54,7 +54,7 @@ def serve(path: str | Path, *, port: int = 0, ready: Callable[[str], None] = pri
     require("starlette", "serve", "The live page")
     from embdiff.server.app import application
 
-    folder = Path(path).resolve()
+    folder = _files.place_for(Path(path), "run")
     run = load(folder).run
     again = models_again(run)
     with _collections(run, folder, again) as (store, specs), _listening(port) as bound:

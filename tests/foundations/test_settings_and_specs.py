@@ -195,11 +195,11 @@ def test_every_option_says_what_it_is_for(model):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"k": 0}, "k must be an integer from 1. Got 0."),
+        ({"k": 0}, "k must be an integer from 1 to 1,000,000,000. Got 0."),
         ({"permutations": 9}, "permutations must be an integer from 99 to 1,000,000. Got 9."),
         ({"half_width": 0.5}, "half_width must be a number from 0.001 to below 0.5. Got 0.5."),
         ({"empty": "perhaps"}, "empty must be one of refuse, keep, drop. Got 'perhaps'."),
-        ({"k": "many"}, "k must be an integer from 1. Got 'many'."),
+        ({"k": "many"}, "k must be an integer from 1 to 1,000,000,000. Got 'many'."),
         ({"colour": "red"}, "colour must be left out: there is no such setting. Got 'red'."),
         ({"sample": "-1"}, "sample must match pattern"),
         ({"metric": "cosin"}, "A metric must be one of cosine, ip, l2. Got 'cosin'. Did you mean 'cosine'?"),

@@ -83,7 +83,7 @@ def test_query_models_are_models_of_their_own(tmp_path):
 
 def test_what_does_not_fit_is_refused(run, by_hand, tmp_path):
     records = runs.Run.read(run)
-    with pytest.raises(ParameterError, match=r"queries must be an integer from 1. Got 0"):
+    with pytest.raises(ParameterError, match=r"queries must be an integer from 1 to 1,000,000,000. Got 0"):
         pool_run(records, queries=0)
     with pytest.raises(ParameterError, match=r"The depth to judge must be between 1 and 4.* Got 5"):
         pool_run(records, depth=5)

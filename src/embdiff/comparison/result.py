@@ -127,7 +127,6 @@ class Comparison:
         """
         return frames.hits(self.run)
 
-    @typed
     def diff(self, query: int | str, *, query_model: str | None = None, baseline: bool | None = None) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
 

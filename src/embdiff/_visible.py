@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST_MESSAGE = 590  # characters: with "embdiff: " before it, a message stays under 600
+LONGEST_MESSAGE = 580  # characters: with what is printed around it, it stays under 600
 _KEPT_AT_END = 200  # of a message that is cut: what to do stands last
 # Format characters hold zero-width joiners, which emoji need; only the bidirectional overrides among them can deceive.
 _OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"

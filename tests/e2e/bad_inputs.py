@@ -129,7 +129,7 @@ def _write_bombs(folder: Path) -> None:
 
 
 def _compare(*options: str, data: str = "good.csv") -> tuple[str, ...]:
-    return ("compare", data, *options, "--out", "run")
+    return ("compare", data, *options, *(() if "--out" in options else ("--out", "run")))
 
 
 def command_lines() -> list[tuple[str, ...]]:

@@ -97,7 +97,9 @@ def place_for(path: Path, what: str) -> Path:
             f"The {what} must have a name of at most {LONGEST_NAME} bytes in a part and {LONGEST_PATH:,} in all. Got "
             f"{len(text):,} characters, {text[:60]!r}... Choose a shorter one."
         )
-    return path.resolve()
+    whole = path.resolve()
+    refuse_unwritable(f"The folder of the {what}", str(whole))
+    return whole
 
 
 def write_text(path: Path, text: str) -> None:

@@ -130,7 +130,10 @@ def typed(function: Callable[Given, Result]) -> Callable[Given, Result]:
     def call(*args: Given.args, **options: Given.kwargs) -> Result:
         bound = _signature(function).bind(*args, **options)
         for name, value in bound.arguments.items():
-            kinds = _kinds(_signature(function).parameters[name].annotation)
+            parameter = _signature(function).parameters[name]
+            if value is None and parameter.default is not parameter.empty:  # not given
+                continue
+            kinds = _kinds(parameter.annotation)
             if kinds and not any(_is_one(value, kind) for kind in kinds):
                 raise ParameterError(
                     f"{name} of {function.__name__} must be {' or '.join(map(_word, kinds))}. Got "

@@ -63,35 +63,41 @@ def quota(own_groups: Path, groups: Path) -> float:
     https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max),
     https://docs.kernel.org/scheduler/sched-bwc.html (cpu.cfs_quota_us)
     """
-    return min(_limits(own_groups, groups), default=math.inf)
+    return min((_granted(*each) for each in _groups_of("cpu", own_groups, groups)), default=math.inf)
 
 
-def _limits(own_groups: Path, groups: Path) -> Iterator[float]:
-    for line in (_text(own_groups) or "").splitlines():
+def groups(controller: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the folders of this process's control groups for a controller, and whether they are of version 2."""
+    return _groups_of(controller, _OWN_GROUPS, _GROUPS)
+
+
+def _groups_of(controller: str, own_groups: Path, groups: Path) -> Iterator[tuple[Path, bool]]:
+    for line in (text_of(own_groups) or "").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        root = groups / "cpu" if controllers else groups
+        root = groups / controller if controllers else groups
         # Inside a container the path may be that of the host: the group mounted at the root is then the container's.
         own = root / path.lstrip("/")
         for folder in (own, *own.parents):
             if folder.is_relative_to(root):
-                yield _granted(folder, "cfs" if controllers else "max")
+                yield folder, not controllers
 
 
-def _granted(folder: Path, kind: str) -> float:
+def _granted(folder: Path, newer: bool) -> float:
     """Return what one group grants: by ``cpu.max``, or by the two files of version 1."""
-    if kind == "max":
-        words = (_text(folder / "cpu.max") or "").split()
+    if newer:
+        words = (text_of(folder / "cpu.max") or "").split()
     else:
-        words = [_text(folder / f"cpu.cfs_{part}_us") or "" for part in ("quota", "period")]
+        words = [text_of(folder / f"cpu.cfs_{part}_us") or "" for part in ("quota", "period")]
     if len(words) != 2 or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
         return math.inf  # "max", -1, or no such file
     return int(words[0]) / int(words[1])
 
 
-def _text(path: Path) -> str | None:
+def text_of(path: Path) -> str | None:
+    """Return what the system says in one of its files; None where it does not."""
     try:
         return path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):

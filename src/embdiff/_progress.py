@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
+
+from embdiff._visible import visible
 
 Advance = Callable[[int], None]  # reports that so many more units are done
 _SECONDS_BETWEEN_LINES = 5.0
@@ -48,10 +50,10 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     Advance
         Call it with the number of units just finished.
     """
-    fed = _fed.get()
+    fed, label = _fed.get(), visible(label)
     if fed is not None:
         yield fed
-    elif sys.stderr.isatty():
+    elif sys.stderr is not None and sys.stderr.isatty():
         with _bar(label, total, unit) as drawn:
             yield drawn
     else:
@@ -68,7 +70,8 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
             rate = done / (now - start)
             left = (total - done) / rate if rate else float("inf")
             line = f"{label}: {done:,} of {total:,} {unit}, {rate:,.0f}/s, {left:,.0f} s left"
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the product here
+            with suppress(OSError, ValueError):  # nobody reads it: no reason to end the work
+                print(line, file=sys.stderr, flush=True)  # noqa: T201 - stderr is the product here
 
         yield advance
 
@@ -86,7 +89,7 @@ def _bar(label: str, total: int, unit: str) -> Iterator[Advance]:
             return Text("" if rate is None else f"{rate:,.0f}/s")
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import functools
 import inspect
+import numbers
+import os
 import re
-from collections.abc import Callable
-from typing import Any, ClassVar, ParamSpec, Self, TypeVar
+import types
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, ParamSpec, Self, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from embdiff._files import refuse_unwritable
 from embdiff.errors import EmbdiffError, ParameterError
 
 
@@ -56,6 +61,10 @@ class Settings(BaseModel):
         ParameterError
             When a setting is unknown, of the wrong type or out of range.
         """
+        for name, value in given.items():
+            for text in value if isinstance(value, (list, tuple)) else [value]:
+                if isinstance(text, (str, os.PathLike)):
+                    refuse_unwritable(name, str(text))
         try:
             return cls(**given)
         except ValidationError as error:
@@ -104,6 +113,65 @@ def done_by(work: Callable[..., Result]) -> Callable[[Callable[Given, Result]], 
         def call(*args: Given.args, **options: Given.kwargs) -> Result:
             return work(**signature.bind(*args, **options).arguments)
 
-        return call
+        return typed(call)
 
     return decorate
+
+
+def typed(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Let a public function name an argument that is none of the types in its signature, before it does anything.
+
+    Raises
+    ------
+    ParameterError
+    """
+
+    @functools.wraps(function)
+    def call(*args: Given.args, **options: Given.kwargs) -> Result:
+        bound = _signature(function).bind(*args, **options)
+        for name, value in bound.arguments.items():
+            parameter = _signature(function).parameters[name]
+            if value is None and parameter.default is not parameter.empty:  # not given
+                continue
+            kinds = _kinds(parameter.annotation)
+            if kinds and not any(_is_one(value, kind) for kind in kinds):
+                raise ParameterError(
+                    f"{name} of {function.__name__} must be {' or '.join(map(_word, kinds))}. Got "
+                    f"{type(value).__name__} {repr(value)[:60]}. Give one of these."
+                )
+        return function(*args, **options)
+
+    return call
+
+
+_WORDS: dict[Any, str] = {
+    str: "a text", int: "an integer", float: "a number", bool: "True or False", Path: "a path", Iterable: "a list",
+    type(None): "None",
+}  # fmt: skip
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function, eval_str=True)
+
+
+@functools.cache
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """Return the kinds of `_WORDS` that an annotation names; none where it allows anything else, too."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    kinds = tuple(Iterable if get_origin(part) in (Sequence, Iterable) else part for part in parts)
+    return kinds if all(map(_word, kinds)) else ()
+
+
+def _word(kind: Any) -> str:
+    """Return what a kind of argument is called; "" for one that is not looked at."""
+    return _WORDS.get(kind) or (f"a {kind.__name__}" if getattr(kind, "__module__", "").startswith("embdiff.") else "")
+
+
+def _is_one(value: Any, kind: Any) -> bool:
+    if kind in (int, float):
+        number = numbers.Integral if kind is int else numbers.Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    if kind is Path:
+        return isinstance(value, os.PathLike)
+    return isinstance(value, kind)

@@ -8,6 +8,7 @@ from embdiff.errors import ParameterError
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}  # fmt: skip
+_MOST = 2**63  # bytes: more is no machine's
 _WRITTEN = {unit: _UNITS[unit.upper()] for unit in ("TiB", "GiB", "MiB", "KiB", "B")}
 
 
@@ -17,11 +18,12 @@ def read_size(text: str, least: int = 1) -> int:
     Raises
     ------
     ParameterError
-        When it is none, or not at least ``least`` bytes.
+        When it is none, not at least ``least`` bytes, or 8 EiB and more.
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMGT]i?B|B)\s*", text, re.IGNORECASE)
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else -1
-    if size < least:
+    number = float(match[1]) if match else -1.0
+    size = int(number * _UNITS[match[2].upper()]) if match and number < _MOST else -1
+    if not least <= size < _MOST:
         raise ParameterError(f"A size must be a number with a unit, such as 512MiB or 4GiB. Got {text!r}. Write 4GiB.")
     return size
 

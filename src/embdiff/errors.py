@@ -15,9 +15,17 @@
 Each message says what must hold, what was found, and what to do. The command line prints the message alone.
 """
 
+from embdiff._visible import message
+
 
 class EmbdiffError(Exception):
-    """Base class: catch this to catch everything that embdiff raises on purpose."""
+    """Base class: catch this to catch everything that embdiff raises on purpose.
+
+    As text it is harmless, whatever it quotes: on one line, nothing in it acts on a terminal, and under 600 characters.
+    """
+
+    def __str__(self) -> str:
+        return message(super().__str__())
 
 
 class ParameterError(EmbdiffError, ValueError):

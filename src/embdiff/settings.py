@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
+from embdiff._files import refuse_endless
 from embdiff._settings import Settings, option
 from embdiff._sizes import read_size
 from embdiff.errors import DataError, ParameterError
@@ -23,6 +24,8 @@ from embdiff.specs import IndexSpec, check_metric
 SAMPLE_ABOVE = 20_000  # rows: above, ``all`` asks a random sample of them unless told otherwise
 SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what every row would give
 PILOT = 500  # queries that tell how many a half-width needs
+
+MOST = 10**9  # of whatever is counted by an option
 
 Emptiness = Literal["refuse", "keep", "drop"]
 Zeros = Literal["refuse", "drop", "keep"]
@@ -104,7 +107,7 @@ class RunConfig(Settings):
     store_queries : str
         Queries, drawn at random, that the database is asked of an exact index: N or all.
     memory : str or None
-        What vectors may take, e.g. 4GiB; larger files of vectors stay on disk.
+        What vectors may take, e.g. 4GiB; larger files of vectors stay on disk. Default: three quarters of the memory.
     permutations : int or None
         Permutations of the group test. Default: 9,999, for rare groups among over 200 tests more.
     calibrate : int
@@ -131,7 +134,7 @@ class RunConfig(Settings):
     models: tuple[str, ...] = option((), "-m", "--model")
     query_models: tuple[str, ...] = option((), "--query-model")
     queries: Annotated[str, _PathOrObject] = "all"
-    k: int = option(10, "-k", ge=1)
+    k: int = option(10, "-k", ge=1, le=MOST, strict=True)
     metric: _Metric = "cosine"
     index: _Index = "flat"
     store: str = ""
@@ -152,11 +155,11 @@ class RunConfig(Settings):
     half_width: float | None = option(None, ge=0.001, lt=0.5)
     store_queries: str = option("500", pattern=r"^(all|[1-9][0-9]{0,11})$")
     memory: Annotated[str, AfterValidator(_size)] | None = None
-    permutations: int | None = option(None, ge=99, le=1_000_000)
-    calibrate: int = option(0, ge=0, le=100_000)
+    permutations: int | None = option(None, ge=99, le=1_000_000, strict=True)
+    calibrate: int = option(0, ge=0, le=100_000, strict=True)
     measures: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = option((), "--measure")
     baseline: Baseline = option("beside", "--baseline/--no-baseline")
-    seed: int = option(0, ge=0, le=2**63 - 1)
+    seed: int = option(0, ge=0, le=2**63 - 1, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
     layout: Literal["pca", "umap", "none"] = "pca"
 
@@ -177,12 +180,14 @@ class RunConfig(Settings):
         ParameterError
             When a setting in it does not hold.
         """
+        refuse_endless(path)
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(f"The configuration must exist. Got {path}, which does not. Check the path.") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise DataError(f"A configuration must be a UTF-8 TOML file. Got {path}: {error}. Mend the file.") from None
+        except (OSError, ValueError, RecursionError) as error:  # TOML's own error is a ValueError
+            found = "nested too deeply" if isinstance(error, RecursionError) else error
+            raise DataError(f"A configuration must be a UTF-8 TOML file. Got {path}: {found}. Mend the file.") from None
         return cls.checked(**settings)
 
 
@@ -241,15 +246,15 @@ class EvaluationConfig(Settings):
     models: tuple[str, ...] = option((), "-m", "--model")
     task: Task | None = None
     qrels: str = "test"
-    k: int | None = option(None, "-k", ge=1, strict=True)
+    k: int | None = option(None, "-k", ge=1, le=MOST, strict=True)
     measures: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = option((), "--measure")
     metric: _Metric = "cosine"
     missing: Literal["auto", "drop", "zero"] = "auto"
     self_matches: Literal["keep", "drop"] = option("keep", "--self")
     runs: tuple[Path, ...] = option((), "--run")
     baseline: bool = option(True, "--baseline/--no-baseline")
-    shots: int = option(8, ge=0, strict=True)
-    draws: int = option(10, ge=1, strict=True)
+    shots: int = option(8, ge=0, le=MOST, strict=True)
+    draws: int = option(10, ge=1, le=100_000, strict=True)
     text_column: str | None = None
     label_column: str | None = None
     left_column: str | None = None
@@ -258,7 +263,7 @@ class EvaluationConfig(Settings):
     quotes: bool | None = None
     header: bool | None = None
     encoding: str | None = None
-    seed: int = option(0, ge=0, strict=True)
+    seed: int = option(0, ge=0, le=2**63 - 1, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
 
     @property
@@ -289,11 +294,11 @@ class JudgingConfig(Settings):
         Seed of the blind order, intervals and tests.
     """
 
-    queries: int = option(20, ge=1, strict=True)
-    depth: int | None = option(None, strict=True)
+    queries: int = option(20, ge=1, le=MOST, strict=True)
+    depth: int | None = option(None, le=MOST, strict=True)
     order: Order = "disputed"
     baseline: bool = option(True, "--baseline/--no-baseline")
-    seed: int = option(0, ge=0, strict=True)
+    seed: int = option(0, ge=0, le=2**63 - 1, strict=True)
 
 
 def worst_case(queries: int, rows: int) -> float:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 from urllib.parse import quote, unquote
 
+from embdiff._files import refuse_unwritable
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric
@@ -135,7 +136,7 @@ def read_parameters(name: str, inside: str, known: Mapping[str, Parameter], text
         For a value that is none, or out of range.
     """
     values = {key: parameter.default for key, parameter in known.items()}
-    for part in filter(None, (piece.strip() for piece in inside.split(","))):
+    for part in (piece.strip() for piece in inside.split(",")) if inside.strip() else ():
         key, _, value = (piece.strip() for piece in part.partition("="))
         if key not in known:
             hint = nearest(key, known) if known else f"{name} has no parameters."
@@ -182,6 +183,7 @@ class ModelSpec:
                 "A collection on a server must be written without token or password: the text is kept with the run. "
                 "Got one with a secret. Leave it out and set EMBDIFF_STORE_TOKEN."
             )
+        refuse_unwritable("A model", text)
         kind, _, name = text.partition("?")[0].strip().partition(":")
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind):
             raise ParameterError(

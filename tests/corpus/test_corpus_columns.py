@@ -114,7 +114,7 @@ def test_given_column_that_is_not_there(write, role):
     for wrong in (4, "4", -1, "-1"):
         with pytest.raises(DataError, match=rf"none of its 4.*--{role}-column.*from 0 to 3"):
             read_corpus(path, **{f"{role}_column": wrong})
-    with pytest.raises(ParameterError, match="a name or a position"):
+    with pytest.raises(ParameterError, match="must be a text or an integer"):
         read_corpus(path, **{f"{role}_column": True})
 
 

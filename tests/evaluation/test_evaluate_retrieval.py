@@ -163,7 +163,7 @@ def test_tables_for_people(beir, command):
         (("-m", "toy:64", "--task", "retrival"), "task must be one of retrieval, pairs, classes. Got 'retrival'"),
         ((), "An evaluation needs at least one model. Got none."),
         (("-m", "toy:64", "-m", "toy:64"), "Every model must be named once. Got toy:64 more than once"),
-        (("-m", "toy:64", "-k", "0"), "k must be an integer from 1. Got 0"),
+        (("-m", "toy:64", "-k", "0"), "k must be an integer from 1 to 1,000,000,000. Got 0"),
         (("-m", "toy:64", "--metric", "dotty"), "dotty"),
         (("-m", "toy:64", "--qrels", "dev"), "Judgements must be in"),
         (("-m", "toy:64", "--task", "classes"), "must have one train file"),

@@ -71,3 +71,24 @@ def test_nothing_is_shown_where_all_is_to_be_silent_or_fed_to_another(capsys: py
         advance(6)
     assert counted == [4, 2]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_are_text_and_act_on_no_terminal(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
+    shown = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    with progress("encode [/x][red]\x1b[2J", 10, "texts") as advance:
+        advance(5)
+        time.sleep(0.2)  # a bar is drawn ten times a second
+    assert r"encode [/x][red]\x1b[2J" in shown.getvalue()
+    assert "\x1b[2J" not in shown.getvalue()
+
+
+def test_nobody_who_reads_progress_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(_progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    with progress("encode toy:8", 10, "texts") as advance:
+        monkeypatch.setattr(sys, "stderr", closed)
+        advance(5)

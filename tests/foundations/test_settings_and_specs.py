@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import embdiff
+from embdiff._settings import typed
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.judging import open_judging
 from embdiff.settings import EvaluationConfig, JudgingConfig, RunConfig
@@ -195,11 +198,11 @@ def test_every_option_says_what_it_is_for(model):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"k": 0}, "k must be an integer from 1. Got 0."),
+        ({"k": 0}, "k must be an integer from 1 to 1,000,000,000. Got 0."),
         ({"permutations": 9}, "permutations must be an integer from 99 to 1,000,000. Got 9."),
         ({"half_width": 0.5}, "half_width must be a number from 0.001 to below 0.5. Got 0.5."),
         ({"empty": "perhaps"}, "empty must be one of refuse, keep, drop. Got 'perhaps'."),
-        ({"k": "many"}, "k must be an integer from 1. Got 'many'."),
+        ({"k": "many"}, "k must be an integer from 1 to 1,000,000,000. Got 'many'."),
         ({"colour": "red"}, "colour must be left out: there is no such setting. Got 'red'."),
         ({"sample": "-1"}, "sample must match pattern"),
         ({"metric": "cosin"}, "A metric must be one of cosine, ip, l2. Got 'cosin'. Did you mean 'cosine'?"),
@@ -249,3 +252,23 @@ def test_secrets_are_not_shown():
             read_options(text, "a server", ("token",), secret=True)
         assert "hidden" not in str(refused.value)
     assert without_secrets("http://me:hidden@h:1?token=hidden") == "http://h:1"
+
+
+def test_arguments_of_another_type_are_named() -> None:
+    @typed
+    def shown(path: str | Path, rows: int = 1, share: float | None = None, names: Sequence[str] = ()) -> str:
+        return f"{path} {rows} {share} {list(names)}"
+
+    assert shown(Path("a"), np.int64(2), np.float32(0.5), ("x",)) == "a 2 0.5 ['x']"
+    assert shown("a", share=1) == "a 1 1 []"
+    for arguments, told in (
+        ({"path": None}, "path of shown must be a text or a path. Got NoneType None."),
+        ({"path": "a", "rows": True}, "rows of shown must be an integer. Got bool True."),
+        ({"path": "a", "rows": "ten"}, "rows of shown must be an integer. Got str 'ten'."),
+        ({"path": "a", "share": "x"}, "share of shown must be a number or None. Got str 'x'."),
+        ({"path": "a", "names": 5}, "names of shown must be a list. Got int 5."),
+    ):
+        with pytest.raises(ParameterError, match=re.escape(told)):
+            shown(**arguments)
+    with pytest.raises(TypeError, match="bogus"):
+        shown("a", bogus=1)

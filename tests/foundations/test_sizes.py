@@ -23,6 +23,12 @@ def test_less_than_the_least_is_no_size() -> None:
         read_size("0B")
 
 
+@pytest.mark.parametrize("text", ["9" * 400 + "GiB", "8388608TiB", "1" + "0" * 20 + "B", "nanB", "infGB", "1e9B", ""])
+def test_a_size_that_no_machine_has_is_none(text: str) -> None:
+    with pytest.raises(ParameterError, match="A size must be a number with a unit"):
+        read_size(text)
+
+
 @pytest.mark.parametrize(
     ("size", "nearest", "enough"),
     [

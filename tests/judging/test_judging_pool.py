@@ -83,11 +83,11 @@ def test_query_models_are_models_of_their_own(tmp_path):
 
 def test_what_does_not_fit_is_refused(run, by_hand, tmp_path):
     records = runs.Run.read(run)
-    with pytest.raises(ParameterError, match=r"queries must be an integer from 1. Got 0"):
+    with pytest.raises(ParameterError, match=r"queries must be an integer from 1 to 1,000,000,000. Got 0"):
         pool_run(records, queries=0)
     with pytest.raises(ParameterError, match=r"The depth to judge must be between 1 and 4.* Got 5"):
         pool_run(records, depth=5)
-    with pytest.raises(ParameterError, match=r"seed must be an integer from 0. Got -1"):
+    with pytest.raises(ParameterError, match=r"seed must be an integer from 0 to 9,223,372,036,854,775,807. Got -1"):
         pool_run(records, seed=-1)
     with pytest.raises(ParameterError, match=r"order must be one of disputed, random. Got 'randm'"):
         pool_run(records, order="randm")

@@ -13,6 +13,7 @@ import pytest
 from rich.cells import cell_len
 
 import embdiff as ed
+from embdiff._visible import visible, visible_on_a_page
 from embdiff.measures import GroupTest, base, get_measure
 from embdiff.records import Score
 from embdiff.views import story, terminal, words
@@ -202,21 +203,18 @@ def test_own_rows_that_stay_are_said(hostile):
 def test_long_text_is_shortened_with_its_length():
     assert words.shortened("short", 10) == "short"
     assert words.shortened("a" * 1_000, 10) == "aaaaaaaaa… (1,000 characters)"
-    assert words.visible("a\nb\x00\x1b") == "a b\ufffd\ufffd"
+    assert visible("a\nb\x00\x1b\ud800") == r"a\nb\x00\x1b\ud800"
+    assert visible_on_a_page("a\nb\x00") == r"a b\x00"
 
 
-def test_of_all_characters_only_controls_breaks_and_overrides_change():
+def test_of_all_characters_only_those_that_act_are_written_out():
     for character in map(chr, range(sys.maxunicode + 1)):
-        shown = words.visible(f"a{character}b")[1:-1]
-        if character in "\t\r\n\v\f\x85\u2028\u2029":
-            assert shown == " "
-        elif (
-            unicodedata.category(character) == "Cc"
-            or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-        ):
-            assert shown == "\ufffd"
-        else:
-            assert shown == character
+        acts = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+        overrides = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        shown = visible(f"a{character}b")[1:-1]
+        assert shown == (ascii(character)[1:-1] if acts or character in overrides else character)
+        breaks = character in "\t\r\n\v\f\x85\u2028\u2029"
+        assert visible_on_a_page(f"a{character}b")[1:-1] == (" " if breaks else shown)
 
 
 def test_unknown_queries_are_refused(hostile):

@@ -16,6 +16,7 @@ import numpy as np
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
+from embdiff._settings import typed
 from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreOutput, kind_of
 from embdiff.bulk.parts import ENGINES, Engine, Job, Plan, lay_ready
 from embdiff.bulk.result import Encoding
@@ -25,6 +26,7 @@ from embdiff.corpus.pieces import Pieces, open_pieces
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, Role, Stamp, digest_of
+from embdiff.settings import MOST
 from embdiff.sources import Encoder, get_encoder
 from embdiff.sources.batches import checked_role
 from embdiff.sources.parquet import FORMAT, label_of, label_on
@@ -36,6 +38,7 @@ PART_ROWS = 5_000
 _VARIANT, _VARIANT_SEED = "variant.json", 0
 
 
+@typed
 def encode_corpus(
     data: Any,
     model: str | Encoder,
@@ -111,8 +114,8 @@ def encode_corpus(
         When the model, the cache or the store fails; the same call goes on then.
     """
     start = time.perf_counter()
-    if part_rows < 1:
-        raise ParameterError(f"A part must have at least one row. Got {part_rows}. Raise --part-rows.")
+    if not 1 <= part_rows <= MOST:
+        raise ParameterError(f"A part must have 1 to {MOST:,} rows. Got {part_rows}. Mend --part-rows.")
     as_role = checked_role(role)
     vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
     engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)

@@ -52,7 +52,7 @@ class Output(ABC):
     collection: str | None = None
 
     def __init__(self, target: Path) -> None:
-        self.text, self.target = str(target), target.resolve()
+        self.text, self.target = str(target), _files.place_for(target, "output")
 
     @abstractmethod
     def found(self, job: Job) -> Label | None:
@@ -77,6 +77,7 @@ def kind_of(out: str) -> Kind:
     ParameterError
         When it is a store that keeps nothing, or has the extension of another kind of file.
     """
+    _files.refuse_unwritable("An output", out, secret=True)
     kind, colon, rest = out.partition(":")
     if colon and kind in list_stores():
         if kind == "memory" or not rest:

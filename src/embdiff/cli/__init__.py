@@ -7,10 +7,12 @@ messages go to stderr, results to stdout; with ``--json`` stdout holds JSON alon
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
-from embdiff.cli import cache, listings, runs
+from embdiff._visible import message
+from embdiff.cli import cache, listings, runs, streams
 from embdiff.cli.compare import compare_command, demo_command
 from embdiff.cli.encode import copy_command, encode_command
 from embdiff.cli.evaluate import evaluate_command
@@ -39,17 +41,49 @@ for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
 add(app, judge_command, "JudgingConfig")
 app.add_typer(cache.group, name="cache")
 
-_INTERRUPTED = "embdiff: interrupted; nothing is left half-written. The same command goes on where this one stopped"
+_INTERRUPTED = "interrupted; nothing is left half-written. The same command goes on where this one stopped"
+_NO_MEMORY = (
+    "The machine must have room for what is asked. Got less memory than was needed. Take less data, fewer models at a "
+    "time or a lower --memory, or a larger machine."
+)
+_Usage: Any = typer.BadParameter.__base__  # what was typed cannot be taken; typer may bring a click of its own
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    streams.prepare()
+    code = _ended()
+    streams.give_up()
+    sys.exit(code)
+
+
+def _ended() -> int:
+    """Run the command line and return its exit code; what the user or the machine caused is told in a sentence."""
     try:
-        app()
+        streams.refuse_undecodable(sys.argv)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except EmbdiffError as error:
-        print(f"embdiff: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    except SystemExit as ended:
-        if ended.code == 130 and not isinstance(ended, Interrupted):  # Ctrl-C, which typer has caught already
-            print(_INTERRUPTED, file=sys.stderr)  # noqa: T201
-        raise
+        streams.tell(str(error))
+        return 2
+    except _Usage as error:
+        error.message = "\n".join(map(message, error.message.splitlines()))  # the help is one, too
+        error.show()
+        return 2
+    except Interrupted:
+        return 130
+    except MemoryError:
+        streams.tell(_NO_MEMORY)
+        return 2
+    except BrokenPipeError:  # whoever read has enough
+        return 1
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename is not None else ""
+        streams.tell(
+            f"What is read, written and printed must be within reach. Got {error.strerror or error}{where}. Make room "
+            "or mend what is named, and run again; what is in files already stays."
+        )
+        return 1
+    if code == 130:  # Ctrl-C, which typer has caught already
+        streams.tell(_INTERRUPTED)
+    return int(code)

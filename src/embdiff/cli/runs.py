@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from embdiff._visible import visible
 from embdiff.cli.output import AllOption, Interrupted, JsonOption, OnlyOption, RunArgument, put
 from embdiff.errors import UnknownNameError
 
@@ -60,7 +61,7 @@ def report_command(
     """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
     from embdiff.comparison import load
 
-    typer.echo(load(run).to_html(out))
+    _name(load(run).to_html(out))
 
 
 def serve_command(
@@ -92,9 +93,9 @@ def export_command(
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
     result = load(run)
     if to == "embedding-atlas":
-        typer.echo(result.to_embedding_atlas(out, model))
+        _name(result.to_embedding_atlas(out, model))
     else:
-        typer.echo(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
+        _name(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
 
 
 def thresholds_command(
@@ -116,6 +117,11 @@ def thresholds_command(
 
     found = load(run).thresholds(from_, to, at or None)
     put(as_json, found.to_dict, lambda: show(*found.drawn()))
+
+
+def _name(written: Path) -> None:
+    """Print what was written."""
+    typer.echo(visible(str(written)))
 
 
 COMMANDS = (show_command, diff_command, report_command, serve_command, export_command, thresholds_command)

@@ -131,7 +131,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         collection that exists, are asked all queries.
     memory : str, optional
         What vectors may take, for example ``"4GiB"``. Files of ready vectors (``vectors:``) that are larger stay on
-        disk and are read a block at a time.
+        disk and are read a block at a time. Default: three quarters of what the machine or container has.
     permutations : int, optional
         Permutations of the group test. Default 9,999; for groups that are rare among over 200 tests, up to 50 for each
         test, 99,999 at most.

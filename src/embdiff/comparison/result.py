@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embdiff import _files, runs
+from embdiff._settings import typed
 from embdiff.comparison import frames
 from embdiff.comparison.again import models_again
 from embdiff.comparison.frames import Disagreement
@@ -193,6 +194,7 @@ class Comparison:
         """
         return query_diffs(self.run, place_of(self.run, query), query_model, baseline=baseline)
 
+    @typed
     def thresholds(
         self, from_: str | None = None, to: str | None = None, at: float | Sequence[float] | None = None
     ) -> ThresholdTable:
@@ -217,6 +219,7 @@ class Comparison:
         """
         return carried_over(self.run, from_, to, at)
 
+    @typed
     def to_dict(self, queries: int | None = None) -> dict[str, Any]:
         """Return everything as JSON-able values (``null`` for what is undefined).
 
@@ -231,6 +234,7 @@ class Comparison:
         """Return what the views render; ``queries`` as for `to_dict`."""
         return Facts(self.run, queries, self.path)
 
+    @typed
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the report: one page that works offline, with linked maps and neighbour diffs.
 
@@ -256,7 +260,7 @@ class Comparison:
                 "A report of a run without a folder needs a file name. Got none. Name one: to_html('report.html')."
             )
         target = Path(path) if path is not None else Path(self.path or "") / runs.REPORT_FILE
-        report.write(self.run, target)
+        report.write(self.run, _files.place_for(target, "report"))
         return target
 
     def to_widget(self) -> Any:
@@ -267,19 +271,22 @@ class Comparison:
         """
         return widget(self.run)
 
+    @typed
     def to_parquet(self, path: str | Path) -> Path:
         """Write one row per corpus row: id, text, group, place in every map, neighbours in every collection."""
-        exports.write_parquet(self.run, Path(path))
+        exports.write_parquet(self.run, _files.place_for(Path(path), "export"))
         return Path(path)
 
+    @typed
     def to_embedding_atlas(self, path: str | Path, model: str | None = None) -> Path:
         """Write one model's map with its neighbours as Parquet for embedding-atlas (columns x, y, text, neighbors)."""
-        exports.write_atlas(self.run, Path(path), model)
+        exports.write_atlas(self.run, _files.place_for(Path(path), "export"), model)
         return Path(path)
 
+    @typed
     def to_projector(self, folder: str | Path) -> Path:
         """Write vectors and metadata as TSV for the embedding projector; models are loaded again for it."""
-        with exports.projector_folder(Path(folder)) as part:
+        with exports.projector_folder(_files.place_for(Path(folder), "export")) as part:
             again = models_again(self.run)
             exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, part)
         return Path(folder)
@@ -288,6 +295,7 @@ class Comparison:
         """Return the maps as linked plots of jupyter-scatter (extra ``scatter``)."""
         return exports.jupyter_scatter(self.run)
 
+    @typed
     def save(self, folder: str | Path) -> Path:
         """Write the run folder; an earlier run there is replaced.
 
@@ -339,6 +347,7 @@ def write_run(run: runs.Run, folder: Path, target: Path, kept: Kept | None = Non
     return None
 
 
+@typed
 def load(path: str | Path) -> Comparison:
     """Open a run folder again.
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._memory import share
+from embdiff._sizes import written_size
 from embdiff.comparison.baseline import ask_words
 from embdiff.comparison.sampling import queries_needed, spare
 from embdiff.comparison.settings import Inputs
@@ -47,7 +49,8 @@ def encode(work: Work, objects: Mapping[str, Any], only: Collection[str] | None 
         if config.query_models:
             _check_dimensions(source, others)
 
-    texts = Texts(inputs.corpus, _wanted(inputs), config.seed, memory=config.memory, shares=len(config.models))
+    memory = config.memory or written_size(share())
+    texts = Texts(inputs.corpus, _wanted(inputs), config.seed, memory=memory, shares=len(config.models))
     encoded = encode_models(
         names, objects, texts, work.vectors, documents={*config.models, *collections},
         queries=config.query_models or config.models, check=check, check_made=partial(_refuse_zeros, work),

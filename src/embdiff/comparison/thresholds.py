@@ -146,11 +146,20 @@ def carried_over(
     cuts = (
         few_cutoffs(run.distributions, a.model, FEW_CUTOFFS)
         if at is None
-        else np.atleast_1d(np.asarray(at, dtype=np.float64)).tolist()
+        else [_cutoff(each) for each in np.atleast_1d(np.asarray(at, dtype=object)).tolist()]
     )
     carried = [each for cut in cuts for each in carry_over(a, b, cut, seed=run.config.seed)]
     shown = tuple(each for name in dict.fromkeys(names) for each in run.distributions if each.model == name)
     return ThresholdTable(a.model, b.model, tuple(carried), shown)
+
+
+def _cutoff(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ParameterError(
+            f"A cut-off must be a cosine similarity, a number. Got {value!r}. Write for example 0.8."
+        ) from None
 
 
 def _chosen(from_model: str | None, to_model: str | None, known: tuple[str, ...]) -> tuple[str, str]:

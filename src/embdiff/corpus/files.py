@@ -7,8 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from embdiff._files import refuse_endless
+from embdiff._memory import room_for_texts
 from embdiff._registry import hint
+from embdiff._sizes import written_size
 from embdiff.errors import DataError, ParameterError
 
 EXTENSIONS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -60,6 +64,7 @@ class Form:
             ) from None
 
 
+_BLOCK = 2**24  # bytes unpacked at a time
 FOUND = Form()  # nothing is said: it is found from the file
 
 
@@ -204,7 +209,10 @@ def _refuse_other_encoding(path: Path, raw: bytes) -> None:
 
 def _unpacked(path: Path) -> bytes:
     """Return the bytes of a file, decompressed where they begin as a compressed file does, whatever it is called."""
+    refuse_endless(path)
     with reading(path):
+        if path.stat().st_size > room_for_texts():
+            raise too_large(path, "text")
         raw = path.read_bytes()
     how = next((name for magic, name in _MAGIC.items() if raw.startswith(magic)), None)
     if how is None:
@@ -219,8 +227,28 @@ def _unpacked(path: Path) -> bytes:
 
     try:
         with pa.CompressedInputStream(pa.py_buffer(raw), how) as stream:
-            return bytes(stream.read())
+            return _within(path, stream)
     except OSError as error:
         raise DataError(
             f"A compressed file must be whole. Got {path} ({how}): {str(error)[:100]}. Copy or make it again."
         ) from None
+
+
+def _within(path: Path, stream: Any) -> bytes:
+    """Return all that a stream unpacks, as long as there is room for it."""
+    parts, size = list[bytes](), 0
+    while part := stream.read(_BLOCK):
+        size += len(part)
+        if size > room_for_texts():
+            raise too_large(path, "text once it is unpacked")
+        parts.append(bytes(part))
+    return b"".join(parts)
+
+
+def too_large(path: Path, what: str) -> DataError:
+    """Return the error about a file that would take more memory than there is for it."""
+    return DataError(
+        f"What is read must fit into memory, for which {written_size(room_for_texts())} of text are allowed here. Got "
+        f"more {what} in {path}. Take part of it, or a machine with more memory; 'embdiff encode' takes Parquet files "
+        "of any size."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,9 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embdiff.corpus.files import reading, shown
+from embdiff._files import refuse_endless
+from embdiff._memory import room_for_texts
+from embdiff.corpus.files import reading, shown, too_large
 from embdiff.corpus.tables import Column, Table, refuse_repeated
 from embdiff.errors import DataError
+
+_STEP = 1_024  # rows read at a time
+_OBJECT = 60  # bytes that Python has of its own for each cell
 
 
 def read_parquet(path: Path) -> Table:
@@ -24,6 +30,7 @@ def read_parquet(path: Path) -> Table:
     DataError
         When it is no Parquet file, or a column name occurs twice.
     """
+    refuse_endless(path)
     with _opened(path) as file:
         names, size = tuple(file.schema_arrow.names), int(file.metadata.num_rows)
     refuse_repeated(names, str(path))
@@ -46,8 +53,8 @@ def batches(path: Path, names: Sequence[str], wanted: Sequence[str], rows: int) 
         When a column cannot be read.
     """
     with _opened(path, wanted) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=list(wanted)):
-            yield batch.num_rows, partial(_cells, path, names, batch)
+        for table in _blocks(path, file, wanted, rows):
+            yield table.num_rows, partial(_cells, path, names, table)
 
 
 @contextmanager
@@ -75,9 +82,68 @@ def _opened(path: Path, wanted: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
             ) from None
 
 
+def _blocks(path: Path, file: Any, wanted: Sequence[str], rows: int) -> Iterator[Any]:
+    """Yield tables of so many rows, the last of what is left; one that memory has no room for is refused before.
+
+    A small file may hold a lot: a value that stands in a dictionary once is a value in every row.
+    """
+    room, step = room_for_texts(), min(rows, _STEP)
+    while step > 1 and step * _longest(path, file.metadata, wanted) > room:
+        step //= 2
+    found, count, size = [], 0, 0
+    for batch in map(_plain, file.iter_batches(batch_size=max(1, step), columns=list(wanted))):
+        size += batch.nbytes + _OBJECT * batch.num_rows
+        if size > room:
+            raise too_large(path, f"in the columns {shown(wanted)}")
+        found.append(batch.slice(0, rows - count))
+        count += batch.num_rows
+        if count >= rows:
+            yield pa.Table.from_batches(found)
+            count -= rows
+            found = [batch.slice(batch.num_rows - count)] if count else []
+            size = sum(each.nbytes + _OBJECT * each.num_rows for each in found)
+    if found:
+        yield pa.Table.from_batches(found)
+
+
+def _plain(batch: Any) -> Any:
+    """Return rows with every value where it stands, so that they weigh what they hold."""
+    columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _longest(path: Path, metadata: Any, wanted: Sequence[str]) -> int:
+    """Return a bound in bytes of the longest value that stands in a dictionary."""
+    most = 0
+    with path.open("rb") as handle:
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                if column.path_in_schema.partition(".")[0] in wanted and column.has_dictionary_page:
+                    handle.seek(column.dictionary_page_offset)
+                    size = _page_size(handle.read(16))
+                    most = max(most, column.total_uncompressed_size if size is None else size)
+    return most
+
+
+def _page_size(header: bytes) -> int | None:
+    """Return the size of a page when it is unpacked, of the first bytes of its header: kind and size, as Thrift has it.
+
+    References
+    ----------
+    https://parquet.apache.org/docs/file-format/data-pages/,
+    https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+    """
+    found = re.match(rb"\x15[\x80-\xff]*[\x00-\x7f]\x15([\x80-\xff]*[\x00-\x7f])", header, re.DOTALL)
+    if not found:
+        return None
+    zigzag = sum((byte & 127) << 7 * at for at, byte in enumerate(found[1]))
+    return zigzag >> 1 if zigzag % 2 == 0 else None
+
+
 def _column(path: Path, names: Sequence[str], position: int) -> list[object]:
     with _opened(path, [names[position]]) as file:
-        table = file.read(columns=[names[position]])
+        blocks = _blocks(path, file, [names[position]], file.metadata.num_rows)
+        table = next(blocks, file.schema_arrow.empty_table())
     return _cells(path, names, table, position)
 
 

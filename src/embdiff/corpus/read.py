@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from embdiff._settings import typed
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.documents import Recipe
 from embdiff.corpus.files import Form, shown
@@ -22,6 +23,7 @@ _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
 
+@typed
 def read_corpus(
     data: str | os.PathLike[str] | Iterable[object] | Corpus,
     *,

@@ -159,6 +159,7 @@ def evaluation_folder(target: Path) -> Iterator[Path]:
     ParameterError
         When the target cannot be written, or is neither new, empty, nor an earlier evaluation, and would be lost.
     """
+    _files.place_for(target, "folder of an evaluation")
     if target.exists() and not (target / _FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise ParameterError(
             f"The folder of an evaluation must be new, empty, or an earlier one. Got {target}, which holds something "

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._files import refuse_endless
 from embdiff._sizes import written_size
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import FloatArray
@@ -128,6 +129,7 @@ class FileVectors:
 
 def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
     """Return shape, kind of number and where the numbers begin."""
+    refuse_endless(path)
     try:
         with path.open("rb") as handle:
             version = np.lib.format.read_magic(handle)
@@ -144,7 +146,7 @@ def _header(path: Path) -> tuple[tuple[int, int], np.dtype[Any], int]:
             "Write it with numpy.save(path, array)."
         ) from None
     known = kind.str in _KINDS
-    if len(shape) != 2 or 0 in shape or by_columns or not known:
+    if len(shape) != 2 or min(shape) < 1 or by_columns or not known:
         raise DataError(
             "Vectors must be a table (n, d) of float32, float16, float64, int8 or uint8 in row order. "
             f"Got {kind} of shape {shape}"

@@ -123,6 +123,7 @@ class Book:
     """
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
+        _files.place_for(path, "file of judgements")
         self.path, self.log = path, path.with_name(path.name + ".jsonl")
         if path.exists() and not self.log.is_file():
             raise ParameterError(

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from embdiff import _files
 from embdiff._plain import plain
+from embdiff._settings import typed
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
@@ -159,6 +161,7 @@ class Judging(AbstractContextManager["Judging"]):
         self.close()
 
 
+@typed
 def open_judging(
     run: Run | str | Path,
     *,
@@ -202,7 +205,7 @@ def open_judging(
             raise ParameterError("Judgements must have a file. Got a run without a folder. Name a file with out=.")
         records, path, typed = run, Path(out), []
     else:
-        folder = Path(run).resolve()
+        folder = _files.place_for(Path(run), "run")
         records, typed = Run.read(Path(run)), TypedQueries.beside(run).read()
         path = folder.with_name(folder.name + ".qrels") if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from embdiff._visible import visible
 from embdiff.judging.book import HIGHEST
 from embdiff.judging.line import Judging
 from embdiff.judging.pool import Question
-from embdiff.views.words import visible
 
 LONG = 1_200  # characters of a document shown at first
 HELP = (

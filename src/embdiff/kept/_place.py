@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from embdiff._files import place_for
 from embdiff.errors import ParameterError
 from embdiff.specs import read_options
 
@@ -54,7 +55,7 @@ class Place:
         precision = options.get("precision", "float32")
         if precision not in PRECISIONS:
             raise refused
-        return cls(Path(name).expanduser().resolve() if name else default_folder(), precision, bool(name))
+        return cls(place_for(Path(name).expanduser(), "cache") if name else default_folder(), precision, bool(name))
 
 
 def default_folder() -> Path:

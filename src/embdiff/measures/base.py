@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Literal, Self
 
 from embdiff._registry import Entry, Registry, nearest
+from embdiff._settings import typed
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.specs import Parameter as Parameter
 from embdiff.specs import read_parameters, split_named, write_named
@@ -266,6 +267,7 @@ def measures_for(*needs: str) -> tuple[Measure, ...]:
     return tuple(measure for measure in map(_load, _names()) if measure.needs in needs)
 
 
+@typed
 def get_measure(text: str) -> MeasureSpec:
     """Read the text form ``name``, ``name@k`` or ``name(parameter=value)@k``.
 
@@ -304,7 +306,7 @@ def _load(name: str) -> Measure:
 def _cutoff(measure: Measure, value: str, text: str) -> int:
     if not measure.cutoff:
         raise ParameterError(f"{measure.name} must be written without @k. Got {text!r}. Write {measure.name}.")
-    if not re.fullmatch(r"\s*[0-9]+\s*", value) or int(value) < 1:
+    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,8}\s*", value):
         raise ParameterError(
             f"k of {text} must be an integer from 1. Got {value!r}. Write for example {measure.name}@10."
         )

@@ -44,7 +44,7 @@ def free_folder(target: Path) -> Path:
     ParameterError
         When it holds anything else, which would be lost.
     """
-    folder = target.resolve()
+    folder = _files.place_for(target, "run folder")
     if not folder.exists():
         return folder
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}

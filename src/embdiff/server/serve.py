@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from embdiff import _files
 from embdiff._optional import require
+from embdiff._settings import typed
 from embdiff.comparison import load
 from embdiff.errors import ParameterError
 from embdiff.judging.book import TypedQueries
@@ -23,6 +25,7 @@ _MOST_SECONDS = 3_600
 _WAITING = 1_024  # connections that the system may keep for us
 
 
+@typed
 def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: Callable[[str], None] = print) -> None:
     """Serve the live page of a run until interrupted.
 
@@ -54,7 +57,7 @@ def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: C
             f"A query must be given 1 to {_MOST_SECONDS:,} seconds. Got {seconds:g}. Choose a number in that range."
         )
     with _listening(port) as bound:
-        asyncio.run(_serve(Path(path).resolve(), bound, seconds, ready))
+        asyncio.run(_serve(_files.place_for(Path(path), "run").resolve(), bound, seconds, ready))
 
 
 async def _serve(folder: Path, bound: socket.socket, seconds: float, ready: Callable[[str], None]) -> None:

@@ -6,7 +6,7 @@ A model has two methods to write, and says more of itself where it can. The text
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -266,6 +266,8 @@ def checked_items(items: Sequence[str], role: str = "document") -> list[str]:
     """
     if isinstance(items, str):
         raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
+    if not isinstance(items, Iterable):
+        raise ParameterError(f"Texts must come as a list. Got {type(items).__name__}. Give a list of texts.")
     texts = list(items)
     if not texts:
         raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")

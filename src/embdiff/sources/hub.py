@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embdiff._files import sha256_of
+from embdiff.corpus.files import exists
 from embdiff.errors import EncoderError, ParameterError, in_one_line
 
 _ORGANISATION = "sentence-transformers"  # where the library itself looks for names without one
@@ -93,13 +94,14 @@ def locate(name: str, revision: str | None, typed: str) -> Located:
             "st:FOLDER for a local one."
         )
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    there = exists(folder)
+    if there and folder.is_dir():
         if revision is not None:
             raise ParameterError(
                 f"A revision must be of a model on the hub. Got '{typed}', a local folder. Leave revision out."
             )
         return _folder(folder, typed)
-    if folder.exists() or re.match(r"[./~\\]|[A-Za-z]:", name) or name.count("/") > 1 or "\\" in name:
+    if there or re.match(r"[./~\\]|[A-Za-z]:", name) or name.count("/") > 1 or "\\" in name:
         raise EncoderError(
             f"The model '{typed}' must be a folder that exists, or a name ORGANISATION/MODEL on the Hugging Face hub. "
             f"Got {name!r}, which is no folder. Check the path."

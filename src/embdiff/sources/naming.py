@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._settings import typed
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, FloatArray, Role, Stamp
@@ -98,6 +99,7 @@ def load_named(name: str, objects: Mapping[str, Any], cache: VectorCache | None 
     return get_encoder(model, cache=cache) if isinstance(model, str | Source) else get_encoder(model, spec=name)
 
 
+@typed
 def get_encoder(
     model: Any, *, spec: str | None = None, revision: str = UNPINNED, cache: VectorCache | None = None
 ) -> Source:

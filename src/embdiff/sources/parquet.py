@@ -95,6 +95,7 @@ def label_on(path: Path) -> dict[str, Any] | None:
     DataError
         When it cannot be read, or a later version of embdiff wrote it.
     """
+    _files.refuse_endless(path)
     try:
         found = (pq.read_schema(path).metadata or {}).get(_KEY)
         label = None if found is None else json.loads(found)

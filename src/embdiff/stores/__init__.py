@@ -6,7 +6,9 @@ import os
 import re
 from pathlib import Path
 
+from embdiff._files import refuse_unwritable
 from embdiff._registry import Entry, Registry, nearest
+from embdiff._settings import typed
 from embdiff.errors import UnknownNameError
 from embdiff.specs import without_secrets
 from embdiff.stores.store import Store
@@ -38,6 +40,7 @@ REGISTRY = Registry(
 )
 
 
+@typed
 def get_store(uri: str) -> Store:
     """Open a store.
 
@@ -62,6 +65,7 @@ def get_store(uri: str) -> Store:
     ParameterError, StoreError
         When the store cannot be opened as asked.
     """
+    refuse_unwritable("The address of a store", uri, secret=True)
     kind, colon, _ = uri.partition(":")
     known = REGISTRY.entries()
     if kind in known and (colon or kind == "memory"):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from embdiff._progress import progress
+from embdiff._settings import typed
 from embdiff.errors import ParameterError, StoreError
 from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named
 from embdiff.stores import get_store, path_of
@@ -75,6 +76,7 @@ class Source(Protocol):
         """Return the rows numbered start..stop-1 that are there, by row number."""
 
 
+@typed
 def copy_collections(
     source: str, target: str, *, collections: Sequence[str] | None = None, overwrite: bool = False
 ) -> Copies:

@@ -11,11 +11,11 @@ import numpy as np
 
 from embdiff import _files
 from embdiff._optional import require
+from embdiff._visible import visible_on_a_page
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.layouts import Layout
 from embdiff.records import Answer, FloatArray
 from embdiff.runs import Run
-from embdiff.views.words import visible
 
 _METADATA, _VECTORS = "metadata.tsv", ".vectors.tsv"
 _FORMULA = ("=", "+", "-", "@")  # what spreadsheets take for a formula at the start of a cell
@@ -120,7 +120,7 @@ def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -
 
 def cell(value: str) -> str:
     """Return text as one cell of a table for other programs: one line, and never a formula."""
-    shown = visible(value)
+    shown = visible_on_a_page(value)
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from embdiff._visible import visible_on_a_page
 from embdiff.views import answer, document
 from embdiff.views.facts import Facts
 from embdiff.views.table import Cell, Line, Part, Table
 from embdiff.views.tables import summary_tables
-from embdiff.views.words import visible
 
 QUERIES_SHOWN = 5
 TEXT_LIMIT = 160
@@ -57,4 +57,4 @@ def _cell(cell: str | Cell) -> str:
 
 
 def _text(value: str) -> str:
-    return escape(visible(value), quote=True)
+    return escape(visible_on_a_page(value), quote=True)

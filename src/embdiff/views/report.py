@@ -11,11 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from embdiff import _files
+from embdiff._visible import visible_on_a_page
 from embdiff.errors import MissingDependencyError
 from embdiff.kept import Kept
 from embdiff.runs import Run
 from embdiff.views.packing import pack
-from embdiff.views.words import title, visible
+from embdiff.views.words import title
 
 SCRIPT, STYLE = "view.js", "style.css"
 _STATIC = files("embdiff.views").joinpath("static")
@@ -92,7 +93,7 @@ def _document(named: str, attributes: str, carried: str, *, connect: str) -> tup
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(visible(named))}</title>\n<style>{asset(STYLE)}</style></head>\n"
+        f"<title>{escape(visible_on_a_page(named))}</title>\n<style>{asset(STYLE)}</style></head>\n"
         f'<body style="margin:0"><main {attributes} class="embdiff-view">'
         "<p>This page draws itself with JavaScript.</p></main>\n"
         f'{carried}<script type="module">{script}</script>\n</body></html>\n'

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from embdiff.views.words import visible
+from embdiff._visible import visible
 
 _STYLES = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
 

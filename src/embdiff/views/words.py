@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from embdiff._sizes import written_size
+from embdiff._visible import visible_on_a_page
 from embdiff.errors import UnknownNameError
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.groups import GroupTest, undecided
@@ -17,11 +18,6 @@ from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
 
 _PLACES = ("row", "number")  # how vectors are joined where no id of the corpus and no text tells whose they are
 DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
-_BREAKS = "\t\r\n\v\f\x85\u2028\u2029"
-_CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
-# Format characters hold zero-width joiners, which emoji need; only the bidirectional overrides among them can deceive.
-_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_TAMED = {**dict.fromkeys(map(ord, _CONTROLS + _OVERRIDES), "\ufffd"), **dict.fromkeys(map(ord, _BREAKS), " ")}
 
 EXACT_PLACES = (
     "For lost and gained rows the place in the other collection is exact. Where it is within k, the index missed the "
@@ -76,15 +72,10 @@ def seconds_text(seconds: float | None) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
-def visible(value: str) -> str:
-    """Return text on one line in which control and direction characters cannot act on a terminal."""
-    return value if value.isprintable() else value.translate(_TAMED)
-
-
 def harmless(value: Any) -> Any:
-    """Return JSON-able values in which every text is `visible`."""
+    """Return JSON-able values in which every text is `visible_on_a_page`."""
     if isinstance(value, str):
-        return visible(value)
+        return visible_on_a_page(value)
     if isinstance(value, dict):
         return {key: harmless(each) for key, each in value.items()}
     return list(map(harmless, value)) if isinstance(value, (list, tuple)) else value
@@ -92,10 +83,9 @@ def harmless(value: Any) -> Any:
 
 def shortened(value: str, limit: int) -> str:
     """Return text cut to ``limit`` characters for display, with its whole length where it is far longer."""
-    shown = visible(value[: limit + 1])
     if len(value) <= limit:
-        return shown
-    return f"{shown[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 10 * limit else "")
+        return value
+    return f"{value[: limit - 1].rstrip()}…" + (f" ({len(value):,} characters)" if len(value) > 10 * limit else "")
 
 
 def facts_line(facts: Facts) -> str:

@@ -85,6 +85,11 @@ def kind_of(out: str) -> Kind:
                 "server; or a .parquet file, or a folder."
             )
         return "store"
+    if "://" in out:  # no folder is made that is called like an address, which may hold a secret
+        raise ParameterError(
+            f"Vectors can be written to a store whose kind is one of {', '.join(list_stores())}. Got "
+            f"{without_secrets(out)!r}. Write http://HOST:PORT for a server."
+        )
     suffix = Path(out).suffix
     if suffix == SUFFIX:
         return "file"

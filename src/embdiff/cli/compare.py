@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import JsonOption, put
+from embdiff.cli.output import JsonOption, TrustOption, put
 from embdiff.errors import ParameterError
 
 RUNS_FOLDER = "embdiff-runs"
@@ -30,11 +30,12 @@ def compare_command(
     *,
     preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.")] = None,
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
-    _run_and_print(data, {"preset": preset, **given}, out, as_json)
+    _run_and_print(data, {"preset": preset, **given}, out, as_json, trust)
 
 
 def demo_command(
@@ -56,22 +57,25 @@ def demo_command(
     _run_and_print("sample", given, out, as_json)
 
 
-def _run_and_print(data: str, given: dict[str, Any], out: Path | None, as_json: bool) -> None:
+def _run_and_print(data: str, given: dict[str, Any], out: Path | None, as_json: bool, trust: bool = False) -> None:
     """Compare, write the run folder, and print the result with the folder's name."""
     from embdiff.comparison import compare
     from embdiff.views import terminal
 
     if data.endswith(".toml"):
-        data, given = _repeat(Path(data), given)
+        data, given = _repeat(Path(data), given, trust)
     result = compare(data, out=out or _default_folder(data, given), **given)
     put(as_json, result.to_dict, lambda: terminal.show(result.facts(terminal.QUERIES_SHOWN)))
 
 
-def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the settings of a run.toml; what is given on the command line wins."""
+def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:
+    """Take the settings of a run.toml, as far as a file may say them; what is given on the command line wins."""
+    from embdiff.runs import Origin, named_in
     from embdiff.settings import RunConfig
 
-    settings = RunConfig.from_toml(path).model_dump()
+    config = RunConfig.from_toml(path)
+    Origin(path, trust).admit(named_in(config, [key for key, value in given.items() if value is not None]))
+    settings = config.model_dump()
     data = settings.pop("data")
     from_python = [f"the {key}" for key in ("queries", "groups", "expected") if settings[key] == "list"]
     from_python += [name for name in (*settings["models"], *settings["query_models"]) if name.startswith("object:")]
@@ -87,7 +91,10 @@ def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _default_folder(data: str, given: dict[str, Any]) -> Path:
     """Return a folder name that is the same for the same data file and settings."""
-    settings = sorted((key, value) for key, value in given.items() if value is not None)
+    from embdiff.specs import without_secrets
+
+    told = {**given, "store": without_secrets(given.get("store") or "") or None}  # another token makes no other run
+    settings = sorted((key, value) for key, value in told.items() if value is not None)
     text = repr((str(Path(data).resolve()), settings))
     stem = re.sub(r"[?#&=:/\\]+", "-", Path(data).stem if "#" not in data else data.partition("?")[0])
     return Path(RUNS_FOLDER) / f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

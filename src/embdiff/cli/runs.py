@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import JsonOption, RunArgument, put
+from embdiff.cli.output import DamagedOption, JsonOption, RunArgument, TrustOption, put
 from embdiff.errors import UnknownNameError
 
 EXPORTS = ("parquet", "embedding-atlas", "projector")
@@ -17,13 +17,14 @@ EXPORTS = ("parquet", "embedding-atlas", "projector")
 def show_command(
     run: RunArgument,
     queries: Annotated[int | None, typer.Option(min=0, help="How many queries to show in full.")] = None,
+    damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a run again: neighbours side by side, agreement, groups, timings."""
     from embdiff.comparison import load
     from embdiff.views import terminal
 
-    result = load(run)
+    result = load(run, damaged=damaged)
     shown = terminal.QUERIES_SHOWN if queries is None else queries
     put(as_json, lambda: result.to_dict(queries=queries), lambda: terminal.show(result.facts(shown)))
 
@@ -35,13 +36,14 @@ def diff_command(
     baseline: Annotated[
         bool | None, typer.Option(help="Whether to compare with bm25, too. Default: where named with -m.")
     ] = None,
+    damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
     from embdiff.comparison import load
     from embdiff.views.table import show
 
-    result = load(run)
+    result = load(run, damaged=damaged)
     is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
     found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
     put(as_json, found.to_dict, lambda: show(*found.drawn()))
@@ -52,21 +54,29 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File to write. Default: report.html in the run folder.")
     ] = None,
+    damaged: DamagedOption = False,
 ) -> None:
     """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
     from embdiff.comparison import load
 
-    typer.echo(load(run).to_html(out))
+    typer.echo(load(run, damaged=damaged).to_html(out))
 
 
 def serve_command(
     run: RunArgument,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 takes a free one.")] = 0,
+    store: Annotated[
+        str | None, typer.Option(help="Where the run's collections are. Default: the database in its folder.")
+    ] = None,
+    damaged: DamagedOption = False,
+    trust: TrustOption = False,
 ) -> None:
     """Open a live page on this machine: type a query, see every model answer side by side. Ctrl-C ends it."""
     from embdiff.server import serve
 
-    serve(run, port=port, ready=lambda address: typer.echo(f"Open {address}"))
+    serve(
+        run, port=port, store=store, damaged=damaged, trust=trust, ready=lambda address: typer.echo(f"Open {address}")
+    )
 
 
 def export_command(
@@ -74,13 +84,15 @@ def export_command(
     out: Annotated[Path, typer.Option("-o", "--out", help="File, or for the projector a folder, to write.")],
     to: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}.")] = "parquet",
     model: Annotated[str | None, typer.Option(help="embedding-atlas: whose map. Default: the first model's.")] = None,
+    damaged: DamagedOption = False,
+    trust: TrustOption = False,
 ) -> None:
     """Write a run's maps and neighbours, or its vectors, for another viewer."""
     from embdiff.comparison import load
 
     if to not in EXPORTS:
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
-    result = load(run)
+    result = load(run, damaged=damaged, trust=trust)
     if to == "embedding-atlas":
         typer.echo(result.to_embedding_atlas(out, model))
     else:
@@ -98,13 +110,14 @@ def thresholds_command(
     at: Annotated[
         list[float] | None, typer.Option("--at", help="Cut-off, a cosine similarity; repeat. Default: a few.")
     ] = None,
+    damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
     from embdiff.comparison import load
     from embdiff.views.table import show
 
-    found = load(run).thresholds(from_, to, at or None)
+    found = load(run, damaged=damaged).thresholds(from_, to, at or None)
     put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 

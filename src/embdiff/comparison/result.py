@@ -209,8 +209,11 @@ class Comparison:
             raise ParameterError(
                 "A report of a run without a folder needs a file name. Got none. Name one: to_html('report.html')."
             )
-        target = Path(path) if path is not None else Path(self.path or "") / runs.REPORT_FILE
+        own = None if self.path is None else self.path / runs.REPORT_FILE
+        target = Path(path) if path is not None else Path(own or "")
         report.write(self.run, target)
+        if own is not None and target.resolve() == own.resolve():
+            runs.record(own.parent, own.name)
         return target
 
     def to_widget(self) -> Any:
@@ -249,8 +252,13 @@ class Comparison:
         Raises
         ------
         ParameterError
-            When the folder holds anything but a run, or is the run's own, whose database would be lost.
+            When the folder holds anything but a run, or is the run's own, whose database would be lost; or when parts
+            of this run are missing.
         """
+        if self.run.unseen:
+            raise ParameterError(
+                f"A run must be whole to be written. Got one in which {self.run.unseen[0]} Run the comparison again."
+            )
         target = runs.free_folder(Path(folder))
         if self.path is not None and target == self.path.resolve():
             raise ParameterError(f"A run is in its own folder already. Got {folder}. Name another folder.")
@@ -276,15 +284,26 @@ def write_run(run: runs.Run, folder: Path, kept: Kept | None = None) -> None:
     run.write(folder)
     if report.is_built():
         report.write(run, folder / runs.REPORT_FILE, kept)
+        runs.record(folder, runs.REPORT_FILE)
 
 
-def load(path: str | Path) -> Comparison:
-    """Open a run folder again.
+def load(path: str | Path, *, damaged: bool = False, trust: bool = False) -> Comparison:
+    """Open a run folder again. It is data: nothing that it names is loaded or opened for that.
+
+    Parameters
+    ----------
+    path : str or Path
+    damaged : bool
+        Open it without the parts that are missing or changed, where it can be looked at without them; its notes say
+        what is not shown.
+    trust : bool
+        Let exports and the live page load and open whatever the folder names: models with code of their own, other
+        hosts, places outside the folder. Only for a folder of somebody whom you trust.
 
     Raises
     ------
     DataError
-        When the folder is no whole run.
+        When the folder is no whole run, or parts of it are not as they were written.
     """
     folder = Path(path)
-    return Comparison(runs.Run.read(folder), folder)
+    return Comparison(runs.Run.read(folder, damaged=damaged, trusted=trust), folder)

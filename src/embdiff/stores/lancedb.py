@@ -21,6 +21,7 @@ from lancedb.index import HnswFlat, IvfFlat, IvfSq
 from embdiff.errors import ParameterError, StoreError
 from embdiff.exact import norms
 from embdiff.records import FloatArray, Neighbors
+from embdiff.specs import without_secrets
 from embdiff.stores._lists import Lists, nearest, nothing
 from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
 from embdiff.stores.store import Store
@@ -54,7 +55,9 @@ class LanceStore(Store):
     def __init__(self, uri: str) -> None:
         folder = uri.partition(":")[2]
         if not folder or "://" in folder:
-            raise ParameterError(f"A LanceDB store must name a local folder. Got {uri!r}. Write lancedb:vectors.")
+            raise ParameterError(
+                f"A LanceDB store must name a local folder. Got {without_secrets(uri)!r}. Write lancedb:vectors."
+            )
         self.uri = uri
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,8 @@ from urllib.request import urlopen
 class Served:
     """The live page of a run, from ``with`` until its end."""
 
-    def __init__(self, run: Path) -> None:
-        command = [sys.executable, "-m", "embdiff", "serve", str(run)]
+    def __init__(self, run: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "embdiff", "serve", str(run), *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -20,7 +20,7 @@ import os
 import re
 from typing import Any
 
-_USER = re.compile(r"(?<=://)[^\s'\"]*@")
+_USER = re.compile(r"(\b[a-z][a-z0-9+]*:/{1,2}|\bhttps?:)[^\s'\"]*@", re.IGNORECASE)  # a path has one slash left
 _TOKEN = re.compile(r"([?&](?:token|password|api_?key)=)[^\s&#'\"]+", re.IGNORECASE)
 TOKEN_VARIABLE = "EMBDIFF_STORE_TOKEN"  # noqa: S105 (a name, no secret)
 _SHORTEST = 6  # characters of a token that are looked for in a message: fewer would be found in ordinary words
@@ -28,7 +28,7 @@ _SHORTEST = 6  # characters of a token that are looked for in a message: fewer w
 
 def without_quoted_secrets(message: str) -> str:
     """Return a message without what is secret in the addresses that it quotes, and without the token of the store."""
-    shown = _USER.sub("", _TOKEN.sub(r"\1...", message))
+    shown = _USER.sub(r"\1", _TOKEN.sub(r"\1...", message))
     token = os.environ.get(TOKEN_VARIABLE, "")
     return shown.replace(token, "...") if len(token) >= _SHORTEST else shown
 

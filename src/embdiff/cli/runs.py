@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from embdiff.cli.output import DamagedOption, JsonOption, RunArgument, TrustOption, put
 from embdiff.errors import UnknownNameError
 
+if TYPE_CHECKING:
+    from embdiff.comparison.result import Comparison
+
 EXPORTS = ("parquet", "embedding-atlas", "projector")
+
+
+def _opened(run: Path, damaged: bool, trust: bool = False) -> Comparison:
+    """Open a run folder, and say on stderr what is not shown of a damaged one."""
+    from embdiff.comparison import load
+
+    result = load(run, damaged=damaged, trust=trust)
+    for told in result.run.unseen:
+        typer.echo(f"embdiff: {told}", err=True)
+    return result
 
 
 def show_command(
@@ -21,10 +34,9 @@ def show_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run again: neighbours side by side, agreement, groups, timings."""
-    from embdiff.comparison import load
     from embdiff.views import terminal
 
-    result = load(run, damaged=damaged)
+    result = _opened(run, damaged)
     shown = terminal.QUERIES_SHOWN if queries is None else queries
     put(as_json, lambda: result.to_dict(queries=queries), lambda: terminal.show(result.facts(shown)))
 
@@ -40,10 +52,9 @@ def diff_command(
     as_json: JsonOption = False,
 ) -> None:
     """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
-    from embdiff.comparison import load
     from embdiff.views.table import show
 
-    result = load(run, damaged=damaged)
+    result = _opened(run, damaged)
     is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
     found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
     put(as_json, found.to_dict, lambda: show(*found.drawn()))
@@ -57,9 +68,7 @@ def report_command(
     damaged: DamagedOption = False,
 ) -> None:
     """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
-    from embdiff.comparison import load
-
-    typer.echo(load(run, damaged=damaged).to_html(out))
+    typer.echo(_opened(run, damaged).to_html(out))
 
 
 def serve_command(
@@ -88,11 +97,9 @@ def export_command(
     trust: TrustOption = False,
 ) -> None:
     """Write a run's maps and neighbours, or its vectors, for another viewer."""
-    from embdiff.comparison import load
-
     if to not in EXPORTS:
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
-    result = load(run, damaged=damaged, trust=trust)
+    result = _opened(run, damaged, trust)
     if to == "embedding-atlas":
         typer.echo(result.to_embedding_atlas(out, model))
     else:
@@ -114,10 +121,9 @@ def thresholds_command(
     as_json: JsonOption = False,
 ) -> None:
     """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
-    from embdiff.comparison import load
     from embdiff.views.table import show
 
-    found = load(run, damaged=damaged).thresholds(from_, to, at or None)
+    found = _opened(run, damaged).thresholds(from_, to, at or None)
     put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 

@@ -213,7 +213,7 @@ class Comparison:
         target = Path(path) if path is not None else Path(own or "")
         report.write(self.run, target)
         if own is not None and target.resolve() == own.resolve():
-            runs.record(own.parent, own.name)
+            runs.write_checksum(own.parent, own.name)
         return target
 
     def to_widget(self) -> Any:
@@ -284,7 +284,7 @@ def write_run(run: runs.Run, folder: Path, kept: Kept | None = None) -> None:
     run.write(folder)
     if report.is_built():
         report.write(run, folder / runs.REPORT_FILE, kept)
-        runs.record(folder, runs.REPORT_FILE)
+        runs.write_checksum(folder, runs.REPORT_FILE)
 
 
 def load(path: str | Path, *, damaged: bool = False, trust: bool = False) -> Comparison:

@@ -9,7 +9,7 @@ again, with names. The manifest is written last: a folder without it is not a ru
 
 The manifest has the SHA-256 of every other file but the database, which changes as it is opened, and one over itself.
 They tell damage, not forgery: whoever changes a file on purpose can change them, too. A command that writes into a run
-later records what it wrote (`record`).
+later records what it wrote (`write_checksum`).
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], written: Collectio
     _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
 
 
-def record(folder: Path, name: str) -> None:
+def write_checksum(folder: Path, name: str) -> None:
     """Write into the manifest the checksum of a file that a later command has written into the run.
 
     Raises

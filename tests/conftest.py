@@ -28,7 +28,7 @@ os.environ["EMBDIFF_CACHE"] = "off"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-SLICE = 5  # one cell in so many of a battery runs in make test-all, and two at least
+SLICE = 5  # one cell in so many of a battery runs in make test-all (or as its marker says), and two at least
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,8 +51,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             cells[item.nodeid.partition("[")[0]].append(item)
     left_out: set[pytest.Item] = set()
     for name, of_one in cells.items():
+        marker = of_one[0].get_closest_marker("battery")
+        every = marker.kwargs.get("every", SLICE) if marker else SLICE
         kept = random.Random(f"{config.getoption('--slice')} {name}").sample(
-            of_one, min(len(of_one), max(2, -(-len(of_one) // SLICE)))
+            of_one, min(len(of_one), max(2, -(-len(of_one) // every)))
         )
         left_out.update(set(of_one).difference(kept))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tomllib
 from collections.abc import Callable
@@ -10,33 +11,41 @@ from typing import Any
 
 import tomli_w
 
-from embdiff.runs import folder as files
 
-Change = Callable[[Any], Any]  # of values, in place; or returns others
-
-
-def forge(run: Path, manifest: Change = lambda told: None, **settings: Any) -> None:
-    """Change settings and the manifest of a run, and write every checksum anew."""
+def forge(run: Path, change: Callable[[Any], None] = lambda told: None, **settings: Any) -> None:
+    """Change settings (None leaves one out) and the manifest of a run, and write every checksum anew."""
     if settings:
-        path = run / files.SETTINGS
-        path.write_text(tomli_w.dumps({**tomllib.loads(path.read_text()), **settings}))
-    told = json.loads((run / files.MANIFEST).read_text())
-    sums = told.pop("files")
-    told.pop("sha256")
-    manifest(told)
-    files.write_manifest(run, told, [name for name in sums if (run / name).is_file()])
+        path = run / "run.toml"
+        told = {**tomllib.loads(path.read_text()), **settings}
+        path.write_text(tomli_w.dumps({key: value for key, value in told.items() if value is not None}))
+    manifest = json.loads((run / "manifest.json").read_text())
+    change(manifest)
+    forge_manifest(run, manifest)
 
 
 def forge_json(run: Path, name: str, value: Any) -> None:
-    """Put another value into a JSON file of a run, the manifest's checksums with it."""
-    (run / name).write_text(json.dumps(value))
-    if name != files.MANIFEST:
+    """Put another value into a JSON file of a run."""
+    if name == "manifest.json":
+        forge_manifest(run, value)
+    else:
+        (run / name).write_text(json.dumps(value))
         forge(run)
+
+
+def forge_manifest(run: Path, manifest: Any) -> None:
+    """Write a manifest with checksums that hold, where it is one that can have them."""
+    if isinstance(manifest, dict):
+        manifest.pop("sha256", None)
+        if isinstance(manifest.get("files"), dict):
+            there = [name for name in manifest["files"] if (run / name).is_file()]
+            manifest["files"] = {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in there}
+        manifest["sha256"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    (run / "manifest.json").write_text(json.dumps(manifest))
 
 
 def with_model(run: Path, spec: str) -> None:
     """Put another model in the place of the second one, in settings and manifest."""
-    names = tomllib.loads((run / files.SETTINGS).read_text())["models"]
+    names = tomllib.loads((run / "run.toml").read_text())["models"]
 
     def change(told: Any) -> None:
         told["models"][1]["model"] = spec

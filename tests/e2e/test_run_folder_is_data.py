@@ -69,12 +69,6 @@ def exported(run: Path) -> None:
     ed.load(run).to_projector("vectors")
 
 
-def repeated(run: Path) -> Any:
-    from embdiff.cli.compare import _repeat
-
-    return _repeat(run / "run.toml", {}, False)
-
-
 @pytest.mark.parametrize("verb", [served, exported])
 @pytest.mark.parametrize(
     ("spec", "why"),
@@ -145,7 +139,7 @@ def test_what_a_configuration_names_is_checked_before_anything_is_opened(run, em
         else value.format(outside=outside, port=port)
         for key, value in settings.items()
     }
-    forge(run, groups="list", **{"data": "sample", "expected": str(run / "expected.csv"), **named})
+    forge(run, groups=None, **{"data": "sample", "expected": str(run / "expected.csv"), **named})
     done = embdiff("compare", str(run / "run.toml"), "--out", "again")
     assert done.code == 2, done.err
     assert why.format(outside=outside, port=port) in done.err

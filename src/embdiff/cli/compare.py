@@ -74,7 +74,6 @@ def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[s
     from embdiff.settings import RunConfig
 
     config = RunConfig.from_toml(path)
-    Origin(path, trust).admit(named_in(config, [key for key, value in given.items() if value is not None]))
     settings = config.model_dump()
     data = settings.pop("data")
     from_python = [f"the {key}" for key in ("queries", "groups", "expected") if settings[key] == "list"]
@@ -85,6 +84,7 @@ def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[s
             f"A run can be repeated from its run.toml when everything came from files and named models. Got {what} "
             f"from Python in {path}. Repeat it in Python, or write it to a file."
         )
+    Origin(path, trust).admit(named_in(config, [key for key, value in given.items() if value is not None]))
     del settings["groups"]
     return data, {**settings, **{key: value for key, value in given.items() if value is not None}}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,14 +19,16 @@ if TYPE_CHECKING:
 EXPORTS = ("parquet", "embedding-atlas", "projector")
 
 
-def _opened(run: Path, damaged: bool, trust: bool = False) -> Comparison:
+@contextmanager
+def _opened(run: Path, damaged: bool, trust: bool = False) -> Iterator[Comparison]:
     """Open a run folder, and say on stderr what is not shown of a damaged one."""
     from embdiff.comparison import load
 
     result = load(run, damaged=damaged, trust=trust)
     for told in result.run.unseen:
         typer.echo(f"embdiff: {told}", err=True)
-    return result
+    with result.run.origin.reading():
+        yield result
 
 
 def show_command(
@@ -36,9 +40,9 @@ def show_command(
     """Show a run again: neighbours side by side, agreement, groups, timings."""
     from embdiff.views import terminal
 
-    result = _opened(run, damaged)
     shown = terminal.QUERIES_SHOWN if queries is None else queries
-    put(as_json, lambda: result.to_dict(queries=queries), lambda: terminal.show(result.facts(shown)))
+    with _opened(run, damaged) as result:
+        put(as_json, lambda: result.to_dict(queries=queries), lambda: terminal.show(result.facts(shown)))
 
 
 def diff_command(
@@ -54,10 +58,10 @@ def diff_command(
     """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
     from embdiff.views.table import show
 
-    result = _opened(run, damaged)
-    is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
-    found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
-    put(as_json, found.to_dict, lambda: show(*found.drawn()))
+    with _opened(run, damaged) as result:
+        is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
+        found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
+        put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 
 def report_command(
@@ -68,7 +72,8 @@ def report_command(
     damaged: DamagedOption = False,
 ) -> None:
     """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
-    typer.echo(_opened(run, damaged).to_html(out))
+    with _opened(run, damaged) as result:
+        typer.echo(result.to_html(out))
 
 
 def serve_command(
@@ -99,11 +104,11 @@ def export_command(
     """Write a run's maps and neighbours, or its vectors, for another viewer."""
     if to not in EXPORTS:
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
-    result = _opened(run, damaged, trust)
-    if to == "embedding-atlas":
-        typer.echo(result.to_embedding_atlas(out, model))
-    else:
-        typer.echo(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
+    with _opened(run, damaged, trust) as result:
+        if to == "embedding-atlas":
+            typer.echo(result.to_embedding_atlas(out, model))
+        else:
+            typer.echo(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
 
 
 def thresholds_command(
@@ -123,8 +128,9 @@ def thresholds_command(
     """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
     from embdiff.views.table import show
 
-    found = _opened(run, damaged).thresholds(from_, to, at or None)
-    put(as_json, found.to_dict, lambda: show(*found.drawn()))
+    with _opened(run, damaged) as result:
+        found = result.thresholds(from_, to, at or None)
+        put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 
 COMMANDS = (show_command, diff_command, report_command, serve_command, export_command, thresholds_command)

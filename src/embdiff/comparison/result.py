@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from embdiff import _files, runs
 from embdiff.comparison import frames
@@ -24,6 +25,20 @@ from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def _read(method: Callable[Concatenate[Comparison, Given], Result]) -> Callable[Concatenate[Comparison, Given], Result]:
+    """Let a method say that a run folder does not fit together where what was read from it makes it fail."""
+
+    @functools.wraps(method)
+    def call(self: Comparison, /, *args: Given.args, **options: Given.kwargs) -> Result:
+        with self.run.origin.reading():
+            return method(self, *args, **options)
+
+    return call
 
 
 class Comparison:
@@ -46,6 +61,7 @@ class Comparison:
         """Every number of the run, with interval, chance level and n."""
         return self.run.scores
 
+    @_read
     def to_frame(self, *, baseline: bool | None = None) -> pd.DataFrame:
         """Return one row per (query, query model, collection, rank).
 
@@ -65,12 +81,14 @@ class Comparison:
         answers = self.run.shown if baseline is None else (*self.run.answers, *(self.run.beside if baseline else ()))
         return pd.DataFrame(self.run.neighbor_columns(answers))
 
+    @_read
     def scores_frame(self) -> pd.DataFrame:
         """Return the scores as a data frame, one row each."""
         import pandas as pd
 
         return pd.DataFrame([score.to_dict() for score in self.scores])
 
+    @_read
     def curves_frame(self) -> pd.DataFrame:
         """Return every measure of agreement at several depths up to k: one row per pair, measure and depth.
 
@@ -86,6 +104,7 @@ class Comparison:
         columns = ["measure", "k", *(key for key in Score.__dataclass_fields__ if key not in ("measure", "per_query"))]
         return pd.DataFrame(rows, columns=columns)
 
+    @_read
     def disagreement(self) -> Disagreement:
         """Return the queries and the rows by how much the models disagree about them, the most disputed first.
 
@@ -102,6 +121,7 @@ class Comparison:
         """
         return frames.disagreement(self.run)
 
+    @_read
     def differences_frame(self) -> pd.DataFrame:
         """Return the paired tests between collections in the measures of expected results, one row each.
 
@@ -115,6 +135,7 @@ class Comparison:
         rows = [{"query_model": asks, **test.to_dict()} for asks, each in self.run.differences for test in each.tests]
         return pd.DataFrame(rows, columns=["query_model", *PairedTest.__dataclass_fields__])
 
+    @_read
     def hits_frame(self) -> pd.DataFrame:
         """Return hit or miss for each query with expected results, per query model and collection.
 
@@ -126,6 +147,7 @@ class Comparison:
         """
         return frames.hits(self.run)
 
+    @_read
     def diff(self, query: int | str, *, query_model: str | None = None, baseline: bool | None = None) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
 
@@ -147,6 +169,7 @@ class Comparison:
         """
         return query_diffs(self.run, place_of(self.run, query), query_model, baseline=baseline)
 
+    @_read
     def thresholds(
         self, from_: str | None = None, to: str | None = None, at: float | Sequence[float] | None = None
     ) -> ThresholdTable:
@@ -171,6 +194,7 @@ class Comparison:
         """
         return carried_over(self.run, from_, to, at)
 
+    @_read
     def to_dict(self, queries: int | None = None) -> dict[str, Any]:
         """Return everything as JSON-able values (``null`` for what is undefined).
 
@@ -185,6 +209,7 @@ class Comparison:
         """Return what the views render; ``queries`` as for `to_dict`."""
         return Facts(self.run, queries, self.path)
 
+    @_read
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the report: one page that works offline, with linked maps and neighbour diffs.
 
@@ -216,6 +241,7 @@ class Comparison:
             runs.write_checksum(own.parent, own.name)
         return target
 
+    @_read
     def to_widget(self) -> Any:
         """Return the linked maps, list and neighbour diff as a notebook widget (extra ``notebook``).
 
@@ -224,22 +250,26 @@ class Comparison:
         """
         return widget(self.run)
 
+    @_read
     def to_parquet(self, path: str | Path) -> Path:
         """Write one row per corpus row: id, text, group, place in every map, neighbours in every collection."""
         exports.write_parquet(self.run, Path(path))
         return Path(path)
 
+    @_read
     def to_embedding_atlas(self, path: str | Path, model: str | None = None) -> Path:
         """Write one model's map with its neighbours as Parquet for embedding-atlas (columns x, y, text, neighbors)."""
         exports.write_atlas(self.run, Path(path), model)
         return Path(path)
 
+    @_read
     def to_projector(self, folder: str | Path) -> Path:
         """Write vectors and metadata as TSV for the embedding projector; models are loaded again for it."""
         again = models_again(self.run)
         exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, Path(folder))
         return Path(folder)
 
+    @_read
     def to_jupyter_scatter(self) -> Any:
         """Return the maps as linked plots of jupyter-scatter (extra ``scatter``)."""
         return exports.jupyter_scatter(self.run)
@@ -267,9 +297,11 @@ class Comparison:
             write_run(replace(self.run, manifest={**self.run.manifest, "store": store}), part)
         return Path(folder)
 
+    @_read
     def _repr_html_(self) -> str:
         return html.render(self.facts(html.QUERIES_SHOWN))
 
+    @_read
     def __repr__(self) -> str:
         return terminal.text(self.facts(terminal.QUERIES_SHOWN), width=100)
 
@@ -306,4 +338,7 @@ def load(path: str | Path, *, damaged: bool = False, trust: bool = False) -> Com
         When the folder is no whole run, or parts of it are not as they were written.
     """
     folder = Path(path)
-    return Comparison(runs.Run.read(folder, damaged=damaged, trusted=trust), folder)
+    result = Comparison(runs.Run.read(folder, damaged=damaged, trusted=trust), folder)
+    with result.run.origin.reading():
+        result.facts(0).manifest  # noqa: B018 (read now: whoever looks at it later finds it whole)
+    return result

@@ -115,7 +115,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found, seal = manifest.pop("format"), manifest.pop(_SEAL, None)
         if found != FORMAT:
             raise DataError(
-                f"A run must be of format {FORMAT}. Got {str(found)[:20]!r} in {folder}. Run the comparison again."
+                f"A run must be of format {FORMAT}. Got {repr(found)[:20]} in {folder}. Run the comparison again."
             )
         whole = seal == _seal({**manifest, "format": found}) and isinstance(manifest[_FILES_KEY], dict)
     except DataError:
@@ -165,7 +165,7 @@ def _wrong(folder: Path, name: str, wanted: Any) -> str:
 def damaged(folder: Path, parts: Mapping[str, str]) -> DataError:
     """Return what to raise where parts of a run are not as they were written."""
     told = "; ".join(f"{name[:60]!r} {wrong}" for name, wrong in list(parts.items())[:4])
-    remedy = "Get the folder again, or run the comparison again"
+    remedy = "Run the comparison again, or take another copy"
     if parts.keys() <= NOT_SHOWN.keys():
         remedy += "; --damaged (damaged=True) opens the run without these"
     return DataError(f"The files of a run must be intact. Got {folder}, in which {told}. {remedy}.")

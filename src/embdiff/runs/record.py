@@ -23,6 +23,7 @@ from embdiff.measures.similarities import Distribution, Similarities
 from embdiff.records import Answer, Corpus, Qrels, Score
 from embdiff.runs import folder as files
 from embdiff.runs import tables
+from embdiff.runs.fits import misfits
 from embdiff.runs.origin import Origin
 from embdiff.search import compared_pairs
 from embdiff.settings import RunConfig
@@ -241,6 +242,8 @@ class Run:
         for name in ("origin", "unseen"):  # no file says where it comes from
             found.pop(name, None)
         run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
+        for misfit in misfits(run):
+            raise ValueError(f"{misfit} do not fit together")
         return run
 
     def same_as(self, other: Run) -> bool:

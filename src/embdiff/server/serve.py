@@ -69,12 +69,13 @@ def serve(
     folder = Path(path).resolve()
     run = load(folder, damaged=damaged, trust=trust).run
     uri = _store_of(run, folder, store)
-    again = models_again(run)
+    with run.origin.reading():
+        again, block = models_again(run), pack(run)
     with _collections(run, uri, again, damaged) as (opened, specs), _listening(port) as bound:
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
         asker, typed = Asker(run, again, opened, specs), TypedQueries.beside(folder)
-        app = application(asker, typed, pack(run), title(run), token=token, hosts=hosts)
+        app = application(asker, typed, block, title(run), token=token, hosts=hosts)
         config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=5, h11_max_incomplete_event_size=64 * 1024)
         ready(f"http://{LOOPBACK}:{number}/?token={token}")
         uvicorn.Server(config).run(sockets=[bound])

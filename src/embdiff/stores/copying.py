@@ -106,8 +106,8 @@ def copy_collections(
     for uri in (source, target):
         if uri.partition(":")[0] == "memory":
             raise ParameterError(
-                f"Collections can be copied between stores that keep them. Got {without_secrets(uri)}. Name milvus:FILE, lancedb:DIR or "
-                "a server."
+                f"Collections can be copied between stores that keep them. Got {without_secrets(uri)}. Name "
+                "milvus:FILE, lancedb:DIR or a server."
             )
     place = path_of(source)
     if place is not None and not place.exists():

@@ -180,8 +180,9 @@ class RunConfig(Settings):
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(f"The configuration must exist. Got {path}, which does not. Check the path.") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise DataError(f"A configuration must be a UTF-8 TOML file. Got {path}: {error}. Mend the file.") from None
+        except (OSError, ValueError, RecursionError) as error:  # no UTF-8, no TOML, endless numbers, nested brackets
+            told = str(error)[:200]
+            raise DataError(f"A configuration must be a UTF-8 TOML file. Got {path}: {told}. Mend the file.") from None
         return cls.checked(**settings)
 
 

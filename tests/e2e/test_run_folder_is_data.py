@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import embdiff as ed
+from embdiff.bulk import encode_corpus
 from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.runs.folder import NOT_SHOWN
 from embdiff.server import serve
@@ -282,3 +284,57 @@ def test_collections_that_are_not_as_the_run_left_them_are_named(run, monkeypatc
     with pytest.raises(StoreError, match="is missing"):
         served(Path("whole"))
     assert second
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stamp": {"evil": 1}}, {"stamp": None}, {"role": 3}, {"dim": "x"}, {"model": ["st:x"]}, {"versions": 1},
+        {"variant": {"of": "st:x?trust_remote_code=true"}}, {"variant": []}, {"format": 2}, {"format": []},
+    ],
+)  # fmt: skip
+def test_what_stands_on_vectors_is_checked_and_names_nothing_to_load(change, tmp_path):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    encode_corpus("texts.txt", "toy:8", "made.parquet")
+    table = pq.read_table("made.parquet")
+    label = json.loads(table.schema.metadata[b"embdiff"])
+    for name, text in (("changed", json.dumps({**label, **change})), ("nested", "[" * 100_000), ("list", "[]")):
+        pq.write_table(table.replace_schema_metadata({b"embdiff": text.encode()}), f"{name}.parquet")
+        with pytest.raises(DataError, match=rf"{name}\.parquet") as raised:
+            ed.compare("texts.txt", [f"vectors:{name}.parquet"], k=2, store="memory:")
+        assert len(str(raised.value)) < 600
+    trusting = {**label, "model": "st:./evil?trust_remote_code=true"}
+    pq.write_table(table.replace_schema_metadata({b"embdiff": json.dumps(trusting).encode()}), "other.parquet")
+    ed.compare("texts.txt", ["vectors:other.parquet"], k=2, store="memory:")
+
+
+def test_a_run_whose_files_contradict_each_other_is_refused(run, embdiff):
+    def more(told: Any) -> None:
+        told["models"][0]["encoding"]["texts"] = "many"
+
+    forge(run, more)
+    for command in ("show", "report", "diff", "export", "judge"):
+        arguments = {"diff": ["0"], "export": ["--out", "x.parquet"], "judge": ["--status"]}.get(command, [])
+        done = embdiff(command, str(run), *arguments)
+        assert done.code in (0, 2), done.err
+        if command != "judge":  # which does not look at what encoding came to
+            assert "What the files of a run say must fit together" in done.err
+
+
+def test_rows_that_there_are_not_are_refused(run):
+    corpus = pq.read_table(run / "corpus.parquet")
+    pq.write_table(corpus.slice(0, 5), run / "corpus.parquet")
+    forge(run)
+    with pytest.raises(DataError, match=r"rows that query and queries do not fit together"):
+        ed.load(run)
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 20_000, "k = " + "9" * 9_000, "cls = 1\nself = 2", "k = [1]\nmodels = 3", "\x00", "= ="]
+)
+def test_a_configuration_that_is_none_is_refused(text, embdiff):
+    Path("config.toml").write_text(text)
+    done = embdiff("compare", "config.toml", "--out", "run")
+    assert done.code == 2, done.err
+    assert len(done.err) < 600
+    assert not Path("run").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from embdiff.errors import DataError, EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray
 from embdiff.sources.fields import Fields, is_list, storage
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened, read_label
 
 ROWS = 16_384  # rows read at a time
 
@@ -326,7 +325,7 @@ def _label_of(path: Path, files: Sequence[Path]) -> dict[str, Any]:
     if not path.is_dir() or not label:
         return label
     try:
-        whole: dict[str, Any] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        whole = read_label((path / ABOUT).read_text(encoding="utf-8"), path / ABOUT)
         sizes = [pq.read_metadata(file).num_rows for file in files]
         jobs = {(label_on(file) or {}).get("job") for file in files}
     except (OSError, ValueError):

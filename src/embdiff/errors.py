@@ -20,7 +20,7 @@ import os
 import re
 from typing import Any
 
-_USER = re.compile(r"(\b[a-z][a-z0-9+]*:/{1,2}|\bhttps?:)[^\s'\"]*@", re.IGNORECASE)  # a path has one slash left
+_USER = re.compile(r"(\b[a-z][a-z0-9+]*://|\bhttps?:/?)[^\s'\"]*@", re.IGNORECASE)  # a path has one slash left
 _TOKEN = re.compile(r"([?&](?:token|password|api_?key)=)[^\s&#'\"]+", re.IGNORECASE)
 TOKEN_VARIABLE = "EMBDIFF_STORE_TOKEN"  # noqa: S105 (a name, no secret)
 _SHORTEST = 6  # characters of a token that are looked for in a message: fewer would be found in ordinary words

@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from embdiff.layouts import Layout
+from embdiff.measures import Mixing
 from embdiff.measures.similarities import Similarities
 from embdiff.records import Answer, IntArray
 
-if TYPE_CHECKING:
-    from embdiff.runs.record import Run
 
+def misfits(
+    rows: int,
+    queries: int,
+    query_rows: Sequence[int] | None,
+    answers: Iterable[Answer],
+    layouts: Iterable[Layout],
+    similarities: Iterable[Similarities],
+    mixings: Mapping[str, Mixing],
+) -> Iterator[str]:
+    """Yield what does not fit; nothing for a run as it was written. A row number that is none would be a wrong text.
 
-def misfits(run: Run) -> Iterator[str]:
-    """Yield what does not fit; nothing for a run as it was written. A row number that is none would be a wrong text."""
-    rows, queries = len(run.corpus), len(run.queries)
-    if run.query_rows is not None and not (len(run.query_rows) == queries and _within(run.query_rows, 0, rows)):
+    Parameters
+    ----------
+    rows, queries : int
+        How many there are.
+    query_rows, answers, layouts, similarities, mixings
+        As in a `Run`.
+    """
+    if query_rows is not None and not (len(query_rows) == queries and _within(query_rows, 0, rows)):
         yield "rows that query and queries"
-    if run.queries.groups is not None and run.corpus.groups is None:
-        yield "groups of queries and of rows"
-    for answer in (*run.answers, *run.beside):
+    for answer in answers:
         if not _answer_fits(answer, rows, queries):
             yield f"the lists of {answer.model} and the corpus"
-    for layout in run.layouts:
-        if layout.xy.shape != (rows, 2) or not np.isfinite(layout.xy).all():
+    for layout in layouts:
+        if layout.xy.shape != (rows, 2):
             yield f"the map of {layout.model} and the corpus"
-    for each in run.similarities:
+    for each in similarities:
         if not _similarities_fit(each, queries):
             yield f"the similarities of {each.model} and the queries"
-    for name, mixing in run.mixings.items():
+    for name, mixing in mixings.items():
         groups = len(mixing.groups)
         tables = (mixing.counts, mixing.share, mixing.chance)
         if any(len(table) != groups or any(len(line) != groups for line in table) for table in tables):
             yield f"the mixing of {name} and its groups"
 
 
-def _within(numbers: IntArray | tuple[int, ...], low: int, stop: int) -> bool:
+def _within(numbers: IntArray | Sequence[int], low: int, stop: int) -> bool:
     array = np.asarray(numbers)
     return bool(((array >= low) & (array < stop)).all())
 

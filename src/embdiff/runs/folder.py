@@ -90,11 +90,19 @@ def write_checksum(folder: Path, name: str) -> None:
     ------
     DataError
         When the folder is no whole run.
+    ParameterError
+        When the manifest cannot be written.
     """
     manifest = read_manifest(folder)
     sums = manifest.pop(_FILES_KEY)
-    told = {**manifest, "format": FORMAT, _FILES_KEY: {**sums, name: _files.sha256_of(folder / name)}}
-    _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
+    try:
+        told = {**manifest, "format": FORMAT, _FILES_KEY: {**sums, name: _files.sha256_of(folder / name)}}
+        _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
+    except OSError as error:
+        raise ParameterError(
+            f"The manifest of a run must be writable, to keep the checksum of {name}. Got {folder}: "
+            f"{error.strerror or error}. Make room, and run the same command again, with --damaged."
+        ) from None
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -72,7 +72,8 @@ def everything_in(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def check_no_secret(folder: Path, *printed: str) -> None:
-    told = [*everything_in(folder), *(("printed", text) for text in printed)]
+    cache = folder.with_name(f"vectors-of-{folder.name}")  # as the surroundings of all tests name it
+    told = [*everything_in(folder), *everything_in(cache), *(("printed", text) for text in printed)]
     assert len(told) > len(printed)
     encoded = base64.b64encode(SECRET.encode()).decode().rstrip("=")
     for name, text in told:
@@ -101,7 +102,8 @@ def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, se
     copied = embdiff("copy", address, "milvus:copied.db")
     written = [done for each in (compared, default, encoded, again, shown, exported, refused, repeated, copied)
                for done in (each.out, each.err)]  # fmt: skip
-    check_no_secret(tmp_path.parent, *written)  # the cache stands beside the folder of the test
+    check_no_secret(tmp_path, *written)
+    assert list(everything_in(tmp_path.with_name(f"vectors-of-{tmp_path.name}")))
     assert without_secrets(address).startswith(f"http://{host}")
 
 
@@ -139,7 +141,7 @@ def test_no_refusal_has_a_secret(verb, address, embdiff, sentences, tmp_path):
     arguments = [*more[verb], address] if verb in more else ["milvus:new.db"]
     done = embdiff(verb, address if verb == "copy" else str(sentences), *arguments)
     assert done.code == 2, done.err
-    check_no_secret(tmp_path.parent, done.out, done.err)
+    check_no_secret(tmp_path, done.out, done.err)
 
 
 @pytest.mark.parametrize("text", [f"http://root:{SECRET}@h:1#docs", f"http://root:a/{SECRET}@h:1#docs",

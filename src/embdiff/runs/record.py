@@ -242,6 +242,8 @@ class Run:
         for name in ("origin", "unseen"):  # no file says where it comes from
             found.pop(name, None)
         run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
+        if run.config.k > len(run.corpus):  # room is made for so many
+            raise ValueError(f"k = {run.config.k} and {len(run.corpus)} rows do not fit together")
         told = (run.query_rows, (*run.answers, *run.beside), run.layouts, run.similarities, run.mixings)
         for misfit in misfits(len(run.corpus), len(run.queries), *told):
             raise ValueError(f"{misfit} do not fit together")

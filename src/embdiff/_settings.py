@@ -53,7 +53,7 @@ class Settings(BaseModel):
         return {name: found.get(name, "") for name in cls.model_fields if name not in cls.no_options}
 
     @classmethod
-    def checked(cls, **given: Any) -> Self:
+    def checked(cls, /, **given: Any) -> Self:
         """Build the settings of what was given; say in one message all that is wrong.
 
         Raises

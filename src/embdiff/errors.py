@@ -12,10 +12,27 @@
     ├── CacheError                           the vector cache cannot be read or written
     └── StoreError                           a vector database refused, is locked, or holds something else
 
-Each message says what must hold, what was found, and what to do. The command line prints the message alone.
+Each message says what must hold, what was found, and what to do. The command line prints the message alone. No message
+holds a secret: whatever is quoted in one, user and password of an address, and the value of a token, are left out.
 """
 
-from embdiff._visible import message
+import os
+import re
+from typing import Any
+
+from embdiff._visible import message as harmless
+
+_USER = re.compile(r"(\b[a-z][a-z0-9+]*://|\bhttps?:/?)[^\s'\"]*@", re.IGNORECASE)  # a path has one slash left
+_TOKEN = re.compile(r"([?&](?:token|password|api_?key)=)[^\s&#'\"]+", re.IGNORECASE)
+TOKEN_VARIABLE = "EMBDIFF_STORE_TOKEN"  # noqa: S105 (a name, no secret)
+_SHORTEST = 6  # characters of a token that are looked for in a message: fewer would be found in ordinary words
+
+
+def without_quoted_secrets(message: str) -> str:
+    """Return a message without what is secret in the addresses that it quotes, and without the token of the store."""
+    shown = _USER.sub(r"\1", _TOKEN.sub(r"\1...", message))
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    return shown.replace(token, "...") if len(token) >= _SHORTEST else shown
 
 
 class EmbdiffError(Exception):
@@ -25,7 +42,10 @@ class EmbdiffError(Exception):
     """
 
     def __str__(self) -> str:
-        return message(super().__str__())
+        return harmless(super().__str__())
+
+    def __init__(self, message: str = "", *more: Any) -> None:
+        super().__init__(without_quoted_secrets(str(message)), *more)
 
 
 class ParameterError(EmbdiffError, ValueError):

@@ -19,7 +19,7 @@ from embdiff._settings import Settings, option
 from embdiff._sizes import read_size
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import Metric
-from embdiff.specs import IndexSpec, check_metric
+from embdiff.specs import IndexSpec, check_metric, without_secrets
 
 SAMPLE_ABOVE = 20_000  # rows: above, ``all`` asks a random sample of them unless told otherwise
 SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what every row would give
@@ -137,7 +137,7 @@ class RunConfig(Settings):
     k: int = option(10, "-k", ge=1, le=MOST, strict=True)
     metric: _Metric = "cosine"
     index: _Index = "flat"
-    store: str = ""
+    store: Annotated[str, AfterValidator(without_secrets)] = ""
     groups: Annotated[Literal["list"] | None, _Object] = None
     expected: Annotated[str | None, _PathOrObject] = None
     text_column: str | None = None

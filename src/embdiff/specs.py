@@ -56,8 +56,9 @@ def read_options(
     for part in filter(None, tail.split("&")):
         key, equals, value = part.partition("=")
         if key not in known:
+            shown = "part of an address" if secret and not re.fullmatch("[a-z_]{1,20}", key) else repr(key)
             raise UnknownNameError(
-                f"An option of {what} must be one of {', '.join(known)}. Got {key!r}{where}. {nearest(key, known)}"
+                f"An option of {what} must be one of {', '.join(known)}. Got {shown}{where}. {nearest(key, known)}"
             )
         if not equals or not (value or key in may_be_empty) or key in options:
             raise ParameterError(
@@ -178,7 +179,7 @@ class ModelSpec:
         ParameterError
             When the text is no spec or holds a secret, or an option is unknown, empty or given twice.
         """
-        if re.match(r"https?:", text) and re.search(r"//[^/?#]*@|[?&]token=", text):
+        if re.match(r"https?:", text) and re.search(r"@|[?&]token=", text):  # an @ of an option is written %40
             raise ParameterError(
                 "A collection on a server must be written without token or password: the text is kept with the run. "
                 "Got one with a secret. Leave it out and set EMBDIFF_STORE_TOKEN."
@@ -333,6 +334,26 @@ def check_metric(name: str) -> Metric:
     raise UnknownNameError(f"A metric must be one of {', '.join(METRICS)}. Got {name!r}. {nearest(name, METRICS)}")
 
 
+_NO_SECRETS = ("db", "patience")  # of the options of a server
+
+
 def without_secrets(uri: str) -> str:
-    """Return the text form of a store that may be shown: nothing before an ``@``, no options."""
-    return re.sub(r"//[^/@]*@", "//", uri.partition("?")[0])
+    """Return the text form of a store as it may be shown and kept: without user and password, without the token.
+
+    Options of a server that are no secret stay, so that the text names the same place. Where a question mark may be
+    part of a password, which has to be percent-encoded, nothing is shown but the kind.
+    """
+    head, _, tail = uri.partition("?")
+    kind, colon, place = head.partition(":")
+    slashes = "//" if place.startswith("//") else ""
+    if kind in ("milvus", "lancedb") and not slashes:
+        return uri  # a path
+    options = [part.partition("=") for part in tail.split("&")]
+    public = place.removeprefix(slashes).rpartition("@")[2]
+    within = re.fullmatch(r"[\w.-]*(:[0-9]*)?/?", public) is None or any(
+        "@" in value or not equals for key, equals, value in options if key != "token"
+    )
+    if "@" in tail and within:
+        return f"{kind}{colon}{slashes}"
+    kept = {key: unquote(value) for key, _, value in options if key in _NO_SECRETS}
+    return write_options(f"{kind}{colon}{slashes}{public}", kept)

@@ -5,7 +5,6 @@ Into a store they go by the rules that copying keeps: nothing twice, nothing los
 
 from __future__ import annotations
 
-import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from embdiff._progress import progress
 from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import digest_of
-from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened, rows_of, schema_of, vectors_of, writer
+from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened, read_label, rows_of, schema_of, vectors_of, writer
 from embdiff.sources.tally import added
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 from embdiff.stores import get_store, list_stores
@@ -86,6 +85,11 @@ def kind_of(out: str) -> Kind:
                 "server; or a .parquet file, or a folder."
             )
         return "store"
+    if "://" in out:  # no folder is made that is called like an address, which may hold a secret
+        raise ParameterError(
+            f"Vectors can be written to a store whose kind is one of {', '.join(list_stores())}. Got "
+            f"{without_secrets(out)!r}. Write http://HOST:PORT for a server."
+        )
     suffix = Path(out).suffix
     if suffix == SUFFIX:
         return "file"
@@ -144,7 +148,7 @@ class FolderOutput(Output):
         if not self.target.exists() or (self.target.is_dir() and not any(self.target.iterdir())):
             return None
         with suppress(OSError, ValueError):
-            label = json.loads((self.target / ABOUT).read_text(encoding="utf-8"))
+            label = read_label((self.target / ABOUT).read_text(encoding="utf-8"), self.target / ABOUT)
             parts = [path for path in self.target.iterdir() if path.name != ABOUT]
             if all(re.fullmatch(r"part-\d{7}\.parquet", path.name) for path in parts):
                 return _whole(label, parts, job)

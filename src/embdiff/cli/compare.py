@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, OnlyOption, put
+from embdiff.cli.output import AllOption, JsonOption, OnlyOption, TrustOption, put
 from embdiff.cli.streams import tell
 from embdiff.errors import ParameterError
 
@@ -32,11 +32,12 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
-    _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only)
+    _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only, trust)
 
 
 def demo_command(
@@ -60,8 +61,9 @@ def demo_command(
 
 
 def _run_and_print(
-    data: str, given: dict[str, Any], out: Path | None, as_json: bool, everything: bool, only: str | None
-) -> None:
+    data: str, given: dict[str, Any], out: Path | None, as_json: bool, everything: bool, only: str | None,
+    trust: bool = False,
+) -> None:  # fmt: skip
     """Compare, write the run folder, and print the result with the folder's name."""
     from embdiff.comparison import compare
     from embdiff.views import terminal
@@ -69,17 +71,19 @@ def _run_and_print(
     if only is not None:
         terminal.part(only)
     if data.endswith(".toml"):
-        data, given = _repeat(Path(data), given)
+        data, given = _repeat(Path(data), given, trust)
     result = compare(data, out=out or _default_folder(data, given), **given)
     facts = result.facts(terminal.QUERIES_SHOWN)
     put(as_json, result.to_dict, lambda: terminal.show(facts, everything=everything, only=only))
 
 
-def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the settings of a run.toml; what is given on the command line wins."""
+def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:
+    """Take the settings of a run.toml, as far as a file may say them; what is given on the command line wins."""
+    from embdiff.runs import Origin, named_in
     from embdiff.settings import RunConfig
 
-    settings = RunConfig.from_toml(path).model_dump()
+    config = RunConfig.from_toml(path)
+    settings = config.model_dump()
     data = settings.pop("data")
     from_python = [f"the {key}" for key in ("queries", "groups", "expected") if settings[key] == "list"]
     from_python += [name for name in (*settings["models"], *settings["query_models"]) if name.startswith("object:")]
@@ -89,13 +93,17 @@ def _repeat(path: Path, given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             f"A run can be repeated from its run.toml when everything came from files and named models. Got {what} "
             f"from Python in {path}. Repeat it in Python, or write it to a file."
         )
+    Origin(path, trust).admit(named_in(config, [key for key, value in given.items() if value is not None]))
     del settings["groups"]
     return data, {**settings, **{key: value for key, value in given.items() if value is not None}}
 
 
 def _default_folder(data: str, given: dict[str, Any]) -> Path:
     """Return a folder name that is the same for the same data file and settings."""
-    settings = sorted((key, value) for key, value in given.items() if value is not None)
+    from embdiff.specs import without_secrets
+
+    told = {**given, "store": without_secrets(given.get("store") or "") or None}  # another token makes no other run
+    settings = sorted((key, value) for key, value in told.items() if value is not None)
     text = repr((str(Path(data).resolve()), settings))
     stem = re.sub(r"[?#&=:/\\]+", "-", Path(data).stem if "#" not in data else data.partition("?")[0])
     return Path(RUNS_FOLDER) / f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -19,6 +19,17 @@ OnlyOption = Annotated[
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.")]
 
+DamagedOption = Annotated[
+    bool, typer.Option("--damaged", help="Open without parts that are missing or changed; say what is not shown.")
+]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Load and open whatever the file names: code of models, other hosts, places outside its folder.",
+    ),
+]
+
 
 class Interrupted(SystemExit):
     """Ctrl-C in a command that has said itself what was kept."""

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from embdiff._visible import visible
-from embdiff.cli.output import AllOption, Interrupted, JsonOption, OnlyOption, RunArgument, put
+from embdiff.cli.output import (
+    AllOption,
+    DamagedOption,
+    Interrupted,
+    JsonOption,
+    OnlyOption,
+    RunArgument,
+    TrustOption,
+    put,
+)
 from embdiff.errors import UnknownNameError
 
+if TYPE_CHECKING:
+    from embdiff.comparison.result import Comparison
+
 EXPORTS = ("parquet", "embedding-atlas", "projector")
+
+
+@contextmanager
+def _opened(run: Path, damaged: bool, trust: bool = False) -> Iterator[Comparison]:
+    """Open a run folder, and say on stderr what is not shown of a damaged one."""
+    from embdiff.comparison import load
+
+    result = load(run, damaged=damaged, trust=trust)
+    for told in result.run.unseen:
+        typer.echo(f"embdiff: {told}", err=True)
+    with result.run.origin.reading():
+        yield result
 
 
 def show_command(
@@ -21,16 +47,16 @@ def show_command(
     queries: Annotated[int | None, typer.Option(min=0, help="How many queries to show in full.")] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
+    damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show a run again: the answer, one part of it (--only), or everything (--all)."""
-    from embdiff.comparison import load
     from embdiff.views import terminal
 
-    result = load(run)
     shown, whole = terminal.QUERIES_SHOWN if queries is None else queries, everything or queries is not None
     show = partial(terminal.show, everything=whole, only=only)
-    put(as_json, lambda: result.to_dict(queries=queries), lambda: show(result.facts(shown)))
+    with _opened(run, damaged) as result:
+        put(as_json, lambda: result.to_dict(queries=queries), lambda: show(result.facts(shown)))
 
 
 def diff_command(
@@ -40,16 +66,16 @@ def diff_command(
     baseline: Annotated[
         bool | None, typer.Option(help="Whether to compare with bm25, too. Default: where named with -m.")
     ] = None,
+    damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
-    from embdiff.comparison import load
     from embdiff.views.table import show
 
-    result = load(run)
-    is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
-    found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
-    put(as_json, found.to_dict, lambda: show(*found.drawn()))
+    with _opened(run, damaged) as result:
+        is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
+        found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
+        put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 
 def report_command(
@@ -57,11 +83,11 @@ def report_command(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File to write. Default: report.html in the run folder.")
     ] = None,
+    damaged: DamagedOption = False,
 ) -> None:
     """Write a run as one page that works offline: linked maps, neighbour diffs, every number."""
-    from embdiff.comparison import load
-
-    _name(load(run).to_html(out))
+    with _opened(run, damaged) as result:
+        _name(result.to_html(out))
 
 
 def serve_command(
@@ -70,12 +96,20 @@ def serve_command(
     limit: Annotated[
         float, typer.Option(min=1, max=3_600, help="Seconds that a query may take; one that takes longer is ended.")
     ] = 60,
+    store: Annotated[
+        str | None, typer.Option(help="Where the run's collections are. Default: the database in its folder.")
+    ] = None,
+    damaged: DamagedOption = False,
+    trust: TrustOption = False,
 ) -> None:
     """Open a live page on this machine: type a query, see every model answer side by side. Ctrl-C ends it."""
     from embdiff.server import serve
 
     try:
-        serve(run, port=port, seconds=limit, ready=lambda address: typer.echo(f"Open {address}"))
+        serve(
+            run, port=port, seconds=limit, store=store, damaged=damaged, trust=trust,
+            ready=lambda address: typer.echo(f"Open {address}"),
+        )  # fmt: skip
     except KeyboardInterrupt:  # that is how it ends: there is nothing to say
         raise Interrupted from None
 
@@ -85,17 +119,17 @@ def export_command(
     out: Annotated[Path, typer.Option("-o", "--out", help="File, or for the projector a folder, to write.")],
     to: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}.")] = "parquet",
     model: Annotated[str | None, typer.Option(help="embedding-atlas: whose map. Default: the first model's.")] = None,
+    damaged: DamagedOption = False,
+    trust: TrustOption = False,
 ) -> None:
     """Write a run's maps and neighbours, or its vectors, for another viewer."""
-    from embdiff.comparison import load
-
     if to not in EXPORTS:
         raise UnknownNameError(f"An export must be to one of {', '.join(EXPORTS)}. Got {to!r}. Choose one of these.")
-    result = load(run)
-    if to == "embedding-atlas":
-        _name(result.to_embedding_atlas(out, model))
-    else:
-        _name(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
+    with _opened(run, damaged, trust) as result:
+        if to == "embedding-atlas":
+            _name(result.to_embedding_atlas(out, model))
+        else:
+            _name(result.to_parquet(out) if to == "parquet" else result.to_projector(out))
 
 
 def thresholds_command(
@@ -109,14 +143,15 @@ def thresholds_command(
     at: Annotated[
         list[float] | None, typer.Option("--at", help="Cut-off, a cosine similarity; repeat. Default: a few.")
     ] = None,
+    damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Carry a cut-off over from one model to another: same pass rate, precision, recall; needs no model."""
-    from embdiff.comparison import load
     from embdiff.views.table import show
 
-    found = load(run).thresholds(from_, to, at or None)
-    put(as_json, found.to_dict, lambda: show(*found.drawn()))
+    with _opened(run, damaged) as result:
+        found = result.thresholds(from_, to, at or None)
+        put(as_json, found.to_dict, lambda: show(*found.drawn()))
 
 
 def _name(written: Path) -> None:

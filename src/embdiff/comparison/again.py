@@ -9,7 +9,7 @@ from embdiff.encoding import Texts, encode, stamp_of
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import FloatArray
-from embdiff.runs import Run
+from embdiff.runs import Named, Run
 from embdiff.sources import Source
 
 
@@ -44,10 +44,14 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
     ------
     DataError
         When a model came as a Python object, or is no longer the one of the run.
+    ParameterError
+        When the run was read from a folder that names what only the user may; before anything is loaded.
     """
     stamps = {each["model"]: each["fingerprint"] for each in run.manifest["models"] if each["collection"]}
     told = {each["model"]: each["encoding"].get("form") for each in run.manifest["models"]}
     forms = {name: form for name, form in told.items() if form}
+    named = (*stamps, *(models or ()))
+    run.origin.admit([*(Named("model", name) for name in dict.fromkeys(named)), Named("cache", run.config.cache)])
     cache, texts = VectorCache.at(run.config.cache), Texts(run.corpus, None, None)
     found = {}
     for name in models if models is not None else stamps:

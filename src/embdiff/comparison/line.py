@@ -173,7 +173,8 @@ def _walk(
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, given, objects)
     work, no_report = Work(config, inputs, VectorCache.at(config.cache)), None
-    with opened_collections(objects), _workplace(config, inputs, out) as (folder, opened):
+    store = given.get("store") or config.store  # as it was said: secrets in it go no further than to the server
+    with opened_collections(objects), _workplace(config, inputs, out, store) as (folder, opened):
         work = settle_zeros(encode(work, objects), objects)
         work = fill(work, opened, _run_label(out, inputs))
         work = size(work)
@@ -222,7 +223,9 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
 
 
 @contextmanager
-def _workplace(config: RunConfig, inputs: Inputs, out: str | Path | None) -> Iterator[tuple[Path | None, Store]]:
+def _workplace(
+    config: RunConfig, inputs: Inputs, out: str | Path | None, store: str
+) -> Iterator[tuple[Path | None, Store]]:
     """Open the store, in the run folder or aside; the folder appears only when all went well.
 
     Until then it has a name that the same command finds again: rows stored before an interruption are not stored twice.
@@ -236,9 +239,8 @@ def _workplace(config: RunConfig, inputs: Inputs, out: str | Path | None) -> Ite
             for stale in folder.iterdir():  # only the database is gone on with
                 if stale.name != runs.STORE_FILE:
                     stale.unlink()
-        if config.store:
-            uri = config.store
-        else:
+        uri = store
+        if not uri:
             aside = folder or Path(stack.enter_context(TemporaryDirectory(prefix="embdiff-")))
             uri = f"milvus:{aside / runs.STORE_FILE}"
         yield folder, stack.enter_context(get_store(uri))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from embdiff import _files, runs
 from embdiff._settings import typed
@@ -26,6 +27,20 @@ from embdiff.views.widget import widget
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def _read(method: Callable[Concatenate[Comparison, Given], Result]) -> Callable[Concatenate[Comparison, Given], Result]:
+    """Let a method say that a run folder does not fit together where what was read from it makes it fail."""
+
+    @functools.wraps(method)
+    def call(self: Comparison, /, *args: Given.args, **options: Given.kwargs) -> Result:
+        with self.run.origin.reading():
+            return method(self, *args, **options)
+
+    return call
 
 
 class Comparison:
@@ -93,6 +108,7 @@ class Comparison:
             columns[f"{answer.model}{crossed}"] = pd.Series(listed, index=range(1, len(listed) + 1), dtype=object)
         return pd.DataFrame(columns).rename_axis("rank")
 
+    @_read
     def to_frame(self, *, baseline: bool | None = None) -> pd.DataFrame:
         """Return one row per (query, query model, collection, rank).
 
@@ -112,12 +128,14 @@ class Comparison:
         answers = self.run.shown if baseline is None else (*self.run.answers, *(self.run.beside if baseline else ()))
         return pd.DataFrame(self.run.neighbor_columns(answers))
 
+    @_read
     def scores_frame(self) -> pd.DataFrame:
         """Return the scores as a data frame, one row each."""
         import pandas as pd
 
         return pd.DataFrame([score.to_dict() for score in self.scores])
 
+    @_read
     def curves_frame(self) -> pd.DataFrame:
         """Return every measure of agreement at several depths up to k: one row per pair, measure and depth.
 
@@ -133,6 +151,7 @@ class Comparison:
         columns = ["measure", "k", *(key for key in Score.__dataclass_fields__ if key not in ("measure", "per_query"))]
         return pd.DataFrame(rows, columns=columns)
 
+    @_read
     def disagreement(self) -> Disagreement:
         """Return the queries and the rows by how much the models disagree about them, the most disputed first.
 
@@ -149,6 +168,7 @@ class Comparison:
         """
         return frames.disagreement(self.run)
 
+    @_read
     def differences_frame(self) -> pd.DataFrame:
         """Return the paired tests between collections in the measures of expected results, one row each.
 
@@ -162,6 +182,7 @@ class Comparison:
         rows = [{"query_model": asks, **test.to_dict()} for asks, each in self.run.differences for test in each.tests]
         return pd.DataFrame(rows, columns=["query_model", *PairedTest.__dataclass_fields__])
 
+    @_read
     def hits_frame(self) -> pd.DataFrame:
         """Return hit or miss for each query with expected results, per query model and collection.
 
@@ -173,6 +194,7 @@ class Comparison:
         """
         return frames.hits(self.run)
 
+    @_read
     def diff(self, query: int | str, *, query_model: str | None = None, baseline: bool | None = None) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
 
@@ -195,6 +217,7 @@ class Comparison:
         return query_diffs(self.run, place_of(self.run, query), query_model, baseline=baseline)
 
     @typed
+    @_read
     def thresholds(
         self, from_: str | None = None, to: str | None = None, at: float | Sequence[float] | None = None
     ) -> ThresholdTable:
@@ -220,6 +243,7 @@ class Comparison:
         return carried_over(self.run, from_, to, at)
 
     @typed
+    @_read
     def to_dict(self, queries: int | None = None) -> dict[str, Any]:
         """Return everything as JSON-able values (``null`` for what is undefined).
 
@@ -235,6 +259,7 @@ class Comparison:
         return Facts(self.run, queries, self.path)
 
     @typed
+    @_read
     def to_html(self, path: str | Path | None = None) -> Path:
         """Write the report: one page that works offline, with linked maps and neighbour diffs.
 
@@ -259,10 +284,14 @@ class Comparison:
             raise ParameterError(
                 "A report of a run without a folder needs a file name. Got none. Name one: to_html('report.html')."
             )
-        target = Path(path) if path is not None else Path(self.path or "") / runs.REPORT_FILE
+        own = None if self.path is None else self.path / runs.REPORT_FILE
+        target = Path(path) if path is not None else Path(own or "")
         report.write(self.run, _files.place_for(target, "report"))
+        if own is not None and target.resolve() == own.resolve():
+            runs.write_checksum(own.parent, own.name)
         return target
 
+    @_read
     def to_widget(self) -> Any:
         """Return the linked maps, list and neighbour diff as a notebook widget (extra ``notebook``).
 
@@ -272,18 +301,21 @@ class Comparison:
         return widget(self.run)
 
     @typed
+    @_read
     def to_parquet(self, path: str | Path) -> Path:
         """Write one row per corpus row: id, text, group, place in every map, neighbours in every collection."""
         exports.write_parquet(self.run, _files.place_for(Path(path), "export"))
         return Path(path)
 
     @typed
+    @_read
     def to_embedding_atlas(self, path: str | Path, model: str | None = None) -> Path:
         """Write one model's map with its neighbours as Parquet for embedding-atlas (columns x, y, text, neighbors)."""
         exports.write_atlas(self.run, _files.place_for(Path(path), "export"), model)
         return Path(path)
 
     @typed
+    @_read
     def to_projector(self, folder: str | Path) -> Path:
         """Write vectors and metadata as TSV for the embedding projector; models are loaded again for it."""
         with exports.projector_folder(_files.place_for(Path(folder), "export")) as part:
@@ -291,6 +323,7 @@ class Comparison:
             exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, part)
         return Path(folder)
 
+    @_read
     def to_jupyter_scatter(self) -> Any:
         """Return the maps as linked plots of jupyter-scatter (extra ``scatter``)."""
         return exports.jupyter_scatter(self.run)
@@ -304,8 +337,13 @@ class Comparison:
         Raises
         ------
         ParameterError
-            When the folder holds anything but a run, or is the run's own, whose database would be lost.
+            When the folder holds anything but a run, or is the run's own, whose database would be lost; or when parts
+            of this run are missing.
         """
+        if self.run.unseen:
+            raise ParameterError(
+                f"A run must be whole to be written. Got one in which {self.run.unseen[0]} Run the comparison again."
+            )
         target = runs.free_folder(Path(folder))
         if self.path is not None and target == self.path.resolve():
             raise ParameterError(f"A run is in its own folder already. Got {folder}. Name another folder.")
@@ -316,9 +354,11 @@ class Comparison:
             raise no_report
         return Path(folder)
 
+    @_read
     def _repr_html_(self) -> str:
         return html.render(self.facts(html.QUERIES_SHOWN))
 
+    @_read
     def __repr__(self) -> str:
         return terminal.text(self.facts(terminal.QUERIES_SHOWN), width=100)
 
@@ -339,6 +379,7 @@ def write_run(run: runs.Run, folder: Path, target: Path, kept: Kept | None = Non
         page = report.page(run, kept)
         try:
             _files.write_text(folder / runs.REPORT_FILE, page)
+            runs.write_checksum(folder, runs.REPORT_FILE)
         except OSError as error:
             return ParameterError(
                 f"The report must be written beside the run. Got {_files.reason(error)}. The run itself is whole, "
@@ -348,13 +389,26 @@ def write_run(run: runs.Run, folder: Path, target: Path, kept: Kept | None = Non
 
 
 @typed
-def load(path: str | Path) -> Comparison:
-    """Open a run folder again.
+def load(path: str | Path, *, damaged: bool = False, trust: bool = False) -> Comparison:
+    """Open a run folder again. It is data: nothing that it names is loaded or opened for that.
+
+    Parameters
+    ----------
+    path : str or Path
+    damaged : bool
+        Open it without the parts that are missing or changed, where it can be looked at without them; its notes say
+        what is not shown.
+    trust : bool
+        Let exports and the live page load and open whatever the folder names: models with code of their own, other
+        hosts, places outside the folder. Only for a folder of somebody whom you trust.
 
     Raises
     ------
     DataError
-        When the folder is no whole run.
+        When the folder is no whole run, or parts of it are not as they were written.
     """
     folder = Path(path)
-    return Comparison(runs.Run.read(folder), folder)
+    result = Comparison(runs.Run.read(folder, damaged=damaged, trusted=trust), folder)
+    with result.run.origin.reading():
+        result.facts(0).manifest  # noqa: B018 (read now: whoever looks at it later finds it whole)
+    return result

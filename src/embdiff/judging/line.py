@@ -209,7 +209,8 @@ def open_judging(
         records, typed = Run.read(Path(run)), TypedQueries.beside(run).read()
         path = folder.with_name(folder.name + ".qrels") if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}
-    pool_run(records, **wanted)  # refused before a file is made
+    with records.origin.reading():
+        pool_run(records, **wanted)  # refused before a file is made
     book = Book(path, write=write)
     try:
         asked, texts = (dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus))

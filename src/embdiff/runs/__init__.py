@@ -1,6 +1,21 @@
-"""The run folder and the record it holds."""
+"""The run folder and the record it holds, and who named what stands in it."""
 
-from embdiff.runs.folder import FILES, FORMAT, REPORT_FILE, STORE_FILE, free_folder, is_run
+from embdiff.runs.folder import FILES, FORMAT, OWN_STORE, REPORT_FILE, STORE_FILE, free_folder, is_run, write_checksum
+from embdiff.runs.origin import Named, Origin, named_in
 from embdiff.runs.record import Run, same
 
-__all__ = ["FILES", "FORMAT", "REPORT_FILE", "STORE_FILE", "Run", "free_folder", "is_run", "same"]
+__all__ = [
+    "FILES",
+    "FORMAT",
+    "OWN_STORE",
+    "REPORT_FILE",
+    "STORE_FILE",
+    "Named",
+    "Origin",
+    "Run",
+    "free_folder",
+    "is_run",
+    "named_in",
+    "same",
+    "write_checksum",
+]

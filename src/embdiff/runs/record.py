@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from embdiff import _files
 from embdiff._plain import plain, reader
-from embdiff.errors import DataError, EmbdiffError
+from embdiff.errors import EmbdiffError, ParameterError, in_one_line
 from embdiff.headline import UNTOLD, Headline
 from embdiff.layouts import Layout
 from embdiff.measures import GroupTest, Mixing
@@ -24,8 +24,13 @@ from embdiff.measures.similarities import Distribution, Similarities
 from embdiff.records import Answer, Corpus, Qrels, Score
 from embdiff.runs import folder as files
 from embdiff.runs import tables
+from embdiff.runs.fits import misfits
+from embdiff.runs.origin import Origin
 from embdiff.search import compared_pairs
 from embdiff.settings import RunConfig
+
+_TABLES = (files.CORPUS, files.QUERIES, files.ARRAYS, files.NEIGHBORS)
+_NEEDED = (files.SETTINGS, files.CORPUS, files.QUERIES, files.ARRAYS, files.SCORES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +73,10 @@ class Run:
         With expected results: the query model, and what the same model again changes of their first measure.
     headline : Headline
         What was found, in a sentence.
+    origin : Origin
+        Who named its models and its store: the user, or the folder that it was read from. Not written.
+    unseen : tuple of str
+        Parts of its folder that were missing or changed, and what is not shown for it. Not written.
     """
 
     config: RunConfig
@@ -90,6 +99,8 @@ class Run:
     differences: tuple[tuple[str | None, Differences], ...] = ()
     changes: tuple[tuple[str | None, Change], ...] = ()
     headline: Headline = UNTOLD
+    origin: Origin = field(default=Origin(), repr=False)
+    unseen: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def beside(self) -> tuple[Answer, ...]:
@@ -152,7 +163,7 @@ class Run:
         }
 
     def write(self, folder: Path) -> None:
-        """Write the run into an existing folder, the manifest last."""
+        """Write the run into an existing folder, the manifest with the checksums of all other files last."""
         arrays: dict[str, npt.NDArray[Any]] = {}
         _files.write_text(folder / files.SETTINGS, self.config.to_toml())
         state: dict[str, Any] = {
@@ -172,47 +183,75 @@ class Run:
             files.CALIBRATION: self.calibrations,
             files.HEADLINE: {"headline": self.headline},
             files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
-            files.MANIFEST: {**self.manifest, "format": files.FORMAT, "state": state},
+            files.MANIFEST: {**self.manifest, "state": state},
         }
         written = {name: plain(each, arrays) for name, each in documents.items()}
         tables.write_arrays(arrays, folder / files.ARRAYS)
         tables.write_table(self.neighbor_columns(self.answers), folder / files.NEIGHBORS)
         if self.similarities:
             tables.write_table(self.similarity_columns(), folder / files.SIMILARITIES)
+        manifest = written.pop(files.MANIFEST)
         for name, each in written.items():
             _files.write_json(folder / name, each)
+        tables_there = (*_TABLES, *([files.SIMILARITIES] if self.similarities else []))
+        files.write_manifest(folder, manifest, (files.SETTINGS, *written, *tables_there))
 
     @classmethod
-    def read(cls, folder: Path) -> Run:
+    def read(cls, folder: Path, *, damaged: bool = False, trusted: bool = False) -> Run:
         """Read a run folder.
+
+        Parameters
+        ----------
+        folder : Path
+        damaged : bool
+            Whether to open it without the parts that are missing or changed, as far as it can be (`unseen`).
+        trusted : bool
+            Whether models, stores and files that it names may be used whatever they are; see `Origin`.
 
         Raises
         ------
         DataError
-            When the folder is no whole run, one of another format, or damaged.
+            When the folder is no whole run, one of another format, or damaged: the message names the parts.
         """
+        manifest = files.read_manifest(folder)
+        parts = files.broken(folder, manifest.pop("files"), _NEEDED, manifest.get("store"))
+        if parts and not (damaged and parts.keys() <= files.NOT_SHOWN.keys()):
+            raise files.damaged(folder, parts)
         try:
-            manifest = files.read_manifest(folder)
-            state = manifest.pop("state")
-            found = {
-                **state,
-                "config": RunConfig.from_toml(folder / files.SETTINGS),
-                "corpus": {**state["corpus"], **tables.read_corpus(folder / files.CORPUS)},
-                "queries": {**state["queries"], **tables.read_corpus(folder / files.QUERIES)},
-                "manifest": manifest,
-                "scores": files.read_json(folder / files.SCORES),
-                "calibrations": files.read_json(folder / files.CALIBRATION),
-            }
-            for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS, files.HEADLINE):
-                found = {**found, **files.read_json(folder / name)}
-            run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
-        except EmbdiffError:
+            run = cls._read(folder, manifest, parts)
+        except Exception as error:  # whatever a file from elsewhere makes a reader stumble over
+            if isinstance(error, ParameterError) or not isinstance(error, EmbdiffError):
+                told = f"holds what cannot be read ({in_one_line(error)})"
+                raise files.damaged(folder, {str(folder.name): told}) from None
             raise
-        except (KeyError, IndexError, OSError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"The files of a run must be intact. Got {folder}: {type(error).__name__}: {error}. Run the comparison "
-                "again."
-            ) from None
+        unseen = tuple(f"{name} {wrong}. Not shown: {files.NOT_SHOWN[name]}." for name, wrong in parts.items())
+        return replace(run, origin=Origin(folder, trusted), unseen=unseen)
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: dict[str, Any], parts: Collection[str]) -> Run:
+        """Read what a run is made of but for these parts; the files are as they were written."""
+        state = manifest.pop("state")
+        found = {
+            **state,
+            "config": RunConfig.from_toml(folder / files.SETTINGS),
+            "corpus": {**state["corpus"], **tables.read_corpus(folder / files.CORPUS)},
+            "queries": {**state["queries"], **tables.read_corpus(folder / files.QUERIES)},
+            "manifest": manifest,
+            "scores": files.read_json(folder / files.SCORES),
+        }
+        if files.CALIBRATION not in parts:
+            found["calibrations"] = files.read_json(folder / files.CALIBRATION)
+        for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS, files.HEADLINE):
+            if name not in parts:
+                found = {**found, **files.read_json(folder / name)}
+        for name in ("origin", "unseen"):  # no file says where it comes from
+            found.pop(name, None)
+        run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
+        if run.config.k > len(run.corpus):  # room is made for so many
+            raise ValueError(f"k = {run.config.k} and {len(run.corpus)} rows do not fit together")
+        told = (run.query_rows, (*run.answers, *run.beside), run.layouts, run.similarities, run.mixings)
+        for misfit in misfits(len(run.corpus), len(run.queries), *told):
+            raise ValueError(f"{misfit} do not fit together")
         return run
 
     def same_as(self, other: Run) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from embdiff import runs
 from embdiff._progress import progress, silent
 from embdiff.comparison import load
 from embdiff.comparison.again import ModelAgain, models_again
+from embdiff.errors import StoreError
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
 from embdiff.specs import IndexSpec, check_metric
@@ -21,7 +23,7 @@ _WARMING = "a first question"
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Asker]:
+def opened(folder: Path, *, store: str | None = None, damaged: bool = False, trust: bool = False) -> Iterator[Asker]:
     """Yield what answers queries to a run, once every model has encoded one.
 
     A model of which the cache has all vectors is loaded only when it must encode: here, and not by the first request.
@@ -30,54 +32,94 @@ def opened(folder: Path) -> Iterator[Asker]:
     ----------
     folder : Path
         Of the run.
+    store : str, optional
+        Where the run's collections are, if not in its folder: a store that the folder names has to be named again.
+    damaged, trust : bool
+        As for `load`.
 
     Raises
     ------
     EmbdiffError
         When the run, a model or the store cannot be opened, or a model cannot encode a query.
     """
-    run = load(folder).run
-    again = models_again(run)
+    run = load(folder, damaged=damaged, trust=trust).run
+    uri = _store_of(run, folder, store)
+    with run.origin.reading():
+        again = models_again(run)
     with progress("load the models", len(again), "models") as advance:
         for each in again.values():
             with silent():
                 each.encoder.encode([_WARMING], role="query")
             advance(1)
-    with _collections(run, folder, again) as (store, specs):
-        asker = Asker(run, again, store, specs)
+    with _collections(run, uri, again, damaged) as (there, specs):
+        asker = Asker(run, again, there, specs)
         for index in asker.indexes:
             asker.ask(_WARMING, index=index)
         yield asker
 
 
+def _store_of(run: Run, folder: Path, said: str | None) -> str | None:
+    """Return the store to open: the one that the user said, the run's own, or the one named in it, if it may be."""
+    if said is not None:
+        return said
+    named: Any = run.manifest["store"]
+    if named == runs.OWN_STORE:
+        there = folder / runs.STORE_FILE
+        return f"milvus:{there}" if there.is_dir() and not there.is_symlink() else None
+    if not named or named == "memory:":
+        return None
+    run.origin.admit([runs.Named("store", str(named))])
+    return str(named)
+
+
 @contextmanager
 def _collections(
-    run: Run, folder: Path, again: Mapping[str, ModelAgain]
+    run: Run, uri: str | None, again: Mapping[str, ModelAgain], damaged: bool
 ) -> Iterator[tuple[Store | None, dict[str, CollectionSpec]]]:
-    """Open the run's collections where they are still there; without them, search is exact only."""
-    uri = run.manifest["store"]
-    if uri == f"milvus:{runs.STORE_FILE}":
-        uri = f"milvus:{folder / runs.STORE_FILE}"
-    if not uri or uri == "memory:":
+    """Open the run's collections; without a store, search is exact only."""
+    if uri is None:
         yield None, {}
         return
-    there = {each["model"]: each["collection"] for each in run.manifest["models"] if each["collection"]}
-    names = {model: each["name"] for model, each in there.items()}
+    told = {each["model"]: each for each in run.manifest["models"] if each["collection"]}
     specs = {
         name: CollectionSpec(
-            name=names[name],
-            dim=there[name]["dim"],
+            name=told[name]["collection"]["name"],
+            dim=told[name]["collection"]["dim"],
             metric=check_metric(run.config.metric),
             index=IndexSpec.parse(run.config.index),
             rows=len(run.corpus),
-            stamp={},
+            stamp=told[name]["stamp"],
         )
         for name in again
     }
     with get_store(uri) as store:
-        if not set(names.values()) <= set(store.names()):
+        wrong = [f"{spec.name} {why}" for spec in specs.values() if (why := _not_as_left(store, spec))]
+        if wrong and not damaged:
+            raise StoreError(
+                f"The collections of a run must be in its store as the run left them. Got in {store.uri}: "
+                f"{'; '.join(wrong[:3])}. Run the comparison again, name the store that has them with --store, or "
+                "search exactly, without them: --damaged (damaged=True)."
+            )
+        if wrong:
             yield None, {}
             return
         for spec in specs.values():
             store.load(spec)
         yield store, specs
+
+
+def _not_as_left(store: Store, spec: CollectionSpec) -> str:
+    """Return what is wrong with a collection, by its stamp and its rows; "" for nothing.
+
+    Collections of others, which carry no stamp of embdiff's, are counted only.
+    """
+    if spec.name not in store.names():
+        return "is missing"
+    stamp = store.stamp(spec.name)
+    if stamp is not None:
+        source = stamp.get("source")
+        same = isinstance(source, Mapping) and all(source.get(key) == value for key, value in spec.stamp.items())
+        if not (stamp.get("complete") and stamp.get("rows") == spec.rows and same):
+            return "is another one, by its stamp"
+    count = store.count(spec.name)
+    return "" if count == spec.rows else f"has {count:,} rows, not {spec.rows:,}"

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from embdiff import _files
 from embdiff._optional import require
@@ -26,7 +27,16 @@ _WAITING = 1_024  # connections that the system may keep for us
 
 
 @typed
-def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: Callable[[str], None] = print) -> None:
+def serve(
+    path: str | Path,
+    *,
+    port: int = 0,
+    seconds: float = SECONDS,
+    store: str | None = None,
+    damaged: bool = False,
+    trust: bool = False,
+    ready: Callable[[str], None] = print,
+) -> None:
     """Serve the live page of a run until interrupted.
 
     Parameters
@@ -38,6 +48,10 @@ def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: C
     seconds : float
         1..3,600: what a query may take. One that takes longer is ended, with the process that works on it; another
         process loads the models then.
+    store : str, optional
+        Where the run's collections are, if not in its folder: a store that the folder names has to be named again.
+    damaged, trust : bool
+        As for `load`.
     ready : callable
         Gets the address, token included, once the page can be opened and every model is loaded.
 
@@ -48,7 +62,10 @@ def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: C
     DataError
         When the run or its models cannot be opened.
     ParameterError
-        When the port is taken, or seconds are out of range.
+        When the port is taken, seconds are out of range, or the folder names what only the user may name; before
+        anything is loaded.
+    StoreError
+        When the collections are not there, or not as the run has left them.
     """
     require("uvicorn", "serve", "The live page")
     require("starlette", "serve", "The live page")
@@ -57,23 +74,28 @@ def serve(path: str | Path, *, port: int = 0, seconds: float = SECONDS, ready: C
             f"A query must be given 1 to {_MOST_SECONDS:,} seconds. Got {seconds:g}. Choose a number in that range."
         )
     with _listening(port) as bound:
-        asyncio.run(_serve(_files.place_for(Path(path), "run").resolve(), bound, seconds, ready))
+        given = {"store": store, "damaged": damaged, "trust": trust}
+        asyncio.run(_serve(_files.place_for(Path(path), "run").resolve(), bound, seconds, ready, given))
 
 
-async def _serve(folder: Path, bound: socket.socket, seconds: float, ready: Callable[[str], None]) -> None:
+async def _serve(
+    folder: Path, bound: socket.socket, seconds: float, ready: Callable[[str], None], given: dict[str, Any]
+) -> None:
     import uvicorn
 
     from embdiff.server.app import application
     from embdiff.server.protocol import PromptProtocol
 
-    run = load(folder).run
-    worker = Worker({"folder": str(folder)}, seconds)
+    run = load(folder, damaged=given["damaged"], trust=given["trust"]).run
+    with run.origin.reading():
+        block = pack(run)
+    worker = Worker({"folder": str(folder), **given}, seconds)
     try:
         await worker.start()
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
         app = application(
-            worker.ask, TypedQueries.beside(folder), pack(run), title(run),
+            worker.ask, TypedQueries.beside(folder), block, title(run),
             indexes=worker.indexes, token=token, hosts=hosts,
         )  # fmt: skip
         config = uvicorn.Config(

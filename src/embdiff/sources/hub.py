@@ -101,12 +101,18 @@ def locate(name: str, revision: str | None, typed: str) -> Located:
                 f"A revision must be of a model on the hub. Got '{typed}', a local folder. Leave revision out."
             )
         return _folder(folder, typed)
-    if there or re.match(r"[./~\\]|[A-Za-z]:", name) or name.count("/") > 1 or "\\" in name:
+    if there or is_place(name):
         raise EncoderError(
             f"The model '{typed}' must be a folder that exists, or a name ORGANISATION/MODEL on the Hugging Face hub. "
             f"Got {name!r}, which is no folder. Check the path."
         )
     return _on_the_hub(name if "/" in name else f"{_ORGANISATION}/{name}", revision, typed)
+
+
+def is_place(name: str) -> bool:
+    """Return whether the name of a model is a path of this machine, and not a name on a hub."""
+    written = re.match(r"[./~\\]|[A-Za-z]:", name) is not None or name.count("/") > 1 or "\\" in name
+    return written or Path(name).expanduser().exists()
 
 
 def folder_revision(folder: Path) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,43 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embdiff import _files
+from embdiff._plain import Number, reader
 from embdiff.errors import DataError
-from embdiff.records import Corpus, FloatArray, Role, Stamp
+from embdiff.records import Corpus, FloatArray, Role, Score, Stamp
 
 FORMAT = 1
 ID, TEXT, GROUP, VECTOR = "id", "text", "group", "vector"
 SUFFIX = ".parquet"
 ABOUT = "_embdiff.json"  # of a folder; readers of tables pass over names that begin so
 _KEY = b"embdiff"
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """What a label says of lower precision (`embdiff.variants`), as far as it is told on."""
+
+    of: str
+    rows: int
+    corpus_rows: int
+    among: int
+    whole: bool
+    cosine_mean: Number
+    cosine_lowest: Number
+    overlap: Score | None
+
+
+@dataclass(frozen=True)
+class _Label:
+    """What is read of a label: a file from elsewhere may say anything."""
+
+    stamp: Stamp
+    role: Role
+    dim: int
+    fingerprint: str
+    versions: dict[str, str]
+    model: str | None = None
+    job: str | None = None
+    variant: _Variant | None = None
 
 
 def label_of(stamp: Stamp, role: Role, versions: Mapping[str, str], **more: Any) -> dict[str, Any]:
@@ -98,16 +128,38 @@ def label_on(path: Path) -> dict[str, Any] | None:
     _files.refuse_endless(path)
     try:
         found = (pq.read_schema(path).metadata or {}).get(_KEY)
-        label = None if found is None else json.loads(found)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
         found = str(error).strip().splitlines()[0]
         raise DataError(f"A .parquet file must be in the Parquet format. Got {path}: {found} Write it again.") from None
-    if label is not None and label.get("format") != FORMAT:
+    return None if found is None else read_label(found, path)
+
+
+def read_label(text: str | bytes, path: Path) -> dict[str, Any]:
+    """Return a label from its JSON, which may come from anybody; ``path`` is where it stands, for messages.
+
+    Raises
+    ------
+    DataError
+        When it is none, or a later version of embdiff wrote it.
+    """
+    told = ""
+    try:
+        label = json.loads(text)
+        written = label.get("format") if isinstance(label, dict) else label
+        if written == FORMAT:
+            reader(_Label).validate_python(label)
+    except (ValueError, RecursionError) as error:
+        told = " ".join(str(error).split()[:14])
+    if told:
         raise DataError(
-            f"A file of vectors must be of format {FORMAT}. Got {label.get('format')!r} in {path}. Read it with the "
+            f"What stands on vectors must be as 'embdiff encode' writes it. Got {path}: {told}. Make them again."
+        )
+    if written != FORMAT:
+        raise DataError(
+            f"A file of vectors must be of format {FORMAT}. Got {repr(written)[:40]} in {path}. Read it with the "
             "version of embdiff that wrote it."
         )
-    return label
+    return dict(label)
 
 
 def label_on_all(path: Path, files: Sequence[Path]) -> dict[str, Any]:
@@ -122,7 +174,7 @@ def label_on_all(path: Path, files: Sequence[Path]) -> dict[str, Any]:
     if not path.is_dir() or not label:
         return label
     try:
-        whole: dict[str, Any] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        whole = read_label((path / ABOUT).read_text(encoding="utf-8"), path / ABOUT)
         sizes = [head_of(file)[1] for file in files]
         jobs = {(label_on(file) or {}).get("job") for file in files}
     except (OSError, ValueError):

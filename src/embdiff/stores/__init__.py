@@ -49,7 +49,7 @@ def get_store(uri: str) -> Store:
     uri : str
         ``memory:``, ``milvus:FILE``, ``lancedb:DIR``, ``http(s)://HOST:PORT[?token=...&db=...]``, or what
         another package registered under the entry-point group ``embdiff.stores``: a name that stands for a callable
-        taking the whole text. A token may also come from the environment variable EMBDIFF_STORE_TOKEN.
+        taking the whole text. A token comes from the environment variable EMBDIFF_STORE_TOKEN, or stands in the text.
 
     Returns
     -------

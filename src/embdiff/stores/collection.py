@@ -105,10 +105,11 @@ class CollectionSpec:
 
 
 def read_stamp(text: str | bytes | None) -> dict[str, Any] | None:
-    """Return the stamp that a store keeps as JSON; None where there is none, or another text."""
-    with suppress(ValueError):
+    """Return the stamp that a store keeps as JSON; None where there is none, or a text that embdiff does not write."""
+    with suppress(ValueError, RecursionError):
         stamp = json.loads(text or "null")
-        return stamp if isinstance(stamp, dict) else None
+        if isinstance(stamp, dict) and isinstance(stamp.get("source"), dict):
+            return stamp if all(type(stamp.get(key)) is int for key in ("rows", "dim")) else None
     return None
 
 

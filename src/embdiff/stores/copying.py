@@ -13,7 +13,7 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff._settings import typed
 from embdiff.errors import ParameterError, StoreError
-from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named
+from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named, without_secrets
 from embdiff.stores import get_store, path_of
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.placing import ROWS_PER_ADD, fill, fit, standing
@@ -108,13 +108,15 @@ def copy_collections(
     for uri in (source, target):
         if uri.partition(":")[0] == "memory":
             raise ParameterError(
-                f"Collections can be copied between stores that keep them. Got {uri}. Name milvus:FILE, lancedb:DIR or "
-                "a server."
+                f"Collections can be copied between stores that keep them. Got {without_secrets(uri)}. Name "
+                "milvus:FILE, lancedb:DIR or a server."
             )
     place = path_of(source)
     if place is not None and not place.exists():
         # Opening a folder that is not there would make an empty store.
-        raise StoreError(f"The store to copy from must exist. Got {source}, which does not. Check the path.")
+        raise StoreError(
+            f"The store to copy from must exist. Got {without_secrets(source)}, which does not. Check the path."
+        )
     with get_store(source) as here, get_store(target) as there:
         specs, left_out = _wanted(here, collections)
         copied = []

@@ -22,6 +22,7 @@ from embdiff import _files
 from embdiff.errors import ParameterError, StoreError
 from embdiff.exact import norms
 from embdiff.records import FloatArray, Neighbors
+from embdiff.specs import without_secrets
 from embdiff.stores._lists import Lists, nearest, nothing
 from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
 from embdiff.stores.store import Store
@@ -55,7 +56,9 @@ class LanceStore(Store):
     def __init__(self, uri: str) -> None:
         folder = uri.partition(":")[2]
         if not folder or "://" in folder:
-            raise ParameterError(f"A LanceDB store must name a local folder. Got {uri!r}. Write lancedb:vectors.")
+            raise ParameterError(
+                f"A LanceDB store must name a local folder. Got {without_secrets(uri)!r}. Write lancedb:vectors."
+            )
         self.uri, self._folder = uri, Path(folder)
         try:
             Path(folder).mkdir(parents=True, exist_ok=True)

@@ -45,6 +45,7 @@ def build(facts: Facts) -> dict[str, Any]:
         },
         "mutual": plain(facts.mutual),
         "manifest": {key: manifest[key] for key in _TOLD},
+        "unseen": list(run.unseen),
         "notes": general_notes(facts),
     }
 

@@ -158,7 +158,7 @@ def _interval_words(scores: Sequence[Score]) -> str:
 def caveats(facts: Facts) -> list[str]:
     """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
     run, told = facts.run, facts.manifest
-    found = sample_notes(told.sample)
+    found = [*run.unseen, *sample_notes(told.sample)]
     unmapped = by_reason((each.reason, each.model) for each in run.layouts)
     found += [f"UMAP has no map of {each}. Principal components stand in its place." for each in unmapped]
     if told.on_disk:

@@ -183,8 +183,8 @@ def connect(address: Address, public: str) -> Any:
         if code == grpc.StatusCode.UNAUTHENTICATED:
             given = "Got one that it refuses." if address.token else "Got none."
             raise StoreError(
-                f"The Milvus server at {public} wants a token. {given} Set EMBDIFF_STORE_TOKEN, or write "
-                "?token=USER:PASSWORD behind the address."
+                f"The Milvus server at {public} wants a token. {given} Set EMBDIFF_STORE_TOKEN "
+                "to it, or to USER:PASSWORD."
             )
         if code is None:
             raise StoreError(

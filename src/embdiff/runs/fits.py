@@ -1,0 +1,71 @@
+"""Whether the parts of a run that was read fit each other: numbers of rows that there are, shapes that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from embdiff.layouts import Layout
+from embdiff.measures import Mixing
+from embdiff.measures.similarities import Similarities
+from embdiff.records import Answer, IntArray
+
+
+def misfits(
+    rows: int,
+    queries: int,
+    query_rows: Sequence[int] | None,
+    answers: Iterable[Answer],
+    layouts: Iterable[Layout],
+    similarities: Iterable[Similarities],
+    mixings: Mapping[str, Mixing],
+) -> Iterator[str]:
+    """Yield what does not fit; nothing for a run as it was written. A row number that is none would be a wrong text.
+
+    Parameters
+    ----------
+    rows, queries : int
+        How many there are.
+    query_rows, answers, layouts, similarities, mixings
+        As in a `Run`.
+    """
+    if query_rows is not None and not (len(query_rows) == queries and _within(query_rows, 0, rows)):
+        yield "rows that query and queries"
+    for answer in answers:
+        if not _answer_fits(answer, rows, queries):
+            yield f"the lists of {answer.model} and the corpus"
+    for layout in layouts:
+        if layout.xy.shape != (rows, 2):
+            yield f"the map of {layout.model} and the corpus"
+    for each in similarities:
+        if not _similarities_fit(each, queries):
+            yield f"the similarities of {each.model} and the queries"
+    for name, mixing in mixings.items():
+        groups = len(mixing.groups)
+        tables = (mixing.counts, mixing.share, mixing.chance)
+        if any(len(table) != groups or any(len(line) != groups for line in table) for table in tables):
+            yield f"the mixing of {name} and its groups"
+
+
+def _within(numbers: IntArray | Sequence[int], low: int, stop: int) -> bool:
+    array = np.asarray(numbers)
+    return bool(((array >= low) & (array < stop)).all())
+
+
+def _answer_fits(answer: Answer, rows: int, queries: int) -> bool:
+    there, lists = answer.elsewhere, (answer.returned.rows, answer.exact.rows, answer.elsewhere.rows)
+    shapes = answer.is_self.shape == answer.returned.rows.shape
+    shapes = shapes and there.ranks.shape == there.rows.shape == there.similarity.shape
+    return shapes and all(len(each) == queries and _within(each, -1, rows) for each in lists)
+
+
+def _similarities_fit(found: Similarities, queries: int) -> bool:
+    asked, lines = len(found.queries), len(found.place)
+    lengths = (found.similarity, found.count, found.binned, found.expected)
+    return (
+        len(found.sampled) == len(found.judged) == asked
+        and all(len(each) == lines for each in lengths)
+        and _within(found.queries, 0, queries)
+        and _within(found.place, 0, asked)
+    )

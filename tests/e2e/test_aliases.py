@@ -40,7 +40,7 @@ def test_everything_is_shown_under_the_alias(tmp_path):
     assert values == pytest.approx(
         {(s.measure, tuple(names[each] for each in s.models)): s.value for s in plain.scores}, nan_ok=True
     )
-    shown = terminal.text(found.facts(queries=1), width=200)
+    shown = terminal.text(found.facts(queries=1), width=200, everything=True)
     assert "prod is lsa:4." in shown
     assert shown.count("lsa:4") == 1
     again = ed.load(tmp_path / "run")

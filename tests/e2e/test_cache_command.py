@@ -26,14 +26,14 @@ def test_the_same_command_again_encodes_nothing(embdiff, sentences):
         ]
     assert Path("one/scores.json").read_text() == Path("two/scores.json").read_text()
     assert "toy:16: of 8 texts 0 were encoded now and 8 came from the cache." in " ".join(
-        embdiff("show", "two").out.split()
+        embdiff("show", "--all", "two").out.split()
     )
     manifest = json.loads(Path("two/manifest.json").read_text())
     assert manifest["cache"] == {"on": True, "precision": "float32", "notes": []}
 
 
 def test_off_keeps_nothing_and_says_so(embdiff, sentences):
-    done = embdiff("compare", str(sentences), *MODELS, "--cache", "off", "--out", "run")
+    done = embdiff("compare", "--all", str(sentences), *MODELS, "--cache", "off", "--out", "run")
     assert (
         "8 texts 8 were encoded now and 0 came from the cache; the vectors are not kept (the cache is off)."
         in " ".join(done.out.split())
@@ -50,13 +50,13 @@ def test_evaluate_keeps_vectors_too(embdiff):
         assert encoding["cached"] == cached
         assert encoding["texts"] == encoding["duplicates"] + encoding["cached"] + encoding["encoded"]
     assert f"{cached} came from the cache" in " ".join(
-        embdiff("evaluate", "pairs.csv", "-m", "toy:8", "--no-baseline", "--cache", "kept").out.split()
+        embdiff("evaluate", "--all", "pairs.csv", "-m", "toy:8", "--no-baseline", "--cache", "kept").out.split()
     )
 
 
 def test_ls_verify_prune(embdiff, sentences, monkeypatch):
     monkeypatch.setattr(results, "WORTH", 60.0)  # vectors alone: results are another test's
-    embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
+    embdiff("compare", "--all", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     listed = json.loads(embdiff("cache", "ls", "--cache", "kept", "--json").out)
     assert sorted((space["model"], space["role"], space["vectors"]) for space in listed["spaces"]) == [
         (model, role, 8) for model in ("toy:16", "toy:8") for role in ("document", "document, one by one")
@@ -72,7 +72,7 @@ def test_ls_verify_prune(embdiff, sentences, monkeypatch):
     assert json.loads(found.out)["checked"] == 18
     assert json.loads(found.out)["damaged"][0]["entry"] == f"vectors/{space}"
     assert "18 entries checked, 1 damaged" in embdiff("cache", "verify", "--cache", "kept").out
-    again = embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
+    again = embdiff("compare", "--all", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     assert again.code == 0
     assert "are damaged" in " ".join(again.out.split())
     assert embdiff("cache", "verify", "--cache", "kept").code == 0  # it was removed, and made again
@@ -108,7 +108,7 @@ def test_from_python(sentences):
 
 
 def test_what_is_to_be_left_needs_a_unit(embdiff, sentences):
-    embdiff("compare", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
+    embdiff("compare", "--all", str(sentences), *MODELS, "--cache", "kept", "--out", "run")
     for size in ("4", "4G", "big"):
         refused = embdiff("cache", "prune", "--max-size", size, "--yes", "--cache", "kept")
         assert refused.code == 2

@@ -165,6 +165,6 @@ def test_command_line_python_and_folder(embdiff, sentences):
 
 
 def test_refusals(embdiff, sentences):
-    done = embdiff("compare", str(sentences), "-m", "toy:4", "--calibrate", "-1", "--store", "memory:")
+    done = embdiff("compare", "--all", str(sentences), "-m", "toy:4", "--calibrate", "-1", "--store", "memory:")
     assert done.code == 2
     assert "calibrate" in done.err

@@ -24,7 +24,7 @@ SCORE_KEYS = {"measure", "models", "value", "low", "high", "chance", "n", "reaso
 
 @pytest.mark.floors
 def test_every_row_queries_and_is_left_out(embdiff, tmp_path, sentences):
-    done = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
+    done = embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
     assert done.code == 0, done.err
     assert "overlap@3" in done.out
     assert "Run folder: run" in done.out
@@ -38,7 +38,7 @@ def test_every_row_queries_and_is_left_out(embdiff, tmp_path, sentences):
 
 @pytest.mark.floors
 def test_run_folder_holds_what_it_should(embdiff, tmp_path, sentences):
-    embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
+    embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
     assert {"run.toml", "manifest.json", "scores.json", "neighbors.parquet", "milvus.db"} <= {
         path.name for path in Path("run").iterdir()
     }
@@ -60,7 +60,7 @@ def test_loaded_run_is_equal_and_shows_the_same(embdiff, tmp_path, sentences):
     again = ed.load("run")
     assert again == result
     assert again.diff(0).to_dict() == result.diff(0).to_dict()
-    shown = embdiff("show", "run")
+    shown = embdiff("show", "--all", "run")
     assert shown.code == 0
     assert "overlap@3" in shown.out
     other = ed.compare(str(sentences), ["toy:8", "toy:16"], k=2, out="other")
@@ -68,8 +68,8 @@ def test_loaded_run_is_equal_and_shows_the_same(embdiff, tmp_path, sentences):
 
 
 def test_repeating_a_run_gives_the_same_neighbours(embdiff, sentences):
-    assert embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run").code == 0
-    assert embdiff("compare", "run/run.toml", "--out", "again").code == 0
+    assert embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run").code == 0
+    assert embdiff("compare", "--all", "run/run.toml", "--out", "again").code == 0
     pd.testing.assert_frame_equal(pd.read_parquet("run/neighbors.parquet"), pd.read_parquet("again/neighbors.parquet"))
     assert Path("run/scores.json").read_text() == Path("again/scores.json").read_text()
 
@@ -88,7 +88,7 @@ def test_json_alone_on_stdout(embdiff, sentences):
 def test_third_model_asks_both_collections(embdiff, sentences):
     options = ("-m", "toy:16?", "-m", "toy:16", "--query-model", "toy:16", "--queries", "first:2", "-k", "3")
     done = embdiff(
-        "compare", str(sentences), *options, "--metric", "l2", "--index", "ivf_flat(nlist=4,nprobe=4)", "--out", "run"
+        "compare", "--all", str(sentences), *options, "--metric", "l2", "--index", "ivf_flat(nlist=4,nprobe=4)", "--out", "run"
     )
     assert done.code == 0, done.err
     table = ed.load("run").to_frame()
@@ -142,7 +142,7 @@ def test_expected_results(embdiff, sentences):
     frame = ed.load("run").hits_frame()
     assert list(frame.hit) == hits
     assert list(frame.columns) == ["query_id", "query_model", "model", "hit", "rank"]
-    assert "hit at rank" in embdiff("show", "run").out
+    assert "hit at rank" in embdiff("show", "--all", "run").out
 
 
 def test_hard_texts_come_through_whole(embdiff, tmp_path):
@@ -175,16 +175,16 @@ def test_five_thousand_duplicates(embdiff):
 
 def test_replaced_run_is_whole(embdiff, sentences):
     for k in ("3", "2"):
-        assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", k, "--out", "run").code == 0
+        assert embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", k, "--out", "run").code == 0
     assert ed.load("run").run.config.k == 2
     assert [path.name for path in Path().iterdir() if path.name.startswith(".run")] == []
 
 
 def test_several_runs_in_one_file_and_reuse(embdiff, sentences):
     common = ("-m", "toy:8", "-k", "2", "--store", "milvus:all.db")
-    assert embdiff("compare", str(sentences), *common, "--out", "one").code == 0
-    assert embdiff("compare", str(sentences), *common, "--out", "two", "--metric", "l2").code == 0
-    assert embdiff("compare", str(sentences), *common, "--out", "one").code == 0
+    assert embdiff("compare", "--all", str(sentences), *common, "--out", "one").code == 0
+    assert embdiff("compare", "--all", str(sentences), *common, "--out", "two", "--metric", "l2").code == 0
+    assert embdiff("compare", "--all", str(sentences), *common, "--out", "one").code == 0
     assert ed.load("one").run.manifest["models"][0]["collection"]["reused"] is True
     assert ed.load("two").run.manifest["models"][0]["collection"]["reused"] is False
 
@@ -236,11 +236,11 @@ def test_two_processes_do_not_share_an_unfinished_run(embdiff, sentences, monkey
     both = []
 
     def again(*_):
-        both.append(embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run"))
+        both.append(embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run"))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("embdiff.comparison.line.search", again)
-    done = embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
+    done = embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run")
     assert (done.code, both[0].code) == (130, 2)
     assert "must be written by one command at a time. Got " in both[0].err
     assert "which another process is making in the same way" in both[0].err
@@ -249,7 +249,7 @@ def test_two_processes_do_not_share_an_unfinished_run(embdiff, sentences, monkey
 def test_what_interrupted_commands_left_goes_when_the_run_stands(embdiff, sentences, tmp_path):
     for name in (".run.partial-0123456789ab", ".run.old-abcdefgh"):
         (tmp_path / name / "milvus.db").mkdir(parents=True)
-    assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run").code == 0
+    assert embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", "2", "--out", "run").code == 0
     assert [path.name for path in tmp_path.iterdir() if "run" in path.name] == ["run"]
 
 
@@ -257,14 +257,14 @@ def test_what_interrupted_commands_left_goes_when_the_run_stands(embdiff, senten
 def test_a_server_answers_as_memory_does(milvus_server, monkeypatch, embdiff, sentences):
     monkeypatch.setenv("EMBDIFF_STORE_TOKEN", TOKEN)
     common = ("-m", "toy:8", "-m", "toy:16", "-k", "3", "--metric", "l2")
-    done = embdiff("compare", str(sentences), *common, "--store", milvus_server, "--out", "server")
+    done = embdiff("compare", "--all", str(sentences), *common, "--store", milvus_server, "--out", "server")
     assert done.code == 0, done.err
-    assert embdiff("compare", str(sentences), *common, "--store", "memory:", "--out", "memory").code == 0
+    assert embdiff("compare", "--all", str(sentences), *common, "--store", "memory:", "--out", "memory").code == 0
     server, memory = (pd.read_parquet(f"{name}/neighbors.parquet") for name in ("server", "memory"))
     pd.testing.assert_frame_equal(server, memory, atol=1e-4)
     assert ed.load("server").run.manifest["store"] == milvus_server
     assert TOKEN not in Path("server/manifest.json").read_text() + Path("server/run.toml").read_text() + done.out
-    assert embdiff("compare", str(sentences), *common, "--store", milvus_server, "--out", "server").code == 0
+    assert embdiff("compare", "--all", str(sentences), *common, "--store", milvus_server, "--out", "server").code == 0
     assert ed.load("server").run.manifest["models"][0]["collection"]["reused"] is True
 
 
@@ -286,7 +286,7 @@ def test_queries_from_a_file(embdiff, sentences):
 
 def test_all_query_models_ask_all_collections(embdiff, sentences):
     options = ("-m", "toy:16", "-m", "toy:16?", "--query-model", "all", "-k", "2", "--store", "memory:")
-    assert embdiff("compare", str(sentences), *options, "--out", "run").code == 0
+    assert embdiff("compare", "--all", str(sentences), *options, "--out", "run").code == 0
     frame = ed.load("run").to_frame()
     assert set(zip(frame.query_model, frame.model, strict=True)) == {
         (a, b) for a in ("toy:16", "toy:16?") for b in ("toy:16", "toy:16?")
@@ -318,7 +318,7 @@ def test_files_of_one_name_do_not_share_a_run_folder(embdiff, tmp_path):
     for folder in ("one", "two"):
         Path(folder).mkdir()
         Path(folder, "texts.txt").write_text(f"{folder} a\n{folder} b\n{folder} c\n")
-        assert embdiff("compare", f"{folder}/texts.txt", "-m", "toy:8", "-k", "1", "--store", "memory:").code == 0
+        assert embdiff("compare", "--all", f"{folder}/texts.txt", "-m", "toy:8", "-k", "1", "--store", "memory:").code == 0
     assert len(list(Path("embdiff-runs").iterdir())) == 2
 
 
@@ -348,7 +348,7 @@ def test_a_guess_about_the_first_line_is_said(embdiff):
     assert len(ed.load("named").run.corpus) == 3
 
 
-def test_an_unknown_part_is_refused_before_work(command):
-    code, _, err = command("compare", "sample", "-m", "toy:8", "--only", "answers")
-    assert code == 2
-    assert "queries, agreement" in err
+def test_an_unknown_part_is_refused_before_work(embdiff):
+    done = embdiff("compare", "sample", "-m", "toy:8", "--only", "answers")
+    assert done.code == 2
+    assert "queries, agreement" in done.err

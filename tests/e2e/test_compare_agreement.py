@@ -43,14 +43,14 @@ def test_every_measure_of_agreement_is_in_a_comparison(sentences, embdiff):
         assert 0 < score["n"] <= 8
         assert score["low"] <= score["value"] <= score["high"]
         assert score["chance"] is not None
-    shown = embdiff("show", "run").out
+    shown = embdiff("show", "--all", "run").out
     assert "More about agreement" in shown
     assert "rank_similarity@3" in shown
     tail = payload["tails"][0]
     lines = shown.splitlines()
     below = lines[next(place for place, line in enumerate(lines) if "rbo(p=0.9)@3" in line) + 1]
     assert f"with any unseen tail {tail['low']:.2f} to {tail['high']:.2f}" in " ".join(below.split())
-    again = embdiff("compare", "run/run.toml", "--out", "again")
+    again = embdiff("compare", "--all", "run/run.toml", "--out", "again")
     assert again.code == 0, again.err
     assert Path("run/agreement.json").read_text() == Path("again/agreement.json").read_text()
     assert Path("run/scores.json").read_text() == Path("again/scores.json").read_text()
@@ -98,7 +98,7 @@ def test_a_zero_vector_leaves_second_order_undefined():
 
 def test_chosen_measures(embdiff, sentences):
     options = ("--measure", "rbo(p=0.8)@2", "--measure", "overlap@1", "--measure", "overlap", "--no-baseline")
-    done = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", *options, "--out", "run")
+    done = embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", *options, "--out", "run")
     assert done.code == 0, done.err
     result = ed.load("run")
     agreement = [score.measure for score in result.scores if score.models == tuple(MODELS)]
@@ -172,7 +172,7 @@ def test_curves(embdiff, sentences):
         assert ranks[tuple(MODELS[at] for at in way)] == pytest.approx(middle.mean() / 7)
     assert ed.load("run") == result
     assert ed.load("run").curves_frame().equals(frame)
-    assert "Overlap by depth" in embdiff("show", "run").out
+    assert "Overlap by depth" in embdiff("show", "--all", "run").out
 
 
 def test_bm25_stands_beside_the_models(embdiff):
@@ -204,7 +204,7 @@ def test_bm25_stands_beside_the_models(embdiff):
     assert (vectors.n, vectors.reason) == (0, "bm25 has no vectors")
     assert score_of(result, "spread@2", ("bm25", "toy:8")).n == 6
     assert score_of(result, "spread@2", ("toy:8", "bm25")).reason.startswith("bm25 ranks only rows that share a word")
-    shown = " ".join(embdiff("show", "run").out.split())
+    shown = " ".join(embdiff("show", "--all", "run").out.split())
     assert "For 4 of 6 queries fewer than k rows share a word" in shown
     payload = result.to_dict()
     assert json.loads(json.dumps(payload, allow_nan=False)) == payload
@@ -230,14 +230,14 @@ def test_bm25_in_a_diff(embdiff):
 
 def test_bm25_by_name_stands_among_the_models(embdiff):
     pytest.importorskip("bm25s")
-    done = embdiff("compare", "sample", "-m", "toy:8", "-m", "bm25", "-k", "2", "--out", "run", "--store", "memory:")
+    done = embdiff("compare", "--all", "sample", "-m", "toy:8", "-m", "bm25", "-k", "2", "--out", "run", "--store", "memory:")
     assert done.code == 0, done.err
     result = ed.load("run")
     assert result.run.config.models == ("toy:8",)
     assert set(result.to_frame().model) == {"toy:8", "bm25"}
     assert [answer["model"] for answer in result.to_dict(queries=1)["results"][0]["answers"]] == ["toy:8", "bm25"]
     assert len(result.diff(0).pairs) == 1
-    assert embdiff("compare", "run/run.toml", "--out", "again").code == 0
+    assert embdiff("compare", "--all", "run/run.toml", "--out", "again").code == 0
     assert ed.load("again").run.config == result.run.config
 
 

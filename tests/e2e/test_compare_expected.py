@@ -96,7 +96,7 @@ def test_models_are_tested_in_pairs(judged, embdiff):
     payload = judged.to_dict()
     assert json.loads(json.dumps(payload, allow_nan=False)) == payload
     assert payload["differences"][0]["ties"]
-    shown = " ".join(embdiff("show", str(judged.path)).out.split())
+    shown = " ".join(embdiff("show", "--all", str(judged.path)).out.split())
     assert "Expected results as judgements" in shown
     assert "models that share a letter cannot be told apart" in shown
     assert "Differences in ndcg@5, paired over queries" in shown
@@ -170,7 +170,7 @@ def test_the_same_model_again_stands_beside_the_differences(same_group, embdiff)
         assert changes[answer.model, "batch"]["difference"] == 0.0
     assert any(changes[model, "index"]["changed"] for model in ("toy:8", "toy:24"))
     assert ed.load("run") == result
-    assert "The same model again: change of ndcg@5" in embdiff("show", "run").out
+    assert "The same model again: change of ndcg@5" in embdiff("show", "--all", "run").out
 
 
 def test_own_rows_expected_and_left_out_are_said(sample):
@@ -232,7 +232,7 @@ def test_disagreement_frames(judged, sample):
 
 
 def test_disagreement_is_shown(judged, embdiff):
-    shown = " ".join(embdiff("show", str(judged.path)).out.split())
+    shown = " ".join(embdiff("show", "--all", str(judged.path)).out.split())
     assert "Most disputed queries of 52" in shown
     assert "Rows that are returned most differently often" in shown
     payload = json.loads(embdiff("show", str(judged.path), "--json").out)["disagreement"]

@@ -110,7 +110,7 @@ def test_few_rows_have_a_reason_and_never_crash(n, metric):
     if n < 4:
         found = by_measure(result)["cka"]
         assert found.reason == f"there must be at least 4 rows, there are {n}"
-    text = terminal.text(result.facts(), width=80)
+    text = terminal.text(result.facts(), width=80, everything=True)
     assert "Geometry" in text
     assert "Each space alone" in text
 
@@ -153,7 +153,7 @@ def test_many_rows_are_sampled_and_said(monkeypatch):
 
 def test_tables_fit_and_sum_up():
     few = compared(spaces(30, dims=(3, 4, 5, 6, 7, 8)))
-    text = terminal.text(few.facts(queries=0), width=80)
+    text = terminal.text(few.facts(queries=0), width=80, everything=True)
     assert max(cell_len(line) for line in text.splitlines()) <= 80
     assert "The first 12 of 15 pairs; all of them are in scores.json." in text
     assert "1 means the same geometry" in text
@@ -164,6 +164,6 @@ def test_command_line_and_file(embdiff, sentences):
     found = {score["measure"]: score for score in json.loads(done.out)["scores"] if len(score["models"]) == 2}
     assert set(PAIRED) <= set(found)
     assert found["svcca(variance=0.99)"]["value"] is not None
-    shown = embdiff("show", "run").out
+    shown = embdiff("show", "--all", "run").out
     assert "Each space alone; n = 8 rows" in shown
     assert "shape_angle" in shown

@@ -54,7 +54,7 @@ def ran(installed, tmp_path_factory):
 
     given = ["texts.txt", "-m", "toy:16", "-m", "toy:24", "-k", "5", "--expected", "expected.csv", "--store", "memory:"]
     given += ["--cache", str(folder / "cache"), "--calibrate", "20", "--out", "run"]
-    printed = command("compare", *given)
+    printed = command("compare", "--all", *given)
     again = json.loads(command("compare", *given, "--json"))
     return {"printed": printed, "payload": again, "folder": folder, "command": command}
 

@@ -58,7 +58,7 @@ def test_a_model_that_never_changes_has_no_noise(embdiff, sentences):
     assert [score["measure"] for score in scores if score["models"] == ["toy:8"]] == list(NAMES)
     assert all(score["value"] == 1.0 and score["n"] == 8 for score in scores if "float16" not in score["measure"])
     assert all(score["chance"] == pytest.approx(3 / 7) for score in scores)
-    shown = embdiff("show", "run").out
+    shown = embdiff("show", "--all", "run").out
     assert "The same model again: overlap@3 [95 %]" in shown
     assert shown.index("Agreement of neighbours") < shown.index("The same model again") < shown.index("Geometry")
     assert max(cell_len(line) for line in shown.splitlines()) <= 80
@@ -100,7 +100,7 @@ def test_half_precision_that_cannot_be():
         "undefined: vectors become zero in float16",
     ]
     assert ed.load("run") == result
-    assert "n/a" in terminal.text(result.facts(queries=0), width=80)
+    assert "n/a" in terminal.text(result.facts(queries=0), width=80, everything=True)
 
 
 def test_an_index_that_loses_is_seen():
@@ -135,7 +135,7 @@ def test_crossed_searches_and_kept_own_rows():
     assert [score.query_model for score in scores if score.measure == "noise_batch@3"] == ["toy:8?", "toy:8"]
     # One place of three is the query itself, found for certain; the two others have 39 rows to be drawn from.
     assert scores[0].chance == pytest.approx((1 + 2 * 2 / 39) / 3)
-    assert "asked with" in terminal.text(result.facts(queries=0), width=80)
+    assert "asked with" in terminal.text(result.facts(queries=0), width=80, everything=True)
 
 
 def test_encoding_singly_takes_no_cache_and_refuses_as_usual():

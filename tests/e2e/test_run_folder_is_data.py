@@ -142,7 +142,7 @@ def test_what_a_configuration_names_is_checked_before_anything_is_opened(run, em
         for key, value in settings.items()
     }
     forge(run, groups=None, **{"data": "sample", "expected": str(run / "expected.csv"), **named})
-    done = embdiff("compare", str(run / "run.toml"), "--out", "again")
+    done = embdiff("compare", "--all", str(run / "run.toml"), "--out", "again")
     assert done.code == 2, done.err
     assert why.format(outside=outside, port=port) in done.err
     assert "hush" not in done.err
@@ -158,16 +158,16 @@ def test_a_configuration_names_what_lies_in_its_folder_or_what_is_said_again(emb
     config = tmp_path / "mine" / "config.toml"
     settings = 'data = "texts.txt"\nmodels = ["toy:8", "toy:16"]\nk = 2\ncache = "mine/kept"\nstore = '
     config.write_text(f'{settings}"lancedb:mine/vectors"')
-    first = embdiff("compare", str(config), "--out", "run")
+    first = embdiff("compare", "--all", str(config), "--out", "run")
     if "pip install" not in first.err:  # LanceDB may not be installed
         assert first.code == 0, first.err
     config.write_text(f'{settings}"http://127.0.0.1:1"')
-    assert embdiff("compare", str(config), "--out", "run").code == 2
-    done = embdiff("compare", str(config), "--store", "memory:", "--out", "run")
+    assert embdiff("compare", "--all", str(config), "--out", "run").code == 2
+    done = embdiff("compare", "--all", str(config), "--store", "memory:", "--out", "run")
     assert done.code == 0, done.err
     config.write_text(f'{settings}"milvus:elsewhere.db"')
-    assert embdiff("compare", str(config), "--out", "run").code == 2
-    done = embdiff("compare", str(config), "--trust", "--out", "run")
+    assert embdiff("compare", "--all", str(config), "--out", "run").code == 2
+    done = embdiff("compare", "--all", str(config), "--trust", "--out", "run")
     assert done.code == 0, done.err
 
 
@@ -248,7 +248,7 @@ def test_a_damaged_run_opens_when_asked_and_says_what_is_not_shown(run, embdiff,
         assert f"{name} is missing. Not shown: {NOT_SHOWN[name]}." in done.err
     shown = json.loads(embdiff("show", str(run), "--json", "--damaged").out)
     assert shown["unseen"] == [f"{name} is missing. Not shown: {NOT_SHOWN[name]}."]
-    assert name in embdiff("show", str(run), "--damaged").out
+    assert name in embdiff("show", "--all", str(run), "--damaged").out
     with pytest.raises(ParameterError, match=f"A run must be whole to be written.*{name}"):
         ed.load(run, damaged=True).save("copy")
 
@@ -334,7 +334,7 @@ def test_rows_that_there_are_not_are_refused(run):
 )
 def test_a_configuration_that_is_none_is_refused(text, embdiff):
     Path("config.toml").write_text(text)
-    done = embdiff("compare", "config.toml", "--out", "run")
+    done = embdiff("compare", "--all", "config.toml", "--out", "run")
     assert done.code == 2, done.err
     assert len(done.err) < 600
     assert not Path("run").exists()

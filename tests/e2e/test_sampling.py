@@ -133,7 +133,7 @@ def test_every_view_says_so_and_the_run_folder_keeps_it(texts, tmp_path):
     assert again == result
     payload = json.loads(json.dumps(again.to_dict(queries=1)))
     assert payload["sample"]["asked"] == 30
-    for text in (terminal.text(again.facts(1), 400), html.render(again.facts(1))):
+    for text in (terminal.text(again.facts(1), 400, everything=True), html.render(again.facts(1))):
         assert "30 queries sampled from 600 rows (seed 0)" in text
         assert "30 of 600 rows were asked, drawn at random with seed 0, each among all rows" in text
         assert f"within {payload['sample']['half_width']:.3f} of the one shown (95 %" in text
@@ -180,7 +180,7 @@ def test_the_database_is_asked_a_sample_that_the_run_tells_of(texts, full, told,
     searches = here.run.manifest["searches"]
     assert [(each["queries"], each["store_queries"]) for each in searches] == [(ROWS, asked)] * 2
     assert here.scores == full.scores
-    shown = terminal.text(here.facts(), 400)
+    shown = terminal.text(here.facts(), 400, everything=True)
     assert (f"was asked {asked:,} of {ROWS:,} queries" in " ".join(shown.split())) == (asked < ROWS)
     assert f"one call with {asked:,} queries" in shown
     with pytest.raises(ParameterError, match=r"store_queries"):

@@ -84,7 +84,7 @@ def check_no_secret(folder: Path, *printed: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, sentences, tmp_path):
     address = FORMS[form].format(host=host)
-    compared = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "2", "--store", address,
+    compared = embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "2", "--store", address,
                        "--out", "run")  # fmt: skip
     assert compared.code == 0, compared.err
     default = embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--store", address, "--json")
@@ -94,10 +94,10 @@ def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, se
     for done in (default, encoded, again, shown):
         assert done.code == 0, done.err
     exported = embdiff("export", "run", "--to", "projector", "--out", "tsv")
-    refused = embdiff("compare", "run/run.toml", "--out", "repeated")
+    refused = embdiff("compare", "--all", "run/run.toml", "--out", "repeated")
     assert refused.code == 2
     assert f"store 'http://{host}" in refused.err
-    repeated = embdiff("compare", "run/run.toml", "--trust", "--out", "repeated")
+    repeated = embdiff("compare", "--all", "run/run.toml", "--trust", "--out", "repeated")
     assert repeated.code == 0, repeated.err
     copied = embdiff("copy", address, "milvus:copied.db")
     written = [done for each in (compared, default, encoded, again, shown, exported, refused, repeated, copied)
@@ -111,7 +111,7 @@ def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, se
 @pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
 def test_the_live_page_keeps_a_secret(host, embdiff, sentences, tmp_path):
     address = FORMS["user and password"].format(host=host)
-    assert embdiff("compare", str(sentences), "-m", "toy:8", "-k", "2", "--store", address, "--out", "run").code == 0
+    assert embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", "2", "--store", address, "--out", "run").code == 0
     with Served(Path("run"), "--store", address) as page:
         pass
     check_no_secret(tmp_path, *(stream.read() for stream in (page.process.stdout, page.process.stderr) if stream))

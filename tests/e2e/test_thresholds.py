@@ -23,7 +23,7 @@ def run(embdiff, tmp_path) -> Path:
     Path("texts.txt").write_text("\n".join(texts) + "\n")
     Path("expected.csv").write_text("query_id,id\n" + "".join(f"{row},{row + 1}\n" for row in range(0, 24, 2)))
     common = ("-m", "toy:6", "-m", "toy:24", "-k", "3", "--store", "memory:", "--expected", "expected.csv")
-    done = embdiff("compare", "texts.txt", *common, "--out", "run")
+    done = embdiff("compare", "--all", "texts.txt", *common, "--out", "run")
     assert done.code == 0, done.err
     assert "Similarities of each model (cosine)" in done.out
     return Path("run")
@@ -136,10 +136,10 @@ def test_refusals(embdiff, run):
 
 def test_models_must_be_named_unless_there_are_two(embdiff, sentences):
     common = ("--store", "memory:", "-k", "2", "--out")
-    embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-m", "toy:32", *common, "three")
+    embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-m", "toy:32", *common, "three")
     refused(embdiff("thresholds", "three", "--from", "toy:8"), "unless the run has two", "Got a run of 3", "--to")
     assert embdiff("thresholds", "three", "--from", "toy:8", "--to", "toy:32").code == 0
-    embdiff("compare", str(sentences), "-m", "toy:8", *common, "one")
+    embdiff("compare", "--all", str(sentences), "-m", "toy:8", *common, "one")
     refused(embdiff("thresholds", "one"), "Got a run of 1")
     assert embdiff("thresholds", "one", "--from", "toy:8", "--to", "toy:8", "--at", "0.9").code == 0
 
@@ -173,7 +173,7 @@ def test_a_third_model_asks_where_there_is_no_other():
         ["aa", "ab", "bc", "cd", "de"], ["toy:8"], query_models=["toy:8?"], k=2, queries="first:3", store="memory:"
     )
     assert {each.query_model for each in result.run.similarities} == {"toy:8?"}
-    assert "asked with" in terminal.text(result.facts(), width=80)
+    assert "asked with" in terminal.text(result.facts(), width=80, everything=True)
     assert result.run.similarities[0].count.sum() == 3 * 4  # each query's own row is left out, though it is shown
 
 

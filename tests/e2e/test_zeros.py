@@ -70,7 +70,7 @@ def test_left_out_rows_are_left_out_for_all(store, tmp_path):
     assert {k: v for k, v in scores(found).items() if not k[0].startswith("noise_batch")} == pytest.approx(
         {k: v for k, v in scores(other).items() if not k[0].startswith("noise_batch")}, nan_ok=True
     )
-    told = " ".join(terminal.text(found.facts(queries=0), width=4000).split())
+    told = " ".join(terminal.text(found.facts(queries=0), width=4000, everything=True).split())
     assert "9 of 24 rows and 9 of 24 queries" in told
     assert "object:Model: 6 of 24 rows (ids '6', '7', '8', '9', '10', '11')" in told
     assert ed.load(tmp_path / "run") == found
@@ -114,7 +114,7 @@ def test_kept_zeros_tie_with_every_row(store, tmp_path):
     score = next(s for s in found.scores if s.measure == "overlap@3")
     assert np.array(score.per_query)[[3, 20]] == pytest.approx(np.full(2, 3 / 23), abs=1e-9)
     assert "2 of 24 queries have a tie across place 3" in score.reason
-    told = " ".join(terminal.text(found.facts(queries=0), width=4000).split())
+    told = " ".join(terminal.text(found.facts(queries=0), width=4000, everything=True).split())
     assert "vectors:one.npy: 2 of 24 rows (ids '3', '20') and 2 of 24 queries (ids '3', '20')" in told
     # The others are listed as without them, unless fewer than k have a cosine above 0.
     exact = found.run.answers[0].exact

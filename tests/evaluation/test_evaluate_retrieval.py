@@ -171,7 +171,7 @@ def test_tables_for_people(beir, command):
     ],
 )
 def test_refusals_end_with_two(beir, command, arguments, words):
-    code, out, err = command("evaluate", str(beir), *arguments)
+    code, out, err = command("evaluate", "--all", str(beir), *arguments)
     assert code == 2
     assert out == ""
     assert words in err
@@ -179,10 +179,10 @@ def test_refusals_end_with_two(beir, command, arguments, words):
 
 
 def test_refused_data(beir, tmp_path, command):
-    code, _, err = command("evaluate", "sett", "-m", "toy:64")
+    code, _, err = command("evaluate", "--all", "sett", "-m", "toy:64")
     assert (code, "Did you mean 'set'?" in err) == (2, True)
     (tmp_path / "other").mkdir()
-    assert "A folder must hold corpus.jsonl" in command("evaluate", "other", "-m", "toy:64")[2]
+    assert "A folder must hold corpus.jsonl" in command("evaluate", "--all", "other", "-m", "toy:64")[2]
     with pytest.raises(DataError, match=r"must be a path. Got list"):
         embdiff.evaluate([["a"]], ["toy:64"])
     with pytest.raises(ParameterError, match=r"must be a list. Got the text 'toy:64'"):

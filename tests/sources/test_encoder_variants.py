@@ -79,12 +79,12 @@ def test_float32_vectors_at_hand_are_searched_whole(tiny: Callable[..., Path], t
 def test_a_run_says_which_rows_were_searched(tiny: Callable[..., Path]):
     folder = tiny()
     alone = ed.compare(TEXTS, [f"st:{folder}{INT8}", "toy:8"], k=2, store="memory:", cache="off")
-    assert "20 of 128 rows" in plain(terminal.text(alone.facts(), 400))
-    assert "which is higher than in the whole corpus" in plain(terminal.text(alone.facts(), 400))
+    assert "20 of 128 rows" in plain(terminal.text(alone.facts(), 400, everything=True))
+    assert "which is higher than in the whole corpus" in plain(terminal.text(alone.facts(), 400, everything=True))
     both = ed.compare(TEXTS, [f"st:{folder}{INT8}", f"st:{folder}"], k=2, store="memory:", cache="off")
     assert both.run.manifest["models"][0]["encoding"]["variant"]["whole"]
     assert "variant" not in both.run.manifest["models"][1]["encoding"]
-    assert "among all 128 different texts" in plain(terminal.text(both.facts(), 400))
+    assert "among all 128 different texts" in plain(terminal.text(both.facts(), 400, everything=True))
 
 
 def test_a_variant_that_only_queries_is_measured_on_the_queries(tiny: Callable[..., Path]):
@@ -97,7 +97,7 @@ def test_a_variant_that_only_queries_is_measured_on_the_queries(tiny: Callable[.
     lower, float32 = (get_encoder(each).encode(TEXTS[:14], role="query") for each in (name, f"st:{folder}"))
     cosines = np.sum(lower * float32, axis=1) / np.linalg.norm(lower, axis=1) / np.linalg.norm(float32, axis=1)
     assert variant["cosine_mean"] == pytest.approx(cosines.mean(), abs=1e-6)
-    assert "on 14 of 14 queries" in plain(terminal.text(result.facts(), 400))
+    assert "on 14 of 14 queries" in plain(terminal.text(result.facts(), 400, everything=True))
 
 
 @pytest.mark.usefixtures("few")
@@ -121,7 +121,7 @@ def test_encoded_files_carry_it_and_a_comparison_shows_it(tiny: Callable[..., Pa
     assert encode_corpus(TEXTS, name, out, part_rows=50, cache="off").variant == done.variant
     compared = ed.compare(TEXTS, [f"vectors:{out}", "toy:8"], k=2, store="memory:")
     assert compared.run.manifest["models"][0]["encoding"]["variant"] == done.variant
-    said = plain(terminal.text(compared.facts(), 400))
+    said = plain(terminal.text(compared.facts(), 400, everything=True))
     assert f"vectors:{out} is a variant of st:{folder} in lower precision: on 20 of 128 rows" in said
 
 
@@ -133,7 +133,7 @@ def test_vectors_of_a_variant_that_was_not_measured_are_said_to_be(tiny: Callabl
     del label["variant"]
     pq.write_table(table.replace_schema_metadata({b"embdiff": json.dumps(label).encode()}), out)
     assert pa.types.is_fixed_size_list(pq.read_schema(out).field("vector").type)
-    said = plain(terminal.text(ed.compare(TEXTS[:20], [f"vectors:{out}"], k=2, store="memory:").facts(), 400))
+    said = plain(terminal.text(ed.compare(TEXTS[:20], [f"vectors:{out}"], k=2, store="memory:").facts(), 400, everything=True))
     assert "is in lower precision (int8); how far it is from float32 was not measured" in said
 
 
@@ -190,7 +190,7 @@ def test_a_store_keeps_it_also_when_interrupted(
     assert (again.reused, again.variant) == (True, done.variant)
     compared = ed.compare(TEXTS[:30], [done.as_model], k=2, baseline=False)
     assert compared.run.manifest["models"][0]["encoding"]["variant"] == done.variant
-    assert "in lower precision: on 30 of 30 rows" in plain(terminal.text(compared.facts(1), 400))
+    assert "in lower precision: on 30 of 30 rows" in plain(terminal.text(compared.facts(1), 400, everything=True))
 
 
 def test_an_evaluation_says_it(tiny: Callable[..., Path], tmp_path: Path):

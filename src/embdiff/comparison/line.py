@@ -68,7 +68,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     cache: str | Path | None = None,
     layout: str | None = None,
     measures: Sequence[str] | None = None,
-    baseline: bool | None = None,
+    baseline: bool | str | None = None,
 ) -> Comparison:
     """Encode a corpus with each model, store, search, and say whose neighbours changed.
 

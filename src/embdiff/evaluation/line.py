@@ -30,7 +30,7 @@ _ALONE = {each.task: each for each in (Retrieval, Classes)}
 @done_by(lambda **asked: _walk(**asked))
 def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by name
     data: str | Path | Sequence[str | Path],
-    models: Sequence[Any],
+    models: Sequence[Any] = (),
     *,
     task: str | None = None,
     qrels: str = "test",

@@ -50,7 +50,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Advance]:
     Advance
         Call it with the number of units just finished.
     """
-    fed, label = _fed.get(), visible(label)
+    fed, label = _fed.get(), label if label.isprintable() else visible(label)
     if fed is not None:
         yield fed
     elif sys.stderr is not None and sys.stderr.isatty():

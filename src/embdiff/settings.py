@@ -126,9 +126,11 @@ class RunConfig(Settings):
         File the corpus was read from; None when it came as a Python object. Other settings that did are ``list``.
     groups : str or None
         ``list`` when groups were given from Python.
+    aliases : dict of str to str
+        The model that each alias among the models stands for.
     """
 
-    no_options = ("data", "groups")
+    no_options = ("data", "groups", "aliases")
 
     data: Annotated[str | None, BeforeValidator(_path_or(None))] = None
     models: tuple[str, ...] = option((), "-m", "--model")
@@ -162,6 +164,7 @@ class RunConfig(Settings):
     seed: int = option(0, ge=0, le=2**63 - 1, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
     layout: Literal["pca", "umap", "none"] = "pca"
+    aliases: dict[str, str] = option({})
 
     def to_toml(self) -> str:
         """Return the text of ``run.toml``; settings that are None are left out."""

@@ -160,7 +160,7 @@ def test_refusals(parquet, tmp_path):
     assert (tmp_path / "theirs.parquet").read_bytes() == parquet.read_bytes()
     for given, message in (
         ({"role": "answer"}, "A role must be one of document, query"),
-        ({"part_rows": 0}, "A part must have at least one row"),
+        ({"part_rows": 0}, "A part must have 1 to"),
         ({"empty": "maybe"}, "empty must be one of refuse, keep, drop"),
         ({"metric": "l2"}, "--metric is for a collection in a store"),
         ({"index": "flat"}, "--index is for a collection in a store"),

@@ -14,6 +14,7 @@ from embdiff.kept import Place, VectorCache
 from embdiff.kept.housekeeping import list_spaces
 from embdiff.sources import get_encoder
 from embdiff.sources.tally import Tally
+from shown import everything
 
 
 def test_a_second_run_encodes_nothing_and_returns_the_same_bits(cache):
@@ -112,7 +113,7 @@ def test_what_nothing_pins_down_is_not_kept_and_the_run_says_so(embdiff_cache_no
 @pytest.fixture
 def embdiff_cache_notes():
     result = ed.compare(["a", "bb", "a"], [Counting()], k=1, store="memory:", cache="kept")
-    return result, " ".join(repr(result).split())
+    return result, " ".join(everything(result).split())
 
 
 def test_float16_by_choice_is_recorded_and_the_same_at_once_and_later(tmp_path):

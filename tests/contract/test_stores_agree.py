@@ -13,6 +13,7 @@ from store_cases import Case, cases, check_exact, ids_of, vectors_of
 from store_worlds import corpus_of, rows_of, spec_of
 
 from embdiff import exact
+from embdiff._visible import message
 from embdiff.errors import ParameterError
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place
@@ -87,7 +88,7 @@ def test_zero_vectors_are_refused_under_cosine_before_anything_is_written(store:
             patch.setattr(store, name, None)
         with pytest.raises(ParameterError) as refused:
             place(store, spec, corpus_of(len(vectors), ids=ids), vectors)
-    assert str(refused.value) == words.format(f"row {zeros[0]} (id {ids[zeros[0]]!r})")
+    assert str(refused.value) == message(words.format(f"row {zeros[0]} (id {ids[zeros[0]]!r})"))
     with pytest.raises(ParameterError) as refused:
         store.search(spec, vectors, 1)
     assert str(refused.value) == words.format(f"query {zeros[0]}")

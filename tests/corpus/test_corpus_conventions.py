@@ -197,7 +197,6 @@ class TestRemarks:
         assert read_run(path) == {"a": {"d\u00a00": 9.5, "d1": 9.0}, "b": {"d0": 8.0}}
         assert read_qrels(write("q.qrels", "a 0 d\u20280 1\r")).judgements == {"a": {"d\u20280": 1}}
 
-    @pytest.mark.parametrize("line", ["#boats 0 d0 x", "#boats 0 d0 0.5"])
     @pytest.mark.parametrize("line", ["#boats 0 d0 x", "#boats 0 d0 0.5x"])
     def test_a_judgement_that_is_wrong_is_no_remark(self, write, line):
         with pytest.raises(DataError, match="must be a number"):

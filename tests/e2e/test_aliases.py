@@ -43,7 +43,7 @@ def test_everything_is_shown_under_the_alias(tmp_path):
     shown = terminal.text(found.facts(queries=1), width=200, everything=True)
     assert "prod is lsa:4." in shown
     assert shown.count("lsa:4") == 1
-    again = ed.load(tmp_path / "run")
+    again = ed.load(tmp_path / "run", trust=True)  # its cache lies outside of it
     assert again == found
     again.to_projector(tmp_path / "projector")
     assert {each.name for each in (tmp_path / "projector").iterdir()} == {
@@ -87,3 +87,27 @@ def test_evaluate_takes_aliases(tmp_path):
 def test_what_is_no_alias_is_refused(models, error):
     with pytest.raises(error):
         ed.compare(TEXTS, models, store="memory:")
+
+
+def test_a_run_with_aliases_is_repeated_from_its_settings(tmp_path, embdiff):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    common = ("-k", "3", "--no-baseline", "--layout", "none", "--json")
+    done = embdiff("compare", "texts.txt", "-m", "prod=lsa:4", "-m", "toy:16", *common, "--out", "run")
+    assert done.code == 0, done.err
+    repeated = embdiff("compare", "run/run.toml", "--json", "--out", "again")
+    assert repeated.code == 0, repeated.err
+    first, again = (ed.load(name).run for name in ("run", "again"))
+    assert first.config.aliases == again.config.aliases == {"prod": "lsa:4"}
+    assert first.config.models == ("prod", "toy:16")
+    assert [each.value for each in first.scores] == pytest.approx([each.value for each in again.scores], nan_ok=True)
+
+
+def test_an_alias_hides_no_code(tmp_path, embdiff):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    done = embdiff("compare", "texts.txt", "-m", "prod=lsa:4", "-m", "toy:16", "-k", "3", "--out", "run")
+    assert done.code == 0, done.err
+    settings = (tmp_path / "run" / "run.toml").read_text()
+    (tmp_path / "other.toml").write_text(settings.replace('"lsa:4"', '"st:x?trust_remote_code=true"'))
+    refused = embdiff("compare", "other.toml", "--out", "other")
+    assert refused.code == 2
+    assert "brings code along" in refused.err

@@ -143,7 +143,7 @@ def test_holm_over_the_pairs():
 
 def test_command_line_python_and_folder(embdiff, sentences):
     common = ("compare", str(sentences), "-m", "toy:4", "-m", "toy:8", "-m", "toy:16", "-k", "2", "--store", "memory:")
-    done = embdiff(*common, "--calibrate", "19", "--out", "run")
+    done = embdiff(*common, "--all", "--calibrate", "19", "--out", "run")
     assert done.code == 0, done.err
     assert "Against shuffled rows, 19 random orders" in done.out
     assert max(cell_len(line) for line in done.out.splitlines()) <= 80

@@ -27,7 +27,7 @@ def test_every_row_queries_and_is_left_out(embdiff, tmp_path, sentences):
     done = embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run")
     assert done.code == 0, done.err
     assert "overlap@3" in done.out
-    assert "Run folder: run" in done.out
+    assert "embdiff show run --all" in done.out
     table = pd.read_parquet("run/neighbors.parquet")
     assert list(table.columns) == COLUMNS
     assert len(table) == 8 * 2 * 3
@@ -68,7 +68,9 @@ def test_loaded_run_is_equal_and_shows_the_same(embdiff, tmp_path, sentences):
 
 
 def test_repeating_a_run_gives_the_same_neighbours(embdiff, sentences):
-    assert embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run").code == 0
+    assert (
+        embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", "--out", "run").code == 0
+    )
     assert embdiff("compare", "--all", "run/run.toml", "--out", "again").code == 0
     pd.testing.assert_frame_equal(pd.read_parquet("run/neighbors.parquet"), pd.read_parquet("again/neighbors.parquet"))
     assert Path("run/scores.json").read_text() == Path("again/scores.json").read_text()
@@ -88,7 +90,16 @@ def test_json_alone_on_stdout(embdiff, sentences):
 def test_third_model_asks_both_collections(embdiff, sentences):
     options = ("-m", "toy:16?", "-m", "toy:16", "--query-model", "toy:16", "--queries", "first:2", "-k", "3")
     done = embdiff(
-        "compare", "--all", str(sentences), *options, "--metric", "l2", "--index", "ivf_flat(nlist=4,nprobe=4)", "--out", "run"
+        "compare",
+        "--all",
+        str(sentences),
+        *options,
+        "--metric",
+        "l2",
+        "--index",
+        "ivf_flat(nlist=4,nprobe=4)",
+        "--out",
+        "run",
     )
     assert done.code == 0, done.err
     table = ed.load("run").to_frame()
@@ -318,7 +329,9 @@ def test_files_of_one_name_do_not_share_a_run_folder(embdiff, tmp_path):
     for folder in ("one", "two"):
         Path(folder).mkdir()
         Path(folder, "texts.txt").write_text(f"{folder} a\n{folder} b\n{folder} c\n")
-        assert embdiff("compare", "--all", f"{folder}/texts.txt", "-m", "toy:8", "-k", "1", "--store", "memory:").code == 0
+        assert (
+            embdiff("compare", "--all", f"{folder}/texts.txt", "-m", "toy:8", "-k", "1", "--store", "memory:").code == 0
+        )
     assert len(list(Path("embdiff-runs").iterdir())) == 2
 
 

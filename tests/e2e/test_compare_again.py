@@ -14,6 +14,7 @@ import pytest
 import embdiff as ed
 from embdiff.kept import results
 from embdiff.kept.database import Database
+from shown import everything
 
 WORDS = ("ferry", "lamp", "pier", "home", "rain", "letter", "train", "stone", "river", "glass")
 TEXTS = [f"{WORDS[n % 10]} {WORDS[n // 7 % 10]} {WORDS[n * n % 10]} {n % 4}" for n in range(60)]
@@ -58,7 +59,7 @@ def test_the_second_run_computes_nothing_and_writes_the_same():
     assert counts("run")[0] == 0
     assert asked == [None] * 2
     assert all(date.startswith("20") for date in searches("run"))
-    assert "not asked again" in " ".join(repr(again).split())
+    assert "not asked again" in " ".join(everything(again).split())
     run("off", cache="off")
     assert counts("off") == (0, 0)
     assert written("off") == cold
@@ -98,7 +99,7 @@ def test_damaged_results_are_told_and_computed_again():
     notes = json.loads(Path("run/manifest.json").read_text())["cache"]["notes"]
     assert len(notes) > 50
     assert all("is damaged (it does not match its checksum)" in note for note in notes)
-    assert notes[0][:40] in " ".join(repr(again).split())
+    assert notes[0][:40] in " ".join(everything(again).split())
     run("run")
     assert counts("run")[0] == 0
 

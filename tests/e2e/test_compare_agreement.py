@@ -98,7 +98,9 @@ def test_a_zero_vector_leaves_second_order_undefined():
 
 def test_chosen_measures(embdiff, sentences):
     options = ("--measure", "rbo(p=0.8)@2", "--measure", "overlap@1", "--measure", "overlap", "--no-baseline")
-    done = embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", *options, "--out", "run")
+    done = embdiff(
+        "compare", "--all", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "3", *options, "--out", "run"
+    )
     assert done.code == 0, done.err
     result = ed.load("run")
     agreement = [score.measure for score in result.scores if score.models == tuple(MODELS)]
@@ -230,7 +232,9 @@ def test_bm25_in_a_diff(embdiff):
 
 def test_bm25_by_name_stands_among_the_models(embdiff):
     pytest.importorskip("bm25s")
-    done = embdiff("compare", "--all", "sample", "-m", "toy:8", "-m", "bm25", "-k", "2", "--out", "run", "--store", "memory:")
+    done = embdiff(
+        "compare", "--all", "sample", "-m", "toy:8", "-m", "bm25", "-k", "2", "--out", "run", "--store", "memory:"
+    )
     assert done.code == 0, done.err
     result = ed.load("run")
     assert result.run.config.models == ("toy:8",)

@@ -11,6 +11,7 @@ import pytest
 import embdiff as ed
 from embdiff.measures.paired import paired_test
 from embdiff.measures.ranking import ndcg
+from shown import everything
 from trec_runs import grade_run
 
 pytrec_eval = pytest.importorskip("pytrec_eval")
@@ -79,6 +80,8 @@ def test_models_are_tested_in_pairs(judged, embdiff):
         "recall@5",
         "precision@5",
         "hit@5",
+        "same_group@5",
+        "same_group_reached@5",
     ]
     asks, first = judged.run.differences[0]
     assert asks is None
@@ -91,7 +94,7 @@ def test_models_are_tested_in_pairs(judged, embdiff):
     assert set(first.letters) == {*MODELS, "bm25"}
     assert ed.load(judged.path) == judged
     frame = judged.differences_frame()
-    assert len(frame) == 5 * 3
+    assert len(frame) == 7 * 3
     assert frame.p[0] == alone.p
     payload = judged.to_dict()
     assert json.loads(json.dumps(payload, allow_nan=False)) == payload
@@ -139,9 +142,9 @@ def test_each_query_model_has_its_own_tests(same_group):
     )
     assert {asks for asks, _ in result.run.differences} == {"toy:16"}
     assert [each.measure for _, each in result.run.differences] == [
-        "ndcg@3", "mrr@3", "recall@3", "precision@3", "hit@3", "ndcg@2", "map",
+        "ndcg@3", "mrr@3", "recall@3", "precision@3", "hit@3", "ndcg@2", "map", "same_group@3", "same_group_reached@3",
     ]  # fmt: skip
-    assert "Expected results as judgements, asked with toy:16" in repr(result)
+    assert "Expected results as judgements, asked with toy:16" in everything(result)
     ranked = run_of(result.run.answers[0], result.run.corpus.ids, result.run.corpus.ids, k=3)
     _, graded = grade_run({query: ranked[query] for query in same_group}, same_group)
     score = next(s for s in result.scores if s.measure == "ndcg@2" and s.models == ("toy:16",))
@@ -177,7 +180,7 @@ def test_own_rows_expected_and_left_out_are_said(sample):
     result = ed.compare(
         ["a b", "b c", "c d", "d e"], ["toy:8"], k=2, store="memory:", expected={"0": ["0", "1"], "2": ["3"]}
     )
-    assert "1 expected results are the query itself, which is left out" in " ".join(repr(result).split())
+    assert "1 expected results are the query itself, which is left out" in " ".join(everything(result).split())
     assert result.to_dict()["manifest"]["expected"] == {"own": 1, "absent": 0}
     value = next(s for s in result.scores if s.measure == "recall@2" and s.models == ("toy:8",))
     assert value.per_query[0] <= 0.5
@@ -189,11 +192,11 @@ def test_judged_documents_that_are_not_there_count_as_not_found(tmp_path):
     (tmp_path / "q.qrels").write_text("0 0 1 1\n0 0 gone 1\n2 0 lost 2\n")
     texts = ["a b", "b c", "c d", "d e"]
     result = ed.compare(texts, ["toy:8", "toy:16"], k=3, store="memory:", expected=tmp_path / "q.qrels")
-    assert "2 judgements name documents that are not in the corpus" in " ".join(repr(result).split())
+    assert "2 judgements name documents that are not in the corpus" in " ".join(everything(result).split())
     value = next(s for s in result.scores if s.measure == "recall@3" and s.models == ("toy:8",))
     assert value.per_query == (0.5, 0.0)
     assert value.chance == pytest.approx(0.25)
-    assert "expected pairs" in repr(result)
+    assert "expected pairs" in everything(result)
 
 
 def test_chance_allows_for_queries_with_fewer_rows():
@@ -266,9 +269,9 @@ def test_no_side_is_taken_where_no_label_is_known():
     result = ed.compare("sample", ["toy:8", "toy:24"], k=4, out="run", index="ivf_flat(nlist=4,nprobe=1)", metric="l2")
     payload = result.to_dict()
     told = {key: value for key, value in payload.items() if key not in ("results", "disagreement", "manifest")}
-    texts = repr(result) + repr(result.diff(0, baseline=True)) + result._repr_html_() + json.dumps(told)
+    texts = everything(result) + repr(result.diff(0, baseline=True)) + result._repr_html_() + json.dumps(told)
     for item in result.run.corpus.items:  # what the user's own texts say is theirs
         texts = texts.replace(item, "")
     words = {word.strip('.,;:()[]"').lower() for word in texts.split()}
     assert not words & {"better", "worse", "best", "worst", "winner", "superior", "inferior", "outperforms", "beats"}
-    assert "not which one to prefer" in " ".join(repr(result).split())
+    assert "not which one to prefer" in " ".join(everything(result).split())

@@ -15,6 +15,7 @@ from embdiff.measures.ties import among
 from embdiff.settings import worst_case, worst_case_queries
 from embdiff.ties import entries
 from embdiff.views import html, terminal
+from shown import everything
 
 ROWS = 600
 
@@ -143,7 +144,7 @@ def test_one_collection_alone_has_the_worst_case(texts):
     result = ed.compare(texts, models=["toy:16"], k=5, store="memory:", half_width=0.1)
     assert len(result.run.queries) == worst_case_queries(0.1, ROWS)
     assert result.run.manifest["sample"]["half_width"] is None
-    assert "at the very worst" in repr(result)
+    assert "at the very worst" in everything(result)
 
 
 def test_query_models_are_sampled_too(texts, monkeypatch):

@@ -111,7 +111,10 @@ def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, se
 @pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
 def test_the_live_page_keeps_a_secret(host, embdiff, sentences, tmp_path):
     address = FORMS["user and password"].format(host=host)
-    assert embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", "2", "--store", address, "--out", "run").code == 0
+    assert (
+        embdiff("compare", "--all", str(sentences), "-m", "toy:8", "-k", "2", "--store", address, "--out", "run").code
+        == 0
+    )
     with Served(Path("run"), "--store", address) as page:
         pass
     check_no_secret(tmp_path, *(stream.read() for stream in (page.process.stdout, page.process.stderr) if stream))

@@ -158,7 +158,7 @@ def test_nobody_works_on_when_the_server_is_gone(run, loads, end):
 def test_a_model_that_cannot_encode_a_query_is_told_before_the_page_opens(run, tmp_path, capfd):
     (tmp_path / "mute").touch()
     with pytest.raises(EncoderError, match="A text must be said aloud"):
-        serve(run, ready=lambda _address: pytest.fail("the page opened"))
+        serve(run, trust=True, ready=lambda _address: pytest.fail("the page opened"))
     gc.collect()
     assert capfd.readouterr().err == ""
 

@@ -25,6 +25,7 @@ from embdiff.stores.milvus.store import MilvusStore
 from embdiff.variants import measure_variant
 from embdiff.views import terminal
 from embdiff.views.table import plain_text
+from shown import everything
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -133,7 +134,9 @@ def test_vectors_of_a_variant_that_was_not_measured_are_said_to_be(tiny: Callabl
     del label["variant"]
     pq.write_table(table.replace_schema_metadata({b"embdiff": json.dumps(label).encode()}), out)
     assert pa.types.is_fixed_size_list(pq.read_schema(out).field("vector").type)
-    said = plain(terminal.text(ed.compare(TEXTS[:20], [f"vectors:{out}"], k=2, store="memory:").facts(), 400, everything=True))
+    said = plain(
+        terminal.text(ed.compare(TEXTS[:20], [f"vectors:{out}"], k=2, store="memory:").facts(), 400, everything=True)
+    )
     assert "is in lower precision (int8); how far it is from float32 was not measured" in said
 
 
@@ -159,7 +162,7 @@ def test_what_encoding_cost_is_told_by_every_command(tiny: Callable[..., Path], 
     assert "1 (10.0 %) 64" in shown
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("one,two,score\n" + "".join(f"{text},{text} late,{i % 3}\n" for i, text in enumerate(TEXTS[:12])))
-    shown = plain(plain_text(evaluate(pairs, [f"st:{tiny()}"], cache="off").drawn(), 200))
+    shown = plain(everything(evaluate(pairs, [f"st:{tiny()}"], cache="off"), 200))
     assert "tokens/s padded/token truncated bytes/vector peak MiB" in shown
     assert "0 (0.0 %) 64" in shown
 

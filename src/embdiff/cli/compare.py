@@ -94,6 +94,9 @@ def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[s
             f"from Python in {path}. Repeat it in Python, or write it to a file."
         )
     Origin(path, trust).admit(named_in(config, [key for key, value in given.items() if value is not None]))
+    aliases = settings.pop("aliases")
+    for key in ("models", "query_models"):
+        settings[key] = [f"{name}={aliases[name]}" if name in aliases else name for name in settings[key]]
     del settings["groups"]
     return data, {**settings, **{key: value for key, value in given.items() if value is not None}}
 

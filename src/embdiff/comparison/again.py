@@ -48,10 +48,9 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
         When the run was read from a folder that names what only the user may; before anything is loaded.
     """
     stamps = {each["model"]: each["fingerprint"] for each in run.manifest["models"] if each["collection"]}
-    told = {each["model"]: each["encoding"].get("form") for each in run.manifest["models"]}
-    forms = {name: form for name, form in told.items() if form}
-    named = (*stamps, *(models or ()))
-    run.origin.admit([*(Named("model", name) for name in dict.fromkeys(named)), Named("cache", run.config.cache)])
+    forms = run.config.aliases
+    named = (forms.get(name, name) for name in dict.fromkeys((*stamps, *(models or ()))))
+    run.origin.admit([*(Named("model", form) for form in named), Named("cache", run.config.cache)])
     cache, texts = VectorCache.at(run.config.cache), Texts(run.corpus, None, None)
     found = {}
     for name in models if models is not None else stamps:

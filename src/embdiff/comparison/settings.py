@@ -132,6 +132,7 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     wanted["models"] = tuple(name for name in names if name != BM25)
     _refuse_none(wanted["models"])
     wanted["query_models"], objects = named_models(asked, what="query model", besides=collections, known=objects)
+    wanted["aliases"] = {name: form for name, form in forms.items() if name != form}
     config = RunConfig.checked(data=data, **wanted)
     measures = chosen_measures(config.measures, config.k, expected=config.expected is not None)
     return config.model_copy(update={"measures": measures}), {**objects, **collections}

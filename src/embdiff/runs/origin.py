@@ -109,7 +109,7 @@ def named_in(config: RunConfig, said: Iterable[str] = ()) -> list[Named]:
     models = [name for key in ("models", "query_models") if key not in known for name in getattr(config, key)]
     others = [Named(key, getattr(config, key) or "") for key in ("data", "queries", "expected", "store", "cache")]
     return [
-        *(Named("model", name) for name in dict.fromkeys(models)),
+        *(Named("model", config.aliases.get(name, name)) for name in dict.fromkeys(models)),
         *(each for each in others if each.what not in known and each.text),
     ]
 

@@ -68,7 +68,7 @@ class Run:
     tails : tuple of Tail
         What the unseen tail leaves open of each rbo.
     differences : tuple of (str or None, Differences)
-        With expected results: the query model, and how the collections differ in a measure.
+        With expected results or groups: the query model, and how the collections differ in a measure.
     changes : tuple of (str or None, Change)
         With expected results: the query model, and what the same model again changes of their first measure.
     headline : Headline

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, ParamSpec, Self, TypeVar, Union, get_args, get
 from annotated_types import Ge, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from embdiff._files import refuse_unwritable
+from embdiff._names import refuse_unwritable
 from embdiff.errors import EmbdiffError, ParameterError
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
-from embdiff._files import refuse_endless
+from embdiff._names import refuse_endless
 from embdiff._settings import Settings, option
 from embdiff._sizes import read_size
 from embdiff.errors import DataError, ParameterError

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 from urllib.parse import quote, unquote
 
-from embdiff._files import refuse_unwritable
+from embdiff._names import refuse_unwritable
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.records import Metric

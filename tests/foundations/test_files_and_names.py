@@ -10,7 +10,7 @@ from io import FileIO
 import numpy as np
 import pytest
 
-from embdiff import _files, _optional, _progress
+from embdiff import _files, _names, _optional, _progress
 from embdiff._plain import reader
 from embdiff._registry import Entry, Registry
 from embdiff.errors import DataError, MissingDependencyError, ParameterError, ShapeError, UnknownNameError
@@ -141,18 +141,18 @@ def test_distance_is_what_milvus_prints():
 
 
 def test_names_of_files_are_readable_and_no_two_are_alike():
-    assert _files.file_names(["toy:8", "st:BAAI/bge-small?dim=4"]) == {
+    assert _names.file_names(["toy:8", "st:BAAI/bge-small?dim=4"]) == {
         "toy:8": "toy_8",
         "st:BAAI/bge-small?dim=4": "st_BAAI_bge-small_dim_4",
     }
     alike = ["a/b", "a:b", "A/B", "long" * 40, "long" * 41, "été", "\ud800"]
-    stems = _files.file_names(alike)
+    stems = _names.file_names(alike)
     assert list(stems) == alike
     assert len({stem.casefold() for stem in stems.values()}) == len(alike)
     assert all(stem.startswith(("a_b-", "A_B-", "long", "_")) for stem in stems.values())
     assert max(map(len, stems.values())) <= 77
     twice = next(stem for name, stem in stems.items() if name == "a/b")
-    again = _files.file_names(["a/b", "a:b", twice])
+    again = _names.file_names(["a/b", "a:b", twice])
     assert len(set(again.values())) == 3
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import embdiff as ed
-from embdiff import _files, _memory, _processors
+from embdiff import _memory, _names, _processors
 from embdiff.corpus.parquet import _longest
 from embdiff.errors import DataError, ParameterError
 
@@ -101,13 +101,13 @@ def test_what_may_never_end_is_not_read() -> None:
     Path("device").symlink_to("/dev/zero")
     for name, what in (("pipe", "a pipe"), ("device", "a device")):
         with pytest.raises(DataError, match=f"Got {what}, {name}"):
-            _files.refuse_endless(Path(name))
-    _files.refuse_endless(Path("nowhere"))
-    _files.refuse_endless(Path())
+            _names.refuse_endless(Path(name))
+    _names.refuse_endless(Path("nowhere"))
+    _names.refuse_endless(Path())
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\udcff", "x" * 201, "ü" * 101, "x/" * 1_800])
 def test_names_that_no_file_can_have_are_refused(name: str) -> None:
     with pytest.raises(ParameterError, match=r"name of the output|The output must have a name"):
-        _files.place_for(Path(name), "output")
-    assert _files.place_for(Path("ü" * 100), "output") == Path("ü" * 100).resolve()
+        _names.place_for(Path(name), "output")
+    assert _names.place_for(Path("ü" * 100), "output") == Path("ü" * 100).resolve()

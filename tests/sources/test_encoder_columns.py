@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import embdiff as ed
-from embdiff._files import by_number
+from embdiff._names import by_number
 from embdiff.bulk import encode_corpus
 from embdiff.errors import DataError, EmbdiffError, EncoderError, ParameterError, UnknownNameError
 from embdiff.sources import get_encoder

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow.parquet as pq
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff._progress import progress
 from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
@@ -51,7 +51,7 @@ class Output(ABC):
     collection: str | None = None
 
     def __init__(self, target: Path) -> None:
-        self.text, self.target = str(target), _files.place_for(target, "output")
+        self.text, self.target = str(target), _names.place_for(target, "output")
 
     @abstractmethod
     def found(self, job: Job) -> Label | None:
@@ -76,7 +76,7 @@ def kind_of(out: str) -> Kind:
     ParameterError
         When it is a store that keeps nothing, or has the extension of another kind of file.
     """
-    _files.refuse_unwritable("An output", out, secret=True)
+    _names.refuse_unwritable("An output", out, secret=True)
     kind, colon, rest = out.partition(":")
     if colon and kind in list_stores():
         if kind == "memory" or not rest:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from embdiff import _files, runs
+from embdiff import _files, _names, runs
 from embdiff._settings import typed
 from embdiff.comparison import frames
 from embdiff.comparison.again import models_again
@@ -286,7 +286,7 @@ class Comparison:
             )
         own = None if self.path is None else self.path / runs.REPORT_FILE
         target = Path(path) if path is not None else Path(own or "")
-        report.write(self.run, _files.place_for(target, "report"))
+        report.write(self.run, _names.place_for(target, "report"))
         if own is not None and target.resolve() == own.resolve():
             runs.write_checksum(own.parent, own.name)
         return target
@@ -304,21 +304,21 @@ class Comparison:
     @_read
     def to_parquet(self, path: str | Path) -> Path:
         """Write one row per corpus row: id, text, group, place in every map, neighbours in every collection."""
-        exports.write_parquet(self.run, _files.place_for(Path(path), "export"))
+        exports.write_parquet(self.run, _names.place_for(Path(path), "export"))
         return Path(path)
 
     @typed
     @_read
     def to_embedding_atlas(self, path: str | Path, model: str | None = None) -> Path:
         """Write one model's map with its neighbours as Parquet for embedding-atlas (columns x, y, text, neighbors)."""
-        exports.write_atlas(self.run, _files.place_for(Path(path), "export"), model)
+        exports.write_atlas(self.run, _names.place_for(Path(path), "export"), model)
         return Path(path)
 
     @typed
     @_read
     def to_projector(self, folder: str | Path) -> Path:
         """Write vectors and metadata as TSV for the embedding projector; models are loaded again for it."""
-        with exports.projector_folder(_files.place_for(Path(folder), "export")) as part:
+        with exports.projector_folder(_names.place_for(Path(folder), "export")) as part:
             again = models_again(self.run)
             exports.write_projector(self.run, {name: each.vectors for name, each in again.items()}, part)
         return Path(folder)

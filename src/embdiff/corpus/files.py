@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embdiff._files import refuse_endless
 from embdiff._memory import room_for_texts
+from embdiff._names import refuse_endless
 from embdiff._registry import hint
 from embdiff._sizes import written_size
 from embdiff.errors import DataError, ParameterError

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embdiff._files import refuse_endless
 from embdiff._memory import room_for_texts
+from embdiff._names import refuse_endless
 from embdiff.corpus.files import reading, shown, too_large
 from embdiff.corpus.tables import Column, Table, refuse_repeated
 from embdiff.errors import DataError

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff.corpus.columns import Columns, pick
 from embdiff.corpus.files import reading, shown
 from embdiff.corpus.parquet import batches, read_parquet
@@ -70,7 +70,7 @@ def open_pieces(data: Any, columns: Columns, empty: str) -> Pieces:
     if isinstance(data, (str, os.PathLike)):
         path = Path(data)
         files = (
-            _files.by_number(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []
+            _names.by_number(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []
         )
         if files and path.exists():
             parquet = _Parquet(str(path), files, columns, way)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff._plain import plain
 from embdiff.corpus.trec import write_qrels, write_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
@@ -132,7 +132,7 @@ class Evaluation:
         """Write judgements and runs; ids with white space have no place in these formats, and are told."""
         assert self.outcome.qrels is not None
         (part / "runs").mkdir()
-        stems = _files.file_names(self.outcome.runs)
+        stems = _names.file_names(self.outcome.runs)
         try:
             write_qrels(self.outcome.qrels, part / "qrels.txt")
             for place, (model, run) in enumerate(self.outcome.runs.items(), start=1):
@@ -159,7 +159,7 @@ def evaluation_folder(target: Path) -> Iterator[Path]:
     ParameterError
         When the target cannot be written, or is neither new, empty, nor an earlier evaluation, and would be lost.
     """
-    _files.place_for(target, "folder of an evaluation")
+    _names.place_for(target, "folder of an evaluation")
     if target.exists() and not (target / _FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise ParameterError(
             f"The folder of an evaluation must be new, empty, or an earlier one. Got {target}, which holds something "

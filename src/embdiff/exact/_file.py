@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff._files import refuse_endless
+from embdiff._names import refuse_endless
 from embdiff._sizes import written_size
 from embdiff.errors import DataError, ParameterError
 from embdiff.records import FloatArray

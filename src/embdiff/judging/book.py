@@ -19,7 +19,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import ConfigDict, Field
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff._plain import reader
 from embdiff.corpus.trec import write_qrels
 from embdiff.errors import DataError, ParameterError
@@ -123,7 +123,7 @@ class Book:
     """
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
-        _files.place_for(path, "file of judgements")
+        _names.place_for(path, "file of judgements")
         self.path, self.log = path, path.with_name(path.name + ".jsonl")
         if path.exists() and not self.log.is_file():
             raise ParameterError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from embdiff import _files
+from embdiff import _names
 from embdiff._plain import plain
 from embdiff._settings import typed
 from embdiff.errors import ParameterError
@@ -205,7 +205,7 @@ def open_judging(
             raise ParameterError("Judgements must have a file. Got a run without a folder. Name a file with out=.")
         records, path, typed = run, Path(out), []
     else:
-        folder = _files.place_for(Path(run), "run")
+        folder = _names.place_for(Path(run), "run")
         records, typed = Run.read(Path(run)), TypedQueries.beside(run).read()
         path = folder.with_name(folder.name + ".qrels") if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from embdiff._files import place_for
+from embdiff._names import place_for
 from embdiff.errors import ParameterError
 from embdiff.specs import read_options
 

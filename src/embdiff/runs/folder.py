@@ -21,7 +21,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff.errors import DataError, ParameterError
 
 FORMAT = 3
@@ -65,7 +65,7 @@ def free_folder(target: Path) -> Path:
     ParameterError
         When it holds anything else, which would be lost.
     """
-    folder = _files.place_for(target, "run folder")
+    folder = _names.place_for(target, "run folder")
     if not folder.exists():
         return folder
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}

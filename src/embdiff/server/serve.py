@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from embdiff import _files
+from embdiff import _names
 from embdiff._optional import require
 from embdiff._settings import typed
 from embdiff.comparison import load
@@ -75,7 +75,7 @@ def serve(
         )
     with _listening(port) as bound:
         given = {"store": store, "damaged": damaged, "trust": trust}
-        asyncio.run(_serve(_files.place_for(Path(path), "run").resolve(), bound, seconds, ready, given))
+        asyncio.run(_serve(_names.place_for(Path(path), "run").resolve(), bound, seconds, ready, given))
 
 
 async def _serve(

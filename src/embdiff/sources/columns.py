@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.lib.format import write_array_header_1_0
 
-from embdiff._files import by_number
+from embdiff._names import by_number
 from embdiff._sizes import written_size
 from embdiff.corpus.files import shown
 from embdiff.corpus.parquet import first_undecodable

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff._plain import Number, reader
 from embdiff.errors import DataError
 from embdiff.records import Corpus, FloatArray, Role, Score, Stamp
@@ -125,7 +125,7 @@ def label_on(path: Path) -> dict[str, Any] | None:
     DataError
         When it cannot be read, or a later version of embdiff wrote it.
     """
-    _files.refuse_endless(path)
+    _names.refuse_endless(path)
     try:
         found = (pq.read_schema(path).metadata or {}).get(_KEY)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors

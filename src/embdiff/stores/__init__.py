@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from embdiff._files import refuse_unwritable
+from embdiff._names import refuse_unwritable
 from embdiff._registry import Entry, Registry, nearest
 from embdiff._settings import typed
 from embdiff.errors import UnknownNameError

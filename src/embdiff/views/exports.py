@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff._optional import require
 from embdiff._visible import visible_on_a_page
 from embdiff.errors import ParameterError, UnknownNameError
@@ -112,7 +112,7 @@ def write_projector(run: Run, vectors: Mapping[str, FloatArray], folder: Path) -
     columns = _texts(run)
     rows = ["\t".join(columns), *("\t".join(map(cell, cells)) for cells in zip(*columns.values(), strict=True))]
     _files.write_text(folder / _METADATA, "\n".join(rows) + "\n")
-    stems = _files.file_names(vectors)
+    stems = _names.file_names(vectors)
     for model, table in vectors.items():
         lines = ("\t".join(f"{value:.8g}" for value in line) for line in table.tolist())
         _files.write_text(folder / f"{stems[model]}{_VECTORS}", "\n".join(lines) + "\n")

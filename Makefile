@@ -83,8 +83,8 @@ bench: $(VENV)/.test-all frontend  ## measure: ratios against named peers, in on
 bench-full: $(VENV)/.test-all frontend  ## the same, and what takes longer than 25 minutes
 	$(BIN)/python -m benchmarks --full
 
-bench-readme: $(VENV)/.setup  ## write the table in README.md from the figures measured last
-	$(BIN)/python -m benchmarks --readme
+bench-readme: $(VENV)/.setup  ## write the table in docs/benchmarks.md from the figures measured last
+	$(BIN)/python -m benchmarks --page
 
 docs: $(VENV)/.test  ## write the generated parts of the documentation
 	$(BIN)/python scripts/generate_docs.py

@@ -1,7 +1,8 @@
 """``make bench``: run every measurement, print each figure, keep it in ``benchmarks/results.json``.
 
 ``python -m benchmarks NAME...`` runs only the modules named, and leaves what others measured as it is; ``--full`` adds
-what takes too long for every day; ``--page`` measures nothing and writes the table in docs/benchmarks.md from what is kept.
+what takes too long for every day; ``--page`` measures nothing and writes the table in docs/benchmarks.md from what is
+kept.
 """
 
 from __future__ import annotations

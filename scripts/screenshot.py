@@ -33,7 +33,7 @@ def first_screen(page: Path, program: str) -> bytes:
 
 
 def main() -> None:
-    """Make the report, open it and keep the picture in 64 colours."""
+    """Make the report, open it and keep the picture in 256 colours."""
     from PIL import Image
 
     program = shutil.which("chromium") or sys.exit("Chromium must be on the PATH. Got none. Install chromium.")
@@ -41,7 +41,7 @@ def main() -> None:
         page = Path(folder) / "report.html"
         make_report(REPORT, page)
         shown = first_screen(page, program)
-    few = Image.open(BytesIO(shown)).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    few = Image.open(BytesIO(shown)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     few.save(TARGET, optimize=True)
     print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size // 1000} kB")
 

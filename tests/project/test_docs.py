@@ -116,6 +116,23 @@ def test_links_between_pages_lead_somewhere():
     assert broken == set()
 
 
+@pytest.mark.slow
+def test_the_site_builds_and_asks_no_other_host(tmp_path: Path):
+    """Strictly: no broken link, no anchor or name of the API that is not there."""
+    pytest.importorskip("zensical", reason="the site needs the extra docs")
+    for name in ("docs", "src"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("static", "gallery", "__pycache__"))
+    shutil.copy(ROOT / "zensical.toml", tmp_path)
+    command = [str(Path(sys.executable).parent / "zensical"), "build", "--strict"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = [*(tmp_path / "build" / "site").rglob("*.html")]
+    assert len(pages) > len([*(ROOT / "docs").glob("*.md")])
+    asks = re.compile(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"?https?://", re.IGNORECASE)
+    assert {page.name for page in pages if asks.search(page.read_text(encoding="utf-8"))} == set()
+    assert 'id="embdiff.Comparison.summary"' in (tmp_path / "build/site/api.html").read_text(encoding="utf-8")
+
+
 def test_the_site_has_every_page():
     text = (ROOT / "zensical.toml").read_text(encoding="utf-8")
     named = set(re.findall(r'"([\w-]+\.md)"', text))

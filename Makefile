@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend test-frontend demo test test-all test-floors batteries check fix bench bench-full bench-readme docs constraints clean
+.PHONY: help setup frontend test-frontend demo test test-all test-floors batteries check fix bench bench-full bench-readme docs docs-site picture constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,13 +83,23 @@ bench: $(VENV)/.test-all frontend  ## measure: ratios against named peers, in on
 bench-full: $(VENV)/.test-all frontend  ## the same, and what takes longer than 25 minutes
 	$(BIN)/python -m benchmarks --full
 
-bench-readme: $(VENV)/.setup  ## write the table in README.md from the figures measured last
-	$(BIN)/python -m benchmarks --readme
+bench-readme: $(VENV)/.setup  ## write the table in docs/benchmarks.md from the figures measured last
+	$(BIN)/python -m benchmarks --page
 
 docs: $(VENV)/.test  ## write the generated parts of the documentation
 	$(BIN)/python scripts/generate_docs.py
 
-constraints: $(VENV)/.test-all  ## pin what is installed now (for maintainers)
+$(VENV)/.docs: $(VENV)/.setup
+	$(PIP) -e '.[docs]'
+	touch $@
+
+docs-site: $(VENV)/.docs frontend  ## build the documentation as a site, into build/site
+	$(BIN)/python scripts/docs_site.py
+
+picture: $(VENV)/.test-all frontend  ## take the picture of a report in README.md (needs Chromium)
+	$(BIN)/python scripts/screenshot.py
+
+constraints: $(VENV)/.test-all $(VENV)/.docs  ## pin what is installed now (for maintainers)
 	$(BIN)/python scripts/write_constraints.py
 
 clean:  ## remove the environment and everything generated

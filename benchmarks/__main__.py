@@ -1,7 +1,8 @@
 """``make bench``: run every measurement, print each figure, keep it in ``benchmarks/results.json``.
 
 ``python -m benchmarks NAME...`` runs only the modules named, and leaves what others measured as it is; ``--full`` adds
-what takes too long for every day; ``--readme`` measures nothing and writes the table in README.md from what is kept.
+what takes too long for every day; ``--page`` measures nothing and writes the table in docs/benchmarks.md from what is
+kept.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from pathlib import Path
 from benchmarks import LONG, MODULES
 from benchmarks.kept import Run, keep
 from benchmarks.report import Figure, failed
-from benchmarks.table import write_readme
+from benchmarks.table import write_page
 
 RESULTS = Path(__file__).parent / "results.json"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure everything, or the modules named; return the exit status: 1 when a module failed, 130 when cut short."""
-    if "--readme" in arguments:
-        write_readme(RESULTS)
+    if "--page" in arguments:
+        write_page(RESULTS)
         return 0
     full = "--full" in arguments
     chosen = [name for name in arguments if name != "--full"]

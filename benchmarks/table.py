@@ -1,4 +1,4 @@
-"""The table of figures in README.md, written from the results kept, and what is to be known of their runs."""
+"""The table of figures in docs/benchmarks.md, written from the results kept, and what is to be known of their runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks import LONG, MODULES, kept
 from benchmarks.report import shown
 
 BEGIN, END = "<!-- benchmarks: begin (make bench-readme writes this) -->", "<!-- benchmarks: end -->"
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 def known_rows() -> dict[str, str]:
@@ -23,8 +23,8 @@ def known_rows() -> dict[str, str]:
     return rows | kept.ROWS
 
 
-def write_readme(results: Path, readme: Path = README) -> None:
-    """Put the table of ``results`` between the marks in ``readme``.
+def write_page(results: Path, page: Path = PAGE) -> None:
+    """Put the table of ``results`` between the marks in ``page``.
 
     Raises
     ------
@@ -33,9 +33,9 @@ def write_readme(results: Path, readme: Path = README) -> None:
     """
     if not results.is_file():
         raise SystemExit(f"There must be results of a run. Got no {results.name}. Run make bench first.")
-    text = readme.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"{readme.name} must hold the lines '{BEGIN}' and '{END}' once each. Put them back.")
+        raise SystemExit(f"{page.name} must hold the lines '{BEGIN}' and '{END}' once each. Put them back.")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
     figures = kept.records(results)
@@ -43,7 +43,7 @@ def write_readme(results: Path, readme: Path = README) -> None:
         raise SystemExit(
             f"Each figure must say which run measured it. Got none for {', '.join(unknown)}. Measure anew."
         )
-    readme.write_text(f"{head}{BEGIN}\n\n{table(figures)}\n\n{END}{tail}", encoding="utf-8")
+    page.write_text(f"{head}{BEGIN}\n\n{table(figures)}\n\n{END}{tail}", encoding="utf-8")
 
 
 def table(figures: Sequence[Mapping[str, Any]]) -> str:

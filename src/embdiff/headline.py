@@ -134,8 +134,8 @@ def by_agreement(agreement: Sequence[Shared], noise: float, *, besides: Sequence
         return Headline("agreement", sentence, tuple(besides), noise=noise)
     sentence, *others = agreement_words(agreement, noise)
     unknown = (
-        "Agreement does not say which one to prefer. For that, judge some queries (embdiff judge), or give expected "
-        "results (--expected) or groups (--group-column)."
+        "Agreement does not say which one to prefer. For that, judge some queries (embdiff judge RUN), or give "
+        "expected results (--expected) or groups (--group-column)."
     )
     more = (*others, unknown, *besides)
     return Headline("agreement", sentence, more, agreement=_closest_first(agreement), noise=noise)

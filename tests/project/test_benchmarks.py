@@ -1,4 +1,4 @@
-"""The frame of the benchmarks: what is measured is kept, what breaks is shown, the README holds known figures."""
+"""The frame of the benchmarks: what is measured is kept, what breaks is shown, the page holds known figures."""
 
 import json
 import math
@@ -165,10 +165,10 @@ def test_the_table_is_written_between_its_marks(tmp_path):
     found = tmp_path / "results.json"
     none = figure("encode_bf16", math.nan, why="no bfloat16 here:\n a | b")
     kept.keep([none, figure("exact_vs_gemm", at_most=True, why="so")], found, run_of("2026-01-02"))
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
-    table.write_readme(found, readme)
-    text = readme.read_text()
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    table.write_page(found, page)
+    text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
@@ -179,8 +179,8 @@ def test_the_table_is_written_between_its_marks(tmp_path):
     missing = text.partition("Not measured: ")[2].partition(".")[0]
     assert "`stream_rss`" in missing
     assert "`exact_vs_gemm`" not in missing
-    table.write_readme(found, readme)
-    assert readme.read_text() == text
+    table.write_page(found, page)
+    assert page.read_text() == text
 
 
 def test_the_table_says_which_figures_come_from_which_run(tmp_path):
@@ -195,19 +195,19 @@ def test_the_table_says_which_figures_come_from_which_run(tmp_path):
 
 def test_a_table_without_results_or_marks_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="There must be results of a run"):
-        table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
+        table.write_page(tmp_path / "results.json", tmp_path / "benchmarks.md")
     kept.keep([figure()], tmp_path / "results.json", run_of("2026-01-02"))
-    (tmp_path / "README.md").write_text("no marks")
+    (tmp_path / "benchmarks.md").write_text("no marks")
     with pytest.raises(SystemExit, match="must hold the lines"):
-        table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
-    (tmp_path / "README.md").write_text(f"{table.BEGIN}\n{table.END}\n")
+        table.write_page(tmp_path / "results.json", tmp_path / "benchmarks.md")
+    (tmp_path / "benchmarks.md").write_text(f"{table.BEGIN}\n{table.END}\n")
     (tmp_path / "results.json").write_text(json.dumps([{"name": "old"}]))
     with pytest.raises(SystemExit, match=r"Got none for old\. Measure anew\."):
-        table.write_readme(tmp_path / "results.json", tmp_path / "README.md")
+        table.write_page(tmp_path / "results.json", tmp_path / "benchmarks.md")
 
 
-def test_figures_in_the_readme_are_those_that_are_measured():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_figures_in_the_page_are_those_that_are_measured():
+    text = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     block = text.partition(table.BEGIN)[2].partition(table.END)[0]
     assert table.BEGIN in text
     named = set(re.findall(r"^\| `([a-z0-9_]+)` \|", block, re.MULTILINE))

@@ -57,6 +57,18 @@ def test_judgements_come_before_groups():
     assert "judged queries" in found.more[0]
 
 
+def test_the_notes_know_what_the_data_say_of_better():
+    wanted = {str(at): [str(at + 1)] for at in range(9)}
+    for more, word in (
+        ({}, "labels or expected results are needed"),
+        ({"groups": GROUPS}, "of that groups say a little"),
+        ({"groups": GROUPS, "expected": wanted}, "that is what the expected results say"),
+    ):
+        notes = [note for note in compared(**more).to_dict()["notes"] if note.startswith("Agreement says")]
+        assert len(notes) == 1
+        assert word in notes[0]
+
+
 def test_bm25_that_nobody_named_is_in_no_headline():
     pytest.importorskip("bm25s")
     expected = {str(row): [str(row + 1)] for row in range(0, 30, 2)}

@@ -44,7 +44,7 @@ def _read(method: Callable[Concatenate[Comparison, Given], Result]) -> Callable[
 
 
 class Comparison:
-    """What `compare` found. Shown in a notebook it is a table of neighbours side by side.
+    """What `compare` found. Shown in a notebook it is the answer, some queries, and every number folded.
 
     Parameters
     ----------

@@ -31,10 +31,12 @@ _NOT_FOUND = {
 
 AGAIN = {"index": "returned against exact", "float16": "vectors in float16", "batch": "texts one by one"}
 
-_AGREEMENT = (
-    "Agreement says how much the models differ on this data, not which one to prefer: for that, labels or expected "
-    "results are needed."
-)
+_AGREEMENT = "Agreement says how much the models differ on this data, not which one to prefer: "
+_PREFERRED = {
+    "judgements": "that is what the expected results say.",
+    "groups": "of that groups say a little, expected results more.",
+    "agreement": "for that, labels or expected results are needed.",
+}
 _INDEX = (
     "index_recall is what the index lost against the exact answer; overlap between collections is what the models "
     "changed, seen through the index; exact_overlap is the same without the index."
@@ -131,7 +133,8 @@ def notes(facts: Facts) -> list[str]:
 def general_notes(facts: Facts) -> list[str]:
     """Return what holds of any run, how its intervals were made among it."""
     chance = "Chance is what two unrelated rankings of the same rows would share."
-    return [_AGREEMENT, " ".join(filter(None, (_interval_words(facts.run.scores), chance))), _INDEX]
+    preferred = _AGREEMENT + _PREFERRED[facts.run.headline.basis]
+    return [preferred, " ".join(filter(None, (_interval_words(facts.run.scores), chance))), _INDEX]
 
 
 def spec_of(score: Score) -> MeasureSpec | None:

@@ -408,6 +408,7 @@ def load(path: str | Path, *, damaged: bool = False, trust: bool = False) -> Com
         When the folder is no whole run, or parts of it are not as they were written.
     """
     folder = Path(path)
+    _names.place_for(folder, "run")
     result = Comparison(runs.Run.read(folder, damaged=damaged, trusted=trust), folder)
     with result.run.origin.reading():
         result.facts(0).manifest  # noqa: B018 (read now: whoever looks at it later finds it whole)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from embdiff.headline import Headline, in_measure
+from embdiff.measures.differences import ALPHA
 from embdiff.runs import REPORT_FILE
 from embdiff.views.facts import Facts
 from embdiff.views.table import Cell, Line, Part, Table, plain_text
@@ -132,7 +133,8 @@ def _where(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
         )
         for each in sure
     )
-    yield Table("Where two models differ most (queries)", (), rows)
+    luck = "" if any(each.p_adjusted < ALPHA for each in sure) else "; of so many groups, no more than luck"
+    yield Table(f"Where two models differ most (queries){luck}", (), rows)
 
 
 def _disputed(facts: Facts) -> Iterator[Table]:

@@ -2,6 +2,7 @@
 
 import { h, s } from "./dom.js";
 import type { Header, Headline } from "./payload.js";
+import { pictureButtons } from "./picture.js";
 
 const COLOURS = 8;
 
@@ -18,7 +19,7 @@ export function answer(head: Header, query: HTMLElement | null): HTMLElement {
   return h(
     "section",
     { class: "answer", "aria-label": "The answer" },
-    h("h1", {}, ...coloured(head, headline.sentence)),
+    h("h1", { dir: "auto" }, ...coloured(head, headline.sentence)),
     h("div", { class: "cards" }, ...cards),
     h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
     query,
@@ -49,7 +50,11 @@ function whole(text: string, name: string): number {
   return -1;
 }
 
-const card = (title: string, ...content: (Node | string)[]) => h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+function card(title: string, ...content: (Node | string)[]): HTMLElement {
+  const drawn = h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+  drawn.append(pictureButtons(drawn, title));
+  return drawn;
+}
 const inMeasure = (headline: Headline, value: number | null) =>
   value === null ? "n/a" : headline.basis === "groups" ? `${(100 * value).toFixed(0)} %` : value.toFixed(3);
 

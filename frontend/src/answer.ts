@@ -4,7 +4,7 @@ import { h, s } from "./dom.js";
 import type { Header, Headline } from "./payload.js";
 import { pictureButtons } from "./picture.js";
 
-const COLOURS = 8;
+const COLOURS = 12;
 
 /** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
 export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
@@ -142,7 +142,7 @@ function agreement(head: Header): HTMLElement | null {
   const { of, chance } = found[0];
   return card(
     `Neighbours in common, of ${of}`,
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Neighbours in common" }, h("table", { class: "triangle" }, h("tbody", {}, ...rows))),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Neighbours in common" }, h("table", { class: names.length > 6 ? "triangle many" : "triangle" }, h("tbody", {}, ...rows))),
     h("p", { class: "small" }, `Chance ${chance?.toFixed(1) ?? "n/a"}${again}. A query's own row does not count.`),
   );
 }

@@ -44,7 +44,11 @@ export function mapsView(scene: Scene, store: Store): Maps {
 function panels(scene: Scene, store: Store, area: HTMLElement, tip: HTMLElement) {
   let renderer: ReturnType<typeof createRenderer> | null = null;
   let shown: { panel: Panel; at: number }[] = [];
-  const shared: Shared = { tip, looked: (view, from) => shown.forEach(({ panel }, at) => area.children[at]?.contains(from) || panel.look(view)) };
+  // Only the map under the pointer leads: an echo of the others, a frame late, would pull it back.
+  let leader: EventTarget | null = null;
+  area.addEventListener("pointerover", ({ target }) => (leader = target instanceof Element ? target.closest(".map-frame") : null));
+  const others = (frame: HTMLElement) => shown.filter((_, at) => !area.children[at]?.contains(frame));
+  const shared: Shared = { tip, looked: (view, from) => from === leader && others(from).forEach(({ panel }) => panel.look(view)) };
   const redraw = () => {
     const wanted = mapsOf(scene, store.state.pair);
     if (shown.length && wanted.join() === shown.map(({ at }) => at).join()) return;

@@ -49,7 +49,9 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
   const view = () => plot.get("cameraView") as View;
   const size = (): Size => ({ width: frame.clientWidth, height: frame.clientHeight });
   const place = (row: number) => toScreen(view(), size(), [map.x[row], map.y[row]]);
+  let gone = false; // a drawing may end after its map went
   const mark = () => {
+    if (gone) return;
     const { hovered, query, typed } = store.state;
     const asking = query === null || typed || !scene.queryRow ? null : scene.queryRow[query];
     const dot = (dotSize * dotScale(view())) / 2;
@@ -63,7 +65,10 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
     return closest(index, map.x, map.y, toMap(view(), size(), spot), (dotSize * dotScale(view()) + REACH) * perPixel);
   };
   const paint = () => plot.set({ ...ground(dark.matches), colorBy: "valueA", pointColor: palette(scene, store.state.colour, dark.matches) });
-  const draw = redrawn(() => drawn(scene, store.state, map, index, plot).then(mark));
+  const ended = (error: unknown) => {
+    if (!gone) throw error;
+  };
+  const draw = redrawn(async () => gone || (await drawn(scene, store.state, map, index, plot).then(mark, ended)));
   paint();
   star.choose(store.state);
   const ready = draw();
@@ -85,11 +90,12 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
     if (changed.has("colour") || changed.has("filters")) void draw();
   };
   const destroy = () => {
+    gone = true;
     dark.removeEventListener("change", paint);
     plot.destroy();
   };
   const look = (seen: View) => {
-    if (Array.from(seen).some((value, each) => Math.abs(value - view()[each]) > 1e-6)) plot.view(Array.from(seen));
+    if (!gone && Array.from(seen).some((value, each) => Math.abs(value - view()[each]) > 1e-6)) plot.view(Array.from(seen));
   };
   return { ready, update, look, reset: () => plot.reset(), destroy };
 }
@@ -120,7 +126,7 @@ function drawn(scene: Scene, state: Readonly<State>, map: Map2D, index: KDBush, 
 }
 
 /** A drawing that is asked for again while it goes on is done once more at its end, however often it was asked for. */
-function redrawn(draw: () => Promise<void>): () => Promise<void> {
+function redrawn(draw: () => Promise<unknown>): () => Promise<void> {
   let [going, again]: [Promise<void> | null, boolean] = [null, false];
   const start = async (): Promise<void> => {
     do {

@@ -127,7 +127,7 @@ def test_no_item_acts_in_a_notebook(lab, browser, tmp_path):
     page.wait_for_selector(f"{OUTPUT} .embdiff", state="attached", timeout=90_000)
     assert page.locator(f'{OUTPUT}[data-mime-type="text/html"]').count() == 1  # not its text, printed, besides
     for _ in range(4):
-        page.locator(".embdiff-widget").get_by_role("button", name="next").click()
+        page.locator(".embdiff-widget").get_by_role("button", name="next", exact=True).click()
         page.locator(".embdiff-widget .queries button.link").first.click()
     stayed_text(page, ".embdiff-widget")
     stayed_text(page, f"{OUTPUT} .embdiff")

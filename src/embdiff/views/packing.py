@@ -111,7 +111,7 @@ def _measures(run: Run) -> dict[str, dict[str, str]]:
         with suppress(UnknownNameError):
             measure = get_measure(text).measure
             low, high = (format(end, "g") if math.isfinite(end) else "∞" for end in measure.range)
-            found[text] = {"unit": f"{low}, {high}", "about": measure.summary}
+            found[text] = {"unit": f"{low} to {high}", "about": measure.summary}
     return found
 
 

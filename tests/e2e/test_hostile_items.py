@@ -37,7 +37,8 @@ def test_no_item_acts_on_the_report(run, browser):
         page.locator(".queries button.link").first.click()
     stayed_text(page, "main")
     assert noticed == []
-    page.get_by_role("searchbox").fill("<b><b><b>")
+    page.get_by_role("searchbox", name="Search the list").fill("<b><b><b>")
+    page.wait_for_selector('.chip[data-kind="search"]')
     assert "(1,050,000 characters)" in page.locator(".queries").inner_text()
 
 

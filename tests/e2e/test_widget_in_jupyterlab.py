@@ -96,9 +96,13 @@ def test_the_widget_draws_itself_and_selection_goes_both_ways(lab, browser, tmp_
     page.wait_for_selector(".embdiff-widget .maps[data-ready]", timeout=90_000)
     _run_cell(page, 2)
     page.wait_for_selector("text=python chose 7", timeout=60_000)
-    page.wait_for_function("document.querySelector('.embdiff-widget .diff .query-line').innerText.startsWith('harbour-08')")
+    page.wait_for_function(
+        "document.querySelector('.embdiff-widget .diff .query-line').innerText.startsWith('harbour-08')"
+    )
     assert page.locator(".embdiff-widget h1").is_visible()
-    assert page.evaluate("(view => view.scrollWidth - view.clientWidth)(document.querySelector('.embdiff-widget'))") <= 0
+    assert (
+        page.evaluate("(view => view.scrollWidth - view.clientWidth)(document.querySelector('.embdiff-widget'))") <= 0
+    )
     page.locator(".embdiff-widget input[type=search]").fill("cup-02")
     page.locator('.embdiff-widget .queries button:text-is("cup-02")').click()
     page.wait_for_function("document.querySelector('.embdiff-widget .diff .query-line').innerText.startsWith('cup-02')")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_report_page import Page
 
 import embdiff as ed
 from embdiff.views import report
-from test_report_page import Page
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,9 +47,7 @@ def drawn(page: Page, place: int) -> bytes:
     """What the dots of a map look like, without the marks above them."""
     page.view.mouse.move(2, 2)
     page.view.wait_for_timeout(300)
-    return page.view.evaluate(
-        "at => document.querySelectorAll('.map-frame canvas')[at].toDataURL()", place
-    ).encode()
+    return page.view.evaluate("at => document.querySelectorAll('.map-frame canvas')[at].toDataURL()", place).encode()
 
 
 def lasso(page: Page) -> None:
@@ -124,7 +123,9 @@ def test_the_star_of_a_map_is_what_its_model_returned(page, result):
     query = int(page.view.locator(".queries tr.chosen").get_attribute("data-query"))
     for model in ("toy:16", "toy:64"):
         own = page.view.locator(f'.map[data-model="{model}"] .map-star circle.own').all()
-        wanted = {int(row) for answer in result.run.answers if answer.model == model for row in answer.returned.rows[query]}
+        wanted = {
+            int(row) for answer in result.run.answers if answer.model == model for row in answer.returned.rows[query]
+        }
         assert {int(each.get_attribute("data-row")) for each in own} == wanted - {query}
         assert page.view.locator(f'.map[data-model="{model}"] .map-star line').count() == len(own)
 
@@ -146,7 +147,9 @@ def test_one_colour_for_each_model(page):
 
 def _views(page: Page) -> list[str]:
     """Where two rows of each star stand: the same in both maps only when both look at the same part."""
-    return page.view.locator(".map-box rect:last-child").evaluate_all("all => all.map((each) => each.getAttribute('x'))")
+    return page.view.locator(".map-box rect:last-child").evaluate_all(
+        "all => all.map((each) => each.getAttribute('x'))"
+    )
 
 
 def test_the_wheel_turns_the_page_and_zooms_all_maps_with_ctrl(page):
@@ -308,7 +311,7 @@ def test_nothing_is_cut_on_a_phone(browser, result, scheme):
     boxes = [each.bounding_box() for each in opened.view.locator(".card, .map-frame, .diff, .list").all()]
     assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
     cards = [each.bounding_box() for each in opened.view.locator(".cards .card").all()]
-    assert all(above["y"] + above["height"] <= below["y"] for above, below in zip(cards, cards[1:], strict=False))
+    assert all(above["y"] + above["height"] <= below["y"] for above, below in itertools.pairwise(cards))
     cut = opened.view.evaluate("""() => [...document.querySelectorAll('.results li, .dotted th, .queries td.text')]
       .filter((each) => each.offsetParent && each.scrollWidth > each.clientWidth + 1).length""")
     assert cut == 0
@@ -326,7 +329,9 @@ def test_everything_else_is_folded_and_every_number_is_searched(page, result):
     rows = page.view.locator("table.numbers tbody tr")
     page.view.get_by_role("searchbox", name="Search every number").fill("cka toy:64 toy:16")
     found = rows.all()
-    score = next(each for each in result.run.scores if each.measure == "cka" and set(each.models) == {"toy:16", "toy:64"})
+    score = next(
+        each for each in result.run.scores if each.measure == "cka" and set(each.models) == {"toy:16", "toy:64"}
+    )
     assert len(found) == 1
     said = found[0].inner_text()
     assert f"{score.value:.3f}" in said

@@ -2,8 +2,9 @@
 
 import { h, s } from "./dom.js";
 import type { Header, Headline } from "./payload.js";
+import { pictureButtons } from "./picture.js";
 
-const COLOURS = 8;
+const COLOURS = 12;
 
 /** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
 export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
@@ -18,7 +19,7 @@ export function answer(head: Header, query: HTMLElement | null): HTMLElement {
   return h(
     "section",
     { class: "answer", "aria-label": "The answer" },
-    h("h1", {}, ...coloured(head, headline.sentence)),
+    h("h1", { dir: "auto" }, ...coloured(head, headline.sentence)),
     h("div", { class: "cards" }, ...cards),
     h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
     query,
@@ -49,7 +50,11 @@ function whole(text: string, name: string): number {
   return -1;
 }
 
-const card = (title: string, ...content: (Node | string)[]) => h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+function card(title: string, ...content: (Node | string)[]): HTMLElement {
+  const drawn = h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+  drawn.append(pictureButtons(drawn, title));
+  return drawn;
+}
 const inMeasure = (headline: Headline, value: number | null) =>
   value === null ? "n/a" : headline.basis === "groups" ? `${(100 * value).toFixed(0)} %` : value.toFixed(3);
 
@@ -109,7 +114,8 @@ function where(head: Header): HTMLElement | null {
       h("td", { class: "value", title: `95 % interval ${inMeasure(headline, gap.low)} to ${inMeasure(headline, gap.high)}` }, `+${inMeasure(headline, gap.difference)}`),
     ),
   );
-  return card("Where two models differ most: groups by the surest gap", h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
+  const luck = sure.some((gap) => (gap.p_adjusted ?? 1) < 0.05) ? "" : "; of so many groups, no more than luck";
+  return card(`Where two models differ most: groups by the surest gap${luck}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
 }
 
 function agreement(head: Header): HTMLElement | null {
@@ -137,7 +143,7 @@ function agreement(head: Header): HTMLElement | null {
   const { of, chance } = found[0];
   return card(
     `Neighbours in common, of ${of}`,
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Neighbours in common" }, h("table", { class: "triangle" }, h("tbody", {}, ...rows))),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Neighbours in common" }, h("table", { class: names.length > 6 ? "triangle many" : "triangle" }, h("tbody", {}, ...rows))),
     h("p", { class: "small" }, `Chance ${chance?.toFixed(1) ?? "n/a"}${again}. A query's own row does not count.`),
   );
 }

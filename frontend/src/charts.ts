@@ -1,8 +1,10 @@
 // The figures of the story: agreement between all models, curves over k, cost against quality.
 
-import { amount, GROUPS, inkOn } from "./colours.js";
-import { figure, h, s } from "./dom.js";
+import { modelClass } from "./answer.js";
+import { amount, inkOn } from "./colours.js";
+import { h, s } from "./dom.js";
 import type { Header, Score } from "./payload.js";
+import { figure } from "./picture.js";
 
 export const decimal = (value: number | null, digits = 2) => (value === null ? "n/a" : value.toFixed(digits));
 
@@ -53,6 +55,8 @@ interface Point {
   score: Score;
 }
 
+const MOST_LINES = 8;
+
 export function curves(head: Header): HTMLElement[] {
   const lines = new Map<string, Point[]>();
   for (const score of head.curves) {
@@ -65,34 +69,36 @@ export function curves(head: Header): HTMLElement[] {
   if (!all.length) return [];
   const several = farthest(all);
   const hidden = lines.size - several.length;
+  const drawn = several.map(([name, points]) => ({ name, points, pair: points[0].score.models.map((model) => modelClass(head, model)) }));
   return [
     figure(
       "Agreement at every depth.",
-      "From left to right the lists get longer; a line that rises says that models agree more on the neighbourhood than on its first places. Bands are 95 % intervals, dashes are chance." +
+      "From left to right the lists get longer; a line that rises says that models agree more on the neighbourhood than on its first places. A line has the colours of its two models. Bands are 95 % intervals, dashes are chance." +
         (hidden > 0 ? ` Shown are the pairs that agree most and least at the end; ${hidden.toLocaleString("en")} more are in the tables below.` : ""),
-      lineChart(several),
-      h("div", { class: "legend" }, ...several.map(([name], at) => key(name, GROUPS[at]))),
+      lineChart(drawn),
+      h("div", { class: "legend" }, ...drawn.map(({ name, pair }) => h("span", {}, ...pair.map((each) => h("i", { class: `swatch ${each}` })), ` ${name} `))),
     ),
   ];
 }
 
-/** As many lines as there are colours: where there are more, half of the highest and half of the lowest at their ends. */
+/** As many lines as can be told apart: where there are more, half of the highest and half of the lowest at their ends. */
 export function farthest<T extends { k: number; score: Score }>(lines: [string, T[]][]): [string, T[]][] {
-  if (lines.length <= GROUPS.length) return lines;
+  if (lines.length <= MOST_LINES) return lines;
   const end = (points: T[]) => points.reduce((last, point) => (point.k > last.k ? point : last)).score.value ?? 0;
   const ordered = [...lines].sort(([, a], [, b]) => end(b) - end(a));
-  return [...ordered.slice(0, GROUPS.length / 2), ...ordered.slice(-GROUPS.length / 2)];
+  return [...ordered.slice(0, MOST_LINES / 2), ...ordered.slice(-MOST_LINES / 2)];
 }
 
-function key(name: string, colour: string): HTMLElement {
-  const mark = h("i", { class: "swatch" });
-  mark.style.backgroundColor = colour;
-  return h("span", {}, mark, ` ${name} `);
+interface Line {
+  name: string;
+  points: Point[];
+  /** classes that colour the two models */
+  pair: string[];
 }
 
-function lineChart(lines: [string, Point[]][]): SVGSVGElement {
+function lineChart(lines: Line[]): SVGSVGElement {
   const [width, height, left, bottom] = [560, 280, 40, 50];
-  const depths = [...new Set(lines.flatMap(([, points]) => points.map((point) => point.k)))].sort((a, b) => a - b);
+  const depths = [...new Set(lines.flatMap(({ points }) => points.map((point) => point.k)))].sort((a, b) => a - b);
   const span = Math.log(depths[depths.length - 1] / depths[0]) || 1;
   const x = (k: number) => left + (Math.log(k / depths[0]) / span) * (width - left - 20);
   const y = (value: number) => 10 + (1 - value) * (height - bottom - 10);
@@ -109,16 +115,18 @@ function lineChart(lines: [string, Point[]][]): SVGSVGElement {
     s("text", { x: left + 6, y: 22 }, "↑ share of neighbours in common"),
     s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "length of the lists →"),
   );
-  lines.forEach(([name, points], at) => {
+  for (const { name, points, pair } of lines) {
     const ordered = [...points].sort((a, b) => a.k - b.k);
     const back = [...ordered].reverse();
     const band = `${path(ordered, (score) => score.high)}${path(back, (score) => score.low).replace("M", "L")}Z`;
+    const line = path(ordered, (score) => score.value);
     svg.append(
-      s("path", { d: band, fill: GROUPS[at], opacity: 0.18 }),
-      s("path", { d: path(ordered, (score) => score.chance), stroke: GROUPS[at], fill: "none", "stroke-dasharray": "3 4", opacity: 0.7 }),
-      s("path", { d: path(ordered, (score) => score.value), stroke: GROUPS[at], fill: "none", "stroke-width": 2 }, s("title", {}, name)),
+      s("path", { d: band, class: `band ${pair[0]}` }),
+      s("path", { d: path(ordered, (score) => score.chance), class: `line by-chance ${pair[0]}` }),
+      s("path", { d: line, class: `line ${pair[0]}` }, s("title", {}, name)),
+      s("path", { d: line, class: `line dashed ${pair[pair.length - 1]}` }, s("title", {}, name)),
     );
-  });
+  }
   return svg;
 }
 
@@ -154,7 +162,7 @@ export function costs(head: Header): HTMLElement[] {
     const words = `${cost.model}: ${((cost.seconds as number) * 1000).toFixed(2)} ms a text, ${cost.bytes.toLocaleString("en")} bytes a vector${withQuality ? `, ${head.quality} ${decimal(cost.quality)}` : ""}`;
     const onRight = cx < width * 0.65;
     svg.append(
-      s("circle", { cx, cy, r: withQuality ? 4 + Math.sqrt(cost.bytes) / 12 : 6, fill: GROUPS[at % GROUPS.length], opacity: 0.8 }, s("title", {}, words)),
+      s("circle", { cx, cy, r: withQuality ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${modelClass(head, cost.model)}` }, s("title", {}, words)),
       s("text", { x: onRight ? cx + 14 : cx - 14, y: cy + 4 + ((at % 3) - 1) * 15, "text-anchor": onRight ? "start" : "end" }, cost.model),
     );
   });

@@ -1,11 +1,11 @@
-// Colour-blind-safe colours: Okabe and Ito (2008) for groups, the ends of cividis (Nunez et al. 2018) for amounts.
+// Colour-blind-safe colours: Okabe and Ito (2008) for groups; amounts are one hue, blue, from pale to deep.
 
 export const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8c8c8c"];
 /** Dots by group: after the seven hues others between them, which some eyes may not tell apart (names come with the pointer); the last is grey. */
 export const DOTS = [...GROUPS.slice(0, -1), "#7f6cd0", "#999933", "#44aa99", "#aa4499", "#cc6677", "#a0683c", "#5c9e31", "#3f8fa6", GROUPS[GROUPS.length - 1]];
-const LOW: Rgb = [0, 34, 78];
-const MIDDLE: Rgb = [124, 123, 120];
-const HIGH: Rgb = [254, 232, 56];
+const LOW: Rgb = [230, 240, 250];
+const MIDDLE: Rgb = [90, 155, 213];
+const HIGH: Rgb = [8, 48, 107];
 
 type Rgb = [number, number, number];
 
@@ -24,9 +24,9 @@ export function inkOn(value: number): string {
   return (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) ? "#000" : "#fff";
 }
 
-/** Amounts as dots on a map: the ends that would vanish on a dark or a white ground are left out. */
+/** Amounts as dots on a map: more stands out more, so on a dark ground it is paler; ends that would vanish are left out. */
 export function dotAmounts(dark: boolean): string[] {
-  const [from, to] = dark ? [0.4, 1] : [0, 0.9];
+  const [from, to] = dark ? [0.75, 0] : [0.2, 1];
   return Array.from({ length: 32 }, (_, step) => amount(from + ((to - from) * step) / 31));
 }
 

@@ -1,23 +1,7 @@
-// What the second collection kept, moved, lost and gained against the first, for one query. No page, no state.
+// What two models returned to one query: in common and each alone. No page, no state.
 
 import type { Answer, Scene } from "./payload.js";
-
-export type Status = "kept" | "moved" | "lost" | "gained" | "same list";
-
-export interface Entry {
-  row: number;
-  rank: number;
-  distance: number;
-  isSelf: boolean;
-  returned: boolean;
-  status: Status;
-}
-
-export interface Column {
-  model: string;
-  distanceWord: string;
-  entries: Entry[];
-}
+import type { State } from "./state.js";
 
 /** Has no vectors: asked with the words of the query, whoever else asks. */
 const LEXICAL = "bm25";
@@ -33,77 +17,69 @@ export function queryModels(scene: Scene): string[] {
   return crossed ? [...new Set(scene.answers.map((answer) => answer.queryModel))].filter((name) => name !== LEXICAL) : [];
 }
 
+/** The answers to what is shown: to the query typed, else to the one chosen, and its number among them. */
+export function shownAnswers(scene: Scene, state: Pick<State, "typed" | "query" | "queryModel">): { answers: Answer[]; query: number | null } {
+  return state.typed ? { answers: state.typed.answers, query: 0 } : { answers: alike(scene, state.queryModel), query: state.query };
+}
+
 export function returnedRows(answer: Answer, query: number): number[] {
   const from = query * answer.width;
   return Array.from(answer.rows.subarray(from, from + answer.width)).filter((row) => row >= 0);
 }
 
-/** One column for each answer: its rows by rank, then rows that only others returned, at their exact place here. */
-export function columns(answers: Answer[], query: number, reference: number): Column[] {
-  const base = answers[reference] ? returnedRows(answers[reference], query) : [];
-  const placeInBase = new Map(base.map((row, place) => [row, place]));
-  const elsewhere = new Map<number, boolean>();
-  answers.forEach((answer, at) => {
-    if (at !== reference) for (const row of base) if (!returnedRows(answer, query).includes(row)) elsewhere.set(row, true);
-  });
-  // A run may know the place of rows that a list not shown here returned (bm25 beside the models): those stay out.
-  const shown = new Set(answers.flatMap((answer) => returnedRows(answer, query)));
-  return answers.map((answer, at) => ({
-    model: answer.model,
-    distanceWord: answer.distanceWord,
-    entries: [
-      ...returned(answer, query).map((entry) => ({
-        ...entry,
-        status: statusOf(entry, at === reference, placeInBase, elsewhere),
-      })),
-      ...missing(answer, query)
-        .filter((entry) => shown.has(entry.row))
-        .map((entry) => ({
-        ...entry,
-        status: (placeInBase.has(entry.row) ? "lost" : "gained") as Status,
-      })),
-    ],
-  }));
+/** One row of a diff: its rank in either model (0: not known) and whether it was returned there. */
+export interface Entry {
+  row: number;
+  ranks: [number, number];
+  distances: [number, number];
+  isSelf: boolean;
 }
 
-type Place = Omit<Entry, "status">;
+export interface Blocks {
+  both: Entry[];
+  only: [Entry[], Entry[]];
+}
 
-function returned(answer: Answer, query: number): Place[] {
+/** What two models returned to one query: both of them, and each alone with the exact place in the other. */
+export function blocks(a: Answer, b: Answer, query: number): Blocks {
+  const places = [returned(a, query), returned(b, query)];
+  const elsewhere = [missing(a, query), missing(b, query)];
+  const entry = (row: number): Entry => {
+    const found = [0, 1].map((at) => places[at].get(row) ?? elsewhere[at].get(row));
+    return {
+      row,
+      ranks: [found[0]?.rank ?? 0, found[1]?.rank ?? 0],
+      distances: [found[0]?.distance ?? Number.NaN, found[1]?.distance ?? Number.NaN],
+      isSelf: found.some((place) => place?.isSelf),
+    };
+  };
+  const rows = places.map((each) => [...each.keys()]);
+  return {
+    both: rows[0].filter((row) => places[1].has(row)).map(entry),
+    only: [rows[0].filter((row) => !places[1].has(row)).map(entry), rows[1].filter((row) => !places[0].has(row)).map(entry)],
+  };
+}
+
+interface Place {
+  rank: number;
+  distance: number;
+  isSelf: boolean;
+}
+
+function returned(answer: Answer, query: number): Map<number, Place> {
   const from = query * answer.width;
-  const found: Place[] = [];
+  const found = new Map<number, Place>();
   for (let place = 0; place < answer.width; place++) {
     const row = answer.rows[from + place];
-    if (row < 0) continue;
-    found.push({
-      row,
-      rank: place + 1,
-      distance: answer.distance[from + place],
-      isSelf: answer.isSelf[from + place] === 1,
-      returned: true,
-    });
+    if (row >= 0) found.set(row, { rank: place + 1, distance: answer.distance[from + place], isSelf: answer.isSelf[from + place] === 1 });
   }
   return found;
 }
 
-function missing(answer: Answer, query: number): Place[] {
+function missing(answer: Answer, query: number): Map<number, Place> {
   const from = query * answer.elseWidth;
-  const found: Place[] = [];
-  for (let at = from; at < from + answer.elseWidth; at++) {
-    const row = answer.elseRows[at];
-    if (row < 0) continue;
-    found.push({ row, rank: answer.elseRanks[at], distance: answer.elseDistance[at], isSelf: false, returned: false });
-  }
-  return found.sort((a, b) => a.rank - b.rank);
-}
-
-function statusOf(
-  entry: Place,
-  isReference: boolean,
-  placeInBase: Map<number, number>,
-  elsewhere: Map<number, boolean>,
-): Status {
-  if (isReference) return elsewhere.has(entry.row) ? "lost" : "same list";
-  const place = placeInBase.get(entry.row);
-  if (place === undefined) return "gained";
-  return place + 1 === entry.rank ? "kept" : "moved";
+  const found = new Map<number, Place>();
+  for (let at = from; at < from + answer.elseWidth; at++)
+    if (answer.elseRows[at] >= 0) found.set(answer.elseRows[at], { rank: answer.elseRanks[at], distance: answer.elseDistance[at], isSelf: false });
+  return found;
 }

@@ -34,10 +34,6 @@ export function s<K extends keyof SVGElementTagNameMap>(
   return element;
 }
 
-/** A figure with its title and the one sentence that says how to read it. */
-export function figure(title: string, reading: string, ...content: Child[]): HTMLElement {
-  return h("figure", {}, h("figcaption", {}, h("strong", {}, title), " ", reading), ...content);
-}
 
 /** A labelled drop-down; `pick` gets the chosen value. */
 export function choice(
@@ -51,4 +47,9 @@ export function choice(
   });
   for (const [value, words] of options) select.append(h("option", { value, selected: value === chosen }, words));
   return h("label", { class: "choice" }, `${label} `, select);
+}
+
+/** A part of the page to open. */
+export function folded(title: string, ...content: Child[]): HTMLElement {
+  return h("details", { class: "fold" }, h("summary", {}, title), ...content);
 }

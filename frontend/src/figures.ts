@@ -2,8 +2,9 @@
 
 import { amount, inkOn } from "./colours.js";
 import { decimal } from "./charts.js";
-import { figure, h } from "./dom.js";
+import { h } from "./dom.js";
 import type { Header, Score } from "./payload.js";
+import { figure } from "./picture.js";
 
 const MOST_PAIRS = 12;
 

@@ -1,37 +1,23 @@
-// How the disagreement is spread; a bar limits the list to its queries.
+// How the disagreement is spread; a bar limits maps and lists to its queries.
 
+import { BINS, binLimits, counted } from "./bins.js";
 import { h, s } from "./dom.js";
+import { filtered } from "./filters.js";
 import type { Scene } from "./payload.js";
 import type { Store } from "./state.js";
 
-export const BINS = 20;
-const [WIDTH, HEIGHT] = [460, 110];
-
-export function binOf(value: number): number {
-  return Number.isNaN(value) ? -1 : Math.min(BINS - 1, Math.max(0, Math.floor(value * BINS)));
-}
-
-export function counted(values: Float32Array): number[] {
-  const counts = new Array<number>(BINS).fill(0);
-  for (const value of values) if (!Number.isNaN(value)) counts[binOf(value)]++;
-  return counts;
-}
+const [WIDTH, HEIGHT] = [460, 150];
 
 export function histogram(scene: Scene, store: Store): HTMLElement {
   const counts = counted(scene.disagreement);
   const most = Math.max(1, ...counts);
   const step = WIDTH / BINS;
-  const limits = (bin: number) => `${(bin / BINS).toFixed(2)} to ${((bin + 1) / BINS).toFixed(2)}`;
-  const choose = (bin: number) => {
-    const words = `disagreement ${limits(bin)}`;
-    if (store.state.filterWords === words) return store.set({ filter: null, filterWords: "" });
-    const filter = new Set<number>();
-    scene.disagreement.forEach((value, query) => binOf(value) === bin && filter.add(query));
-    return store.set({ filter, filterWords: words });
-  };
+  const chosen = () => store.state.filters.disagreement;
+  const choose = (bin: number) =>
+    store.set({ filters: filtered(store.state.filters, "disagreement", chosen() === String(bin) ? null : String(bin)) });
   const bars = counts.map((count, bin) => {
     const height = (count / most) * (HEIGHT - 22);
-    const label = `${count} queries with disagreement ${limits(bin)}`;
+    const label = `${count} ${count === 1 ? "query" : "queries"} with disagreement ${binLimits(bin)}`;
     const act = (event: Event) => {
       if (event instanceof KeyboardEvent && event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();
@@ -50,9 +36,8 @@ export function histogram(scene: Scene, store: Store): HTMLElement {
   );
   const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "histogram", role: "group", "aria-label": "Histogram of disagreement" });
   svg.append(...bars, ...marks);
-  store.subscribe((state, changed) => {
-    if (!changed.has("filter")) return;
-    bars.forEach((bar, bin) => bar.classList.toggle("chosen", state.filterWords === `disagreement ${limits(bin)}`));
-  });
+  const show = () => bars.forEach((bar, bin) => bar.classList.toggle("chosen", chosen() === String(bin)));
+  store.subscribe((_, changed) => changed.has("filters") && show());
+  show();
   return h("div", { class: "histogram-box" }, svg);
 }

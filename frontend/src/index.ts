@@ -2,7 +2,8 @@
 
 import { fromBase64, read, unzip, type Scene } from "./payload.js";
 import { mountLive } from "./live.js";
-import { explorer, newStore, report } from "./story.js";
+import { newStore, notebook, report } from "./story.js";
+import { limits } from "./filters.js";
 import type { Store } from "./state.js";
 
 export async function scene(packed: Uint8Array): Promise<Scene> {
@@ -35,7 +36,7 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   const found = await scene(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const store = newStore(found);
   el.classList.add("embdiff-view", "embdiff-widget");
-  el.replaceChildren(...explorer(found, store));
+  el.replaceChildren(...notebook(found, store));
   const fromPython = () => {
     const query = model.get("selection") as number | null;
     store.set({ query });
@@ -44,8 +45,9 @@ async function render({ model, el }: { model: Model; el: HTMLElement }): Promise
   else fromPython();
   store.subscribe((state, changed) => changed.has("query") && push(model, state.query));
   store.subscribe((state, changed) => {
-    if (!changed.has("filter")) return;
-    model.set("filtered", state.filter ? [...state.filter].sort((a, b) => a - b) : null);
+    if (!changed.has("filters")) return;
+    const { queries } = limits(found, state.filters);
+    model.set("filtered", queries ? [...queries].sort((a, b) => a - b) : null);
     model.save_changes();
   });
   model.on("change:selection", fromPython);
@@ -58,7 +60,7 @@ function push(model: Model, query: number | null): void {
 }
 
 export default { render };
-export { explorer, newStore };
+export { newStore, notebook };
 export type { Scene, Store };
 
 const root = document.getElementById("embdiff-report");

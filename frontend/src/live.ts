@@ -1,6 +1,6 @@
 // The live page: a form above the linked views; every answer comes from the page's own server, with its token.
 
-import { sideBySide } from "./diffview.js";
+import { bindAddress } from "./address.js";
 import { choice, h } from "./dom.js";
 import { read, unzip, type Answer, type Scene } from "./payload.js";
 import type { Store } from "./state.js";
@@ -17,7 +17,6 @@ interface Heard {
     rows: number[];
     distance: (number | null)[];
     elsewhere: { rows: number[]; ranks: number[]; distance: (number | null)[] };
-    nearest: number[];
   }[];
 }
 
@@ -46,10 +45,11 @@ export async function mountLive(root: HTMLElement): Promise<void> {
     const scene = read(await unzip(block));
     const store = newStore(scene);
     const indexes = JSON.parse(root.getAttribute("data-indexes") ?? "[]") as string[];
+    bindAddress(scene, store);
     root.replaceChildren(
       h("header", {}, h("h1", {}, "Ask every model"), h("p", { class: "lead" }, scene.head.facts)),
       asking(scene, store, indexes),
-      ...explorer(scene, store),
+      explorer(scene, store),
     );
     root.setAttribute("data-mounted", "true");
   } catch (error) {
@@ -60,26 +60,18 @@ export async function mountLive(root: HTMLElement): Promise<void> {
 function asking(scene: Scene, store: Store, indexes: string[]): HTMLElement {
   const text = h("input", { type: "text", "aria-label": "Query", placeholder: "type a query", maxlength: 10_000, required: true, class: "wide" });
   const k = h("input", { type: "number", min: 1, max: 100, value: scene.head.k, "aria-label": "Neighbours" });
+  k.addEventListener("change", () => void ask());
   const told = h("p", { role: "status", class: "told" });
-  const shown = h("div", { class: "diff-body answers" });
   const later = h("button", { type: "button", class: "quiet" }, "judge this query later");
-  let [metric, index, against] = [scene.head.metric, indexes[0] ?? "exact", 0];
-  let last: Heard | null = null;
+  let [metric, index] = [scene.head.metric, indexes[0] ?? "exact"];
 
-  const draw = () => {
-    if (!last) return;
-    const { text: asked, answers, distance_word: word } = last;
-    const heading = [h("strong", {}, "your query"), ` ${asked}`];
-    shown.replaceChildren(...sideBySide(scene, store, answers.map((each) => asAnswer(each, word)), 0, against, heading));
-  };
   const ask = async () => {
     if (!text.value.trim()) return;
     told.textContent = "asking…";
     try {
-      last = (await (await call("/ask", { text: text.value, k: Number(k.value), metric, index })).json()) as Heard;
-      told.textContent = `${last.answers.length} models, k = ${last.k}, ${last.metric}, ${last.index}`;
-      store.set({ nearest: new Map(last.answers.map((each) => [each.model, each.nearest])) });
-      draw();
+      const heard = (await (await call("/ask", { text: text.value, k: Number(k.value), metric, index })).json()) as Heard;
+      told.textContent = `${heard.answers.length} models, k = ${heard.k}, ${heard.metric}, ${heard.index}`;
+      store.set({ typed: { text: heard.text, answers: heard.answers.map((each) => asAnswer(each, heard.distance_word)) } });
     } catch (error) {
       told.textContent = error instanceof Error ? error.message : String(error);
     }
@@ -100,7 +92,6 @@ function asking(scene: Scene, store: Store, indexes: string[]): HTMLElement {
     h("label", { class: "choice" }, "k ", k),
     choice("metric", ["cosine", "ip", "l2"].map((name) => [name, name] as const), metric, (value) => ((metric = value), void ask())),
     choice("search", indexes.map((name) => [name, name] as const), index, (value) => ((index = value), void ask())),
-    choice("against", scene.head.models.map((name, at) => [String(at), name] as const), "0", (value) => ((against = Number(value)), draw())),
     h("button", { type: "submit" }, "ask"),
     later,
   );
@@ -109,8 +100,7 @@ function asking(scene: Scene, store: Store, indexes: string[]): HTMLElement {
     { class: "chapter", "aria-label": "Ask" },
     form,
     told,
-    h("p", { class: "small" }, "The red cross in each map is the middle of the five rows nearest to your query in that model's full space."),
-    shown,
+    h("p", { class: "small" }, "What the models return to your query stands in the diff below and is ringed in the maps."),
   );
 }
 

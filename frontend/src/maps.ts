@@ -1,83 +1,98 @@
-// Linked maps: hover, click and lasso in one are seen in all. They are only maps; neighbours come from the full space.
+// Linked maps of the two models compared: hover, click, lasso and zoom in one are seen in all. They are only maps;
+// neighbours come from the full space.
 
 import { createRenderer } from "regl-scatterplot";
 import { DOTS, groupColours } from "./colours.js";
-import { choice, h } from "./dom.js";
-import { newPanel, palette, type Panel } from "./panel.js";
+import { h } from "./dom.js";
+import { filtered } from "./filters.js";
+import { newPanel, palette, type Panel, type Shared } from "./panel.js";
 import type { Scene } from "./payload.js";
-import type { Colour, Store } from "./state.js";
+import type { State, Store } from "./state.js";
 
-const MOST_MAPS = 3;
+const MOST_MAPS = 2;
 
-export function mapsView(scene: Scene, store: Store): HTMLElement {
-  const strip = h("p", { class: "hover-line", "aria-live": "off" });
-  const area = h("div", { class: "maps" });
-  const section = h("section", { class: "maps-section", "aria-label": "Maps" }, controls(scene, store, area), area, legend(scene, store), strip);
-  store.subscribe((state, changed) => changed.has("hovered") && say(scene, strip, state.hovered));
-  say(scene, strip, null);
-  return section;
+export interface Maps {
+  element: HTMLElement;
+  reset: () => void;
 }
 
-function controls(scene: Scene, store: Store, area: HTMLElement): HTMLElement {
-  const box = h("div", { class: "controls" });
-  let renderer: ReturnType<typeof createRenderer> | null = null;
-  const panels: Panel[] = [];
-  const shown = scene.maps.slice(0, MOST_MAPS).map((_, at) => at);
-  const redraw = () => {
-    for (const panel of panels.splice(0)) panel.destroy();
-    area.replaceChildren();
-    try {
-      renderer ??= createRenderer();
-      for (const at of shown) panels.push(newPanel(scene, store, renderer, at, area));
-    } catch {
-      area.replaceChildren(h("p", { class: "empty" }, "The maps could not be drawn: this browser offers no WebGL. The lists below need none."));
-    }
-    void Promise.all(panels.map((each) => each.ready)).then(() => area.setAttribute("data-ready", "true"));
-  };
-  if (scene.head.items.groups && scene.queryRow)
-    box.append(
-      choice("colour", [["group", "group"], ["disagreement", "disagreement"]], store.state.colour, (value) =>
-        store.set({ colour: value as Colour }),
-      ),
-    );
-  if (scene.maps.length > MOST_MAPS)
-    shown.forEach((at, place) =>
-      box.append(
-        choice(`map ${place + 1}`, scene.maps.map((map, each) => [String(each), map.model] as const), String(at), (value) => {
-          shown[place] = Number(value);
-          redraw();
-        }),
-      ),
-    );
-  store.subscribe((state, changed) => panels.forEach((each) => each.update(state, changed)));
+/** Numbers of the maps to show: those of the two models, filled up with the first where one has none (bm25). */
+export function mapsOf(scene: Scene, pair: readonly string[]): number[] {
+  const of = pair.map((model) => scene.maps.findIndex((map) => map.model === model)).filter((at) => at >= 0);
+  return [...new Set([...of, ...scene.maps.keys()])].slice(0, MOST_MAPS);
+}
+
+export function mapsView(scene: Scene, store: Store): Maps {
+  const area = h("div", { class: "maps" });
+  const tip = h("p", { class: "hover-line", "aria-live": "off" });
+  const { reset, redraw, update } = panels(scene, store, area, tip);
+  store.subscribe((state, changed) => {
+    if (changed.has("hovered")) say(scene, tip, state.hovered);
+    if (changed.has("pair")) redraw();
+    update(state, changed);
+  });
+  say(scene, tip, null);
   // The panels need their size, so they are made once the page holds them.
   new ResizeObserver((_, observer) => {
     if (!area.clientWidth) return;
     observer.disconnect();
     redraw();
   }).observe(area);
-  return box;
+  return { element: h("section", { class: "maps-section", "aria-label": "Maps" }, area, legend(scene, store)), reset };
 }
 
+function panels(scene: Scene, store: Store, area: HTMLElement, tip: HTMLElement) {
+  let renderer: ReturnType<typeof createRenderer> | null = null;
+  let shown: { panel: Panel; at: number }[] = [];
+  // Only the map under the pointer leads: an echo of the others, a frame late, would pull it back.
+  let leader: EventTarget | null = null;
+  area.addEventListener("pointerover", ({ target }) => (leader = target instanceof Element ? target.closest(".map-frame") : null));
+  const others = (frame: HTMLElement) => shown.filter((_, at) => !area.children[at]?.contains(frame));
+  const shared: Shared = { tip, looked: (view, from) => from === leader && others(from).forEach(({ panel }) => panel.look(view)) };
+  const redraw = () => {
+    const wanted = mapsOf(scene, store.state.pair);
+    if (shown.length && wanted.join() === shown.map(({ at }) => at).join()) return;
+    for (const { panel } of shown.splice(0)) panel.destroy();
+    area.replaceChildren();
+    try {
+      renderer ??= createRenderer();
+      for (const at of wanted) shown.push({ panel: newPanel(scene, store, renderer, at, area, shared), at });
+      area.querySelector(".map-frame")?.append(tip);
+    } catch {
+      area.replaceChildren(h("p", { class: "empty" }, "The maps could not be drawn: this browser offers no WebGL. The lists need none."));
+    }
+    void Promise.all(shown.map(({ panel }) => panel.ready)).then(() => area.setAttribute("data-ready", "true"));
+  };
+  const update = (state: Readonly<State>, changed: ReadonlySet<keyof State>) => shown.forEach(({ panel }) => panel.update(state, changed));
+  return { redraw, update, reset: () => shown.forEach(({ panel }) => panel.reset()) };
+}
+
+/** What the colours of the dots mean; a group's name limits maps and lists to it. */
 function legend(scene: Scene, store: Store): HTMLElement {
-  const colours = h("div", { class: "legend" });
+  const colours = h("div", { class: "legend", tabindex: 0, role: "group", "aria-label": "Legend" });
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const draw = (colour: Colour) => {
+  const draw = () => {
+    const { colour, filters } = store.state;
     const { groups } = scene.head.items;
-    if (colour === "group" && groups)
-      colours.replaceChildren(...groupColours(groups).names.map((name, at) => h("span", {}, swatch(DOTS[at]), ` ${name} `)));
-    else if (scene.queryRow)
+    if (colour === "group" && groups) {
+      const { names, of } = groupColours(groups);
+      colours.replaceChildren(...names.map((name, at) => (of.has(name) ? groupButton(store, name, DOTS[at], filters.group === name) : h("span", {}, swatch(DOTS[at]), ` ${name}`))));
+    } else if (scene.queryRow)
       colours.replaceChildren(
         h("span", {}, "all agree ", ...palette(scene, colour, dark.matches).filter((_, at) => at % 4 === 0).map(swatch), " nothing shared"),
         h("span", {}, scene.queryRow.length < scene.head.items.ids.length ? " (rows that did not ask are shown as agreeing)" : ""),
       );
     else colours.replaceChildren(h("span", {}, "Dots have no colour: the queries are not rows of the corpus, and there are no groups."));
   };
-  draw(store.state.colour);
-  dark.addEventListener("change", () => draw(store.state.colour));
-  store.subscribe((state, changed) => changed.has("colour") && draw(state.colour));
-  const asked = scene.queryRow ? "Boxed: the query chosen below. " : "";
-  return h("div", {}, colours, h("p", { class: "small" }, `${asked}Larger dots: every row that a collection returned to it.`));
+  draw();
+  dark.addEventListener("change", draw);
+  store.subscribe((_, changed) => (changed.has("colour") || changed.has("filters")) && draw());
+  return colours;
+}
+
+function groupButton(store: Store, name: string, colour: string, chosen: boolean): HTMLElement {
+  const toggle = () => store.set({ filters: filtered(store.state.filters, "group", chosen ? null : name) });
+  return h("button", { type: "button", class: "quiet", "aria-pressed": String(chosen), title: `only ${name}`, click: toggle }, swatch(colour), ` ${name}`);
 }
 
 function swatch(colour: string): HTMLElement {
@@ -86,11 +101,8 @@ function swatch(colour: string): HTMLElement {
   return mark;
 }
 
-function say(scene: Scene, strip: HTMLElement, row: number | null): void {
+function say(scene: Scene, tip: HTMLElement, row: number | null): void {
   const { ids, texts, groups } = scene.head.items;
-  strip.replaceChildren(
-    ...(row === null
-      ? ["Point at a dot to read it, click to open its neighbours, hold and drag (lasso) to limit the list."]
-      : [h("b", {}, ids[row]), groups ? ` [${groups[row]}]` : "", ` ${texts[row]}`]),
-  );
+  tip.hidden = row === null;
+  tip.replaceChildren(...(row === null ? [] : [h("b", {}, ids[row]), groups ? h("span", { class: "tag" }, groups[row]) : "", ` ${texts[row]}`]));
 }

@@ -85,6 +85,8 @@ export interface Header {
   metric: string;
   k: number;
   scores: Score[];
+  /** by measure: between which values it lies, and what it says */
+  measures: Record<string, { unit: string; about: string }>;
   curves: Score[];
   tables: TextTable[];
   costs: { model: string; seconds: number | null; bytes: number; quality: number | null }[];
@@ -132,7 +134,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 5;
+export const VERSION = 6;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

@@ -4,6 +4,7 @@ import { modelClass } from "./answer.js";
 import { alike, returnedRows } from "./compare.js";
 import { h } from "./dom.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
+import { pictureButtons } from "./picture.js";
 import type { Store } from "./state.js";
 
 const SHOWN = 5;
@@ -43,7 +44,7 @@ export function queryCard(scene: Scene, store: Store): HTMLElement | null {
   };
   store.subscribe((_, changed) => (changed.has("query") || changed.has("queryModel")) && draw());
   draw();
-  return h(
+  const card = h(
     "section",
     {
       class: "card query-card",
@@ -58,6 +59,8 @@ export function queryCard(scene: Scene, store: Store): HTMLElement | null {
     h("div", { class: "query-steps" }, where, button("‹", "the query before", -1), button("›", "the next query", 1)),
     body,
   );
+  card.append(pictureButtons(card, "one query"));
+  return card;
 }
 
 function drawn(scene: Scene, answers: Answer[], query: number): Node[] {

@@ -1,21 +1,29 @@
 // What is selected, hovered and filtered; views subscribe and never call each other.
 
+import type { Filters } from "./filters.js";
+import type { Answer } from "./payload.js";
+
 export type Colour = "group" | "disagreement";
+
+/** A query typed into the live page, with what each model answered. */
+export interface Typed {
+  text: string;
+  answers: Answer[];
+}
 
 export interface State {
   /** query shown in the diff */
   query: number | null;
   /** corpus row under the pointer or focus */
   hovered: number | null;
-  /** queries that lists and maps are limited to; null for all */
-  filter: Set<number> | null;
-  /** why they are limited, in words */
-  filterWords: string;
+  /** what lists and maps are limited to, each by its words; all of them hold at once */
+  filters: Filters;
   colour: Colour;
   queryModel: string | null;
-  reference: number;
-  /** for a typed query: the rows nearest to it, by model; the maps mark their middle */
-  nearest: ReadonlyMap<string, number[]> | null;
+  /** the two models that maps and diff show */
+  pair: readonly [string, string];
+  /** stands in place of `query` until another one is chosen */
+  typed: Typed | null;
 }
 
 type Listener = (state: Readonly<State>, changed: ReadonlySet<keyof State>) => void;
@@ -29,7 +37,9 @@ export class Store {
     this.listeners.push(listener);
   }
 
-  set(change: Partial<State>): void {
+  set(wanted: Partial<State>): void {
+    // A query chosen takes the place of the one typed.
+    const change: Partial<State> = wanted.query === undefined || wanted.typed ? wanted : { ...wanted, typed: null };
     const changed = new Set<keyof State>();
     for (const key of Object.keys(change) as (keyof State)[]) if (this.state[key] !== change[key]) changed.add(key);
     if (!changed.size) return;

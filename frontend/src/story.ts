@@ -1,111 +1,67 @@
-// The report from top to bottom: what was compared, what was found, where, and every number.
+// The report from top to bottom: the answer, the workspace, and everything else to open.
 
 import { answer } from "./answer.js";
+import { bindAddress } from "./address.js";
 import { alike, queryModels } from "./compare.js";
 import { costs, curves, heatmaps } from "./charts.js";
-import { diffView } from "./diffview.js";
-import { figure, h } from "./dom.js";
+import { folded, h } from "./dom.js";
 import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
-import { histogram } from "./histogram.js";
-import { listView } from "./listview.js";
-import { mapsView } from "./maps.js";
-import { queryCard } from "./querycard.js";
-import { queryCount, type Header, type Scene, type TextTable } from "./payload.js";
+import { everyNumber, tables } from "./numbers.js";
+import { linkButton } from "./picture.js";
+import { byDisagreement, queryCard } from "./querycard.js";
+import type { Header, Scene } from "./payload.js";
 import { Store } from "./state.js";
+import { reading, workspace } from "./workspace.js";
 
 export function newStore(scene: Scene): Store {
-  const asking = queryModels(scene);
-  let query: number | null = queryCount(scene) ? 0 : null;
-  scene.disagreement.forEach((value, at) => {
-    if (query !== null && value > (Number.isNaN(scene.disagreement[query]) ? -1 : scene.disagreement[query])) query = at;
-  });
+  const queryModel = queryModels(scene)[0] ?? null;
+  const models = alike(scene, queryModel).map((each) => each.model);
   return new Store({
-    query,
+    query: byDisagreement(scene)[0] ?? null,
     hovered: null,
-    filter: null,
-    filterWords: "",
+    filters: {},
     colour: scene.head.items.groups ? "group" : "disagreement",
-    queryModel: asking[0] ?? null,
-    reference: 0,
-    nearest: null,
+    queryModel,
+    pair: [models[0] ?? "", models[1] ?? models[0] ?? ""],
+    typed: null,
   });
 }
 
 export function report(scene: Scene, store: Store): HTMLElement[] {
   const { head } = scene;
+  bindAddress(scene, store);
+  const agreement = [...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)];
+  const change = [...cutoffFigure(head), ...costs(head)];
   return [
-    h("header", {}, h("p", { class: "lead" }, head.facts)),
+    h("header", {}, h("p", { class: "lead" }, head.facts), linkButton()),
     answer(head, queryCard(scene, store)),
-    ...explorer(scene, store),
-    section("How much the models agree", ...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)),
-    ...wrapped("What a change of model asks for", [...cutoffFigure(head), ...costs(head)]),
-    section("Every number", ...head.tables.map((table) => textTable(table, head.tables.filter(({ title }) => title === table.title).length > 1))),
-    section("How to take these numbers", ...head.notes.map((note) => h("p", {}, note)), provenance(head)),
-  ];
-}
-
-/** The linked part: maps, list, histogram and diff. It is also the notebook widget. */
-export function explorer(scene: Scene, store: Store): HTMLElement[] {
-  const maps = scene.maps.length
-    ? [
-        figure("Linked maps, one per model.", scene.head.maps_words, mapsView(scene, store)),
-      ]
-    : [h("p", { class: "empty" }, scene.head.maps_words)];
-  return [
-    section(
-      "Where they differ",
-      ...maps,
-      h(
-        "div",
-        { class: alike(scene, store.state.queryModel).length > 2 ? "two many" : "two" },
-        h(
-          "div",
-          {},
-          figure(
-            "Queries by disagreement.",
-            `${scene.head.disagreement_words} Click a bar to list only its queries, a query to see its neighbours.`,
-            histogram(scene, store),
-            listView(scene, store),
-          ),
-        ),
-        figure(
-          "One query, model by model.",
-          "Each column is what one model returned, closest first; a line joins the places of one row, so crossing lines are changes of rank.",
-          diffView(scene, store),
-        ),
-      ),
+    explorer(scene, store),
+    h(
+      "section",
+      { class: "chapter", "aria-label": "Everything else" },
+      h("h2", {}, "Everything else"),
+      ...(agreement.length ? [folded("How much the models agree: by pair, by depth, by index, by group", ...agreement)] : []),
+      ...(change.length ? [folded("What a change of model asks for: cut-offs and cost", ...change)] : []),
+      everyNumber(head),
+      tables(head),
+      folded("How to take these numbers", ...head.notes.map((note) => h("p", {}, note))),
+      provenance(head),
     ),
   ];
 }
 
-function wrapped(title: string, figures: HTMLElement[]): HTMLElement[] {
-  return figures.length ? [section(title, ...figures)] : [];
+/** What a notebook shows: the answer and the linked part. */
+export function notebook(scene: Scene, store: Store): HTMLElement[] {
+  return [answer(scene.head, queryCard(scene, store)), explorer(scene, store)];
 }
 
-function section(title: string, ...content: Node[]): HTMLElement {
-  return h("section", { class: "chapter" }, h("h2", {}, title), ...content);
+/** The linked part with its title. */
+export function explorer(scene: Scene, store: Store): HTMLElement {
+  return h("section", { class: "chapter explorer" }, h("div", { class: "chapter-head" }, h("h2", {}, "Where they differ"), reading(scene)), workspace(scene, store));
 }
 
 function provenance(head: Header): HTMLElement {
   const list = h("dl", { class: "facts" });
   for (const [name, value] of head.provenance) list.append(h("dt", {}, name), h("dd", {}, value));
-  return h("details", {}, h("summary", {}, "Where the vectors came from, versions, sizes"), list);
-}
-
-/** A table to open; where several have one title, their columns tell them apart. */
-function textTable(table: TextTable, shared: boolean): HTMLElement {
-  const title = shared ? `${table.title}: ${table.head.slice(1).join(", ")}` : table.title;
-  const drawn = h(
-    "table",
-    {},
-    h("thead", {}, h("tr", {}, ...table.head.map((cell) => h("th", { scope: "col" }, cell)))),
-    h("tbody", {}, ...table.rows.map((row) => h("tr", {}, ...row.map((cell) => h("td", {}, cell))))),
-  );
-  return h(
-    "details",
-    { class: "numbers" },
-    h("summary", {}, title),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": title }, drawn),
-    ...table.remarks.map((remark) => h("p", { class: "small" }, remark)),
-  );
+  return folded("Where the vectors came from, versions, sizes", list);
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { farthest, steps } from "../src/charts.js";
-import { GROUPS } from "../src/colours.js";
 import { losses } from "../src/figures.js";
+import { numberRows } from "../src/numbers.js";
 import type { Header, Score } from "../src/payload.js";
 
 function score(measure: string, models: string[], value: number | null, asked: string | null = null): Score {
@@ -40,7 +40,15 @@ test("of more lines than colours the highest and the lowest at their ends are dr
     [{ k: 5, score: score("overlap@5", ["a", "b"], end) }, { k: 1, score: score("overlap@1", ["a", "b"], 1 - end) }],
   ];
   const lines = Array.from({ length: 11 }, (_, at) => line(`l${at}`, ((at * 7) % 11) / 11));
-  assert.equal(farthest(lines.slice(0, GROUPS.length)).length, GROUPS.length);
+  assert.equal(farthest(lines.slice(0, 8)).length, 8);
   const kept = farthest(lines).map(([, points]) => Math.round((points[0].score.value as number) * 11));
   assert.deepEqual(kept, [10, 9, 8, 7, 3, 2, 1, 0]);
+});
+
+test("every number has its interval, its unit and what it says; one without a value its reason", () => {
+  const measures = { "overlap@5": { unit: "0, 1", about: "Share of neighbours in common." } };
+  const sure = { ...score("overlap@5", ["a", "b"], 0.5, "a"), low: 0.25, high: 0.75, chance: 0.1, n: 1234 };
+  const [first, second] = numberRows({ scores: [sure, { ...score("cka", ["a", "b"], null), reason: "bm25 has no vectors" }], measures });
+  assert.deepEqual(Object.values(first), ["overlap@5", "a | b, asked with a", "0.500 [0.250, 0.750]", "0.100", "1,234", "0, 1", "Share of neighbours in common."]);
+  assert.deepEqual([second.value, second.about], ["n/a", "bm25 has no vectors"]);
 });

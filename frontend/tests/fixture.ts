@@ -22,16 +22,16 @@ export function answer(model: string, queryModel: string, rows: number[], elsewh
   };
 }
 
-export function scene(disagreement: number[], answers: Answer[]): Scene {
+export function scene(disagreement: number[], answers: Answer[], groups?: string[]): Scene {
   const ids = ["a", "b", "c", "d"];
   const head = {
-    items: { ids, texts: ["alpha", "Beta", "gamma <b>", "delta"], lengths: null, groups: null },
+    items: { ids, texts: ["alpha", "Beta", "gamma <b>", "delta"], lengths: null, groups: groups ?? null },
     queries: { rows: null, ids: [], texts: [], own: true },
   } as unknown as Header;
   return {
     head,
     answers,
-    maps: [],
+    maps: [{ model: "A", method: "pca", about: "", x: Float32Array.from([-0.5, 0.5, 0.5, -0.5]), y: Float32Array.from([-0.5, -0.5, 0.5, 0.5]) }],
     disagreement: Float32Array.from(disagreement),
     rowDisagreement: Float32Array.from([0.5, Number.NaN, 0, 0.25]),
     queryRow: Int32Array.from([0, 1, 2, 3]),

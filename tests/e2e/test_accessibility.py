@@ -64,9 +64,9 @@ def test_nothing_is_wider_than_the_page_and_nothing_jumps(browser, tmp_path, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     row = page.locator(".queries tbody tr").nth(3)
     row.scroll_into_view_if_needed()
-    before = page.locator(".two").bounding_box()
+    before = page.locator(".workspace").bounding_box()
     row.hover()
-    assert page.locator(".two").bounding_box() == before
+    assert page.locator(".workspace").bounding_box() == before
     page.emulate_media(media="print")
     assert page.locator(".controls").first.is_hidden()
     assert page.locator("h1").is_visible()

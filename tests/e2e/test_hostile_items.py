@@ -33,11 +33,12 @@ def test_no_item_acts_on_the_report(run, browser):
     for each in page.locator("details").all():
         each.evaluate("each => { each.open = true; }")
     for _ in range(4):
-        page.get_by_role("button", name="next").click()
+        page.get_by_role("button", name="next", exact=True).click()
         page.locator(".queries button.link").first.click()
     stayed_text(page, "main")
     assert noticed == []
-    page.get_by_role("searchbox").fill("<b><b><b>")
+    page.get_by_role("searchbox", name="Search the list").fill("<b><b><b>")
+    page.wait_for_selector('.chip[data-kind="search"]')
     assert "(1,050,000 characters)" in page.locator(".queries").inner_text()
 
 
@@ -52,12 +53,12 @@ def test_no_item_acts_on_the_live_page(run, browser):
             page.get_by_label("Query", exact=True).fill(text)
             page.get_by_role("button", name="ask", exact=True).click()
             page.wait_for_function("document.querySelector('.told').innerText.includes('2 models')")
-            assert page.locator(".answers .neighbour:not(.elsewhere)").count() == 10
+            assert page.locator(".diff .neighbour").count() >= 5
             page.evaluate("document.querySelector('.told').replaceChildren()")
         page.get_by_label("Query", exact=True).fill(SEEDS[0])
         page.get_by_role("button", name="judge this query later").click()
         page.wait_for_function("document.querySelector('.told').innerText.includes('Kept for judging: 1')")
-        page.get_by_role("button", name="next").click()
+        page.get_by_role("button", name="next", exact=True).click()
         page.locator(".queries button.link").first.click()
         stayed_text(page, "main")
         assert noticed == []

@@ -96,10 +96,16 @@ def test_the_widget_draws_itself_and_selection_goes_both_ways(lab, browser, tmp_
     page.wait_for_selector(".embdiff-widget .maps[data-ready]", timeout=90_000)
     _run_cell(page, 2)
     page.wait_for_selector("text=python chose 7", timeout=60_000)
-    page.wait_for_function("document.querySelector('.embdiff-widget .query-line').innerText.startsWith('harbour-08')")
+    page.wait_for_function(
+        "document.querySelector('.embdiff-widget .diff .query-line').innerText.startsWith('harbour-08')"
+    )
+    assert page.locator(".embdiff-widget h1").is_visible()
+    assert (
+        page.evaluate("(view => view.scrollWidth - view.clientWidth)(document.querySelector('.embdiff-widget'))") <= 0
+    )
     page.locator(".embdiff-widget input[type=search]").fill("cup-02")
     page.locator('.embdiff-widget .queries button:text-is("cup-02")').click()
-    page.wait_for_function("document.querySelector('.embdiff-widget .query-line').innerText.startsWith('cup-02')")
+    page.wait_for_function("document.querySelector('.embdiff-widget .diff .query-line').innerText.startsWith('cup-02')")
     page.wait_for_timeout(500)
     _run_cell(page, 3)
     page.wait_for_selector("text=/browser chose \\d+/", timeout=60_000)
@@ -122,12 +128,12 @@ def test_no_item_acts_in_a_notebook(lab, browser, tmp_path):
     _run_cell(page, 1)
     page.wait_for_selector(".embdiff-widget .maps[data-ready]", timeout=180_000)
     _run_cell(page, 2)
-    page.wait_for_selector(f"{OUTPUT} .embdiff", state="attached", timeout=90_000)
+    page.wait_for_selector(f"{OUTPUT} .embdiff >> nth=0", state="attached", timeout=90_000)
     assert page.locator(f'{OUTPUT}[data-mime-type="text/html"]').count() == 1  # not its text, printed, besides
     for _ in range(4):
-        page.locator(".embdiff-widget").get_by_role("button", name="next").click()
+        page.locator(".embdiff-widget").get_by_role("button", name="next", exact=True).click()
         page.locator(".embdiff-widget .queries button.link").first.click()
     stayed_text(page, ".embdiff-widget")
-    stayed_text(page, f"{OUTPUT} .embdiff")
+    stayed_text(page, f'{OUTPUT}[data-mime-type="text/html"]')
     # anywidget complains of a machine too busy to start a module within two seconds; it was drawn nevertheless.
     assert [words for words in noticed[len(before) :] if "Failed to initialize model" not in words] == []

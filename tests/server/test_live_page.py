@@ -313,10 +313,16 @@ def test_a_typed_query_is_answered_side_by_side_in_a_browser(served, browser):
     page.get_by_label("Query", exact=True).fill("<img src=x onerror=alert(1)> the rain")
     page.get_by_role("button", name="ask", exact=True).click()
     page.wait_for_function("document.querySelector('.told').innerText.includes('2 models')")
-    answers = page.locator(".answers .diff-column")
-    assert answers.count() == 2
-    assert answers.first.locator(".neighbour:not(.elsewhere)").count() == 4
-    assert "<img src=x onerror=alert(1)>" in page.locator(".answers .query-line").inner_text()
+    blocks = page.locator(".diff-block")
+    assert blocks.count() == 3
+    assert page.locator('.diff-block:not([data-block="b"]) .neighbour').count() == 4
+    assert "<img src=x onerror=alert(1)>" in page.locator(".diff .query-line").inner_text()
+    assert page.locator(".queries tr.chosen").count() == 0  # what was chosen before is chosen no more
+    assert page.locator(".map-star circle.own").count() == 8
+    page.get_by_label("Neighbours", exact=True).fill("3")
+    page.get_by_label("Neighbours", exact=True).blur()
+    page.wait_for_function("document.querySelector('.told').innerText.includes('k = 3')")
+    assert page.locator('.diff-block:not([data-block="b"]) .neighbour').count() == 3
     page.locator("label.choice", has_text="search").locator("select").select_option("ivf_flat(nlist=4,nprobe=4)")
     page.wait_for_function("document.querySelector('.told').innerText.includes('ivf_flat')")
     page.locator("label.choice", has_text="metric").locator("select").select_option("cosine")

@@ -22,7 +22,6 @@ from embdiff.views.words import DISTANCE_WORDS, harmless
 LONGEST_TEXT = 10_000  # characters
 MOST_NEIGHBORS = 100
 EXACT = "exact"
-_PLACE_ROWS = 5  # a query stands on the map at the mean place of so many nearest rows
 
 
 class Asker:
@@ -135,11 +134,9 @@ class Asker:
         only_there: IntArray = rows_only_elsewhere(here.rows, others)
         ranks = exact.ranks(query, vectors, only_there, metric)
         elsewhere = Neighbors(only_there, exact.similarity(query, vectors, only_there, metric), metric)
-        nearest = exact.search(query, vectors, min(_PLACE_ROWS, len(vectors)), metric)
         return {
             "model": name,
             "rows": here.rows[0],
             "distance": here.distance[0],
             "elsewhere": {"rows": only_there[0], "ranks": ranks[0], "distance": elsewhere.distance[0]},
-            "nearest": nearest.rows[0],
         }

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff._plain import plain
+from embdiff.errors import UnknownNameError
 from embdiff.kept import Kept
 from embdiff.layouts import Layout
+from embdiff.measures.base import get_measure
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer
 from embdiff.runs import Run
@@ -28,7 +32,7 @@ from embdiff.views.facts import Facts
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 5
+VERSION = 6
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -79,6 +83,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "metric": run.config.metric,
         "k": run.config.k,
         "scores": run.scores,
+        "measures": _measures(run),
         "curves": [score for score in run.curves if score.measure.startswith("overlap@")],  # as are drawn
         "tables": summary_tables(facts),
         **figures.costs(facts),
@@ -97,6 +102,17 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     header = json.dumps(harmless(plain(head)), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
     block = b"".join([struct.pack("<I", len(header)), header, *arrays.parts])
     return gzip.compress(block, compresslevel=6, mtime=0)
+
+
+def _measures(run: Run) -> dict[str, dict[str, str]]:
+    """Return of each measure scored between which values it lies and what it says; nothing of one unknown here."""
+    found = {}
+    for text in dict.fromkeys(score.measure for score in run.scores):
+        with suppress(UnknownNameError):
+            measure = get_measure(text).measure
+            low, high = (format(end, "g") if math.isfinite(end) else "∞" for end in measure.range)
+            found[text] = {"unit": f"{low} to {high}", "about": measure.summary}
+    return found
 
 
 def _expected(run: Run) -> dict[str, list[int]] | None:

@@ -27,13 +27,14 @@ def _open(browser: Any, fragment: str, folder: Path) -> tuple[Any, list[str]]:
 def test_neighbours_stand_side_by_side(browser, tmp_path):
     result = ed.compare("sample", ["toy:16", "toy:64"], k=3, store="memory:")
     page, noticed = _open(browser, result._repr_html_(), tmp_path)
-    first = page.locator("table").first
+    first = page.locator("table:has(th)").first
     assert first.locator("th").all_inner_texts() == ["#", "toy:16", "toy:64"]
     shown = [row.locator("td").nth(1).locator("strong").inner_text() for row in first.locator("tbody tr").all()]
     frame = result.to_frame()
     rows = frame[(frame.query_id == "harbour-01") & (frame.model == "toy:16")].sort_values("rank")
     assert shown == [f"{similarity:.3f} {name}" for name, similarity in zip(rows.id, rows.similarity, strict=True)]
-    assert "overlap@3" in page.inner_text("body")
+    assert "Neighbours in common" in page.inner_text("body")
+    assert "overlap@3" in page.text_content("body")  # to be unfolded
     page.screenshot(path=tmp_path / "view.png", full_page=True)
     assert noticed == []
 

@@ -37,11 +37,11 @@ def _line(line: Line) -> str:
 
 
 def _table(table: Table) -> str:
-    head = _row("th", table.head)
+    head = f"<thead>{_row('th', table.head)}</thead>" if table.head else ""
     body = "".join(_row("td", row) for row in table.rows)
     caption = f'<caption style="text-align:left">{_text(table.title)}</caption>'
     remarks = "".join(_line(Line(remark, "dim")) for remark in table.remarks)
-    return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>{remarks}"
+    return f"<table>{caption}{head}<tbody>{body}</tbody></table>{remarks}"
 
 
 def _row(tag: str, cells: Iterable[str | Cell]) -> str:

@@ -303,6 +303,8 @@ def remove_left_over(target: Path) -> None:
     """Remove what interrupted work for the same target left, now that the target stands."""
     _remove_asides(target)
     begun = f".{target.name}.partial-"
+    if not target.parent.is_dir():  # nothing was ever begun there
+        return
     names = {each.name.removesuffix(".lock") for each in os.scandir(target.parent) if each.name.startswith(begun)}
     for part in map(target.with_name, names):
         with alone(part) as held:

@@ -247,3 +247,8 @@ def test_a_lock_is_waited_for(tmp_path):
     thread.join(60)
     assert order == ["first", ("second", True)]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_over_where_nothing_was_begun(tmp_path):
+    _files.remove_left_over(tmp_path / "nowhere" / "vectors")
+    assert list(tmp_path.iterdir()) == []

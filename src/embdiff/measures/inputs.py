@@ -11,7 +11,7 @@ import numpy as np
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import BoolArray, FloatArray, IntArray, Neighbors
-from embdiff.ties import cut
+from embdiff.ties import cut, of_queries
 
 
 class Undefined(Exception):  # noqa: N818 - no error: a score says so
@@ -141,6 +141,24 @@ class TwoLists:
             fixed=None if self.fixed is None else np.minimum(self.fixed, depth),
             ranks=None if self.ranks is None else self.ranks[:, :depth],
             own=None if self.own is None else self.own[:, :depth],
+        )
+
+    def of(self, which: IntArray) -> TwoLists:
+        """Return the same of some queries, each named once, ascending."""
+
+        def some(values: Any) -> Any:
+            return None if values is None else values[which]
+
+        return replace(
+            self,
+            a=of_queries(self.a, which),
+            b=of_queries(self.b, which),
+            candidates=self.candidates if np.ndim(self.candidates) == 0 else some(self.candidates),
+            fixed=some(self.fixed),
+            ranks=some(self.ranks),
+            own=some(self.own),
+            vectors=None if self.vectors is None else (tuple(map(some, self.vectors[0])), self.vectors[1]),
+            rows=some(self.rows),
         )
 
     def arguments(self, needs: str) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from embdiff.measures.base import Measure, MeasureSpec, get_measure
 from embdiff.measures.inputs import Inputs, TwoLists, Undefined
 from embdiff.measures.statistics.quantiles import Doubles, mean_known
 from embdiff.measures.statistics.resampling import mean_intervals
-from embdiff.measures.ties import in_any_order, mean_of_known, told_ties
+from embdiff.measures.ties import in_any_order, mean_of_known, tied_queries, told_ties
 from embdiff.records import IntArray, Neighbors, Score
 
 
@@ -195,11 +195,22 @@ def per_query(spec: MeasureSpec, inputs: Inputs) -> Doubles:
     Undefined
         When the inputs do not have what it needs.
     """
-    arguments = inputs.arguments(spec.measure.needs)
-    tied = any(isinstance(each, Neighbors) and each.ties is not None for each in arguments)
-    drawn = in_any_order(arguments) if tied and not spec.measure.ties else [arguments]
-    values = [np.asarray(spec.measure.function(*each, **spec.parameters), np.float64) for each in drawn]
-    return values[0] if len(values) == 1 else mean_of_known(np.stack(values))
+    needs = spec.measure.needs
+
+    def taken(*arguments: Any) -> Doubles:
+        return np.asarray(spec.measure.function(*arguments, **spec.parameters), np.float64)
+
+    arguments = inputs.arguments(needs)
+    lists = [each for each in arguments if isinstance(each, Neighbors) and each.ties is not None]
+    if not lists or spec.measure.ties:
+        return taken(*arguments)
+    if not isinstance(inputs, TwoLists):
+        return mean_of_known(np.stack([taken(*each) for each in in_any_order(arguments)]))
+    tied = np.flatnonzero(np.any([tied_queries(each) for each in lists], axis=0))
+    values = taken(*arguments)  # right where nothing is tied
+    some = in_any_order(inputs.of(tied).arguments(needs))
+    values[tied] = mean_of_known(np.stack([taken(*each) for each in some]))
+    return values
 
 
 def _bounds(measure: Measure) -> tuple[float, float] | None:

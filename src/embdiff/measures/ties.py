@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
-from embdiff.records import IntArray, Neighbors, Ties
+from embdiff.records import BoolArray, IntArray, Neighbors, Ties
 from embdiff.ties import Entries, entries, listed, looked_up, sizes
 
 ORDERS = 20  # drawn for measures whose expectation nobody worked out
@@ -24,6 +24,13 @@ ORDERS = 20  # drawn for measures whose expectation nobody worked out
 def have_ties(*lists: Neighbors) -> bool:
     """Return whether any neighbours of these lists are equally near."""
     return any(each.ties is not None for each in lists)
+
+
+def tied_queries(neighbors: Neighbors) -> BoolArray:
+    """Return which queries have neighbours that are equally near, (q,)."""
+    if neighbors.ties is None:
+        return np.zeros(len(neighbors.rows), dtype=bool)
+    return np.asarray((neighbors.ties.size > 1).any(axis=1))
 
 
 def among(rows: Entries, depth: int) -> Doubles:

@@ -212,7 +212,7 @@ def _p(value: float) -> str:
 
 def _where_words(where: Sequence[Gap], measure: str) -> tuple[str, ...]:
     """Name the group in which two models surely differ most."""
-    sure = [each for each in where if each.p_adjusted < ALPHA and each.sure > 0]
+    sure = [each for each in where if each.p_adjusted < ALPHA and each.low > 0]
     if not sure:
         return ("In no group by itself is a difference beyond chance.",) if where else ()
     first = sure[0]

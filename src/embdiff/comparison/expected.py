@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embdiff.comparison.noise import Repeated
-from embdiff.comparison.scored import kept_scores
+from embdiff.comparison.scored import kept_scores, labelled_scores
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
-from embdiff.measures.differences import Differences, between_models
+from embdiff.measures.differences import Differences
 from embdiff.measures.judged import NEEDS, Judged, JudgedLists, grade
 from embdiff.measures.noise import Change, change
 from embdiff.measures.places import across_the_end, name_ranks, ties_by_id, trec_order
@@ -67,26 +67,12 @@ def judged_scores(work: Work, expected: Qrels) -> Expected:
     row_of = {name: row for row, name in enumerate(inputs.corpus.ids)}
     judged, own = _never_found(work, Judged.from_qrels(expected.judgements, names, row_of), asked)
     by_id, candidates = name_ranks(inputs.corpus.ids), inputs.candidates[asked]
-    specs = _specs(work)
 
-    def scored(answer: Answer, asks: str | None) -> list[Score]:
-        lists = _judged_lists(answer.returned, asked, judged, (answer.model,), candidates, asks, by_id)
-        return kept_scores(work.kept, specs, lists, seed=work.config.seed)
+    def lists(answer: Answer, asks: str | None) -> JudgedLists:
+        return _judged_lists(answer.returned, asked, judged, (answer.model,), candidates, asks, by_id)
 
-    crossed = bool(work.config.query_models)
-    groups: dict[str | None, list[Score]] = {}
-    for answer in work.answers:
-        asks = answer.query_model if crossed else None
-        groups.setdefault(asks, []).extend(scored(answer, asks))
-    words = [] if work.baseline is None else scored(work.baseline, None)
-    every = [score for scores in (*groups.values(), words) for score in scores]
     return Expected(
-        tuple(score for spec in specs for score in every if score.measure == str(spec)),
-        tuple(
-            (asks, each)
-            for asks, scores in groups.items()
-            for each in work.kept.call(between_models, [*scores, *words], seed=work.config.seed)
-        ),
+        *labelled_scores(work, _specs(work), lists),
         own,
         sum(name not in row_of for query in names for name in expected.judgements[query]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from embdiff.headline import Shared
 from embdiff.runs import Run
 from embdiff.views import disputed
 from embdiff.views.facts import Facts
@@ -58,3 +59,27 @@ def hits(run: Run) -> pd.DataFrame:
     frame["rank"] = frame["rank"].astype("Int64")
     frame.insert(3, "hit", frame["rank"].notna())
     return frame
+
+
+def summary(run: Run) -> pd.DataFrame:
+    """Return what `Comparison.summary` returns."""
+    import pandas as pd
+
+    found = run.headline
+    if found.standings:
+        return pd.DataFrame([{"measure": found.measure, **each.to_dict()} for each in found.standings])
+    rows = [{**each.to_dict(), "models": " | ".join(each.models)} for each in found.agreement]
+    return pd.DataFrame(rows, columns=list(Shared.__dataclass_fields__))
+
+
+def query(run: Run, asked: int) -> pd.DataFrame:
+    """Return what `Comparison.query` returns, of the query in row ``asked``."""
+    import pandas as pd
+
+    ids = run.corpus.ids
+    columns = {}
+    for answer in run.shown:
+        crossed = "" if answer.query_model == answer.model else f" asked with {answer.query_model}"
+        listed = [ids[row] for row in answer.returned.rows[asked].tolist() if row >= 0]
+        columns[f"{answer.model}{crossed}"] = pd.Series(listed, index=range(1, len(listed) + 1), dtype=object)
+    return pd.DataFrame(columns).rename_axis("rank")

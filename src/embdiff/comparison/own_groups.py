@@ -2,65 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from embdiff.comparison.scored import kept_scores
+from embdiff.comparison.scored import Labelled, labelled_scores
 from embdiff.comparison.work import Work
 from embdiff.measures import MeasureSpec
 from embdiff.measures.base import measures_for
-from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.same_group import NEEDS, GroupedLists
 from embdiff.own_rows import without_own
-from embdiff.records import Answer, IntArray, Score
+from embdiff.records import Answer, IntArray
 
 
-@dataclass(frozen=True, eq=False)
-class Grouped:
-    """How many neighbours are of the query's own group.
-
-    Parameters
-    ----------
-    scores : tuple of Score
-        Of every collection and bm25, measure by measure.
-    differences : tuple of (str or None, Differences)
-        For each query model (None: each model queried its own): every two collections, on the same queries.
-    """
-
-    scores: tuple[Score, ...] = ()
-    differences: tuple[tuple[str | None, Differences], ...] = ()
-
-
-def group_scores(work: Work) -> Grouped:
+def group_scores(work: Work) -> Labelled:
     """Score every list by the groups of its rows; nothing where the rows or the queries have no groups.
 
     A query's own row never counts, also where it stays in its list.
     """
     specs = [MeasureSpec(each, None, each.defaults) for each in measures_for(NEEDS) if each.reported]
-    groups, crossed = _codes(work), bool(work.config.query_models)
+    groups = _codes(work)
     if groups is None or not specs:
-        return Grouped()
-    found: dict[str | None, list[Score]] = {}
-    for answer in work.answers:
-        asks = answer.query_model if crossed else None
-        found.setdefault(asks, []).extend(
-            kept_scores(work.kept, specs, _lists(work, answer, asks, *groups), seed=work.config.seed)
-        )
-    words = work.baseline
-    beside = (
-        [] if words is None
-        else kept_scores(work.kept, specs, _lists(work, words, None, *groups), seed=work.config.seed)
-    )  # fmt: skip
-    every = [score for scores in (*found.values(), beside) for score in scores]
-    return Grouped(
-        tuple(every[place] for at in range(len(specs)) for place in range(at, len(every), len(specs))),
-        tuple(
-            (asks, each)
-            for asks, scores in found.items()
-            for each in work.kept.call(between_models, [*scores, *beside], seed=work.config.seed)
-        ),
-    )
+        return (), ()
+    return labelled_scores(work, specs, lambda answer, asks: _lists(work, answer, asks, *groups))
 
 
 def _codes(work: Work) -> tuple[IntArray, IntArray] | None:

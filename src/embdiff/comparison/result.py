@@ -15,7 +15,7 @@ from embdiff.comparison.again import models_again
 from embdiff.comparison.frames import Disagreement
 from embdiff.comparison.thresholds import ThresholdTable, carried_over
 from embdiff.errors import ParameterError
-from embdiff.headline import Headline, Shared
+from embdiff.headline import Headline
 from embdiff.kept import Kept
 from embdiff.measures import get_measure
 from embdiff.measures.paired import PairedTest
@@ -77,13 +77,7 @@ class Comparison:
             With judgements or groups one row each model, the best first: measure, model, value, low, high, chance, n.
             Else one row for every two models, the closest first: models, of, value, low, high, chance, n, asked_with.
         """
-        import pandas as pd
-
-        found = self.headline
-        if found.standings:
-            return pd.DataFrame([{"measure": found.measure, **each.to_dict()} for each in found.standings])
-        rows = [{**each.to_dict(), "models": " | ".join(each.models)} for each in found.agreement]
-        return pd.DataFrame(rows, columns=list(Shared.__dataclass_fields__))
+        return frames.summary(self.run)
 
     def query(self, query: int | str) -> pd.DataFrame:
         """Return one query's neighbours side by side: a row for each place, a column for each collection.
@@ -98,15 +92,7 @@ class Comparison:
         ParameterError, UnknownNameError
             As for `diff`.
         """
-        import pandas as pd
-
-        asked, ids = place_of(self.run, query), self.run.corpus.ids
-        columns = {}
-        for answer in self.run.shown:
-            crossed = "" if answer.query_model == answer.model else f" asked with {answer.query_model}"
-            listed = [ids[row] for row in answer.returned.rows[asked].tolist() if row >= 0]
-            columns[f"{answer.model}{crossed}"] = pd.Series(listed, index=range(1, len(listed) + 1), dtype=object)
-        return pd.DataFrame(columns).rename_axis("rank")
+        return frames.query(self.run, place_of(self.run, query))
 
     @_read
     def to_frame(self, *, baseline: bool | None = None) -> pd.DataFrame:

@@ -5,18 +5,55 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from embdiff.comparison.work import Work
 from embdiff.kept import Kept
 from embdiff.measures.base import MeasureSpec, is_built_in
+from embdiff.measures.differences import Differences, between_models
 from embdiff.measures.inputs import Inputs
 from embdiff.measures.score import scores
-from embdiff.records import Score
+from embdiff.records import Answer, Score
 
 T = TypeVar("T")
+Labelled = tuple[tuple[Score, ...], tuple[tuple[str | None, Differences], ...]]
 
 
 def kept_scores(kept: Kept, specs: Sequence[MeasureSpec], inputs: Inputs, *, seed: int) -> list[Score]:
     """Return the scores of measures from the same inputs, in their order."""
     return by_measure(kept, scores, specs, inputs, seed=seed)
+
+
+def labelled_scores(
+    work: Work, specs: Sequence[MeasureSpec], lists: Callable[[Answer, str | None], Inputs]
+) -> Labelled:
+    """Score every collection and bm25 by labels, and test the collections that were asked alike, bm25 beside them.
+
+    Parameters
+    ----------
+    work : Work
+    specs : sequence of MeasureSpec
+    lists : callable
+        ``lists(answer, query model or None)``: what the measures are taken from.
+
+    Returns
+    -------
+    scores : tuple of Score
+        Measure by measure.
+    differences : tuple of (str or None, Differences)
+        For each query model; None: each model queried its own.
+    """
+    crossed, seed = bool(work.config.query_models), work.config.seed
+    groups: dict[str | None, list[Score]] = {}
+    for answer in work.answers:
+        asks = answer.query_model if crossed else None
+        groups.setdefault(asks, []).extend(kept_scores(work.kept, specs, lists(answer, asks), seed=seed))
+    words = work.baseline
+    beside = [] if words is None else kept_scores(work.kept, specs, lists(words, None), seed=seed)
+    every = [score for scores in (*groups.values(), beside) for score in scores]
+    return tuple(every[at] for first in range(len(specs)) for at in range(first, len(every), len(specs))), tuple(
+        (asks, each)
+        for asks, scores in groups.items()
+        for each in work.kept.call(between_models, [*scores, *beside], seed=seed)
+    )
 
 
 def by_measure(

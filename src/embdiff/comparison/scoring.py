@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from embdiff.comparison.agreement import Agreement, agreement
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import Expected, judged_scores, relevant_rows
-from embdiff.comparison.own_groups import Grouped, group_scores
+from embdiff.comparison.own_groups import group_scores
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.work import Work
 from embdiff.measures import GroupTest, MeasureSpec, Mixing, absence_test, adjust, mixing
@@ -33,19 +33,14 @@ class Scored:
         Its scores are among ``scores``; curves and tails are not.
     expected : Expected or None
         As ``agreement``: its scores are among ``scores``.
-    groups : Grouped
-        As ``agreement``: its scores are among ``scores``.
+    differences : tuple of (str or None, Differences)
+        Whether the models differ in what is known of labels: by judgements, and by groups.
     """
 
     scores: tuple[Score, ...]
     agreement: Agreement
     expected: Expected | None
-    groups: Grouped
-
-    @property
-    def differences(self) -> tuple[tuple[str | None, Differences], ...]:
-        """Whether the models differ in what is known of labels: by judgements, and by groups."""
-        return (*(self.expected.differences if self.expected else ()), *self.groups.differences)
+    differences: tuple[tuple[str | None, Differences], ...]
 
 
 def score_all(work: Work) -> Scored:
@@ -60,8 +55,8 @@ def score_all(work: Work) -> Scored:
     if inputs.expected is not None:
         judged = judged_scores(work, inputs.expected)
         scores += [*_of_searches(work, searches, EXPECTED_ROWS), *judged.scores]
-    grouped = group_scores(work)
-    return Scored((*scores, *grouped.scores), agreed, judged, grouped)
+    grouped, by_group = group_scores(work)
+    return Scored((*scores, *grouped), agreed, judged, (*(judged.differences if judged else ()), *by_group))
 
 
 def _searches(work: Work) -> list[OneSearch]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,11 +49,6 @@ class Gap(Record):
     high: Number
     p: Number
     p_adjusted: Number
-
-    @property
-    def sure(self) -> float:
-        """How large the gap is at least, by its interval. Groups are ordered by it: the largest gap of many is luck."""
-        return self.low
 
 
 def gaps(
@@ -102,8 +97,8 @@ def gaps(
         for each in _of_pair(pair, (columns[pair[0]], columns[pair[1]]), numbers, names, seed, widest)
     ]
     adjusted = false_discovery([each.p for each in found])
-    tested = [Gap(**{**vars(each), "p_adjusted": float(p)}) for each, p in zip(found, adjusted, strict=True)]
-    return tuple(sorted(tested, key=lambda each: -each.sure))
+    tested = [replace(each, p_adjusted=float(p)) for each, p in zip(found, adjusted, strict=True)]
+    return tuple(sorted(tested, key=lambda each: -each.low))
 
 
 def _of_pair(

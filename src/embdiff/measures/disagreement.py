@@ -17,7 +17,7 @@ from embdiff.measures.hubs import occurrences
 from embdiff.measures.places import ranks_of
 from embdiff.measures.rank import matches
 from embdiff.measures.rbo import rbo
-from embdiff.measures.statistics.quantiles import Doubles, ratio
+from embdiff.measures.statistics.quantiles import Doubles, mean_of_known, ratio
 from embdiff.measures.ties import times_listed
 from embdiff.records import Answer, IntArray, Neighbors
 
@@ -141,12 +141,6 @@ def most_disputed(values: npt.ArrayLike, most: int | None = None) -> IntArray:
     order = np.argsort(-array, kind="stable")
     known: IntArray = order[~np.isnan(array[order])]
     return known[:most]
-
-
-def mean_of_known(values: Doubles) -> Doubles:
-    """Return the mean over the first axis of the values that are defined, NaN where none is."""
-    known = ~np.isnan(values)
-    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
 
 def _check(pairs: Lists) -> None:

@@ -163,7 +163,7 @@ def _told(lists: GroupedLists, _values: Doubles) -> str | None:
     return told_ties(lists.neighbors)
 
 
-_LEFT_OUT = "whose group has no other row"
+_LEFT_OUT = "whose group has no other row, or whose list is empty,"
 
 SAME_GROUP = Measure(
     function=same_group,

@@ -15,9 +15,9 @@ import numpy as np
 
 from embdiff.measures.base import Measure, MeasureSpec, get_measure
 from embdiff.measures.inputs import Inputs, TwoLists, Undefined
-from embdiff.measures.statistics.quantiles import Doubles, mean_known
+from embdiff.measures.statistics.quantiles import Doubles, mean_known, mean_of_known
 from embdiff.measures.statistics.resampling import mean_intervals
-from embdiff.measures.ties import in_any_order, mean_of_known, tied_queries, told_ties
+from embdiff.measures.ties import in_any_order, tied_queries, told_ties
 from embdiff.records import IntArray, Neighbors, Score
 
 

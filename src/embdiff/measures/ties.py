@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, ratio
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric
 from embdiff.records import BoolArray, IntArray, Neighbors, Ties
 from embdiff.ties import Entries, entries, listed, looked_up, sizes
 
@@ -90,12 +90,6 @@ def in_any_order(arguments: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     ]
     for _ in range(ORDERS):
         yield tuple(next(lists) if lists else each for lists, each in zip(drawn, arguments, strict=True))
-
-
-def mean_of_known(values: Doubles) -> Doubles:
-    """Return the mean over orders (m, q) of the values that are known; NaN where none is."""
-    known = ~np.isnan(values)
-    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
 
 def told_ties(*lists: Neighbors) -> str | None:

@@ -120,7 +120,7 @@ def _triangle(found: Headline, colours: Mapping[str, str]) -> Rows:
 
 
 def _where(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
-    sure = [each for each in found.where if each.sure > 0][:_GROUPS]
+    sure = [each for each in found.where if each.low > 0][:_GROUPS]
     if not sure or found.measure is None:
         return
     rows: Rows = tuple(

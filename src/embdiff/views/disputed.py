@@ -11,14 +11,13 @@ from embdiff._plain import Number
 from embdiff.measures.disagreement import (
     item_disagreement,
     item_switches,
-    mean_of_known,
     most_disputed,
     query_disagreement,
 )
 from embdiff.measures.hubs import occurrences
 from embdiff.measures.overlap import overlap
 from embdiff.measures.rbo import P
-from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.statistics.quantiles import Doubles, mean_of_known
 from embdiff.records import Answer, IntArray
 from embdiff.runs import Run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -26,6 +26,12 @@ def mean_known(values: Doubles) -> float:
     """Return the mean of the values that are not NaN; NaN when none is left."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else math.nan
+
+
+def mean_of_known(values: Doubles) -> Doubles:
+    """Return the mean over the first axis of the values that are not NaN; NaN where none is left."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
 
 def student_quantile(share: float, free: float) -> float:
@@ -142,13 +148,7 @@ def holm(p_values: Sequence[float] | Doubles) -> Doubles:
     ----------
     Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6 (1979) 65.
     """
-    array = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(array.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(array))
-    order = known[np.argsort(array[known], kind="stable")]
-    steps = array[order] * np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
-    return adjusted
+    return _adjusted(p_values, lambda p: np.maximum.accumulate(p * np.arange(len(p), 0, -1)))
 
 
 def false_discovery(p_values: Sequence[float] | Doubles) -> Doubles:
@@ -169,10 +169,16 @@ def false_discovery(p_values: Sequence[float] | Doubles) -> Doubles:
     ----------
     Benjamini and Hochberg, JRSS B 57 (1995) 289; scipy.stats.false_discovery_control.
     """
+    return _adjusted(
+        p_values, lambda p: np.minimum.accumulate((p * len(p) / np.arange(1, len(p) + 1))[::-1])[::-1]
+    )  # fmt: skip
+
+
+def _adjusted(p_values: Sequence[float] | Doubles, steps: Callable[[Doubles], Doubles]) -> Doubles:
+    """Return p-values adjusted by what ``steps`` makes of them in rising order; NaN stays NaN, nothing is above 1."""
     array = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(array.shape, np.nan)
     known = np.flatnonzero(~np.isnan(array))
-    order = known[np.argsort(-array[known], kind="stable")]
-    steps = array[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(steps)) if len(order) else steps
+    order = known[np.argsort(array[known], kind="stable")]
+    adjusted[order] = np.minimum(1.0, steps(array[order]))
     return adjusted

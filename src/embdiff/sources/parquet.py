@@ -19,29 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embdiff import _files, _names
-from embdiff._plain import Number, reader
+from embdiff._plain import reader
 from embdiff.errors import DataError
-from embdiff.records import Corpus, FloatArray, Role, Score, Stamp
+from embdiff.records import Corpus, FloatArray, Role, Stamp
+from embdiff.sources.tally import Variant
 
 FORMAT = 1
 ID, TEXT, GROUP, VECTOR = "id", "text", "group", "vector"
 SUFFIX = ".parquet"
 ABOUT = "_embdiff.json"  # of a folder; readers of tables pass over names that begin so
 _KEY = b"embdiff"
-
-
-@dataclass(frozen=True)
-class _Variant:
-    """What a label says of lower precision (`embdiff.variants`), as far as it is told on."""
-
-    of: str
-    rows: int
-    corpus_rows: int
-    among: int
-    whole: bool
-    cosine_mean: Number
-    cosine_lowest: Number
-    overlap: Score | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +42,7 @@ class _Label:
     versions: dict[str, str]
     model: str | None = None
     job: str | None = None
-    variant: _Variant | None = None
+    variant: Variant | None = None
 
 
 def label_of(stamp: Stamp, role: Role, versions: Mapping[str, str], **more: Any) -> dict[str, Any]:
@@ -129,8 +116,10 @@ def label_on(path: Path) -> dict[str, Any] | None:
     try:
         found = (pq.read_schema(path).metadata or {}).get(_KEY)
     except (OSError, ValueError) as error:  # Arrow's errors are ValueErrors
-        found = str(error).strip().splitlines()[0]
-        raise DataError(f"A .parquet file must be in the Parquet format. Got {path}: {found} Write it again.") from None
+        found = str(error).strip().splitlines()[0].rstrip(".")
+        raise DataError(
+            f"A .parquet file must be in the Parquet format. Got {path}: {found}. Write it again."
+        ) from None
     return None if found is None else read_label(found, path)
 
 

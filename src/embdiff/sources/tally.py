@@ -1,4 +1,4 @@
-"""What encoding with one model cost: texts, tokens, padding, time and memory, counted while it runs."""
+"""What encoding with one model came to: texts, tokens, padding, time and memory, counted while it runs; precision."""
 
 from __future__ import annotations
 
@@ -7,9 +7,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from embdiff.records import IntArray, Role
+from embdiff._plain import Number
+from embdiff.records import IntArray, Role, Score
 
 _GIVEN = ("texts", "duplicates", "cached", "encoded", "seconds")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How far a variant in lower precision is from its model in float32, as `embdiff.variants` measures it.
+
+    ``overlap``: how many neighbours they share; None where there are too few different texts.
+    """
+
+    of: str
+    rows: int
+    corpus_rows: int
+    among: int
+    whole: bool
+    cosine_mean: Number
+    cosine_lowest: Number
+    overlap: Score | None
+    role: str = "document"
 
 
 @dataclass

@@ -110,10 +110,11 @@ def _refuse_changed(folder: Path) -> None:
     recorded = _recorded()
     for name in _FILES:
         file = folder / name
-        found = f"sha256 {sha256_of(file)}" if file.is_file() else "no such file"
-        if found != f"sha256 {recorded.get(file.name, found.removeprefix('sha256 '))}":
+        found = sha256_of(file) if file.is_file() else None
+        if found is None or found != recorded.get(file.name, found):
+            got = f"sha256 {found}" if found else "no such file"
             raise EncoderError(
-                f"Weights and tokenizer of wordllama must be those that pip installed. Got {found} in {file}. {_AGAIN}"
+                f"Weights and tokenizer of wordllama must be those that pip installed. Got {got} in {file}. {_AGAIN}"
             )
 
 

@@ -10,31 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from embdiff._plain import Number, reader
-from embdiff.records import Score, Stamp
+from embdiff._plain import reader
+from embdiff.records import Stamp
 from embdiff.runs import Run
+from embdiff.sources.tally import Variant as Variant
 from embdiff.views.disputed import Disagreement, disagreement
 from embdiff.views.lists import Mutual, Result, mutual_finds, query_result
 
 DISPUTED = 20  # of the most disputed queries and rows, where not everything is wanted
-
-
-@dataclass(frozen=True)
-class Variant:
-    """How far a variant in lower precision is from its model in float32, as `embdiff.variants` measures it.
-
-    ``overlap``: how many neighbours they share; None where there are too few different texts.
-    """
-
-    of: str
-    rows: int
-    corpus_rows: int
-    among: int
-    whole: bool
-    cosine_mean: Number
-    cosine_lowest: Number
-    overlap: Score | None
-    role: str = "document"
 
 
 @dataclass(frozen=True)

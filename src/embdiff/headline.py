@@ -19,6 +19,7 @@ from embdiff.records import Score
 
 Basis = Literal["judgements", "groups", "agreement"]
 _MOST_NAMED = 4
+_TESTS = {"randomisation": "paired randomisation test", "student": "paired Student's test"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,8 @@ def _proof(standings: Sequence[Standing], found: Differences | None, units: str)
     """Say whether the differences are more than chance, by which test, and what would have been seen."""
     if found is None or not standings:
         return ()
-    how = f"paired randomisation test over {standings[0].n:,} {units}, Holm"
+    test = _TESTS[found.tests[0].test]
+    how = f"{test} over {standings[0].n:,} {units}, Holm"
     apart = [test for test in found.tests if test.p_holm < ALPHA]
     open_ = [test for test in found.tests if not test.p_holm < ALPHA]
     said = []

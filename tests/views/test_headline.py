@@ -6,6 +6,7 @@ import html
 import json
 import math
 
+import numpy as np
 import pytest
 
 import embdiff as ed
@@ -91,6 +92,19 @@ def test_what_cannot_be_told_apart_is_not_ranked():
     three = labelled("ndcg@10", {"a": [0.8, 0.9] * 10, "b": [0.9, 0.8] * 10, "c": [0.1, 0.15] * 10})
     assert three.ties == (("b", "a"), ("c",))
     assert three.sentence.startswith("b and a lead and cannot be told apart by ndcg@10")
+
+
+def test_the_test_that_was_made_is_the_one_named():
+    """Of two kinds of pairs the test is Student's, each kind with a variance of its own."""
+    rng = np.random.default_rng(0)
+    values = {"a": rng.random(60).tolist(), "b": rng.random(60).tolist()}
+    scores = [
+        Score("auc", (model,), float(np.mean(each)), 0.1, 0.9, 0.5, 60, per_query=tuple(each))
+        for model, each in values.items()
+    ]
+    for kinds, named in ((None, "paired randomisation test"), (np.arange(60) % 2 == 0, "paired Student's test")):
+        found = by_labels(scores, between_models(scores, seed=0, kinds=kinds)[0], units="pairs")
+        assert named in found.more[0]
 
 
 def test_undefined_is_said():

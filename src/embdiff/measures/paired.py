@@ -56,6 +56,8 @@ class PairedTest(Record):
         Queries on which the models differ at all; the others carry no information for the test.
     reason : str or None
         Why a part is undefined, or queries are left out.
+    test : {"randomisation", "student"}
+        Whose the p-value is.
     """
 
     measure: str
@@ -72,6 +74,7 @@ class PairedTest(Record):
     detectable: Number
     unequal: int
     reason: str | None = None
+    test: str = "randomisation"
 
 
 def detectable_difference(differences: npt.ArrayLike, *, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -222,6 +225,7 @@ def _tested_by_kind(every: Doubles, kinds: Kinds, models: tuple[str, str], measu
         detectable=math.nan if detectable >= widest else detectable,
         unequal=int(np.count_nonzero(differences)),
         reason="; ".join(filter(None, (few, left_out))) or None,
+        test="student",
     )
 
 

@@ -81,9 +81,7 @@ def free_folder(target: Path) -> Path:
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any], written: Collection[str]) -> None:
     """Write the manifest of a run, with the checksums of the files ``written`` and one of its own."""
-    sums = {name: _files.sha256_of(folder / name) for name in sorted(written)}
-    told = {**manifest, "format": FORMAT, _FILES_KEY: sums}
-    _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
+    _write_sealed(folder, manifest, {name: _files.sha256_of(folder / name) for name in sorted(written)})
 
 
 def write_checksum(folder: Path, name: str) -> None:
@@ -99,8 +97,7 @@ def write_checksum(folder: Path, name: str) -> None:
     manifest = read_manifest(folder)
     sums = manifest.pop(_FILES_KEY)
     try:
-        told = {**manifest, "format": FORMAT, _FILES_KEY: {**sums, name: _files.sha256_of(folder / name)}}
-        _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
+        _write_sealed(folder, manifest, {**sums, name: _files.sha256_of(folder / name)})
     except OSError as error:
         raise ParameterError(
             f"The manifest of a run must be writable, to keep the checksum of {name}. Got {folder}: "
@@ -180,6 +177,11 @@ def damaged(folder: Path, parts: Mapping[str, str]) -> DataError:
     if parts.keys() <= NOT_SHOWN.keys():
         remedy += "; --damaged (damaged=True) opens the run without these"
     return DataError(f"The files of a run must be intact. Got {folder}, in which {told}. {remedy}.")
+
+
+def _write_sealed(folder: Path, manifest: Mapping[str, Any], sums: Mapping[str, str]) -> None:
+    told = {**manifest, "format": FORMAT, _FILES_KEY: sums}
+    _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
 
 
 def _seal(manifest: Mapping[str, Any]) -> str:

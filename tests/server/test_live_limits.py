@@ -115,7 +115,7 @@ def answered_in_the_end(served: Served) -> httpx.Response:
 @pytest.mark.slow
 def test_models_are_loaded_before_the_page_opens_though_the_cache_has_all_vectors(run, loads):
     before = loads()
-    with Served(run) as served:
+    with Served(run, "--trust") as served:
         (worker,) = loads()[len(before) :]
         assert worker not in (os.getpid(), served.process.pid)
         assert post(served, "/ask", "the rain").status_code == 200
@@ -125,7 +125,7 @@ def test_models_are_loaded_before_the_page_opens_though_the_cache_has_all_vector
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/ask", "/judge"])
 def test_a_query_over_its_limit_is_answered_and_its_work_has_ended(run, loads, path):
-    with Served(run, "--limit", str(LIMIT)) as served:
+    with Served(run, "--trust", "--limit", str(LIMIT)) as served:
         worker, start = loads()[-1], time.monotonic()
         answer = post(served, path, "sleep 300")
         assert time.monotonic() - start < LIMIT + 5
@@ -139,7 +139,7 @@ def test_a_query_over_its_limit_is_answered_and_its_work_has_ended(run, loads, p
 
 @pytest.mark.slow
 def test_a_process_that_ends_by_itself_is_replaced(run, loads):
-    with Served(run) as served:
+    with Served(run, "--trust") as served:
         answer = post(served, "/ask", "die now")
         assert answer.status_code == 503
         assert "Got one that ended (status -9), perhaps for want of memory. Ask again." in answer.text
@@ -149,7 +149,7 @@ def test_a_process_that_ends_by_itself_is_replaced(run, loads):
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["terminate", "kill"])
 def test_nobody_works_on_when_the_server_is_gone(run, loads, end):
-    with Served(run) as served:
+    with Served(run, "--trust") as served:
         getattr(served.process, end)()
         served.process.wait(30)
         assert is_gone(loads()[-1], 20)
@@ -173,7 +173,7 @@ def test_limits_that_are_none_are_refused(tmp_path, seconds):
 @pytest.mark.parametrize("with_token", [True, False])
 def test_a_request_that_trickles_in_is_cut_off(run, with_token):
     """Headers, and a body, that never end; also behind a request that was refused long ago."""
-    with Served(run) as served:
+    with Served(run, "--trust") as served:
         token = f"X-Embdiff-Token: {served.token}\r\n" if with_token else ""
         head = f"POST /ask HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n{token}"
         starts = (f"{head}X: ", f"{head}Content-Length: 9000\r\n\r\n", f"GET / HTTP/1.1\r\nHost: a\r\n\r\n{head}X: ")

@@ -32,17 +32,22 @@ def refuse_endless(path: Path) -> None:
     DataError
         What does not exist, or may not be looked at, is left to whoever opens it.
     """
+    found = _special(path)
+    if found:
+        raise DataError(
+            f"What is read must be a file on a disk. Got {found}, {path}. Write what comes out of it to a file, and "
+            "name that."
+        )
+
+
+def _special(path: Path) -> str:
+    """Return what stands there if that is neither a file nor a folder, else nothing."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        return
+        return ""
     kinds = {"a pipe": stat.S_ISFIFO, "a device": stat.S_ISCHR, "a disk": stat.S_ISBLK, "a socket": stat.S_ISSOCK}
-    found = [kind for kind, is_one in kinds.items() if is_one(mode)]
-    if found:
-        raise DataError(
-            f"What is read must be a file on a disk. Got {found[0]}, {path}. Write what comes out of it to a file, and "
-            "name that."
-        )
+    return next((kind for kind, is_one in kinds.items() if is_one(mode)), "")
 
 
 def refuse_unwritable(what: str, text: str, *, secret: bool = False) -> None:
@@ -64,6 +69,9 @@ def refuse_unwritable(what: str, text: str, *, secret: bool = False) -> None:
 def place_for(path: Path, what: str) -> Path:
     """Return where something is to be written, absolute; refuse a name that no file can have, or no text can hold.
 
+    What is written is whole or not there, since it takes the place of what stands there by its name: a device or a pipe
+    would be gone, for everybody on the machine, and is refused.
+
     Parameters
     ----------
     path : Path
@@ -84,6 +92,12 @@ def place_for(path: Path, what: str) -> Path:
         )
     whole = path.resolve()
     refuse_unwritable(f"The folder of the {what}", str(whole))
+    found = _special(whole)
+    if found:
+        raise ParameterError(
+            f"The {what} must be a file or a folder on a disk, since it takes the place of what stands there. Got "
+            f"{found}, {path}. Choose another name."
+        )
     return whole
 
 

@@ -178,7 +178,7 @@ def command_lines() -> list[tuple[str, ...]]:
         "--group-column": (DIGITS,),
         "--encoding": ("x", "a\x1b", "base64"),
         "--expected": ("no.csv", "nan_grade.csv", "unknown.csv", "endless.csv", "pipe.csv"),
-        "--out": ("/proc/x/y", "/dev/null", "/etc", "/", LONG, "x/" * 3_000, "\udcff", "good.csv/x"),
+        "--out": ("/proc/x/y", "/dev/null", "/etc", "/", LONG, "x/" * 3_000, "\udcff", "good.csv/x", "pipe.csv"),
         "--bl\x1b[31m": ("x",),
     }
     found += [_compare(*TWO, option, value) for option, values in options.items() for value in values]
@@ -195,6 +195,7 @@ def command_lines() -> list[tuple[str, ...]]:
         "evaluate good.csv -m toy:8 -k 0", f"evaluate good.csv -m toy:8 -k {DIGITS}", "evaluate no -m toy:8",
         "evaluate good.csv -m toy:8 --draws 0", f"evaluate good.csv -m toy:8 --seed {DIGITS}",
         f"evaluate good.csv -m toy:8 --out {LONG}", "evaluate pipe.csv -m toy:8",
+        "evaluate good.csv -m toy:8 --out pipe.csv", "encode good.csv -m toy:8 -o pipe.parquet",
     ]  # fmt: skip
     return [*found, *(tuple(line.split(" ")) for line in others)]
 

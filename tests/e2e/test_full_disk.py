@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,11 @@ import pytest
 import written
 
 import embdiff as ed
-from embdiff import _files
+from embdiff import _files, _names
+from embdiff.corpus.trec import write_qrels, write_run
+from embdiff.errors import ParameterError
+from embdiff.judging.book import Book, TypedQueries
+from embdiff.records import Qrels
 
 INSIDE = """
 import contextlib, io, json, random, subprocess, sys
@@ -194,3 +199,31 @@ def test_any_command_that_writes(tmp_path: Path, world: Path, job: str, point: i
     assert found["again"] == [0, ""]
     assert found["same"]
     assert found["more"] == []
+
+
+def test_what_is_no_file_is_not_written_over(embdiff) -> None:
+    """A device in the place of an output would be gone for the whole machine, as what is written takes its name."""
+    os.mkfifo("pipe")
+    os.mkfifo("judged.jsonl")
+    Path("device").symlink_to("/dev/zero")
+    for name, what in (("pipe", "a pipe"), ("device", "a device")):
+        with pytest.raises(
+            ParameterError, match=rf"since it takes the place of what stands there\. Got {what}, {name}"
+        ):
+            _names.place_for(Path(name), "output")
+    judged = Qrels({"q": {"d": 1}}, "here")
+    found = ed.compare("sample", ["toy:8", "toy:16"], k=4, store="memory:", out="run")
+    for write in (
+        lambda: write_qrels(judged, "pipe"),
+        lambda: write_run({"q": {"d": 1.0}}, "pipe", tag="x"),
+        lambda: found.to_parquet("pipe"),
+        lambda: found.to_html("pipe"),
+        lambda: Book(Path("judged"), write=True),
+        lambda: TypedQueries(Path("pipe")),
+    ):
+        with pytest.raises(ParameterError, match="must be a file or a folder on a disk"):
+            write()
+    done = embdiff("judge", "run", "--out", "judged", "--queries", "1")
+    assert done.code == 2
+    assert "Got a pipe" in done.err
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)

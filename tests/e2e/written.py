@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -93,6 +94,13 @@ def content(name: str) -> Callable[[Path], Any]:
     return outcome
 
 
+def scored(place: Path) -> Any:
+    """Return what an evaluation wrote, but for what it measured of the machine."""
+    costs = rb'"(load_model|encode|seconds|texts_per_second|peak_memory_bytes)": [0-9.e-]+'
+    found = content("scored")(place)
+    return found and {name: re.sub(costs, b"", raw) for name, raw in found.items()}
+
+
 JOBS = {
     "parquet": Job((*ENCODE, "out.parquet"), lambda place: table(place / "out.parquet")),
     "milvus": Job((*ENCODE, "milvus:x.db"), collection("milvus:{}/x.db")),
@@ -100,6 +108,11 @@ JOBS = {
     "judge": Job(("judge", "run", "--queries", "15", "--depth", "3"), judged, answers="1\n" * 200),
     "report": Job(("report", "run"), content("run/report.html"), old="run/report.html"),
     "export": Job(("export", "run", "-o", "rows.parquet"), content("rows.parquet"), old="rows.parquet"),
+    "evaluate": Job(
+        ("evaluate", "texts.csv", "-m", "toy:8", "--label-column", "topic", "--draws", "2", "--out", "scored"),
+        scored,
+        old="scored/evaluation.json",
+    ),
     "projector": Job(("export", "run", "--to", "projector", "-o", "tables"), content("tables"), old="tables/metadata.tsv"),
 }  # fmt: skip
 
@@ -108,7 +121,8 @@ def world(place: Path) -> Path:
     """Make what the commands read; returns the folder."""
     place.mkdir(exist_ok=True)
     texts = [f"{TOPICS[row % 4]} number {row} and what {row % 7} of them do" for row in range(ROWS)]
-    (place / "texts.csv").write_text("id,text\n" + "".join(f"r{row},{text}\n" for row, text in enumerate(texts)))
+    lines = (f"r{row},{text},{TOPICS[row % 4]}\n" for row, text in enumerate(texts))
+    (place / "texts.csv").write_text("id,text,topic\n" + "".join(lines))
     with patch("embdiff.views.report.is_built", return_value=False):  # it is one of the things that are written
         ed.compare(texts, ["toy:8", "toy:16"], k=4, store="memory:", cache="off", out=place / "run")
     return place
@@ -253,7 +267,11 @@ def on_a_full_disk(
 def which(found: Any, reference: Any) -> str:
     if found == reference:
         return "new"
-    return "nothing" if found is None else "old" if found in (b"old", {"metadata.tsv": b"old"}) else "something else"
+    return "nothing" if found is None else "old" if set(_parts(found)) == {b"old"} else "something else"
+
+
+def _parts(found: Any) -> list[Any]:
+    return list(found.values()) if isinstance(found, dict) else [found]
 
 
 def used(disk: Path) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embdiff import _files
+from embdiff import _files, _names
 from embdiff.corpus.files import read_text, refuse_missing
 from embdiff.corpus.tables import Table, as_name, as_number, of_rows
 from embdiff.errors import DataError
@@ -133,13 +133,15 @@ def write_qrels(qrels: Qrels, path: str | Path) -> None:
     ------
     DataError
         When an id holds white space, which separates the fields.
+    ParameterError
+        When no such file can be written, or a device stands there.
     """
     lines = (
         f"{_word(query)} 0 {_word(document)} {grade}\n"
         for query, judged in qrels.judgements.items()
         for document, grade in judged.items()
     )
-    _files.write_text(Path(path), "".join(lines))
+    _files.write_text(_names.place_for(Path(path), "file of judgements"), "".join(lines))
 
 
 def read_run(path: str | Path, encoding: str | None = None, told: list[str] | None = None) -> Run:
@@ -200,6 +202,8 @@ def write_run(run: Mapping[str, Mapping[str, float]], path: str | Path, *, tag: 
     ------
     DataError
         When an id holds white space.
+    ParameterError
+        When no such file can be written, or a device stands there.
     """
     name = "_".join(tag.split()) or "run"
     lines = []
@@ -207,7 +211,7 @@ def write_run(run: Mapping[str, Mapping[str, float]], path: str | Path, *, tag: 
         ordered = sorted(found.items(), key=lambda entry: (entry[1], entry[0]), reverse=True)
         for rank, (document, score) in enumerate(ordered, start=1):
             lines.append(f"{_word(query)} Q0 {_word(document)} {rank} {float(score)!r} {name}\n")
-    _files.write_text(Path(path), "".join(lines))
+    _files.write_text(_names.place_for(Path(path), "run of TREC"), "".join(lines))
 
 
 def _fields(

@@ -123,8 +123,9 @@ class Book:
     """
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
-        _names.place_for(path, "file of judgements")
         self.path, self.log = path, path.with_name(path.name + ".jsonl")
+        for each in (self.path, self.log):
+            _names.place_for(each, "file of judgements")
         if path.exists() and not self.log.is_file():
             raise ParameterError(
                 f"The file of judgements must be new, or one that embdiff wrote with {self.log.name} beside it. "
@@ -252,7 +253,7 @@ class TypedQueries:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = _names.place_for(path, "file of typed queries")
         self._lock = threading.Lock()
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from embdiff._optional import require
 from embdiff.errors import ParameterError
@@ -85,10 +85,14 @@ def chosen_baseline(given: Any, named: bool) -> Baseline:
     Raises
     ------
     ParameterError
-        When it is named and left out at once.
+        When it is named and left out at once, or for any other word.
     MissingDependencyError
         When it is named and not installed.
     """
+    if given is not None and given not in (True, False, *get_args(Baseline)):
+        raise ParameterError(
+            f"baseline must be True, False or one of {', '.join(get_args(Baseline))}. Got {given!r:.60}. Give one of them."
+        )
     if named and given in (False, "none"):
         raise ParameterError(
             "bm25 must be either among the models or left out. Got both. Drop -m bm25 or --no-baseline."

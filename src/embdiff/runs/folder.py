@@ -123,7 +123,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found, seal = manifest.pop("format"), manifest.pop(_SEAL, None)
         if found != FORMAT:
             raise DataError(
-                f"A run must be of format {FORMAT}. Got {repr(found)[:20]} in {folder}. Run the comparison again."
+                f"A run must be of format {FORMAT}. Got {repr(found)[:20]} in {folder / MANIFEST}. Run the comparison "
+                "again."
             )
         whole = seal == _seal({**manifest, "format": found}) and isinstance(manifest[_FILES_KEY], dict)
     except DataError:

@@ -89,6 +89,8 @@ def exported(run: Path) -> None:
         ("vectors:~/theirs.npy", "outside its folder"),
         ("st:{outside}/model", "outside its folder"),
         ("st:../model", "outside its folder"),
+        ("st:{run}/adapter", "an adapter of '.*base', outside its folder"),
+        ("st:{run}/nested", "an adapter of '.*base', outside its folder"),
         ("theirs:anything", "another package decides"),
     ],
 )
@@ -97,6 +99,9 @@ def test_models_that_only_a_file_names_are_not_loaded(run, listening, spec, why,
     (run / "evil").mkdir()
     (run / "evil" / "modules.json").write_text('[{"idx": 0, "name": "0", "path": "", "type": "evil.Evil"}]')
     (run / "evil" / "evil.py").write_text(EVIL)
+    for name, base in (("adapter", f"{outside}/base"), ("nested/1_Adapter", "~/base")):
+        (run / name).mkdir(parents=True)
+        (run / name / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
     np.save(outside / "theirs.npy", np.eye(15, dtype=np.float32))
     (run / "link.npy").symlink_to(outside / "theirs.npy")
     spec = spec.format(run=run, outside=outside, port=port)

@@ -91,7 +91,7 @@ def chosen_baseline(given: Any, named: bool) -> Baseline:
     """
     if given is not None and given not in (True, False, *get_args(Baseline)):
         raise ParameterError(
-            f"baseline must be True, False or one of {', '.join(get_args(Baseline))}. Got {given!r:.60}. Give one of them."
+            f"baseline must be True, False, or one of {', '.join(get_args(Baseline))}. Got {given!r:.60}. Take one."
         )
     if named and given in (False, "none"):
         raise ParameterError(

@@ -16,7 +16,7 @@ from pathlib import Path
 from embdiff.errors import DataError, EmbdiffError, ParameterError, in_one_line
 from embdiff.settings import RunConfig
 from embdiff.sources.adapters import adapter_names
-from embdiff.sources.hub import is_place
+from embdiff.sources.hub import bases_of, is_place
 from embdiff.specs import ModelSpec, without_secrets
 
 _NO_PLACE = frozenset({"minilm", "wordllama", "lsa", "toy", "bm25", *adapter_names()})  # models that name no file
@@ -143,9 +143,17 @@ def _of_model(text: str, home: Path) -> Iterator[str]:
     if spec.kind in ("http", "https"):
         yield from _of_store(f"{spec.kind}:{place}", home)
     elif spec.kind in ("vectors", "milvus") or (spec.kind == "st" and _is_place(place)):
-        yield from _of_path(place, _to_read(place, home))
+        outside = list(_of_path(place, _to_read(place, home)))
+        yield from outside or (_of_bases(Path(place).expanduser(), home) if spec.kind == "st" else ())
     elif spec.kind != "st" and spec.kind not in _NO_PLACE:
         yield "another package decides what it opens"
+
+
+def _of_bases(folder: Path, home: Path) -> Iterator[str]:
+    """Yield why not for a folder of an adapter, which names the model that it is added to."""
+    for base, _ in bases_of(folder) if folder.is_dir() else ():
+        if _is_place(base):
+            yield from (f"an adapter of '{_short(base)}', {why}" for why in _of_path(base, _to_read(base, home)))
 
 
 def _of_store(text: str, home: Path) -> Iterator[str]:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from embdiff._files import sha256_of
 from embdiff.corpus.files import exists
@@ -169,6 +170,18 @@ def _folder(folder: Path, typed: str) -> Located:
 
 def _bases(folder: Path, typed: str) -> Iterator[str]:
     """Yield the revisions of the models that adapters in the folder are added to: they lie elsewhere."""
+    for base, revision in bases_of(folder):
+        yield f"{base} {locate(base, revision, typed).revision}"
+
+
+def bases_of(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield what adapters in a folder are added to, but for the folder itself: names or folders, and revisions.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a model; nothing is loaded.
+    """
     for file in sorted(path for path in _files_under(folder) if path.name == _ADAPTER):
         try:
             told = json.loads(file.read_text(encoding="utf-8"))
@@ -176,7 +189,7 @@ def _bases(folder: Path, typed: str) -> Iterator[str]:
         except ValueError:
             continue  # whoever loads it says what is wrong with it
         if isinstance(base, str) and base and Path(base).expanduser().resolve() != folder.resolve():
-            yield f"{base} {locate(base, told.get('revision'), typed).revision}"
+            yield base, told.get("revision")
 
 
 def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:

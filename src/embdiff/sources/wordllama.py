@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import importlib
 import logging
-from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import files, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embdiff._files import sha256_of
 from embdiff._optional import versions
 from embdiff.errors import EncoderError, ParameterError, in_one_line
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources.batches import Model
+from embdiff.sources.packaged import again, refuse_changed
 from embdiff.sources.remembered import Unloaded
 from embdiff.specs import ModelSpec
 
 DIMS = (256, 128, 64)
 _CONFIG = "l2_supercat"
 _FILES = (f"weights/{_CONFIG}_{DIMS[0]}.safetensors", f"tokenizers/{_CONFIG}_tokenizer_config.json")
-_AGAIN = "Install it again with: pip install --force-reinstall wordllama"
 
 
 def from_spec(spec: ModelSpec) -> Unloaded:
@@ -91,41 +89,16 @@ def _load(dim: int) -> Any:
     # Its look-up of the tokenizer misses the package's own folder (it joins "tokenizer", the folder is "tokenizers")
     # and would download; named as the cache, the package folder is found, and nothing is fetched.
     folder = Path(str(wordllama.__file__)).parent
-    _refuse_changed(folder)
+    # WordLlama itself would take other numbers, and put the last word in the place of words that its weights lack.
+    refuse_changed("wordllama", folder, _FILES)
     cut = None if dim == DIMS[0] else dim
     try:
         return wordllama.WordLlama.load(_CONFIG, cache_dir=folder, dim=DIMS[0], trunc_dim=cut, disable_download=True)
     except Exception as error:  # the readers of weights and of tokenizers raise classes of their own
         raise EncoderError(
             f"wordllama must find its weights and tokenizer in its package. Got {in_one_line(error)} in {folder}. "
-            f"{_AGAIN}"
+            f"{again('wordllama')}"
         ) from error
-
-
-def _refuse_changed(folder: Path) -> None:
-    """Refuse files that are not those that were installed: the version of the package says which vectors they make.
-
-    WordLlama itself would take other numbers, and put the last word in the place of words that its weights lack.
-    """
-    recorded = _recorded()
-    for name in _FILES:
-        file = folder / name
-        found = sha256_of(file) if file.is_file() else None
-        if found is None or found != recorded.get(file.name, found):
-            got = f"sha256 {found}" if found else "no such file"
-            raise EncoderError(
-                f"Weights and tokenizer of wordllama must be those that pip installed. Got {got} in {file}. {_AGAIN}"
-            )
-
-
-def _recorded() -> dict[str, str]:
-    """Return the SHA-256 of the package's files as pip's record has them, by name; nothing where there is no record."""
-    hashes = {file.name: file.hash for file in files("wordllama") or ()}
-    return {
-        name: urlsafe_b64decode(f"{digest.value}==").hex()
-        for name, digest in hashes.items()
-        if digest is not None and digest.mode == "sha256"
-    }
 
 
 @contextmanager

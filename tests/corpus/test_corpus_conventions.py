@@ -99,7 +99,7 @@ class TestHeader:
         path = write("a.csv", "label,words\nx,a\ny,b\n")
         corpus = read_corpus(path, text_column=1)
         assert corpus.items == ("a", "b")
-        assert "was taken for the names of the columns, though columns were given by position" in corpus.notes[0]
+        assert "was taken for the names of the columns, though that is not plain from them" in corpus.notes[0]
         assert read_corpus(path, text_column=1, header=False).items == ("words", "a", "b")
 
     def test_a_known_word_that_comes_again_is_for_the_user_to_say(self, write):

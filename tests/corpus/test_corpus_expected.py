@@ -144,6 +144,13 @@ def test_header_is_needed(write, name, content):
         judged(write(name, content))
 
 
+@pytest.mark.parametrize("header", ["Query,QUERY,id", "query_id,Doc_ID,doc-id", "query_id,id,Grade,GRADE"])
+def test_columns_that_are_alike_but_for_case(write, header):
+    path = write("e.csv", f"{header}\n{','.join('1' * (header.count(',') + 1))}\n")
+    with pytest.raises(DataError, match=r"alike but for case. Rename the others\."):
+        read_expected(path, QUERIES, CORPUS)
+
+
 @pytest.mark.parametrize("row", ["q0", ("q0",), ("q0", "d1", 1, 2), 3, None])
 def test_bad_tuples(row):
     with pytest.raises(DataError, match=r"tuple \(query_id, id\).*at row 0"):

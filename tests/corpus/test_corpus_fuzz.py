@@ -19,7 +19,6 @@ from corpus_mutations import (
     unpacked,
     written,
 )
-
 from embdiff.corpus import read_corpus, read_queries
 from embdiff.corpus.beir import read_beir
 from embdiff.corpus.columns import Columns
@@ -70,7 +69,7 @@ def check(found: Corpus, case: Case, raw: bytes, path: Path, empty: str, what: s
         assert "carriage return" in notes
 
 
-@battery(700)
+@battery(600)
 def test_rows_are_those_of_an_independent_reader_or_refused(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     case, packing = a_case(rng, rng.choice(EXTENSIONS)), ""

@@ -220,7 +220,7 @@ def gathered(rows: Judged, kind: str) -> dict[str, dict[str, Decimal]] | str:
     return found
 
 
-@battery(500)
+@battery(400)
 def test_judgements_are_those_of_an_independent_reader_or_refused(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     kind, how = rng.choice(KINDS), rng.choice(HOWS)

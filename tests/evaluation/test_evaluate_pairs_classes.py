@@ -196,6 +196,42 @@ def test_refused_pairs(tmp_path, text, words):
         embdiff.evaluate("p.csv", ["toy:8"], task="pairs")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("p.jsonl", '{"text1": "a\\u0000b", "text2": "c", "score": 1}\n', r"Got a NUL character.* at line 1 \(row 0\)"),
+        ("p.jsonl", '{"text1": "a", "text2": "c\\ud800", "score": 1}\n', r"half of a surrogate pair.* at line 1 \(row 0\)"),
+        ("p.tsv", "text1\ttext2\tscore\na\0b\tc\t1\n", r"Got a NUL character in the text at line 2 \(row 0\)"),
+    ],
+)  # fmt: skip
+def test_texts_of_pairs_that_cannot_be_stored_are_refused(tmp_path, name, content, words):
+    path = tmp_path / name
+    path.write_text(content + "2".join(content.splitlines(keepends=True)[-1].rsplit("1", 1)), "utf-8")
+    with pytest.raises(DataError, match=words):
+        read_pairs([path])
+
+
+@pytest.mark.parametrize("header", ["Text1,text2,score,TEXT1", "text1,Text2,score,TEXT2", "text1,text2,Score,SCORE"])
+def test_columns_of_pairs_that_are_alike_but_for_case_are_for_the_user_to_say(tmp_path, header):
+    path = write_csv(tmp_path / "p.csv", [(*row, "1") for row in PAIRS], header)
+    with pytest.raises(DataError, match=r"alike but for case. Write the name exactly with --(left|right|score)-column"):
+        read_pairs([path])
+    assert len(read_pairs([path], given=dict(zip(("left", "right", "score"), header.split(","), strict=False)))) == 10
+
+
+@pytest.mark.parametrize("first", ["the cat,the dog,", "the cat,the dog,n/a", "words,others,much"])
+def test_a_first_line_that_may_be_a_pair_without_a_score_is_told(tmp_path, first):
+    path = tmp_path / "p.csv"
+    path.write_text(f"{first}\na,b,1\nc,d,2\ne,f,3\n")
+    pairs = read_pairs([path])
+    assert pairs.left == ("a", "c", "e")
+    assert "Line 1" in pairs.notes[0]
+    assert "--no-header" in pairs.notes[0]
+    path.write_text("sentence1,remark,score\na,b,1\nc,d,2\n")
+    assert read_pairs([path]).notes == ()
+    assert read_pairs([path], given={"left": "sentence1", "right": "remark"}).notes == ()
+
+
 @pytest.mark.parametrize("header", ["id,text,label", "number,words,kind"])
 def test_an_id_or_a_number_is_not_the_first_text_of_a_pair(tmp_path, header):
     rows = [(str(row), text, str(len(label))) for row, (text, label) in enumerate(LABELLED)]

@@ -239,7 +239,7 @@ def expected(path: Path, vector_name: str, by: list[str]) -> npt.NDArray[np.floa
         return None
 
 
-@battery(500)
+@battery(400)
 def test_every_row_has_its_own_vector_or_none_has(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     kind = rng.choice(KINDS)

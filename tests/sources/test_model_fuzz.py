@@ -172,7 +172,7 @@ def is_broken(file: Path) -> bool:
     return False
 
 
-@battery(300)
+@battery(250)
 def test_vectors_are_those_of_the_models_library_or_refused(
     tiny: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -50,6 +50,7 @@ KNOWN = {
     ),
 }
 _OF_A_CORPUS = frozenset(name for role in ("text", "title", "id", "group") for name in KNOWN[role])
+_OF_RESULTS = ("query", "document", "grade")  # no option names their columns
 NONE = "none"
 
 
@@ -135,12 +136,6 @@ def same_name(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
 
 
-def position_of(names: Sequence[str], role: str) -> int | None:
-    """Return the position of the most preferred name of a role that is among names; None when none is."""
-    same = [same_name(name) for name in names]
-    return next((same.index(name) for name in KNOWN[role] if name in same), None)
-
-
 def header_rule(columns: Columns) -> HeaderRule:
     """Return the rule that says whether line 1 of a .csv or .tsv names the columns; None where nothing tells.
 
@@ -196,9 +191,9 @@ def pick(table: Table, columns: Columns) -> Picked:
     for role in ("id", "group"):
         found = _given(table, columns.called(role), given.get(role), columns.must)
         looked_for = found is None and given.get(role) != NONE
-        others[role] = _known(table, role, text, columns.called(role)) if looked_for else found
+        others[role] = known_column(table, role, text, columns.called(role)) if looked_for else found
     if recipe is None:
-        title = _known(table, "title", taken=text) if columns.titles else None
+        title = known_column(table, "title", taken=text) if columns.titles else None
         alone = title is None or title in others.values()
         recipe = Recipe((text,)) if alone or title is None else Recipe((title, text), ("", " ", ""))
     return Picked(recipe, **others)
@@ -218,7 +213,7 @@ def _given_recipe(table: Table, columns: Columns) -> Recipe | None:
 
 def _found_text(table: Table) -> int:
     """Return the column of texts that nobody named."""
-    text = 0 if len(table.columns) == 1 else _known(table, "text")
+    text = 0 if len(table.columns) == 1 else known_column(table, "text")
     if text is None:
         raise DataError(
             f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}. "
@@ -228,8 +223,14 @@ def _found_text(table: Table) -> int:
     return text
 
 
-def _known(table: Table, role: str, taken: int | None = None, called: str | None = None) -> int | None:
-    """Return the first column with a known name of this role."""
+def known_column(table: Table, role: str, taken: int | None = None, called: str | None = None) -> int | None:
+    """Return the position of the column with the most preferred name of a role; None when none has one.
+
+    Raises
+    ------
+    DataError
+        When several have it, alike but for case.
+    """
     names = [same_name(name) for name in table.columns]
     for name in KNOWN[role]:
         matches = [position for position, each in enumerate(names) if each == name and position != taken]
@@ -280,9 +281,10 @@ def _alike(table: Table, role: str, matches: Sequence[int], exactly: Sequence[st
         return (exact or matches)[0]
     if matches and must:
         names = shown(table.columns[position] for position in matches)
+        way_out = "Rename the others" if role in _OF_RESULTS else f"Write the name exactly with --{role}-column"
         raise DataError(
             f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
-            f"Write the name exactly with --{role}-column."
+            f"{way_out}."
         )
     return None
 

@@ -182,7 +182,7 @@ def _header(
         )
     if found is None and again is None:
         return True, [
-            f"Line {line} of {path} was taken for the names of the columns, though columns were given by position: "
+            f"Line {line} of {path} was taken for the names of the columns, though that is not plain from them: "
             f"{shown(rows[0], 6)}. If it is data, add --no-header."
         ]
     if found:
@@ -192,10 +192,7 @@ def _header(
         if again is None or found is False
         else f"{again!r} stands below, too"
     )
-    return False, [
-        f"Line {line} of {path} was taken as data: {why}. If it names the columns, add --header, or give a name "
-        "instead of a position (--text-column NAME)."
-    ]
+    return False, [f"Line {line} of {path} was taken as data: {why}. If it names the columns, add --header."]
 
 
 def _again(rows: Sequence[Sequence[str]]) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from embdiff._registry import hint
-from embdiff.corpus.columns import KNOWN, ColumnName, Columns, position_of, same_name
+from embdiff.corpus.columns import KNOWN, ColumnName, Columns, known_column, same_name
 from embdiff.corpus.files import EXTENSIONS, FOUND, Form, exists, extension_of, shown
 from embdiff.corpus.read import corpus_of, rows_left_out, rows_of
 from embdiff.corpus.readers import names_sample, read_table, table_of
@@ -277,7 +277,7 @@ def _is_header(cells: Sequence[str], _surely: bool) -> bool:
 
 
 def _of_columns(table: Table) -> Table:
-    query, document, grade = (position_of(table.columns, role) for role in ("query", "document", "grade"))
+    query, document, grade = (known_column(table, role) for role in ("query", "document", "grade"))
     if query is None or document is None:
         raise DataError(
             "A file of expected results must have a header with the columns query_id and id, and grade if wanted. "

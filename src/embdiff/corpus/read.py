@@ -150,7 +150,7 @@ def corpus_of(
     if groups is not None:
         given = checked_groups(groups, table.size)
         group_of = tuple(given[row] for row in kept)
-        _refuse_characters(table, "group", group_of, kept)
+        refuse_characters(table, "group", group_of, kept)
     elif picked.group is not None:
         group_of = tuple(_labels(named_rows, "group", picked.group, kept, columns))
     notes += _empty_groups(table, picked.group, kept, columns.group_empty)
@@ -178,11 +178,11 @@ def _texts(table: Table, recipe: Recipe) -> list[str]:
         read = as_part if recipe.given else as_written if position == recipe.positions[-1] else as_title
         columns.append(table.checked(position, read, f"Every item must be text{what}.", way_out, words=kind_of))
     texts = list(map(recipe.filled, zip(*columns, strict=True))) if recipe.between else columns[0]
-    _refuse_characters(table, "text", texts, range(len(texts)))
+    refuse_characters(table, "text", texts, range(len(texts)))
     return texts
 
 
-def _refuse_characters(table: Table, role: str, values: Sequence[str], rows: Sequence[int]) -> None:
+def refuse_characters(table: Table, role: str, values: Sequence[str], rows: Sequence[int]) -> None:
     """Refuse what cannot be written as UTF-8 or stored in a database; one pass when all is well."""
     if _UNSTORABLE.search("".join(values)) is None:
         return
@@ -228,7 +228,7 @@ def _labels(table: Table, role: str, position: int, rows: Sequence[int], columns
         return empty if empty is not None and _blank(cell) else as_name(cell)
 
     labels = table.checked(position, read, must, way_out, rows=rows)
-    _refuse_characters(table, role, labels, rows)
+    refuse_characters(table, role, labels, rows)
     return labels
 
 

@@ -10,8 +10,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.corpus.columns import KNOWN, ColumnName, column_of, position_of, same_name
+from embdiff.corpus.columns import KNOWN, ColumnName, column_of, known_column, same_name
 from embdiff.corpus.files import FOUND, Form, shown
+from embdiff.corpus.read import refuse_characters
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_number, as_text, held, is_missing
 from embdiff.errors import DataError
@@ -55,9 +56,20 @@ class Pairs:
         return kinds_of(self.score)
 
 
-def pair_table(path: Path, form: Form = FOUND) -> Table:
-    """Read a file as a table; line 1 of a .csv or .tsv is a header when none of its cells is a number."""
-    return read_table(path, lambda cells, _surely: not any(as_number(cell) is not None for cell in cells), form)
+def pair_table(path: Path, form: Form = FOUND, given: NamedColumns | None = None) -> Table:
+    """Read a file as a table; line 1 of a .csv or .tsv is data where one of its cells is a number, else a header.
+
+    The notes say so where none of its cells is a known name or a given one: a pair without a score looks the same.
+    """
+    names = {same_name(name) for role in _ROLES for name in KNOWN[role]}
+    names |= {same_name(str(name)) for name in (given or {}).values()}
+
+    def is_header(cells: Sequence[str], surely: bool) -> bool | None:
+        if any(as_number(cell) is not None for cell in cells):
+            return False
+        return True if any(same_name(cell) in names for cell in cells) else False if surely else None
+
+    return read_table(path, is_header, form)
 
 
 def pair_columns(table: Table, *, sure: bool = False, given: NamedColumns | None = None) -> tuple[int, int, int] | None:
@@ -70,15 +82,19 @@ def pair_columns(table: Table, *, sure: bool = False, given: NamedColumns | None
     Raises
     ------
     DataError
-        When a given column is not there.
+        When a given column is not there, or several have a known name, alike but for case.
     """
     if table.plain:
         return None
     named = {role: column_of(table, role, (given or {}).get(role)) for role in _ROLES}
-    found = {role: position_of(table.columns, role) if at is None else at for role, at in named.items()}
-    left, right, score = found.values()
-    if left is not None and right is not None and score is not None:
-        return left, right, score
+    found = list[int]()
+    for role, place in named.items():
+        at = known_column(table, role) if place is None else place
+        if at is None:
+            break
+        found.append(at)
+    if len(found) == len(_ROLES):
+        return found[0], found[1], found[2]
     if len(table.columns) != 3 or any(at is not None for at in named.values()):
         return None
     ids = {same_name(name) in KNOWN["id"] for name in table.columns[:2]}
@@ -117,7 +133,7 @@ def read_pairs(paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | 
 
 
 def _read(path: Path, form: Form, given: NamedColumns) -> Pairs:
-    table = pair_table(path, form)
+    table = pair_table(path, form, given)
     columns = pair_columns(table, sure=True, given=given)
     if columns is None:
         raise DataError(
@@ -138,6 +154,8 @@ def _read(path: Path, form: Form, given: NamedColumns) -> Pairs:
         )
     must, way_out = "Both texts of a pair must hold text.", "Fill it in or delete the row."
     left, right = (_cells(table, position, _text, must, way_out, rows) for position in columns[:2])
+    for texts in (left, right):
+        refuse_characters(table, "text", texts, rows)
     way_out = "Write it like 3.5, empty it to leave the pair out, or delete the row."
     score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out, rows))
     names = ", ".join(table.columns[position] for position in columns)

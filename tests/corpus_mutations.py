@@ -61,11 +61,11 @@ class Case:
     said: str | None = None
 
 
-def a_case(rng: random.Random, extension: str) -> Case:
+def a_case(rng: random.Random, extension: str, always: tuple[str, ...] = ("text",)) -> Case:
     """Return rows with ids, perhaps groups and titles, and the mutation to come."""
-    names = ["text"]
+    names = list(always)
     if rng.random() < 0.8:
-        names += [name for name in ("id", "group", "title") if rng.random() < 0.7]
+        names += [name for name in ("id", "group", "title") if name not in always and rng.random() < 0.7]
     hows = list(OF_ALL) if extension != ".txt" else ["none", "rows moved", "bytes", "blank text", "NUL"]
     hows += OF_PARQUET if extension == ".parquet" else OF_TEXT
     hows += OF_DELIMITED if extension in SEPARATORS else OF_JSON if extension == ".jsonl" else ()
@@ -164,7 +164,7 @@ def _objects(rng: random.Random, case: Case) -> str:
     for number, row in enumerate(case.rows):
         held = dict(zip(case.names, row, strict=True))
         if number == at and case.how == "no key":
-            del held["text"]
+            del held["text" if "text" in held else case.names[0]]
         line = json.dumps(held, ensure_ascii=rng.random() < 0.5 or case.how == "half a pair")
         if number == at and case.how == "key twice":
             line = f'{{"{rng.choice(case.names)}": "other", {line[1:]}'
@@ -289,10 +289,10 @@ def rows_of(grid: Grid, empty: str, what: str) -> Rows | str:
     if len({name for name in names if name}) < len([name for name in names if name]):
         return "a name stands twice"
     at = {role: next((names.index(n) for n in names if n in known), None) for role, known in KNOWN.items()}
-    at |= {"title": None} if what == "queries" else {"group": None} if what == "beir" else {}
+    at |= {"queries": {"title": None}, "beir": {"group": None}, "classes": {"id": None}}.get(what, {})
     text = 0 if len(names) == 1 else at["text"]
-    if text is None:
-        return "no text"
+    if text is None or (what == "classes" and at["group"] in (None, text)):
+        return "no text, or no label"
     rows: Rows = []
     for number, cells in enumerate(grid[1:]):
         found, title = cells[text], cells[at["title"]] if at["title"] not in (None, text) else None

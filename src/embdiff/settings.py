@@ -30,7 +30,7 @@ MOST = 10**9  # of whatever is counted by an option
 Emptiness = Literal["refuse", "keep", "drop"]
 Zeros = Literal["refuse", "drop", "keep"]
 Baseline = Literal["beside", "named", "none"]
-Task = Literal["retrieval", "pairs", "classes"]
+Task = Literal["retrieval", "pairs", "classes", "bitext"]
 Order = Literal["disputed", "random"]
 
 
@@ -202,7 +202,7 @@ class EvaluationConfig(Settings):
     models : tuple of str
         Model, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     task : str or None
-        retrieval, pairs or classes. Default: found from the data.
+        retrieval, pairs, classes or bitext. Default: found from the data; bitext only where it is asked for.
     qrels : str
         Judgements: NAME of qrels/NAME.tsv, or a file.
     k : int or None
@@ -229,9 +229,9 @@ class EvaluationConfig(Settings):
     label_column : str or None
         Name or 0-based position of the label column.
     left_column : str or None
-        Name or 0-based position of the first text of pairs.
+        Name or 0-based position of the first text of pairs, or of the left side of parallel texts.
     right_column : str or None
-        Name or 0-based position of the second text of pairs.
+        Name or 0-based position of the second text of pairs, or of the right side of parallel texts.
     score_column : str or None
         Name or 0-based position of the numbers of pairs.
     quotes : bool or None

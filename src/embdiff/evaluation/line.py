@@ -13,6 +13,7 @@ from embdiff.corpus.beir import is_beir
 from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
 from embdiff.corpus.tables import Table, kind_of
 from embdiff.errors import DataError
+from embdiff.evaluation.bitext import Bitext
 from embdiff.evaluation.class_files import is_classes
 from embdiff.evaluation.classes import Classes
 from embdiff.evaluation.pair_files import pair_columns, pair_table
@@ -25,6 +26,7 @@ from embdiff.measures.differences import between_models
 from embdiff.settings import Task
 
 _ALONE = {each.task: each for each in (Retrieval, Classes)}
+_SEVERAL = {each.task: each for each in (PairsWalk, Bitext)}  # of which there may be several files
 
 
 @done_by(lambda **asked: _walk(**asked))
@@ -55,17 +57,18 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     encoding: str | None = None,
     cache: str | Path | None = None,
 ) -> Evaluation:
-    """Score models on labelled data: judged queries, scored pairs, or classes.
+    """Score models on labelled data: judged queries, scored pairs, classes, or parallel texts.
 
     Parameters
     ----------
     data : str or path, or sequence of them
         A folder in BEIR's layout (retrieval); a file of two texts and a number a row, or several, each scored and all
-        pooled (pairs); a file of texts and labels, or a folder with ``train.*`` and ``test.*`` (classes).
+        pooled (pairs); a file of texts and labels, or a folder with ``train.*`` and ``test.*`` (classes); two files
+        whose rows say the same, joined by their ids where both have some, or two columns of one file (bitext).
     models : sequence of str or Encoder
         Text forms as ``embdiff models`` lists them, or objects with ``encode``.
-    task : {"retrieval", "pairs", "classes"}, optional
-        By default found from the data.
+    task : {"retrieval", "pairs", "classes", "bitext"}, optional
+        By default found from the data; bitext only where it is asked for.
     qrels : str
         Name of the judgements in the folder ``qrels``, or a file of them.
     k : int, optional
@@ -92,7 +95,7 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         Columns of labelled texts: name or 0-based position. For retrieval and classes text_column may be a template,
         ``"{title} {text}"``, which is what is taken by default where there are both.
     left_column, right_column, score_column : str or int, optional
-        Columns of pairs: name or 0-based position.
+        Columns of pairs, or of the two sides of parallel texts: name or 0-based position.
     quotes, header : bool, optional
         Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
     encoding : str, optional
@@ -122,7 +125,8 @@ def _walk(data: Any, models: Sequence[Any] = (), *, out: str | Path | None = Non
     paths, found, how = _task_of(data, settings)
     refuse_strangers(settings, found)
     with nullcontext() if out is None else evaluation_folder(Path(out)) as part:
-        walk: Walk = PairsWalk(paths, settings) if found == "pairs" else _ALONE[found](paths[0], settings)
+        several = _SEVERAL.get(found)
+        walk: Walk = several(paths, settings) if several else _ALONE[found](paths[0], settings)
         outcome = walk.outcome()
         differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
         result = Evaluation(outcome, differences, how, settings.seed)
@@ -141,11 +145,11 @@ def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:
         find_task(each, task, columns_named=settings.columns_named, form=settings.form)
         for each in (data if several else [data])
     ]
-    others = [f"{path} ({each})" for path, each, _ in found if each != "pairs"]
+    others = [f"{path} ({each})" for path, each, _ in found if each not in _SEVERAL]
     if len(found) > 1 and others:
         raise DataError(
-            f"Several files must all be of pairs: their numbers are pooled. Got {shown(others)}. Name one folder or "
-            "file of retrieval or of labelled texts."
+            "Several files must all be of pairs, whose numbers are pooled, or two of parallel texts (--task bitext). "
+            f"Got {shown(others)}. Name one folder or file of retrieval or of labelled texts."
         )
     how = "columns of pairs were named" if task != settings.task else found[0][2]
     return [path for path, _, _ in found], found[0][1], how

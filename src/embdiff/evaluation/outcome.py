@@ -10,7 +10,7 @@ from embdiff.evaluation.together import Gain
 from embdiff.measures.noise import Change
 from embdiff.records import Qrels, Score, Stamp
 
-UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts"}
+UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts", "bitext": "pairs"}
 Confused = TypedDict("Confused", {"class": str, "taken_for": str | None, "texts": int, "of": int})
 Confusion = TypedDict("Confusion", {"in": str, "not_in": str, "texts": int, "pairs": list[Confused]})
 

@@ -13,10 +13,9 @@ from embdiff.errors import ParameterError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.pair_files import read_pairs
 from embdiff.evaluation.settings import Settings, chosen
-from embdiff.evaluation.task import Walk
+from embdiff.evaluation.task import TextPairs, Walk
 from embdiff.lexical import BM25
 from embdiff.measures.base import measures_for
-from embdiff.measures.noise import BATCH, drawn_again
 from embdiff.measures.pairs import NEEDS, ScoredPairs
 from embdiff.measures.row_pairs import pair_similarity
 from embdiff.measures.score import in_order
@@ -41,15 +40,11 @@ class PairsWalk(Walk):
     def __init__(self, paths: Sequence[Path], settings: Settings) -> None:
         self.pairs = pairs = read_pairs(paths, settings.form, settings.pair_columns)
         path = ", ".join(map(str, paths))
-        texts = tuple(dict.fromkeys((*pairs.left, *pairs.right)))
-        place = {text: row for row, text in enumerate(texts)}
-        self.left, self.right = (np.array([place[text] for text in side]) for side in (pairs.left, pairs.right))
-        sizes = np.array([len(left) + len(right) for left, right in zip(pairs.left, pairs.right, strict=True)])
-        self.few = drawn_again(sizes, sum(map(len, texts)), BATCH // 2, seed=settings.seed, texts=2)
-        again = np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
-        corpus = Corpus(texts, tuple(map(str, range(len(texts)))), source=str(path))
+        both = TextPairs.of(pairs.left, pairs.right, seed=settings.seed)
+        self.left, self.right, self.few = both.left, both.right, both.few
+        corpus = Corpus(both.texts, tuple(map(str, range(len(both.texts)))), source=str(path))
         about, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
-        super().__init__(settings, str(path), about, units, Texts(corpus, None, settings.seed, again=again))
+        super().__init__(settings, str(path), about, units, Texts(corpus, None, settings.seed, again=both.again))
         self.notes += pairs.notes
         self.by_file: dict[str, list[Score]] = {}
         # auc compares two kinds of pairs; the first measure is that of the same model again.

@@ -49,7 +49,7 @@ class Evaluation:
 
     @property
     def task(self) -> str:
-        """``retrieval``, ``pairs`` or ``classes``."""
+        """``retrieval``, ``pairs``, ``classes`` or ``bitext``."""
         return self.outcome.task
 
     @property

@@ -119,10 +119,12 @@ def refuse_strangers(settings: Settings, task: Task) -> None:
         raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
     if task != "retrieval" and (settings.missing != "auto" or settings.self_matches != "keep"):
         raise ParameterError(f"Judged queries are of the task retrieval. Got {task}. Leave --missing and --self out.")
-    if settings.pair_columns and task != "pairs":
-        names = ", ".join(f"--{role}-column" for role in settings.pair_columns)
+    pair_columns = [role for role in settings.pair_columns if task != "bitext" or role == "score"]
+    if pair_columns and task != "pairs":
+        names = ", ".join(f"--{role}-column" for role in pair_columns)
         raise ParameterError(f"Columns of two texts and a score are of the task pairs. Got {task}. Leave {names} out.")
-    named = settings.label_column is not None if task == "retrieval" else settings.columns_named
+    texts_too = task in ("retrieval", "bitext")  # of which a text column may be named
+    named = settings.label_column is not None if texts_too else settings.columns_named
     if named and task != "classes":
         raise ParameterError(
             f"Columns of texts and labels can be named for the task classes only. Got {task}. Leave --text-column and "

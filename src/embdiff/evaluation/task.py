@@ -1,9 +1,10 @@
-"""What the three tasks share: the walk over the models, ranking by vectors, and what the same model again changes."""
+"""What the tasks share: the walk over the models, ranking by vectors, and what the same model again changes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, Bm25
 from embdiff.measures.base import MeasureSpec
-from embdiff.measures.noise import Again, Change, change, half_precision, sampled
+from embdiff.measures.noise import BATCH, Again, Change, change, drawn_again, half_precision, sampled
 from embdiff.measures.score import in_order
 from embdiff.measures.statistics.kinds import Kinds
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
@@ -26,6 +27,51 @@ from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes, order_in_question
 
 FROM_A_FILE = "the vectors were read from a file, not encoded"
+
+
+@dataclass(frozen=True, eq=False)
+class TextPairs:
+    """Pairs of texts, each text once.
+
+    Parameters
+    ----------
+    texts : tuple of str
+        The different texts of both sides.
+    left, right : ndarray of int64, shape (n,)
+        Which texts each pair is of.
+    few : ndarray of int64
+        Pairs whose texts are encoded again.
+    """
+
+    texts: tuple[str, ...]
+    left: IntArray
+    right: IntArray
+    few: IntArray
+
+    @classmethod
+    def of(cls, left: Sequence[str], right: Sequence[str], *, seed: int) -> TextPairs:
+        """Take the texts of both sides, pair by pair."""
+        texts = tuple(dict.fromkeys((*left, *right)))
+        place = {text: row for row, text in enumerate(texts)}
+        one, other = (np.array([place[text] for text in side], dtype=np.int64) for side in (left, right))
+        sizes = np.array([len(first) + len(second) for first, second in zip(left, right, strict=True)])
+        few = drawn_again(sizes, sum(map(len, texts)), BATCH // 2, seed=seed, texts=2)
+        return cls(texts, one, other, few)
+
+    @property
+    def lefts(self) -> IntArray:
+        """The different texts of the left side, ascending."""
+        return np.unique(self.left)
+
+    @property
+    def rights(self) -> IntArray:
+        """The different texts of the right side, ascending."""
+        return np.unique(self.right)
+
+    @property
+    def again(self) -> IntArray:
+        """The texts that are encoded again, ascending."""
+        return np.unique(np.concatenate([self.left[self.few], self.right[self.few]])).astype(np.int64)
 
 
 class Walk(ABC):
@@ -134,22 +180,31 @@ class Walk(ABC):
         return [half, change(before, after, "batch", seed=seed, note=note, kinds=some)]
 
     def add_words(self) -> None:
-        """Add what bm25 finds; the notes tell where its library is missing."""
+        """Add what bm25 finds."""
         corpus, queries = self.texts.corpus, self.texts.queries
         assert queries is not None
+        index = self.words(corpus.items)
+        if index is not None:
+            self.add_lists(BM25, index.rank(queries.items, self.depth))
+
+    def words(self, texts: Sequence[str]) -> Bm25 | None:
+        """Return an index of words; None, with a note, where its library is missing."""
         try:
-            index = Bm25(corpus.items)
+            index = Bm25(texts)
         except MissingDependencyError as error:
             self.notes.append(f"The baseline bm25 is left out: {error}")
-            return
+            return None
         self.facts.append(ModelFacts(BM25, None, about=index.about))
-        self.add_lists(BM25, index.rank(queries.items, self.depth))
+        return index
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""
+        self.add_lists(model, rank(asking, there, self.depth, self.settings.metric))
+        self.tell_lost(model, ((there, self.ranked), (asking, UNITS[self.task])))
+
+    def tell_lost(self, model: str, tables: Iterable[tuple[FloatArray, str]]) -> None:
+        """Say of how many texts the vectors are zero, where these have no similarity; ``tables`` with their words."""
         metric = self.settings.metric
-        self.add_lists(model, rank(asking, there, self.depth, metric))
-        tables = ((there, self.ranked), (asking, UNITS[self.task]))
         lost = [(len(vectors) - len(_usable(vectors, metric)), words) for vectors, words in tables]
         if any(count for count, _ in lost):
             told = " and ".join(f"{count:,} {words}" for count, words in lost)

@@ -39,6 +39,7 @@ Needs = Literal[
     "neighbors + qrels",
     "pairs + scores",
     "class labels",
+    "parallel texts",
 ]
 
 
@@ -218,6 +219,7 @@ _BUILT_IN = {
     "ranking": ("ndcg", "map", "mrr", "rr", "recall", "precision", "hit"),
     "pairs": ("spearman", "pearson", "auc"),
     "classes": ("knn_accuracy", "probe_accuracy", "silhouette"),
+    "bitext": ("bitext", "right_found", "left_found"),
     "cka": ("cka", "cka_biased", "cknna"),
     "rsa": ("rsa",),
     "cca": ("procrustes", "shape_angle", "svcca", "pwcca"),

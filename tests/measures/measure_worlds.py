@@ -11,6 +11,7 @@ import pytest
 
 from embdiff import exact
 from embdiff.errors import ParameterError
+from embdiff.measures.bitext import Sides
 from embdiff.measures.classes import knn_predict
 from embdiff.measures.inputs import OneSearch
 from embdiff.measures.judged import Judged, JudgedLists, grade
@@ -191,6 +192,24 @@ def _index(measure, w):
     return measure.function(returned, best, returned.similarity)
 
 
+def _parallel(measure, w):
+    """Pairs of sums of rows: turning the space turns both sides."""
+    at = np.arange(len(w.x))
+    left, right = w.x, w.x + 0.9 * w.x[(at + 1) % len(at)]
+    left, right = (right, left) if w.swapped else (left, right)
+    left, right = left.astype(np.float32), right.astype(np.float32)
+    forth, back = (exact.search(a, b, 1, "cosine") for a, b in ((left, right), (right, left)))
+    return measure.function(forth, back, w.asked, w.asked)
+
+
+def _no_pairs(measure, w):
+    nothing, none = (
+        np.zeros(0, dtype=np.int64),
+        Neighbors(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.float32), "ip"),
+    )
+    return score(measure.name, Sides(none, none, nothing, nothing, ("a",))).value
+
+
 TAKEN = {
     "two neighbors": lambda m, w: m.function(w.lists(0), w.lists(1)),
     "the same model again": lambda m, w: m.function(w.lists(0), w.lists(1)),
@@ -210,6 +229,7 @@ TAKEN = {
     "neighbors + qrels": _qrels,
     "pairs + scores": _pairs,
     "class labels": _classes,
+    "parallel texts": _parallel,
 }
 
 
@@ -370,6 +390,7 @@ UNDEFINED = {
     **dict.fromkeys(("same_group", "same_group_reached"), _alone_in_its_group),
     **dict.fromkeys(("ndcg", "map", "mrr", "rr", "recall", "precision", "hit", "index_recall"), _no_queries),
     "auc": _one_kind,
+    **dict.fromkeys(("bitext", "right_found", "left_found"), _no_pairs),
     "knn_accuracy": _no_training_texts,
     "silhouette": lambda m, w: values(m, replace(w, labels=np.zeros_like(w.labels))),
 }

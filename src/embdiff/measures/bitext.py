@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +117,7 @@ def _partners(asking: IntArray, partner: IntArray, texts: int) -> float:
     """Return the mean over pairs of the share of texts that are partners."""
     width = 1 + int(partner.max(initial=0))
     of = np.unique(asking * width + partner) // width
-    return float(np.bincount(of)[asking].mean() / texts)
+    return float(np.bincount(of)[asking].mean() / texts) if len(asking) else math.nan
 
 
 def _forth_by_chance(sides: Sides, _values: Doubles, _seed: int) -> float:
@@ -137,7 +138,7 @@ BITEXT = Measure(
     direction="more texts lie next to what says the same in the other language",
     range=(0.0, 1.0),
     symmetric=True,
-    invariances=("order of the pairs", "rotation and scaling of the space", "exchange of the sides"),
+    invariances=("order of the pairs", "rotation and scaling of the space"),
     undefined_when="there are no pairs",
     cutoff=False,
     scorer=PerQuery(_both_by_chance, nothing="there are no pairs"),
@@ -145,7 +146,6 @@ BITEXT = Measure(
 RIGHT_FOUND = BITEXT.variant(
     function=right_found,
     symmetric=False,
-    invariances=("order of the pairs", "rotation and scaling of the space"),
     scorer=PerQuery(_forth_by_chance, nothing="there are no pairs"),
 )
 LEFT_FOUND = RIGHT_FOUND.variant(function=left_found, scorer=PerQuery(_back_by_chance, nothing="there are no pairs"))

@@ -121,7 +121,9 @@ def by_labels(
         "Groups are weak labels: a neighbour of another group need not be wrong.",
     ) if grouped else ()  # fmt: skip
     more = (*_proof(standings, found, units), *weak, *_where_words(where, measure), *agreement_words(agreement, noise))
-    sentence = _standing_sentence(standings, ties, measure)
+    sentence = _standing_sentence(standings, ties, measure, tested=found is not None)
+    if len(known) > 1 and found is None:
+        more = (f"No difference could be tested: {known[0].reason or 'there are too few values'}.", *more)
     return Headline(
         "groups" if grouped else "judgements", sentence, (*more, *besides), measure, standings, ties,
         _closest_first(agreement), noise, tuple(where),
@@ -155,7 +157,9 @@ def _grouped(measure: str) -> bool:
     return get_measure(measure).measure.needs == OWN_GROUP
 
 
-def _standing_sentence(standings: Sequence[Standing], ties: Sequence[Sequence[str]], measure: str) -> str:
+def _standing_sentence(
+    standings: Sequence[Standing], ties: Sequence[Sequence[str]], measure: str, *, tested: bool
+) -> str:
     """Say who is first, or who cannot be told apart."""
     if not standings:
         return f"{measure} is undefined for every model."
@@ -169,6 +173,8 @@ def _standing_sentence(standings: Sequence[Standing], ties: Sequence[Sequence[st
         return f"{_listed(first)} lead and cannot be told apart by {what}: {', '.join(named)}{rest}."
     if len(standings) == 1:
         return f"{what}: {named[0]}."
+    if not tested:
+        return f"Which model leads by {what} cannot be decided: {', '.join(named)}{rest}."
     if _grouped(measure):
         return f"{standings[0].model} returns most {what}: {', '.join(named)}{rest}."
     return f"{standings[0].model} ranks best by {what}: {', '.join(named)}{rest}."

@@ -39,6 +39,7 @@ def test_collapsed_models_agree_as_chance_says():
     assert score(result, "noise_index", 1).value == 1.0
     assert score(result, "orphans", 1).value == pytest.approx(0.0, abs=0.01)
     assert "have a tie across place 5" in everything(result)
+    assert "60 of 60 queries have a tie across place 5" in " ".join(str(result).split())
 
 
 def test_texts_of_equal_words_agree_with_bm25_as_chance_says():
@@ -52,6 +53,7 @@ def test_texts_of_equal_words_agree_with_bm25_as_chance_says():
         found = score(result, measure)
         assert found.value == pytest.approx(found.chance, abs=1e-9), measure
         assert "20 of 20 queries have a tie across place 5" in found.reason
+    assert "have a tie" not in str(result)  # of two models there is none
     spread = next(each for each in result.scores if each.models == ("bm25", "vectors:ramp.npy"))
     assert spread.value == pytest.approx(spread.chance, abs=0.1)
 
@@ -63,6 +65,7 @@ def test_a_group_at_the_end_of_the_file_is_not_missing(tmp_path: Path):
     (tmp_path / "corpus.csv").write_text("\n".join(lines))
     result = compared(coarse, rng.normal(size=(120, 8)), "corpus.csv")
     assert min(test.p for _, test in result.run.tests) > 0.005
+    assert "of 120 queries have a tie across place 5" in " ".join(str(result).split())
 
 
 def test_equal_texts_are_no_hubs_and_hide_nobody():
@@ -85,6 +88,7 @@ def test_a_database_and_memory_say_the_same_of_ties():
     for measure in ("overlap", "jaccard", "rbo", "rank_similarity"):
         one, other = score(here, measure), score(there, measure)
         assert (one.value, one.low, one.high, one.reason) == (other.value, other.low, other.high, other.reason)
+    assert all("of 150 queries have a tie across place 5" in " ".join(str(each).split()) for each in (here, there))
 
 
 def test_a_database_does_not_untie_what_float32_confuses():

@@ -379,3 +379,30 @@ def test_messages_name_options_of_evaluate_alone(tmp_path, command):
         assert words in err
         for option in re.findall(r"--[a-z]+(?:-[a-z]+)*", err):
             assert option in help_text
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "words"),
+    [
+        ([(a, b, str(int(row < 2))) for row, (a, b, _) in enumerate(PAIRS)], "left,right,score",
+         ["n = 10;", "auc, spearman, pearson: no interval and no test below 5 pairs of the rarest kind (here 2)"]),
+        (PAIRS[:3], "left,right,score", ["n = 3;", "spearman, pearson: no interval"]),
+        ([(f"{text} {row}", f"c{row // 3}") for row, (text, _) in enumerate(LABELLED[:12])], "text,label",
+         ["n = 4;", "silhouette: every class has one text only"]),
+    ],
+)  # fmt: skip
+def test_the_first_screen_says_why_a_number_or_an_interval_is_not_there(tmp_path, command, rows, header, words):
+    write_csv(tmp_path / "p.csv", rows, header)
+    code, printed, _ = command("evaluate", "p.csv", "-m", "toy:8", "-m", "toy:16")
+    assert code == 0
+    told = " ".join(printed.split())
+    for each in words:
+        assert each in told
+
+
+@pytest.mark.parametrize("rows", [3, 4])
+def test_no_model_ranks_best_where_nothing_could_be_tested(tmp_path, rows):
+    write_csv(tmp_path / "p.csv", [(a, b, str(int(row < rows - 1))) for row, (a, b, _) in enumerate(PAIRS)])
+    headline = embdiff.evaluate("p.csv", ["toy:8", "toy:64"], baseline=False).headline
+    assert headline.sentence.startswith("Which model leads by auc cannot be decided: toy:")
+    assert headline.more[0].startswith("No difference could be tested: no interval and no test below 5 pairs")

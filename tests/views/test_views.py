@@ -295,3 +295,10 @@ def test_a_run_that_was_read_says_the_same_of_its_intervals(tmp_path):
     assert words.notes(Facts(read.run)) == words.notes(Facts(result.run))
     assert any(note.startswith("Intervals are 95 %") for note in words.notes(Facts(read.run)))
     assert "orphans" not in " ".join(words.notes(Facts(result.run)))
+
+
+@pytest.mark.parametrize("models", [["toy:8", "bm25"], ["bm25", "toy:8"], ["toy:8", "bm25", "toy:16"]])
+def test_a_ranking_by_words_that_was_named_stands_on_the_first_screen(models):
+    pytest.importorskip("bm25s", reason="bm25s is not installed")
+    texts = [f"text {row} of {row % 5}" for row in range(20)]
+    assert "bm25" in str(ed.compare(texts, models, k=2, store="memory:", layout="none"))

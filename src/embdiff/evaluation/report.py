@@ -14,7 +14,7 @@ from embdiff.views.facts import models_told
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
 from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import estimate, number
+from embdiff.views.words import by_reason, estimate, number
 
 _CONFUSIONS_SHOWN = 5
 _MEASURES, _MODELS, _NOTES = 3, 12, 3
@@ -47,8 +47,9 @@ def _models_table(found: Outcome, differences: Sequence[Differences]) -> Table:
         )
         for score in ordered[:_MODELS]
     )
-    title = f"n = {first[0].n:,}; chance {number(first[0].chance)} of {measures[0]}"
-    return Table(title, ("model", *measures, "95 % of the first", "same"), rows)
+    title = f"n = {ordered[0].n:,}; chance {number(ordered[0].chance)} of {measures[0]}"
+    remarks = by_reason((score.reason, score.measure) for score in found.scores if score.measure in measures)
+    return Table(title, ("model", *measures, "95 % of the first", "same"), rows, tuple(remarks[:_NOTES]))
 
 
 def parts(found: Outcome, differences: Sequence[Differences], how: str, headline: Headline) -> Iterator[Part]:

@@ -53,7 +53,8 @@ def some_notes(every: Sequence[str], count: int, rest: str) -> Iterator[Line]:
 
 def _questions(facts: Facts) -> Iterator[Part]:
     found = facts.run.headline
-    names = (*facts.run.config.models, *(each.model for each in found.standings))
+    paired = (name for each in found.agreement for name in each.models)
+    names = (*facts.run.config.models, *(each.model for each in found.standings), *paired)
     colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(dict.fromkeys(names))}
     yield Line(facts_line(facts), "dim")
     tables = (_standings(found, colours), _agreement(found, colours), _where(found, colours), _disputed(facts))

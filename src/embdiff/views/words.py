@@ -9,6 +9,7 @@ from typing import Any
 from embdiff._sizes import written_size
 from embdiff._visible import visible_on_a_page
 from embdiff.errors import UnknownNameError
+from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.groups import GroupTest, undecided
 from embdiff.measures.score import SPACES
@@ -161,7 +162,7 @@ def _interval_words(scores: Sequence[Score]) -> str:
 def caveats(facts: Facts) -> list[str]:
     """Return what a reader must know of this run: own rows kept, rows dropped, texts cut; one sentence each."""
     run, told = facts.run, facts.manifest
-    found = [*run.unseen, *sample_notes(told.sample)]
+    found = [*run.unseen, *sample_notes(told.sample), *_ties(facts)]
     unmapped = by_reason((each.reason, each.model) for each in run.layouts)
     found += [f"UMAP has no map of {each}. Principal components stand in its place." for each in unmapped]
     if told.on_disk:
@@ -189,6 +190,17 @@ def caveats(facts: Facts) -> list[str]:
             f"{len(cut):,} texts were longer than a database field and are stored cut; vectors see all of them."
         )
     return [*found, *_order_in_question(facts), *encoding_notes(told.models, told.notes)]
+
+
+def _ties(facts: Facts) -> list[str]:
+    """Say which lists of two models end in a tie; the baseline's often do, which its own table tells."""
+    found = by_reason(
+        (score.reason, " and ".join(score.models))
+        for score in facts.run.scores
+        if score.measure.startswith("overlap@") and math.isfinite(score.value) and BM25 not in score.models
+    )
+    more = f"; {len(found) - 1} more such remarks: --all" if len(found) > 1 else ""
+    return [f"{found[0]}{more}."] if found else []
 
 
 def _order_in_question(facts: Facts) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 import embdiff as ed
 from embdiff.comparison.again import models_again
 from embdiff.errors import DataError, ParameterError
-from embdiff.judging.book import TypedQueries
+from embdiff.judging.book import Book, TypedQueries
+from embdiff.judging.labels import JUDGE, Labels
 from embdiff.server.app import application
 from embdiff.server.asking import Asker
 from embdiff.views import report
@@ -41,14 +42,19 @@ def typed(tmp_path: Path) -> TypedQueries:
 
 
 @pytest.fixture
-def client(result: ed.Comparison, typed: TypedQueries) -> Iterator[TestClient]:
+def labels(result: ed.Comparison, tmp_path: Path) -> Labels:
+    return Labels(tmp_path / "run", result.run)
+
+
+@pytest.fixture
+def client(result: ed.Comparison, labels: Labels) -> Iterator[TestClient]:
     asker = Asker(result.run, models_again(result.run), None, {})
 
     async def ask_of(what: str, wanted: dict[str, Any]) -> Any:
         return getattr(asker, what)(**wanted)
 
     app = application(
-        ask_of, typed, pack(result.run), "a title <b>", indexes=asker.indexes, token=TOKEN, hosts=frozenset({HOST})
+        ask_of, labels, pack(result.run), "a title <b>", indexes=asker.indexes, token=TOKEN, hosts=frozenset({HOST})
     )
     with TestClient(app, base_url=f"http://{HOST}", headers={"x-embdiff-token": TOKEN}) as it:
         yield it
@@ -94,6 +100,50 @@ def test_queries_are_kept_for_judging_once_each(client, typed, result):
     asked = ed.compare("sample", ["toy:16", "toy:64"], queries=["what is new?"], k=4, store="memory:")
     for answer in asked.run.answers:
         assert list(first.lists[answer.model]) == [asked.run.corpus.ids[row] for row in answer.returned.rows[0]]
+
+
+def test_what_is_said_of_a_result_is_a_judgement(client, result, tmp_path):
+    def label(**said: Any) -> Any:
+        return client.post("/label", json={"text": "what is new?", "id": "cup-02", "grade": 1, **said})
+
+    assert label().json() == {"labels": 1}
+    assert label(id="harbour-01", grade=0).json() == {"labels": 2}
+    assert label(grade=0).json() == {"labels": 2}  # said anew
+    query = TypedQueries(tmp_path / "run.queries.jsonl").read()[0].id
+    found = Book(tmp_path / "run.qrels").entries
+    assert [(each.query, each.document, each.grade, each.judge) for each in found] == [
+        (query, "cup-02", 1, JUDGE), (query, "harbour-01", 0, JUDGE), (query, "cup-02", 0, JUDGE),
+    ]  # fmt: skip
+    assert sorted((tmp_path / "run.qrels").read_text().splitlines()) == [
+        f"{query} 0 cup-02 0",
+        f"{query} 0 harbour-01 0",
+    ]
+    for said, words in (
+        ({"id": "nobody"}, "Got the id 'nobody'"),
+        ({"grade": 10}, "A grade must be"),
+        ({"grade": -1}, "A grade must be"),
+    ):
+        assert (label(**said).status_code, words in label(**said).json()["error"]) == (400, True)
+    assert client.post("/label", json={"text": "a", "id": "cup-02"}).status_code == 400
+    with closing(Book(tmp_path / "run.qrels", write=True)):
+        assert "another session" in label().json()["error"]
+    assert len(Book(tmp_path / "run.qrels").entries) == 3
+
+
+def test_labels_of_the_live_page_count_with_those_of_judge(result, tmp_path):
+    from embdiff.judging import open_judging
+
+    lists = {"toy:16": ["harbour-01", "cup-02"], "toy:64": ["cup-02", "cup-03"]}
+    made = [result.path.with_name(f"run{end}") for end in (".queries.jsonl", ".qrels", ".qrels.jsonl")]
+    try:
+        labels = Labels(result.path, result.run)
+        assert [labels.label("new?", lists, name, 1) for name in ("harbour-01", "cup-02", "cup-03")] == [1, 2, 3]
+        with open_judging(result.path, queries=2, depth=2, write=False) as judging:
+            assert judging.score().counts["done"] == 1
+            assert judging.set_aside == 0
+    finally:
+        for each in made:
+            each.unlink()
 
 
 def test_typed_queries_are_judged_with_those_of_the_run(client, result):
@@ -169,7 +219,7 @@ def test_bad_requests_are_told_why(client, body, words):
     ],
     ids=range(16),
 )
-@pytest.mark.parametrize("path", ["/ask", "/judge"])
+@pytest.mark.parametrize("path", ["/ask", "/judge", "/label"])
 def test_what_is_no_request_is_told_so(client, body, path):
     answer = client.post(path, content=body)
     assert answer.status_code == 400

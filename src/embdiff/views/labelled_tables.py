@@ -8,8 +8,31 @@ from collections.abc import Iterator, Sequence
 from embdiff.measures.differences import Differences
 from embdiff.measures.noise import Change
 from embdiff.records import Score
-from embdiff.views.table import Table, once
+from embdiff.views.table import Table, once, one_line
 from embdiff.views.words import AGAIN, by_reason, estimate, number
+
+_MEASURES, _MODELS, _NAME = 3, 12, 60
+
+
+def standing_table(scores: Sequence[Score], differences: Sequence[Differences]) -> Table:
+    """Return a line for each model, best first: its values, and the letters of its tie groups in the first measure."""
+    measures = list(dict.fromkeys(score.measure for score in scores))[:_MEASURES]
+    values = {(score.measure, score.models[0]): score for score in scores}
+    letters = next((each.letters for each in differences if each.measure == measures[0]), {})
+    first = [score for score in scores if score.measure == measures[0]]
+    ordered = sorted(first, key=lambda each: -each.value if math.isfinite(each.value) else math.inf)
+    rows = tuple(
+        (
+            one_line(score.models[0], _NAME),
+            *(number(values[measure, score.models[0]].value) for measure in measures),
+            f"[{number(score.low)}, {number(score.high)}]",
+            letters.get(score.models[0], ""),
+        )
+        for score in ordered[:_MODELS]
+    )
+    more = (f"{len(ordered) - _MODELS:,} more: --all",) if len(ordered) > _MODELS else ()
+    title = f"n = {first[0].n:,}; chance {number(first[0].chance)} of {measures[0]}"
+    return Table(title, ("model", *measures, "95 % of the first", "same"), rows, more)
 
 
 def score_table(scores: Sequence[Score], differences: Sequence[Differences], title: str = "Scores") -> Table:

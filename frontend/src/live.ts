@@ -131,7 +131,7 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
     try {
       const sent = { text: typed.text, id: scene.head.items.ids[row], grade: Number(right) };
       const { labels } = (await (await call("/label", sent)).json()) as { labels: number };
-      told.textContent = `Judged: ${labels} results of this query. "embdiff judge" takes them up.`;
+      told.textContent = `Judged: ${labels} result${labels > 1 ? "s" : ""} of this query. "embdiff judge" takes them up.`;
       if (store.state.typed?.text === typed.text) store.set({ typed: { ...store.state.typed, labels: new Map([...store.state.typed.labels, [row, right]]) } });
     } catch (error) {
       told.textContent = words(error);
@@ -141,7 +141,7 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
     if (!text.value.trim()) return;
     try {
       const { queries } = (await (await call("/judge", { text: text.value })).json()) as { queries: number };
-      told.textContent = `Kept for judging: ${queries} queries so far.`;
+      told.textContent = `Kept for judging: ${queries} ${queries > 1 ? "queries" : "query"} so far.`;
     } catch (error) {
       told.textContent = words(error);
     }

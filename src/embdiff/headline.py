@@ -218,7 +218,7 @@ def _proof(standings: Sequence[Standing], found: Differences | None, units: str)
     seen = [test.detectable for test in open_ if math.isfinite(test.detectable)]
     if seen:
         reach = in_measure(max(seen), found.measure)
-        said.append(f"With so many {units} a difference of {reach} would mostly be seen.")
+        said.append(f"With this many {units}, a difference of {reach} would usually be detected.")
     return tuple(said)
 
 
@@ -257,7 +257,9 @@ def agreement_words(agreement: Sequence[Shared], noise: float) -> list[str]:
         said.append(f"What {_listed(low.models)} share cannot be told from chance.")
     if math.isfinite(noise):
         same = "all of them" if noise > high.of - 0.005 else f"at least {noise:.2f} of {high.of}"
-        said.append(f"The same model again shares {same}: the rest of a difference is the models'.")
+        said.append(
+            f"The same model again shares {same}: what is missing beyond that is a difference between the models."
+        )
     return said
 
 

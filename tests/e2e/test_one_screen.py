@@ -75,8 +75,7 @@ def test_bundled_sentences(shown, tmp_path, monkeypatch):
     commands_on(shown, Path("demo"), ("toy:16", "lsa:32"), "harbour-03")
 
 
-@pytest.mark.parametrize("names", [FIVE, NINE], ids=["5 models", "9 models"])
-@pytest.mark.parametrize("k", [10, 30])
+@pytest.mark.parametrize(("names", "k"), [(FIVE, 30), (NINE, 10)], ids=["5 models", "9 models"])
 def test_many_models_with_long_names(shown, embdiff, tmp_path, monkeypatch, names, k):
     run = tmp_path / "run"
     shown("compare", str(HELPDESK), *models(names), "-k", str(k), "--store", "memory:", "--layout", "none",

@@ -381,3 +381,53 @@ def test_a_typed_query_is_answered_side_by_side_in_a_browser(served, browser):
     page.wait_for_function("document.querySelector('.told').innerText.includes('Kept for judging: 1')")
     assert all(url.startswith(f"http://127.0.0.1:{served.port}/") for url in asked)
     assert [each for each in noticed if "400 (Bad Request)" not in each] == []
+
+
+def told(page: Any, words: str) -> None:
+    page.wait_for_function("words => document.querySelector('.told')?.innerText.includes(words)", arg=words)
+
+
+@pytest.mark.browser
+def test_the_address_asks_and_back_and_forward_ask_again(served, browser):
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"{served.address}&q=the+rain&k=2")
+    told(page, "k = 2")
+    assert page.get_by_label("Query", exact=True).input_value() == "the rain"
+    assert "the rain" in page.locator(".diff .query-line").inner_text()
+    page.get_by_label("Query", exact=True).fill("a cup & a half")
+    page.get_by_role("button", name="ask", exact=True).click()
+    page.wait_for_url("**&q=a+cup+%26+a+half&k=2")
+    page.wait_for_selector(".map-star circle")
+    page.locator(".queries button.link").nth(3).click()  # a query of the run takes the place of the one typed
+    page.wait_for_function("!location.search.includes('q=') && location.hash.includes('q=')")
+    assert "your query" not in page.locator(".diff .query-line").inner_text()
+    page.go_back()
+    page.wait_for_function("document.querySelector('.diff .query-line')?.innerText.includes('a cup & a half')")
+    page.go_back()
+    page.wait_for_function("document.querySelector('.diff .query-line')?.innerText.includes('the rain')")
+    assert "q=the+rain" in page.url
+    page.go_forward()
+    page.wait_for_function("document.querySelector('.diff .query-line')?.innerText.includes('a cup & a half')")
+    page.go_forward()
+    page.wait_for_function("!document.querySelector('.diff .query-line')?.innerText.includes('your query')")
+    assert "q=a+cup" not in page.url
+
+
+@pytest.mark.browser
+def test_a_label_beside_a_result_is_a_judgement(served, browser, tmp_path):
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"{served.address}&q=the+rain")
+    told(page, "2 models")
+    before = page.locator(".neighbour").count()
+    first, second = (page.locator(".neighbour").nth(at) for at in range(2))
+    first.get_by_role("button", name="right", exact=True).click()
+    told(page, "Judged: 1 result of")
+    second.get_by_role("button", name="wrong", exact=True).click()
+    told(page, "Judged: 2 results of")
+    assert page.locator(".neighbour.right").count() == 1
+    assert page.locator(".neighbour.wrong").count() == 1
+    assert page.locator(".neighbour").count() == before
+    names = ed.load(tmp_path / "run").run.corpus.ids
+    rows = [int(each.get_attribute("data-row")) for each in (first, second)]
+    found = Book(tmp_path / "run.qrels").entries
+    assert [(each.document, each.grade) for each in found] == [(names[rows[0]], 1), (names[rows[1]], 0)]

@@ -85,7 +85,7 @@ def test_what_cannot_be_told_apart_is_not_ranked():
     equal = labelled("ndcg@10", {"a": [0.2, 0.4, 0.6, 0.8] * 5, "b": [0.4, 0.2, 0.8, 0.6] * 5})
     assert equal.sentence.startswith("The models cannot be told apart by ndcg@10")
     assert "No difference is beyond chance" in equal.more[0]
-    assert "would mostly be seen" in equal.more[1]
+    assert "would usually be detected" in equal.more[1]
     apart = labelled("ndcg@10", {"a": [0.2, 0.25, 0.3, 0.35] * 5, "b": [0.8, 0.85, 0.9, 0.95] * 5})
     assert apart.sentence == "b ranks best by ndcg@10: b 0.875, a 0.275."
     assert apart.more[0].startswith("The difference is beyond chance (paired randomisation test over 20 judged")

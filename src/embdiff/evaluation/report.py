@@ -88,7 +88,7 @@ def _seen(detectable: Sequence[float]) -> str:
     known = [each for each in detectable if math.isfinite(each)]
     if not known:
         return "; from these queries nothing is known of what would be seen"
-    return f"; with so many queries one of {number(max(known))} would mostly be seen for any pair here"
+    return f"; with this many queries one of {number(max(known))} would usually be detected for any pair here"
 
 
 def _union_table(gains: Sequence[Gain]) -> Table:

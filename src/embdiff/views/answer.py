@@ -54,10 +54,16 @@ def finding(headline: Headline, *, whole: bool = False) -> Iterator[Line]:
 
 def some_notes(every: Sequence[str], count: int, rest: str) -> Iterator[Line]:
     """Yield the first notes, and how many more there are with ``rest``."""
-    yield from (Line(f"* {shortened(note, _NOTE)}", "dim") for note in every[:count])
+    yield from (Line(f"* {_begun(note)}", "dim") for note in every[:count])
     hidden = len(every) - min(count, len(every))
     if hidden:
         yield Line(f"* {hidden} {'more ' if count else ''}note{'s' * (hidden > 1)}: {rest}", "dim")
+
+
+def _begun(note: str) -> str:
+    """Return a note, of a long one the sentences that it begins with."""
+    whole = note[: _NOTE + 1].rpartition(". ")[0]
+    return f"{whole}." if whole and len(note) > _NOTE else shortened(note, _NOTE)
 
 
 def _questions(facts: Facts, most: int, models: int) -> Iterator[Part]:

@@ -116,7 +116,7 @@ def cutoff_table(from_model: str, to_model: str, carried: Sequence[CarryOver], m
         *reasons[:most],
         *([f"{hidden:,} more: --all"] if hidden else []),
     )
-    title = f"Cut-offs of {from_model}, and what they become in {to_model}; {queries:,} queries, {pairs:,} pairs"
+    title = f"Cut-offs of {from_model} in {to_model}; {queries:,} queries, {pairs:,} pairs"
     return Table(title, ("cut-off", "keeping the", "it is", "becomes [95 %]", "it is"), tuple(rows), remarks)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,8 +49,6 @@ def commands_on(shown: Callable[..., list[str]], run: Path, names: tuple[str, ..
 
 def judged(embdiff, run: Path, answers: str, monkeypatch) -> None:
     """Answer questions of ``judge``, one letter each, until its input ends."""
-    import io
-
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(answers) + "\n"))
     assert embdiff("judge", str(run), "--queries", "12", "--depth", "2").code == 0
     monkeypatch.undo()
@@ -102,7 +101,7 @@ def test_judged_queries(shown, shared_data, tmp_path):
           "--expected", str(folder / "qrels" / "test.tsv"), *models(("toy:64", "lsa:16")), "--empty", "keep",
           "--zero", "keep", "--store", "memory:", "--layout", "none", "--out", str(run))  # fmt: skip
     commands_on(shown, run, ("toy:64", "lsa:16"), "1")
-    shown("evaluate", str(folder), *models(NINE), "--zero", "keep")
+    shown("evaluate", str(shared_data / "adi"), *models(NINE))
 
 
 def test_scored_pairs_and_classes(shown, shared_data):

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -263,6 +264,25 @@ def test_large_bodies_are_refused(client):
     answer = client.post("/ask", content=pieces)  # sent in pieces, without its length
     assert answer.status_code == 400
     assert "must not be larger than 65,536 bytes" in answer.json()["error"]
+
+
+def test_of_ready_vectors_every_row_can_be_asked_by_its_id_and_its_text(tmp_path):
+    from embdiff.server.opening import opened
+
+    draw = np.random.default_rng(0)
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", draw.normal(size=(52, 8)).astype(np.float32))
+    names = [f"vectors:{tmp_path / name}.npy" for name in ("a", "b")]
+    made = ed.compare("sample", names, k=4, store="memory:", out=tmp_path / "run")
+    corpus = made.run.corpus
+    with opened(tmp_path / "run", trust=True) as asker:
+        for row in (0, 17, 51):
+            by_id, by_text = (asker.ask(said)["answers"] for said in (corpus.ids[row], corpus.items[row]))
+            assert by_id == by_text
+            for answer, wanted in zip(by_id, made.run.answers, strict=True):
+                assert answer["rows"] == wanted.returned.rows[row].tolist()
+        with pytest.raises(ParameterError, match="a query must be the id or the text of a row"):
+            asker.ask("something else")
 
 
 def test_an_object_cannot_be_loaded_again(tmp_path):

@@ -5,7 +5,7 @@ import { blocks, shownAnswers, type Entry } from "./compare.js";
 import { h } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { isRight } from "./querycard.js";
-import type { State, Store } from "./state.js";
+import type { State, Store, Typed } from "./state.js";
 
 export function diffView(scene: Scene, store: Store): HTMLElement {
   const body = h("div", { class: "diff-body" });
@@ -61,7 +61,8 @@ function threeBlocks(scene: Scene, store: Store, state: Readonly<State>, found: 
 function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: number | null): HTMLElement {
   const { items } = scene.head;
   const asks = scene.queryOfRow[entry.row];
-  const right = query === null ? null : isRight(scene, query, entry.row);
+  const { typed } = store.state;
+  const right = query === null ? (typed?.labels.get(entry.row) ?? null) : isRight(scene, query, entry.row);
   const far = pair.map((answer, at) => `${answer.model}: rank ${entry.ranks[at] || "not known"}, ${answer.distanceWord} ${Number.isFinite(entry.distances[at]) ? entry.distances[at].toFixed(3) : "n/a"}`);
   const shown = [
     ...pair.map((answer, at) => h("span", { class: `rank ${modelClass(scene.head, answer.model)}` }, entry.ranks[at] > 0 ? entry.ranks[at].toLocaleString("en") : "–")),
@@ -76,7 +77,14 @@ function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: n
       ? h("button", { type: "button", ...about, focus: over, click: () => store.set({ query: asks }) }, ...shown)
       : h("div", about, ...shown);
   const mark = right === null ? "" : right ? " right" : " wrong";
-  return h("li", { class: `neighbour${mark}`, "data-row": entry.row, "data-a": entry.ranks[0], "data-b": entry.ranks[1] }, inside);
+  return h("li", { class: `neighbour${mark}`, "data-row": entry.row, "data-a": entry.ranks[0], "data-b": entry.ranks[1] }, inside, typed && labelChips(typed, entry.row));
+}
+
+/** Whether a result of the query typed is right: what is said goes to the judgements. */
+function labelChips(typed: Typed, row: number): HTMLElement {
+  const chip = (sign: string, name: string, right: boolean) =>
+    h("button", { type: "button", class: "quiet", "aria-label": name, "aria-pressed": String(typed.labels.get(row) === right), click: () => typed.label(row, right) }, sign);
+  return h("span", { class: "label-chips" }, chip("✓", "right", true), chip("✗", "wrong", false));
 }
 
 function mark(body: HTMLElement, row: number | null): void {

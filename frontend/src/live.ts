@@ -1,6 +1,7 @@
 // The live page: a form above the linked views; every answer comes from the page's own server, with its token.
 
 import { bindAddress } from "./address.js";
+import { askedIn, asksFor, type Asked } from "./asked.js";
 import { choice, h } from "./dom.js";
 import { read, unzip, type Answer, type Scene } from "./payload.js";
 import type { Store } from "./state.js";
@@ -45,63 +46,123 @@ export async function mountLive(root: HTMLElement): Promise<void> {
     const scene = read(await unzip(block));
     const store = newStore(scene);
     const indexes = JSON.parse(root.getAttribute("data-indexes") ?? "[]") as string[];
+    const usual: Asked = { text: "", k: scene.head.k, metric: scene.head.metric, index: indexes[0] ?? "exact" };
+    const place = newPlace(store, usual);
     bindAddress(scene, store);
+    const form = asking(scene, store, indexes, usual, place);
     root.replaceChildren(
       h("header", {}, h("h1", {}, "Ask every model"), h("p", { class: "lead" }, scene.head.facts)),
-      asking(scene, store, indexes),
+      form,
       explorer(scene, store),
     );
     root.setAttribute("data-mounted", "true");
   } catch (error) {
-    root.textContent = `The page could not be shown: ${error instanceof Error ? error.message : String(error)}`;
+    root.textContent = `The page could not be shown: ${words(error)}`;
   }
 }
 
-function asking(scene: Scene, store: Store, indexes: string[]): HTMLElement {
-  const text = h("input", { type: "text", "aria-label": "Query", placeholder: "type a query", maxlength: 10_000, required: true, class: "wide" });
-  const k = h("input", { type: "number", min: 1, max: 100, value: scene.head.k, "aria-label": "Neighbours" });
-  k.addEventListener("change", () => void ask());
-  const told = h("p", { role: "status", class: "told" });
-  const later = h("button", { type: "button", class: "quiet" }, "judge this query later");
-  let [metric, index] = [scene.head.metric, indexes[0] ?? "exact"];
+const words = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-  const ask = async () => {
-    if (!text.value.trim()) return;
+interface Place {
+  /** Let the address ask for this: a step of its own in the history, unless it asks for it already. */
+  asks: (asked: Asked) => void;
+  /** Ask for what the address asks for, now and after each step back or forward. */
+  follow: (ask: (asked: Asked) => void) => void;
+}
+
+/** Keeps the query typed in the address. Made before the rest of the state is bound to it, to see it change. */
+function newPlace(store: Store, usual: Asked): Place {
+  let [stepping, before] = [false, location.hash];
+  store.subscribe(() => (before = location.hash));
+  const go = (asked: Asked | null, push: boolean) => {
+    const address = `${location.pathname}${asksFor(location.search, asked, usual)}${location.hash}`;
+    if (push) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  };
+  const follow: Place["follow"] = (ask) => {
+    const look = () => {
+      const asked = askedIn(location.search, usual);
+      if (asked) ask(asked);
+      else if (store.state.typed) store.set({ typed: null });
+    };
+    addEventListener("popstate", () => {
+      look();
+      stepping = false;
+    });
+    // A query of the run takes the place of the one typed: in the step that told of it, where there was one.
+    store.subscribe((state, changed) => {
+      if (!stepping && changed.has("typed") && !state.typed && askedIn(location.search, usual)) go(null, location.hash === before);
+    });
+    look();
+  };
+  addEventListener("popstate", () => (stepping = true), { capture: true });
+  return { follow, asks: (asked) => asksFor(location.search, asked, usual) !== asksFor(location.search, askedIn(location.search, usual), usual) && go(asked, true) };
+}
+
+function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, place: Place): HTMLElement {
+  const text = h("input", { type: "text", "aria-label": "Query", placeholder: "type a query", maxlength: 10_000, required: true, class: "wide" });
+  const k = h("input", { type: "number", min: 1, max: 100, value: usual.k, "aria-label": "Neighbours" });
+  const told = h("p", { role: "status", class: "told" });
+  const named = (names: string[]) => names.map((name) => [name, name] as const);
+  const again = () => text.value.trim() && void ask(asked());
+  const metric = choice("metric", named(["cosine", "ip", "l2"]), usual.metric, again);
+  const index = choice("search", named(indexes), usual.index, again);
+  const [metrics, searches] = [metric, index].map((label) => label.querySelector("select") as HTMLSelectElement);
+  const asked = (): Asked => ({ text: text.value, k: Number(k.value), metric: metrics.value, index: searches.value });
+  let last = 0;
+
+  const ask = async (wanted: Asked) => {
+    const now = ++last;
     told.textContent = "asking…";
     try {
-      const heard = (await (await call("/ask", { text: text.value, k: Number(k.value), metric, index })).json()) as Heard;
+      const heard = (await (await call("/ask", wanted)).json()) as Heard;
+      if (now !== last) return; // something else was asked meanwhile
       told.textContent = `${heard.answers.length} models, k = ${heard.k}, ${heard.metric}, ${heard.index}`;
-      store.set({ typed: { text: heard.text, answers: heard.answers.map((each) => asAnswer(each, heard.distance_word)) } });
+      place.asks(wanted);
+      const answers = heard.answers.map((each) => asAnswer(each, heard.distance_word));
+      store.set({ typed: { text: heard.text, answers, labels: new Map(), label } });
     } catch (error) {
-      told.textContent = error instanceof Error ? error.message : String(error);
+      if (now === last) told.textContent = words(error);
     }
   };
-  later.addEventListener("click", async () => {
+  const label = async (row: number, right: boolean) => {
+    const { typed } = store.state;
+    if (!typed) return;
+    try {
+      const sent = { text: typed.text, id: scene.head.items.ids[row], grade: Number(right) };
+      const { labels } = (await (await call("/label", sent)).json()) as { labels: number };
+      told.textContent = `Judged: ${labels} result${labels > 1 ? "s" : ""} of this query. "embdiff judge" takes them up.`;
+      if (store.state.typed?.text === typed.text) store.set({ typed: { ...store.state.typed, labels: new Map([...store.state.typed.labels, [row, right]]) } });
+    } catch (error) {
+      told.textContent = words(error);
+    }
+  };
+  const keep = async () => {
     if (!text.value.trim()) return;
     try {
       const { queries } = (await (await call("/judge", { text: text.value })).json()) as { queries: number };
-      told.textContent = `Kept for judging: ${queries} queries so far.`;
+      told.textContent = `Kept for judging: ${queries} ${queries > 1 ? "queries" : "query"} so far.`;
     } catch (error) {
-      told.textContent = error instanceof Error ? error.message : String(error);
+      told.textContent = words(error);
     }
+  };
+  k.addEventListener("change", again);
+  place.follow((wanted) => {
+    [text.value, k.value, metrics.value, searches.value] = [wanted.text, String(wanted.k), wanted.metric, wanted.index];
+    void ask(wanted);
   });
   const form = h(
     "form",
-    { class: "controls", submit: (event: Event) => (event.preventDefault(), void ask()) },
+    { class: "controls", submit: (event: Event) => (event.preventDefault(), again()) },
     text,
     h("label", { class: "choice" }, "k ", k),
-    choice("metric", ["cosine", "ip", "l2"].map((name) => [name, name] as const), metric, (value) => ((metric = value), void ask())),
-    choice("search", indexes.map((name) => [name, name] as const), index, (value) => ((index = value), void ask())),
+    metric,
+    index,
     h("button", { type: "submit" }, "ask"),
-    later,
+    h("button", { type: "button", class: "quiet", click: () => void keep() }, "judge this query later"),
   );
-  return h(
-    "section",
-    { class: "chapter", "aria-label": "Ask" },
-    form,
-    told,
-    h("p", { class: "small" }, "What the models return to your query stands in the diff below and is ringed in the maps."),
-  );
+  const about = "What the models return to your query stands in the diff below and is ringed in the maps. ✓ and ✗ beside a result add it to the judgements of this run.";
+  return h("section", { class: "chapter", "aria-label": "Ask" }, form, told, h("p", { class: "small" }, about));
 }
 
 function asAnswer(each: Heard["answers"][number], distanceWord: string): Answer {

@@ -9,6 +9,10 @@ export type Colour = "group" | "disagreement";
 export interface Typed {
   text: string;
   answers: Answer[];
+  /** rows of which it was said whether they are right */
+  labels: ReadonlyMap<number, boolean>;
+  /** Add what is said of a row to the judgements. */
+  label: (row: number, right: boolean) => void;
 }
 
 export interface State {

@@ -39,7 +39,7 @@ class Shared(Record):
     """How many of ``of`` neighbours, a query's own row not counted, two models have in common on average.
 
     ``value``, ``low``, ``high`` and ``chance`` are numbers of neighbours. Each model asked its own collection where it
-    did; else both were asked by ``asked_with``.
+    did; else both were asked by ``asked_with``. ``group``: over the queries of that group alone.
     """
 
     models: tuple[str, str]
@@ -50,6 +50,7 @@ class Shared(Record):
     chance: Number
     n: int
     asked_with: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class Headline(Record):
         ``of``; NaN where nothing was encoded again.
     where : tuple of Gap
         Groups in which two models differ, the surest first.
+    by_group : tuple of Shared
+        ``agreement`` over the queries of each group, the surest disagreement first: by the upper end of the interval,
+        as the lowest of many numbers is luck.
     """
 
     basis: Basis
@@ -88,6 +92,7 @@ class Headline(Record):
     agreement: tuple[Shared, ...] = ()
     noise: Number = math.nan
     where: tuple[Gap, ...] = ()
+    by_group: tuple[Shared, ...] = ()
 
 
 UNTOLD = Headline("agreement", "Nothing was compared.")
@@ -128,6 +133,15 @@ def by_labels(
         "groups" if grouped else "judgements", sentence, (*more, *besides), measure, standings, ties,
         _closest_first(agreement), noise, tuple(where),
     )  # fmt: skip
+
+
+def by_first_measure(scores: Sequence[Score], differences: Sequence[Differences], *, units: str) -> Headline:
+    """Return the headline of labelled scores: by the measure that stands first; ``units`` as for `by_labels`."""
+    if not scores:
+        return Headline("judgements", "No query is done yet, so there is nothing to score.")
+    measure = scores[0].measure
+    found = next((each for each in differences if each.measure == measure), None)
+    return by_labels([score for score in scores if score.measure == measure], found, units=units)
 
 
 def by_agreement(agreement: Sequence[Shared], noise: float, *, besides: Sequence[str] = ()) -> Headline:
@@ -201,14 +215,16 @@ def _proof(standings: Sequence[Standing], found: Differences | None, units: str)
         )
     elif apart:
         pairs = "; ".join(_listed(test.models) for test in open_[:3])
-        more = f" and {len(open_) - 3} more pairs" if len(open_) > 3 else ""
-        said.append(f"{len(apart)} of {len(found.tests)} differences are beyond chance, not {pairs}{more} ({how}).")
+        left = len(open_) - 3
+        more = f"; and {left} more pair{'s' * (left > 1)}" if left > 0 else ""
+        some = f"{len(apart)} of {len(found.tests)} differences {'are' if len(apart) > 1 else 'is'} beyond chance"
+        said.append(f"{some} ({how}); those between these are not: {pairs}{more}.")
     else:
         said.append(f"No difference is beyond chance ({how}, p {_p(min(test.p_holm for test in open_))}).")
     seen = [test.detectable for test in open_ if math.isfinite(test.detectable)]
     if seen:
         reach = in_measure(max(seen), found.measure)
-        said.append(f"With so many {units} a difference of {reach} would mostly be seen.")
+        said.append(f"With this many {units}, a difference of {reach} would usually be detected.")
     return tuple(said)
 
 
@@ -247,8 +263,23 @@ def agreement_words(agreement: Sequence[Shared], noise: float) -> list[str]:
         said.append(f"What {_listed(low.models)} share cannot be told from chance.")
     if math.isfinite(noise):
         same = "all of them" if noise > high.of - 0.005 else f"at least {noise:.2f} of {high.of}"
-        said.append(f"The same model again shares {same}: the rest of a difference is the models'.")
+        said.append(
+            f"The same model again shares {same}: what is missing beyond that is a difference between the models."
+        )
     return said
+
+
+def group_words(agreement: Sequence[Shared], by_group: Sequence[Shared]) -> tuple[str, ...]:
+    """Name the group on which two models surely agree less than on average; nothing where there is none."""
+    average = {each.models: each.value for each in agreement}
+    sure = [each for each in by_group if each.high < average[each.models]]
+    if not sure:
+        return ()
+    first = sure[0]
+    return (
+        f"{_listed(first.models)} share fewest on {first.group!r} ({first.n:,} queries): {first.value:.1f} of "
+        f"{first.of} ({first.low:.1f} to {first.high:.1f}).",
+    )
 
 
 def _shared(each: Shared) -> str:

@@ -87,7 +87,7 @@ def test_a_document_has_its_title_and_a_query_is_its_text_alone(tmp_path):
     ):
         done = encode_corpus(tmp_path / "in.parquet", "toy:16", tmp_path / f"{name}.parquet", cache="off", **given)
         assert pq.read_table(tmp_path / f"{name}.parquet").column("text").to_pylist() == texts
-        assert any("the text is " in note for note in done.notes)
+        assert any("text = " in note for note in done.notes)
 
 
 def test_bad_rows_are_refused_before_anything_is_encoded(frame, tmp_path):

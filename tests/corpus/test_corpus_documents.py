@@ -36,14 +36,14 @@ def test_title_and_text_make_the_document_in_every_form(rows):
     corpus = read_corpus(rows)
     assert (corpus.ids, corpus.items) == (("a", "b", "c"), DOCUMENTS)
     (note,) = corpus.notes
-    assert "the text is title + \" \" + text, the id _id; not used: 'year', 'url'." in note
+    assert "text = title + \" \" + text, id = _id; not used: 'year', 'url'." in note
 
 
 def test_a_column_that_is_named_is_that_column_alone(rows):
     for column, found in (("text", tuple(row["text"] for row in ROWS)), ("title", ("Harbours", "", "Roofs"))):
         corpus = read_corpus(rows, text_column=column, empty="keep")
         assert corpus.items == found
-        assert f"the text is {column}, " in corpus.notes[0]
+        assert f"text = {column}, " in corpus.notes[0]
     assert read_corpus(rows, text_column=3).items == ("1950", "1951", "1952")
 
 

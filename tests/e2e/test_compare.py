@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,9 +132,34 @@ def test_diff_says_kept_moved_lost_gained(embdiff, sentences):
             if entry["status"] == "gained":
                 assert entry["ranks"][0] > 3
     assert result.diff("5").query["row"] == 5
-    shown = embdiff("diff", "run", "5")
-    assert shown.code == 0
-    assert "toy:4 → toy:32" in shown.out
+    assert "toy:4 → toy:32" in embdiff("diff", "run", "5", "--all").out
+
+
+def test_a_diff_stands_in_three_blocks(embdiff, sentences):
+    result = ed.compare(str(sentences), ["toy:4", "toy:8", "toy:32"], k=3, out="run")
+    for query in range(8):
+        for models in (("toy:4", "toy:8"), ("toy:32", "toy:4")):
+            diff = result.diff(query, models=models)
+            assert [pair["models"] for pair in diff.pairs] == [list(models)]
+            out = embdiff("diff", "run", str(query), "--models", ",".join(models)).out
+            head, *blocks = re.split(r"^(?=Both return|Only )", out, flags=re.MULTILINE)
+            assert head.startswith(f"Query {query}: ")
+            ids = [
+                re.findall(r"^ +[0-9]+ +[0-9]+  ([0-9]+)(?: self)?: ", block, flags=re.MULTILINE) for block in blocks
+            ]
+            assert sorted(ids[0]) == sorted([*diff.ids("kept"), *diff.ids("moved")])
+            assert ids[1:] == [list(diff.ids("lost")), list(diff.ids("gained"))]
+            titles = ["Both return", f"Only {models[0]}", f"Only {models[1]}"]
+            assert [block.partition("\n")[0] for block in blocks] == [
+                f"{title} ({len(found)})" for title, found in zip(titles, ids, strict=True)
+            ]
+    shown = embdiff("diff", "run", "5").out
+    assert "toy:4 and toy:8" in shown
+    assert "Other pairs of collections: 2 (--models A,B for one of them, or --all)" in shown
+    for wrong in ("toy:4", "toy:4,toy:4", "toy:4,nobody", "toy:4,toy:8,toy:32"):
+        refused = embdiff("diff", "run", "5", "--models", wrong)
+        assert (refused.code, refused.out) == (2, "")
+        assert "A diff must be of two models of this run: toy:4, toy:8, toy:32. Got" in refused.err
 
 
 def test_expected_results(embdiff, sentences):

@@ -224,9 +224,12 @@ def test_bm25_in_a_diff(embdiff):
     lost = [entry for entry in pairs[1]["entries"] if entry["status"] == "lost" and entry["text"] != "red apple tree"]
     assert lost
     assert all((entry["ranks"][1], entry["distances"][1]) == (None, None) for entry in lost)
-    done = embdiff("diff", "run", "1", "--baseline")
+    done = embdiff("diff", "run", "1", "--baseline", "--all")
     assert "BM25 score" in done.out
     assert "toy:8 → bm25" in done.out
+    done = embdiff("diff", "run", "1", "--models", "bm25,toy:8")
+    assert "bm25 and toy:8" in done.out
+    assert "Only bm25" in done.out
     assert "BM25 score" in result.diff(1, baseline=True)._repr_html_()
 
 

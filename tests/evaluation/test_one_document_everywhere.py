@@ -67,7 +67,7 @@ def test_the_same_ndcg_to_the_last_digit(frames, tmp_path, form, text):
     )
     assert _ndcg(compared.run.scores) == _ndcg(evaluated.outcome.scores)
     recipe = {None: 'title + " " + text', "{text} {title}": 'text + " " + title'}.get(text, text)
-    assert f"the text is {recipe}, the id _id;" in evaluated.outcome.protocol["document"]
+    assert f"text = {recipe}, id = _id;" in evaluated.outcome.protocol["document"]
 
 
 def test_titles_count(frames, tmp_path):

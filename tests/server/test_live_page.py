@@ -5,17 +5,19 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 import embdiff as ed
 from embdiff.comparison.again import models_again
 from embdiff.errors import DataError, ParameterError
-from embdiff.judging.book import TypedQueries
+from embdiff.judging.book import Book, TypedQueries
+from embdiff.judging.labels import JUDGE, Labels
 from embdiff.server.app import application
 from embdiff.server.asking import Asker
 from embdiff.views import report
@@ -41,14 +43,19 @@ def typed(tmp_path: Path) -> TypedQueries:
 
 
 @pytest.fixture
-def client(result: ed.Comparison, typed: TypedQueries) -> Iterator[TestClient]:
+def labels(result: ed.Comparison, tmp_path: Path) -> Labels:
+    return Labels(tmp_path / "run", result.run)
+
+
+@pytest.fixture
+def client(result: ed.Comparison, labels: Labels) -> Iterator[TestClient]:
     asker = Asker(result.run, models_again(result.run), None, {})
 
     async def ask_of(what: str, wanted: dict[str, Any]) -> Any:
         return getattr(asker, what)(**wanted)
 
     app = application(
-        ask_of, typed, pack(result.run), "a title <b>", indexes=asker.indexes, token=TOKEN, hosts=frozenset({HOST})
+        ask_of, labels, pack(result.run), "a title <b>", indexes=asker.indexes, token=TOKEN, hosts=frozenset({HOST})
     )
     with TestClient(app, base_url=f"http://{HOST}", headers={"x-embdiff-token": TOKEN}) as it:
         yield it
@@ -94,6 +101,50 @@ def test_queries_are_kept_for_judging_once_each(client, typed, result):
     asked = ed.compare("sample", ["toy:16", "toy:64"], queries=["what is new?"], k=4, store="memory:")
     for answer in asked.run.answers:
         assert list(first.lists[answer.model]) == [asked.run.corpus.ids[row] for row in answer.returned.rows[0]]
+
+
+def test_what_is_said_of_a_result_is_a_judgement(client, result, tmp_path):
+    def label(**said: Any) -> Any:
+        return client.post("/label", json={"text": "what is new?", "id": "cup-02", "grade": 1, **said})
+
+    assert label().json() == {"labels": 1}
+    assert label(id="harbour-01", grade=0).json() == {"labels": 2}
+    assert label(grade=0).json() == {"labels": 2}  # said anew
+    query = TypedQueries(tmp_path / "run.queries.jsonl").read()[0].id
+    found = Book(tmp_path / "run.qrels").entries
+    assert [(each.query, each.document, each.grade, each.judge) for each in found] == [
+        (query, "cup-02", 1, JUDGE), (query, "harbour-01", 0, JUDGE), (query, "cup-02", 0, JUDGE),
+    ]  # fmt: skip
+    assert sorted((tmp_path / "run.qrels").read_text().splitlines()) == [
+        f"{query} 0 cup-02 0",
+        f"{query} 0 harbour-01 0",
+    ]
+    for said, words in (
+        ({"id": "nobody"}, "Got the id 'nobody'"),
+        ({"grade": 10}, "A grade must be"),
+        ({"grade": -1}, "A grade must be"),
+    ):
+        assert (label(**said).status_code, words in label(**said).json()["error"]) == (400, True)
+    assert client.post("/label", json={"text": "a", "id": "cup-02"}).status_code == 400
+    with closing(Book(tmp_path / "run.qrels", write=True)):
+        assert "another session" in label().json()["error"]
+    assert len(Book(tmp_path / "run.qrels").entries) == 3
+
+
+def test_labels_of_the_live_page_count_with_those_of_judge(result, tmp_path):
+    from embdiff.judging import open_judging
+
+    lists = {"toy:16": ["harbour-01", "cup-02"], "toy:64": ["cup-02", "cup-03"]}
+    made = [result.path.with_name(f"run{end}") for end in (".queries.jsonl", ".qrels", ".qrels.jsonl")]
+    try:
+        labels = Labels(result.path, result.run)
+        assert [labels.label("new?", lists, name, 1) for name in ("harbour-01", "cup-02", "cup-03")] == [1, 2, 3]
+        with open_judging(result.path, queries=2, depth=2, write=False) as judging:
+            assert judging.score().counts["done"] == 1
+            assert judging.set_aside == 0
+    finally:
+        for each in made:
+            each.unlink()
 
 
 def test_typed_queries_are_judged_with_those_of_the_run(client, result):
@@ -169,7 +220,7 @@ def test_bad_requests_are_told_why(client, body, words):
     ],
     ids=range(16),
 )
-@pytest.mark.parametrize("path", ["/ask", "/judge"])
+@pytest.mark.parametrize("path", ["/ask", "/judge", "/label"])
 def test_what_is_no_request_is_told_so(client, body, path):
     answer = client.post(path, content=body)
     assert answer.status_code == 400
@@ -213,6 +264,28 @@ def test_large_bodies_are_refused(client):
     answer = client.post("/ask", content=pieces)  # sent in pieces, without its length
     assert answer.status_code == 400
     assert "must not be larger than 65,536 bytes" in answer.json()["error"]
+
+
+def test_of_ready_vectors_every_row_can_be_asked_by_its_id_and_its_text(tmp_path):
+    from embdiff.server.opening import opened
+
+    draw = np.random.default_rng(0)
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", draw.normal(size=(52, 8)).astype(np.float32))
+    names = [f"vectors:{tmp_path / name}.npy" for name in ("a", "b")]
+    made = ed.compare("sample", names, k=4, store="memory:", out=tmp_path / "run")
+    corpus = made.run.corpus
+    with opened(tmp_path / "run", trust=True) as asker:
+        for row in (0, 17, 51):
+            by_id, by_text = (asker.ask(said)["answers"] for said in (corpus.ids[row], corpus.items[row]))
+            assert by_id == by_text
+            for answer, wanted in zip(by_id, made.run.answers, strict=True):
+                assert answer["rows"] == [
+                    row,
+                    *wanted.returned.rows[row, :3].tolist(),
+                ]  # the row itself is returned here
+        with pytest.raises(ParameterError, match="a query must be the id or the text of a row"):
+            asker.ask("something else")
 
 
 def test_an_object_cannot_be_loaded_again(tmp_path):
@@ -331,3 +404,53 @@ def test_a_typed_query_is_answered_side_by_side_in_a_browser(served, browser):
     page.wait_for_function("document.querySelector('.told').innerText.includes('Kept for judging: 1')")
     assert all(url.startswith(f"http://127.0.0.1:{served.port}/") for url in asked)
     assert [each for each in noticed if "400 (Bad Request)" not in each] == []
+
+
+def told(page: Any, words: str) -> None:
+    page.wait_for_function("words => document.querySelector('.told')?.innerText.includes(words)", arg=words)
+
+
+@pytest.mark.browser
+def test_the_address_asks_and_back_and_forward_ask_again(served, browser):
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"{served.address}&q=the+rain&k=2")
+    told(page, "k = 2")
+    assert page.get_by_label("Query", exact=True).input_value() == "the rain"
+    assert "the rain" in page.locator(".diff .query-line").inner_text()
+    page.get_by_label("Query", exact=True).fill("a cup & a half")
+    page.get_by_role("button", name="ask", exact=True).click()
+    page.wait_for_url("**&q=a+cup+%26+a+half&k=2")
+    page.wait_for_selector(".map-star circle")
+    page.locator(".queries button.link").nth(3).click()  # a query of the run takes the place of the one typed
+    page.wait_for_function("!location.search.includes('q=') && location.hash.includes('q=')")
+    assert "your query" not in page.locator(".diff .query-line").inner_text()
+    page.go_back()
+    page.wait_for_function("document.querySelector('.diff .query-line')?.innerText.includes('a cup & a half')")
+    page.go_back()
+    page.wait_for_function("document.querySelector('.diff .query-line')?.innerText.includes('the rain')")
+    assert "q=the+rain" in page.url
+    page.go_forward()
+    page.wait_for_function("document.querySelector('.diff .query-line')?.innerText.includes('a cup & a half')")
+    page.go_forward()
+    page.wait_for_function("!document.querySelector('.diff .query-line')?.innerText.includes('your query')")
+    assert "q=a+cup" not in page.url
+
+
+@pytest.mark.browser
+def test_a_label_beside_a_result_is_a_judgement(served, browser, tmp_path):
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"{served.address}&q=the+rain")
+    told(page, "2 models")
+    before = page.locator(".neighbour").count()
+    first, second = (page.locator(".neighbour").nth(at) for at in range(2))
+    first.get_by_role("button", name="right", exact=True).click()
+    told(page, "Judged: 1 result of")
+    second.get_by_role("button", name="wrong", exact=True).click()
+    told(page, "Judged: 2 results of")
+    assert page.locator(".neighbour.right").count() == 1
+    assert page.locator(".neighbour.wrong").count() == 1
+    assert page.locator(".neighbour").count() == before
+    names = ed.load(tmp_path / "run").run.corpus.ids
+    rows = [int(each.get_attribute("data-row")) for each in (first, second)]
+    found = Book(tmp_path / "run.qrels").entries
+    assert [(each.document, each.grade) for each in found] == [(names[rows[0]], 1), (names[rows[1]], 0)]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.headline import Shared, by_agreement, by_labels
+from embdiff.headline import Shared, by_agreement, by_labels, group_words
 from embdiff.measures.differences import between_models
 from embdiff.records import Score
 from embdiff.views import terminal
@@ -85,7 +85,7 @@ def test_what_cannot_be_told_apart_is_not_ranked():
     equal = labelled("ndcg@10", {"a": [0.2, 0.4, 0.6, 0.8] * 5, "b": [0.4, 0.2, 0.8, 0.6] * 5})
     assert equal.sentence.startswith("The models cannot be told apart by ndcg@10")
     assert "No difference is beyond chance" in equal.more[0]
-    assert "would mostly be seen" in equal.more[1]
+    assert "would usually be detected" in equal.more[1]
     apart = labelled("ndcg@10", {"a": [0.2, 0.25, 0.3, 0.35] * 5, "b": [0.8, 0.85, 0.9, 0.95] * 5})
     assert apart.sentence == "b ranks best by ndcg@10: b 0.875, a 0.275."
     assert apart.more[0].startswith("The difference is beyond chance (paired randomisation test over 20 judged")
@@ -148,6 +148,70 @@ def test_the_answer_is_on_one_screen(count, labels):
     assert " ".join(shown.split()).endswith(
         " ".join(" ".join((result.run.headline.sentence, *result.run.headline.more[:3])).split())
     )
+
+
+class Drawn:
+    """Vectors without ties."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def encode(self, texts):
+        draws = (np.random.default_rng([self.seed, *text.encode()]) for text in texts)
+        return np.array([draw.normal(size=6) for draw in draws], dtype=np.float32)
+
+
+def test_how_many_neighbours_are_shared_group_by_group():
+    result = compared(models=[Drawn(1), Drawn(2)], groups=GROUPS, self_matches="drop")
+    first, second = (answer.returned.rows for answer in result.run.answers)
+    shared = np.array([len({*a} & {*b}) for a, b in zip(first.tolist(), second.tolist(), strict=True)])
+    found = {each.group: each for each in result.headline.by_group}
+    assert set(found) == set(GROUPS)
+    for group, each in found.items():
+        inside = shared[np.array(GROUPS) == group]
+        assert (each.n, each.of, each.models) == (10, 5, tuple(result.run.config.models))
+        assert each.value == pytest.approx(inside.mean())
+        assert 0 <= each.low <= each.value <= each.high <= 5
+    assert [each.high for each in result.headline.by_group] == sorted(each.high for each in found.values())
+    assert compared().headline.by_group == ()
+
+
+def test_the_group_on_which_they_share_fewest_is_named_only_where_that_is_sure():
+    every = [Shared(("a", "b"), 10, 5.0, 4.0, 6.0, 0.1, 90)]
+    low, open_ = (Shared(("a", "b"), 10, 2.0, 1.0, high, 0.1, 30, group="fees") for high in (3.0, 5.5))
+    assert group_words(every, [low]) == ("a and b share fewest on 'fees' (30 queries): 2.0 of 10 (1.0 to 3.0).",)
+    assert group_words(every, [open_]) == ()
+
+
+HOSTILE = (
+    "[x](http://e.org) <img src=x onerror=alert(1)>", "a|b", "`code` *em* __strong__ ~~gone~~", "<!-- x -->", "&lt;b&gt; $x$",
+    "@somebody #12 www.e.org", "back\\slash \\| end\\\\",
+)  # fmt: skip
+
+
+def test_markdown_says_what_the_record_says_and_no_text_of_the_users_acts_in_it():
+    from markdown_it import MarkdownIt
+
+    groups = [HOSTILE[at % len(HOSTILE)] for at in range(len(TEXTS) * 2)]
+    models = ["toy:64", "toy:8", "x_y_z=toy:16"]
+    result = ed.compare(
+        [*TEXTS, *(f"{text} again" for text in TEXTS)], models, groups=groups, k=5, store="memory:", layout="none"
+    )
+    parsed = MarkdownIt("commonmark").enable("table").parse(result.to_markdown())
+    inline = [token for token in parsed if token.type == "inline"]
+    kinds = {child.type for token in inline for child in token.children or ()}
+    assert kinds <= {"text", "text_special", "strong_open", "strong_close"}
+    assert "html_block" not in {token.type for token in parsed}
+    said = ["".join(child.content for child in token.children or ()) for token in inline]
+    assert result.headline.sentence in said
+    assert set(result.headline.more) <= set(said)
+    named = {each.group for each in (*result.headline.where[:5], *result.headline.by_group[:5])}
+    assert named <= set(HOSTILE)
+    assert len(named) >= 3
+    assert named <= set(said)
+    for each in result.headline.standings:
+        assert {each.model, f"{100 * each.value:.0f} %"} <= set(said)
+    assert "www.e.org" not in result.to_markdown()  # GitHub would link it
 
 
 def test_a_summary_and_one_query_as_small_frames():

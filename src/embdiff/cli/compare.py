@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, OnlyOption, TrustOption, put
+from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, OnlyOption, TrustOption, one_form, put
 from embdiff.cli.streams import tell
 from embdiff.errors import ParameterError
 
@@ -34,10 +34,12 @@ def compare_command(
     only: OnlyOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
+    markdown: MarkdownOption = False,
     **given: Any,
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
-    _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only, trust)
+    one_form(as_json, markdown)
+    _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only, trust, markdown)
 
 
 def demo_command(
@@ -62,7 +64,7 @@ def demo_command(
 
 def _run_and_print(
     data: str, given: dict[str, Any], out: Path | None, as_json: bool, everything: bool, only: str | None,
-    trust: bool = False,
+    trust: bool = False, markdown: bool = False,
 ) -> None:  # fmt: skip
     """Compare, write the run folder, and print the result with the folder's name."""
     from embdiff.comparison import compare
@@ -74,7 +76,8 @@ def _run_and_print(
         data, given = _repeat(Path(data), given, trust)
     result = compare(data, out=out or _default_folder(data, given), **given)
     facts = result.facts(terminal.QUERIES_SHOWN)
-    put(as_json, result.to_dict, lambda: terminal.show(facts, everything=everything, only=only))
+    put(as_json, result.to_dict, lambda: terminal.show(facts, everything=everything, only=only),
+        result.to_markdown if markdown else None)  # fmt: skip
 
 
 def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, put
+from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, one_form, put
 
 
 def evaluate_command(
@@ -23,11 +23,14 @@ def evaluate_command(
     out: Annotated[Path | None, typer.Option(help="Folder to write: JSON, values, TREC runs and judgements.")] = None,
     everything: AllOption = False,
     as_json: JsonOption = False,
+    markdown: MarkdownOption = False,
     **given: Any,
 ) -> None:
     """Score models on labelled data: judged queries, scored pairs, or classes."""
     from embdiff.evaluation import evaluate
     from embdiff.views.table import show
 
+    one_form(as_json, markdown)
     result = evaluate(data if len(data) > 1 else data[0], out=out, **given)
-    put(as_json, result.to_dict, lambda: show(*result.drawn(everything=everything)))
+    put(as_json, result.to_dict, lambda: show(*result.drawn(everything=everything)),
+        result.to_markdown if markdown else None)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import Interrupted, JsonOption, RunArgument, put
+from embdiff.cli.output import AllOption, Interrupted, JsonOption, RunArgument, put
 from embdiff.errors import ParameterError
 
 
@@ -22,6 +22,7 @@ def judge_command(
     status: Annotated[
         bool, typer.Option("--status", help="Ask nothing; show scores and what would settle it.")
     ] = False,
+    everything: AllOption = False,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
@@ -45,7 +46,7 @@ def judge_command(
                 _write(f"\nSaved: {judging.answered:,} answers in {judging.book.path}. The same command goes on.\n")
                 raise Interrupted from None
             _write("\n\n")
-    put(as_json, judging.to_dict, lambda: report.show(judging))
+    put(as_json, judging.to_dict, lambda: report.show(judging, everything=everything))
 
 
 def _line() -> str | None:

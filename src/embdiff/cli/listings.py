@@ -22,6 +22,7 @@ def measures_command(
     name: Annotated[
         str | None, typer.Argument(metavar="MEASURE", help="Tell all about one, for example overlap@10.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Say what each measure is, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the measures, or tell all about one: formula, range, chance level, reference."""
@@ -32,7 +33,7 @@ def measures_command(
     put(
         as_json,
         lambda: [measure.to_dict() for measure in found],
-        lambda: listings.show_measure(found[0]) if name else listings.show_measures(found),
+        lambda: listings.show_measure(found[0]) if name else listings.show_measures(found, everything),
     )
 
 

@@ -11,8 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from embdiff.cli.streams import is_utf8
+from embdiff.errors import ParameterError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+MarkdownOption = Annotated[
+    bool, typer.Option("--markdown", help="Print the answer as Markdown, for the summary of a CI job.")
+]
 AllOption = Annotated[bool, typer.Option("--all", help="Print every table, not the answer alone.")]
 OnlyOption = Annotated[
     str | None, typer.Option(help="Print one part: queries, agreement, disputed, groups, index, costs, notes...")
@@ -38,9 +42,25 @@ class Interrupted(SystemExit):
         super().__init__(130)
 
 
-def put(as_json: bool, value: Callable[[], Any], show: Callable[[], None]) -> None:
-    """Print a value or a record as strict JSON on stdout, or show it to people; what is not asked for is not made."""
-    if as_json:
+def one_form(as_json: bool, markdown: bool) -> None:
+    """Refuse two forms of one output.
+
+    Raises
+    ------
+    ParameterError
+        When both are asked for.
+    """
+    if as_json and markdown:
+        raise ParameterError("Output has one form. Got --json and --markdown. Choose one of them.")
+
+
+def put(
+    as_json: bool, value: Callable[[], Any], show: Callable[[], None], markdown: Callable[[], str] | None = None
+) -> None:
+    """Print strict JSON or Markdown on stdout, or show it to people; what is not asked for is not made."""
+    if markdown is not None:
+        sys.stdout.write(markdown())
+    elif as_json:
         from embdiff._plain import plain
 
         json.dump(value(), sys.stdout, ensure_ascii=not is_utf8(sys.stdout), indent=2, allow_nan=False, default=plain)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +18,11 @@ from embdiff.cli.output import (
     DamagedOption,
     Interrupted,
     JsonOption,
+    MarkdownOption,
     OnlyOption,
     RunArgument,
     TrustOption,
+    one_form,
     put,
 )
 from embdiff.errors import UnknownNameError
@@ -49,33 +52,51 @@ def show_command(
     only: OnlyOption = None,
     damaged: DamagedOption = False,
     as_json: JsonOption = False,
+    markdown: MarkdownOption = False,
 ) -> None:
     """Show a run again: the answer, one part of it (--only), or everything (--all)."""
     from embdiff.views import terminal
 
+    one_form(as_json, markdown)
     shown, whole = terminal.QUERIES_SHOWN if queries is None else queries, everything or queries is not None
     show = partial(terminal.show, everything=whole, only=only)
     with _opened(run, damaged) as result:
-        put(as_json, lambda: result.to_dict(queries=queries), lambda: show(result.facts(shown)))
+        put(as_json, lambda: result.to_dict(queries=queries), lambda: show(result.facts(shown)),
+            result.to_markdown if markdown else None)  # fmt: skip
 
 
 def diff_command(
     run: RunArgument,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="Id of a query, or its row from 0.")],
+    models: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Two models of the run. Default: its first two.")
+    ] = None,
     query_model: Annotated[str | None, typer.Option(help="Only what this query model asked.")] = None,
     baseline: Annotated[
         bool | None, typer.Option(help="Whether to compare with bm25, too. Default: where named with -m.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print every pair of collections, in full.")] = False,
     damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one query as a diff: neighbours kept, moved, lost and gained between collections."""
+    """Show one query's neighbours in two models: what both return, and what each of them alone."""
     from embdiff.views.table import show
 
     with _opened(run, damaged) as result:
         is_row = query not in result.run.queries.ids and re.fullmatch("-?[0-9]+", query)
-        found = result.diff(int(query) if is_row else query, query_model=query_model, baseline=baseline)
-        put(as_json, found.to_dict, lambda: show(*found.drawn()))
+        found = result.diff(
+            int(query) if is_row else query,
+            query_model=query_model,
+            models=None if models is None else _two(result, models),
+            baseline=baseline,
+        )
+        put(as_json, found.to_dict, lambda: show(*found.drawn(everything=everything)))
+
+
+def _two(result: Comparison, text: str) -> Sequence[str]:
+    """Return the two models that ``A,B`` names: a name may hold a comma; what names no two is refused by the diff."""
+    named = dict.fromkeys(answer.model for answer in (*result.run.answers, *result.run.beside))
+    return next((pair for pair in permutations(named, 2) if ",".join(pair) == text), tuple(text.split(",")))
 
 
 def report_command(
@@ -143,6 +164,7 @@ def thresholds_command(
     at: Annotated[
         list[float] | None, typer.Option("--at", help="Cut-off, a cosine similarity; repeat. Default: a few.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Print the similarities of both models, too.")] = False,
     damaged: DamagedOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -151,7 +173,7 @@ def thresholds_command(
 
     with _opened(run, damaged) as result:
         found = result.thresholds(from_, to, at or None)
-        put(as_json, found.to_dict, lambda: show(*found.drawn()))
+        put(as_json, found.to_dict, lambda: show(*found.drawn(everything=everything)))
 
 
 def _name(written: Path) -> None:

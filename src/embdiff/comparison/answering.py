@@ -12,10 +12,10 @@ import numpy as np
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.scoring import Scored
 from embdiff.comparison.work import Work
-from embdiff.headline import Headline, Shared, by_agreement, by_labels
+from embdiff.headline import Headline, Shared, by_agreement, by_labels, group_words
 from embdiff.lexical import BM25
 from embdiff.measures import get_measure
-from embdiff.measures.by_group import Gap, gaps
+from embdiff.measures.by_group import Gap, gaps, group_means
 from embdiff.measures.differences import between_models
 from embdiff.measures.inputs import TwoLists, truncated
 from embdiff.measures.judged import NEEDS as JUDGED
@@ -27,18 +27,22 @@ from embdiff.records import Answer, Score
 def headline_of(work: Work, scored: Scored, floor: Sequence[Score]) -> Headline:
     """Return what a comparison found; ``floor`` holds the scores of the same model again."""
     answers = _asked(work)
-    agreement, lost = _agreement(work, answers), list(_index_words(work, scored.scores))
+    agreement, by_group = _agreement(work, answers)
+    lost = (*group_words(agreement, by_group), *_index_words(work, scored.scores))
     noise = _noise(floor, agreement)
     for needs, units in ((JUDGED, "judged queries"), (GROUPED, "queries")):
         chosen = _chosen(work, scored.scores, needs, answers)
         if chosen:
             found = work.kept.call(between_models, chosen, seed=work.config.seed)
             where = _where(work, chosen)
-            return by_labels(
+            headline = by_labels(
                 chosen, found[0] if found else None, units=units, agreement=agreement, noise=noise, where=where,
                 besides=lost,
             )  # fmt: skip
-    return by_agreement(agreement, noise, besides=lost)
+            break
+    else:
+        headline = by_agreement(agreement, noise, besides=lost)
+    return replace(headline, by_group=by_group)
 
 
 def _asked(work: Work) -> list[Answer]:
@@ -73,16 +77,17 @@ def _where(work: Work, chosen: Sequence[Score]) -> tuple[Gap, ...]:
     return found
 
 
-def _agreement(work: Work, answers: Sequence[Answer]) -> list[Shared]:
-    """Return how many neighbours every two answers share, a query's own rows left out of both."""
+def _agreement(work: Work, answers: Sequence[Answer]) -> tuple[list[Shared], tuple[Shared, ...]]:
+    """Return how many neighbours every two answers share, a query's own rows left out of both: in all, and by group."""
     own = replace(work.inputs.own, drop=True)
     most = 0 if work.inputs.own.drop else max(own.most, 0)
     depth = min(work.config.k, answers[0].returned.k) - most
     if depth < 1:
-        return []
+        return [], ()
     candidates = np.asarray(work.inputs.candidates) - (0 if work.inputs.own.drop else [len(each) for each in own.rows])
     cut = [truncated(without_own(each.returned, own, each.returned.k), depth) for each in answers]
-    found = []
+    found: list[Shared] = []
+    by_group: list[Shared] = []
     for (a, first), (b, second) in combinations(zip(answers, cut, strict=True), 2):
         lists = TwoLists(first, second, (a.model, b.model), None, candidates)
         score = kept_scores(work.kept, [get_measure(f"overlap@{depth}")], lists, seed=work.config.seed)[0]
@@ -90,7 +95,20 @@ def _agreement(work: Work, answers: Sequence[Answer]) -> list[Shared]:
         asks = asked.pop() if len(asked) == 1 and b.model != BM25 else None
         low, high, chance, value = (depth * each for each in (score.low, score.high, score.chance, score.value))
         found.append(Shared((a.model, b.model), depth, value, low, high, chance, score.n, asks))
-    return found
+        by_group += _by_group(work, found[-1], score)
+    return found, tuple(sorted(by_group, key=lambda each: each.high))
+
+
+def _by_group(work: Work, shared: Shared, score: Score) -> list[Shared]:
+    """Return what two answers share over the queries of each group; nothing where there are no two groups."""
+    groups = work.inputs.queries.groups
+    if not groups or len(set(groups)) < 2 or score.per_query is None:
+        return []
+    told = work.kept.call(group_means, score.per_query, groups, seed=work.config.seed, bounds=(0.0, 1.0))
+    return [
+        replace(shared, group=group, n=n, value=shared.of * mean, low=shared.of * low, high=shared.of * high)
+        for group, (n, mean, low, high) in told.items()
+    ]
 
 
 def _noise(floor: Sequence[Score], agreement: Sequence[Shared]) -> float:

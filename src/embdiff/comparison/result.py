@@ -23,7 +23,9 @@ from embdiff.records import Score
 from embdiff.views import exports, html, payload, report, terminal
 from embdiff.views.diff import QueryDiff, place_of, query_diffs
 from embdiff.views.facts import Facts
+from embdiff.views.markdown import markdown
 from embdiff.views.widget import widget
+from embdiff.views.words import title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +183,14 @@ class Comparison:
         return frames.hits(self.run)
 
     @_read
-    def diff(self, query: int | str, *, query_model: str | None = None, baseline: bool | None = None) -> QueryDiff:
+    def diff(
+        self,
+        query: int | str,
+        *,
+        query_model: str | None = None,
+        models: Sequence[str] | None = None,
+        baseline: bool | None = None,
+    ) -> QueryDiff:
         """Return one query as a diff: kept, moved, lost and gained between each pair of collections.
 
         Parameters
@@ -190,6 +199,8 @@ class Comparison:
             Row of the query (from 0), or its id.
         query_model : str, optional
             Only this query model's results.
+        models : sequence of str, optional
+            Only these two models, the first one first.
         baseline : bool, optional
             Whether bm25 is compared with each collection, too. By default where it was named among the models.
 
@@ -198,9 +209,9 @@ class Comparison:
         ParameterError
             When the row is out of range.
         UnknownNameError
-            When no query has the id, or nothing was asked with the query model.
+            When no query has the id, nothing was asked with the query model, or the run has no such two models.
         """
-        return query_diffs(self.run, place_of(self.run, query), query_model, baseline=baseline)
+        return query_diffs(self.run, place_of(self.run, query), query_model, models, baseline=baseline)
 
     @typed
     @_read
@@ -239,6 +250,10 @@ class Comparison:
             Only the first so many queries; by default all.
         """
         return payload.build(self.facts(queries))
+
+    def to_markdown(self) -> str:
+        """Return the headline as Markdown with its numbers as tables, for the summary of a CI job."""
+        return markdown(self.headline, title(self.run))
 
     def facts(self, queries: int | None = None) -> Facts:
         """Return what the views render; ``queries`` as for `to_dict`."""

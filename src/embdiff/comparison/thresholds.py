@@ -32,7 +32,7 @@ from embdiff.views.table import Part, plain_text
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW_CUTOFFS = 5
+FEW_CUTOFFS, _REASONS = 5, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +71,10 @@ class ThresholdTable:
     def __repr__(self) -> str:
         return plain_text(self.drawn(), width=100)
 
-    def drawn(self) -> list[Part]:
-        """Return the tables, for a terminal."""
+    def drawn(self, *, everything: bool = False) -> list[Part]:
+        """Return the table of cut-offs, for a terminal; with ``everything`` also what similarities each model gives."""
+        if not everything:
+            return [cutoff_table(self.from_model, self.to_model, self.carried, _REASONS)]
         return [cutoff_table(self.from_model, self.to_model, self.carried), *similarity_tables(self.distributions)]
 
 

@@ -121,14 +121,10 @@ class Picked:
     def told(self, table: Table) -> str:
         """Return in a sentence which columns of a table are used, and which are not."""
         names = table.columns
-        used = [
-            f"{role} {names[at]}" for role, at in (("the id", self.id), ("the group", self.group)) if at is not None
-        ]
+        used = [f"{role} = {names[at]}" for role, at in (("id", self.id), ("group", self.group)) if at is not None]
         ignored = [name for at, name in enumerate(names) if at not in self.positions()]
-        return (
-            f"Columns of {table.source}: {', '.join([f'the text is {self.recipe.told(names)}', *used])}; "
-            f"not used: {shown(ignored) or 'none'}."
-        )
+        rest = f"not used: {shown(ignored)}" if ignored else "all are used"
+        return f"Columns of {table.source}: {', '.join([f'text = {self.recipe.told(names)}', *used])}; {rest}."
 
 
 def same_name(name: str) -> str:

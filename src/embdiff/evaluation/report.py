@@ -11,45 +11,24 @@ from embdiff.headline import Headline
 from embdiff.measures.differences import Differences
 from embdiff.views import answer as answering
 from embdiff.views.facts import models_told
-from embdiff.views.labelled_tables import change_table, difference_table, score_table
+from embdiff.views.labelled_tables import change_table, difference_table, score_table, standing_table
 from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import by_reason, estimate, number
+from embdiff.views.words import estimate, number
 
 _CONFUSIONS_SHOWN = 5
-_MEASURES, _MODELS, _NOTES = 3, 12, 3
+_NOTES = 3
 
 
 def answer(found: Outcome, differences: Sequence[Differences], how: str, headline: Headline) -> Iterator[Part]:
     """Yield what fits on one screen: a line for each model, the notes that matter, the finding last."""
     yield Line(f"Task {found.task} ({how}): {found.about}", "dim")
     yield Line("")
-    yield _models_table(found, differences)
+    yield standing_table(found.scores, differences)
     yield Line("")
     yield from answering.some_notes(found.notes, _NOTES, "--all")
     yield Line("")
     yield from answering.finding(headline)
-
-
-def _models_table(found: Outcome, differences: Sequence[Differences]) -> Table:
-    """Return a line for each model, best first: its values, and the letters of its tie groups in the first measure."""
-    measures = list(dict.fromkeys(score.measure for score in found.scores))[:_MEASURES]
-    values = {(score.measure, score.models[0]): score for score in found.scores}
-    letters = next((each.letters for each in differences if each.measure == measures[0]), {})
-    first = [score for score in found.scores if score.measure == measures[0]]
-    ordered = sorted(first, key=lambda each: -each.value if math.isfinite(each.value) else math.inf)
-    rows = tuple(
-        (
-            score.models[0],
-            *(number(values[measure, score.models[0]].value) for measure in measures),
-            f"[{number(score.low)}, {number(score.high)}]",
-            letters.get(score.models[0], ""),
-        )
-        for score in ordered[:_MODELS]
-    )
-    title = f"n = {ordered[0].n:,}; chance {number(ordered[0].chance)} of {measures[0]}"
-    remarks = by_reason((score.reason, score.measure) for score in found.scores if score.measure in measures)
-    return Table(title, ("model", *measures, "95 % of the first", "same"), rows, tuple(remarks[:_NOTES]))
 
 
 def parts(found: Outcome, differences: Sequence[Differences], how: str, headline: Headline) -> Iterator[Part]:
@@ -109,7 +88,7 @@ def _seen(detectable: Sequence[float]) -> str:
     known = [each for each in detectable if math.isfinite(each)]
     if not known:
         return "; from these queries nothing is known of what would be seen"
-    return f"; with so many queries one of {number(max(known))} would mostly be seen for any pair here"
+    return f"; with this many queries one of {number(max(known))} would usually be detected for any pair here"
 
 
 def _union_table(gains: Sequence[Gain]) -> Table:

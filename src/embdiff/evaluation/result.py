@@ -17,10 +17,11 @@ from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.evaluation import report
 from embdiff.evaluation.outcome import UNITS, Outcome
 from embdiff.evaluation.together import Gain
-from embdiff.headline import Headline, by_labels
+from embdiff.headline import Headline, by_first_measure
 from embdiff.measures.differences import Differences
 from embdiff.records import Score
 from embdiff.views.exports import cell
+from embdiff.views.markdown import markdown
 from embdiff.views.table import Part, plain_text
 
 if TYPE_CHECKING:
@@ -55,10 +56,7 @@ class Evaluation:
     @property
     def headline(self) -> Headline:
         """What was found, in a sentence: by the first measure."""
-        measure = self.scores[0].measure
-        found = next((each for each in self.differences if each.measure == measure), None)
-        scores = [score for score in self.scores if score.measure == measure]
-        return by_labels(scores, found, units=_UNITS[self.task])
+        return by_first_measure(self.scores, self.differences, units=_UNITS[self.task])
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -105,6 +103,10 @@ class Evaluation:
             del told["by_file"]
         about = {"evaluation": VERSION, "task_found": self._how, "seed": self._seed}
         return {**about, "headline": self.headline.to_dict(), **told, "differences": plain(self.differences)}
+
+    def to_markdown(self) -> str:
+        """Return the headline as Markdown with its numbers as tables, for the summary of a CI job."""
+        return markdown(self.headline, self.outcome.about)
 
     def save(self, folder: str | Path) -> Path:
         """Write evaluation.json, values.csv (one value per query, pair or text), and for retrieval TREC's files."""

@@ -104,6 +104,11 @@ def read_log(log: Path, kind: type[_T], must: str, handle: FileIO | None = None)
     return found
 
 
+def qrels_beside(run: Path) -> Path:
+    """Return where the judgements of a run folder are: beside it, as a repeated run replaces the folder."""
+    return run.with_name(run.name + ".qrels")
+
+
 class Book:
     """The judgements in one file, read, and added to.
 

@@ -12,7 +12,7 @@ from embdiff import _names
 from embdiff._plain import plain
 from embdiff._settings import typed
 from embdiff.errors import ParameterError
-from embdiff.judging.book import Book, Judgement, TypedQueries
+from embdiff.judging.book import Book, Judgement, TypedQueries, qrels_beside
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
 from embdiff.judging.scoring import Verdict, score_judgements
 from embdiff.records import Score
@@ -137,10 +137,12 @@ class Judging(AbstractContextManager["Judging"]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores, and how far the judgements are, as JSON-able values."""
-        found = self.score().to_dict()
+        verdict = self.score()
+        found = verdict.to_dict()
         return {
             **found,
             "judging": VERSION,
+            "headline": verdict.headline.to_dict(),
             "run": self.book.path.name,
             "qrels": str(self.book.path),
             "log": str(self.book.log),
@@ -207,7 +209,7 @@ def open_judging(
     else:
         folder = _names.place_for(Path(run), "run")
         records, typed = Run.read(Path(run)), TypedQueries.beside(run).read()
-        path = folder.with_name(folder.name + ".qrels") if out is None else Path(out)
+        path = qrels_beside(folder) if out is None else Path(out)
     wanted: dict[str, Any] = {"queries": queries, "depth": depth, "seed": seed, "order": order, "baseline": baseline}
     with records.origin.reading():
         pool_run(records, **wanted)  # refused before a file is made

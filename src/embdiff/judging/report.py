@@ -7,23 +7,39 @@ from collections.abc import Iterator, Sequence
 from embdiff.judging.line import Judging
 from embdiff.judging.scoring import Verdict
 from embdiff.records import Score
-from embdiff.views import table
+from embdiff.views import answer, table
 from embdiff.views.agreement_tables import noise_tables
-from embdiff.views.labelled_tables import difference_table, score_table
-from embdiff.views.table import Line, Table
+from embdiff.views.labelled_tables import difference_table, score_table, standing_table
+from embdiff.views.table import Line, Table, one_line
 from embdiff.views.words import estimate
 
+_NOTES, _PLANS, _PAIR = 2, 3, 40
 
-def show(judging: Judging) -> None:
-    """Print on stdout what the judgements say, and how far they are."""
+
+def show(judging: Judging, *, everything: bool = False) -> None:
+    """Print on stdout what the judgements say, and how far they are: on one screen, or everything."""
     found = judging.score()
+    notes = (*found.notes, *judging.notes)
     table.show(
-        *(Line(line, "bold") for line in _head(found, judging.set_aside)),
+        *(Line(line, "dim") for line in _head(found, judging.set_aside)),
         Line(""),
-        *(part for each in tables(found, judging.noise) for part in (each, Line(""))),
-        *(Line(f"* {note}", "dim") for note in (*found.notes, *judging.notes)),
+        *(part for each in _shown(found, judging.noise, everything) for part in (each, Line(""))),
+        *answer.some_notes(notes, len(notes) if everything else _NOTES, "--all"),
+        Line(""),
+        *answer.finding(found.headline, whole=everything),
         Line(f"Judgements: {judging.book.path}"),
     )
+
+
+def _shown(found: Verdict, noise: Sequence[Score], everything: bool) -> Iterator[Table]:
+    if everything:
+        yield from tables(found, noise)
+    elif found.scores:
+        yield standing_table(found.scores, found.differences)
+        if found.plans:
+            rows = tuple((one_line(" - ".join(plan.models), _PAIR), plan.words) for plan in found.plans[:_PLANS])
+            more = (f"{len(found.plans) - _PLANS:,} more pairs: --all",) if len(found.plans) > _PLANS else ()
+            yield Table(f"What would settle it ({found.plans[0].measure})", (), rows, more)
 
 
 def tables(found: Verdict, noise: Sequence[Score]) -> Iterator[Table]:
@@ -54,8 +70,6 @@ def _head(found: Verdict, set_aside: int) -> Iterator[str]:
         f"{counts['done']:,} queries done, {counts['begun']:,} begun; "
         f"{counts['left']:,} documents of {counts['queries']:,} queries left to judge"
     )
-    if not found.scores:
-        yield "No query is done yet, so that there is nothing to score."
     if set_aside:
         yield (
             f"{set_aside:,} judgements in the log are of queries, documents or texts that this run does not "

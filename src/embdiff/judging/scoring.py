@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._plain import Record
+from embdiff.headline import Headline, by_first_measure
 from embdiff.judging.pool import Pool, PooledQuery
 from embdiff.measures.base import get_measure
 from embdiff.measures.differences import ALPHA, Differences, between_models
@@ -187,6 +188,11 @@ class Verdict(Record):
     plans: tuple[Plan, ...]
     counts: dict[str, int]
     notes: tuple[str, ...]
+
+    @property
+    def headline(self) -> Headline:
+        """What the judgements say, in a sentence: by the first measure."""
+        return by_first_measure(self.scores, self.differences, units="judged queries")
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values (``null`` for what is undefined)."""

@@ -101,6 +101,32 @@ def gaps(
     return tuple(sorted(tested, key=lambda each: -each.low))
 
 
+def group_means(
+    values: npt.ArrayLike, groups: Sequence[str], *, seed: int, bounds: tuple[float, float] | None = None
+) -> dict[str, tuple[int, float, float, float]]:
+    """Return n, mean and 95 % interval of one value per query, group by group; groups below 5 queries are left out.
+
+    Parameters
+    ----------
+    values : array of float, shape (q,)
+        NaN where undefined.
+    groups : sequence of str, length q
+    seed : int
+        Of the intervals.
+    bounds : (low, high), optional
+        Of the values, as for `mean_intervals`.
+    """
+    names = list(dict.fromkeys(groups))
+    columns = _split(np.asarray(values, dtype=np.float64), _numbers(groups, names), len(names))
+    counts = np.count_nonzero(~np.isnan(columns), axis=0)
+    enough = np.flatnonzero(counts >= FEWEST).tolist()
+    within = mean_intervals(columns[:, enough], [bounds] * len(enough), seed=seed) if enough else []
+    return {
+        names[at]: (int(counts[at]), float(np.nanmean(columns[:, at])), low, high)
+        for at, (low, high, _) in zip(enough, within, strict=True)
+    }
+
+
 def _of_pair(
     pair: tuple[str, str], values: tuple[Doubles, Doubles], numbers: IntArray, names: Sequence[str], seed: int,
     widest: float,

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from embdiff.errors import EmbdiffError, ParameterError
-from embdiff.judging.book import TypedQueries
+from embdiff.judging.labels import Labels
 from embdiff.server.worker import NoAnswerError
 from embdiff.views.report import live_page
 
@@ -94,7 +94,7 @@ Ask = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 
 def application(
     ask_of: Ask,
-    typed: TypedQueries,
+    labels: Labels,
     block: bytes,
     title: str,
     *,
@@ -108,8 +108,8 @@ def application(
     ----------
     ask_of : callable
         As `Worker.ask`.
-    typed : TypedQueries
-        Where queries to judge later are kept, for ``embdiff judge``.
+    labels : Labels
+        Keeps queries to judge later, and what is said of results.
     block : bytes
         The packed run.
     title : str
@@ -134,15 +134,21 @@ def application(
     async def judge(request: Request) -> Response:
         wanted = await _json(request, {"text": str})
         lists = await ask_of("lists", wanted)
-        count = await run_in_threadpool(typed.add, wanted["text"], lists)
+        count = await run_in_threadpool(labels.keep, wanted["text"], lists)
         return JSONResponse({"queries": count}, headers=_HEADERS)
 
-    asked = [Route("/ask", ask, methods=["POST"]), Route("/judge", judge, methods=["POST"])]
+    async def label(request: Request) -> Response:
+        wanted = await _json(request, {"text": str, "id": str, "grade": int}, ("text", "id", "grade"))
+        lists = await ask_of("lists", {"text": wanted["text"]})
+        count = await run_in_threadpool(labels.label, wanted["text"], lists, wanted["id"], wanted["grade"])
+        return JSONResponse({"labels": count}, headers=_HEADERS)
+
+    asked = [Route(f"/{each.__name__}", each, methods=["POST"]) for each in (ask, judge, label)]
     routes = [Route("/", page), Route("/data", data), *asked]
     return Guard(Starlette(routes=routes, exception_handlers=_HANDLERS), token, hosts)
 
 
-async def _json(request: Request, kinds: dict[str, type]) -> dict[str, Any]:
+async def _json(request: Request, kinds: dict[str, type], needed: tuple[str, ...] = ("text",)) -> dict[str, Any]:
     body = await request.body()
     try:
         value = json.loads(body)
@@ -150,9 +156,9 @@ async def _json(request: Request, kinds: dict[str, type]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     known = isinstance(value, dict) and all(_fits(name, each, kinds.get(name)) for name, each in value.items())
-    if not known or "text" not in value:
+    if not known or any(name not in value for name in needed):
         raise ParameterError(
-            f"A request must be a JSON object with {', '.join(kinds)} (text at least) in valid Unicode. "
+            f"A request must be a JSON object with {', '.join(kinds)} ({', '.join(needed)} at least) in valid Unicode. "
             "Got something else. Use the page."
         )
     return dict(value)
@@ -162,7 +168,7 @@ def _fits(name: str, value: Any, kind: type | None) -> bool:
     """Return whether a value has its type, and a size with which a message can name it."""
     if type(value) is not kind:
         return False
-    return name == "text" or len(str(value)) <= _LONGEST_VALUE
+    return name in ("text", "id") or len(str(value)) <= _LONGEST_VALUE
 
 
 async def _told(_request: Request, error: Exception) -> Response:

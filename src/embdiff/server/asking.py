@@ -14,6 +14,7 @@ from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
 from embdiff.search import rows_only_elsewhere
+from embdiff.sources.ready import ReadyVectors
 from embdiff.specs import check_metric
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store
@@ -72,12 +73,25 @@ class Asker:
         run = self._run
         k, wanted = self._checked(text, run.config.k if k is None else k, metric, index)
         with silent():
-            vectors = {name: each.encoder.encode([text], role="query") for name, each in self._models.items()}
+            vectors = {name: self._vector(each, text) for name, each in self._models.items()}
             found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
         answer = {"text": text, "k": k, "metric": wanted, "distance_word": DISTANCE_WORDS[wanted], "index": index}
         told: dict[str, Any] = harmless(plain({**answer, "answers": answers}))
         return told
+
+    def _vector(self, model: ModelAgain, text: str) -> FloatArray:
+        """Return the vector of a query, (1, d): encoded, or where vectors are ready that of the row it names."""
+        if not isinstance(model.encoder, ReadyVectors):
+            return model.encoder.encode([text], role="query")
+        corpus = self._run.corpus
+        for names in (corpus.ids, corpus.items):
+            if text in names:
+                return model.vectors[[names.index(text)]]
+        raise ParameterError(
+            f"Where vectors are ready, a query must be the id or the text of a row, as nothing encodes others "
+            f"({model.model}). Got {text[:100]!r}. Type one of these, or compare models that encode."
+        )
 
     def lists(self, text: str) -> dict[str, list[str]]:
         """Return the ids that each model returns to a text, as the run itself searched: to be judged.

@@ -14,6 +14,7 @@ from embdiff.comparison.again import ModelAgain, models_again
 from embdiff.errors import StoreError
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
+from embdiff.sources.ready import ReadyVectors
 from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
@@ -49,12 +50,14 @@ def opened(folder: Path, *, store: str | None = None, damaged: bool = False, tru
     with progress("load the models", len(again), "models") as advance:
         for each in again.values():
             with silent():
-                each.encoder.encode([_WARMING], role="query")
+                if not isinstance(each.encoder, ReadyVectors):
+                    each.encoder.encode([_WARMING], role="query")
             advance(1)
     with _collections(run, uri, again, damaged) as (there, specs):
         asker = Asker(run, again, there, specs)
+        ready = any(isinstance(each.encoder, ReadyVectors) for each in again.values())
         for index in asker.indexes:
-            asker.ask(_WARMING, index=index)
+            asker.ask(run.corpus.ids[0] if ready else _WARMING, index=index)
         yield asker
 
 

@@ -15,7 +15,7 @@ from embdiff._optional import require
 from embdiff._settings import typed
 from embdiff.comparison import load
 from embdiff.errors import ParameterError
-from embdiff.judging.book import TypedQueries
+from embdiff.judging.labels import Labels
 from embdiff.server.worker import Worker
 from embdiff.views.packing import pack
 from embdiff.views.words import title
@@ -42,7 +42,8 @@ def serve(
     Parameters
     ----------
     path : str or Path
-        Run folder. Queries to judge later are kept beside it, in ``NAME.queries.jsonl``.
+        Run folder. Queries to judge later are kept beside it, in ``NAME.queries.jsonl``, and what is said of results
+        where ``embdiff judge`` keeps it.
     port : int
         0 takes a free one.
     seconds : float
@@ -95,7 +96,7 @@ async def _serve(
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
         app = application(
-            worker.ask, TypedQueries.beside(folder), block, title(run),
+            worker.ask, Labels(folder, run), block, title(run),
             indexes=worker.indexes, token=token, hosts=hosts,
         )  # fmt: skip
         config = uvicorn.Config(

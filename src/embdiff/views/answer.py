@@ -9,20 +9,29 @@ from embdiff.headline import Headline, in_measure
 from embdiff.measures.differences import ALPHA
 from embdiff.runs import REPORT_FILE
 from embdiff.views.facts import Facts
-from embdiff.views.table import Cell, Line, Part, Table, plain_text
+from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.words import caveats, facts_line, number, shortened
 
 Rows = tuple[tuple[str | Cell, ...], ...]
 LINES, WIDTH = 40, 80
 _COLOURS = ("blue", "dark_orange", "green", "magenta", "cyan", "red")
-_ROWS, _GROUPS, _QUERIES, _NOTES, _SENTENCES, _PAIRS = 6, 3, 3, 3, 3, 3
-_GROUP, _TEXT, _NOTE = 24, 60, 150
+_ROWS, _SENTENCES, _PAIRS = 6, 3, 3
+_LESS_AND_LESS = (
+    *((notes, 3, _ROWS) for notes in (3, 2, 1, 0)),
+    *((0, most, _ROWS) for most in (2, 1, 0)),
+    *((0, 0, models) for models in range(_ROWS - 1, 1, -1)),
+)  # notes, groups and queries, models
+_GROUP, _TEXT, _NOTE = 24, 74, 150
 
 
 def answer(facts: Facts) -> list[Part]:
-    """Return what fits on one screen of 80 columns: at most 40 lines, whatever the data."""
-    for count in range(_NOTES, -1, -1):
-        found = [*_questions(facts), *some_notes(caveats(facts), count, "--only notes"), Line(""), *conclusion(facts)]
+    """Return what fits on one screen of 80 columns: at most 40 lines, whatever the data.
+
+    Where names are long the notes are left out first, then groups and queries, then models.
+    """
+    notes, last = caveats(facts), list(conclusion(facts))
+    for count, most, models in _LESS_AND_LESS:
+        found = [*_questions(facts, most, models), *some_notes(notes, count, "--only notes"), Line(""), *last]
         if plain_text(found, WIDTH).count("\n") < LINES:
             break
     return found
@@ -45,19 +54,30 @@ def finding(headline: Headline, *, whole: bool = False) -> Iterator[Line]:
 
 def some_notes(every: Sequence[str], count: int, rest: str) -> Iterator[Line]:
     """Yield the first notes, and how many more there are with ``rest``."""
-    yield from (Line(f"* {shortened(note, _NOTE)}", "dim") for note in every[:count])
+    yield from (Line(f"* {_begun(note)}", "dim") for note in every[:count])
     hidden = len(every) - min(count, len(every))
     if hidden:
         yield Line(f"* {hidden} {'more ' if count else ''}note{'s' * (hidden > 1)}: {rest}", "dim")
 
 
-def _questions(facts: Facts) -> Iterator[Part]:
+def _begun(note: str) -> str:
+    """Return a note, of a long one the sentences that it begins with."""
+    whole = note[: _NOTE + 1].rpartition(". ")[0]
+    return f"{whole}." if whole and len(note) > _NOTE else shortened(note, _NOTE)
+
+
+def _questions(facts: Facts, most: int, models: int) -> Iterator[Part]:
     found = facts.run.headline
     paired = (name for each in found.agreement for name in each.models)
     names = (*facts.run.config.models, *(each.model for each in found.standings), *paired)
     colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(dict.fromkeys(names))}
     yield Line(facts_line(facts), "dim")
-    tables = (_standings(found, colours), _agreement(found, colours), _where(found, colours), _disputed(facts))
+    tables = (
+        _standings(found, colours, models),
+        _agreement(found, colours, models),
+        _where(found, colours, most),
+        _disputed(facts, most),
+    )
     for each in tables:
         for table in each:
             yield Line("")
@@ -65,7 +85,7 @@ def _questions(facts: Facts) -> Iterator[Part]:
     yield Line("")
 
 
-def _standings(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
+def _standings(found: Headline, colours: Mapping[str, str], models: int) -> Iterator[Table]:
     if not found.standings or found.measure is None:
         return
     chance = found.standings[0].chance
@@ -77,19 +97,21 @@ def _standings(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
             in_measure(each.value, found.measure),
             f"[{in_measure(each.low, found.measure)}, {in_measure(each.high, found.measure)}]",
         )
-        for each in found.standings[:_ROWS]
+        for each in found.standings[:models]
     )
+    if len(found.standings) > models:
+        rows = (*rows, (f"{len(found.standings) - models:,} more: --all", "", ""))
     yield Table(f"{what} (95 % interval{by})", (), rows)
 
 
-def _agreement(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
+def _agreement(found: Headline, colours: Mapping[str, str], models: int) -> Iterator[Table]:
     """Yield pair by pair where these are few, else a triangle of numbers."""
     if not found.agreement:
         return
     of, chance = found.agreement[0].of, found.agreement[0].chance
     again = f", the same model again {found.noise:.1f}" if math.isfinite(found.noise) else ""
     few = len(found.agreement) <= _PAIRS
-    rows = _pairs(found, colours) if few else _triangle(found, colours)
+    rows = _pairs(found, colours) if few else _triangle(found, colours, models)
     yield Table(f"Neighbours in common, of {of} (chance {chance:.1f}{again})", (), rows)
 
 
@@ -104,10 +126,10 @@ def _pairs(found: Headline, colours: Mapping[str, str]) -> Rows:
     )
 
 
-def _triangle(found: Headline, colours: Mapping[str, str]) -> Rows:
+def _triangle(found: Headline, colours: Mapping[str, str], models: int) -> Rows:
     shared = {frozenset(each.models): each.value for each in found.agreement}
     named = set().union(*shared)
-    names = [name for name in colours if name in named][:_ROWS]
+    names = [name for name in colours if name in named][:models]
     head = ("", *(str(at + 1) for at in range(len(names) - 1)))
     body: Iterator[tuple[str | Cell, ...]] = (
         (
@@ -120,13 +142,14 @@ def _triangle(found: Headline, colours: Mapping[str, str]) -> Rows:
     return (head, *(line[: len(names)] for line in body))
 
 
-def _where(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
-    sure = [each for each in found.where if each.low > 0][:_GROUPS]
+def _where(found: Headline, colours: Mapping[str, str], most: int) -> Iterator[Table]:
+    surest = {each.group: each for each in reversed(found.where) if each.low > 0}  # of each group its first pair
+    sure = [each for each in found.where if surest.get(each.group) is each][:most]
     if not sure or found.measure is None:
         return
     rows: Rows = tuple(
         (
-            f"{shortened(each.group, _GROUP)} ({each.n:,})",
+            f"{one_line(each.group, _GROUP)} ({each.n:,})",
             *(
                 Cell(f"{model} {in_measure(value, found.measure)}", colours[model])
                 for model, value in zip(each.models, each.values, strict=True)
@@ -138,10 +161,10 @@ def _where(found: Headline, colours: Mapping[str, str]) -> Iterator[Table]:
     yield Table(f"Where two models differ most (queries){luck}", (), rows)
 
 
-def _disputed(facts: Facts) -> Iterator[Table]:
+def _disputed(facts: Facts, most: int) -> Iterator[Table]:
     found = facts.disagreement
-    if found and found.queries:
+    if found and found.queries[:most]:
         rows: Rows = tuple(
-            (number(each.value, 2), f"{each.id}: {shortened(each.text, _TEXT)}") for each in found.queries[:_QUERIES]
+            (number(each.value, 2), one_line(f"{each.id}: {each.text}", _TEXT)) for each in found.queries[:most]
         )
         yield Table("Most disputed queries (0: the same lists, 1: nothing in common)", (), rows)

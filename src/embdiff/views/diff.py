@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -15,6 +15,8 @@ from embdiff.search import compared_pairs
 from embdiff.views import document, html
 from embdiff.views.lists import Entry, PairDiff, Place, Query, Status, places
 from embdiff.views.table import Part, plain_text
+
+_TEXT = 90  # characters of a neighbour
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,12 @@ class QueryDiff:
         """Return JSON-able values."""
         return {"query": self.query, "pairs": list(self.pairs)}
 
-    def drawn(self, limit: int = 90) -> Iterator[Part]:
-        """Yield the lines and tables, for a terminal; of a neighbour's text the first ``limit`` characters."""
-        return document.diff(self.query, self.pairs, limit)
+    def drawn(self, *, everything: bool = False) -> Iterable[Part]:
+        """Return the lines and tables, for a terminal: the first pair in three blocks, or every pair in full."""
+        return document.diff(self.query, self.pairs, _TEXT) if everything else document.blocks(self.query, self.pairs)
 
     def _repr_html_(self) -> str:
-        return html.fragment(self.drawn(html.TEXT_LIMIT))
+        return html.fragment(document.diff(self.query, self.pairs, html.TEXT_LIMIT))
 
     def __repr__(self) -> str:
         return plain_text(self.drawn(), width=100)
@@ -82,16 +84,25 @@ def place_of(run: Run, query: int | str) -> int:
     return query % len(ids)
 
 
-def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline: bool | None = None) -> QueryDiff:
+def query_diffs(
+    run: Run,
+    row: int,
+    query_model: str | None = None,
+    models: Sequence[str] | None = None,
+    *,
+    baseline: bool | None = None,
+) -> QueryDiff:
     """Return the diff of one query, for each pair of collections that were asked alike, and with bm25 where wanted.
 
     Raises
     ------
     UnknownNameError
-        When nothing was asked with ``query_model``.
+        When nothing was asked with ``query_model``, or ``models`` are not two of the run.
     """
-    beside = run.beside if (run.config.baseline == "named" if baseline is None else baseline) else ()
-    if baseline and not beside:
+    asked_for = BM25 in (models or ()) or bool(baseline)
+    shown = run.config.baseline == "named" if baseline is None else baseline
+    beside = run.beside if asked_for or shown else ()
+    if asked_for and not beside:
         raise ParameterError(
             "A diff with bm25 needs a run in which it stood beside the models. Got one without it. Run the comparison "
             "again with bm25 installed, or name it: -m bm25."
@@ -102,6 +113,9 @@ def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline:
             f"A query model must be one of those that asked: {', '.join(sorted(asked))}. Got {query_model!r}. "
             "Choose one of these."
         )
+    compared = list(compared_pairs(run.answers, *beside))
+    if models is not None:
+        compared = _between(models, compared)
     pairs = tuple(
         PairDiff(
             models=[a.model, b.model],
@@ -110,10 +124,22 @@ def query_diffs(run: Run, row: int, query_model: str | None = None, *, baseline:
             metrics=[distance_of(a, run.config.metric), distance_of(b, run.config.metric)],
             entries=_entries(run, a, b, row),
         )
-        for a, b in compared_pairs(run.answers, *beside)
+        for a, b in compared
         if query_model in (None, a.query_model, b.query_model)
     )
     return QueryDiff({"row": row, **run.queries.row(row)}, pairs)
+
+
+def _between(models: Sequence[str], compared: Sequence[tuple[Answer, Answer]]) -> list[tuple[Answer, Answer]]:
+    """Return the pairs of two models, the first named first."""
+    known = dict.fromkeys(answer.model for pair in compared for answer in pair)
+    if isinstance(models, str) or len(set(models)) != 2 or not set(models) <= known.keys():
+        raise UnknownNameError(
+            f"A diff must be of two models of this run: {', '.join(known)}. Got {models!r}. Name two of these, on the "
+            "command line as --models A,B."
+        )
+    fitting = (pair for pair in compared if {answer.model for answer in pair} == set(models))
+    return [(a, b) if a.model == models[0] else (b, a) for a, b in fitting]
 
 
 def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:

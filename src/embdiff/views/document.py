@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embdiff.views.answer import conclusion
+from embdiff.views.answer import LINES, WIDTH, conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
-from embdiff.views.table import Cell, Line, Part, Table
+from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, facts_line, notes, number, shortened
 
 _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
 _QUERY_TEXT = 240
+_EXACT_RANKS = (
+    "A model that did not return a row has its exact rank. Where that is within k, the index missed the row, not the "
+    "model."
+)
+_NEIGHBOUR = 62  # columns that two ranks leave
 
 
 def everything(facts: Facts, limit: int) -> Iterator[Part]:
@@ -68,20 +73,67 @@ def _neighbor(neighbors: Sequence[Neighbor], place: int, limit: int) -> Cell:
     return Cell(f"{number(entry.distance)} {entry.id}{marks}", "cyan", shortened(entry.text, limit))
 
 
+def blocks(query: Query, pairs: Sequence[PairDiff]) -> list[Part]:
+    """Return one query's first pair in three blocks on one screen: what both return, and what each of them alone."""
+    for most in range(max((len(pair["entries"]) for pair in pairs), default=0), -1, -1):
+        found = list(_blocks(query, pairs, most))
+        if plain_text(found, WIDTH).count("\n") < LINES:
+            break
+    return found
+
+
+def _blocks(query: Query, pairs: Sequence[PairDiff], most: int) -> Iterator[Part]:
+    """Yield the blocks; of each the first ``most`` neighbours."""
+    yield _asked_line(query)
+    if not pairs:
+        yield Line("There is only one collection, so there is nothing to compare.")
+        return
+    pair = pairs[0]
+    first, second = pair["models"]
+    both = [entry for entry in pair["entries"] if entry["status"] in ("kept", "moved")]
+    alone = ([entry for entry in pair["entries"] if entry["status"] == status] for status in ("lost", "gained"))
+    yield Line(f"{first} and {second}, {_how_asked(pair)}; before each neighbour its rank in either", "dim")
+    for title, entries in zip(("Both return", f"Only {first}", f"Only {second}"), (both, *alone), strict=True):
+        yield Line("")
+        yield Line(f"{title} ({len(entries):,})", "bold")
+        if entries[:most]:
+            yield Table("", (), tuple(map(_in_one_line, entries[:most])))
+        if len(entries) > most:
+            yield Line(f"{len(entries) - most:,} more: --all", "dim")
+    yield Line("")
+    yield Line(_EXACT_RANKS, "dim")
+    if len(pairs) > 1:
+        yield Line(f"Other pairs of collections: {len(pairs) - 1:,} (--models A,B for one of them, or --all)", "dim")
+
+
+def _in_one_line(entry: Entry) -> tuple[str, ...]:
+    ranks = (f"{'-' if rank is None else f'{rank:,}':>7}" for rank in entry["ranks"])
+    itself = " self" if entry["self"] else ""
+    return (*ranks, one_line(f"{entry['id']}{itself}: {entry['text']}", _NEIGHBOUR))
+
+
+def _asked_line(query: Query) -> Line:
+    return Line(f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}", "bold")
+
+
+def _how_asked(pair: PairDiff) -> str:
+    by, other = pair["query_models"]
+    if other == "bm25":
+        return f"asked with {by}, and with its words"
+    return f"asked with {by}" if by == other else "each asked by its own model"
+
+
 def diff(query: Query, pairs: Sequence[PairDiff], limit: int) -> Iterator[Part]:
-    """Yield one query's diff; of a neighbour's text the first ``limit`` characters."""
-    yield Line(f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}", "bold")
+    """Yield one query's diff in full, pair by pair; of a neighbour's text the first ``limit`` characters."""
+    yield _asked_line(query)
     for pair in pairs:
-        (first, second), (by, other) = pair["models"], pair["query_models"]
-        asked = f"asked with {by}" if by == other else "each asked by its own model"
-        if other == "bm25":
-            asked = f"asked with {by}, and with its words"
+        first, second = pair["models"]
         places = (
             Cell(name, "", f"rank  {DISTANCE_WORDS[metric]}")
             for name, metric in zip(pair["models"], pair["metrics"], strict=True)
         )
         rows = tuple(_compared(entry, limit) for entry in pair["entries"])
-        yield Table(f"{first} → {second}, {asked}", ("", "neighbour", *places), rows)
+        yield Table(f"{first} → {second}, {_how_asked(pair)}", ("", "neighbour", *places), rows)
     yield Line(EXACT_PLACES, "dim")
 
 

@@ -5,11 +5,48 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
+
 from embdiff.measures.differences import Differences
 from embdiff.measures.noise import Change
 from embdiff.records import Score
 from embdiff.views.table import Table, once
 from embdiff.views.words import AGAIN, by_reason, estimate, number
+
+_MEASURES, _MODELS, _REASONS, _WIDTH = 3, 9, 3, 80
+_NUMBER, _INTERVAL, _LETTERS, _BETWEEN = 6, 17, 4, 3  # columns of a terminal
+
+
+def standing_table(scores: Sequence[Score], differences: Sequence[Differences]) -> Table:
+    """Return a line for each model, best first: its values, and the letters of its tie groups in the first measure."""
+    every = list(dict.fromkeys(score.measure for score in scores))
+    measures = _fitting(every[:_MEASURES], [score.models[0] for score in scores])
+    values = {(score.measure, score.models[0]): score for score in scores}
+    letters = next((each.letters for each in differences if each.measure == measures[0]), {})
+    first = [score for score in scores if score.measure == measures[0]]
+    ordered = sorted(first, key=lambda each: -each.value if math.isfinite(each.value) else math.inf)
+    rows = tuple(
+        (
+            score.models[0],
+            *(number(values[measure, score.models[0]].value) for measure in measures),
+            f"[{number(score.low)}, {number(score.high)}]",
+            letters.get(score.models[0], ""),
+        )
+        for score in ordered[:_MODELS]
+    )
+    more = [f"{len(ordered) - _MODELS:,} more models: --all"] if len(ordered) > _MODELS else []
+    reasons = by_reason((score.reason, score.measure) for score in scores if score.measure in measures)
+    title = f"n = {ordered[0].n:,}; chance {number(ordered[0].chance)} of {measures[0]}"
+    return Table(title, ("model", *measures, "95 % of the first", "same"), rows, (*more, *reasons[:_REASONS]))
+
+
+def _fitting(measures: Sequence[str], models: Sequence[str]) -> Sequence[str]:
+    """Return the first measures, as many as stand beside the longest name in a line of 80 columns; one at least."""
+    for count in range(len(measures), 1, -1):
+        numbers = sum(max(_NUMBER, len(measure)) for measure in measures[:count])
+        if max(map(cell_len, models)) + numbers + _INTERVAL + _LETTERS + _BETWEEN * (count + 2) <= _WIDTH:
+            return measures[:count]
+    return measures[:1]
 
 
 def score_table(scores: Sequence[Score], differences: Sequence[Differences], title: str = "Scores") -> Table:

@@ -15,9 +15,11 @@ _SHELVES = {"results": "kept results", "graphs": "exported model"}
 
 def show_models(kinds: Sequence[EncoderInfo], presets: Mapping[str, Sequence[str]]) -> None:
     """Print the kinds of models and the presets on stdout."""
-    rows = tuple((kind.form, kind.summary, "yes" if kind.installed else kind.pip_line) for kind in kinds)
-    lines = (Line(f"  {name}: {' '.join(models)}") for name, models in presets.items())
-    show(Table("Models", ("write", "what it is", "works here"), rows), Line("Presets (--preset):"), *lines)
+    for kind in kinds:
+        show(Line(kind.form, "bold"), Line(f"  {kind.summary}"))
+        if not kind.installed:
+            show(Line(f"  not installed: {kind.pip_line}", "dim"))
+    show(Line("Presets (--preset)", "bold"), *(Line(f"  {name}: {', '.join(of)}") for name, of in presets.items()))
 
 
 def show_stores(kinds: Sequence[Mapping[str, str]]) -> None:
@@ -36,10 +38,24 @@ def show_copies(copies: Copies) -> None:
     show(Table(f"{copies.source} → {copies.target}", head, rows), *left_out)
 
 
-def show_measures(measures: Sequence[Measure]) -> None:
-    """Print the measures on stdout."""
-    rows = tuple((f"{each.name}{'@k' if each.cutoff else ''}", each.summary, each.needs) for each in measures)
-    show(Table("Measures ('embdiff measures NAME' tells all about one)", ("measure", "what it is", "needs"), rows))
+def show_measures(measures: Sequence[Measure], everything: bool) -> None:
+    """Print the names of the measures on stdout, by what each is of; with ``everything`` what each is, too."""
+    if everything:
+        rows = tuple((_named(each), each.summary, each.needs) for each in measures)
+        show(Table("Measures", ("measure", "what it is", "needs"), rows))
+        return
+    by_needs: dict[str, list[str]] = {}
+    for each in measures:
+        by_needs.setdefault(each.needs, []).append(_named(each))
+    show(
+        Line(f"{len(measures):,} measures, by what they need; --all says what each is"),
+        *(Line(f"  {needs}: {', '.join(names)}") for needs, names in by_needs.items()),
+        Line("One of them, with formula and chance level: embdiff measures NAME"),
+    )
+
+
+def _named(measure: Measure) -> str:
+    return f"{measure.name}{'@k' if measure.cutoff else ''}"
 
 
 def show_measure(measure: Measure) -> None:

@@ -94,8 +94,10 @@ def similarity_tables(found: Sequence[Distribution]) -> Iterator[Table]:
     yield Table("Similarities of each model (cosine)", head, tuple(rows), remarks)
 
 
-def cutoff_table(from_model: str, to_model: str, carried: Sequence[CarryOver]) -> Table:
-    """Return the cut-offs of one model and what they are in another."""
+def cutoff_table(from_model: str, to_model: str, carried: Sequence[CarryOver], most: int | None = None) -> Table:
+    """Return the cut-offs of one model and what they are in another; of what is to be known of some the first."""
+    reasons = by_reason((each.reason, f"{each.at:g}, {each.by}") for each in carried)
+    hidden = len(reasons[most:]) if most is not None else 0
     rows = once(
         (
             f"{each.at:g}",
@@ -111,10 +113,11 @@ def cutoff_table(from_model: str, to_model: str, carried: Sequence[CarryOver]) -
         "Cut-offs are cosine similarities and pass what is at least as similar. Pass rate: of all pairs of a query "
         "and a document other than its own.",
         "Intervals: queries resampled, documents held fixed.",
-        *by_reason((each.reason, f"{each.at:g}, {each.by}") for each in carried),
+        *reasons[:most],
+        *([f"{hidden:,} more: --all"] if hidden else []),
     )
     title = f"Cut-offs of {from_model} in {to_model}; {queries:,} queries, {pairs:,} pairs"
-    return Table(title, (from_model, "keeping the", "it is", f"{to_model} [95 %]", "it is"), tuple(rows), remarks)
+    return Table(title, ("cut-off", "keeping the", "it is", "becomes [95 %]", "it is"), tuple(rows), remarks)
 
 
 def _rate(each: CarryOver, rate: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -71,6 +72,12 @@ def once(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
     for first, *others in rows:
         yield "" if first == above else first, *others
         above = first
+
+
+def one_line(text: str, cells: int) -> str:
+    """Return text as it is shown, cut to so many columns of a terminal: a wide character takes two."""
+    shown = visible(" ".join(text.split()))
+    return shown if cell_len(shown) <= cells else f"{set_cell_size(shown, cells - 1).rstrip()}…"
 
 
 Part = Line | Table

@@ -93,6 +93,7 @@ def _mutual_table(facts: Facts) -> Iterator[Table]:
 def _group_tables(facts: Facts) -> Iterator[Table]:
     yield from _labelled_tables(facts, GROUPED, "Groups as weak labels: neighbours of the query's own group")
     yield from _gap_table(facts)
+    yield from _shared_table(facts)
     yield from _mixing_tables(facts)
     yield from _absence_table(facts.run.tests)
 
@@ -114,18 +115,41 @@ def _gap_table(facts: Facts) -> Iterator[Table]:
         )
         for each in found[:_MOST_TESTS]
     )
-    hidden = (
-        [f"The {len(rows)} surest of {len(found):,}; all of them are in headline.json."]
-        if len(found) > len(rows)
-        else []
-    )
     remarks = (
-        *hidden,
+        *_surest_of(found),
         "Ordered by the end of the interval that is nearer to 0: the largest gap of many is luck. p: paired "
         "randomisation test, false discovery rate (Benjamini and Hochberg) over all groups and pairs.",
     )
     head = ("group", "n", "models", "difference [95 %]", "p")
     yield Table(f"Groups of queries by the gap between two models, {measure}", head, rows, remarks)
+
+
+def _surest_of(found: Sequence[object]) -> list[str]:
+    over = len(found) > _MOST_TESTS
+    return [f"The {_MOST_TESTS} surest of {len(found):,}; all of them are in headline.json."] if over else []
+
+
+def _shared_table(facts: Facts) -> Iterator[Table]:
+    """Yield the groups on which two models share the fewest neighbours."""
+    found = facts.run.headline.by_group
+    if not found:
+        return
+    rows = tuple(
+        (str(each.group), f"{each.n:,}", " | ".join(each.models), estimate(each.value, each.low, each.high, 1, 1))
+        for each in found[:_MOST_TESTS]
+    )
+    hidden = (
+        [f"The first {len(rows)} of {len(found):,}; all of them are in headline.json."]
+        if len(found) > len(rows)
+        else []
+    )
+    remarks = (
+        *hidden,
+        "Ordered by the upper end of the interval: the lowest of many numbers is luck. A query's own row is not "
+        "counted.",
+    )
+    title = f"Neighbours in common by group of the query, of {found[0].of} (chance {number(found[0].chance, 1)})"
+    yield Table(title, ("group", "n", "models", "in common [95 %]"), rows, remarks)
 
 
 def _mixing_tables(facts: Facts) -> Iterator[Table]:

@@ -21,6 +21,7 @@ export function newStore(scene: Scene): Store {
     hovered: null,
     filters: {},
     colour: scene.head.items.groups ? "group" : "disagreement",
+    hulls: scene.head.parts.by === "clusters",
     queryModel,
     pair: [models[0] ?? "", models[1] ?? models[0] ?? ""],
     typed: null,
@@ -34,7 +35,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
   const change = [...cutoffFigure(head), ...costs(head)];
   return [
     h("header", {}, h("p", { class: "lead" }, head.facts), linkButton()),
-    answer(head, queryCard(scene, store)),
+    answer(scene, store, queryCard(scene, store)),
     explorer(scene, store),
     h(
       "section",
@@ -52,7 +53,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
 
 /** What a notebook shows: the answer and the linked part. */
 export function notebook(scene: Scene, store: Store): HTMLElement[] {
-  return [answer(scene.head, queryCard(scene, store)), explorer(scene, store)];
+  return [answer(scene, store, queryCard(scene, store)), explorer(scene, store)];
 }
 
 /** The linked part with its title. */

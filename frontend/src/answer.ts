@@ -1,6 +1,7 @@
 // The answer: one sentence in the models' colours, and a card for each question.
 
 import { h } from "./dom.js";
+import { together } from "./order.js";
 import { CLUSTERS, partsTable, partsWords, surest } from "./parts.js";
 import type { Header, Headline, Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
@@ -123,8 +124,8 @@ function agreement(head: Header): HTMLElement | null {
   const found = head.headline.agreement;
   if (!found.length) return null;
   const order = head.models.filter((name) => found.some((each) => each.models.includes(name)));
-  const names = [...new Set([...order, ...found.flatMap((each) => each.models)])];
   const shared = (a: string, b: string) => found.find(({ models }) => models.includes(a) && models.includes(b));
+  const names = together([...new Set([...order, ...found.flatMap((each) => each.models)])], (a, b) => shared(a, b)?.value ?? null);
   const rows = names.map((name, at) =>
     h(
       "tr",

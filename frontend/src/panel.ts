@@ -209,7 +209,7 @@ function clicks(frame: HTMLElement, rowAt: (place: Place) => number | null, open
   frame.addEventListener(
     "click",
     (event) => {
-      if (dragged) return;
+      if (dragged || event.target instanceof SVGTextElement) return; // the name of an outline has a click of its own
       const row = rowAt(within(frame, event));
       if (row === null) return;
       event.stopPropagation();

@@ -34,10 +34,26 @@ export interface Cutoffs {
   pairs: number;
   rows: { at: number; rate: number; cells: { value: number | null; low: number | null; high: number | null }[] }[];
   remarks: string[];
+  /** shares of pairs that pass, and of every model the cut-off that lets as many pass */
+  rates: number[];
+  lines: { model: string; cuts: number[] }[];
+}
+
+/** Seconds to encode one text and bytes of a vector; `why` there are no seconds: nothing was encoded now. */
+export interface Cost {
+  model: string;
+  seconds: number | null;
+  why: string | null;
+  encoded: number;
+  bytes: number;
+  value: number | null;
+  low: number | null;
+  high: number | null;
 }
 
 export interface Mixing {
   k: number;
+  own: { model: string; groups: string[]; share: (number | null)[]; chance: (number | null)[] }[];
   models: { model: string; groups: string[]; share: (number | null)[][]; chance: (number | null)[][] }[];
   more: number;
 }
@@ -108,7 +124,7 @@ export interface Header {
   measures: Record<string, { unit: string; about: string }>;
   curves: Score[];
   tables: TextTable[];
-  costs: { model: string; seconds: number | null; bytes: number; quality: number | null }[];
+  costs: Cost[];
   quality: string | null;
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;

@@ -11,11 +11,14 @@ export interface Dot {
   high?: number | null;
 }
 
-export function rail(values: readonly Dot[], chance: number | null, label: string): SVGSVGElement {
+/** One line; `joined` draws what lies between the first and the last dot. */
+export function rail(values: readonly Dot[], chance: number | null, label: string, joined = false): SVGSVGElement {
   const x = (value: number) => 4 + 192 * Math.min(1, Math.max(0, value));
   const svg = s("svg", { viewBox: "0 0 200 20", preserveAspectRatio: "none", role: "img", "aria-label": label });
   svg.append(s("line", { x1: 4, x2: 196, y1: 10, y2: 10, class: "rail" }));
   if (chance !== null) svg.append(s("line", { x1: x(chance), x2: x(chance), y1: 3, y2: 17, class: "chance" }));
+  const [first, last] = [values[0]?.value, values[values.length - 1]?.value];
+  if (joined && first != null && last != null) svg.append(s("line", { x1: x(first), x2: x(last), y1: 10, y2: 10, class: `within ${values[0].look}` }));
   for (const { look, words, value, low, high } of values) {
     if (value === null) continue;
     const drawn = s("g", { class: look });

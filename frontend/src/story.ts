@@ -3,7 +3,8 @@
 import { answer } from "./answer.js";
 import { bindAddress } from "./address.js";
 import { alike, queryModels } from "./compare.js";
-import { costs, curves, heatmaps } from "./charts.js";
+import { curves, heatmaps } from "./charts.js";
+import { costs } from "./cost.js";
 import { folded, h } from "./dom.js";
 import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
 import { everyNumber, tables } from "./numbers.js";

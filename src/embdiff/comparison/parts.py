@@ -50,7 +50,8 @@ def _asked(work: Work) -> dict[str, FloatArray]:
     if work.inputs.query_rows is not None:
         return {}
     found = {name: work.encoded[name].queries for name in work.documents}
-    return {name: each for name, each in found.items() if each is not None} if None not in found.values() else {}
+    known = {name: each for name, each in found.items() if each is not None}
+    return known if len(known) == len(found) else {}
 
 
 def _ordered(work: Work, by: str, names: Sequence[str], of_row: IntArray, of_query: IntArray) -> Parts:

@@ -64,11 +64,17 @@ export function judgedAnswers(scene: Scene, { queryModel, pair }: Pick<State, "q
 
 /** Of each query the share of an answer's rows that are right; NaN where that is not known. */
 function rightShares(scene: Scene, answer: Answer): Float32Array {
-  return Float32Array.from({ length: queryCount(scene) }, (_, query) => {
-    const found = hits(scene, answer, query);
-    return found ? found.right / found.of : Number.NaN;
+  const known = shares.get(answer);
+  if (known) return known;
+  const found = Float32Array.from({ length: queryCount(scene) }, (_, query) => {
+    const mine = hits(scene, answer, query);
+    return mine ? mine.right / mine.of : Number.NaN;
   });
+  shares.set(answer, found);
+  return found;
 }
+
+const shares = new WeakMap<Answer, Float32Array>();
 
 export function listView(scene: Scene, store: Store): HTMLElement {
   let [key, descending, page] = ["disagreement" as SortKey, true, 0];
@@ -125,7 +131,7 @@ export function listView(scene: Scene, store: Store): HTMLElement {
   const cells = (at: number, name: Node) => [
     h("td", { class: "number" }, Number.isNaN(listing.values[at]) ? "n/a" : listing.values[at].toFixed(listing.digits)),
     h("td", {}, name),
-    grouped && h("td", { class: "text", title: listing.group(at) }, listing.group(at) ?? ""),
+    grouped && h("td", { class: "text of-group", title: listing.group(at) }, listing.group(at) ?? ""),
     ...judged.map((answer) => hitsCell(scene, answer, at)),
     h("td", { class: "text", dir: "auto", title: listing.text(at) }, listing.text(at)),
   ];

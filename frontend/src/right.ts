@@ -62,9 +62,22 @@ export function presetWords(scene: Scene, [kind, , a, b]: Preset): { words: stri
     : { words: "index lost some", about: "the index did not return every exact neighbour" };
 }
 
+interface Chosen {
+  preset: Preset;
+  queries: ReadonlySet<number>;
+}
+
+const known = new WeakMap<Scene, Map<string, Chosen | null>>(); // of many queries a preset is looked through once
+
 /** The queries of a preset; null where its text says nothing about these data. */
-export function ofPreset(scene: Scene, text: string): { preset: Preset; queries: Set<number> } | null {
-  const preset = parsed(text);
+export function ofPreset(scene: Scene, text: string): Chosen | null {
+  const mine = known.get(scene) ?? new Map<string, Chosen | null>();
+  known.set(scene, mine);
+  if (!mine.has(text)) mine.set(text, lookedThrough(scene, parsed(text)));
+  return mine.get(text) ?? null;
+}
+
+function lookedThrough(scene: Scene, preset: Preset | null): Chosen | null {
   if (!preset) return null;
   const [kind, asked, ...models] = preset;
   const answers = alike(scene, asked);

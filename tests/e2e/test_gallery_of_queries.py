@@ -144,3 +144,15 @@ def test_what_the_index_lost(browser, tmp_path):
     opened.view.get_by_role("button", name="index lost it").click()
     assert opened.view.locator(".list .count").inner_text().startswith(f"{len(wanted)} of 52 queries")
     assert set(listed(opened)) <= wanted
+
+
+def test_on_a_phone_the_list_keeps_its_text_and_the_buttons_their_line(browser, result):
+    opened = Page(browser, result.path / "report.html", viewport={"width": 390, "height": 844})
+    assert opened.view.locator(".queries td.hits").first.is_hidden()
+    name = opened.view.locator(".queries tbody button.link").first
+    assert name.bounding_box()["height"] < 60
+    assert opened.view.locator(".queries td.text:not(.of-group)").first.bounding_box()["width"] > 100
+    presets = opened.view.locator(".presets").bounding_box()
+    assert presets["x"] >= 0
+    assert presets["x"] + presets["width"] <= 390
+    assert presets["y"] >= opened.view.locator(".query-steps button").first.bounding_box()["y"]

@@ -14,14 +14,21 @@ export interface Names {
   limit: (at: number) => readonly [Kind, string] | null;
 }
 
-/** Everything that the dots of these data can be coloured by. */
+/** Everything that the dots of these data can be coloured by; disagreement where the rows are queries. */
 export function colours({ head, queryRow, columns }: Pick<Scene, "head" | "queryRow" | "columns">): Colour[] {
-  return [
+  const found: Colour[] = [
     ...(head.items.groups ? (["group"] as const) : []),
     ...(head.parts.by === "clusters" ? (["part"] as const) : []),
-    ...(queryRow || !head.items.groups ? (["disagreement"] as const) : []),
+    ...(queryRow ? (["disagreement"] as const) : []),
     ...columns.map(({ name }) => `column ${name}` as const),
   ];
+  return found.length ? found : ["disagreement"];
+}
+
+/** What they are coloured by at first: groups, else disagreement, else whatever there is. */
+export function firstColour(scene: Pick<Scene, "head" | "queryRow" | "columns">): Colour {
+  const found = colours(scene);
+  return found.find((colour) => colour === "group") ?? found.find((colour) => colour === "disagreement") ?? found[0];
 }
 
 export function colourWords(colour: Colour): string {

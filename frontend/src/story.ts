@@ -2,6 +2,7 @@
 
 import { answer } from "./answer.js";
 import { bindAddress } from "./address.js";
+import { firstColour } from "./colouring.js";
 import { alike, queryModels } from "./compare.js";
 import { curves, heatmaps } from "./charts.js";
 import { costs } from "./cost.js";
@@ -21,7 +22,7 @@ export function newStore(scene: Scene): Store {
     query: byDisagreement(scene)[0] ?? null,
     hovered: null,
     filters: {},
-    colour: scene.head.items.groups ? "group" : "disagreement",
+    colour: firstColour(scene),
     hulls: scene.head.parts.by === "clusters",
     queryModel,
     pair: [models[0] ?? "", models[1] ?? models[0] ?? ""],

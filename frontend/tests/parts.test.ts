@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { understood, written } from "../src/address.js";
-import { colours, dotValues, namesBy, palette } from "../src/colouring.js";
+import { colours, dotValues, firstColour, namesBy, palette } from "../src/colouring.js";
 import { NEUTRAL } from "../src/colours.js";
 import { limitOf } from "../src/filters.js";
 import { convexHull, middleHull } from "../src/hulls.js";
@@ -32,6 +32,8 @@ test("dots are coloured by whatever the data have", () => {
   assert.deepEqual(colours(plain), ["disagreement"]);
   assert.deepEqual(colours(clustered), ["part", "disagreement", "column year"]);
   assert.deepEqual(colours(scene([0], [], ["x", "y", "x", "y"])), ["group", "disagreement"]);
+  assert.deepEqual(colours({ ...clustered, queryRow: null }), ["part", "column year"]);
+  assert.deepEqual([plain, clustered, { ...clustered, queryRow: null }, { ...plain, queryRow: null }].map(firstColour), ["disagreement", "disagreement", "part", "disagreement"]);
   const year = namesBy(clustered, "column year");
   assert.deepEqual([year?.names, [...(year?.of ?? [])]], [["1999", "2001", "(none or others)"], [0, 1, 2, 0]]);
   assert.equal(year?.colours[2], NEUTRAL);

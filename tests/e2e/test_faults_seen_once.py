@@ -26,16 +26,20 @@ def test_ids_that_coincide_mark_no_row_as_the_query(tmp_path):
     assert [(query, rows[query, place]) for query, place in marked] == [(2, 7)]
 
 
-def test_empty_documents_that_are_judged_are_dropped_and_told(tmp_path):
+def test_empty_documents_are_no_dead_end(tmp_path):
+    """Dropped where nobody judged them; where somebody did, that is said before anything is encoded, with both ways out."""
     import pandas as pd
 
     corpus = pd.DataFrame({"id": [f"d{row}" for row in range(30)], "text": ["", *TEXTS[1:30]]})
-    expected = {"q": {"d0": 1, "d4": 1}}
     queries = tmp_path / "queries.csv"
     queries.write_text(f"id,text\nq,{TEXTS[4]} again\n")
-    result = ed.compare(corpus, ["toy:8", "toy:16"], queries=queries, k=3, expected=expected, empty="drop", store="memory:", baseline=False)  # fmt: skip
+    asked = {"models": ["toy:8", "toy:16"], "queries": queries, "k": 3, "store": "memory:", "baseline": False}
+    result = ed.compare(corpus, **asked, expected={"q": {"d4": 1}}, empty="drop")
     assert result.run.corpus.dropped == ("d0",)
-    assert result.run.manifest["expected"]["absent"] == 1
+    with pytest.raises(ed.EmbdiffError, match="left out because it is empty: delete this line, or choose --empty keep"):
+        ed.compare(corpus, **{**asked, "models": ["no such model", "toy:8"]}, expected={"q": {"d0": 1}}, empty="drop")
+    kept = ed.compare(corpus, **asked, expected={"q": {"d0": 1}}, empty="keep", zero="keep")
+    assert len(kept.run.corpus) == 30
 
 
 def test_a_result_shows_itself_once_in_a_notebook(capsys):

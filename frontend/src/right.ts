@@ -111,13 +111,22 @@ function first(scene: Scene, answer: Answer, query: number): boolean | null {
 
 const only = (scene: Scene, [a, b]: [Answer, Answer]) => (query: number) => first(scene, a, query) === true && first(scene, b, query) === false;
 
+// Loops without lists of their own: of 100,000 queries these are looked through before the page is seen.
 const nobody = (scene: Scene, answers: Answer[]) => (query: number) => {
-  const marks = answers.map((answer) => first(scene, answer, query)).filter((mark) => mark !== null);
-  return marks.length > 0 && !marks.includes(true);
+  let known = false;
+  for (const answer of answers) {
+    const mark = first(scene, answer, query);
+    if (mark) return false;
+    known ||= mark === false;
+  }
+  return known;
 };
 
-const lost = (scene: Scene, answers: Answer[]) => (query: number) =>
-  answers.some(({ lostRows, lostWidth }) => {
-    const rows = lostRows.subarray(query * lostWidth, (query + 1) * lostWidth).filter((row) => row >= 0);
-    return isJudged(scene) ? rows.some((row) => isRight(scene, query, row) === true) : rows.length > 0;
-  });
+const lost = (scene: Scene, answers: Answer[]) => {
+  const judged = isJudged(scene);
+  return (query: number) => {
+    for (const { lostRows, lostWidth } of answers)
+      for (let at = query * lostWidth; at < (query + 1) * lostWidth && lostRows[at] >= 0; at++) if (!judged || isRight(scene, query, lostRows[at])) return true;
+    return false;
+  };
+};

@@ -47,7 +47,7 @@ export function cutoffSlider(head: Header, cutoffs: Cutoffs): HTMLElement | null
         s("text", { x: x(cut) + 9, y: y(at) - 6, class: "cut" }, decimal(cut, 3)),
       ]),
     );
-    words.textContent = `${rateWords(rates[step])} pass: a cosine of ${lines.map(({ model }, at) => `${decimal(cuts[at], 3)} in ${model}`).join(", ")}.`;
+    words.textContent = `To let ${rateWords(rates[step])} pass: a cosine of ${lines.map(({ model }, at) => `${decimal(cuts[at], 3)} in ${model}`).join(", ")}.`;
     slider.setAttribute("aria-valuetext", words.textContent);
   };
   slider.addEventListener("input", draw);

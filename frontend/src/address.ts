@@ -1,12 +1,13 @@
 // The state in the address after "#": a link shows what its sender saw, and the browser's back undoes a step.
 
+import { colours } from "./colouring.js";
 import { alike } from "./compare.js";
 import { KINDS, type Filters } from "./filters.js";
 import { queryCount, queryId, type Scene } from "./payload.js";
 import type { State, Store } from "./state.js";
 
-type Told = Pick<State, "query" | "pair" | "colour" | "queryModel" | "filters">;
-const TOLD = ["query", "pair", "colour", "queryModel", "filters"] as const;
+type Told = Pick<State, "query" | "pair" | "colour" | "hulls" | "queryModel" | "filters">;
+const TOLD = ["query", "pair", "colour", "hulls", "queryModel", "filters"] as const;
 
 /** What differs from the state that the page opens with, as the part of an address after "#". */
 export function written(scene: Scene, state: Told, first: Told): string {
@@ -15,6 +16,7 @@ export function written(scene: Scene, state: Told, first: Told): string {
   if (state.queryModel !== null && state.queryModel !== first.queryModel) words.set("asked", state.queryModel);
   state.pair.forEach((name, at) => name !== first.pair[at] && words.set("ab"[at], name));
   if (state.colour !== first.colour) words.set("colour", state.colour);
+  if (state.hulls !== first.hulls) words.set("hulls", state.hulls ? "on" : "off");
   for (const kind of KINDS) if (state.filters[kind] !== undefined) words.set(kind, state.filters[kind]);
   return words.toString();
 }
@@ -26,7 +28,7 @@ export function understood(scene: Scene, hash: string, first: Told): Told {
   const queryModel = asked !== null && scene.answers.some((answer) => answer.queryModel === asked) ? asked : first.queryModel;
   const models = alike(scene, queryModel).map((answer) => answer.model);
   const model = (name: string | null, otherwise: string) => (name !== null && models.includes(name) ? name : otherwise);
-  const [colour, filters] = [words.get("colour"), {} as Record<string, string>];
+  const [colour, hulls, filters] = [words.get("colour"), words.get("hulls"), {} as Record<string, string>];
   for (const kind of KINDS) {
     const value = words.get(kind);
     if (value) filters[kind] = value;
@@ -35,7 +37,8 @@ export function understood(scene: Scene, hash: string, first: Told): Told {
     query: place(scene, words.get("q")) ?? first.query,
     queryModel,
     pair: [model(words.get("a"), first.pair[0]), model(words.get("b"), first.pair[1])],
-    colour: colour === "disagreement" || (colour === "group" && scene.head.items.groups) ? colour : first.colour,
+    colour: colours(scene).find((each) => each === colour) ?? first.colour,
+    hulls: hulls === "on" || hulls === "off" ? hulls === "on" : first.hulls,
     filters: filters as Filters,
   };
 }

@@ -1,8 +1,12 @@
 // The answer: one sentence in the models' colours, and a card for each question.
 
-import { h, s } from "./dom.js";
-import type { Header, Headline } from "./payload.js";
+import { h } from "./dom.js";
+import { together } from "./order.js";
+import { CLUSTERS, partsTable, partsWords, surest } from "./parts.js";
+import type { Header, Headline, Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
+import { rail } from "./rail.js";
+import type { Store } from "./state.js";
 
 const COLOURS = 12;
 
@@ -13,9 +17,10 @@ export function modelClass(head: Pick<Header, "models" | "headline">, model: str
   return `model m${at < 0 ? COLOURS : at % COLOURS}`;
 }
 
-export function answer(head: Header, query: HTMLElement | null): HTMLElement {
+export function answer(scene: Scene, store: Store, query: HTMLElement | null): HTMLElement {
+  const { head } = scene;
   const { headline } = head;
-  const cards = [standings(head), where(head), agreement(head)].filter((card): card is HTMLElement => card !== null);
+  const cards = [standings(head), where(head) ?? disputed(scene, store), agreement(head)].filter((card): card is HTMLElement => card !== null);
   return h(
     "section",
     { class: "answer", "aria-label": "The answer" },
@@ -77,26 +82,16 @@ function standings(head: Header): HTMLElement | null {
   return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
 }
 
-interface Dot {
+interface ModelDot {
   model: string;
   value: number | null;
   low?: number | null;
   high?: number | null;
 }
 
-function dots(values: Dot[], head: Header, chance: number | null): SVGSVGElement {
-  const x = (value: number) => 4 + 192 * Math.min(1, Math.max(0, value));
-  const svg = s("svg", { viewBox: "0 0 200 20", preserveAspectRatio: "none", role: "img", "aria-label": values.map((each) => `${each.model} ${each.value?.toFixed(2) ?? "n/a"}`).join(", ") });
-  svg.append(s("line", { x1: 4, x2: 196, y1: 10, y2: 10, class: "rail" }));
-  if (chance !== null) svg.append(s("line", { x1: x(chance), x2: x(chance), y1: 3, y2: 17, class: "chance" }));
-  for (const each of values) {
-    if (each.value === null) continue;
-    const drawn = s("g", { class: modelClass(head, each.model) });
-    if (each.low != null && each.high != null) drawn.append(s("line", { x1: x(each.low), x2: x(each.high), y1: 10, y2: 10, class: "within" }));
-    drawn.append(s("ellipse", { cx: x(each.value), cy: 10, rx: 3.5, ry: 5 }, s("title", {}, `${each.model} ${each.value.toFixed(3)}`)));
-    svg.append(drawn);
-  }
-  return svg;
+function dots(values: ModelDot[], head: Header, chance: number | null): SVGSVGElement {
+  const found = values.map((each) => ({ ...each, look: modelClass(head, each.model), words: `${each.model} ${each.value?.toFixed(3) ?? "n/a"}` }));
+  return rail(found, chance, values.map((each) => `${each.model} ${each.value?.toFixed(2) ?? "n/a"}`).join(", "));
 }
 
 const GROUPS_SHOWN = 5;
@@ -118,12 +113,19 @@ function where(head: Header): HTMLElement | null {
   return card(`Where two models differ most: groups by the surest gap${luck}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
 }
 
+/** Where the models disagree, which labels need not be there for: groups, or suggested clusters. */
+function disputed(scene: Scene, store: Store): HTMLElement | null {
+  if (!surest(scene, 1).length) return null;
+  const proposal = scene.head.parts.by === "clusters" ? h("p", { class: "small" }, CLUSTERS) : "";
+  return card(`Where they disagree most: ${partsWords(scene)}, 0 to 1`, partsTable(scene, store, GROUPS_SHOWN - 1), proposal);
+}
+
 function agreement(head: Header): HTMLElement | null {
   const found = head.headline.agreement;
   if (!found.length) return null;
   const order = head.models.filter((name) => found.some((each) => each.models.includes(name)));
-  const names = [...new Set([...order, ...found.flatMap((each) => each.models)])];
   const shared = (a: string, b: string) => found.find(({ models }) => models.includes(a) && models.includes(b));
+  const names = together([...new Set([...order, ...found.flatMap((each) => each.models)])], (a, b) => shared(a, b)?.value ?? null);
   const rows = names.map((name, at) =>
     h(
       "tr",

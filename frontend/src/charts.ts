@@ -1,8 +1,9 @@
-// The figures of the story: agreement between all models, curves over k, cost against quality.
+// The figures of the story: agreement between all models, curves over k.
 
 import { modelClass } from "./answer.js";
 import { amount, inkOn } from "./colours.js";
 import { h, s } from "./dom.js";
+import { together } from "./order.js";
 import type { Header, Score } from "./payload.js";
 import { figure } from "./picture.js";
 
@@ -28,13 +29,14 @@ function isDense(scores: Score[]): boolean {
 }
 
 function heatmap(scores: Score[]): HTMLElement {
-  const models = [...new Set(scores.flatMap((score) => score.models))];
+  const found = (a: string, b: string) => scores.find(({ models: [x, y] }) => (x === a && y === b) || (x === b && y === a));
+  const models = together([...new Set(scores.flatMap((score) => score.models))], (a, b) => found(a, b)?.value ?? null);
   const wide = isDense(scores);
   const table = h("table", { class: wide ? "heat dense" : "heat" });
   table.append(h("tr", {}, h("td"), ...models.map((model) => h("th", { scope: "col" }, h("span", {}, model)))));
   for (const a of models) {
     const cells = models.map((b) => {
-      const score = scores.find(({ models: [x, y] }) => (x === a && y === b) || (x === b && y === a));
+      const score = found(a, b);
       if (a === b || !score) return h("td", { class: "same" }, a === b ? "–" : "");
       const words = `${a} and ${b}: ${decimal(score.value)} [${decimal(score.low)}, ${decimal(score.high)}], chance ${decimal(score.chance)}, n = ${score.n}`;
       const cell = h("td", { title: words }, decimal(score.value));
@@ -128,46 +130,4 @@ function lineChart(lines: Line[]): SVGSVGElement {
     );
   }
   return svg;
-}
-
-/** Round numbers from 0 up to a limit, about five of them. */
-export function steps(most: number): number[] {
-  const rough = most / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
-  return Array.from({ length: Math.floor(most / step) + 1 }, (_, at) => Number((at * step).toPrecision(6)));
-}
-
-export function costs(head: Header): HTMLElement[] {
-  const known = head.costs.filter((cost) => cost.seconds !== null && cost.seconds > 0);
-  if (known.length < 2) return [];
-  const withQuality = head.quality !== null && known.every((cost) => cost.quality !== null);
-  const [width, height, left, bottom] = [560, 252, 60, 52];
-  const upright = (cost: Header["costs"][number]) => (withQuality ? (cost.quality as number) : cost.bytes);
-  const most = withQuality ? 1 : Math.max(...known.map(upright)) * 1.15;
-  const slowest = Math.max(...known.map((cost) => cost.seconds as number)) * 1.15;
-  const x = (seconds: number) => left + (seconds / slowest) * (width - left - 20);
-  const y = (value: number) => 10 + (1 - value / most) * (height - bottom - 10);
-  const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": "Cost of each model" });
-  svg.append(
-    s("line", { x1: left, x2: width - 20, y1: y(0), y2: y(0), class: "axis" }),
-    s("line", { x1: left, x2: left, y1: 10, y2: y(0), class: "axis" }),
-    s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "milliseconds to encode one text →"),
-    s("text", { x: left + 6, y: 20 }, withQuality ? `↑ ${head.quality}` : "↑ bytes per vector"),
-    ...steps(slowest * 1000).map((at) => s("text", { x: x(at / 1000), y: y(0) + 16, "text-anchor": "middle" }, at.toLocaleString("en"))),
-    ...steps(most).map((at) => s("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, at.toLocaleString("en"))),
-  );
-  known.forEach((cost, at) => {
-    const [cx, cy] = [x(cost.seconds as number), y(upright(cost))];
-    const words = `${cost.model}: ${((cost.seconds as number) * 1000).toFixed(2)} ms a text, ${cost.bytes.toLocaleString("en")} bytes a vector${withQuality ? `, ${head.quality} ${decimal(cost.quality)}` : ""}`;
-    const onRight = cx < width * 0.65;
-    svg.append(
-      s("circle", { cx, cy, r: withQuality ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${modelClass(head, cost.model)}` }, s("title", {}, words)),
-      s("text", { x: onRight ? cx + 14 : cx - 14, y: cy + 4 + ((at % 3) - 1) * 15, "text-anchor": onRight ? "start" : "end" }, cost.model),
-    );
-  });
-  const reading = withQuality
-    ? "To the left is faster, up is higher on the labels given with this run, a larger dot takes more bytes per vector."
-    : "To the left is faster, down is smaller. No labels were given with this run, so nothing here says which model finds the right results.";
-  return [figure("What each model costs.", reading, svg)];
 }

@@ -42,12 +42,32 @@ function hex(rgb: Rgb): string {
   return `#${rgb.map((part) => Math.round(part).toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** Up to sixteen groups have a colour each; of more, the fifteen commonest, and the rest share the last. */
-export function groupColours(groups: readonly string[]): { names: string[]; of: Map<string, number> } {
+/** How many names have a colour of their own. */
+export const MOST_COLOURS = 100;
+const OTHERS = DOTS[DOTS.length - 1];
+
+/** A colour for each of so many names: those of `DOTS` first, then hues a golden angle apart, which lie far from their neighbours. */
+export function nameColours(count: number): string[] {
+  const known = DOTS.slice(0, -1);
+  return Array.from({ length: count }, (_, at) => known[at] ?? hueColour(at));
+}
+
+function hueColour(at: number): string {
+  const [hue, light, strength] = [(at * 137.508) % 360, [0.42, 0.62, 0.52][at % 3], [0.75, 0.55, 0.4][Math.floor(at / 3) % 3]];
+  const part = (shift: number) => {
+    const from = (shift + hue / 30) % 12;
+    return 255 * (light - strength * Math.min(light, 1 - light) * Math.max(-1, Math.min(from - 3, 9 - from, 1)));
+  };
+  return hex([part(0), part(8), part(4)]);
+}
+
+/** The names of values, the commonest first, with their colours; of more than a hundred, the rest share the last, which is grey. */
+export function coloursOf(values: readonly string[]): { names: string[]; colours: string[]; of: Map<string, number> } {
   const counts = new Map<string, number>();
-  for (const group of groups) counts.set(group, (counts.get(group) ?? 0) + 1);
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
   const byCount = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)).map(([name]) => name);
-  const last = DOTS.length - 1;
-  const names = byCount.length <= DOTS.length ? byCount : [...byCount.slice(0, last), `${byCount.length - last} other groups`];
-  return { names, of: new Map(byCount.map((name, place) => [name, Math.min(place, last)])) };
+  const last = MOST_COLOURS - 1;
+  const of = new Map(byCount.map((name, place) => [name, byCount.length > MOST_COLOURS ? Math.min(place, last) : place]));
+  if (byCount.length <= MOST_COLOURS) return { names: byCount, colours: nameColours(byCount.length), of };
+  return { names: [...byCount.slice(0, last), `${byCount.length - last} others`], colours: [...nameColours(last), OTHERS], of };
 }

@@ -4,7 +4,7 @@ import { modelClass } from "./answer.js";
 import { blocks, shownAnswers, type Entry } from "./compare.js";
 import { h } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";
-import { isRight } from "./querycard.js";
+import { isRight } from "./right.js";
 import type { State, Store, Typed } from "./state.js";
 
 export function diffView(scene: Scene, store: Store): HTMLElement {

@@ -1,12 +1,13 @@
 // Figures beside agreement itself: what the index changed, which groups find which, what a cut-off becomes.
 
+import { modelClass } from "./answer.js";
 import { amount, inkOn } from "./colours.js";
 import { decimal } from "./charts.js";
+import { cutoffSlider } from "./cutoffs.js";
 import { h } from "./dom.js";
-import type { Header, Score } from "./payload.js";
+import type { Header, Mixing, Score } from "./payload.js";
 import { figure } from "./picture.js";
-
-const MOST_PAIRS = 12;
+import { rail } from "./rail.js";
 
 interface Loss {
   words: string;
@@ -29,48 +30,88 @@ export function losses(head: Header): Loss[] {
   return found.sort((a, b) => gap(b) - gap(a));
 }
 
+export interface Dumbbell {
+  model: string;
+  asked: string;
+  /** share of the exact neighbours that the collection returned */
+  recall: Score;
+  /** mean share of neighbours in common with the other models, among exact neighbours and as searched; null where no pair is known */
+  agreement: { exact: number; searched: number } | null;
+}
+
+/** Of each collection what its index returned, and how that changed what it shares with the others. */
+export function dumbbells(head: Pick<Header, "scores">): Dumbbell[] {
+  const pairs = losses(head as Header);
+  const mean = (values: number[]) => values.reduce((sum, each) => sum + each, 0) / values.length;
+  return head.scores
+    .filter((score) => score.measure.startsWith("index_recall@") && score.value !== null)
+    .map((recall) => {
+      const [model] = recall.models;
+      const asked = recall.query_model && recall.query_model !== model ? `, asked with ${recall.query_model}` : "";
+      const mine = pairs.filter(({ searched }) => searched.models.includes(model) && (!searched.query_model || searched.query_model === recall.query_model));
+      const agreement = mine.length ? { exact: mean(mine.map((each) => each.exact.value as number)), searched: mean(mine.map((each) => each.searched.value as number)) } : null;
+      return { model, asked, recall, agreement };
+    });
+}
+
 export function indexFigure(head: Header): HTMLElement[] {
-  const recalls = head.scores.filter((score) => score.measure.startsWith("index_recall@") && score.value !== null);
-  if (!recalls.length) return [];
-  const lowest = Math.min(...recalls.map((score) => score.value as number));
+  const found = dumbbells(head);
+  if (!found.length) return [];
   const title = "The index or the model?";
-  if (lowest === 1)
+  if (found.every(({ recall }) => recall.value === 1))
     return [figure(title, "The search returned every exact neighbour, so the index changed nothing: every difference on this page is between models.")];
-  const shown = losses(head);
-  const rows = [
-    ...shown.slice(0, MOST_PAIRS).flatMap(({ words, searched, exact }) => [
-      bar(words, "differ as searched", 1 - (searched.value as number), searched),
-      bar("", "differ among exact neighbours", 1 - (exact.value as number), exact),
-    ]),
-    ...recalls.map((score) => bar(`${score.models[0]}${score.query_model && score.query_model !== score.models[0] ? `, asked with ${score.query_model}` : ""}`, "lost by the index", 1 - (score.value as number), score)),
-  ];
-  const hidden = shown.length - MOST_PAIRS;
+  const end = (look: string, words: string, value: number, hollow: boolean) => ({ look: hollow ? `${look} hollow` : look, words: `${words} ${decimal(value)}`, value });
+  const rows = found.map(({ model, asked, recall, agreement }) => {
+    const look = modelClass(head, model);
+    const value = recall.value as number;
+    const said = `${decimal(value)} [${decimal(recall.low)}, ${decimal(recall.high)}]`;
+    return h(
+      "tr",
+      { "data-model": model },
+      h("th", { scope: "row", class: look }, model, asked && h("small", {}, asked)),
+      h("td", { class: "dots" }, rail([end(look, "exact", 1, true), end(look, "collection", value, false)], null, `${model}: ${said} of the exact neighbours`, true)),
+      h("td", { class: "value" }, said),
+      h("td", { class: "dots" }, agreement && rail([end(look, "exact", agreement.exact, true), end(look, "collection", agreement.searched, false)], null, `${model}: in common with the others, exact ${decimal(agreement.exact)}, collection ${decimal(agreement.searched)}`, true)),
+      h("td", { class: "value" }, agreement ? `${decimal(agreement.exact)} → ${decimal(agreement.searched)}` : ""),
+    );
+  });
   return [
     figure(
       title,
-      "The second bar of a pair is what the models alone change; what the first has more (or less) than that is the index, and the last bars say how much of the exact answer it lost for each model." +
-        (hidden > 0 ? ` ${hidden} more pairs, where the index changed less, are in the tables below.` : ""),
-      table("What differs by the index and what by the models", ["", "share of the neighbours", ""], rows),
+      "Each line is one collection: hollow is the exact answer of its model, filled what the index returned. The first line says how many of the exact neighbours came back, the second how many neighbours it shares with the other models: what lies between hollow and filled is the index and not the model.",
+      table("What differs by the index and what by the models", ["", "exact neighbours returned", "0 to 1 [95 %]", "shared with the others", "exact → collection"], rows, "dotted dumbbells"),
     ),
   ];
 }
 
-function bar(name: string, what: string, share: number, score: Score): HTMLElement {
-  const filled = h("div", { class: "bar-fill" });
-  filled.style.width = `${(100 * Math.min(1, Math.max(0, share))).toFixed(1)}%`;
-  const ends = score.low === null || score.high === null ? "" : ` [${decimal(1 - score.high)}, ${decimal(1 - score.low)}]`;
-  return h(
-    "tr",
-    {},
-    h("th", { scope: "row" }, name ? h("span", {}, name) : "", h("small", {}, ` ${what}`)),
-    h("td", { class: "bar-cell" }, filled),
-    h("td", {}, decimal(share), h("small", {}, ends)),
+const MOST_CELLS = 12; // groups whose matrix is read cell by cell; of more each group's share of its own is drawn
+
+/** Of each group the models' shares of its own, the group that finds itself least first. */
+export function ownShares({ own }: Pick<Mixing, "own">): { group: string; chance: number | null; shares: { model: string; value: number | null }[] }[] {
+  const mean = (values: (number | null)[]) => values.filter((each) => each !== null).reduce((sum, each, _, known) => sum + each / known.length, 0);
+  return own[0].groups
+    .map((group, at) => ({ group, chance: own[0].chance[at], shares: own.map(({ model, share }) => ({ model, value: share[at] })) }))
+    .sort((a, b) => mean(a.shares.map(({ value }) => value)) - mean(b.shares.map(({ value }) => value)) || (a.group < b.group ? -1 : 1));
+}
+
+function manyGroups(head: Header, mixing: Mixing): HTMLElement {
+  const rows = ownShares(mixing).map(({ group, chance, shares }) => {
+    const dots = shares.map(({ model, value }) => ({ look: modelClass(head, model), words: `${model} ${decimal(value)}`, value }));
+    const words = shares.map(({ model, value }) => `${model} ${decimal(value)}`).join(", ");
+    return h("tr", {}, h("th", { scope: "row", dir: "auto" }, group), h("td", { class: "dots" }, rail(dots, chance, `${group}: ${words}`)), h("td", { class: "value", title: words }, shares.map(({ value }) => decimal(value)).join(" ")));
+  });
+  return figure(
+    "Which groups find which.",
+    `Each line is a group, the one that finds itself least first: a dot is the share of the ${mixing.k} nearest rows of its rows that are of the same group, in a model's colour, in the order of the models at the end of the line; dashed is what chance alone would give. All shares between groups are in groups.json.`,
+    h("div", { class: "legend" }, ...mixing.own.map(({ model }) => h("span", { class: modelClass(head, model) }, h("i", { class: `swatch model ${modelClass(head, model)}` }), ` ${model} `))),
+    table("Share of a group's own", ["group", "0 to 1", mixing.own.map(({ model }) => model).join(", ")], rows, "dotted own-shares"),
   );
 }
 
 export function mixingFigures(head: Header): HTMLElement[] {
   if (!head.mixing) return [];
-  const { k, models, more } = head.mixing;
+  const { k, models, more, own } = head.mixing;
+  if (own[0].groups.length > MOST_CELLS) return [manyGroups(head, head.mixing)];
   return [
     figure(
       "Which groups find which.",
@@ -133,6 +174,7 @@ export function cutoffFigure(head: Header): HTMLElement[] {
     figure(
       "What a cut-off becomes in another model.",
       `Whoever shows only what is above a cosine of ${from} must move that cut-off with the model: a row gives a cut-off of ${from}, the share of pairs that pass it, and the cut-off that lets the same share pass in each other model, with its 95 % interval (${queries.toLocaleString("en")} queries, ${pairs.toLocaleString("en")} pairs).`,
+      cutoffSlider(head, head.cutoffs),
       table("Cut-offs carried over", [from, "pairs that pass", ...to], drawn),
       ...remarks.map((remark) => h("p", { class: "small" }, remark)),
       h(

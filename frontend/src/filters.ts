@@ -2,8 +2,9 @@
 
 import { binLimits, binOf, BINS } from "./bins.js";
 import { queryCount, queryId, queryText, type Scene } from "./payload.js";
+import { ofPreset, presetWords } from "./right.js";
 
-export const KINDS = ["group", "disagreement", "search", "row", "lasso"] as const;
+export const KINDS = ["preset", "group", "part", "column", "disagreement", "search", "row", "lasso"] as const;
 export type Kind = (typeof KINDS)[number];
 export type Filters = Readonly<Partial<Record<Kind, string>>>;
 
@@ -54,9 +55,24 @@ function both(some: ReadonlySet<number> | null, others: ReadonlySet<number>): Re
 /** One filter alone; null where its text says nothing about these data (an address of another run). */
 export function limitOf(scene: Scene, kind: Kind, value: string): Limit | null {
   switch (kind) {
+    case "preset": {
+      const found = ofPreset(scene, value);
+      return found && { words: presetWords(scene, found.preset).words, queries: found.queries, rows: rowsOf(scene, found.queries) };
+    }
     case "group": {
       const { groups } = scene.head.items;
       return groups && byRows(scene, `group ${value}`, places(groups, (group) => group === value));
+    }
+    case "part": {
+      const at = scene.head.parts.parts.findIndex(({ name }) => name === value);
+      const rows = places(scene.partOfRow, (part) => part === at);
+      return at < 0 ? null : { words: `cluster ${value}`, rows, queries: places(scene.partOfQuery, (part) => part === at) };
+    }
+    case "column": {
+      const [name, wanted] = value.split("\n");
+      const column = scene.columns.find((each) => each.name === name);
+      const code = column?.values.indexOf(wanted) ?? -1;
+      return column && code >= 0 ? byRows(scene, `${name} ${wanted}`, places(column.of, (each) => each === code)) : null;
     }
     case "disagreement": {
       const bin = Number(value);

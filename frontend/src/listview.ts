@@ -1,11 +1,15 @@
 // Queries and corpus rows by disagreement: sortable, limited by every filter.
 
+import { modelClass } from "./answer.js";
+import { alike } from "./compare.js";
 import { h } from "./dom.js";
 import { filtered, limits } from "./filters.js";
-import { queryCount, queryId, queryText, type Scene } from "./payload.js";
-import type { Store } from "./state.js";
+import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
+import { hits, isJudged, rightWords } from "./right.js";
+import type { State, Store } from "./state.js";
 
-export type SortKey = "disagreement" | "id" | "group" | "text";
+/** What the list is sorted by; of the rows of which model are right as `right MODEL`. */
+export type SortKey = "disagreement" | "id" | "group" | "text" | `right ${string}`;
 const PAGE = 25;
 
 /** What is listed: queries, or the rows that they return. */
@@ -33,12 +37,13 @@ export function rowListing(scene: Scene): Listing {
 }
 
 /** What to list, in order. Undefined disagreement (NaN) comes last either way. */
-export function listed(listing: Listing, filter: ReadonlySet<number> | null, key: SortKey, descending: boolean): number[] {
+export function listed(listing: Listing, filter: ReadonlySet<number> | null, key: SortKey, descending: boolean, right?: ArrayLike<number>): number[] {
   const found = filter ? [...filter] : Array.from({ length: listing.count }, (_, at) => at);
   const sign = descending ? -1 : 1;
+  const values = key === "disagreement" ? listing.values : right;
   return found.sort((a, b) => {
-    if (key === "disagreement") {
-      const [x, y] = [listing.values[a], listing.values[b]];
+    if (values) {
+      const [x, y] = [values[a], values[b]];
       if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y)) || a - b;
       return sign * (x - y) || a - b;
     }
@@ -48,10 +53,33 @@ export function listed(listing: Listing, filter: ReadonlySet<number> | null, key
   });
 }
 
+const MOST_JUDGED = 3; // columns of right and wrong: of more models those of the pair
+
+/** The answers whose right and wrong rows are told beside each query; none where nothing is known of that. */
+export function judgedAnswers(scene: Scene, { queryModel, pair }: Pick<State, "queryModel" | "pair">): Answer[] {
+  if (!isJudged(scene)) return [];
+  const answers = alike(scene, queryModel);
+  return answers.length <= MOST_JUDGED ? answers : [...new Set(pair)].flatMap((name) => answers.find(({ model }) => model === name) ?? []);
+}
+
+/** Of each query the share of an answer's rows that are right; NaN where that is not known. */
+function rightShares(scene: Scene, answer: Answer): Float32Array {
+  const known = shares.get(answer);
+  if (known) return known;
+  const found = Float32Array.from({ length: queryCount(scene) }, (_, query) => {
+    const mine = hits(scene, answer, query);
+    return mine ? mine.right / mine.of : Number.NaN;
+  });
+  shares.set(answer, found);
+  return found;
+}
+
+const shares = new WeakMap<Answer, Float32Array>();
+
 export function listView(scene: Scene, store: Store): HTMLElement {
   let [key, descending, page] = ["disagreement" as SortKey, true, 0];
   const listings = [queryListing(scene), rowListing(scene)];
-  let listing = listings[0];
+  let [listing, judged, found] = [listings[0], [] as Answer[], [] as number[]];
   const count = h("span", { class: "count", role: "status" });
   const [body, head] = [h("tbody"), h("tr")];
   const pager = h("span", { class: "pager" });
@@ -60,14 +88,17 @@ export function listView(scene: Scene, store: Store): HTMLElement {
 
   const draw = () => {
     const left = limits(scene, store.state.filters);
-    const found = listed(listing, listing.name === "rows" ? left.rows : left.queries, key, descending);
+    judged = listing.name === "queries" ? judgedAnswers(scene, store.state) : [];
+    const by = judged.find(({ model }) => key === `right ${model}`);
+    if (key.startsWith("right ") && !by) [key, descending] = ["disagreement", true];
+    found = listed(listing, listing.name === "rows" ? left.rows : left.queries, key, descending, by && rightShares(scene, by));
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
     page = Math.min(page, pages - 1);
     const words = left.chips.map((chip) => chip.words).join(" and ");
     count.textContent = `${found.length.toLocaleString("en")} of ${listing.count.toLocaleString("en")} ${listing.name}${words ? `, ${words}` : ""}`;
     what.replaceChildren(...listings.map(choice));
     what.title = listing.name === "rows" ? scene.head.row_disagreement_words : scene.head.disagreement_words;
-    const sortable: [SortKey, string][] = [["disagreement", "disagreement"], ["id", listing.one], ...(grouped ? [["group", "group"] as [SortKey, string]] : []), ["text", "text"]];
+    const sortable: [SortKey, string][] = [["disagreement", "disagreement"], ["id", listing.one], ...(grouped ? [["group", "group"] as [SortKey, string]] : []), ...judged.map(({ model }) => [`right ${model}`, model] as [SortKey, string]), ["text", "text"]];
     head.replaceChildren(...sortable.map(([name, label]) => headCell(name, label)));
     const part = found.slice(page * PAGE, (page + 1) * PAGE);
     body.replaceChildren(...part.map(listing.name === "rows" ? corpusRow : queryRow));
@@ -82,10 +113,11 @@ export function listView(scene: Scene, store: Store): HTMLElement {
       descending = name === key ? !descending : name === "disagreement";
       [key, page] = [name, 0];
       draw();
-      head.querySelector<HTMLElement>(`[data-key=${name}]`)?.focus();
+      head.querySelector<HTMLElement>(`[data-key="${CSS.escape(name)}"]`)?.focus();
     };
     const arrow = sorted === "none" ? "" : descending ? " ▾" : " ▴";
-    return h("th", { "aria-sort": sorted, scope: "col", class: `of-${name}` }, h("button", { type: "button", "data-key": name, click: sort }, label + arrow));
+    const of = name.startsWith("right ") ? { class: `of-right ${modelClass(scene.head, label)}`, title: `rows of ${label} that are ${rightWords(scene)}; ✓: the first one is` } : { class: `of-${name}` };
+    return h("th", { "aria-sort": sorted, scope: "col", ...of }, h("button", { type: "button", "data-key": name, click: sort }, label + arrow));
   };
   const choice = (each: Listing) => {
     const choose = () => {
@@ -99,7 +131,8 @@ export function listView(scene: Scene, store: Store): HTMLElement {
   const cells = (at: number, name: Node) => [
     h("td", { class: "number" }, Number.isNaN(listing.values[at]) ? "n/a" : listing.values[at].toFixed(listing.digits)),
     h("td", {}, name),
-    grouped && h("td", { class: "text", title: listing.group(at) }, listing.group(at) ?? ""),
+    grouped && h("td", { class: "text of-group", title: listing.group(at) }, listing.group(at) ?? ""),
+    ...judged.map((answer) => hitsCell(scene, answer, at)),
     h("td", { class: "text", dir: "auto", title: listing.text(at) }, listing.text(at)),
   ];
   const corpusRow = (at: number) => {
@@ -122,17 +155,37 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     const name = h("button", { type: "button", class: "link", focus: over, click: open }, listing.id(query));
     return h("tr", { class: chosen ? "chosen" : "", "data-query": query, pointerenter: over, click: () => store.set({ query }) }, ...cells(query, name));
   };
+  // Up and down go to the query before and after, in the order of the list, over its pages.
+  const step = (event: KeyboardEvent) => {
+    const by = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    const at = found.indexOf(store.state.query ?? -1);
+    if (!by || listing.name !== "queries" || !found.length) return;
+    event.preventDefault();
+    const next = Math.min(found.length - 1, Math.max(0, at < 0 ? 0 : at + by));
+    page = Math.floor(next / PAGE);
+    store.set({ query: found[next] });
+    body.querySelector<HTMLElement>(`[data-query="${found[next]}"] button`)?.focus();
+  };
   store.subscribe((_, changed) => {
     if (changed.has("filters")) page = 0;
-    if (changed.has("filters") || changed.has("query") || changed.has("typed")) draw();
+    if ((["filters", "query", "typed", "pair", "queryModel"] as const).some((name) => changed.has(name))) draw();
   });
   draw();
   return h(
     "section",
     { class: "list", "aria-label": "Queries and rows" },
     h("div", { class: "controls" }, what, searchField(store), count, pager),
-    h("div", { class: "query-rows" }, h("table", { class: "queries" }, h("thead", {}, head), body)),
+    h("div", { class: "query-rows", keydown: step }, h("table", { class: "queries" }, h("thead", {}, head), body)),
   );
+}
+
+/** How many rows of an answer are right, marked where the first one is. */
+function hitsCell(scene: Scene, answer: Answer, query: number): HTMLElement {
+  const found = hits(scene, answer, query);
+  if (!found) return h("td", { class: "hits empty", title: "nothing is known of this query" }, "n/a");
+  const what = rightWords(scene);
+  const title = `${answer.model}: ${found.right} of ${found.of} rows ${what}, ${found.of - found.right} not; the first one is ${found.first ? "" : "not "}${what}`;
+  return h("td", { class: `hits ${found.first ? "right" : "wrong"}`, title }, `${found.first ? "✓" : "✗"} ${found.right}/${found.of}`);
 }
 
 const PAUSE = 120; // milliseconds after the last letter: maps of many dots take longer to draw than a letter to type

@@ -179,5 +179,7 @@ function asAnswer(each: Heard["answers"][number], distanceWord: string): Answer 
     elseRows: Int32Array.from(each.elsewhere.rows),
     elseRanks: Int32Array.from(each.elsewhere.ranks),
     elseDistance: numbers(each.elsewhere.distance),
+    lostWidth: 0,
+    lostRows: new Int32Array(),
   };
 }

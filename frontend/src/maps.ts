@@ -2,10 +2,10 @@
 // neighbours come from the full space.
 
 import { createRenderer } from "regl-scatterplot";
-import { DOTS, groupColours } from "./colours.js";
+import { namesBy, palette } from "./colouring.js";
 import { h } from "./dom.js";
-import { filtered } from "./filters.js";
-import { newPanel, palette, type Panel, type Shared } from "./panel.js";
+import { filtered, type Kind } from "./filters.js";
+import { newPanel, type Panel, type Shared } from "./panel.js";
 import type { Scene } from "./payload.js";
 import type { State, Store } from "./state.js";
 
@@ -67,16 +67,19 @@ function panels(scene: Scene, store: Store, area: HTMLElement, tip: HTMLElement)
   return { redraw, update, reset: () => shown.forEach(({ panel }) => panel.reset()) };
 }
 
-/** What the colours of the dots mean; a group's name limits maps and lists to it. */
+/** What the colours of the dots mean; a name limits maps and lists to it. */
 function legend(scene: Scene, store: Store): HTMLElement {
   const colours = h("div", { class: "legend", tabindex: 0, role: "group", "aria-label": "Legend" });
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const draw = () => {
     const { colour, filters } = store.state;
-    const { groups } = scene.head.items;
-    if (colour === "group" && groups) {
-      const { names, of } = groupColours(groups);
-      colours.replaceChildren(...names.map((name, at) => (of.has(name) ? groupButton(store, name, DOTS[at], filters.group === name) : h("span", {}, swatch(DOTS[at]), ` ${name}`))));
+    const by = namesBy(scene, colour);
+    if (by) {
+      const entry = (name: string, at: number) => {
+        const limit = by.limit(at);
+        return limit ? nameButton(store, name, by.colours[at], limit, filters[limit[0]] === limit[1]) : h("span", {}, swatch(by.colours[at]), ` ${name}`);
+      };
+      colours.replaceChildren(...by.names.map(entry));
     } else if (scene.queryRow)
       colours.replaceChildren(
         h("span", {}, "all agree ", ...palette(scene, colour, dark.matches).filter((_, at) => at % 4 === 0).map(swatch), " nothing shared"),
@@ -90,8 +93,8 @@ function legend(scene: Scene, store: Store): HTMLElement {
   return colours;
 }
 
-function groupButton(store: Store, name: string, colour: string, chosen: boolean): HTMLElement {
-  const toggle = () => store.set({ filters: filtered(store.state.filters, "group", chosen ? null : name) });
+function nameButton(store: Store, name: string, colour: string, [kind, value]: readonly [Kind, string], chosen: boolean): HTMLElement {
+  const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen ? null : value) });
   return h("button", { type: "button", class: "quiet", "aria-pressed": String(chosen), title: `only ${name}`, click: toggle }, swatch(colour), ` ${name}`);
 }
 

@@ -3,13 +3,14 @@
 import KDBush from "kdbush";
 import createScatterplot, { type createRenderer } from "regl-scatterplot";
 import { modelClass } from "./answer.js";
-import { DOTS, dotAmounts, groupColours, NEUTRAL } from "./colours.js";
+import { dotValues, namesBy, palette } from "./colouring.js";
 import { h } from "./dom.js";
 import { filtered, limits, writeLasso } from "./filters.js";
+import { newHulls } from "./hulls.js";
 import type { Scene } from "./payload.js";
 import { closest, dotScale, newMark, toMap, toScreen, zoom, type Place, type Size, type View } from "./pointing.js";
 import { newStar } from "./star.js";
-import type { Colour, State, Store } from "./state.js";
+import type { State, Store } from "./state.js";
 
 type Plot = ReturnType<typeof createScatterplot>;
 type Map2D = Scene["maps"][number];
@@ -38,8 +39,8 @@ export interface Shared {
 export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof createRenderer>, at: number, area: HTMLElement, shared: Shared): Panel {
   const map = scene.maps[at];
   const canvas = h("canvas", { "aria-label": `Map of ${map.model}`, role: "img" });
-  const [ring, box, star] = [newMark("ring"), newMark("box"), newStar(scene, map.model)];
-  const frame = h("div", { class: "map-frame" }, canvas, star.element, box.element, ring.element);
+  const [ring, box, star, hulls] = [newMark("ring"), newMark("box"), newStar(scene, map.model), newHulls(scene, store, map)];
+  const frame = h("div", { class: "map-frame" }, canvas, hulls.element, star.element, box.element, ring.element);
   const title = h("h4", {}, h("span", { class: modelClass(scene.head, map.model) }, map.model));
   area.append(h("div", { class: "map", "data-model": map.model }, title, frame, h("p", { class: "small about", title: map.about }, map.about)));
   const dotSize = scene.head.items.ids.length > 20_000 ? 2 : scene.head.items.ids.length > 2_000 ? 4 : 7;
@@ -58,6 +59,7 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
     ring.put(hovered === null ? null : place(hovered), dot + 4, size());
     box.put(asking === null ? null : place(asking), dot + 7, size());
     star.put(place, dot + 2, size());
+    hulls.put((point) => toScreen(view(), size(), point), size());
     if (shared.tip.parentElement === frame && hovered !== null) putTip(shared.tip, place(hovered), size());
   };
   const rowAt = (spot: Place) => {
@@ -85,7 +87,7 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
   const update: Panel["update"] = (state, changed) => {
     const asked = (["query", "queryModel", "pair", "typed"] as const).some((key) => changed.has(key));
     if (asked) star.choose(state);
-    if (asked || changed.has("hovered")) mark();
+    if (asked || changed.has("hovered") || changed.has("hulls")) mark();
     if (changed.has("colour")) paint();
     if (changed.has("colour") || changed.has("filters")) void draw();
   };
@@ -120,8 +122,8 @@ function drawn(scene: Scene, state: Readonly<State>, map: Map2D, index: KDBush, 
   const left = limits(scene, state.filters).rows;
   const shown = left ? Float32Array.from(map.x, (_, row) => (left.has(row) ? 1 : 0)) : new Float32Array(map.x.length).fill(1);
   return plot.draw(
-    { x: map.x, y: map.y, valueA: values(scene, state.colour), valueB: shown },
-    { zDataType: state.colour === "group" ? "categorical" : "continuous", wDataType: "continuous", spatialIndex: index.data as ArrayBuffer },
+    { x: map.x, y: map.y, valueA: dotValues(scene, state.colour), valueB: shown },
+    { zDataType: namesBy(scene, state.colour) ? "categorical" : "continuous", wDataType: "continuous", spatialIndex: index.data as ArrayBuffer },
   );
 }
 
@@ -169,12 +171,6 @@ function ground(dark: boolean): { backgroundColor: string } {
   return { backgroundColor: dark ? "#16181d" : "#ffffff" };
 }
 
-/** Colours of the dots; none where nothing is known of the rows, because the queries come from elsewhere. */
-export function palette(scene: Scene, colour: Colour, dark: boolean): string[] {
-  if (colour === "group") return DOTS;
-  return scene.queryRow ? dotAmounts(dark) : [NEUTRAL, NEUTRAL];
-}
-
 function indexed(map: Map2D): KDBush {
   const index = new KDBush(map.x.length);
   for (let row = 0; row < map.x.length; row++) index.add(map.x[row], map.y[row]);
@@ -213,7 +209,7 @@ function clicks(frame: HTMLElement, rowAt: (place: Place) => number | null, open
   frame.addEventListener(
     "click",
     (event) => {
-      if (dragged) return;
+      if (dragged || event.target instanceof SVGTextElement) return; // the name of an outline has a click of its own
       const row = rowAt(within(frame, event));
       if (row === null) return;
       event.stopPropagation();
@@ -232,18 +228,4 @@ function within(frame: HTMLElement, event: MouseEvent): Place {
 function opened(scene: Scene, store: Store, row: number): void {
   const query = scene.queryOfRow[row];
   store.set(query >= 0 ? { query, hovered: row } : { hovered: row });
-}
-
-function values(scene: Scene, colour: Colour): Float32Array {
-  const { groups, ids } = scene.head.items;
-  const out = new Float32Array(ids.length);
-  if (colour === "group" && groups) {
-    const { of } = groupColours(groups);
-    groups.forEach((group, row) => (out[row] = of.get(group) ?? 0));
-    return out;
-  }
-  scene.disagreement.forEach((value, query) => {
-    if (scene.queryRow && !Number.isNaN(value)) out[scene.queryRow[query]] = value;
-  });
-  return out;
 }

@@ -34,10 +34,26 @@ export interface Cutoffs {
   pairs: number;
   rows: { at: number; rate: number; cells: { value: number | null; low: number | null; high: number | null }[] }[];
   remarks: string[];
+  /** shares of pairs that pass, and of every model the cut-off that lets as many pass */
+  rates: number[];
+  lines: { model: string; cuts: number[] }[];
+}
+
+/** Seconds to encode one text and bytes of a vector; `why` there are no seconds: nothing was encoded now. */
+export interface Cost {
+  model: string;
+  seconds: number | null;
+  why: string | null;
+  encoded: number;
+  bytes: number;
+  value: number | null;
+  low: number | null;
+  high: number | null;
 }
 
 export interface Mixing {
   k: number;
+  own: { model: string; groups: string[]; share: (number | null)[]; chance: (number | null)[] }[];
   models: { model: string; groups: string[]; share: (number | null)[][]; chance: (number | null)[][] }[];
   more: number;
 }
@@ -50,6 +66,8 @@ export interface AnswerHead {
   distance: ArrayRef;
   is_self: ArrayRef;
   elsewhere: { rows: ArrayRef; ranks: ArrayRef; distance: ArrayRef };
+  /** exact neighbours that the index did not return; of no width where it lost none */
+  lost: ArrayRef;
 }
 
 export interface MapHead {
@@ -71,6 +89,23 @@ export interface Headline {
   where: { group: string; models: [string, string]; n: number; values: [number | null, number | null]; difference: number | null; low: number | null; high: number | null; p_adjusted: number | null }[];
 }
 
+/** A group of the corpus, or a suggested cluster. */
+export interface Part {
+  name: string;
+  rows: number;
+  queries: number;
+  value: number | null;
+  low: number | null;
+  high: number | null;
+}
+
+/** Another column of the data: its values, and of each row the place of its own among them. */
+export interface ColumnHead {
+  name: string;
+  values: string[];
+  of: ArrayRef;
+}
+
 export interface Header {
   view: number;
   title: string;
@@ -89,11 +124,12 @@ export interface Header {
   measures: Record<string, { unit: string; about: string }>;
   curves: Score[];
   tables: TextTable[];
-  costs: { model: string; seconds: number | null; bytes: number; quality: number | null }[];
+  costs: Cost[];
   quality: string | null;
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;
-  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null };
+  parts: { by: "groups" | "clusters" | "none"; reason: string | null; parts: Part[]; of_row: ArrayRef; of_query: ArrayRef };
+  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[] };
   queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean };
   answers: AnswerHead[];
   maps: MapHead[];
@@ -118,6 +154,8 @@ export interface Answer {
   elseRows: Int32Array;
   elseRanks: Int32Array;
   elseDistance: Float32Array;
+  lostWidth: number;
+  lostRows: Int32Array;
 }
 
 export interface Scene {
@@ -127,6 +165,10 @@ export interface Scene {
   disagreement: Float32Array;
   /** of each corpus row: how differently often the models return it */
   rowDisagreement: Float32Array;
+  /** place among the parts, of each row and of each query; -1: in none */
+  partOfRow: Int32Array;
+  partOfQuery: Int32Array;
+  columns: { name: string; values: string[]; of: Uint8Array }[];
   /** corpus row of each query, or null where queries came from elsewhere */
   queryRow: Int32Array | null;
   /** query of each corpus row, -1 where the row did not ask */
@@ -134,7 +176,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 6;
+export const VERSION = 7;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {
@@ -197,6 +239,8 @@ export function read(block: Uint8Array): Scene {
       elseRows: ints(answer.elsewhere.rows),
       elseRanks: ints(answer.elsewhere.ranks),
       elseDistance: floats(answer.elsewhere.distance),
+      lostWidth: answer.lost.shape[1],
+      lostRows: ints(answer.lost),
     })),
     maps: head.maps.map((map) => ({
       model: map.model,
@@ -207,6 +251,9 @@ export function read(block: Uint8Array): Scene {
     })),
     disagreement: floats(head.disagreement),
     rowDisagreement: floats(head.row_disagreement),
+    partOfRow: ints(head.parts.of_row),
+    partOfQuery: ints(head.parts.of_query),
+    columns: head.items.columns.map(({ name, values, of }) => ({ name, values, of: array(of, body) as Uint8Array })),
     queryRow,
     queryOfRow,
   };

@@ -3,8 +3,10 @@
 import { modelClass } from "./answer.js";
 import { alike, returnedRows } from "./compare.js";
 import { h } from "./dom.js";
+import { filtered, limits } from "./filters.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
+import { hits, isRight, ofPreset, presets, presetWords, rightWords } from "./right.js";
 import type { Store } from "./state.js";
 
 const SHOWN = 5;
@@ -16,33 +18,30 @@ export function byDisagreement(scene: Scene): number[] {
   return Array.from({ length: queryCount(scene) }, (_, query) => query).sort((a, b) => value(b) - value(a) || a - b);
 }
 
-/** Whether a row is right for a query: expected, or of its group; null where that is not known, or it is the query itself. */
-export function isRight(scene: Scene, query: number, row: number): boolean | null {
-  const { expected, items } = scene.head;
-  if (expected) return expected[query] ? expected[query].includes(row) : null;
-  const own = scene.queryRow ? scene.queryRow[query] : null;
-  if (!items.groups || own === null || own === row) return null;
-  return items.groups[row] === items.groups[own];
+/** The queries that the filters leave, the most disputed first. */
+function gallery(scene: Scene, store: Store, every: readonly number[]): { order: readonly number[]; words: string } {
+  const { queries, chips } = limits(scene, store.state.filters);
+  return { order: queries ? every.filter((query) => queries.has(query)) : every, words: chips.map((chip) => chip.words).join(" and ") };
 }
 
 export function queryCard(scene: Scene, store: Store): HTMLElement | null {
-  const order = byDisagreement(scene);
-  if (!order.length || !scene.answers.length) return null;
-  const place = new Map(order.map((query, at) => [query, at]));
+  const every = byDisagreement(scene);
+  if (!every.length || !scene.answers.length) return null;
   const body = h("div", { "aria-live": "polite" });
   const step = (by: number) => {
-    const at = place.get(store.state.query ?? order[0]) ?? 0;
-    store.set({ query: order[(at + by + order.length) % order.length] });
+    const { order } = gallery(scene, store, every);
+    if (!order.length) return;
+    const at = order.indexOf(store.state.query ?? every[0]);
+    store.set({ query: order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length] });
   };
   const button = (words: string, label: string, by: number) => h("button", { type: "button", "aria-label": label, click: () => step(by) }, words);
   const where = h("span", { class: "small" });
   const draw = () => {
-    const query = store.state.query ?? order[0];
-    const at = (place.get(query) ?? 0) + 1;
-    where.textContent = at === 1 ? `The query they disagree on most, of ${order.length.toLocaleString("en")} ` : `By disagreement number ${at.toLocaleString("en")} of ${order.length.toLocaleString("en")} `;
+    const query = store.state.query ?? every[0];
+    where.textContent = placeWords(query, gallery(scene, store, every));
     body.replaceChildren(...drawn(scene, alike(scene, store.state.queryModel), query));
   };
-  store.subscribe((_, changed) => (changed.has("query") || changed.has("queryModel")) && draw());
+  store.subscribe((_, changed) => (["query", "queryModel", "filters"] as const).some((key) => changed.has(key)) && draw());
   draw();
   const card = h(
     "section",
@@ -56,11 +55,43 @@ export function queryCard(scene: Scene, store: Store): HTMLElement | null {
         step(event.key === "ArrowLeft" ? -1 : 1);
       },
     },
-    h("div", { class: "query-steps" }, where, button("‹", "the query before", -1), button("›", "the next query", 1)),
+    h("div", { class: "query-steps" }, where, button("‹", "the query before", -1), button("›", "the next query", 1), presetButtons(scene, store, every)),
     body,
   );
   card.append(pictureButtons(card, "one query"));
   return card;
+}
+
+function placeWords(query: number, { order, words }: ReturnType<typeof gallery>): string {
+  const [at, many] = [order.indexOf(query) + 1, order.length.toLocaleString("en")];
+  if (!at) return order.length ? `Not among the ${many} ${words} ` : `No query ${words} `;
+  const of = words ? `${many}: ${words}` : many;
+  return at === 1 ? `The query they disagree on most, of ${of} ` : `By disagreement number ${at.toLocaleString("en")} of ${of} `;
+}
+
+/** Queries of a kind at one click, with how many there are; the first of them is shown. */
+function presetButtons(scene: Scene, store: Store, every: readonly number[]): HTMLElement {
+  const box = h("span", { class: "presets", role: "group", "aria-label": "Which queries" });
+  const draw = () => {
+    const { pair, queryModel, filters } = store.state;
+    box.replaceChildren(
+      ...presets(scene, queryModel, pair).map((preset) => {
+        const text = JSON.stringify(preset);
+        const { words, about } = presetWords(scene, preset);
+        const queries = ofPreset(scene, text)?.queries ?? new Set();
+        const chosen = filters.preset === text;
+        const choose = () => {
+          const now = filtered(store.state.filters, "preset", chosen ? null : text);
+          const first = chosen ? undefined : every.find((query) => limits(scene, now).queries?.has(query));
+          store.set(first === undefined ? { filters: now } : { filters: now, query: first });
+        };
+        return h("button", { type: "button", class: "quiet", "aria-pressed": String(chosen), title: about, disabled: !queries.size, click: choose }, `${words} `, h("small", {}, queries.size.toLocaleString("en")));
+      }),
+    );
+  };
+  store.subscribe((_, changed) => (["pair", "queryModel", "filters"] as const).some((key) => changed.has(key)) && draw());
+  draw();
+  return box;
 }
 
 function drawn(scene: Scene, answers: Answer[], query: number): Node[] {
@@ -79,23 +110,22 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
   const { items } = scene.head;
   const own = scene.queryRow ? scene.queryRow[query] : -1;
   const rows = returnedRows(answer, query).filter((row) => row !== own);
-  const marks = rows.map((row) => isRight(scene, query, row));
-  const right = marks.filter((mark) => mark === true).length;
-  const known = marks.some((mark) => mark !== null);
-  const what = scene.head.expected ? "expected" : "of its group";
-  const listed = rows.slice(0, SHOWN).map((row, at) =>
-    h(
+  const found = hits(scene, answer, query);
+  const what = rightWords(scene);
+  const listed = rows.slice(0, SHOWN).map((row) => {
+    const mark = isRight(scene, query, row);
+    return h(
       "li",
-      { class: marks[at] === null ? "" : marks[at] ? "right" : "wrong", dir: "auto", title: items.texts[row] },
-      h("span", { class: "visually-hidden" }, marks[at] === null ? "" : marks[at] ? `${what}: ` : `not ${what}: `),
+      { class: mark === null ? "" : mark ? "right" : "wrong", dir: "auto", title: items.texts[row] },
+      h("span", { class: "visually-hidden" }, mark === null ? "" : mark ? `${what}: ` : `not ${what}: `),
       items.texts[row],
       h("small", {}, ` ${items.groups?.[row] ?? items.ids[row]}`),
-    ),
-  );
+    );
+  });
   return h(
     "div",
     {},
-    h("h3", { class: modelClass(scene.head, answer.model) }, answer.model, h("small", {}, known ? ` ${right} of ${rows.length} ${what}` : "")),
+    h("h3", { class: modelClass(scene.head, answer.model) }, answer.model, h("small", {}, found ? ` ${found.right} of ${found.of} ${what}` : "")),
     h("ol", { class: "results" }, ...listed),
   );
 }

@@ -3,7 +3,8 @@
 import type { Filters } from "./filters.js";
 import type { Answer } from "./payload.js";
 
-export type Colour = "group" | "disagreement";
+/** What dots are coloured by; a column of the data as `column NAME`. */
+export type Colour = "group" | "part" | "disagreement" | `column ${string}`;
 
 /** A query typed into the live page, with what each model answered. */
 export interface Typed {
@@ -23,6 +24,8 @@ export interface State {
   /** what lists and maps are limited to, each by its words; all of them hold at once */
   filters: Filters;
   colour: Colour;
+  /** whether the parts in which the models disagree most are drawn on the maps */
+  hulls: boolean;
   queryModel: string | null;
   /** the two models that maps and diff show */
   pair: readonly [string, string];

@@ -2,8 +2,10 @@
 
 import { answer } from "./answer.js";
 import { bindAddress } from "./address.js";
+import { firstColour } from "./colouring.js";
 import { alike, queryModels } from "./compare.js";
-import { costs, curves, heatmaps } from "./charts.js";
+import { curves, heatmaps } from "./charts.js";
+import { costs } from "./cost.js";
 import { folded, h } from "./dom.js";
 import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
 import { everyNumber, tables } from "./numbers.js";
@@ -20,7 +22,8 @@ export function newStore(scene: Scene): Store {
     query: byDisagreement(scene)[0] ?? null,
     hovered: null,
     filters: {},
-    colour: scene.head.items.groups ? "group" : "disagreement",
+    colour: firstColour(scene),
+    hulls: scene.head.parts.by === "clusters",
     queryModel,
     pair: [models[0] ?? "", models[1] ?? models[0] ?? ""],
     typed: null,
@@ -34,7 +37,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
   const change = [...cutoffFigure(head), ...costs(head)];
   return [
     h("header", {}, h("p", { class: "lead" }, head.facts), linkButton()),
-    answer(head, queryCard(scene, store)),
+    answer(scene, store, queryCard(scene, store)),
     explorer(scene, store),
     h(
       "section",
@@ -52,7 +55,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
 
 /** What a notebook shows: the answer and the linked part. */
 export function notebook(scene: Scene, store: Store): HTMLElement[] {
-  return [answer(scene.head, queryCard(scene, store)), explorer(scene, store)];
+  return [answer(scene, store, queryCard(scene, store)), explorer(scene, store)];
 }
 
 /** The linked part with its title. */

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { farthest, steps } from "../src/charts.js";
-import { losses } from "../src/figures.js";
+import { farthest } from "../src/charts.js";
+import { logSteps, pareto, steps } from "../src/cost.js";
+import { rateWords, stepNear } from "../src/cutoffs.js";
+import { dumbbells, losses, ownShares } from "../src/figures.js";
 import { numberRows } from "../src/numbers.js";
+import { together } from "../src/order.js";
 import type { Header, Score } from "../src/payload.js";
 
 function score(measure: string, models: string[], value: number | null, asked: string | null = null): Score {
@@ -28,10 +31,65 @@ test("each pair as searched stands beside the same pair among exact neighbours, 
   ]);
 });
 
+test("a dumbbell for each collection: what came back of the exact answer, and what it shares with the others", () => {
+  const scores = [
+    score("overlap@5", ["a", "b"], 0.5),
+    score("overlap@5", ["a", "c"], 0.2),
+    score("exact_overlap@5", ["a", "b"], 0.6),
+    score("exact_overlap@5", ["a", "c"], 0.7),
+    score("index_recall@5", ["a"], 0.8, "a"),
+    score("index_recall@5", ["d"], 0.9, "q"),
+    score("index_recall@5", ["e"], null),
+  ];
+  const [a, d, ...rest] = dumbbells({ scores });
+  assert.equal(rest.length, 0);
+  assert.deepEqual([a.model, a.asked, a.recall.value], ["a", "", 0.8]);
+  assert.ok(Math.abs((a.agreement?.exact ?? 0) - 0.65) < 1e-12 && Math.abs((a.agreement?.searched ?? 0) - 0.35) < 1e-12);
+  assert.deepEqual([d.asked, d.agreement], [", asked with q", null]);
+});
+
 test("axes have about five round numbers", () => {
   assert.deepEqual(steps(1), [0, 0.2, 0.4, 0.6, 0.8, 1]);
   assert.deepEqual(steps(1177.6), [0, 200, 400, 600, 800, 1000]);
   assert.deepEqual(steps(0.0043), [0, 0.001, 0.002, 0.003, 0.004]);
+});
+
+test("a log axis has round numbers, and of many powers the powers alone", () => {
+  assert.deepEqual(logSteps(0.03, 0.9), [0.05, 0.1, 0.2, 0.5]);
+  assert.deepEqual(logSteps(0.5, 20_000), [1, 10, 100, 1_000, 10_000]);
+});
+
+test("on the line of the best is whom no other beats in both", () => {
+  const of = (seconds: number, worth: number) => ({ seconds, worth });
+  const best = pareto([of(3, 0.9), of(1, 0.5), of(2, 0.4), of(2, 0.7), of(4, 0.9), of(5, 0.1)], (each) => each.worth);
+  assert.deepEqual(best, [of(1, 0.5), of(2, 0.7), of(3, 0.9)]);
+});
+
+test("models that agree stand together, a few as they were named", () => {
+  const group = (name: string) => name[0];
+  const agreement = (a: string, b: string) => (group(a) === group(b) ? 0.9 : 0.1);
+  assert.deepEqual(together(["x1", "y1", "x2"], agreement), ["x1", "y1", "x2"]);
+  const order = together(["x1", "y1", "x2", "y2", "x3", "z"], agreement);
+  assert.deepEqual(new Set(order), new Set(["x1", "x2", "x3", "y1", "y2", "z"]));
+  const runs = order.map(group).filter((each, at, all) => each !== all[at - 1]);
+  assert.equal(runs.length, 3);
+  const line = [0, 1, 2, 3, 4, 5].map((at) => `m${at}`);
+  const close = (a: string, b: string) => 1 / (1 + Math.abs(Number(a[1]) - Number(b[1])));
+  assert.ok([line.join(), [...line].reverse().join()].includes(together(["m3", "m0", "m5", "m1", "m4", "m2"], close).join()));
+  assert.equal(together(["a", "b", "c", "d", "e"], () => null).length, 5);
+});
+
+test("groups by how much they find themselves, the least first", () => {
+  const own = [
+    { model: "a", groups: ["x", "y", "z"], share: [0.5, 0.1, null], chance: [0.3, 0.3, 0.4] },
+    { model: "b", groups: ["x", "y", "z"], share: [0.7, 0.3, 0.9], chance: [0.3, 0.3, 0.4] },
+  ];
+  assert.deepEqual(ownShares({ own }).map(({ group, chance, shares }) => [group, chance, ...shares.map(({ value }) => value)]), [["y", 0.3, 0.1, 0.3], ["x", 0.3, 0.5, 0.7], ["z", 0.4, null, 0.9]]);
+});
+
+test("a share of pairs is told as people say it, and a cut-off finds its step", () => {
+  assert.deepEqual([rateWords(1), rateWords(0.01234), rateWords(1 / 52_000)], ["100 % of the pairs", "1.23 % of the pairs", "one of 52,000 pairs"]);
+  assert.equal(stepNear({ lines: [{ model: "a", cuts: [0.9, 0.7, 0.2] }, { model: "b", cuts: [1, 1, 1] }] }, 0.65), 1);
 });
 
 test("of more lines than colours the highest and the lowest at their ends are drawn", () => {

@@ -51,18 +51,18 @@ test("a filter is set, replaced and taken away", () => {
   assert.deepEqual(filtered({ group: "x" }, "group", null), {});
 });
 
-const first: State = { query: 1, hovered: null, filters: {}, colour: "group", queryModel: null, pair: ["A", "B"], typed: null };
+const first: State = { query: 1, hovered: null, filters: {}, colour: "group", hulls: false, queryModel: null, pair: ["A", "B"], typed: null };
 
 test("the state goes through an address and back", () => {
-  const state: State = { ...first, query: 3, pair: ["B", "A"], colour: "disagreement", filters: { group: "x & y", search: "a=b #c" } };
+  const state: State = { ...first, query: 3, pair: ["B", "A"], colour: "disagreement", hulls: true, filters: { group: "x & y", search: "a=b #c" } };
   const told = understood(four, `#${written(four, state, first)}`, first);
-  assert.deepEqual(told, { query: 3, queryModel: null, pair: ["B", "A"], colour: "disagreement", filters: state.filters });
+  assert.deepEqual(told, { query: 3, queryModel: null, pair: ["B", "A"], colour: "disagreement", hulls: true, filters: state.filters });
   assert.equal(written(four, first, first), "");
 });
 
 test("an address of another run is as none", () => {
   const told = understood(four, "#q=nobody&a=C&asked=D&colour=red&b=A", first);
-  assert.deepEqual(told, { query: 1, queryModel: null, pair: ["A", "A"], colour: "group", filters: {} });
+  assert.deepEqual(told, { query: 1, queryModel: null, pair: ["A", "A"], colour: "group", hulls: false, filters: {} });
 });
 
 test("a star leads from the query to what the map's own model returned, the other's rows are rings", () => {

@@ -19,14 +19,18 @@ export function answer(model: string, queryModel: string, rows: number[], elsewh
     elseRows: Int32Array.from(flat((pair) => pair?.[0] ?? -1)),
     elseRanks: Int32Array.from(flat((pair) => pair?.[1] ?? -1)),
     elseDistance: Float32Array.from(flat((pair) => (pair ? 0.1 : Number.NaN))),
+    lostWidth: 0,
+    lostRows: new Int32Array(),
   };
 }
 
 export function scene(disagreement: number[], answers: Answer[], groups?: string[]): Scene {
   const ids = ["a", "b", "c", "d"];
   const head = {
-    items: { ids, texts: ["alpha", "Beta", "gamma <b>", "delta"], lengths: null, groups: groups ?? null },
+    items: { ids, texts: ["alpha", "Beta", "gamma <b>", "delta"], lengths: null, groups: groups ?? null, columns: [] },
+    parts: { by: "none", reason: null, parts: [] },
     queries: { rows: null, ids: [], texts: [], own: true },
+    expected: null,
   } as unknown as Header;
   return {
     head,
@@ -34,6 +38,9 @@ export function scene(disagreement: number[], answers: Answer[], groups?: string
     maps: [{ model: "A", method: "pca", about: "", x: Float32Array.from([-0.5, 0.5, 0.5, -0.5]), y: Float32Array.from([-0.5, -0.5, 0.5, 0.5]) }],
     disagreement: Float32Array.from(disagreement),
     rowDisagreement: Float32Array.from([0.5, Number.NaN, 0, 0.25]),
+    partOfRow: new Int32Array(),
+    partOfQuery: new Int32Array(),
+    columns: [],
     queryRow: Int32Array.from([0, 1, 2, 3]),
     queryOfRow: Int32Array.from([0, 1, 2, 3]),
   };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { amount, DOTS, groupColours, inkOn } from "../src/colours.js";
+import { amount, coloursOf, inkOn } from "../src/colours.js";
 import { BINS, binOf, counted } from "../src/bins.js";
 import { returnedTo, returning } from "../src/filters.js";
 import { listed, queryListing, rowListing } from "../src/listview.js";
@@ -40,23 +40,24 @@ test("every defined value has a bin", () => {
   assert.equal(counted(four.values).reduce((sum, count) => sum + count), 3);
 });
 
-test("up to sixteen groups have a colour of their own, all different", () => {
-  for (const count of [2, 8, 9, 12, 16]) {
-    const groups = Array.from({ length: count }, (_, at) => `g${at}`);
-    const { names, of } = groupColours(groups);
-    assert.deepEqual(new Set(names), new Set(groups));
-    assert.equal(new Set([...of.values()].map((at) => DOTS[at])).size, count);
+test("up to a hundred names have a colour of their own, all different", () => {
+  for (const count of [2, 9, 16, 77, 100]) {
+    const values = Array.from({ length: count }, (_, at) => `g${at}`);
+    const { names, colours, of } = coloursOf(values);
+    assert.deepEqual(new Set(names), new Set(values));
+    assert.equal(new Set([...of.values()].map((at) => colours[at])).size, count);
+    for (const colour of colours) assert.match(colour, /^#[0-9a-f]{6}$/);
   }
 });
 
-test("rare groups share the last colour and are counted", () => {
-  const groups = Array.from({ length: 25 }, (_, at) => `g${String(at).padStart(2, "0")}`);
-  const { names, of } = groupColours([...groups, ...groups.slice(5)]);
-  assert.equal(names.length, 16);
-  assert.equal(names[15], "10 other groups");
-  assert.equal(of.get("g24"), 15);
-  assert.equal(of.get("g05"), 0);
-  assert.equal(DOTS[15], "#8c8c8c");
+test("of more than a hundred the rare names share the last colour and are counted", () => {
+  const values = Array.from({ length: 120 }, (_, at) => `g${String(at).padStart(3, "0")}`);
+  const { names, colours, of } = coloursOf([...values, ...values.slice(20)]);
+  assert.equal(names.length, 100);
+  assert.equal(names[99], "21 others");
+  assert.equal(of.get("g019"), 99);
+  assert.equal(of.get("g020"), 0);
+  assert.equal(colours[99], "#8c8c8c");
 });
 
 test("ink reads on its ground", () => {
@@ -66,7 +67,7 @@ test("ink reads on its ground", () => {
 });
 
 test("listeners hear what changed, and nothing when nothing did", () => {
-  const store = new Store({ query: null, hovered: null, filters: {}, colour: "group", queryModel: null, pair: ["a", "b"], typed: null });
+  const store = new Store({ query: null, hovered: null, filters: {}, colour: "group", hulls: false, queryModel: null, pair: ["a", "b"], typed: null });
   const heard: string[] = [];
   store.subscribe((_, changed) => heard.push([...changed].join()));
   store.set({ query: 3 });

@@ -53,6 +53,9 @@ class Corpus:
         Ids of empty rows that ``empty="drop"`` left out, so that the run can say so.
     notes : tuple of str
         What was guessed in reading, a sentence each, so that the run can say so.
+    columns : mapping of str to tuple of str, length n
+        Other columns of the data whose values come again, to colour maps by; "" where a cell has no value. They are no
+        part of what a corpus is (`digest`).
 
     Raises
     ------
@@ -67,9 +70,10 @@ class Corpus:
     ids_given: bool = False
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, column in (("ids", self.ids), ("groups", self.groups)):
+        for name, column in (("ids", self.ids), ("groups", self.groups), *self.columns.items()):
             if column is not None and len(column) != len(self.items):
                 raise DataError(
                     f"{name} must have one entry for each of the {len(self.items)} items. "

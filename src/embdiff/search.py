@@ -258,3 +258,11 @@ def compared_pairs(answers: Sequence[Answer], baseline: Answer | None = None) ->
         for alike in asked.values()
         for pair in (*combinations(alike, 2), *((answer, other) for answer in alike for other in beside))
     ]
+
+
+def disputing_pairs(answers: Sequence[Answer], baseline: Answer | None, *, named: bool) -> list[tuple[Answer, Answer]]:
+    """Return the pairs by which queries and rows count as disputed: of the models, and of bm25 where it was named.
+
+    Where there is but one model, it is compared with bm25 that stood beside it.
+    """
+    return compared_pairs(answers, baseline if named else None) or compared_pairs(answers, baseline)

@@ -18,6 +18,7 @@ from embdiff.measures.retrieval import (
     expected_hits,
     first_place,
     index_recall,
+    lost_by_index,
     self_retrieval,
 )
 from embdiff.measures.score import score as score_of
@@ -142,3 +143,17 @@ def test_no_queries():
     score = searched("index_recall", nothing, candidates=5)
     assert (score.n, score.reason) == (0, "there are no queries")
     assert first_place(nothing, []).shape == (0,)
+
+
+def test_what_an_index_lost_by_hand():
+    """The first query has all; the second another row as near as the last; the third lost two, the fourth found none."""
+    exact_rows = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]], dtype=np.int64)
+    near = np.array([[0.9, 0.8, 0.7]] * 4, dtype=np.float32)
+    returned = np.array([[0, 1, 2], [3, 4, 12], [8, 12, 13], [-1, -1, -1]], dtype=np.int64)
+    given = near.copy()
+    given[2] = [0.7, 0.6, 0.5]
+    given[3] = math.nan
+    lost = lost_by_index(Neighbors(returned, given, "cosine", "hnsw"), Neighbors(exact_rows, near, "cosine"))
+    assert lost.tolist() == [[-1, -1, -1], [-1, -1, -1], [6, 7, -1], [9, 10, 11]]
+    whole = Neighbors(exact_rows, near, "cosine")
+    assert lost_by_index(whole, whole).shape == (4, 0)

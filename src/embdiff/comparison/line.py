@@ -18,6 +18,7 @@ from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
 from embdiff.comparison.noise import noise_floor
+from embdiff.comparison.parts import parts_of
 from embdiff.comparison.result import Comparison, write_run
 from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
@@ -219,6 +220,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         differences=scored.differences,
         changes=changes,
         headline=headline_of(work, scored, floor.scores),
+        parts=parts_of(work),
     )
 
 

@@ -19,6 +19,7 @@ from embdiff.corpus.tables import Column, Table, refuse_repeated
 from embdiff.errors import DataError
 
 _STEP = 1_024  # rows read at a time
+_SHORT, _PAGE = 64, 4_096  # bytes of a short cell, and of a column whatever it holds
 _OBJECT = 60  # bytes that Python has of its own for each cell
 
 
@@ -33,8 +34,20 @@ def read_parquet(path: Path) -> Table:
     refuse_endless(path)
     with _opened(path) as file:
         names, size = tuple(file.schema_arrow.names), int(file.metadata.num_rows)
+        short = _short_columns(file)
     refuse_repeated(names, str(path))
-    return Table(str(path), names, partial(_column, path, names), size)
+    return Table(str(path), names, partial(_column, path, names), size, short=lambda at: names[at] in short)
+
+
+def _short_columns(file: Any) -> set[str]:
+    """Return the columns of single values of few bytes each, by what the file says of their size."""
+    sizes = dict[str, int]()
+    for group in map(file.metadata.row_group, range(file.metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            sizes[column.path_in_schema] = sizes.get(column.path_in_schema, 0) + column.total_uncompressed_size
+    most = _SHORT * file.metadata.num_rows
+    single = (each.name for each in file.schema_arrow if not pa.types.is_nested(each.type))
+    return {name for name in single if sizes.get(name, 0) <= most + _PAGE}
 
 
 def batches(path: Path, names: Sequence[str], wanted: Sequence[str], rows: int) -> Iterator[tuple[int, Column]]:

@@ -13,6 +13,7 @@ from embdiff._settings import typed
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.documents import Recipe
 from embdiff.corpus.files import Form, shown
+from embdiff.corpus.others import other_columns
 from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
 from embdiff.corpus.tables import Table, as_name, as_part, as_title, as_written, is_missing, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
@@ -123,6 +124,7 @@ def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
         items=tuple(corpus.items[row] for row in rows),
         ids=tuple(corpus.ids[row] for row in rows),
         groups=None if corpus.groups is None else tuple(corpus.groups[row] for row in rows),
+        columns={name: tuple(values[row] for row in rows) for name, values in corpus.columns.items()},
         dropped=(),
         notes=(),
     )
@@ -165,6 +167,7 @@ def corpus_of(
         ids_given=picked.id is not None,
         dropped=tuple(dropped[row] or str(table.number(row)) for row in left_out),
         notes=tuple(notes),
+        columns=other_columns(table, picked.positions(), kept) if columns.titles else {},
     )
 
 

@@ -7,7 +7,7 @@ import math
 import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -68,6 +68,8 @@ class Table:
         The column of ids, where it is known: messages name a row by its id, too.
     notes : tuple of str
         What was guessed in reading, a sentence each.
+    short : callable
+        Position of a column → whether its cells may be short, which is known without reading them.
     """
 
     source: str
@@ -81,6 +83,7 @@ class Table:
     keys: Sequence[object] | None = None
     id_at: int | None = None
     notes: tuple[str, ...] = ()
+    short: Callable[[int], bool] = field(default=lambda _position: True, repr=False)
 
     def number(self, row: int) -> int:
         """Return the number of a row, from 0, in the whole table."""

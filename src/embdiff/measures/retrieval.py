@@ -142,6 +142,20 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
     return np.asarray(right.mean(axis=1), dtype=np.float64)
 
 
+def lost_by_index(returned: Neighbors, exact: Neighbors) -> IntArray:
+    """Return, per query, the exact neighbours that an index did not return, (q, m), -1 where there are fewer.
+
+    Where `index_recall` is 1 nothing is lost, whichever of equally near rows were returned; m is 0 where that holds for
+    every query. The similarities of what was returned are taken as the index gave them.
+    """
+    short = np.flatnonzero(index_recall(returned, exact, returned.similarity) < 1.0)
+    missing = [np.setdiff1d(exact.rows[query], [*returned.rows[query], -1]) for query in short]
+    found = np.full((len(exact.rows), max(map(len, missing), default=0)), -1, dtype=np.int64)
+    for query, rows in zip(short, missing, strict=True):
+        found[query, : len(rows)] = rows
+    return found
+
+
 def expected_hits(k: int, expected: int, candidates: int) -> float:
     """Return the chance that k rows drawn from ``candidates`` hold one of ``expected``: ``1 - C(n-e, k) / C(n, k)``."""
     if expected + k > candidates:

@@ -233,6 +233,21 @@ def carry_rates(a: Similarities, b: Similarities, cuts: Sequence[float], *, seed
     return tuple(carried(float(np.float32(at))) for at in cuts)
 
 
+def cuts_at(found: Similarities, rates: Sequence[float]) -> list[float]:
+    """Return the cut-offs that let given shares of all pairs pass, without intervals.
+
+    At one rate the cut-offs of several models are what `carry_over` makes of each other by pass rate.
+
+    Parameters
+    ----------
+    found : Similarities
+    rates : sequence of float
+        Shares of the pairs, above 0 and at most 1.
+    """
+    curve = Curve(found.values(found.sampled, expected=False))
+    return [curve.value(rate * curve.pairs) for rate in rates]
+
+
 def _by_rate(
     by: str, a: Similarities, b: Similarities, which: npt.NDArray[np.bool_], seed: int
 ) -> Callable[[float], CarryOver]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from embdiff.clusters import Parts
 from embdiff.layouts import Layout
 from embdiff.measures import Mixing
 from embdiff.measures.similarities import Similarities
@@ -20,6 +21,7 @@ def misfits(
     layouts: Iterable[Layout],
     similarities: Iterable[Similarities],
     mixings: Mapping[str, Mixing],
+    parts: Parts,
 ) -> Iterator[str]:
     """Yield what does not fit; nothing for a run as it was written. A row number that is none would be a wrong text.
 
@@ -27,7 +29,7 @@ def misfits(
     ----------
     rows, queries : int
         How many there are.
-    query_rows, answers, layouts, similarities, mixings
+    query_rows, answers, layouts, similarities, mixings, parts
         As in a `Run`.
     """
     if query_rows is not None and not (len(query_rows) == queries and _within(query_rows, 0, rows)):
@@ -46,6 +48,13 @@ def misfits(
         tables = (mixing.counts, mixing.share, mixing.chance)
         if any(len(table) != groups or any(len(line) != groups for line in table) for table in tables):
             yield f"the mixing of {name} and its groups"
+    if parts.parts and not (
+        parts.of_row.shape == (rows,)
+        and parts.of_query.shape == (queries,)
+        and _within(parts.of_row, 0, len(parts.parts))
+        and _within(parts.of_query, -1, len(parts.parts))
+    ):
+        yield "the groups or clusters and the corpus"
 
 
 def _within(numbers: IntArray | Sequence[int], low: int, stop: int) -> bool:

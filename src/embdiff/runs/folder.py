@@ -2,11 +2,11 @@
 
 ``run.toml`` (settings), ``manifest.json`` (provenance, versions, timings), ``corpus.parquet``, ``queries.parquet``,
 ``arrays.parquet`` (neighbours, places and maps as numbers), ``headline.json`` (what was found, in a sentence),
-``scores.json``, ``agreement.json`` (curves over k), ``groups.json``, ``expected.json`` (expected results, and tests
-between the models), ``calibration.json`` (shuffled rows), ``similarities.json`` (their distributions), the report,
-and the Milvus Lite file ``milvus.db`` unless another store was named. ``neighbors.parquet`` and
-``similarities.parquet`` are for people: the same lists and similarities again, with names. The manifest is written
-last: a folder without it is not a run.
+``scores.json``, ``agreement.json`` (curves over k), ``groups.json`` (and clusters), ``expected.json`` (expected
+results, and tests between the models), ``calibration.json`` (shuffled rows), ``similarities.json`` (their
+distributions), the report, and the Milvus Lite file ``milvus.db`` unless another store was named.
+``neighbors.parquet`` and ``similarities.parquet`` are for people: the same lists and similarities again, with names.
+The manifest is written last: a folder without it is not a run.
 
 The manifest has the SHA-256 of every other file but the database, which changes as it is opened, and one over itself.
 They tell damage, not forgery: whoever changes a file on purpose can change them, too. A command that writes into a run
@@ -45,7 +45,7 @@ NOT_SHOWN: Mapping[str, str] = {
     HEADLINE: "what was found in a sentence; the numbers are all there",
     AGREEMENT: "agreement at other depths, and what rbo does not see",
     EXPECTED: "expected results, and the tests between models by them",
-    GROUPS: "mixing of groups, and their tests",
+    GROUPS: "mixing of groups, their tests, and the groups or clusters in which the models disagree",
     CALIBRATION: "calibrated agreement",
     DISTRIBUTIONS: "distributions of similarities, and cut-offs",
 }

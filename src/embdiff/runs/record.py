@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from embdiff import _files
 from embdiff._plain import plain, reader
+from embdiff.clusters import NO_PARTS, Parts
 from embdiff.errors import EmbdiffError, ParameterError, in_one_line
 from embdiff.headline import UNTOLD, Headline
 from embdiff.layouts import Layout
@@ -26,7 +27,7 @@ from embdiff.runs import folder as files
 from embdiff.runs import tables
 from embdiff.runs.fits import misfits
 from embdiff.runs.origin import Origin
-from embdiff.search import compared_pairs
+from embdiff.search import disputing_pairs
 from embdiff.settings import RunConfig
 
 _TABLES = (files.CORPUS, files.QUERIES, files.ARRAYS, files.NEIGHBORS)
@@ -73,6 +74,8 @@ class Run:
         With expected results: the query model, and what the same model again changes of their first measure.
     headline : Headline
         What was found, in a sentence.
+    parts : Parts
+        The groups of the corpus, or its suggested clusters, by how much the models disagree in them.
     origin : Origin
         Who named its models and its store: the user, or the folder that it was read from. Not written.
     unseen : tuple of str
@@ -99,6 +102,7 @@ class Run:
     differences: tuple[tuple[str | None, Differences], ...] = ()
     changes: tuple[tuple[str | None, Change], ...] = ()
     headline: Headline = UNTOLD
+    parts: Parts = NO_PARTS
     origin: Origin = field(default=Origin(), repr=False)
     unseen: tuple[str, ...] = field(default=(), repr=False)
 
@@ -114,11 +118,8 @@ class Run:
 
     @property
     def disputing(self) -> list[tuple[Answer, Answer]]:
-        """The pairs by which queries and rows count as disputed: of the models, and of bm25 where it was named.
-
-        Where there is but one model, it is compared with bm25 that stood beside it.
-        """
-        return compared_pairs(self.answers, *self._named) or compared_pairs(self.answers, *self.beside)
+        """The pairs by which queries and rows count as disputed, as `disputing_pairs` has them."""
+        return disputing_pairs(self.answers, self.baseline, named=self.config.baseline == "named")
 
     @property
     def _named(self) -> tuple[Answer, ...]:
@@ -179,7 +180,7 @@ class Run:
             files.SCORES: self.scores,
             files.AGREEMENT: {"curves": self.curves, "tails": self.tails, "changes": self.changes},
             files.EXPECTED: {"expected": self.expected, "differences": self.differences},
-            files.GROUPS: {"mixings": self.mixings, "tests": self.tests},
+            files.GROUPS: {"mixings": self.mixings, "tests": self.tests, "parts": self.parts},
             files.CALIBRATION: self.calibrations,
             files.HEADLINE: {"headline": self.headline},
             files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
@@ -249,7 +250,7 @@ class Run:
         run: Run = reader(cls).validate_python(found, context=tables.read_arrays(folder / files.ARRAYS))
         if run.config.k > len(run.corpus):  # room is made for so many
             raise ValueError(f"k = {run.config.k} and {len(run.corpus)} rows do not fit together")
-        told = (run.query_rows, (*run.answers, *run.beside), run.layouts, run.similarities, run.mixings)
+        told = (run.query_rows, (*run.answers, *run.beside), run.layouts, run.similarities, run.mixings, run.parts)
         for misfit in misfits(len(run.corpus), len(run.queries), *told):
             raise ValueError(f"{misfit} do not fit together")
         return run

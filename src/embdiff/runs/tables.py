@@ -13,6 +13,7 @@ from embdiff import _files
 from embdiff.records import Corpus
 
 Columns = dict[str, npt.NDArray[Any]]
+_OTHER = "column "  # before the name of another column of the corpus
 
 
 def coded(names: Sequence[str], codes: npt.NDArray[np.int64]) -> Any:
@@ -20,6 +21,11 @@ def coded(names: Sequence[str], codes: npt.NDArray[np.int64]) -> Any:
     import pyarrow as pa
 
     return pa.DictionaryArray.from_arrays(column(codes.astype(np.int32)), column(tuple(names)))
+
+
+def _coded(values: Sequence[str]) -> Any:
+    number = {name: at for at, name in enumerate(dict.fromkeys(values))}
+    return coded(tuple(number), np.array([number[each] for each in values], dtype=np.int64))
 
 
 def column(values: Any) -> Any:
@@ -51,20 +57,23 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
 
 
 def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
-    """Write ids, texts and groups, and return what a table cannot hold."""
-    columns: dict[str, Sequence[str]] = {"id": corpus.ids, "text": corpus.items}
-    write_table(columns if corpus.groups is None else {**columns, "group": corpus.groups}, path)
+    """Write ids, texts, groups and other columns, and return what a table cannot hold."""
+    columns: dict[str, Any] = {"id": corpus.ids, "text": corpus.items}
+    if corpus.groups is not None:
+        columns["group"] = corpus.groups
+    write_table({**columns, **{f"{_OTHER}{name}": _coded(each) for name, each in corpus.columns.items()}}, path)
     return {
         "source": corpus.source, "ids_given": corpus.ids_given, "dropped": corpus.dropped, "notes": corpus.notes,
     }  # fmt: skip
 
 
 def read_corpus(path: Path) -> dict[str, Any]:
-    """Read ids, texts and groups, by the names that they have in a `Corpus`."""
+    """Read ids, texts, groups and other columns, by the names that they have in a `Corpus`."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path).to_pydict()
-    return {"ids": table["id"], "items": table["text"], "groups": table.get("group")}
+    others = {name.removeprefix(_OTHER): each for name, each in table.items() if name.startswith(_OTHER)}
+    return {"ids": table["id"], "items": table["text"], "groups": table.get("group"), "columns": others}
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from embdiff.kept import Kept
 from embdiff.measures.mixing import joined
-from embdiff.measures.similarities import few_cutoffs
-from embdiff.measures.thresholds import carry_rates
+from embdiff.measures.similarities import Similarities, few_cutoffs
+from embdiff.measures.thresholds import carry_rates, cuts_at
 from embdiff.runs import Run
-from embdiff.views.agreement_tables import needing
 from embdiff.views.facts import Facts
 
 CUTOFFS, OTHERS = 3, 3  # each cut-off of each other model is resampled 2,000 times: about a second with 1,000 queries
 MATRICES, WIDEST_MATRIX = 4, 24  # matrices scroll
+RATES = 101  # steps of the slider, from one pair to all of them
 _VECTOR_NUMBER = 4  # bytes of a float32
 
 
@@ -24,8 +27,9 @@ def cutoffs(run: Run, kept: Kept | None = None) -> dict[str, Any] | None:
     -------
     dict or None
         ``from``, ``to`` (models), ``more`` (models left out), ``queries``, ``pairs``, ``rows`` (``at``, ``rate`` and,
-        for each of ``to``, ``value``, ``low`` and ``high``, None where undefined) and ``remarks``; None without two
-        models whose similarities the run keeps.
+        for each of ``to``, ``value``, ``low`` and ``high``, None where undefined), ``remarks``, and ``rates`` (shares
+        of pairs that pass) with ``lines``: the cut-offs of every model at these; None without two models whose
+        similarities the run keeps.
     """
     usable = [each for each in run.similarities if each.reason is None]
     if len(usable) < 2:
@@ -51,7 +55,14 @@ def cutoffs(run: Run, kept: Kept | None = None) -> dict[str, Any] | None:
         "pairs": carried[0].pairs,
         "rows": rows,
         "remarks": list(dict.fromkeys(f"{each.at:g}: {each.reason}" for each in carried if each.reason)),
+        **_same_rates(usable, carried[0].pairs),
     }
+
+
+def _same_rates(usable: Sequence[Similarities], pairs: int) -> dict[str, Any]:
+    """Return, from one pair that passes to all of them, the cut-off of every model with the same share of pairs."""
+    rates = np.geomspace(1.0 / pairs, 1.0, RATES).tolist() if pairs > 1 else []
+    return {"rates": rates, "lines": [{"model": each.model, "cuts": cuts_at(each, rates)} for each in usable]}
 
 
 def mixing(run: Run) -> dict[str, Any] | None:
@@ -60,8 +71,9 @@ def mixing(run: Run) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``k``, ``models`` (each with ``model``, ``groups``, ``share`` and ``chance``) and ``more`` (models left out);
-        None without groups. Beyond 24 groups the smallest stand together.
+        ``k``, ``models`` (each with ``model``, ``groups``, ``share`` and ``chance``) and ``more`` (models left out),
+        and ``own``: of every model and group the share of its own; None without groups. Beyond 24 groups the smallest
+        stand together in ``models``.
     """
     fitting = [(model, each) for model, each in run.mixings.items() if len(each.groups) > 1]
     if not fitting:
@@ -69,27 +81,44 @@ def mixing(run: Run) -> dict[str, Any] | None:
     return {
         "k": min(run.config.k, len(run.corpus) - 1),
         "models": [{"model": model, **joined(each, WIDEST_MATRIX).to_dict()} for model, each in fitting[:MATRICES]],
+        "own": [
+            {
+                "model": model,
+                "groups": each.groups,
+                **{name: [line[at] for at, line in enumerate(getattr(each, name))] for name in ("share", "chance")},
+            }
+            for model, each in fitting
+        ],
         "more": max(0, len(fitting) - MATRICES),
     }
 
 
 def costs(facts: Facts) -> dict[str, Any]:
-    """Return seconds a text, bytes a vector and (with labels) quality, for each model that was encoded."""
-    hits = needing(facts.run.scores, "neighbors + expected rows")
-    quality = hits[0].measure if hits else None
-    own = {
-        score.models[0]: score.value
-        for score in hits
-        if score.measure == quality and score.models == (score.query_model,)
-    }
-    found = [
-        {
-            "model": model.model,
-            "seconds": model.seconds["encode"] / len(facts.run.corpus),
-            "bytes": model.stamp.dim * _VECTOR_NUMBER,
-            "quality": own.get(model.model),
-        }
-        for model in facts.manifest.models
-        if model.stamp and model.collection
-    ]
-    return {"costs": found, "quality": quality}
+    """Return what each model with a collection costs, and its value in the headline.
+
+    Returns
+    -------
+    dict
+        ``costs``: ``model``, ``seconds`` a text (of texts that were encoded now; None where none was, and ``why``),
+        ``encoded`` (how many), ``bytes`` a vector, and ``value``, ``low`` and ``high`` of ``quality``, the measure of
+        the headline, None without labels.
+    """
+    standings = {each.model: each for each in facts.run.headline.standings}
+    found = []
+    for model in facts.manifest.models:
+        if not (model.stamp and model.collection):
+            continue
+        done, mine = model.encoding, standings.get(model.model)
+        rate = done.texts_per_second if done else None
+        read = done is None or done.joined is not None
+        found.append(
+            {
+                "model": model.model,
+                "seconds": 1.0 / rate if rate else None,
+                "why": None if rate else "its vectors were ready" if read else "cached",
+                "encoded": done.encoded if done else 0,
+                "bytes": model.stamp.dim * _VECTOR_NUMBER,
+                **{name: getattr(mine, name) if mine else None for name in ("value", "low", "high")},
+            }
+        )
+    return {"costs": found, "quality": facts.run.headline.measure}

@@ -11,7 +11,8 @@ import gzip
 import json
 import math
 import struct
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,10 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._plain import plain
+from embdiff.clusters import Parts
 from embdiff.errors import UnknownNameError
 from embdiff.kept import Kept
 from embdiff.layouts import Layout
 from embdiff.measures.base import get_measure
+from embdiff.measures.retrieval import lost_by_index
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer
 from embdiff.runs import Run
@@ -32,7 +35,8 @@ from embdiff.views.facts import Facts
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 6
+VERSION = 7
+COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
 
@@ -89,7 +93,8 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         **figures.costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
-        "items": _items(run),
+        "parts": _parts(run.parts, arrays),
+        "items": _items(run, arrays),
         "queries": _queries(run, arrays),
         "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
@@ -115,6 +120,17 @@ def _measures(run: Run) -> dict[str, dict[str, str]]:
     return found
 
 
+def _parts(parts: Parts, arrays: _Arrays) -> dict[str, Any]:
+    """Return the groups or suggested clusters, and the place among them of each row and query."""
+    return {
+        "by": parts.by,
+        "reason": parts.reason,
+        "parts": parts.parts,
+        "of_row": arrays.add(parts.of_row.astype(np.int32)),
+        "of_query": arrays.add(parts.of_query.astype(np.int32)),
+    }
+
+
 def _expected(run: Run) -> dict[str, list[int]] | None:
     """Return the rows that each query should find, by its number; None without expected results."""
     if run.expected is None:
@@ -129,7 +145,7 @@ def _expected(run: Run) -> dict[str, list[int]] | None:
     }
 
 
-def _items(run: Run) -> dict[str, Any]:
+def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:
     texts = run.corpus.items
     long = any(len(text) > TEXT_LIMIT for text in texts)
     return {
@@ -137,7 +153,19 @@ def _items(run: Run) -> dict[str, Any]:
         "texts": list(_shown(texts)),
         "lengths": [len(text) for text in texts] if long else None,
         "groups": run.corpus.groups,
+        "columns": [_column(name, values, arrays) for name, values in run.corpus.columns.items()],
     }
+
+
+def _column(name: str, values: Sequence[str], arrays: _Arrays) -> dict[str, Any]:
+    """Return the values of a column, the commonest first, and the place of each row's; "" stands for those left."""
+    counts = Counter(values)
+    named = sorted((value for value in counts if value), key=lambda value: (-counts[value], value))
+    rest = "" in counts or len(named) > COLOURS
+    named = named[: COLOURS - rest]
+    number = {value: at for at, value in enumerate(named)}
+    codes = np.array([number.get(value, len(named)) for value in values], dtype=np.uint8)
+    return {"name": name, "values": [*named, *([""] if rest else [])], "of": arrays.add(codes)}
 
 
 def _shown(texts: Iterable[str]) -> Iterable[str]:
@@ -180,6 +208,7 @@ def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
             "ranks": arrays.add(there.ranks.astype(np.int32)),
             "distance": arrays.add(_rounded(distance)),
         },
+        "lost": arrays.add(lost_by_index(answer.returned, answer.exact).astype(np.int32)),
     }
 
 

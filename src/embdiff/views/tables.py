@@ -17,7 +17,11 @@ from embdiff.views.space_tables import calibration_tables, geometry_tables, simi
 from embdiff.views.table import Table, pivoted
 from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
 
-_WIDEST_MATRIX = 8
+_WIDEST_MATRIX, _MOST_PARTS = 8, 12
+_CLUSTERED = (
+    "Clusters are a proposal: k-means on the vectors of all models side by side, about sqrt(rows / 2) of them. A name "
+    "is the words that stand in it more than elsewhere (class-based TF-IDF)."
+)
 _MOST_TESTS, _DISPUTED, _TEXT, _LISTED = 24, 5, 60, 3
 _MEBIBYTE = 2**20
 
@@ -152,6 +156,28 @@ def _shared_table(facts: Facts) -> Iterator[Table]:
     yield Table(title, ("group", "n", "models", "in common [95 %]"), rows, remarks)
 
 
+def _part_tables(facts: Facts) -> Iterator[Table]:
+    """Yield the groups or suggested clusters by disagreement; of many the first."""
+    found = facts.run.parts
+    if not found.parts:
+        return
+    rows = tuple(
+        (each.name, f"{each.rows:,}", f"{each.queries:,}", estimate(each.value, each.low, each.high, 2, 2))
+        for each in found.parts[:_MOST_PARTS]
+    )
+    what = "groups" if found.by == "groups" else "suggested clusters"
+    hidden = len(found.parts) - len(rows)
+    remarks = (
+        "Disagreement: 1 - rank-biased overlap of the lists, mean over the queries (0: the same lists, 1: nothing in "
+        "common). Ordered by the lower end of the interval: the largest of many is luck.",
+        *([] if found.by == "groups" else [_CLUSTERED]),
+        *([f"Not ordered by disagreement: {found.reason}."] if found.reason else []),
+        *([f"{hidden:,} more are in groups.json."] if hidden > 0 else []),
+    )
+    head = (what.removesuffix("s").removeprefix("suggested "), "rows", "queries", "disagreement [95 %]")
+    yield Table(f"Where the models disagree most: {what}", head, rows, remarks)
+
+
 def _mixing_tables(facts: Facts) -> Iterator[Table]:
     k = min(facts.run.config.k, len(facts.run.corpus) - 1)
     for model, every in facts.run.mixings.items():
@@ -280,6 +306,7 @@ PARTS: dict[str, Callable[[Facts], Iterable[Table]]] = {
     "agreement": agreement_tables,
     "noise": lambda facts: noise_tables(facts.run.scores),
     "disputed": _disputed_tables,
+    "where": _part_tables,
     "geometry": lambda facts: (*geometry_tables(facts.run.scores), *calibration_tables(facts.run.calibrations)),
     "similarity": lambda facts: similarity_tables(facts.run.distributions),
     "index": grid_tables,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from embdiff import _files
 from embdiff._plain import plain, reader
+from embdiff.alignment import Reach
 from embdiff.errors import EmbdiffError, ParameterError, in_one_line
 from embdiff.headline import UNTOLD, Headline
 from embdiff.layouts import Layout
@@ -73,6 +74,8 @@ class Run:
         With expected results: the query model, and what the same model again changes of their first measure.
     headline : Headline
         What was found, in a sentence.
+    reaches : tuple of Reach
+        How far each query model reaches in the collections of others.
     origin : Origin
         Who named its models and its store: the user, or the folder that it was read from. Not written.
     unseen : tuple of str
@@ -99,6 +102,7 @@ class Run:
     differences: tuple[tuple[str | None, Differences], ...] = ()
     changes: tuple[tuple[str | None, Change], ...] = ()
     headline: Headline = UNTOLD
+    reaches: tuple[Reach, ...] = ()
     origin: Origin = field(default=Origin(), repr=False)
     unseen: tuple[str, ...] = field(default=(), repr=False)
 
@@ -173,6 +177,7 @@ class Run:
             "answers": self.answers,
             "baseline": self.baseline,
             "layouts": self.layouts,
+            "reaches": self.reaches,
         }
         distributions = [each.to_dict() for each in self.distributions]
         documents: dict[str, Any] = {

@@ -12,6 +12,7 @@ from embdiff.alignment.reach import Reach, reach
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray, Method, Metric
+from embdiff.specs import check_metric
 
 LEAST_ROWS = 20  # different rows that a map is fitted on
 MOST_ROWS = 5_000  # rows that it is fitted on at most
@@ -133,6 +134,7 @@ def align(
     Anal. 5 (1975) 248; Mukherjee and Zhu, Stat. Anal. Data Min. 4 (2011) 612 (reduced-rank ridge regression).
     """
     check_method(method)
+    check_metric(metric)
     source, target = _table(source, "source"), _table(target, "target")
     rows = np.arange(len(source), dtype=np.int64) if rows is None else np.asarray(rows, dtype=np.int64)
     _check_rows(rows, source, target, metric)

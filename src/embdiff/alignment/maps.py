@@ -119,7 +119,7 @@ def _ridge(x: Doubles, y: Doubles, penalty: float | None, *, low_rank: bool) -> 
         penalty = min(tried, key=lambda chosen: float(((y - fitted(chosen)[1]) ** 2).sum()))
     matrix = right.T @ ((values / (values**2 + penalty))[:, None] * target)
     if not low_rank:
-        return matrix, penalty, len(values)
+        return matrix, penalty, min(len(values), y.shape[1])
     within, without = fitted(penalty)
     directions = np.linalg.svd(within, full_matrices=False)[2]
     seen, wanted = without @ directions.T, y @ directions.T

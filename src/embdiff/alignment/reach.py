@@ -118,20 +118,29 @@ def reach(
     k = max(1, min(k, (len(target) - 1) // 2))
     index, theirs = exact.Index(target, metric), target[rows]
     lists = [index.search(vectors, k, leave_out=rows) for vectors in (asking, theirs)]
-    # A row of which there is an equal one finds itself in either.
-    first, alike = index.search(asking, 1), index.search(theirs, 1)
-    same = np.where((target[alike.rows[:, 0]] == theirs).all(axis=1), alike.rows[:, 0], rows)
-    own = [np.unique(each) for each in np.stack([rows, same], axis=1)]
+    apart = exact.Index(target, "l2") if metric == "ip" else index  # by inner product longer vectors stand first
+    own = _alike(rows, apart.search(theirs, 1))
     asks, model = models
     recovery = score(f"overlap@{k}", TwoLists(lists[0], lists[1], (model,), asks, len(target) - 1), seed=seed)
     empty = np.zeros(lists[0].rows.shape, dtype=np.float32)
-    search = OneSearch(lists[0], lists[0], first, empty, own, (model,), asks, len(target), len(target))
+    search = OneSearch(
+        lists[0], lists[0], index.search(asking, 1), empty, own, (model,), asks, len(target), len(target)
+    )
     return Reach(
         asks, model, None if by is None else by.method, (asking.shape[1] if dim is None else dim, asking.shape[1]),
         fitted, math.nan if by is None else by.scale, math.nan if by is None else by.penalty,
         0 if by is None else by.rank, by is not None, metric == "cosine", recovery, _by_luck(*lists),
         score("self_retrieval", search, seed=seed),
     )  # fmt: skip
+
+
+def _alike(rows: IntArray, nearest: Neighbors) -> list[IntArray]:
+    """Return for each row those that are equal to it, itself among them: finding one of them is finding itself."""
+    found: list[list[int]] = [[int(row), int(first)] for row, first in zip(rows, nearest.rows[:, 0], strict=True)]
+    if nearest.ties is not None:
+        for query, row in zip(nearest.ties.query, nearest.ties.row, strict=True):
+            found[query].append(int(row))
+    return [np.unique(np.array(each, dtype=np.int64)) for each in found]
 
 
 def _by_luck(found: Neighbors, native: Neighbors) -> float:

@@ -52,11 +52,7 @@ def warnings(reaches: Sequence[Reach]) -> list[str]:
 
 def _warning(each: Reach) -> str:
     way = "asked as they are" if each.method is None else f"mapped by {each.method}, fitted on {each.rows:,} rows"
-    found, low, high = (each.k * end for end in (each.recovery.value, each.recovery.low, each.recovery.high))
-    about = (
-        f"{found:.1f} of {each.k} neighbours are found again (95 % {low:.1f} to {high:.1f}, chance "
-        f"{each.k * each.bar:.1f}, n = {each.recovery.n:,})"
-    )
+    about = _in_words(each, " neighbours are found again")
     if each.verdict == "few":
         return f"Take the lists of {each.model} asked with {each.query_model} with care: {way}, {about}."
     remedy = "A map may lead there: --align procrustes." if each.method is None else "More rows to fit on may help."
@@ -66,17 +62,22 @@ def _warning(each: Reach) -> str:
     )
 
 
+def _in_words(each: Reach, what: str = "") -> str:
+    """Return how many neighbours are found again, with interval, chance and n."""
+    found, low, high = (each.k * end for end in (each.recovery.value, each.recovery.low, each.recovery.high))
+    return (
+        f"{found:.1f} of {each.k}{what} (95 % {low:.1f} to {high:.1f}, chance {each.k * each.bar:.1f}, "
+        f"n = {each.recovery.n:,})"
+    )
+
+
 def told(reaches: Sequence[Reach]) -> list[str]:
     """Return what a page says beside the lists: every warning, and how far the others reach."""
     fine = [each for each in reaches if each.verdict == "most"]
-    named = ", ".join(
-        f"{each.query_model} in {each.model} {each.k * each.recovery.value:.1f}"
-        f"{f' ({each.method})' if each.method else ''}"
-        for each in fine
+    named = "; ".join(
+        f"{each.query_model} in {each.model} {_in_words(each)}, {each.method or _AS_THEY_ARE}" for each in fine
     )
-    rest = (
-        [f"Asked with another model's vectors, of {fine[0].k} own neighbours are found again: {named}."] if fine else []
-    )
+    rest = [f"Own neighbours that another model's queries find again: {named}."] if fine else []
     return [*warnings(reaches), *rest]
 
 

@@ -162,5 +162,9 @@ def test_rows_and_widths_that_do_not_fit_are_refused():
             ed.align(X, Y, rows=rows)
     with pytest.raises(ShapeError, match="8 dimensions of the source"):
         ed.align(X, Y).map(Y)
-    with pytest.raises(EmbdiffError):
-        ed.align(X, Y, metric="cosin")
+    for wrong in ({"metric": "cosin"}, {"k": 0}, {"k": "x"}, {"k": 1.5}, {"seed": "x"}, {"method": 5}, {"rows": "x"}):
+        with pytest.raises(EmbdiffError):
+            ed.align(X, Y, **wrong)
+    for vectors in (None, 5, "x", [["a"]], [[1.0], [1.0, 2.0]], [{}]):
+        with pytest.raises(EmbdiffError):
+            ed.align(vectors, Y)

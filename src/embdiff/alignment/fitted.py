@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._settings import typed
 from embdiff.alignment.maps import Map, check_method, fit
 from embdiff.alignment.reach import Reach, reach
 from embdiff.errors import ParameterError, ShapeError
@@ -77,6 +78,7 @@ class Alignment:
         )
 
 
+@typed
 def align(
     source: FloatArray,
     target: FloatArray | FileVectors,
@@ -136,7 +138,9 @@ def align(
     check_method(method)
     check_metric(metric)
     source, target = _table(source, "source"), _table(target, "target")
-    rows = np.arange(len(source), dtype=np.int64) if rows is None else np.asarray(rows, dtype=np.int64)
+    if k < 1:
+        raise ParameterError(f"k must be at least 1. Got {k}. Ask for a neighbour or more.")
+    rows = np.arange(len(source)) if rows is None else np.asarray(rows)
     _check_rows(rows, source, target, metric)
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.permutation(len(rows))[:MOST_ROWS])
@@ -176,9 +180,14 @@ def _table(vectors: Any, name: str) -> Any:
     """Return vectors as a table; those that stay in their file as they are."""
     if isinstance(vectors, FileVectors):
         return vectors
-    found = np.ascontiguousarray(vectors, dtype=np.float32)
+    try:
+        found = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError):
+        found = np.zeros(0, dtype=np.float32)
     if found.ndim != 2 or found.shape[1] == 0:
-        raise ShapeError(f"{name} must be a table of vectors (n, d). Got shape {found.shape}. Give a vector a row.")
+        raise ShapeError(
+            f"{name} must be a table of vectors (n, d). Got {repr(vectors)[:60]}. Give numbers, a vector a row."
+        )
     if not np.isfinite(found).all():
         row = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
         raise ParameterError(
@@ -189,7 +198,11 @@ def _table(vectors: Any, name: str) -> Any:
 
 def _check_rows(rows: IntArray, source: FloatArray, target: FloatArray | FileVectors, metric: Metric) -> None:
     """Refuse rows that are not one for each vector of the source, and zero vectors where directions count."""
-    if rows.shape != (len(source),) or (len(rows) and not 0 <= rows.min() <= rows.max() < len(target)):
+    if (
+        not np.issubdtype(rows.dtype, np.integer)
+        or rows.shape != (len(source),)
+        or (len(rows) and not 0 <= rows.min() <= rows.max() < len(target))
+    ):
         raise ShapeError(
             f"Each vector of the source must be of a row of the target, which has {len(target)}. Got {len(source)} "
             f"vectors and rows of shape {rows.shape}. Give vectors of the same rows, or name theirs (rows=)."

@@ -27,8 +27,14 @@ export function answer(scene: Scene, store: Store, query: HTMLElement | null): H
     h("h1", { dir: "auto" }, ...coloured(head, headline.sentence)),
     h("div", { class: "cards" }, ...cards),
     h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
+    ...reaches(head),
     query,
   );
+}
+
+/** How far query models reach in the collections of others, above their lists; nothing where none asks another's. */
+function reaches(head: Header): HTMLElement[] {
+  return head.reaches.length ? [h("div", { class: "reaches", role: "note" }, ...head.reaches.map((words) => h("p", {}, ...coloured(head, words))))] : [];
 }
 
 /** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */

@@ -113,6 +113,8 @@ export interface Header {
   provenance: [string, string][];
   headline: Headline;
   findings: string[];
+  /** how far query models reach in the collections of others, warnings first */
+  reaches: string[];
   /** by query: the rows it should find; null where there are no expected results */
   expected: Record<number, number[]> | null;
   notes: string[];

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from embdiff.alignment import Alignment as Alignment
+    from embdiff.alignment import align as align
     from embdiff.comparison import Comparison as Comparison
     from embdiff.comparison import compare as compare
     from embdiff.comparison import load as load
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Alignment": "embdiff.alignment",
     "Comparison": "embdiff.comparison",
     "Corpus": "embdiff.records",
     "EmbdiffError": "embdiff.errors",
+    "align": "embdiff.alignment",
     "compare": "embdiff.comparison",
     "copy_collections": "embdiff.stores.copying",
     "evaluate": "embdiff.evaluation",

@@ -86,7 +86,7 @@ class Settings(BaseModel):
         if item["type"] == "extra_forbidden":
             return "must be left out: there is no such setting"
         if item["type"] == "literal_error":
-            return f"must be one of {', '.join(re.findall(r'[a-z]+', item['ctx']['expected'].replace(' or ', ' ')))}"
+            return f"must be one of {', '.join(re.findall(r'[a-z-]+', item['ctx']['expected'].replace(' or ', ' ')))}"
         bounds = cls.model_fields[str(item["loc"][0])].metadata
         least = [bound.ge for bound in bounds if isinstance(bound, Ge)]
         if not least:

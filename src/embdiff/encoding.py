@@ -44,6 +44,8 @@ class Texts:
     whole : Corpus or None
         The one file that corpus and queries are parts of, if so: their ids are its row numbers. Ready vectors are those
         of the whole.
+    some : ndarray of int64, shape (m,), or None
+        Rows of the corpus, ascending, of which models that have no collection are asked for vectors, too.
     memory : str or None
         What vectors may take, such as ``4GiB``; files of ready vectors that are larger are left on disk.
     shares : int
@@ -56,8 +58,17 @@ class Texts:
     role: Role = "query"
     again: IntArray | None = None
     whole: Corpus | None = None
+    some: IntArray | None = None
     memory: str | None = None
     shares: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Vectors of some rows of the corpus: ``rows`` (m,), ascending, and ``vectors`` (m, d)."""
+
+    rows: IntArray
+    vectors: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +93,8 @@ class Encoded:
         Some vectors, each encoded alone; None where nothing is encoded.
     read : Source or None
         What the vectors were read from, a file or a collection; None for a model, which is let go.
+    sampled : Sampled or None
+        Vectors of some rows of the corpus, where not all of them are needed.
     """
 
     model: str
@@ -93,6 +106,7 @@ class Encoded:
     facts: dict[str, Any]
     again: Again | None = None
     read: Source | None = None
+    sampled: Sampled | None = None
 
     def without(self, rows: IntArray, queries: IntArray) -> Encoded:
         """Return the same of these rows (m,) and queries (p,) of the run only, both ascending."""
@@ -110,11 +124,12 @@ class Encoded:
             queries=None if self.queries is None else self.queries[queries],
             tally=replace(self.tally, truncated=cut),
             again=again,
+            sampled=None if self.sampled is None else _sampled_of(self.sampled, rows),
         )
 
     def set_apart(self) -> Encoded:
         """Return the same with zero vectors at right angles to all others, as `directed` makes them."""
-        again = self.again
+        again, sampled = self.again, self.sampled
         if again is not None and again.vectors is not None:
             again = replace(again, vectors=directed(again.vectors, "query"))
         return replace(
@@ -122,6 +137,7 @@ class Encoded:
             documents=None if self.documents is None else directed(self.documents, "document"),
             queries=None if self.queries is None else directed(self.queries, "query"),
             again=again,
+            sampled=sampled and replace(sampled, vectors=directed(sampled.vectors, "query")),
         )
 
 
@@ -138,6 +154,11 @@ def directed(vectors: FloatArray, role: Role) -> FloatArray:
     return out
 
 
+def _sampled_of(sampled: Sampled, kept: IntArray) -> Sampled:
+    """Return what was sampled of the rows that are kept, ascending."""
+    return Sampled(_numbers(sampled.rows, kept), sampled.vectors[np.isin(sampled.rows, kept)])
+
+
 def _numbers(found: IntArray, kept: IntArray) -> IntArray:
     """Return the places of what is found among what is kept; both ascending."""
     return np.flatnonzero(np.isin(kept, found)).astype(np.int64)
@@ -152,6 +173,7 @@ def encode_models(
     documents: Collection[str],
     queries: Collection[str],
     check: Callable[[Source, Mapping[str, Encoded]], None],
+    check_early: Check | None = None,
     check_made: Callable[[Encoded], None] | None = None,
 ) -> dict[str, Encoded]:
     """Load each model in turn, encode what it is needed for, and let it go before the next.
@@ -170,6 +192,8 @@ def encode_models(
         The models whose vectors of the corpus, and of the queries, are needed.
     check : callable
         Given each model before it encodes, and what is there so far; raises where the two do not go together.
+    check_early : callable, optional
+        Given each model that is known before it sees the corpus, when none has encoded.
     check_made : callable, optional
         Given what each model made; raises where the run cannot use it.
 
@@ -190,7 +214,7 @@ def encode_models(
         return 3 if "precision=" in form.partition("?")[2] else 2
 
     names = list(names)
-    refuse_early(sorted(names, key=turn), objects, cache)
+    refuse_early(sorted(names, key=turn), objects, cache, check_early)
     for name in sorted(names, key=turn):
         done[name] = encode(
             name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
@@ -201,17 +225,21 @@ def encode_models(
     return {name: done[name] for name in names}
 
 
-def refuse_early(names: Iterable[str], objects: Mapping[str, Any], cache: VectorCache) -> None:
+def refuse_early(
+    names: Iterable[str], objects: Mapping[str, Any], cache: VectorCache, check: Check | None = None
+) -> None:
     """Load every model once before the first one encodes: what cannot be loaded is refused while that costs nothing.
 
     They are let go again, as together they may not fit into memory; the cache remembers what is asked of a model that
     encodes nothing, so that the next run loads none for this. ``names`` are in the order in which they encode: the
-    first is loaded for that anyway.
+    first is loaded for that anyway, unless there is a ``check``: that is given every named model that encodes.
     """
-    for name in list(names)[1:]:
+    for at, name in enumerate(names):
         form = form_of(name, objects)
-        if form is not None and not form.startswith(_QUICK):
-            load_named(name, objects, cache)
+        if form is not None and (check is not None or (at > 0 and not form.startswith(_QUICK))):
+            source = load_named(name, objects, cache)
+            if check is not None and not source.by_row and not source.learns:
+                check(source)
 
 
 def encode(
@@ -260,6 +288,10 @@ def encode(
         check(source)
     loaded = time.perf_counter()
     there, asked = made = _vectors(source, texts, cache, tally, documents, queries)
+    sampled = None
+    if texts.some is not None and there is None:
+        items = [texts.corpus.items[row] for row in texts.some]
+        sampled = Sampled(texts.some, source.encode(items, cache=cache, tally=Tally()))
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
     kept = cache.bytes_kept(source.stamp) if tally.texts else None
     sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
@@ -271,7 +303,7 @@ def encode(
         facts["variant"] = variant
     again = _again(source, texts, made, cache) if asked is not None or texts.again is not None else None
     read = source if source.by_row else None
-    return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read)
+    return source, Encoded(name, stamp_of(source, cache), there, asked, seconds, tally, facts, again, read, sampled)
 
 
 def form_of(name: str, objects: Mapping[str, Any]) -> str | None:

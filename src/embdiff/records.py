@@ -17,10 +17,11 @@ from embdiff._plain import BoolArray, FloatArray, IntArray, Number, Record, plai
 from embdiff.errors import DataError, ShapeError
 
 __all__ = [
-    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Metric",
+    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Method", "Metric",
     "Neighbors", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
+Method = Literal["procrustes", "ridge", "low-rank"]  # how one space is mapped into another
 Role = Literal["document", "query"]
 _ROWS = 16_384  # rows looked at together
 

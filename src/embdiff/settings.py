@@ -18,7 +18,7 @@ from embdiff._names import refuse_endless
 from embdiff._settings import Settings, option
 from embdiff._sizes import read_size
 from embdiff.errors import DataError, ParameterError
-from embdiff.records import Metric
+from embdiff.records import Method, Metric
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 
 SAMPLE_ABOVE = 20_000  # rows: above, ``all`` asks a random sample of them unless told otherwise
@@ -65,6 +65,9 @@ class RunConfig(Settings):
         Model with a collection of its own, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     query_models : tuple of str
         Model whose vectors query every collection; repeat; 'all' means every -m.
+    align : str or None
+        Map the query models' vectors into each collection: procrustes, ridge or low-rank, fitted on rows of the corpus.
+        Without it they ask as they are, which needs one dimension.
     queries : str
         all, every, first:N, rows:3,7, or a file.
     k : int
@@ -135,6 +138,7 @@ class RunConfig(Settings):
     data: Annotated[str | None, BeforeValidator(_path_or(None))] = None
     models: tuple[str, ...] = option((), "-m", "--model")
     query_models: tuple[str, ...] = option((), "--query-model")
+    align: Method | None = None
     queries: Annotated[str, _PathOrObject] = "all"
     k: int = option(10, "-k", ge=1, le=MOST, strict=True)
     metric: _Metric = "cosine"

@@ -85,6 +85,7 @@ COMPARE: dict[str, tuple[Any, ...]] = {
     "permutations": ("x", 1.5, 10**400),
     "calibrate": (-1, "x"),
     "query_models": (5, [5], "toy:8"),
+    "align": (5, "", "rotate", ["procrustes"], "procrustes"),
     "self_matches": ([], "x"),
     "baseline": ("x",),
     "encoding": (5, "x"),

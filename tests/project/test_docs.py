@@ -19,9 +19,14 @@ TO_DO = (
     "docs/teach-in-a-notebook.md",
 )  # fmt: skip
 PYTHON = (
-    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", TO_DO[-1],
+    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", TO_DO[-1],
 )  # fmt: skip
-SHELL = ("README.md", "docs/compare-vectors.md", *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]))
+SHELL = (
+    "README.md",
+    "docs/compare-vectors.md",
+    pytest.param("docs/alignment.md", marks=pytest.mark.slow),
+    *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 

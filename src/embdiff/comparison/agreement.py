@@ -154,7 +154,7 @@ def _ranks_there(work: Work, rows: IntArray, there: Answer) -> IntArray:
     # A row that an index returned although it is not among the exact k: its rank was not needed until now.
     unknown = np.where((rows >= 0) & (ranks < 0), rows, -1)
     if (unknown >= 0).any():
-        queries = work.asking(there.query_model)
+        queries = work.asking(there.query_model, there.model)
         found = work.placed[there.model].searcher.place_of(queries, unknown, work.inputs.own)
         ranks = np.where(unknown >= 0, found.ranks, ranks)
     return ranks
@@ -166,7 +166,7 @@ def _vectors(
     """Return the queries' vectors in both spaces and the rows', or why there are none to use."""
     if BM25 in (a.model, b.model):
         return None, _NO_VECTORS
-    queries = [work.asking(answer.query_model) for answer in (a, b)]
+    queries = [work.asking(answer.query_model, answer.model) for answer in (a, b)]
     documents = [work.documents[answer.model] for answer in (a, b)]
     if any((norms(vectors) == 0.0).any() for vectors in (*queries, *documents)):
         return None, _NO_DIRECTION

@@ -12,6 +12,7 @@ from typing import Any
 from embdiff import _files, runs
 from embdiff._settings import done_by
 from embdiff.comparison.answering import headline_of
+from embdiff.comparison.crossing import cross
 from embdiff.comparison.every_row import EveryRow
 from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
@@ -39,6 +40,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     models: Sequence[Any] | None = None,
     *,
     query_models: Sequence[Any] | str | None = None,
+    align: str | None = None,
     queries: Any = None,
     k: int | None = None,
     metric: str | None = None,
@@ -82,6 +84,10 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         shown (``prod=st:NAME``), or objects with ``encode``.
     query_models : sequence of str or Encoder, or "all", optional
         Models whose vectors query *every* collection. By default each model queries its own only.
+    align : {"procrustes", "ridge", "low-rank"}, optional
+        Map the query models' vectors into each collection, also where dimensions differ; fitted on up to 5,000 rows of
+        the corpus that both models encode, and scored on rows that the fit did not see. Without it they ask as they
+        are, which needs one dimension; the run says of either how many of a row's own neighbours are found.
     queries : "all", "every", "first:N", "rows:3,7", path, or list of str, optional
         By default ``all``: every row queries and is itself left out. Given queries keep a row equal to
         themselves, marked ``self``.
@@ -177,6 +183,7 @@ def _walk(
     store = given.get("store") or config.store  # as it was said: secrets in it go no further than to the server
     with opened_collections(objects), _workplace(config, inputs, out, store) as (folder, opened):
         work = settle_zeros(encode(work, objects), objects)
+        work = cross(work)
         work = fill(work, opened, _run_label(out, inputs))
         work = size(work)
         work = search(work)
@@ -221,6 +228,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         changes=changes,
         headline=headline_of(work, scored, floor.scores),
         parts=parts_of(work),
+        reaches=tuple(each.reach for each in work.crossed.values()),
     )
 
 

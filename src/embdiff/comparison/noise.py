@@ -111,7 +111,8 @@ def noise_floor(work: Work) -> Floor:
             continue
         kept = again.rows < len(every)  # a pilot may have shown that fewer queries are enough
         rows, note = again.rows[kept], sampled(again.rows[kept], len(every))
-        lists = work.placed[pair[1]].searcher.nearest(again.vectors[kept], work.config.k, floor.own(rows))
+        asking = work.mapped(*pair, again.vectors[kept], rows)
+        lists = work.placed[pair[1]].searcher.nearest(asking, work.config.k, floor.own(rows))
         floor.add(NOISE_BATCH, pair, lists, of_queries(here.exact, rows), rows, note)
     return floor
 
@@ -127,7 +128,7 @@ def _float16(floor: Floor, work: Work) -> None:
                 floor.undefined(NOISE_FLOAT16, pair, "undefined: vectors that stay in their file are not rounded")
             continue
         for pair, here in ((pair, here) for pair, here in found.items() if pair[1] == name):
-            asking, config = work.asking(pair[0])[rows], work.config
+            asking, config = work.asking(*pair)[rows], work.config
             again, why = work.kept.call(
                 _halved, work.documents[name], asking, config.metric, config.k, floor.own(rows)
             )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.alignment import refuse_few
 from embdiff.comparison.choice import chosen_baseline, chosen_measures
 from embdiff.comparison.common import common_rows
 from embdiff.corpus import read_expected, read_queries, rows_of, self_rows
@@ -131,6 +132,7 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     wanted["baseline"] = chosen_baseline(wanted.get("baseline"), BM25 in names)
     wanted["models"] = tuple(name for name in names if name != BM25)
     _refuse_none(wanted["models"])
+    _refuse_map(wanted, asked)
     wanted["query_models"], objects = named_models(asked, what="query model", besides=collections, known=objects)
     wanted["aliases"] = {name: form for name, form in forms.items() if name != form}
     config = RunConfig.checked(data=data, **wanted)
@@ -158,6 +160,8 @@ def read_inputs(
             f"A corpus must have at least two rows, so that one can be another's neighbour. Got {len(corpus)} in "
             f"{corpus.source}. Add rows."
         )
+    if config.align is not None:
+        refuse_few(len(set(corpus.items)), "different texts", corpus.source)
     asked, rows = read_queries(config.queries if queries is None else queries, corpus, form=others)
     drawn = _drawn(config, corpus, rows)
     if drawn is not None:
@@ -225,6 +229,22 @@ def _refuse_none(models: Sequence[Any]) -> None:
         raise ParameterError(
             "A comparison needs at least one model. Got none. Name models with -m (models=), for example "
             "-m minilm -m wordllama:256, or take --preset tutorial-offline."
+        )
+
+
+def _refuse_map(wanted: Mapping[str, Any], asked: Sequence[Any]) -> None:
+    """Refuse a map where nobody asks the collection of another, or where some vectors have no direction."""
+    if wanted.get("align") is None:
+        return
+    if not asked:
+        raise ParameterError(
+            f"--align maps the vectors of query models into the collections of others. Got {wanted['align']} and no "
+            "query model. Name one with --query-model (query_models=), or leave --align out."
+        )
+    if wanted.get("zero") == "keep":
+        raise ParameterError(
+            "A map needs a direction for every vector. Got --align and --zero keep, which gives zero vectors one of "
+            "their own. Leave them out with --zero drop, or leave --align out."
         )
 
 

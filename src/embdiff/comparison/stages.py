@@ -14,6 +14,7 @@ import numpy as np
 from embdiff._memory import share
 from embdiff._sizes import written_size
 from embdiff.comparison.baseline import ask_words
+from embdiff.comparison.crossing import askers, drawn_rows
 from embdiff.comparison.sampling import queries_needed, spare
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Pilot, Placed, Work
@@ -45,15 +46,26 @@ def encode(work: Work, objects: Mapping[str, Any], only: Collection[str] | None 
     for existing in collections.values():
         existing.check_metric(config.metric)
 
+    as_they_are = bool(config.query_models) and config.align is None
+    early: dict[str, int] = {}
+
     def check(source: Source, others: Mapping[str, Encoded]) -> None:
-        if config.query_models:
-            _check_dimensions(source, others)
+        if as_they_are:
+            _check_dimensions(source, {each.model: each.stamp.dim for each in others.values()})
+
+    def check_early(source: Source) -> None:
+        _check_dimensions(source, early)
+        early[source.spec] = source.stamp.dim
 
     memory = config.memory or written_size(share())
-    texts = Texts(inputs.corpus, _wanted(inputs), config.seed, memory=memory, shares=len(config.models))
+    texts = Texts(
+        inputs.corpus, _wanted(inputs), config.seed, memory=memory, shares=len(config.models),
+        some=drawn_rows(config, inputs.corpus) if askers(config) else None,
+    )  # fmt: skip
     encoded = encode_models(
         names, objects, texts, work.vectors, documents={*config.models, *collections},
-        queries=config.query_models or config.models, check=check, check_made=partial(_refuse_zeros, work),
+        queries=config.query_models or config.models, check=check, check_early=check_early if as_they_are else None,
+        check_made=partial(_refuse_zeros, work),
     )  # fmt: skip
     return replace(work, encoded={**work.encoded, **encoded})
 
@@ -65,12 +77,20 @@ def _zeros(vectors: FloatArray | None) -> IntArray:
     return np.flatnonzero(~vectors.any(axis=1))
 
 
+def _zero_rows(encoded: Encoded) -> IntArray:
+    """Return the rows of the corpus, as far as a model encoded them, of which the vector is zero."""
+    if encoded.documents is None and encoded.sampled is not None:
+        return encoded.sampled.rows[_zeros(encoded.sampled.vectors)]
+    return _zeros(encoded.documents)
+
+
 def _zeros_told(work: Work, encoded: Encoded, most: int) -> str:
     """Name the rows and queries of which a model makes a zero vector; "" where there are none."""
-    tables = ((encoded.documents, work.inputs.corpus, "rows"), (encoded.queries, work.inputs.queries, "queries"))
-    told = []
-    for vectors, texts, what in tables:
-        found = _zeros(vectors)
+    corpus, told = work.inputs.corpus, []
+    for found, texts, what in (
+        (_zero_rows(encoded), corpus, "rows"),
+        (_zeros(encoded.queries), work.inputs.queries, "queries"),
+    ):
         if found.size:
             ids = shown([texts.ids[row] for row in found], most)
             told.append(f"{len(found):,} of {len(texts):,} {what} (ids {ids})")
@@ -125,7 +145,7 @@ def _left_out(work: Work, told: Sequence[str], objects: Mapping[str, Any]) -> Wo
     inputs = work.inputs
     rows, asked = np.ones(len(inputs.corpus), dtype=bool), np.ones(len(inputs.queries), dtype=bool)
     for each in work.encoded.values():
-        rows[_zeros(each.documents)] = asked[_zeros(each.queries)] = False
+        rows[_zero_rows(each)] = asked[_zeros(each.queries)] = False
     if inputs.query_rows is not None:
         asked &= rows[np.array(inputs.query_rows)]
     if rows.sum() < 2 or not asked.any():
@@ -146,13 +166,14 @@ def _left_out(work: Work, told: Sequence[str], objects: Mapping[str, Any]) -> Wo
     return settle_zeros(encode(work, objects, learnt), objects)
 
 
-def _check_dimensions(source: Source, others: Mapping[str, Encoded]) -> None:
-    for other in others.values():
-        if other.stamp.dim != source.stamp.dim:
+def _check_dimensions(source: Source, others: Mapping[str, int]) -> None:
+    """Refuse a model whose dimension is not that of the others, which are given by name."""
+    for other, dim in others.items():
+        if dim != source.stamp.dim:
             raise ParameterError(
-                "A model can query another's collection only when both have one dimension. Got "
-                f"{source.spec} with {source.stamp.dim} and {other.model} with {other.stamp.dim}. Leave --query-model "
-                "out, or choose models of one dimension."
+                "A model can query another's collection as it is only when both have one dimension. Got "
+                f"{source.spec} with {source.stamp.dim} and {other} with {dim}. Add --align procrustes (align=), which "
+                "maps its vectors there and says how well, or leave --query-model out."
             )
 
 
@@ -223,7 +244,7 @@ def size(work: Work) -> Work:
 def _largest_deviation(work: Work) -> float | None:
     own = work.inputs.first(PILOT).own
     found = {
-        (asks, name): work.placed[name].searcher.nearest(work.asking(asks)[:PILOT], work.config.k, own)
+        (asks, name): work.placed[name].searcher.nearest(work.asking(asks, name)[:PILOT], work.config.k, own)
         for asks, name in work.pairs
     }
     alike = (pair for pair in combinations(found, 2) if not work.config.query_models or pair[0][0] == pair[1][0])
@@ -233,7 +254,7 @@ def _largest_deviation(work: Work) -> float | None:
 def search(work: Work) -> Work:
     """Ask every collection with every query model, or with its own only; and bm25 where it stands beside the models."""
     found = {
-        (asks, name): work.placed[name].searcher.search(work.asking(asks), work.config.k, work.inputs.own)
+        (asks, name): work.placed[name].searcher.search(work.asking(asks, name), work.config.k, work.inputs.own)
         for asks, name in work.pairs
     }
     baseline, words = ask_words(work, found)
@@ -254,6 +275,6 @@ def _answers(work: Work) -> tuple[Answer, ...]:
         if work.baseline is not None:
             others.append(work.baseline.returned.rows)
         rows = rows_only_elsewhere(here.returned.rows, others)
-        elsewhere = work.placed[name].searcher.place_of(work.asking(asks), rows, work.inputs.own)
+        elsewhere = work.placed[name].searcher.place_of(work.asking(asks, name), rows, work.inputs.own)
         answers.append(Answer(name, asks, here.returned, here.exact, here.is_self, elsewhere))
     return tuple(answers)

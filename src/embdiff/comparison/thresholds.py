@@ -99,7 +99,7 @@ def similarities_of(work: Work) -> tuple[tuple[Similarities, ...], tuple[Distrib
     distributions: list[Distribution] = []
     for name, documents in work.documents.items():
         asks = name if work.encoded[name].queries is not None else config.query_models[0]
-        vectors = work.asking(asks)[queries]
+        vectors = work.asking(asks, name)[queries]
         reason = _ON_DISK if name in work.on_disk else _without_direction(vectors, documents)
         place, similarity, count, binned, hits = (
             work.kept.call(gather, vectors, documents, own, wanted, kept=kept) if reason is None else NO_LINES

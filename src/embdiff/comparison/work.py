@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.alignment import Alignment, Reach
 from embdiff.comparison.settings import Inputs
 from embdiff.encoding import Encoded
 from embdiff.kept import Kept, VectorCache
-from embdiff.records import Answer, FloatArray
+from embdiff.records import Answer, FloatArray, IntArray
 from embdiff.search import Found, Searcher
 from embdiff.settings import RunConfig
 from embdiff.stores.collection import CollectionSpec
@@ -44,6 +45,24 @@ class Placed:
 
 
 @dataclass(frozen=True, eq=False)
+class Crossed:
+    """How one model asks the collection of another.
+
+    Parameters
+    ----------
+    reach : Reach
+    alignment : Alignment or None
+        The map between them; None where vectors ask as they are.
+    rows : ndarray of int64, shape (q,)
+        For each query the row with its text that maps may have seen, -1 for none.
+    """
+
+    reach: Reach
+    alignment: Alignment | None
+    rows: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Work:
     """A comparison under way.
 
@@ -55,6 +74,8 @@ class Work:
         Where vectors and results are kept.
     encoded : mapping of str to Encoded
         By model, once encoded.
+    crossed : mapping of (str, str) to Crossed
+        By query model and the collection of another model, once it is known how the one asks the other.
     placed : mapping of str to Placed
         By model with a collection, once filled.
     pilot : Pilot or None
@@ -73,6 +94,7 @@ class Work:
     inputs: Inputs
     vectors: VectorCache
     encoded: Mapping[str, Encoded] = field(default_factory=dict)
+    crossed: Mapping[tuple[str, str], Crossed] = field(default_factory=dict)
     placed: Mapping[str, Placed] = field(default_factory=dict)
     pilot: Pilot | None = None
     found: Mapping[tuple[str, str], Found] = field(default_factory=dict)
@@ -101,8 +123,15 @@ class Work:
         models, asking = self.config.models, self.config.query_models
         return [(asks, name) for asks in asking for name in models] if asking else [(name, name) for name in models]
 
-    def asking(self, model: str) -> FloatArray:
-        """Return the vectors of the queries, float32 (q, d), of a model that asks."""
+    def asking(self, model: str, collection: str) -> FloatArray:
+        """Return the vectors of the queries, float32 (q, d), with which a model asks a collection."""
         vectors = self.encoded[model].queries
         assert vectors is not None
-        return vectors
+        return self.mapped(model, collection, vectors, np.arange(len(vectors)))
+
+    def mapped(self, model: str, collection: str, vectors: FloatArray, queries: IntArray) -> FloatArray:
+        """Return vectors (m, d) of these queries (m,), made by a model, as they ask a collection."""
+        crossed = self.crossed.get((model, collection))
+        if crossed is None or crossed.alignment is None:
+            return vectors
+        return crossed.alignment.map(vectors, crossed.rows[queries])

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from embdiff import _files
 from embdiff._plain import plain, reader
+from embdiff.alignment import Reach
 from embdiff.clusters import NO_PARTS, Parts
 from embdiff.errors import EmbdiffError, ParameterError, in_one_line
 from embdiff.headline import UNTOLD, Headline
@@ -76,6 +77,8 @@ class Run:
         What was found, in a sentence.
     parts : Parts
         The groups of the corpus, or its suggested clusters, by how much the models disagree in them.
+    reaches : tuple of Reach
+        How far each query model reaches in the collections of others.
     origin : Origin
         Who named its models and its store: the user, or the folder that it was read from. Not written.
     unseen : tuple of str
@@ -103,6 +106,7 @@ class Run:
     changes: tuple[tuple[str | None, Change], ...] = ()
     headline: Headline = UNTOLD
     parts: Parts = NO_PARTS
+    reaches: tuple[Reach, ...] = ()
     origin: Origin = field(default=Origin(), repr=False)
     unseen: tuple[str, ...] = field(default=(), repr=False)
 
@@ -174,6 +178,7 @@ class Run:
             "answers": self.answers,
             "baseline": self.baseline,
             "layouts": self.layouts,
+            "reaches": self.reaches,
         }
         distributions = [each.to_dict() for each in self.distributions]
         documents: dict[str, Any] = {

@@ -9,6 +9,7 @@ from embdiff.headline import Headline, in_measure
 from embdiff.measures.differences import ALPHA
 from embdiff.runs import REPORT_FILE
 from embdiff.views.facts import Facts
+from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.words import caveats, facts_line, number, shortened
 
@@ -72,6 +73,9 @@ def _questions(facts: Facts, most: int, models: int) -> Iterator[Part]:
     names = (*facts.run.config.models, *(each.model for each in found.standings), *paired)
     colours = {name: _COLOURS[at % len(_COLOURS)] for at, name in enumerate(dict.fromkeys(names))}
     yield Line(facts_line(facts), "dim")
+    if facts.run.reaches:
+        yield Line("")
+        yield from reaching(facts.run.reaches)
     tables = (
         _standings(found, colours, models),
         _agreement(found, colours, models),

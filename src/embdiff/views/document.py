@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from embdiff.views.answer import LINES, WIDTH, conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
+from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, facts_line, notes, number, shortened
@@ -24,11 +25,19 @@ def everything(facts: Facts, limit: int) -> Iterator[Part]:
     """Yield everything of a comparison, the answer last; of a neighbour's text the first ``limit`` characters."""
     yield Line(facts_line(facts), "bold")
     yield Line("")
-    yield from queries(facts, limit)
+    yield from warned(facts, limit)
     yield from summary_tables(facts)
     yield from all_notes(facts)
     yield Line("")
     yield from conclusion(facts)
+
+
+def warned(facts: Facts, limit: int) -> Iterator[Part]:
+    """Yield the lists of the queries that are shown, and before them how far query models reach."""
+    if facts.run.reaches:
+        yield from reaching(facts.run.reaches)
+        yield Line("")
+    yield from queries(facts, limit)
 
 
 def queries(facts: Facts, limit: int) -> Iterator[Part]:

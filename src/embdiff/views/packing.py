@@ -32,6 +32,7 @@ from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of
 from embdiff.views.facts import Facts
+from embdiff.views.reaching import told
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
@@ -98,6 +99,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "queries": _queries(run, arrays),
         "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
+        "reaches": told(run.reaches),
         "maps_words": story.maps_words(run.layouts),
         "disagreement": arrays.add(_values(disputed.query_values if disputed else None, len(run.queries))),
         "disagreement_words": story.DISAGREEMENT,

@@ -13,6 +13,7 @@ from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, gr
 from embdiff.views.disputed import DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
+from embdiff.views.reaching import reach_tables
 from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
 from embdiff.views.table import Table, pivoted
 from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
@@ -304,6 +305,7 @@ def _count(value: float | None) -> str:
 # What a terminal shows by itself with --only, and in which order everything stands.
 PARTS: dict[str, Callable[[Facts], Iterable[Table]]] = {
     "agreement": agreement_tables,
+    "reach": lambda facts: reach_tables(facts.run.reaches),
     "noise": lambda facts: noise_tables(facts.run.scores),
     "disputed": _disputed_tables,
     "where": _part_tables,

@@ -13,7 +13,7 @@ from embdiff.views.tables import PARTS
 QUERIES_SHOWN = 2
 _NEIGHBOUR_TEXT = 60
 ONLY: dict[str, Callable[[Facts], Iterable[Part]]] = {
-    "queries": lambda facts: document.queries(facts, _NEIGHBOUR_TEXT),
+    "queries": lambda facts: document.warned(facts, _NEIGHBOUR_TEXT),
     **PARTS,
     "notes": document.all_notes,
 }

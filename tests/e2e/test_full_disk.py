@@ -16,7 +16,7 @@ import written
 import embdiff as ed
 from embdiff import _files, _names
 from embdiff.corpus.trec import write_qrels, write_run
-from embdiff.errors import ParameterError
+from embdiff.errors import DataError, ParameterError
 from embdiff.judging.book import Book, TypedQueries
 from embdiff.records import Qrels
 
@@ -227,3 +227,36 @@ def test_what_is_no_file_is_not_written_over(embdiff) -> None:
     assert done.code == 2
     assert "Got a pipe" in done.err
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+
+
+@pytest.mark.parametrize("before", ["an older report", None])
+@pytest.mark.parametrize("stop", range(1, 4))
+def test_a_report_that_stops_anywhere_leaves_a_whole_run(embdiff, sentences, monkeypatch, stop, before):
+    """Its checksum and the report are two files: stopped before, between and after them, the run opens as it is."""
+    monkeypatch.setattr("embdiff.views.report.is_built", lambda: before is not None)
+    monkeypatch.setattr("embdiff.views.report.page", lambda *_: "an older report")
+    command = ("compare", str(sentences), "-m", "toy:8", "-k", "2", "--store", "memory:", "--out", "run")
+    assert embdiff(*command).code == 0
+    monkeypatch.setattr("embdiff.views.report.page", lambda *_: "a newer report")
+    write, steps = _files.write_text, []
+
+    def stops(path, text):
+        steps.append(path.name)
+        if len(steps) == stop:
+            raise OSError(28, os.strerror(28))
+        write(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_files, "write_text", stops)
+        done = embdiff("report", "run")
+    assert steps == ["manifest.json", "report.html", "manifest.json"][:stop]
+    assert done.code == (0 if stop == 3 else 2)
+    ed.load("run")
+    report = Path("run/report.html")
+    assert (report.read_text() if report.exists() else None) == ("a newer report" if stop == 3 else before)
+    report.write_text("damaged")
+    if stop > 1 or before:  # else the run knows of no report
+        with pytest.raises(DataError, match=r"'report\.html' is changed"):
+            ed.load("run")
+    assert embdiff("report", "run", "--damaged").code == 0
+    assert ed.load("run").run.unseen == ()

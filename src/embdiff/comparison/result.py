@@ -287,9 +287,8 @@ class Comparison:
             )
         own = None if self.path is None else self.path / runs.REPORT_FILE
         target = Path(path) if path is not None else Path(own or "")
-        report.write(self.run, _names.place_for(target, "report"))
-        if own is not None and target.resolve() == own.resolve():
-            runs.write_checksum(own.parent, own.name)
+        inside = own is not None and target.resolve() == own.resolve()
+        report.write(self.run, _names.place_for(target, "report"), inside=inside)
         return target
 
     @_read
@@ -379,8 +378,7 @@ def write_run(run: runs.Run, folder: Path, target: Path, kept: Kept | None = Non
     if report.is_built():
         page = report.page(run, kept)
         try:
-            _files.write_text(folder / runs.REPORT_FILE, page)
-            runs.write_checksum(folder, runs.REPORT_FILE)
+            runs.write_into(folder, runs.REPORT_FILE, page)
         except OSError as error:
             return ParameterError(
                 f"The report must be written beside the run. Got {_files.reason(error)}. The run itself is whole, "

@@ -1,6 +1,6 @@
 """The run folder and the record it holds, and who named what stands in it."""
 
-from embdiff.runs.folder import FILES, FORMAT, OWN_STORE, REPORT_FILE, STORE_FILE, free_folder, is_run, write_checksum
+from embdiff.runs.folder import FILES, FORMAT, OWN_STORE, REPORT_FILE, STORE_FILE, free_folder, is_run, write_into
 from embdiff.runs.origin import Named, Origin, named_in
 from embdiff.runs.record import Run, same
 
@@ -17,5 +17,5 @@ __all__ = [
     "is_run",
     "named_in",
     "same",
-    "write_checksum",
+    "write_into",
 ]

@@ -10,7 +10,7 @@ The manifest is written last: a folder without it is not a run.
 
 The manifest has the SHA-256 of every other file but the database, which changes as it is opened, and one over itself.
 They tell damage, not forgery: whoever changes a file on purpose can change them, too. A command that writes into a run
-later records what it wrote (`write_checksum`).
+later records what it wrote (`write_into`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ NOT_SHOWN: Mapping[str, str] = {
     DISTRIBUTIONS: "distributions of similarities, and cut-offs",
 }
 _FILES_KEY, _SEAL = "files", "sha256"  # in the manifest
+_ABSENT = "absent"  # in the place of a checksum: the file may be missing
 
 
 def is_run(folder: Path) -> bool:
@@ -84,25 +86,32 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any], written: Collectio
     _write_sealed(folder, manifest, {name: _files.sha256_of(folder / name) for name in sorted(written)})
 
 
-def write_checksum(folder: Path, name: str) -> None:
-    """Write into the manifest the checksum of a file that a later command has written into the run.
+def write_into(folder: Path, name: str, text: str) -> None:
+    """Write a file into a run that is there; whenever this is interrupted, the run is whole, with the old or the new.
+
+    The manifest has the checksums of both before the new file takes the place of the old one, and of the new one alone
+    afterwards. Should only that last step fail, for want of room, both stay: nothing is lost.
 
     Raises
     ------
     DataError
         When the folder is no whole run.
-    ParameterError
-        When the manifest cannot be written.
+    OSError
+        When there is no room: the old file stands.
     """
     manifest = read_manifest(folder)
-    sums = manifest.pop(_FILES_KEY)
-    try:
-        _write_sealed(folder, manifest, {**sums, name: _files.sha256_of(folder / name)})
-    except OSError as error:
-        raise ParameterError(
-            f"The manifest of a run must be writable, to keep the checksum of {name}. Got {folder}: "
-            f"{error.strerror or error}. Make room, and run the same command again, with --damaged."
-        ) from None
+    sums, path = manifest.pop(_FILES_KEY), folder / name
+    new = hashlib.sha256(text.encode()).hexdigest()
+    there = _files.sha256_of(path) if path.is_file() else _ABSENT
+    _write_sealed(folder, manifest, {**sums, name: [*_sums_of(sums.get(name, there)), new]})
+    _files.write_text(path, text)
+    with suppress(OSError):
+        _write_sealed(folder, manifest, {**sums, name: new})
+
+
+def _sums_of(told: Any) -> list[Any]:
+    """Return the checksums that a file may have: one, or more while it is being replaced."""
+    return told if isinstance(told, list) else [told]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -164,9 +173,9 @@ def _wrong(folder: Path, name: str, wanted: Any) -> str:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         return "is no plain file"
     if not path.exists():
-        return "is missing"
+        return "" if _ABSENT in _sums_of(wanted) else "is missing"
     try:
-        return "" if _files.sha256_of(path) == wanted else "is changed"
+        return "" if _files.sha256_of(path) in _sums_of(wanted) else "is changed"
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
 
@@ -180,7 +189,7 @@ def damaged(folder: Path, parts: Mapping[str, str]) -> DataError:
     return DataError(f"The files of a run must be intact. Got {folder}, in which {told}. {remedy}.")
 
 
-def _write_sealed(folder: Path, manifest: Mapping[str, Any], sums: Mapping[str, str]) -> None:
+def _write_sealed(folder: Path, manifest: Mapping[str, Any], sums: Mapping[str, str | list[str]]) -> None:
     told = {**manifest, "format": FORMAT, _FILES_KEY: sums}
     _files.write_json(folder / MANIFEST, {**told, _SEAL: _seal(told)})
 

@@ -14,7 +14,7 @@ from embdiff import _files
 from embdiff._visible import visible_on_a_page
 from embdiff.errors import MissingDependencyError
 from embdiff.kept import Kept
-from embdiff.runs import Run
+from embdiff.runs import Run, write_into
 from embdiff.views.packing import pack
 from embdiff.views.words import title
 
@@ -101,8 +101,8 @@ def _document(named: str, attributes: str, carried: str, *, connect: str) -> tup
     return html, policy
 
 
-def write(run: Run, path: Path, kept: Kept | None = None) -> None:
-    """Write the report atomically.
+def write(run: Run, path: Path, kept: Kept | None = None, *, inside: bool = False) -> None:
+    """Write the report atomically; ``inside`` the folder of its run, which keeps its checksum.
 
     Raises
     ------
@@ -113,4 +113,7 @@ def write(run: Run, path: Path, kept: Kept | None = None) -> None:
     """
     html = page(run, kept)
     with _files.told("A report", path, "or name another file with -o"):
-        _files.write_text(path, html)
+        if inside:
+            write_into(path.parent, path.name, html)
+        else:
+            _files.write_text(path, html)

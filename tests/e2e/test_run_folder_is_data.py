@@ -89,8 +89,8 @@ def exported(run: Path) -> None:
         ("vectors:~/theirs.npy", "outside its folder"),
         ("st:{outside}/model", "outside its folder"),
         ("st:../model", "outside its folder"),
-        ("st:{run}/adapter", "an adapter of '.*base', outside its folder"),
-        ("st:{run}/nested", "an adapter of '.*base', outside its folder"),
+        ("st:{run}/adapter", "an adapter of '.*', outside its folder"),
+        ("st:{run}/nested", "an adapter of '.*', outside its folder"),
         ("theirs:anything", "another package decides"),
     ],
 )

@@ -18,6 +18,7 @@ from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Source, Wanted, load_named
 from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
+from embdiff.specs import SERVICES
 from embdiff.variants import measure_variant
 
 _QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
@@ -187,7 +188,7 @@ def encode_models(
         form = form_of(name, objects) or name
         if form.startswith(_QUICK):
             return 1
-        return 3 if "precision=" in form.partition("?")[2] else 2
+        return 3 if "precision=" in form.partition("?")[2] or form.partition(":")[0] in SERVICES else 2
 
     names = list(names)
     refuse_early(sorted(names, key=turn), objects, cache)
@@ -355,6 +356,8 @@ def _again(source: Source, texts: Texts, made: Made, cache: VectorCache) -> Agai
         items, role, before = tuple(texts.queries.items), texts.role, made[1]
         sizes = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
         rows = drawn_again(sizes, _characters(texts), BATCH, seed=texts.seed)
+    if source.paid:
+        return Again(rows, None, "no text is sent to a service a second time")
     some = [items[row] for row in rows]
     try:
         vectors = source.encode_singly(some, role=role, cache=cache)

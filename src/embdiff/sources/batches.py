@@ -26,6 +26,21 @@ _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
 
 
+class TextRefused(Exception):  # noqa: N818 - of one text, not of the program
+    """What a model raises at one text of a batch.
+
+    Parameters
+    ----------
+    place : int
+        Of the text in the batch.
+    reason : str
+    """
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(reason)
+        self.place, self.reason = place, reason
+
+
 class Model(ABC):
     """A model behind an `Encoder`.
 
@@ -45,6 +60,8 @@ class Model(ABC):
         The most of a text that the model sees, as a length; None when it sees all, or does not tell.
     streams : int
         How many batches it encodes at the same time, each from a thread of its own.
+    paid : bool
+        Whether somebody may have to pay for each text: then none is encoded a second time to see what changes.
     """
 
     batch_items: int = 64
@@ -54,6 +71,7 @@ class Model(ABC):
     counts_tokens: bool = False
     length_limit: int | None = None
     streams: int = 1
+    paid: bool = False
 
     @abstractmethod
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
@@ -205,6 +223,11 @@ class Batches:
             raw = self._backend.encode(texts, role=role)
         except EmbdiffError:
             raise
+        except TextRefused as error:
+            raise EncoderError(
+                f"{self._spec} must return a vector for every text. Got: {error.reason}, at "
+                f"{_where(rows[error.place], texts[error.place], alone)}. Shorten or mend that text, or leave it out."
+            ) from None
         except Exception as error:  # a model is foreign code: whatever it raises, say which texts it was given
             others = f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
             raise EncoderError(

@@ -28,7 +28,11 @@ from embdiff.sources import get_encoder
 
 # name → (status, headers, body): how services say no.
 REFUSALS: dict[str, tuple[int, Callable[[], dict[str, str]], Any]] = {
-    "429 seconds": (429, lambda: {"Retry-After": "0"}, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}),
+    "429 seconds": (
+        429,
+        lambda: {"Retry-After": "0"},
+        {"error": {"message": "slow down", "code": "rate_limit_exceeded"}},
+    ),
     "429 date": (
         429,
         lambda: {"Retry-After": format_datetime(datetime.now(UTC) - timedelta(seconds=1), usegmt=True)},
@@ -114,7 +118,9 @@ class ServiceServer:
             made = made[:, :dimensions]
         return made.astype(np.float32)
 
-    async def _heard(self, request: Request, texts_of: Callable[[dict[str, Any]], list[str]]) -> tuple[dict[str, Any], list[str], str]:
+    async def _heard(
+        self, request: Request, texts_of: Callable[[dict[str, Any]], list[str]]
+    ) -> tuple[dict[str, Any], list[str], str]:
         body = json.loads(await request.body())
         texts = texts_of(body)
         number = len(self.requests)
@@ -173,7 +179,9 @@ class ServiceServer:
         body, texts, misdeed = await self._heard(request, lambda body: body["input"])
         if misdeed == "404":
             return JSONResponse({"error": 'model "x" not found, try pulling it first'}, 404)
-        return JSONResponse({"model": body["model"], "embeddings": self.vectors(texts, body.get("dimensions")).tolist()})
+        return JSONResponse(
+            {"model": body["model"], "embeddings": self.vectors(texts, body.get("dimensions")).tolist()}
+        )
 
     async def _cohere(self, request: Request) -> Response:
         body, texts, _ = await self._heard(request, lambda body: body["texts"])

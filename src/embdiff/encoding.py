@@ -19,7 +19,7 @@ from embdiff.sources import Source, Wanted, load_named
 from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
 from embdiff.specs import SERVICES
-from embdiff.variants import measure_variant
+from embdiff.variants import measure_variant, run_elsewhere
 
 _QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
 Check = Callable[[Source], None]
@@ -329,8 +329,11 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
 def _variant(
     name: str, source: Source, texts: Texts, made: Made, cache: VectorCache, others: Mapping[str, Encoded]
 ) -> dict[str, Any] | None:
-    """Say how far a variant is from float32 on the corpus; on the queries where it encodes nothing else."""
-    found, (documents, queries) = source.float32_twin(name), made
+    """Say how far a variant is from float32, or a service from the model that it says it runs, on the corpus.
+
+    On the queries where it encodes nothing else.
+    """
+    found, (documents, queries) = source.float32_twin(name) or run_elsewhere(name, source.stamp.dim, others), made
     if found is None or texts.seed is None:
         return None
     twin = others.get(found[1])

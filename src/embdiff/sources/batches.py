@@ -161,8 +161,9 @@ class Batches:
         EncoderError
             When the model fails, or returns something else than one finite vector per text.
         """
-        batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
-        streams = 1 if singly else min(self._backend.streams, len(batches))
+        most, streams = (self._backend.batch_items, self._backend.batch_budget), self._backend.streams
+        batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else of_like_length(lengths, *most, streams))
+        streams = 1 if singly else min(streams, len(batches))
         ask = partial(self._encode_batch, texts, role, rows, singly)
         with self._backend.sharing(streams) as begin:
             if streams > 1:
@@ -201,19 +202,6 @@ class Batches:
             kept.put(CUT, inputs, cut[long])
         else:
             cut[long] = flags
-
-    def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
-        """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""
-        most_items, budget, streams = self._backend.batch_items, self._backend.batch_budget, self._backend.streams
-        if budget is not None and streams > 1:
-            budget = min(budget, max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
-        order = np.argsort(-lengths, kind="stable")
-        start = 0
-        while start < len(order):
-            longest = max(1, int(lengths[order[start]]))
-            size = most_items if budget is None else min(most_items, max(1, budget // longest))
-            yield order[start : start + size]
-            start += size
 
     def _encode_batch(
         self, all_texts: Texts, role: Role, all_rows: IntArray, alone: bool, batch: IntArray
@@ -266,6 +254,29 @@ class Batches:
                 f"{at(bad)}. Check what the model makes of this text, or leave it out."
             )
         return narrow
+
+
+def of_like_length(lengths: IntArray, most: int, budget: int | None, streams: int = 1) -> Iterator[IntArray]:
+    """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream.
+
+    Parameters
+    ----------
+    lengths : ndarray of int64, shape (n,)
+    most : int
+        Texts in a batch.
+    budget : int or None
+        The most that the longest text of a batch, times its texts, may be.
+    streams : int
+    """
+    if budget is not None and streams > 1:
+        budget = min(budget, max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        size = most if budget is None else min(most, max(1, budget // longest))
+        yield order[start : start + size]
+        start += size
 
 
 def _where(row: int, text: str, alone: bool) -> str:

@@ -57,9 +57,8 @@ def address_of(spec: ModelSpec, home: str, variable: str) -> Address:
         For a ``base_url`` that is no address, or that would send texts over a foreign network in the clear; where a key
         is needed and there is none.
     """
-    url = spec.options.get("base_url", home).rstrip("/")
+    url = url_of(spec, home)
     named = spec.options.get("key_from", variable if url == home else "")
-    _refuse_unfit(url, spec)
     key = secret(named) if named else ""
     if named and not key:
         raise ParameterError(
@@ -74,7 +73,9 @@ def address_of(spec: ModelSpec, home: str, variable: str) -> Address:
     return Address(url, key, named)
 
 
-def _refuse_unfit(url: str, spec: ModelSpec) -> None:
+def url_of(spec: ModelSpec, home: str) -> str:
+    """Return where the service is; raises as `address_of` for an address that is none."""
+    url = spec.options.get("base_url", home).rstrip("/")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # a port that is no number raises
@@ -90,6 +91,7 @@ def _refuse_unfit(url: str, spec: ModelSpec) -> None:
             f"Texts and keys must not travel in the clear: http is for this machine and private networks. Got {url!r}. "
             "Write https://, or forward a port of this machine to that host and name http://127.0.0.1:PORT."
         )
+    return url
 
 
 def _is_near(host: str) -> bool:

@@ -126,7 +126,7 @@ class Client:
         """Return seconds to wait: what the service asks for, else doubled each time; spread, as others wait, too."""
         if wanted is not None:
             return wanted + self._draw() * FIRST
-        most = min(LONGEST, FIRST * 2 ** (tries - 1))
+        most = min(LONGEST, FIRST * 2.0 ** (tries - 1))
         return most / 2 + self._draw() * most / 2
 
     def _given_up(self, trouble: _Passing, tries: int, spent: float) -> str:

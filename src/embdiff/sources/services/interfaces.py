@@ -1,6 +1,6 @@
 """What each service is asked, and where its answer has the vectors: the published interfaces, one class each.
 
-Only `OpenAI` and `Ollama` have been run, the others not against the service: their pages say so (`TRIED`).
+They were run against servers of our own; `Cohere`, `Voyage` and `Gemini` never against the service itself.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class Interface(ABC):
         What becomes of texts that are too long: ``unknown`` where the interface has no switch.
     roles : bool
         Whether queries are asked for in another way than documents.
+    prompts : dict
+        By role what is put before a text.
     """
 
     home: ClassVar[str]
@@ -53,7 +55,17 @@ class Interface(ABC):
     roles: bool = False
 
     def __init__(self, model: str, dimensions: int | None, own: bool) -> None:
-        self.model, self.dimensions, self.own = model, dimensions, own
+        self.model, self.dimensions = model, dimensions
+        self.prompts: dict[Role, str] = {"document": "", "query": ""}
+
+    @property
+    def same_roles(self) -> bool:
+        """Whether a text has the same vector as a query and as a document."""
+        return not self.roles and self.prompts["document"] == self.prompts["query"]
+
+    def prompted(self, items: Sequence[str], role: Role) -> list[str]:
+        """Return the texts as they are sent."""
+        return [self.prompts[role] + item for item in items]
 
     def headers(self, key: str) -> dict[str, str]:
         """Return the headers that have the key."""
@@ -156,7 +168,7 @@ class Voyage(Interface):
     home = "https://api.voyageai.com/v1"
     variable = "VOYAGE_API_KEY"
     path = "/embeddings"
-    batch = 1_000
+    batch = 128
     roles = True
 
     def body(self, texts: Sequence[str], role: Role) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from embdiff.kept import Kept
 from embdiff.records import FloatArray, IntArray, Role, Stamp
 from embdiff.sources.batches import Model, TextRefused
 from embdiff.sources.remembered import Unloaded
-from embdiff.sources.services.address import address_of
+from embdiff.sources.services.address import address_of, url_of
 from embdiff.sources.services.client import Client, Refused
 from embdiff.sources.services.interfaces import INTERFACES, Interface, as_array
 from embdiff.specs import ModelSpec
@@ -75,24 +75,33 @@ def from_spec(spec: ModelSpec) -> Named:
     MissingDependencyError
         When the extra ``service`` is not installed.
     """
-    spec.refuse_options(_OPTIONS)
-    if not spec.name:
-        raise ParameterError(f"A model of {spec.kind} must have a name. Got '{spec}'. Write {spec.kind}:MODEL.")
-    options = spec.options
     interface = interface_of(spec)
     address = address_of(spec, interface.home, interface.variable)
-    identity = {"kind": spec.kind, "model": spec.name, "url": address.url, "dimensions": options.get("dimensions")}
-    prompts = options.get("prompt", ""), options.get("query_prompt", "")
     client = Client(str(spec), address, interface.headers(address.key))
-    return Named(str(spec), {**identity, "prompts": prompts}, lambda: Service(spec, interface, client, address.url))
+    return Named(str(spec), identity_of(spec), lambda: Service(spec, interface, client, address.url))
+
+
+def identity_of(spec: ModelSpec) -> dict[str, Any]:
+    """Return what a service is known by before it was asked."""
+    decides = {key: value for key, value in spec.options.items() if key not in ("key_from", "batch")}
+    return {"kind": spec.kind, "model": spec.name, **decides, "base_url": url_of(spec, INTERFACES[spec.kind].home)}
 
 
 def interface_of(spec: ModelSpec) -> Interface:
-    """Return how the service of a text form is asked; raises ParameterError for numbers that are none."""
+    """Return how the service of a text form is asked.
+
+    Raises
+    ------
+    ParameterError
+        For a missing name, and options that do not hold.
+    """
+    spec.refuse_options(_OPTIONS)
+    if not spec.name:
+        raise ParameterError(f"A model of {spec.kind} must have a name. Got '{spec}'. Write {spec.kind}:MODEL.")
     kind, options = INTERFACES[spec.kind], spec.options
     dimensions = spec.dimension(options["dimensions"], "dimensions") if "dimensions" in options else None
-    own = options.get("base_url", kind.home).rstrip("/") == kind.home
-    interface = kind(spec.name, dimensions, own)
+    interface = kind(spec.name, dimensions, url_of(spec, kind.home) == kind.home)
+    interface.prompts = {"document": options.get("prompt", ""), "query": options.get("query_prompt", "")}
     if "batch" in options:
         interface.batch = spec.dimension(options["batch"], "batch")
     return interface
@@ -119,10 +128,7 @@ class Service(Model):
 
     def __init__(self, spec: ModelSpec, interface: Interface, client: Client, url: str) -> None:
         self._spec, self._interface, self._client, self._url = spec, interface, client, url
-        self._prompts: dict[Role, str] = {
-            "document": spec.options.get("prompt", ""), "query": spec.options.get("query_prompt", ""),
-        }  # fmt: skip
-        self.same_roles = not interface.roles and self._prompts["document"] == self._prompts["query"]
+        self.same_roles = interface.same_roles
         self.batch_items, self.batch_budget = interface.batch, interface.tokens
         self._width, self._name = 0, ""
         self.probed = self._probe()
@@ -137,7 +143,7 @@ class Service(Model):
         EncoderError
             As `Client.post`.
         """
-        return self._asked([self._prompts[role] + item for item in items], role, 0)
+        return self._asked(self._interface.prompted(items, role), role, 0)
 
     def stamp(self) -> Stamp:
         """Return the provenance: the model that the service names, and the digest of its probe."""
@@ -145,7 +151,7 @@ class Service(Model):
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
         """Return the tokens of each text as `estimated_tokens` guesses them."""
-        return estimated_tokens([self._prompts[role] + item for item in items])
+        return estimated_tokens(self._interface.prompted(items, role))
 
     @property
     def about(self) -> dict[str, Any]:
@@ -220,8 +226,8 @@ class Service(Model):
                 model=f"{self._spec.kind}:{self._name or self._spec.name}",
                 revision=f"probe {digest}, long texts {self._interface.truncation}",
                 dim=len(vector),
-                prompt=self._prompts["document"],
-                query_prompt=self._prompts["query"],
+                prompt=self._interface.prompts["document"],
+                query_prompt=self._interface.prompts["query"],
                 backend=self._url,
             ),
             vector,

@@ -82,6 +82,7 @@ class ServiceServer:
             Route("/v1/embeddings", self._openai, methods=["POST"]),
             Route("/api/embed", self._ollama, methods=["POST"]),
             Route("/v2/embed", self._cohere, methods=["POST"]),
+            Route("/embed", self._cohere, methods=["POST"]),
             Route("/models/{name}", self._gemini, methods=["POST"]),
         ]
         self._socket = socket.socket()

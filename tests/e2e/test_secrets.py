@@ -18,9 +18,11 @@ import pytest
 
 import embdiff as ed
 from embdiff.errors import DataError, EmbdiffError, ParameterError
+from embdiff.sources.services import client
 from embdiff.specs import without_secrets
 from embdiff.views import report
 from live_server import Served
+from service_server import ServiceServer
 
 SECRET = "Hush-4711"
 FORMS = {
@@ -105,6 +107,45 @@ def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, se
     check_no_secret(tmp_path, *written)
     assert list(everything_in(tmp_path.with_name(f"vectors-of-{tmp_path.name}")))
     assert without_secrets(address).startswith(f"http://{host}")
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceServer]:
+    """A service that wants a key, and says it aloud whenever it is not content."""
+    monkeypatch.setattr(client, "FIRST", 0.001)
+    monkeypatch.setenv("MY_KEY", f"sk-{SECRET}")
+    with ServiceServer() as running:
+        yield running
+
+
+def test_no_byte_that_is_written_or_printed_has_the_key_of_a_service(service, embdiff, sentences, tmp_path):
+    model = f"openai:m?base_url={service.url}&key_from=MY_KEY"
+    service.misdeed = lambda number, texts: "429 seconds" if number == 1 else ""
+    command = ("compare", "--all", str(sentences), "-m", model, "-m", "toy:8", "-k", "2", "--out", "run")
+    planned = embdiff(*command, "--dry-run", "--price", "0.02")
+    compared = embdiff(*command)
+    encoded = embdiff("encode", str(sentences), "-m", model, "--out", "vectors.parquet")
+    shown = embdiff("show", "run", "--json")
+    refused = embdiff("compare", "run/run.toml", "--out", "repeated")
+    repeated = embdiff("compare", "run/run.toml", "--trust", "--out", "repeated")
+    assert [each.code for each in (planned, compared, encoded, shown, refused, repeated)] == [0, 0, 0, 0, 2, 0]
+    assert {headers["authorization"] for headers in service.headers} == {f"Bearer sk-{SECRET}"}
+    service.misdeed = lambda number, texts: "401"
+    told = embdiff(*command[:-1], "another")
+    assert told.code == 2
+    assert "Incorrect API key provided: ... " in told.err
+    everything = (planned, compared, encoded, shown, refused, repeated, told)
+    check_no_secret(tmp_path, *(text for done in everything for text in (done.out, done.err)))
+
+
+@pytest.mark.parametrize("misdeed", ["401", "404", "422", "429 quota", "500", "no json", "hang up"])
+def test_no_key_of_a_service_in_a_traceback(misdeed, service, monkeypatch):
+    monkeypatch.setattr(client, "PATIENCE", 0.02)
+    service.misdeed = lambda number, texts: misdeed
+    with pytest.raises(EmbdiffError) as raised:
+        ed.get_encoder(f"openai:m?base_url={service.url}&key_from=MY_KEY")
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+    assert service.headers[0]["authorization"].endswith(SECRET)
 
 
 @pytest.mark.slow

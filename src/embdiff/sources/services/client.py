@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -84,6 +85,7 @@ class Client:
         self._client = self._http.Client(
             headers=dict(headers), timeout=self._http.Timeout(**SECONDS), trust_env=address.encrypted
         )
+        weakref.finalize(self, self._client.close)
 
     def post(self, path: str, body: Mapping[str, Any], read: Callable[[Any], T], *, first: bool = False) -> T:
         """Return what ``read`` makes of the answer.

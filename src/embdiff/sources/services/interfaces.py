@@ -105,8 +105,8 @@ class OpenAI(Interface):
 
     def __init__(self, model: str, dimensions: int | None, own: bool) -> None:
         super().__init__(model, dimensions, own)
-        if own:  # 2,048 texts and 300,000 tokens; the estimate has room
-            self.batch, self.tokens = 1_024, 250_000
+        if own:  # of 2,048 texts and 300,000 tokens: an estimate may be two thirds of what is counted
+            self.batch, self.tokens = 1_024, 180_000
         else:
             self.truncation = "unknown"
 

@@ -76,6 +76,7 @@ class ServiceServer:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.answered: Counter[str] = Counter()
+        self.made: dict[str, np.ndarray] = {}
         self.noise = 0.0
         self.turned = False
         routes = [
@@ -117,7 +118,9 @@ class ServiceServer:
             made = made * (1 + np.random.default_rng(len(self.requests)).normal(0, self.noise, made.shape))
         if dimensions and "dimensions" not in self.ignores:
             made = made[:, :dimensions]
-        return made.astype(np.float32)
+        narrow = made.astype(np.float32)
+        self.made.update(zip(texts, narrow, strict=True))
+        return narrow
 
     async def _heard(
         self, request: Request, texts_of: Callable[[dict[str, Any]], list[str]]

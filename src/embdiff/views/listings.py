@@ -83,6 +83,12 @@ def show_findings(headline: str, findings: Sequence[Finding]) -> None:
     show(Line(headline), *([Table("", ("entry", "model", "why", "MB"), rows)] if rows else []))
 
 
+def _money(price: float | None) -> str:
+    if price is None:
+        return ""
+    return "below 0.0001" if 0 < price < 0.0001 else f"{price:,.4f}"
+
+
 def show_plan(source: str, rows: int, queries: int, services: Sequence[Planned], others: Sequence[str]) -> None:
     """Print on stdout what services would be sent."""
     told = Line(f"Nothing was sent. {rows:,} rows of {source}, {queries:,} queries.")
@@ -92,7 +98,7 @@ def show_plan(source: str, rows: int, queries: int, services: Sequence[Planned],
     cells = tuple(
         (
             each.model, f"{each.texts:,}", f"{each.kept:,}", f"{each.sent:,}", f"{each.tokens:,}", f"{each.requests:,}",
-            "" if each.price is None else f"{each.price:,.4f}",
+            _money(each.price),
         )
         for each in services
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Serve a model that embdiff can load, as OpenAI serves its own.
 
-``python serve.py wordllama:256`` prints the address to give as base_url, and answers on this machine alone until it is ended. It is an example, to try
-services without one, and no server for others.
+``python serve.py wordllama:256`` prints the address to give as base_url, and answers on this machine alone until it is
+ended. It is an example, to try services without one, and no server for others.
 """
 
 from __future__ import annotations

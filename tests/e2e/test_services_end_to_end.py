@@ -47,7 +47,7 @@ def test_a_dry_run_says_what_is_then_sent(server, embdiff, sentences):
     after = embdiff(*command, "--dry-run")
     assert "served   8       8      0         0                   0" in after.out
     assert "price" in after.out
-    alone = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "--dry-run")
+    alone = embdiff("compare", str(sentences), "-m", "toy:8", "-m", "toy:16", "-k", "2", "--dry-run")
     assert "No service is among the models: toy:8, toy:16" in alone.out
 
 

@@ -46,6 +46,7 @@ REFUSALS: dict[str, tuple[int, Callable[[], dict[str, str]], Any]] = {
     "529": (529, dict, {"object": "error", "message": "overloaded"}),
     "400": (400, dict, {"error": {"message": "your input is too long", "code": "context_length_exceeded"}}),
     "401": (401, dict, {"error": {"message": "Incorrect API key provided: {key}", "code": "invalid_api_key"}}),
+    "307": (307, lambda: {"Location": "http://127.0.0.1:1/elsewhere"}, "moved"),
     "404": (404, dict, {"object": "error", "message": "the model does not exist"}),
     "422": (422, dict, {"detail": [{"msg": "batch too large", "input": "{inputs}"}]}),
 }

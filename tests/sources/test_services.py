@@ -172,6 +172,7 @@ def test_a_slow_answer_is_asked_for_again(server, monkeypatch):
     [
         ("401", r"must take what it is asked. Got status 401: Incorrect API key provided: \.\.\. \(invalid_api_key\)"),
         ("404", r"Got status 404: the model does not exist, from .* Check the model's name"),
+        ("307", r"Got status 307: moved, from"),
         ("429 quota", r"Got status 429: You exceeded your quota \(insufficient_quota\)"),
         ("400", r"must give a short sentence a vector. Got status 400: your input is too long"),
         ("zero", "a vector with a direction. Got a zero vector of 16 dimensions"),

@@ -246,7 +246,10 @@ def _of_service(name: str, service: Service) -> list[str]:
     """Say where a model ran, and what is not known of its vectors."""
     called = f" as {service.model}" if service.model and service.model not in name else ""
     again = f", {service.again:,} of them once more" if service.again else ""
-    found = [f"{name} ran at {service.address}{called}: {service.requests:,} requests{again}."]
+    found = [
+        f"{name} ran at {service.address}{called}: {service.requests:,} requests{again}. No text is sent to a service a "
+        "second time: what batching changes was not measured."
+    ]
     if service.truncation == "unknown":
         found.append(
             f"{name}: whether the service cuts texts that are too long is unknown: its interface has no switch for it."

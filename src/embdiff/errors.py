@@ -23,7 +23,7 @@ from embdiff._secrets import without_secrets_read
 from embdiff._visible import message as harmless
 
 _USER = re.compile(r"(\b[a-z][a-z0-9+]*://|\bhttps?:/?)[^\s'\"]*@", re.IGNORECASE)  # a path has one slash left
-_TOKEN = re.compile(r"([?&](?:token|password|api_?key)=)[^\s&#'\"]+", re.IGNORECASE)
+_TOKEN = re.compile(r"([?&](?:\w*token|password|secret|\w*key)=)[^\s&#'\"]+", re.IGNORECASE)
 
 
 def without_quoted_secrets(message: str) -> str:

@@ -207,6 +207,8 @@ def test_no_secret_in_a_traceback(text, monkeypatch):
     [
         (f"Got 'http://root:{SECRET}@h:1', twice.", "Got 'http://h:1', twice."),
         (f"Got https://h:1?db=a&token={SECRET}&x=1.", "Got https://h:1?db=a&token=...&x=1."),
+        (f"Got 'opnai:m?key={SECRET}&dim=4'.", "Got 'opnai:m?key=...&dim=4'."),
+        ("Got 'st:m?max_tokens=9&dim=4'.", "Got 'st:m?max_tokens=9&dim=4'."),
         ("Got vectors:/data/me@h/v.npy.", "Got vectors:/data/me@h/v.npy."),
         ("Got mail to me@h, and a http://h:1.", "Got mail to me@h, and a http://h:1."),
         ("A measure must be written overlap@10.", "A measure must be written overlap@10."),

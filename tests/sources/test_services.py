@@ -258,8 +258,12 @@ def test_the_stamp_knows_another_model_under_the_same_name(server, tmp_path):
     server.noise = 1e-6
     noisy = get_encoder(spec(server), cache=cache)
     assert noisy.stamp == first
+    assert cache.notes == []
     server.noise, server.turned = 0.0, True
     assert get_encoder(spec(server), cache=cache).stamp.revision != first.revision
+    assert [note.partition(" (")[0] for note in cache.notes] == [
+        f"{spec(server)} has another model than when it was asked before"
+    ]
     server.turned = False
     assert get_encoder(spec(server)).stamp == first  # what it makes decides, not what was kept
     server.served = "renamed"

@@ -247,8 +247,8 @@ def _of_service(name: str, service: Service) -> list[str]:
     called = f" as {service.model}" if service.model and service.model not in name else ""
     again = f", {service.again:,} of them once more" if service.again else ""
     found = [
-        f"{name} ran at {service.address}{called}: {service.requests:,} requests{again}. No text is sent to a service a "
-        "second time: what batching changes was not measured."
+        f"{name} ran at {service.address}{called}: {service.requests:,} requests{again}. No text is sent to a service "
+        "a second time: what batching changes was not measured."
     ]
     if service.truncation == "unknown":
         found.append(

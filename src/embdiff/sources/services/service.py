@@ -62,6 +62,12 @@ class Named(Unloaded):
         known: Probed | None = kept.get(WHAT, self.identity)
         if known is None or not model.goes_on_as(known):
             kept.put(WHAT, self.identity, model.probed)
+            if known is not None:
+                kept.notes.append(
+                    f"{self.spec} has another model than when it was asked before ({model.stamp().model}, "
+                    f"{model.stamp().revision}; before {known.stamp.model}, {known.stamp.revision}). What is kept of "
+                    "that one was not used."
+                )
         return model
 
 

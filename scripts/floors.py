@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from setup_env import ROOT, install, install_torch, reason_to_leave_torch_out
 
-EXTRAS = ("bm25", "classes", "lancedb", "lsa", "minilm", "notebook", "ray", "serve", "wordllama")
+EXTRAS = ("bm25", "classes", "lancedb", "lsa", "minilm", "notebook", "ray", "serve", "service", "wordllama")
 TESTS = ("httpx", "hypothesis", "psutil", "pytest", "pytest-xdist")
 LOWEST = re.compile(r"(?P<name>[\w.-]+)(\[[\w,]+\])?>=(?P<version>[\w.]+)")
 

@@ -18,7 +18,8 @@ from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Source, Wanted, load_named
 from embdiff.sources.batches import first_words
 from embdiff.sources.tally import Tally
-from embdiff.variants import measure_variant
+from embdiff.specs import SERVICES
+from embdiff.variants import measure_variant, run_elsewhere
 
 _QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
 Check = Callable[[Source], None]
@@ -211,7 +212,7 @@ def encode_models(
         form = form_of(name, objects) or name
         if form.startswith(_QUICK):
             return 1
-        return 3 if "precision=" in form.partition("?")[2] else 2
+        return 3 if "precision=" in form.partition("?")[2] or form.partition(":")[0] in SERVICES else 2
 
     names = list(names)
     refuse_early(sorted(names, key=turn), objects, cache, check_early)
@@ -360,8 +361,11 @@ def _left_on_disk(source: Source, texts: Texts) -> FloatArray | None:
 def _variant(
     name: str, source: Source, texts: Texts, made: Made, cache: VectorCache, others: Mapping[str, Encoded]
 ) -> dict[str, Any] | None:
-    """Say how far a variant is from float32 on the corpus; on the queries where it encodes nothing else."""
-    found, (documents, queries) = source.float32_twin(name), made
+    """Say how far a variant is from float32, or a service from the model that it says it runs, on the corpus.
+
+    On the queries where it encodes nothing else.
+    """
+    found, (documents, queries) = source.float32_twin(name) or run_elsewhere(name, source.stamp.dim, others), made
     if found is None or texts.seed is None:
         return None
     twin = others.get(found[1])
@@ -387,6 +391,8 @@ def _again(source: Source, texts: Texts, made: Made, cache: VectorCache) -> Agai
         items, role, before = tuple(texts.queries.items), texts.role, made[1]
         sizes = np.fromiter(map(len, items), dtype=np.int64, count=len(items))
         rows = drawn_again(sizes, _characters(texts), BATCH, seed=texts.seed)
+    if source.paid:
+        return Again(rows, None, "no text is sent to a service a second time")
     some = [items[row] for row in rows]
     try:
         vectors = source.encode_singly(some, role=role, cache=cache)

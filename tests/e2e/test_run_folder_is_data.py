@@ -135,6 +135,11 @@ def test_models_that_only_a_file_names_are_not_loaded(run, listening, spec, why,
         ({"queries": "../texts.txt"}, "queries '../texts.txt'"),
         ({"expected": "/etc/passwd"}, "expected '/etc/passwd'"),
         ({"query_models": ["st:x?trust_remote_code=true"]}, "brings code along"),
+        (
+            {"models": ["toy:8", "openai:m?base_url=http://127.0.0.1:{port}/v1"]},
+            "which would be given the texts and your",
+        ),
+        ({"query_models": ["gemini:m"]}, "'gemini:m' (another host, which would be given the texts and your key)"),
     ],
 )
 def test_what_a_configuration_names_is_checked_before_anything_is_opened(

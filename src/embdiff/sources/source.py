@@ -86,6 +86,8 @@ class Source(ABC):
         Whether ready vectors are found by text.
     expects : bool
         Whether vectors of queries are ready, too, in a file of their own.
+    paid : bool
+        Whether somebody may have to pay for each text.
     """
 
     spec: str
@@ -94,6 +96,7 @@ class Source(ABC):
     learns: bool = False
     by_text: bool = False
     expects: bool = False
+    paid: bool = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.spec!r})"

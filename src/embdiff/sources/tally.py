@@ -17,7 +17,8 @@ _GIVEN = ("texts", "duplicates", "cached", "encoded", "seconds")
 class Variant:
     """How far a variant in lower precision is from its model in float32, as `embdiff.variants` measures it.
 
-    ``overlap``: how many neighbours they share; None where there are too few different texts.
+    ``elsewhere``: it is no variant, but a service that runs a model of the same name. ``overlap``: how many neighbours
+    they share; None where there are too few different texts.
     """
 
     of: str
@@ -29,6 +30,7 @@ class Variant:
     cosine_lowest: Number
     overlap: Score | None
     role: str = "document"
+    elsewhere: bool = False
 
 
 @dataclass

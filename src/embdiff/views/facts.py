@@ -21,6 +21,17 @@ DISPUTED = 20  # of the most disputed queries and rows, where not everything is 
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service that ran a model: where it is, what it calls the model, what it does with texts that are too long."""
+
+    address: str
+    model: str | None
+    truncation: str
+    requests: int
+    again: int
+
+
+@dataclass(frozen=True)
 class Encoding:
     """What encoding with one model came to; None where nothing was encoded or the model does not count tokens.
 
@@ -50,6 +61,7 @@ class Encoding:
     numbers: str | None = None
     queries: dict[str, str] | None = None
     assumed: tuple[str, ...] = ()
+    service: Service | None = None
 
 
 @dataclass(frozen=True)

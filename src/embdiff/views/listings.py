@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from embdiff.kept.housekeeping import Finding, ShelfInfo, SpaceInfo
 from embdiff.measures import Measure
 from embdiff.sources.catalogue import EncoderInfo
+from embdiff.sources.services.planning import Planned
 from embdiff.stores.copying import Copies
 from embdiff.views.table import Line, Table, show
 
@@ -96,3 +97,32 @@ def show_findings(headline: str, findings: Sequence[Finding]) -> None:
     """Print a headline and the entries of a cache that it is about on stdout."""
     rows = tuple((each.entry, each.model, each.why, f"{each.bytes / 1e6:,.1f}") for each in findings)
     show(Line(headline), *([Table("", ("entry", "model", "why", "MB"), rows)] if rows else []))
+
+
+def _money(price: float | None) -> str:
+    if price is None:
+        return ""
+    return "below 0.0001" if 0 < price < 0.0001 else f"{price:,.4f}"
+
+
+def show_plan(source: str, rows: int, queries: int, services: Sequence[Planned], others: Sequence[str]) -> None:
+    """Print on stdout what services would be sent."""
+    told = Line(f"Nothing was sent. {rows:,} rows of {source}, {queries:,} queries.")
+    if not services:
+        show(told, Line(f"No service is among the models: {', '.join(others)} get their texts on this machine."))
+        return
+    cells = tuple(
+        (
+            each.model, f"{each.texts:,}", f"{each.kept:,}", f"{each.sent:,}", f"{each.tokens:,}", f"{each.requests:,}",
+            _money(each.price),
+        )
+        for each in services
+    )  # fmt: skip
+    remarks = (
+        "Tokens are an estimate: four characters of ASCII, or one other character, are taken for a token; the service "
+        "counts its own. Kept: by what the service was when it was asked last. Beside these, each service is sent one "
+        "short sentence whenever it is named, by which it is known again.",
+        *(("Prices are the tokens times --price, in its currency.",) if any(each.price for each in services) else ()),
+    )
+    head = ("model", "texts", "kept", "to send", "tokens (estimate)", "requests", "price")
+    show(told, Table("What services would be sent", head, cells, remarks))

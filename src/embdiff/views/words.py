@@ -15,7 +15,7 @@ from embdiff.measures.groups import GroupTest, undecided
 from embdiff.measures.score import SPACES
 from embdiff.records import Score
 from embdiff.runs import Run
-from embdiff.views.facts import Facts, Memory, Model, Sample, Variant
+from embdiff.views.facts import Facts, Memory, Model, Sample, Service, Variant
 
 _PLACES = ("row", "number")  # how vectors are joined where no id of the corpus and no text tells whose they are
 DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
@@ -242,6 +242,7 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
         if done and done.form:
             found.append(f"{model.model} is {done.form}.")
         found += [f"{model.model}: {told}." for told in (done.assumed if done else ())]
+        found += _of_service(model.model, done.service) if done and done.service else []
         if done and done.texts:  # given vectors are not made of texts
             same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""
             why = _NOT_KEPT.get(done.cache)
@@ -251,6 +252,21 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
                 f"{done.cached:,} came from the cache{same}{kept}."
             )
     return [*found, *notes]
+
+
+def _of_service(name: str, service: Service) -> list[str]:
+    """Say where a model ran, and what is not known of its vectors."""
+    called = f" as {service.model}" if service.model and service.model not in name else ""
+    again = f", {service.again:,} of them once more" if service.again else ""
+    found = [
+        f"{name} ran at {service.address}{called}: {service.requests:,} requests{again}. No text is sent to a service "
+        "a second time: what batching changes was not measured."
+    ]
+    if service.truncation == "unknown":
+        found.append(
+            f"{name}: whether the service cuts texts that are too long is unknown: its interface has no switch for it."
+        )
+    return found
 
 
 def _by_row(models: Sequence[Model]) -> list[str]:
@@ -304,11 +320,22 @@ def variant_words(name: str, variant: Variant) -> str:
         if variant.whole
         else "of these among themselves, which is higher than in the whole corpus, where neighbours lie closer together"
     )
+    if variant.elsewhere:
+        return (
+            f"{name} is {variant.of}, by its name, run elsewhere: on {variant.rows:,} of {variant.corpus_rows:,} "
+            f"{what}, 1 - cosine to it is at most {_tiny(variant.cosine_lowest)}; {close}"
+            f"{f', {where}' if shared else ''}."
+        )
     return (
         f"{name} is a variant of {variant.of} in lower precision: on {variant.rows:,} of "
         f"{variant.corpus_rows:,} {what}, cosine to it {number(variant.cosine_mean, 5)} "
         f"(lowest {number(variant.cosine_lowest, 5)}); {close}{f', {where}' if shared else ''}."
     )
+
+
+def _tiny(cosine: float) -> str:
+    """Return 1 - cosine in a form that shows the rounding of float32."""
+    return "undefined" if math.isnan(cosine) else f"{max(0.0, 1 - cosine):.1g}"
 
 
 FLOAT32 = "float32"

@@ -7,14 +7,14 @@ What the two do differently is levelled here: Strong consistency always, row num
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from embdiff.errors import TOKEN_VARIABLE, ParameterError, StoreError
+from embdiff._secrets import TOKEN_VARIABLE, secret
+from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, Neighbors
 from embdiff.stores._lists import Lists, nearest
 from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
@@ -60,7 +60,7 @@ class MilvusStore(Store):
                 self.uri, address = uri, Address(*open_lite(path))
                 opened.callback(close_lite, path)
             else:
-                address = Address.parse(uri, os.environ.get(TOKEN_VARIABLE, ""))
+                address = Address.parse(uri, secret(TOKEN_VARIABLE))
                 self.uri, patience = address.public, PATIENCE if address.patience is None else address.patience
             self.ask = Asking(connect(address, self.uri), self.uri, patience)
             opened.callback(self.ask.close)

@@ -21,6 +21,21 @@ KNOWN = {
         *("utterance", "review", "comment", "message", "description", "abstract", "texts", "sentences"),
     ),
     "title": ("title",),
+    "image": (
+        *(
+            "image",
+            "img",
+            "picture",
+            "photo",
+            "images",
+            "image_path",
+            "img_path",
+            "image_file",
+            "file_name",
+            "filename",
+        ),
+        *("file_path", "filepath", "path"),
+    ),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
         *("query_id", "qid", "pid", "uid", "uuid", "custom_id"),
@@ -49,7 +64,7 @@ KNOWN = {
         *("is_duplicate", "target"),
     ),
 }
-_OF_A_CORPUS = frozenset(name for role in ("text", "title", "id", "group") for name in KNOWN[role])
+_OF_A_CORPUS = frozenset(name for role in ("text", "title", "image", "id", "group") for name in KNOWN[role])
 NONE = "none"
 
 
@@ -219,9 +234,10 @@ def _given_recipe(table: Table, columns: Columns) -> Recipe | None:
 def _found_text(table: Table) -> int:
     """Return the column of texts that nobody named."""
     text = 0 if len(table.columns) == 1 else _known(table, "text")
+    text = _known(table, "image") if text is None else text
     if text is None:
         raise DataError(
-            f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}. "
+            f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}, or images ('image', 'path'). "
             f"Got the columns {shown(table.columns) or '(none)'} in {table.source}. "
             "Say which with --text-column NAME (or a position from 0)."
         )

@@ -8,6 +8,7 @@ import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -68,6 +69,10 @@ class Table:
         The column of ids, where it is known: messages name a row by its id, too.
     notes : tuple of str
         What was guessed in reading, a sentence each.
+    home : Path, optional
+        The folder of the file; paths in cells are counted from there and lead no further. None for what is from Python.
+    own_columns : bool
+        Whether the columns are not the user's: those of a folder of images.
     """
 
     source: str
@@ -81,6 +86,8 @@ class Table:
     keys: Sequence[object] | None = None
     id_at: int | None = None
     notes: tuple[str, ...] = ()
+    home: Path | None = None
+    own_columns: bool = False
 
     def number(self, row: int) -> int:
         """Return the number of a row, from 0, in the whole table."""

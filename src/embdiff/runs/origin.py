@@ -19,7 +19,9 @@ from embdiff.sources.adapters import adapter_names
 from embdiff.sources.hub import is_place
 from embdiff.specs import ModelSpec, without_secrets
 
-_NO_PLACE = frozenset({"minilm", "wordllama", "lsa", "toy", "bm25", *adapter_names()})  # models that name no file
+_NO_PLACE = frozenset(
+    {"minilm", "wordllama", "lsa", "toy", "bm25", "efficientnet", "conse", "hog", "pixels", *adapter_names()}
+)  # models that name no file
 _SHOWN, _LONGEST = 3, 90  # of what is refused, in a message
 _CHOICES = r"sample|list|all|every|first:.*|rows:.*"  # of settings that may name a file
 _STUMBLES = (
@@ -142,9 +144,9 @@ def _of_model(text: str, home: Path) -> Iterator[str]:
         yield from _of_path(options["queries"], _to_read(options["queries"], home))
     if spec.kind in ("http", "https"):
         yield from _of_store(f"{spec.kind}:{place}", home)
-    elif spec.kind in ("vectors", "milvus") or (spec.kind == "st" and _is_place(place)):
+    elif spec.kind in ("vectors", "milvus") or (spec.kind in ("st", "hf-image") and _is_place(place)):
         yield from _of_path(place, _to_read(place, home))
-    elif spec.kind != "st" and spec.kind not in _NO_PLACE:
+    elif spec.kind not in ("st", "hf-image", *_NO_PLACE):
         yield "another package decides what it opens"
 
 

@@ -18,8 +18,8 @@ from embdiff._plain import BoolArray, FloatArray, IntArray, Number, Record, plai
 from embdiff.errors import DataError, ShapeError
 
 __all__ = [
-    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Metric",
-    "Kind", "Neighbors", "Picture", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
+    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Kind",
+    "Metric", "Neighbors", "Picture", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]

@@ -117,8 +117,8 @@ def _images_among(names: Sequence[str], source: Path) -> list[str]:
     others = [name for name in names if not is_image_name(name) and not _hidden(name)]
     if images and others:
         raise DataError(
-            f"A folder of images must hold nothing else but words for people (README, LICENSE). Got {len(others):,} other "
-            f"files among {len(images):,} images in {source}: {shown(others, 3)}. Move them elsewhere; or name one "
+            "A folder of images must hold nothing else but words for people (README, LICENSE). Got "
+            f"{len(others):,} other files among {len(images):,} images in {source}: {shown(others, 3)}. Move them elsewhere; or name one "
             "file, of texts, or a table that names the images."
         )
     return images

@@ -218,8 +218,8 @@ def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out
     blank = [row for row, text in enumerate(texts) if not text or text.isspace()]
     if blank and empty == "keep" and any(isinstance(text, Picture) for text in texts):
         raise ParameterError(
-            f"A row without an image cannot be kept: no model has a vector for it. Got {len(blank):,} of {len(texts):,} "
-            f"in {table.source}. Write --empty drop, or fill them in."
+            f"A row without an image cannot be kept: no model has a vector for it. Got {len(blank):,} of "
+            f"{len(texts):,} in {table.source}. Write --empty drop, or fill them in."
         )
     if not blank or empty == "keep":
         return ()

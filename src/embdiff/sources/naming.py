@@ -166,8 +166,8 @@ class Own(Model):
     ----------
     model : object
         Has ``encode(texts)`` or can itself be called with a list of texts; returns an array (n, d) of floats. A
-        parameter named ``role`` is given ``"document"`` or ``"query"``. What it reads is said by an attribute ``reads``,
-        a set of ``"text"`` and ``"image"``; without it, texts.
+        parameter named ``role`` is given ``"document"`` or ``"query"``. An attribute ``reads``, a set of ``"text"``
+        and ``"image"``, says what it reads; without it, texts.
     name : str
         What the model is called in stamps.
     revision : str

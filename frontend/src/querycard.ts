@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
 import type { Store } from "./state.js";
+import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
 const SHOWN = 5;
 const COLUMNS = 3;
@@ -69,7 +70,7 @@ function drawn(scene: Scene, answers: Answer[], query: number): Node[] {
   const shown = answers.slice(0, COLUMNS);
   const hidden = answers.length - shown.length;
   return [
-    h("p", { class: "query-line", dir: "auto" }, h("strong", {}, `“${queryText(scene, query)}”`), h("span", { class: "small" }, ` ${own ?? queryId(scene, query)}`)),
+    h("p", { class: "query-line", dir: "auto" }, queryThumbnail(scene, query), h("strong", {}, `“${queryText(scene, query)}”`), h("span", { class: "small" }, ` ${own ?? queryId(scene, query)}`)),
     h("div", { class: "query-columns" }, ...shown.map((answer) => column(scene, answer, query))),
     ...(hidden > 0 ? [h("p", { class: "small" }, `${hidden} more models: below, in the neighbour diff.`)] : []),
   ];
@@ -88,6 +89,7 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
       "li",
       { class: marks[at] === null ? "" : marks[at] ? "right" : "wrong", dir: "auto", title: items.texts[row] },
       h("span", { class: "visually-hidden" }, marks[at] === null ? "" : marks[at] ? `${what}: ` : `not ${what}: `),
+      thumbnail(scene, row),
       items.texts[row],
       h("small", {}, ` ${items.groups?.[row] ?? items.ids[row]}`),
     ),

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 Kind = Literal["text", "image"]
+THUMBNAIL_BYTES = 4_096  # at most
 
 
 class Picture(str):

@@ -9,9 +9,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
+from pydantic import WrapValidator
 
 from embdiff._picture import Kind, Picture, kinds_of
 from embdiff._plain import BoolArray, FloatArray, IntArray, Number, Record, plain
@@ -24,6 +25,10 @@ __all__ = [
 Metric = Literal["cosine", "ip", "l2"]
 Role = Literal["document", "query"]
 _ROWS = 16_384  # rows looked at together
+
+
+# A text or an image: pydantic would make plain text of an image that it is given.
+Item = Annotated[str, WrapValidator(lambda value, text: value if isinstance(value, Picture) else text(value))]
 
 
 class Row(TypedDict):
@@ -61,7 +66,7 @@ class Corpus:
         When lengths differ, an id occurs twice, or a text or id holds a NUL character.
     """
 
-    items: tuple[str, ...]
+    items: tuple[Item, ...]
     ids: tuple[str, ...]
     groups: tuple[str, ...] | None = None
     source: str = "list"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._optional import require
+from embdiff._picture import THUMBNAIL_BYTES
 from embdiff.errors import EncoderError, in_one_line
 from embdiff.records import Picture
 
@@ -31,7 +32,6 @@ FORMATS = {
 ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
 MOST_PIXELS = 50_000_000  # 150 MB as RGB; a small file can say that it is any size
 MOST_BYTES = 2**28  # of one file
-THUMBNAIL_BYTES = 4_096
 _QUALITIES = (75, 50, 25, 5)
 _TURNED = 0x0112  # EXIF: orientation
 _OPAQUE = ("1", "L", "P", "RGB", "YCbCr", "CMYK")

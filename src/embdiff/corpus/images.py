@@ -118,8 +118,8 @@ def _images_among(names: Sequence[str], source: Path) -> list[str]:
     if images and others:
         raise DataError(
             "A folder of images must hold nothing else but words for people (README, LICENSE). Got "
-            f"{len(others):,} other files among {len(images):,} images in {source}: {shown(others, 3)}. Move them elsewhere; or name one "
-            "file, of texts, or a table that names the images."
+            f"{len(others):,} other files among {len(images):,} images in {source}: {shown(others, 3)}. Move them "
+            "elsewhere; or name one file, of texts, or a table that names the images."
         )
     return images
 

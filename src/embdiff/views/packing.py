@@ -11,7 +11,7 @@ import gzip
 import json
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,7 +24,7 @@ from embdiff.kept import Kept
 from embdiff.layouts import Layout
 from embdiff.measures.base import get_measure
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import Answer
+from embdiff.records import Answer, Picture
 from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of
@@ -89,7 +89,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         **figures.costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
-        "items": _items(run),
+        "items": _items(run, arrays),
         "queries": _queries(run, arrays),
         "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
@@ -129,7 +129,7 @@ def _expected(run: Run) -> dict[str, list[int]] | None:
     }
 
 
-def _items(run: Run) -> dict[str, Any]:
+def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:
     texts = run.corpus.items
     long = any(len(text) > TEXT_LIMIT for text in texts)
     return {
@@ -137,7 +137,17 @@ def _items(run: Run) -> dict[str, Any]:
         "texts": list(_shown(texts)),
         "lengths": [len(text) for text in texts] if long else None,
         "groups": run.corpus.groups,
+        "thumbnails": _thumbnails(texts, arrays),
     }
+
+
+def _thumbnails(items: Sequence[str], arrays: _Arrays) -> dict[str, Any] | None:
+    """Return the thumbnails of images one behind another, and where each ends; None for texts."""
+    found = [item.thumbnail if isinstance(item, Picture) else b"" for item in items]
+    if not any(found):
+        return None
+    ends = np.cumsum([len(each) for each in found]).astype(np.int32)
+    return {"ends": arrays.add(ends), "bytes": arrays.add(np.frombuffer(b"".join(found), dtype=np.uint8))}
 
 
 def _shown(texts: Iterable[str]) -> Iterable[str]:
@@ -156,6 +166,7 @@ def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
         "own": own,
         "ids": [] if own else run.queries.ids,
         "texts": [] if own else list(_shown(run.queries.items)),
+        "thumbnails": None if own else _thumbnails(run.queries.items, arrays),
     }
 
 

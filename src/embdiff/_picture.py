@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Literal
@@ -71,6 +72,16 @@ WHAT: Mapping[frozenset[Kind], str] = {
 def kind_of_item(item: str) -> Kind:
     """Return what a model must read for this item."""
     return "image" if isinstance(item, Picture) else "text"
+
+
+def thumbnail_of(item: str) -> bytes:
+    """Return the thumbnail of an item, a WebP; empty where it has none."""
+    return item.thumbnail if isinstance(item, Picture) else b""
+
+
+def data_uri(thumbnail: bytes) -> str:
+    """Return a thumbnail as an address that holds it."""
+    return f"data:image/webp;base64,{b64encode(thumbnail).decode()}"
 
 
 def kinds_of(items: Iterable[str]) -> frozenset[Kind]:

@@ -39,6 +39,7 @@ Needs = Literal[
     "neighbors + qrels",
     "pairs + scores",
     "class labels",
+    "images + texts",
 ]
 
 
@@ -224,6 +225,7 @@ _BUILT_IN = {
     "shape_of_one": ("anisotropy", "first_component", "norm_spread", "uniformity"),
     "hubs": ("hubness", "orphans"),
     "dimension": ("intrinsic_dimension",),
+    "modality": ("modality_gap",),
 }
 _ENTRIES = [
     Entry(name, f"embdiff.measures.{module}:{name.upper()}", "")

@@ -75,15 +75,15 @@ def read_corpus(path: Path) -> dict[str, Any]:
     table = pq.read_table(path).to_pydict()
     items = table["text"]
     if "sha256" in table:
-        items = [
-            Picture(*each) for each in zip(items, table["sha256"], map(_raster, table["thumbnail"]), strict=True)
-        ]
+        items = [Picture(*each) for each in zip(items, table["sha256"], map(_raster, table["thumbnail"]), strict=True)]
     return {"ids": table["id"], "items": tuple(items), "groups": table.get("group")}
 
 
 def _raster(thumbnail: bytes) -> bytes:
     """Return a thumbnail; refuse, with a ValueError, what is no small WebP: a page shows it as one."""
-    if thumbnail and not (thumbnail[:4] == b"RIFF" and thumbnail[8:12] == b"WEBP" and len(thumbnail) <= THUMBNAIL_BYTES):
+    if thumbnail and not (
+        thumbnail[:4] == b"RIFF" and thumbnail[8:12] == b"WEBP" and len(thumbnail) <= THUMBNAIL_BYTES
+    ):
         raise ValueError("a thumbnail is no small WebP image")
     return thumbnail
 

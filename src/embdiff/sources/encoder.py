@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from embdiff._picture import WHAT, kinds_of
+from embdiff._picture import WHAT, Picture, kinds_of
 from embdiff._progress import progress, silent
 from embdiff.errors import EncoderError
 from embdiff.kept import OFF, VectorCache, keys_of
@@ -184,6 +184,7 @@ class Encoder(Source):
         if space is not None and not singly and self._backend.length_limit is not None:
             self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
         tally.texts += len(all_texts)
+        tally.images += sum(isinstance(item, Picture) for item in all_texts)
         tally.duplicates += len(all_texts) - len(texts)
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)

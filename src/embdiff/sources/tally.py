@@ -10,7 +10,7 @@ from typing import Any
 from embdiff._plain import Number
 from embdiff.records import IntArray, Role, Score
 
-_GIVEN = ("texts", "duplicates", "cached", "encoded", "seconds")
+_GIVEN = ("texts", "images", "duplicates", "cached", "encoded", "seconds")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Tally:
     Parameters
     ----------
     texts : int
-        Given, equal ones counted each time.
+        Given, equal ones counted each time; ``images`` of these are images.
     duplicates : int
         Equal to an earlier one of the same call.
     cached : int
@@ -56,6 +56,7 @@ class Tally:
     """
 
     texts: int = 0
+    images: int = 0
     duplicates: int = 0
     cached: int = 0
     encoded: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from embdiff._picture import thumbnail_of
 from embdiff.views.answer import conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
@@ -43,7 +44,7 @@ def all_notes(facts: Facts) -> Iterator[Line]:
 
 def _query(facts: Facts, result: Result, limit: int) -> Iterator[Part]:
     group = f" [{result.group}]" if result.group else ""
-    yield Line(f"Query {result.id}{group}: {shortened(result.text, _QUERY_TEXT)}", "bold")
+    yield Line(f"Query {result.id}{group}: {shortened(result.text, _QUERY_TEXT)}", "bold", thumbnail_of(result.text))
     titled: dict[str, list[Listed]] = {}
     for answer in result.answers:
         asked = f"asked with {answer.query_model}" if facts.crossed else "each collection asked by its own model"
@@ -65,12 +66,14 @@ def _neighbor(neighbors: Sequence[Neighbor], place: int, limit: int) -> Cell:
         return Cell("(none)", "dim")
     entry = neighbors[place]
     marks = (" self" if entry.self else "") + (" expected" if entry.expected else "")
-    return Cell(f"{number(entry.distance)} {entry.id}{marks}", "cyan", shortened(entry.text, limit))
+    text = shortened(entry.text, limit)
+    return Cell(f"{number(entry.distance)} {entry.id}{marks}", "cyan", text, thumbnail_of(entry.text))
 
 
 def diff(query: Query, pairs: Sequence[PairDiff], limit: int) -> Iterator[Part]:
     """Yield one query's diff; of a neighbour's text the first ``limit`` characters."""
-    yield Line(f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}", "bold")
+    words = f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}"
+    yield Line(words, "bold", thumbnail_of(query["text"]))
     for pair in pairs:
         (first, second), (by, other) = pair["models"], pair["query_models"]
         asked = f"asked with {by}" if by == other else "each asked by its own model"
@@ -89,7 +92,12 @@ def _compared(entry: Entry, limit: int) -> tuple[str | Cell, ...]:
     status = entry["status"]
     return (
         Cell(f"{_SIGNS[status]} {status}", status),
-        Cell(f"{entry['id']}{' self' if entry['self'] else ''}", status, shortened(entry["text"], limit)),
+        Cell(
+            f"{entry['id']}{' self' if entry['self'] else ''}",
+            status,
+            shortened(entry["text"], limit),
+            thumbnail_of(entry["text"]),
+        ),
         *(
             f"{'-' if rank is None else rank}  {number(distance)}"
             for rank, distance in zip(entry["ranks"], entry["distances"], strict=True)

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._picture import thumbnail_of
 from embdiff._plain import plain
 from embdiff.errors import UnknownNameError
 from embdiff.kept import Kept
 from embdiff.layouts import Layout
 from embdiff.measures.base import get_measure
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import Answer, Picture
+from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.diff import distance_of
@@ -143,7 +144,7 @@ def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:
 
 def _thumbnails(items: Sequence[str], arrays: _Arrays) -> dict[str, Any] | None:
     """Return the thumbnails of images one behind another, and where each ends; None for texts."""
-    found = [item.thumbnail if isinstance(item, Picture) else b"" for item in items]
+    found = list(map(thumbnail_of, items))
     if not any(found):
         return None
     ends = np.cumsum([len(each) for each in found]).astype(np.int32)

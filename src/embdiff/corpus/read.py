@@ -143,7 +143,7 @@ def corpus_of(
     images = any(isinstance(text, Picture) for text in texts)
     left_out = rows_left_out(named_rows, texts, empty, empty_ways_out)
     kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
-    named = images and table.first is None and named_apart(texts[row] for row in kept)
+    named = images and columns.id != NONE and table.first is None and named_apart(texts[row] for row in kept)
     ids = [str(texts[row]) if named else str(table.number(row)) for row in kept]
     if picked.id is not None:
         ids = _labels(table, "id", picked.id, kept, columns)

@@ -66,8 +66,13 @@ def _neighbor(neighbors: Sequence[Neighbor], place: int, limit: int) -> Cell:
         return Cell("(none)", "dim")
     entry = neighbors[place]
     marks = (" self" if entry.self else "") + (" expected" if entry.expected else "")
-    text = shortened(entry.text, limit)
+    text = _below(entry.id, entry.text, limit)
     return Cell(f"{number(entry.distance)} {entry.id}{marks}", "cyan", text, thumbnail_of(entry.text))
+
+
+def _below(name: str, text: str, limit: int) -> str:
+    """Return what stands below an id: nothing for an image that its path names."""
+    return "" if str(text) == name else shortened(text, limit)
 
 
 def diff(query: Query, pairs: Sequence[PairDiff], limit: int) -> Iterator[Part]:
@@ -95,7 +100,7 @@ def _compared(entry: Entry, limit: int) -> tuple[str | Cell, ...]:
         Cell(
             f"{entry['id']}{' self' if entry['self'] else ''}",
             status,
-            shortened(entry["text"], limit),
+            _below(entry["id"], entry["text"], limit),
             thumbnail_of(entry["text"]),
         ),
         *(

@@ -27,7 +27,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell in which a head stands above a text; ``style``: a colour, or what became of a row; ``picture``: see Line."""
+    """A cell in which a head stands above a text; ``style``: a colour, or what became of it; ``picture``: of Line."""
 
     head: str
     style: str

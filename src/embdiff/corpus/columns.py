@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embdiff._registry import hint
+from embdiff.corpus.decoding import is_image_name
 from embdiff.corpus.documents import Recipe, is_template, parts_of
 from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.tables import HeaderRule, Table
@@ -234,7 +235,7 @@ def _given_recipe(table: Table, columns: Columns) -> Recipe | None:
 def _found_text(table: Table) -> int:
     """Return the column of texts that nobody named."""
     text = 0 if len(table.columns) == 1 else _known(table, "text")
-    text = _known(table, "image") if text is None else text
+    text = _of_images(table) if text is None else text
     if text is None:
         raise DataError(
             f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}, or images ('image', 'path'). "
@@ -242,6 +243,14 @@ def _found_text(table: Table) -> int:
             "Say which with --text-column NAME (or a position from 0)."
         )
     return text
+
+
+def _of_images(table: Table) -> int | None:
+    """Return the column that is called like one of images, if one of its cells may be an image."""
+    found = _known(table, "image")
+    if found is None or not table.size:  # of a file that is read in pieces nothing is known yet
+        return found
+    return found if any(not isinstance(cell, str) or is_image_name(cell) for cell in table.column(found)) else None
 
 
 def _known(table: Table, role: str, taken: int | None = None, called: str | None = None) -> int | None:

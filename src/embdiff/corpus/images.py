@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,7 +19,7 @@ from embdiff._progress import progress
 from embdiff._sizes import written_size
 from embdiff.corpus.columns import KNOWN, same_name
 from embdiff.corpus.decoding import CHANGES, ENDINGS, MOST_BYTES, NoImage, decode, is_image_name, thumbnail_of
-from embdiff.corpus.files import reading, shown, too_large
+from embdiff.corpus.files import exists, reading, shown, too_large
 from embdiff.corpus.tables import Table, is_missing, kind_of
 from embdiff.errors import DataError
 from embdiff.records import Picture
@@ -67,6 +68,8 @@ def image_table(path: Path) -> Table | None:
     DataError
         When there are other files among the images, or the archive cannot be read.
     """
+    if not exists(path):
+        return None
     if path.is_dir():
         with reading(path):
             names = sorted(_names_under(path))
@@ -167,16 +170,23 @@ def _same(content: bytes) -> bytes:
 def holds_images(table: Table, position: int) -> bool:
     """Return whether a column is of images: bytes, ``{bytes, path}``, paths in Python, or text that is called so.
 
-    Plain lines are images when every one ends as the name of an image does; of a table also the name of the column
-    must say so.
+    What is called text is none.
+
+    Plain lines are images when every one ends as the name of an image does. In a column that is called so one is
+    enough: the others are refused when they are read.
     """
-    cells = [cell for cell in table.column(position) if not is_missing(cell)]
-    if not cells:
-        return False
-    if not isinstance(cells[0], str):
-        return isinstance(cells[0], (Entry, bytes, bytearray, os.PathLike)) or _is_struct(cells[0]) or _is_pil(cells[0])
-    named = table.plain or same_name(table.columns[position]) in KNOWN["image"]
-    return named and all(isinstance(cell, str) and is_image_name(cell) for cell in cells)
+    called = "" if table.plain else same_name(table.columns[position])
+    cells = (cell for cell in table.column(position) if not _is_blank(cell))
+    first = next(cells, None)
+    if not isinstance(first, str):
+        kinds = (Entry, bytes, bytearray, os.PathLike)
+        return called not in KNOWN["text"] and (isinstance(first, kinds) or _is_struct(first) or _is_pil(first))
+    named = (isinstance(cell, str) and is_image_name(cell) for cell in chain([first], cells))
+    return all(named) if table.plain else called in KNOWN["image"] and any(named)
+
+
+def _is_blank(cell: object) -> bool:
+    return is_missing(cell) or (isinstance(cell, str) and not cell.strip())
 
 
 def pictures_of(table: Table, position: int) -> tuple[list[str], list[str]]:
@@ -195,7 +205,7 @@ def pictures_of(table: Table, position: int) -> tuple[list[str], list[str]]:
     with progress(f"read {table.source}", table.size, "images") as advance:
         for row, cell in enumerate(table.column(position)):
             advance(1)
-            if is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
+            if _is_blank(cell):
                 items.append("")
                 continue
             picture, changed = _picture(table, row, cell, side)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ def corpus_of(
 
 def _items(table: Table, recipe: Recipe) -> tuple[list[str], list[str]]:
     """Return the items of all rows, texts or images, and what was changed in reading them, in sentences."""
+    table = replace(table, column=cache(table.column))  # it may be read from a file each time
     of_images = [position for position in recipe.positions if holds_images(table, position)]
     if not of_images:
         return _texts(table, recipe), []

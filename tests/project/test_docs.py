@@ -21,7 +21,12 @@ TO_DO = (
 PYTHON = (
     "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", TO_DO[-1],
 )  # fmt: skip
-SHELL = ("README.md", "docs/compare-vectors.md", *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]))
+SHELL = (
+    "README.md",
+    "docs/compare-vectors.md",
+    "docs/images.md",
+    *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
+)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 
@@ -83,8 +88,10 @@ def test_commands_of_a_page_run_and_print_what_it_shows(page: str, tmp_path: Pat
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m embdiff "$@"\n')
     program.chmod(0o755)
+    (program.parent / "python").symlink_to(sys.executable)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    shutil.copytree(ROOT / "examples" / "helpdesk", "examples/helpdesk")
+    for example in ("helpdesk", "shapes"):
+        shutil.copytree(ROOT / "examples" / example, f"examples/{example}")
     if page == "README.md":
         monkeypatch.setenv("COLUMNS", "100")
     found = list(shown_outputs((ROOT / page).read_text(encoding="utf-8")))

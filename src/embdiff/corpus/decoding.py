@@ -163,22 +163,27 @@ def thumbnail_of(image: Any, side: int) -> bytes:
 
 
 def rgb_of(picture: str, spec: str) -> Any:
-    """Return an item of a corpus as a PIL image, RGB, for the model ``spec``.
+    """Return an item of a corpus as a PIL image, RGB, for the model ``spec``; raises as `bytes_of`."""
+    assert isinstance(picture, Picture)
+    return decode(bytes_of(picture, spec)).image
+
+
+def bytes_of(picture: Picture, spec: str) -> bytes:
+    """Return the bytes of an item that was decoded when the corpus was read, for the model ``spec``.
 
     Raises
     ------
     EncoderError
-        When its file is gone, or changed since the corpus was read.
+        When its file is gone, or changed since.
     """
-    assert isinstance(picture, Picture)
     try:
         content = b"" if picture.read is None else picture.read()
         if sha256(content).hexdigest() == picture.digest:
-            return decode(content).image
+            return content
         found = "other bytes than when the corpus was read" if content else "no bytes"
     except OSError as error:
         found = str(error.strerror or error)
-    except NoImage as error:
+    except NoImage as error:  # a link that leads elsewhere now
         found = error.found
     raise EncoderError(
         f"An image must be there, unchanged, until {spec} has encoded it. Got {found} for {picture[:100]!r}. Leave the "

@@ -84,7 +84,7 @@ class Network:
             )
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # it says that it has loaded them
-                self._model = library.EfficientNet.from_pretrained(_NAME, weights_path=str(weights)).eval()
+                self._model = library.EfficientNet.from_pretrained(_NAME, weights_path=str(weights)).train(False)
         except Exception as error:  # torch and the library raise classes of their own
             raise EncoderError(
                 f"{purpose} must load. Got {in_one_line(error)}. Install 'embdiff[efficientnet]' again."

@@ -151,4 +151,4 @@ def _loaded(spec: ModelSpec, there: Located) -> tuple[Any, Any]:
             f"{purpose} must have all its weights in its files. Got random numbers for {', '.join(missing[:3])}, of "
             "which its files hold nothing. Save the model anew."
         )
-    return processor, model.eval()
+    return processor, model.train(False)

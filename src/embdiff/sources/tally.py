@@ -38,13 +38,15 @@ class Tally:
     Parameters
     ----------
     texts : int
-        Given, equal ones counted each time; ``images`` of these are images.
+        Given, equal ones counted each time.
     duplicates : int
         Equal to an earlier one of the same call.
     cached : int
         Found in the cache.
     encoded : int
         Encoded now; ``texts = duplicates + cached + encoded``.
+    images : int
+        How many of those given are images.
     seconds : float
         Wall time of encoding, counting of tokens included, loading and cache not.
     tokens, padded : int
@@ -56,10 +58,10 @@ class Tally:
     """
 
     texts: int = 0
-    images: int = 0
     duplicates: int = 0
     cached: int = 0
     encoded: int = 0
+    images: int = 0
     seconds: float = field(default=0.0, compare=False)
     tokens: int = field(default=0, compare=False)
     padded: int = field(default=0, compare=False)

@@ -10,7 +10,7 @@ import numpy as np
 from embdiff.corpus import rows_of
 from embdiff.corpus.columns import NONE, Columns
 from embdiff.corpus.files import EXTENSIONS, FOUND, Form, extension_of, reading, shown
-from embdiff.corpus.images import ARCHIVE
+from embdiff.corpus.images import ARCHIVE, image_table
 from embdiff.corpus.read import corpus_from
 from embdiff.errors import DataError
 from embdiff.records import Corpus, IntArray
@@ -63,7 +63,7 @@ def read_classes(
     Parameters
     ----------
     path : Path
-        A folder with ``train.*`` and ``test.*``, or one file.
+        A folder with ``train.*`` and ``test.*``, one of images in sub-folders, or one file.
     seed : int
         Of the stratified split of one file: a quarter of each class, rounded, at least one text, is tested; a class
         with one text is only learned from.
@@ -77,7 +77,7 @@ def read_classes(
     DataError
         When a file is missing, has no labels, or all texts have one label.
     """
-    if path.is_dir() and is_classes(path):
+    if path.is_dir() and (is_classes(path) or image_table(path) is None):
         train, test = (_labelled(_one(path, name), text_column, label_column, form) for name in ("train", "test"))
         split = f"{Path(train.source).name} to learn from, {Path(test.source).name} to test on"
         whole = None

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
 TORCH_PIN = "torch==2.13.0"
 GPU_PACKAGES = ("nvidia-", "cuda-", "triton")
-EXTRAS = {True: "minilm,wordllama,lsa,bm25", False: "static,bm25"}
+EXTRAS = {True: "minilm,wordllama,lsa,bm25,conse,hf-image", False: "static,bm25,images"}
 
 
 def pip(*arguments: str, constraints: Path) -> subprocess.CompletedProcess[str]:

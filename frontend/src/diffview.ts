@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { isRight } from "./right.js";
 import type { State, Store, Typed } from "./state.js";
+import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
 export function diffView(scene: Scene, store: Store): HTMLElement {
   const body = h("div", { class: "diff-body" });
@@ -29,7 +30,7 @@ function heading(scene: Scene, { typed }: Readonly<State>, query: number): HTMLE
   const { groups } = scene.head.items;
   const group = typed || !scene.queryRow ? null : groups?.[scene.queryRow[query]];
   const [name, text] = typed ? ["your query", typed.text] : [queryId(scene, query), queryText(scene, query)];
-  return h("p", { class: "query-line", dir: "auto" }, h("strong", {}, name), ` ${text}`, group ? h("span", { class: "tag" }, group) : null);
+  return h("p", { class: "query-line", dir: "auto" }, typed ? null : queryThumbnail(scene, query), h("strong", {}, name), ` ${text}`, group ? h("span", { class: "tag" }, group) : null);
 }
 
 function threeBlocks(scene: Scene, store: Store, state: Readonly<State>, found: Answer[], query: number): Node[] {
@@ -66,7 +67,7 @@ function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: n
   const far = pair.map((answer, at) => `${answer.model}: rank ${entry.ranks[at] || "not known"}, ${answer.distanceWord} ${Number.isFinite(entry.distances[at]) ? entry.distances[at].toFixed(3) : "n/a"}`);
   const shown = [
     ...pair.map((answer, at) => h("span", { class: `rank ${modelClass(scene.head, answer.model)}` }, entry.ranks[at] > 0 ? entry.ranks[at].toLocaleString("en") : "–")),
-    h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", `${items.texts[entry.row]} `, h("b", {}, items.ids[entry.row])),
+    h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", thumbnail(scene, entry.row), `${items.texts[entry.row]} `, h("b", {}, items.ids[entry.row])),
     items.groups ? h("span", { class: "tag" }, items.groups[entry.row]) : null,
   ];
   const over = () => store.set({ hovered: entry.row });

@@ -7,6 +7,7 @@ import { filtered, limits } from "./filters.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { hits, isJudged, rightWords } from "./right.js";
 import type { State, Store } from "./state.js";
+import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
 /** What the list is sorted by; of the rows of which model are right as `right MODEL`. */
 export type SortKey = "disagreement" | "id" | "group" | "text" | `right ${string}`;
@@ -22,18 +23,19 @@ export interface Listing {
   id(at: number): string;
   text(at: number): string;
   group(at: number): string | null;
+  picture(at: number): HTMLElement | null;
 }
 
 export function queryListing(scene: Scene): Listing {
   const [id, text] = [(at: number) => queryId(scene, at), (at: number) => queryText(scene, at)];
   const group = (at: number) => (scene.queryRow ? (scene.head.items.groups?.[scene.queryRow[at]] ?? null) : null);
-  return { name: "queries", one: "query", count: queryCount(scene), values: scene.disagreement, digits: 2, id, text, group };
+  return { name: "queries", one: "query", count: queryCount(scene), values: scene.disagreement, digits: 2, id, text, group, picture: (at) => queryThumbnail(scene, at) };
 }
 
 export function rowListing(scene: Scene): Listing {
   const { ids, texts, groups } = scene.head.items;
   const [id, text, group] = [(at: number) => ids[at], (at: number) => texts[at], (at: number) => groups?.[at] ?? null];
-  return { name: "rows", one: "row", count: ids.length, values: scene.rowDisagreement, digits: 3, id, text, group };
+  return { name: "rows", one: "row", count: ids.length, values: scene.rowDisagreement, digits: 3, id, text, group, picture: (at) => thumbnail(scene, at) };
 }
 
 /** What to list, in order. Undefined disagreement (NaN) comes last either way. */
@@ -133,7 +135,7 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     h("td", {}, name),
     grouped && h("td", { class: "text of-group", title: listing.group(at) }, listing.group(at) ?? ""),
     ...judged.map((answer) => hitsCell(scene, answer, at)),
-    h("td", { class: "text", dir: "auto", title: listing.text(at) }, listing.text(at)),
+    h("td", { class: "text", dir: "auto", title: listing.text(at) }, listing.picture(at), listing.text(at)),
   ];
   const corpusRow = (at: number) => {
     const over = () => store.set({ hovered: at });

@@ -8,6 +8,7 @@ import { filtered, type Kind } from "./filters.js";
 import { newPanel, type Panel, type Shared } from "./panel.js";
 import type { Scene } from "./payload.js";
 import type { State, Store } from "./state.js";
+import { thumbnail } from "./thumbnails.js";
 
 const MOST_MAPS = 2;
 
@@ -107,5 +108,5 @@ function swatch(colour: string): HTMLElement {
 function say(scene: Scene, tip: HTMLElement, row: number | null): void {
   const { ids, texts, groups } = scene.head.items;
   tip.hidden = row === null;
-  tip.replaceChildren(...(row === null ? [] : [h("b", {}, ids[row]), groups ? h("span", { class: "tag" }, groups[row]) : "", ` ${texts[row]}`]));
+  tip.replaceChildren(...(row === null ? [] : [thumbnail(scene, row) ?? "", h("b", {}, ids[row]), groups ? h("span", { class: "tag" }, groups[row]) : "", ` ${texts[row]}`]));
 }

@@ -131,8 +131,8 @@ export interface Header {
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;
   parts: { by: "groups" | "clusters" | "none"; reason: string | null; parts: Part[]; of_row: ArrayRef; of_query: ArrayRef };
-  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[] };
-  queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean };
+  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[]; thumbnails?: ThumbnailRefs | null };
+  queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean; thumbnails?: ThumbnailRefs | null };
   answers: AnswerHead[];
   maps: MapHead[];
   maps_words: string;
@@ -160,8 +160,19 @@ export interface Answer {
   lostRows: Int32Array;
 }
 
+export interface ThumbnailRefs {
+  ends: ArrayRef;
+  bytes: ArrayRef;
+}
+
+interface Thumbnails {
+  ends: Int32Array;
+  bytes: Uint8Array;
+}
+
 export interface Scene {
   head: Header;
+  thumbnails: { items: Thumbnails | null; queries: Thumbnails | null };
   answers: Answer[];
   maps: { model: string; method: string; about: string; x: Float32Array; y: Float32Array }[];
   disagreement: Float32Array;
@@ -227,8 +238,10 @@ export function read(block: Uint8Array): Scene {
   const queryRow = head.queries.rows ? ints(head.queries.rows) : null;
   const queryOfRow = new Int32Array(head.items.ids.length).fill(-1);
   queryRow?.forEach((row, query) => (queryOfRow[row] = query));
+  const small = (refs?: ThumbnailRefs | null) => refs ? { ends: ints(refs.ends), bytes: array(refs.bytes, body) as Uint8Array } : null;
   return {
     head,
+    thumbnails: { items: small(head.items.thumbnails), queries: small(head.queries.thumbnails) },
     answers: head.answers.map((answer) => ({
       model: answer.model,
       queryModel: answer.query_model,

@@ -8,6 +8,7 @@ import { queryCount, queryId, queryText, type Answer, type Scene } from "./paylo
 import { pictureButtons } from "./picture.js";
 import { hits, isRight, ofPreset, presets, presetWords, rightWords } from "./right.js";
 import type { Store } from "./state.js";
+import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
 const SHOWN = 5;
 const COLUMNS = 3;
@@ -100,7 +101,7 @@ function drawn(scene: Scene, answers: Answer[], query: number): Node[] {
   const shown = answers.slice(0, COLUMNS);
   const hidden = answers.length - shown.length;
   return [
-    h("p", { class: "query-line", dir: "auto" }, h("strong", {}, `“${queryText(scene, query)}”`), h("span", { class: "small" }, ` ${own ?? queryId(scene, query)}`)),
+    h("p", { class: "query-line", dir: "auto" }, queryThumbnail(scene, query), h("strong", {}, `“${queryText(scene, query)}”`), h("span", { class: "small" }, ` ${own ?? queryId(scene, query)}`)),
     h("div", { class: "query-columns" }, ...shown.map((answer) => column(scene, answer, query))),
     ...(hidden > 0 ? [h("p", { class: "small" }, `${hidden} more models: below, in the neighbour diff.`)] : []),
   ];
@@ -118,6 +119,7 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
       "li",
       { class: mark === null ? "" : mark ? "right" : "wrong", dir: "auto", title: items.texts[row] },
       h("span", { class: "visually-hidden" }, mark === null ? "" : mark ? `${what}: ` : `not ${what}: `),
+      thumbnail(scene, row),
       items.texts[row],
       h("small", {}, ` ${items.groups?.[row] ?? items.ids[row]}`),
     );

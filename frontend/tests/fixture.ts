@@ -34,6 +34,7 @@ export function scene(disagreement: number[], answers: Answer[], groups?: string
   } as unknown as Header;
   return {
     head,
+    thumbnails: { items: null, queries: null },
     answers,
     maps: [{ model: "A", method: "pca", about: "", x: Float32Array.from([-0.5, 0.5, 0.5, -0.5]), y: Float32Array.from([-0.5, -0.5, 0.5, 0.5]) }],
     disagreement: Float32Array.from(disagreement),

@@ -10,13 +10,14 @@ from typing import Any, cast
 import numpy as np
 
 from embdiff import exact
+from embdiff._picture import kinds_of
 from embdiff._sizes import read_size, written_size
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.kept import VectorCache
 from embdiff.measures.noise import BATCH, Again, drawn_again
 from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Source, Wanted, load_named
-from embdiff.sources.batches import first_words
+from embdiff.sources.batches import first_words, refuse_unread
 from embdiff.sources.tally import Tally
 from embdiff.specs import SERVICES
 from embdiff.variants import measure_variant, run_elsewhere
@@ -215,7 +216,7 @@ def encode_models(
         return 3 if "precision=" in form.partition("?")[2] or form.partition(":")[0] in SERVICES else 2
 
     names = list(names)
-    refuse_early(sorted(names, key=turn), objects, cache, check_early)
+    refuse_early(sorted(names, key=turn), objects, texts, cache, check_early)
     for name in sorted(names, key=turn):
         done[name] = encode(
             name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
@@ -227,9 +228,11 @@ def encode_models(
 
 
 def refuse_early(
-    names: Iterable[str], objects: Mapping[str, Any], cache: VectorCache, check: Check | None = None
+    names: Iterable[str], objects: Mapping[str, Any], texts: Texts, cache: VectorCache, check: Check | None = None
 ) -> None:
     """Load every model once before the first one encodes: what cannot be loaded is refused while that costs nothing.
+
+    So is what does not read the items; models of words are loaded for that where there are images.
 
     They are let go again, as together they may not fit into memory; the cache remembers what is asked of a model that
     encodes nothing, so that the next run loads none for this. ``names`` are in the order in which they encode: the
@@ -237,10 +240,19 @@ def refuse_early(
     """
     for at, name in enumerate(names):
         form = form_of(name, objects)
-        if form is not None and (check is not None or (at > 0 and not form.startswith(_QUICK))):
+        slow = at > 0 and form is not None and not form.startswith(_QUICK)
+        if slow or "image" in texts.corpus.kinds or (check is not None and form is not None):
             source = load_named(name, objects, cache)
-            if check is not None and not source.by_row and not source.learns:
+            refuse_unread_of(source, texts)
+            if check is not None and form is not None and not source.by_row and not source.learns:
                 check(source)
+
+
+def refuse_unread_of(source: Source, texts: Texts) -> None:
+    """Refuse a model that does not read the corpus, or what is asked; raises as `refuse_unread`."""
+    refuse_unread(source.spec, source.reads, texts.corpus.kinds, f"the corpus ({texts.corpus.source})")
+    if texts.queries is not None:
+        refuse_unread(source.spec, source.reads, kinds_of(texts.queries.items), "the queries")
 
 
 def encode(
@@ -284,6 +296,7 @@ def encode(
     """
     start, tally = time.perf_counter(), Tally()
     source = load_named(name, objects, cache)
+    refuse_unread_of(source, texts)
     source.prepare(texts.whole if source.by_row and texts.whole is not None else texts.corpus)
     if check is not None:
         check(source)

@@ -14,6 +14,7 @@ from embdiff.records import FloatArray, IntArray, Neighbors
 from embdiff.ties import TOLERANCE, Entries, entries, groups, listed
 
 BM25 = "bm25"
+NO_WORDS = "bm25 is left out: images have no words"
 K1, B = 1.5, 0.75
 Doubles = npt.NDArray[np.float64]
 

@@ -9,21 +9,27 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
+from pydantic import WrapValidator
 
+from embdiff._picture import Kind, Picture, kinds_of
 from embdiff._plain import BoolArray, FloatArray, IntArray, Number, Record, plain
 from embdiff.errors import DataError, ShapeError
 
 __all__ = [
-    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Method", "Metric",
-    "Neighbors", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
+    "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Kind", "Method",
+    "Metric", "Neighbors", "Picture", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
 Method = Literal["procrustes", "ridge", "low-rank"]  # how one space is mapped into another
 Role = Literal["document", "query"]
 _ROWS = 16_384  # rows looked at together
+
+
+# A text or an image: pydantic would make plain text of an image that it is given.
+Item = Annotated[str, WrapValidator(lambda value, text: value if isinstance(value, Picture) else text(value))]
 
 
 class Row(TypedDict):
@@ -41,7 +47,7 @@ class Corpus:
     Parameters
     ----------
     items : tuple of str, length n
-        The texts, in row order. Equal texts stay separate rows.
+        The texts, or the images (`Picture`), in row order. Equal ones stay separate rows.
     ids : tuple of str, length n
         Unique; by default the 0-based row number as text.
     groups : tuple of str, length n, optional
@@ -64,7 +70,7 @@ class Corpus:
         When lengths differ, an id occurs twice, or a text or id holds a NUL character.
     """
 
-    items: tuple[str, ...]
+    items: tuple[Item, ...]
     ids: tuple[str, ...]
     groups: tuple[str, ...] | None = None
     source: str = "list"
@@ -97,6 +103,11 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What a model must read: text, images."""
+        return kinds_of(self.items)
+
     def row(self, row: int) -> Row:
         """Return one row."""
         return {"id": self.ids[row], "text": self.items[row], "group": self.groups[row] if self.groups else None}
@@ -111,8 +122,13 @@ def digest_of(pieces: Iterable[Corpus]) -> str:
     columns = [hashlib.sha256() for _ in range(3)]
     for piece in pieces:
         for found, values in zip(columns, (piece.ids, piece.items, piece.groups or ()), strict=True):
-            found.update("".join(f"{value}\0" for value in values).encode("utf-8", "surrogatepass"))  # no value has NUL
+            found.update("".join(map(_told, values)).encode("utf-8", "surrogatepass"))
     return hashlib.sha256(b"".join(found.digest() for found in columns)).hexdigest()
+
+
+def _told(value: str) -> str:
+    """Return what tells a value of a column from others; no value has NUL."""
+    return f"{value}\0{value.digest}\0\0" if isinstance(value, Picture) else f"{value}\0"
 
 
 def first_repeated(names: Sequence[str]) -> tuple[int, int] | None:
@@ -157,6 +173,8 @@ class Stamp(Record):
         Digest of the corpus for models fitted on it (LSA).
     backend : str or None
         What ran the model, where the user chose: ``onnx``, ``openvino``. None for the library's own way.
+    preprocessing : str or None
+        What is done with an image before the model sees it. None for models of text, and where the revision tells.
     """
 
     model: str
@@ -168,6 +186,7 @@ class Stamp(Record):
     precision: str = "float32"
     fitted_on: str | None = None
     backend: str | None = None
+    preprocessing: str | None = None
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that differ whenever any part of the stamp differs."""

@@ -19,6 +19,7 @@ from embdiff.records import Metric
 
 MODEL_KEYS = (
     *("revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
+    *("size", "pooling"),  # of models of images
     *("queries", "vector", "id", "text"),  # of ready vectors
     *("base_url", "dimensions", "key_from", "batch"),  # of services
 )
@@ -228,18 +229,18 @@ class ModelSpec:
                 f"st:{self.name} for a model of that name."
             )
 
-    def dimension(self, text: str, what: str, lowest: int = 1) -> int:
-        """Return ``text``, a part of the model called ``what``, as a dimension that Milvus can store.
+    def dimension(self, text: str, what: str, lowest: int = 1, highest: int = MOST_DIMENSIONS) -> int:
+        """Return ``text``, a part of the model called ``what``, as an integer; by default a dimension Milvus can store.
 
         Raises
         ------
         ParameterError
             When it is no integer, or out of range.
         """
-        if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= MOST_DIMENSIONS:
+        if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
             return int(text)
         raise ParameterError(
-            f"{what} must be an integer between {lowest} and {MOST_DIMENSIONS}. Got {text!r} in '{self}'. "
+            f"{what} must be an integer between {lowest} and {highest}. Got {text!r} in '{self}'. "
             "Write a number in that range."
         )
 

@@ -61,8 +61,10 @@ def _fitted(kind: str) -> Encoder:
     return encoder
 
 
-# Given vectors belong to rows and not to texts: tests/sources/test_encoder_vectors.py.
-KINDS = [info.name for info in list_encoders() if info.name != "vectors"]
+# Given vectors belong to rows and not to texts: tests/sources/test_encoder_vectors.py; for models of images see
+# tests/sources/test_image_models.py.
+NO_TEXTS = {"vectors", "efficientnet", "hog", "pixels", "hf-image"}
+KINDS = [info.name for info in list_encoders() if info.name not in NO_TEXTS]
 
 
 @pytest.fixture(params=KINDS)

@@ -230,6 +230,7 @@ TAKEN = {
     "pairs + scores": _pairs,
     "class labels": _classes,
     "parallel texts": _parallel,
+    "images + texts": lambda m, w: m.function(*(w.x[at::2] for at in ((1, 0) if w.swapped else (0, 1)))),
 }
 
 
@@ -381,7 +382,7 @@ UNDEFINED = {
     "orphans": _empty_lists,
     **dict.fromkeys(("cka", "cka_biased", "rsa", "procrustes", "shape_angle", "svcca", "pwcca"), _FLAT),
     **dict.fromkeys(("first_component", "intrinsic_dimension"), _FLAT),
-    **dict.fromkeys(("anisotropy", "norm_spread", "uniformity"), _DIRECTIONLESS),
+    **dict.fromkeys(("anisotropy", "norm_spread", "uniformity", "modality_gap"), _DIRECTIONLESS),
     "cknna": lambda m, w: values(m, replace(w, k=1)),
     "hubness": _all_neighbors,
     **dict.fromkeys(("spearman", "pearson"), _constant),

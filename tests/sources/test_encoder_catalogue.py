@@ -34,6 +34,8 @@ def test_import_and_listing_load_nothing_heavy():
         "peft",
         "huggingface_hub",
         "scipy",
+        "PIL",
+        "skimage",
     }
     assert not heavy & set(json.loads(done.stdout))
 

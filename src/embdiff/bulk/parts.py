@@ -24,7 +24,7 @@ from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus, Role, Space
 from embdiff.sources import Encoder, Source
-from embdiff.sources.parquet import columns_of, label_on, rows_of, write_vectors
+from embdiff.sources.parquet import label_on, rows_of, with_images, write_vectors
 from embdiff.sources.tally import Tally
 
 ENGINES = ("local", "ray")
@@ -143,7 +143,7 @@ def lay_ready(pieces: Pieces, job: Job, part_rows: int) -> Plan:
     grouped, left_out = False, 0
     for number, corpus in enumerate(pieces.read(part_rows)):
         with _files.whole_file(job.texts_of(number)) as aside:
-            pq.write_table(pa.table(columns_of(corpus)), aside, compression="zstd")
+            pq.write_table(pa.table(with_images(corpus, job.model)), aside, compression="zstd")
         sizes.append(len(corpus))
         grouped = corpus.groups is not None
         left_out += len(corpus.dropped)

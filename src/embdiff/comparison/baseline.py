@@ -11,7 +11,7 @@ import numpy as np
 from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
-from embdiff.lexical import BM25, Bm25
+from embdiff.lexical import BM25, NO_WORDS, Bm25
 from embdiff.own_rows import followed_by_own, without_own
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
 from embdiff.search import Found, places, rows_only_elsewhere
@@ -81,6 +81,8 @@ def _of_rows(rows: IntArray, known: ElsewhereRows) -> ElsewhereRows:
 def _left_out(inputs: Inputs) -> str | None:
     if not is_installed("bm25s"):
         return "bm25 is left out: it needs the package 'bm25s'. Install it with: pip install 'embdiff[bm25]'"
+    if "image" in inputs.corpus.kinds | inputs.queries.kinds:
+        return NO_WORDS
     queries, rows = len(inputs.queries), len(inputs.corpus)
     if queries * rows > MOST_PAIRS or rows > MOST_ROWS:
         return f"bm25 is left out: {queries:,} queries on {rows:,} rows take it long. To have it: -m bm25"

@@ -18,6 +18,7 @@ from embdiff.comparison.expected import judged_changes
 from embdiff.comparison.geometry import calibrations, geometry_scores, spaces_of
 from embdiff.comparison.layouts import layouts_of
 from embdiff.comparison.manifest import describe
+from embdiff.comparison.modality import modality_scores
 from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.parts import parts_of
 from embdiff.comparison.result import Comparison, write_run
@@ -200,7 +201,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
     inputs, every_row = work.inputs, EveryRow(work)
     spaces = spaces_of(work, every_row)
     scored, floor = score_all(work), noise_floor(work)
-    geometry = geometry_scores(work, spaces, every_row)
+    geometry = [*geometry_scores(work, spaces, every_row), *modality_scores(work)]
     mixings, tests = group_tests(work, spaces, every_row)
     similarities, distributions = similarities_of(work)
     layouts, calibrated = layouts_of(work), calibrations(work, spaces, every_row)

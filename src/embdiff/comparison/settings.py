@@ -21,6 +21,7 @@ from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
 from embdiff.sources import PRESETS, named_models
+from embdiff.sources.batches import TEXTS, refuse_unread
 from embdiff.sources.existing import Existing, corpus_of
 from embdiff.specs import IndexSpec, is_reference, split_alias
 
@@ -166,6 +167,8 @@ def read_inputs(
     drawn = _drawn(config, corpus, rows)
     if drawn is not None:
         asked, rows = rows_of(corpus, drawn), drawn
+    if config.baseline == "named":
+        refuse_unread(BM25, TEXTS, corpus.kinds | asked.kinds)
     own, twins = _own_rows(config, corpus, asked, rows)
     own.check_k(config.k, len(corpus))
     wide = config.k + own.dropped

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embdiff._registry import hint
+from embdiff.corpus.decoding import is_image_name
 from embdiff.corpus.documents import Recipe, is_template, parts_of
 from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.tables import HeaderRule, Table
@@ -21,6 +22,21 @@ KNOWN = {
         *("utterance", "review", "comment", "message", "description", "abstract", "texts", "sentences"),
     ),
     "title": ("title",),
+    "image": (
+        *(
+            "image",
+            "img",
+            "picture",
+            "photo",
+            "images",
+            "image_path",
+            "img_path",
+            "image_file",
+            "file_name",
+            "filename",
+        ),
+        *("file_path", "filepath", "path"),
+    ),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
         *("query_id", "qid", "pid", "uid", "uuid", "custom_id"),
@@ -49,7 +65,7 @@ KNOWN = {
         *("is_duplicate", "target"),
     ),
 }
-_OF_A_CORPUS = frozenset(name for role in ("text", "title", "id", "group") for name in KNOWN[role])
+_OF_A_CORPUS = frozenset(name for role in ("text", "title", "image", "id", "group") for name in KNOWN[role])
 _OF_RESULTS = ("query", "document", "grade")  # no option names their columns
 NONE = "none"
 
@@ -210,13 +226,22 @@ def _given_recipe(table: Table, columns: Columns) -> Recipe | None:
 def _found_text(table: Table) -> int:
     """Return the column of texts that nobody named."""
     text = 0 if len(table.columns) == 1 else known_column(table, "text")
+    text = _of_images(table) if text is None else text
     if text is None:
         raise DataError(
-            f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}. "
+            f"One column must hold the texts, named like {shown(KNOWN['text'][:6])}, or images ('image', 'path'). "
             f"Got the columns {shown(table.columns) or '(none)'} in {table.source}. "
             "Say which with --text-column NAME (or a position from 0)."
         )
     return text
+
+
+def _of_images(table: Table) -> int | None:
+    """Return the column that is called like one of images, if one of its cells may be an image."""
+    found = known_column(table, "image")
+    if found is None or not table.size:  # of a file that is read in pieces nothing is known yet
+        return found
+    return found if any(not isinstance(cell, str) or is_image_name(cell) for cell in table.column(found)) else None
 
 
 def known_column(table: Table, role: str, taken: int | None = None, called: str | None = None) -> int | None:

@@ -155,7 +155,7 @@ class _Parquet:
         first = 0
         for path in self._files:
             for size, column in batches(path, self._names, self._wanted, rows):
-                yield Table(self.source, self._names, column, size, first=first)
+                yield Table(self.source, self._names, column, size, first=first, home=path.parent)
                 first += size
 
     def _refuse_twice(self, suspects: Any, rows: int) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from embdiff._settings import typed
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.documents import Recipe
 from embdiff.corpus.files import Form, shown
+from embdiff.corpus.images import holds_images, named_apart, pictures_of
 from embdiff.corpus.others import other_columns
 from embdiff.corpus.readers import SAMPLE, SAMPLE_FILE, table_of
 from embdiff.corpus.tables import Table, as_name, as_part, as_title, as_written, is_missing, kind_of, listed, plain
 from embdiff.errors import DataError, ParameterError
-from embdiff.records import Corpus, first_repeated
+from embdiff.records import Corpus, Picture, first_repeated
 from embdiff.settings import Emptiness, RunConfig
 
 _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
@@ -140,14 +142,17 @@ def corpus_of(
     """Make the record out of a table: find the columns, check every cell, deal with empty rows."""
     picked = pick(table, columns)
     named_rows = replace(table, id_at=picked.id)
-    texts = _texts(named_rows, picked.recipe)
+    texts, changed = _items(named_rows, picked.recipe)
+    images = any(isinstance(text, Picture) for text in texts)
     left_out = rows_left_out(named_rows, texts, empty, empty_ways_out)
     kept = sorted(set(range(table.size)) - set(left_out)) if left_out else range(table.size)
-    ids = [str(table.number(row)) for row in kept]
+    named = images and columns.id != NONE and table.first is None and named_apart(texts[row] for row in kept)
+    ids = [str(texts[row]) if named else str(table.number(row)) for row in kept]
     if picked.id is not None:
         ids = _labels(table, "id", picked.id, kept, columns)
     _refuse_repeated_ids(table, ids, kept, columns)
-    notes = [*table.notes] if table.plain or len(table.columns) < 2 else [*table.notes, picked.told(table)]
+    bare = table.plain or len(table.columns) < 2 or table.own_columns
+    notes = [*table.notes, *([] if bare else [picked.told(table)]), *changed]
     group_of = None
     if groups is not None:
         given = checked_groups(groups, table.size)
@@ -164,11 +169,27 @@ def corpus_of(
         ids=tuple(ids),
         groups=group_of,
         source=table.source,
-        ids_given=picked.id is not None,
+        ids_given=named or picked.id is not None,
         dropped=tuple(dropped[row] or str(table.number(row)) for row in left_out),
         notes=tuple(notes),
         columns=other_columns(table, picked.positions(), kept) if columns.titles else {},
     )
+
+
+def _items(table: Table, recipe: Recipe) -> tuple[list[str], list[str]]:
+    """Return the items of all rows, texts or images, and what was changed in reading them, in sentences."""
+    table = replace(table, column=cache(table.column))  # it may be read from a file each time
+    of_images = [position for position in recipe.positions if holds_images(table, position)]
+    if not of_images:
+        return _texts(table, recipe), []
+    if recipe.between:
+        raise ParameterError(
+            f"An item must be one image, or text. Got the image column {table.columns[of_images[0]]!r} in a template. "
+            "Name it alone, or leave it out."
+        )
+    items, notes = pictures_of(table, of_images[0])
+    refuse_characters(table, "name", items, range(len(items)))
+    return items, notes
 
 
 def _texts(table: Table, recipe: Recipe) -> list[str]:
@@ -200,6 +221,11 @@ def refuse_characters(table: Table, role: str, values: Sequence[str], rows: Sequ
 def rows_left_out(table: Table, texts: Sequence[str], empty: Emptiness, ways_out: str) -> Sequence[int]:
     """Return the rows that are left out because they are empty."""
     blank = [row for row, text in enumerate(texts) if not text or text.isspace()]
+    if blank and empty == "keep" and any(isinstance(text, Picture) for text in texts):
+        raise ParameterError(
+            f"A row without an image cannot be kept: no model has a vector for it. Got {len(blank):,} of "
+            f"{len(texts):,} in {table.source}. Write --empty drop, or fill them in."
+        )
     if not blank or empty == "keep":
         return ()
     if empty == "refuse":

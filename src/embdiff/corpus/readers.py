@@ -13,6 +13,7 @@ from typing import Any
 from embdiff.corpus.columns import Columns, header_rule
 from embdiff.corpus.delimited import SEPARATORS, always_header, notes_on_lines, read_delimited
 from embdiff.corpus.files import EXTENSIONS, FOUND, Form, check_file, exists, extension_of, lines_of, read_text, shown
+from embdiff.corpus.images import image_table
 from embdiff.corpus.tables import (
     ABSENT,
     HeaderRule,
@@ -40,7 +41,8 @@ def table_of(data: object, columns: Columns) -> Table:
     if names_sample(data):
         return replace(read_table(SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
     if isinstance(data, (str, os.PathLike)):
-        return read_table(_path(data), header_rule(columns), columns.form)
+        path = _path(data)
+        return image_table(path) or replace(read_table(path, header_rule(columns), columns.form), home=path.parent)
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
         table = _from_frame(data)
     else:

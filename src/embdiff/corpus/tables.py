@@ -8,6 +8,7 @@ import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -70,6 +71,10 @@ class Table:
         What was guessed in reading, a sentence each.
     short : callable
         Position of a column → whether its cells may be short, which is known without reading them.
+    home : Path, optional
+        The folder of the file; paths in cells are counted from there and lead no further. None for what is from Python.
+    own_columns : bool
+        Whether the columns are not the user's: those of a folder of images.
     """
 
     source: str
@@ -84,6 +89,8 @@ class Table:
     id_at: int | None = None
     notes: tuple[str, ...] = ()
     short: Callable[[int], bool] = field(default=lambda _position: True, repr=False)
+    home: Path | None = None
+    own_columns: bool = False
 
     def number(self, row: int) -> int:
         """Return the number of a row, from 0, in the whole table."""

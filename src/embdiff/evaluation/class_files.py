@@ -10,6 +10,7 @@ import numpy as np
 from embdiff.corpus import rows_of
 from embdiff.corpus.columns import NONE, Columns
 from embdiff.corpus.files import EXTENSIONS, FOUND, Form, extension_of, reading, shown
+from embdiff.corpus.images import ARCHIVE, image_table
 from embdiff.corpus.read import corpus_from
 from embdiff.errors import DataError
 from embdiff.records import Corpus, IntArray
@@ -45,7 +46,7 @@ class Labelled:
 
 
 def is_classes(folder: Path) -> bool:
-    """Return whether a folder has a train and a test file."""
+    """Return whether a folder has a train and a test file, or images in folders of these names."""
     return all(_parts(folder, name) for name in ("train", "test"))
 
 
@@ -62,7 +63,7 @@ def read_classes(
     Parameters
     ----------
     path : Path
-        A folder with ``train.*`` and ``test.*``, or one file.
+        A folder with ``train.*`` and ``test.*``, one of images in sub-folders, or one file.
     seed : int
         Of the stratified split of one file: a quarter of each class, rounded, at least one text, is tested; a class
         with one text is only learned from.
@@ -76,7 +77,7 @@ def read_classes(
     DataError
         When a file is missing, has no labels, or all texts have one label.
     """
-    if path.is_dir():
+    if path.is_dir() and (is_classes(path) or image_table(path) is None):
         train, test = (_labelled(_one(path, name), text_column, label_column, form) for name in ("train", "test"))
         split = f"{Path(train.source).name} to learn from, {Path(test.source).name} to test on"
         whole = None
@@ -126,7 +127,8 @@ def place_in_class(labels: IntArray) -> IntArray:
 
 
 def _parts(folder: Path, name: str) -> list[Path]:
-    return sorted(each for each in folder.glob(f"{name}.*") if extension_of(each) in EXTENSIONS)
+    files = (each for each in folder.glob(f"{name}.*") if extension_of(each) in (*EXTENSIONS, ARCHIVE))
+    return sorted([*files, *([folder / name] if (folder / name).is_dir() else [])])
 
 
 def _one(folder: Path, name: str) -> Path:
@@ -146,7 +148,7 @@ def _labelled(path: Path, text_column: str | int | None, label_column: str | int
     corpus = corpus_from(path, columns, "keep")
     if corpus.groups is None:
         raise DataError(
-            "Labelled texts must have a column of labels, named like label, category, class or intent. "
-            f"Got none in {path}. Name it with --label-column NAME (or a position from 0)."
+            "Labelled texts must have a column of labels, named like label, category, class or intent, and images "
+            f"sub-folders. Got none in {path}. Name it with --label-column NAME (or a position from 0)."
         )
     return corpus

@@ -11,6 +11,7 @@ from typing import Any
 from embdiff._settings import done_by
 from embdiff.corpus.beir import is_beir
 from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
+from embdiff.corpus.images import ARCHIVE, image_table
 from embdiff.corpus.tables import Table, kind_of
 from embdiff.errors import DataError
 from embdiff.evaluation.bitext import Bitext
@@ -183,11 +184,16 @@ def find_task(
             return path, "retrieval", "the folder holds corpus.jsonl and queries.jsonl"
         if is_classes(path):
             return path, "classes", "the folder holds a train and a test file"
+        if image_table(path):
+            return path, "classes", "the sub-folders of the images are their labels"
         inside = shown(sorted(each.name for each in path.iterdir()), 6)
         raise DataError(
-            "A folder must hold corpus.jsonl, queries.jsonl and qrels/ (retrieval), or train.* and test.* (classes). "
+            "A folder must hold corpus.jsonl, queries.jsonl and qrels/ (retrieval), train.* and test.*, or images in "
+            "sub-folders (classes). "
             f"Got {path} with {inside or 'nothing'}. Name another folder, or one file of pairs or of labelled texts."
         )
+    if path.suffix.lower() == ARCHIVE:
+        return path, "classes", "the folders of the images in the archive are their labels"
     if columns_named:
         return path, "classes", "columns of labelled texts were named"
     table = pair_table(path, form)

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embdiff import exact
+from embdiff._picture import kinds_of
 from embdiff.encoding import Texts, encode, refuse_early
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
-from embdiff.lexical import BM25, Bm25
+from embdiff.lexical import BM25, NO_WORDS, Bm25
 from embdiff.measures.base import MeasureSpec
 from embdiff.measures.noise import BATCH, Again, Change, change, drawn_again, half_precision, sampled
 from embdiff.measures.score import in_order
@@ -125,7 +126,7 @@ class Walk(ABC):
         settings = self.settings
         if settings.baseline:
             self.add_words()
-        refuse_early(settings.models, settings.objects, settings.cache)
+        refuse_early(settings.models, settings.objects, self.texts, settings.cache)
         for name in settings.models:
             _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
             self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))
@@ -183,6 +184,9 @@ class Walk(ABC):
         """Add what bm25 finds."""
         corpus, queries = self.texts.corpus, self.texts.queries
         assert queries is not None
+        if "image" in corpus.kinds | kinds_of(queries.items):
+            self.notes.append(f"{NO_WORDS}.")
+            return
         index = self.words(corpus.items)
         if index is not None:
             self.add_lists(BM25, index.rank(queries.items, self.depth))

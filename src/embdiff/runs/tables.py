@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff import _files
+from embdiff._picture import THUMBNAIL_BYTES, Picture
 from embdiff.records import Corpus
 
 Columns = dict[str, npt.NDArray[Any]]
@@ -39,9 +40,11 @@ def column(values: Any) -> Any:
     if isinstance(values, pa.Array):
         return values
     if isinstance(values, tuple) or values.dtype == object:
-        encoded = [text.encode() for text in values]
+        raw = any(isinstance(value, bytes) for value in values)
+        encoded = list(values) if raw else [text.encode() for text in values]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-        return pa.LargeStringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+        kind, buffers = pa.large_binary() if raw else pa.large_string(), (ends, b"".join(encoded))
+        return pa.Array.from_buffers(kind, len(encoded), [None, *map(pa.py_buffer, buffers)])
     flat = np.packbits(values, bitorder="little") if values.dtype == bool else np.ascontiguousarray(values)
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(flat)])
 
@@ -57,10 +60,14 @@ def write_table(columns: Mapping[str, Any], path: Path) -> None:
 
 
 def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
-    """Write ids, texts, groups and other columns, and return what a table cannot hold."""
+    """Write ids, texts, groups and other columns, of images their SHA-256 and thumbnail; return what no table holds."""
     columns: dict[str, Any] = {"id": corpus.ids, "text": corpus.items}
     if corpus.groups is not None:
         columns["group"] = corpus.groups
+    images = [item for item in corpus.items if isinstance(item, Picture)]
+    if images:
+        columns["sha256"] = tuple(item.digest for item in images)
+        columns["thumbnail"] = tuple(item.thumbnail for item in images)
     write_table({**columns, **{f"{_OTHER}{name}": _coded(each) for name, each in corpus.columns.items()}}, path)
     return {
         "source": corpus.source, "ids_given": corpus.ids_given, "dropped": corpus.dropped, "notes": corpus.notes,
@@ -72,8 +79,20 @@ def read_corpus(path: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path).to_pydict()
+    items = table["text"]
+    if "sha256" in table:
+        items = [Picture(*each) for each in zip(items, table["sha256"], map(_raster, table["thumbnail"]), strict=True)]
     others = {name.removeprefix(_OTHER): each for name, each in table.items() if name.startswith(_OTHER)}
-    return {"ids": table["id"], "items": table["text"], "groups": table.get("group"), "columns": others}
+    return {"ids": table["id"], "items": tuple(items), "groups": table.get("group"), "columns": others}
+
+
+def _raster(thumbnail: bytes) -> bytes:
+    """Return a thumbnail; refuse, with a ValueError, what is no small WebP: a page shows it as one."""
+    if thumbnail and not (
+        thumbnail[:4] == b"RIFF" and thumbnail[8:12] == b"WEBP" and len(thumbnail) <= THUMBNAIL_BYTES
+    ):
+        raise ValueError("a thumbnail is no small WebP image")
+    return thumbnail
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:

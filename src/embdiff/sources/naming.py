@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from embdiff._settings import typed
+from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
-from embdiff.records import UNPINNED, FloatArray, Role, Stamp
-from embdiff.sources.batches import Model
+from embdiff.records import UNPINNED, FloatArray, Picture, Role, Stamp
+from embdiff.sources.batches import TEXTS, Model
 from embdiff.sources.catalogue import REGISTRY
 from embdiff.sources.encoder import Encoder
 from embdiff.sources.remembered import Unloaded
@@ -165,7 +166,8 @@ class Own(Model):
     ----------
     model : object
         Has ``encode(texts)`` or can itself be called with a list of texts; returns an array (n, d) of floats. A
-        parameter named ``role`` is given ``"document"`` or ``"query"``.
+        parameter named ``role`` is given ``"document"`` or ``"query"``. An attribute ``reads``, a set of ``"text"``
+        and ``"image"``, says what it reads; without it, texts.
     name : str
         What the model is called in stamps.
     revision : str
@@ -193,10 +195,12 @@ class Own(Model):
         self._name, self._revision, self._stamp = name, revision, stamp
         self._dim = 0
         self.same_roles = not self._takes_role
+        self.reads = frozenset(getattr(model, "reads", TEXTS))
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
-        """Return what the object returns, as an array; `Encoder` checks it."""
-        raw = self._encode(list(items), role=role) if self._takes_role else self._encode(list(items))
+        """Return what the object returns, as an array; `Encoder` checks it. It is given images as PIL has them, RGB."""
+        given = [rgb_of(item, self._name) if isinstance(item, Picture) else item for item in items]
+        raw = self._encode(given, role=role) if self._takes_role else self._encode(given)
         vectors: FloatArray = np.asarray(raw)
         if not self._dim and vectors.ndim == 2:
             self._dim = int(vectors.shape[1])

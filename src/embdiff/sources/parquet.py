@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ import pyarrow.parquet as pq
 
 from embdiff import _files, _names
 from embdiff._plain import reader
+from embdiff.corpus.decoding import bytes_of
 from embdiff.errors import DataError
-from embdiff.records import Corpus, FloatArray, Role, Stamp
+from embdiff.records import Corpus, FloatArray, Picture, Role, Stamp
 from embdiff.sources.tally import Variant
 
 FORMAT = 1
-ID, TEXT, GROUP, VECTOR = "id", "text", "group", "vector"
+ID, TEXT, GROUP, VECTOR, IMAGE = "id", "text", "group", "vector", "image"
 SUFFIX = ".parquet"
 ABOUT = "_embdiff.json"  # of a folder; readers of tables pass over names that begin so
 _KEY = b"embdiff"
@@ -201,12 +203,21 @@ def head_of(path: Path) -> tuple[pa.Schema, int]:
 
 
 def rows_of(path: Path) -> Corpus:
-    """Return the rows of a file of ours, without the vectors."""
+    """Return the rows of a file of ours, without the vectors; as images where `with_images` wrote them."""
     with pq.ParquetFile(path) as file:
-        table = file.read(columns=[name for name in (ID, TEXT, GROUP) if name in file.schema_arrow.names])
+        table = file.read(columns=[name for name in (ID, TEXT, GROUP, IMAGE) if name in file.schema_arrow.names])
     groups = tuple(table[GROUP].to_pylist()) if GROUP in table.column_names else None
     ids, texts = (tuple(table[name].to_pylist()) for name in (ID, TEXT))
+    if IMAGE in table.column_names:
+        images = zip(texts, table[IMAGE].to_pylist(), strict=True)
+        texts = tuple(Picture.of(name, content, b"", partial(bytes, content)) for name, content in images)
     return Corpus(texts, ids, groups, source=path.name, ids_given=True)
+
+
+def with_images(corpus: Corpus, spec: str) -> dict[str, Any]:
+    """Return the columns of rows that are to be encoded elsewhere, by name: of images their bytes, too."""
+    held = [bytes_of(item, spec) for item in corpus.items if isinstance(item, Picture)]
+    return {**columns_of(corpus), **({IMAGE: pa.array(held, pa.large_binary())} if held else {})}
 
 
 def vectors_of(path: Path) -> FloatArray:

@@ -51,7 +51,11 @@ class _Found:
 
     @classmethod
     def of(cls, table: VectorTable, wanted: Wanted) -> _Found:
-        """Find the vector of each text; raises as `_joined` does, and EncoderError when a number is not finite."""
+        """Find the vector of each text; raises as `_joined` does, and EncoderError when a number is not finite.
+
+        An image is known by its name: files of vectors hold no others.
+        """
+        wanted = replace(wanted, items=list(map(str, wanted.items)))
         if isinstance(table, ColumnTable):
             rows, how = _joined(table, wanted)
         else:
@@ -140,7 +144,7 @@ class ReadyVectors(Source):
         if table.fields.text is not None and (table.fields.id is None or not corpus.ids_given):
             texts = set(table.texts())
             texts.update(table.documents() if table.fields.title is not None else ())
-            return [text in texts for text in corpus.items]
+            return [str(text) in texts for text in corpus.items]
         ids = set(table.ids())
         return [name in ids for name in corpus.ids]
 
@@ -160,7 +164,7 @@ class ReadyVectors(Source):
             When a number is not finite, or `fit` was not called.
         """
         role = how.get("role", "document")
-        texts, there = checked_items(items, role), self._found("encode")
+        texts, there = list(map(str, checked_items(items, role))), self._found("encode")
         if role == "query" and self._asked is not None:
             if self._queries is None or texts != self._queries.texts:
                 raise ParameterError(

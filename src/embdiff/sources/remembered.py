@@ -15,7 +15,7 @@ from typing import Any
 
 from embdiff.errors import EncoderError
 from embdiff.kept import Kept
-from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.records import FloatArray, IntArray, Kind, Role, Stamp
 from embdiff.sources.batches import Model
 
 WHAT = "models"
@@ -30,6 +30,8 @@ class Facts:
     stamp : Stamp
     same_roles, counts_tokens : bool
     length_limit : int or None
+    reads : tuple of str
+        Sorted.
     about : dict
         What it ran on when it was loaded.
     """
@@ -38,12 +40,14 @@ class Facts:
     same_roles: bool
     counts_tokens: bool
     length_limit: int | None
+    reads: tuple[Kind, ...]
     about: dict[str, Any] = field(compare=False)
 
     @classmethod
     def of(cls, backend: Model) -> Facts:
         """Ask a loaded model."""
-        return cls(backend.stamp(), backend.same_roles, backend.counts_tokens, backend.length_limit, backend.about)
+        told = backend.stamp(), backend.same_roles, backend.counts_tokens, backend.length_limit
+        return cls(*told, tuple(sorted(backend.reads)), backend.about)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Remembered(Model):
     def __init__(self, unloaded: Unloaded, facts: Facts) -> None:
         self._unloaded, self._facts = unloaded, facts
         self.same_roles, self.counts_tokens = facts.same_roles, facts.counts_tokens
-        self.length_limit = facts.length_limit
+        self.length_limit, self.reads = facts.length_limit, frozenset(facts.reads)
 
     def stamp(self) -> Stamp:
         """Return the provenance."""

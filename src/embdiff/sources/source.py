@@ -12,7 +12,7 @@ import numpy as np
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.kept import VectorCache
-from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
+from embdiff.records import Corpus, FloatArray, IntArray, Kind, Role, Stamp
 from embdiff.sources.tally import Tally
 
 ReadFrom = Literal["a file", "a collection"]
@@ -88,6 +88,8 @@ class Source(ABC):
         Whether vectors of queries are ready, too, in a file of their own.
     paid : bool
         Whether somebody may have to pay for each text.
+    reads : frozenset of str
+        What items may be: ``text``, ``image``; what is ready has been made of either.
     """
 
     spec: str
@@ -97,6 +99,7 @@ class Source(ABC):
     by_text: bool = False
     expects: bool = False
     paid: bool = False
+    reads: frozenset[Kind] = frozenset({"text", "image"})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.spec!r})"

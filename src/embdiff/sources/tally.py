@@ -10,7 +10,7 @@ from typing import Any
 from embdiff._plain import Number
 from embdiff.records import IntArray, Role, Score
 
-_GIVEN = ("texts", "duplicates", "cached", "encoded", "seconds")
+_GIVEN = ("texts", "images", "duplicates", "cached", "encoded", "seconds")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Tally:
         Found in the cache.
     encoded : int
         Encoded now; ``texts = duplicates + cached + encoded``.
+    images : int
+        How many of those given are images.
     seconds : float
         Wall time of encoding, counting of tokens included, loading and cache not.
     tokens, padded : int
@@ -61,6 +63,7 @@ class Tally:
     duplicates: int = 0
     cached: int = 0
     encoded: int = 0
+    images: int = 0
     seconds: float = field(default=0.0, compare=False)
     tokens: int = field(default=0, compare=False)
     padded: int = field(default=0, compare=False)

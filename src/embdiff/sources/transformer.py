@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ from urllib.parse import quote
 
 import numpy as np
 
+from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import ParameterError
-from embdiff.records import FloatArray, IntArray, Role, Stamp
-from embdiff.sources.batches import Model
+from embdiff.records import FloatArray, IntArray, Kind, Picture, Role, Stamp
+from embdiff.sources.batches import IMAGES, TEXTS, Model
 from embdiff.sources.loading import Loaded
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
@@ -24,6 +26,7 @@ _PROMPT_NAMES: dict[Role, tuple[str, ...]] = {
 }
 _NO_LIMIT = 1_000_000  # tokenizers without a limit say 10**30
 _TOKENIZED_AT_ONCE = 2_000
+_IMAGES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class SentenceTransformers(Model):
         self.batch_budget = 1_024 if on_cpu else 32_768
         self._replicas = Replicas(model)
         self.same_roles = self._one_role()
+        self.reads = _reads(model)
+        self._named = str(spec)
         # Counting tokens by a slow tokenizer would cost more than it saves: lengths are characters then.
         tokenizer = getattr(model, "tokenizer", None)
         self.counts_tokens = tokenizer is not None and hasattr(tokenizer, "is_fast") and bool(tokenizer.is_fast)
@@ -90,6 +95,7 @@ class SentenceTransformers(Model):
             max_tokens=most,
             precision=choices.precision,
             backend=None if choices.backend == "torch" else choices.backend,
+            preprocessing=_preprocessing(model) if self.reads != TEXTS else None,
         )
 
     @property
@@ -115,7 +121,12 @@ class SentenceTransformers(Model):
         return one_prompt and one_length and not any(type(m).__name__ in ("Router", "Asym") for m in self._model)
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
-        """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query."""
+        """Return the model's vectors, shape (n, dim): those of its own encode_document and encode_query.
+
+        Images are given as PIL has them, and without a prompt.
+        """
+        if any(isinstance(item, Picture) for item in items):
+            return self._of_images(items, role)
         with self._replicas.borrowed() as model:
             encode = model.encode_query if role == "query" else model.encode_document
             try:
@@ -136,8 +147,32 @@ class SentenceTransformers(Model):
                 ) from error
         return vectors
 
+    def _of_images(self, items: Sequence[str], role: Role) -> FloatArray:
+        image = np.array([isinstance(item, Picture) for item in items])
+        vectors = np.empty((len(items), self._dim), dtype=np.float32)
+        some = [rgb_of(item, self._named) for item in items if isinstance(item, Picture)]
+        with self._replicas.borrowed() as model:
+            for start in range(0, len(some), _IMAGES_AT_ONCE):
+                part = some[start : start + _IMAGES_AT_ONCE]
+                vectors[np.flatnonzero(image)[start : start + len(part)]] = model.encode(
+                    part,
+                    batch_size=len(part),
+                    truncate_dim=self._dim,
+                    normalize_embeddings=self._renormalize,
+                    show_progress_bar=False,
+                    convert_to_numpy=True,
+                )
+        if not image.all():
+            vectors[~image] = self.encode([item for item in items if not isinstance(item, Picture)], role=role)
+        return vectors
+
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
-        """Return the tokens of each text, prompt included; its characters where counting tokens would be slow."""
+        """Return the tokens of each text, prompt included; its characters where counting tokens would be slow.
+
+        An image counts as one.
+        """
+        if any(isinstance(item, Picture) for item in items):
+            return np.array([1 if isinstance(item, Picture) else int(self.lengths([item], role)[0]) for item in items])
         if not self.counts_tokens:
             return super().lengths(items, role)
         prompt = self._prompts[role]
@@ -167,6 +202,20 @@ class SentenceTransformers(Model):
     def stamp(self) -> Stamp:
         """Return the provenance."""
         return self._stamp
+
+
+def _reads(model: Any) -> frozenset[Kind]:
+    """Return what a model says that it reads; what is neither text nor image is left aside."""
+    said = getattr(model, "modalities", ["text"])
+    return frozenset(kind for kind in (*TEXTS, *IMAGES) if kind in said) or TEXTS
+
+
+def _preprocessing(model: Any) -> str | None:
+    """Return what the model's processor does with an image, as far as it tells; by Pillow or by torchvision."""
+    processor = getattr(model, "processor", None)
+    of_images = getattr(processor, "image_processor", processor)
+    told = getattr(of_images, "to_dict", None)
+    return f"{type(of_images).__name__} {json.dumps(told(), sort_keys=True, default=str)}" if callable(told) else None
 
 
 def _cut(model: Any, choices: Choices, spec: ModelSpec) -> int | None:

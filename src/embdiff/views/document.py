@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from embdiff._picture import thumbnail_of
 from embdiff.views.answer import LINES, WIDTH, conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
@@ -57,7 +58,7 @@ def all_notes(facts: Facts) -> Iterator[Line]:
 
 def _query(facts: Facts, result: Result, limit: int) -> Iterator[Part]:
     group = f" [{result.group}]" if result.group else ""
-    yield Line(f"Query {result.id}{group}: {shortened(result.text, _QUERY_TEXT)}", "bold")
+    yield Line(f"Query {result.id}{group}: {shortened(result.text, _QUERY_TEXT)}", "bold", thumbnail_of(result.text))
     titled: dict[str, list[Listed]] = {}
     for answer in result.answers:
         asked = f"asked with {answer.query_model}" if facts.crossed else "each collection asked by its own model"
@@ -79,7 +80,13 @@ def _neighbor(neighbors: Sequence[Neighbor], place: int, limit: int) -> Cell:
         return Cell("(none)", "dim")
     entry = neighbors[place]
     marks = (" self" if entry.self else "") + (" expected" if entry.expected else "")
-    return Cell(f"{number(entry.distance)} {entry.id}{marks}", "cyan", shortened(entry.text, limit))
+    text = _below(entry.id, entry.text, limit)
+    return Cell(f"{number(entry.distance)} {entry.id}{marks}", "cyan", text, thumbnail_of(entry.text))
+
+
+def _below(name: str, text: str, limit: int) -> str:
+    """Return what stands below an id: nothing for an image that its path names."""
+    return "" if str(text) == name else shortened(text, limit)
 
 
 def blocks(query: Query, pairs: Sequence[PairDiff]) -> list[Part]:
@@ -122,7 +129,7 @@ def _in_one_line(entry: Entry) -> tuple[str, ...]:
 
 
 def _asked_line(query: Query) -> Line:
-    return Line(f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}", "bold")
+    return Line(f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}", "bold", thumbnail_of(query["text"]))
 
 
 def _how_asked(pair: PairDiff) -> str:
@@ -150,7 +157,12 @@ def _compared(entry: Entry, limit: int) -> tuple[str | Cell, ...]:
     status = entry["status"]
     return (
         Cell(f"{_SIGNS[status]} {status}", status),
-        Cell(f"{entry['id']}{' self' if entry['self'] else ''}", status, shortened(entry["text"], limit)),
+        Cell(
+            f"{entry['id']}{' self' if entry['self'] else ''}",
+            status,
+            _below(entry["id"], entry["text"], limit),
+            thumbnail_of(entry["text"]),
+        ),
         *(
             f"{'-' if rank is None else rank}  {number(distance)}"
             for rank, distance in zip(entry["ranks"], entry["distances"], strict=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from embdiff import _files, _names
 from embdiff._optional import require
+from embdiff._picture import data_uri, thumbnail_of
 from embdiff._visible import visible_on_a_page
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.layouts import Layout
@@ -22,14 +23,14 @@ _FORMULA = ("=", "+", "-", "@")  # what spreadsheets take for a formula at the s
 
 
 def points(run: Run) -> dict[str, Any]:
-    """Return one row per corpus row, as columns: id, text, group, and x and y of every map.
+    """Return one row per corpus row, as columns: id, text, group, of images a thumbnail, and x and y of every map.
 
     Raises
     ------
     ParameterError
         When the run has no maps.
     """
-    columns = _texts(run)
+    columns = _shown(run)
     for layout in _layouts(run):
         columns[f"x_{layout.model}"], columns[f"y_{layout.model}"] = layout.xy[:, 0], layout.xy[:, 1]
     return columns
@@ -38,6 +39,12 @@ def points(run: Run) -> dict[str, Any]:
 def _texts(run: Run) -> dict[str, Any]:
     columns = {"id": run.corpus.ids, "text": run.corpus.items}
     return columns if run.corpus.groups is None else {**columns, "group": run.corpus.groups}
+
+
+def _shown(run: Run) -> dict[str, Any]:
+    """Return what names a row, and of images the thumbnail as a data URI, which viewers of tables draw."""
+    found = [data_uri(small) if (small := thumbnail_of(item)) else None for item in run.corpus.items]
+    return {**_texts(run), "image": found} if any(found) else _texts(run)
 
 
 def write_parquet(run: Run, path: Path) -> None:
@@ -59,7 +66,7 @@ def write_atlas(run: Run, path: Path, model: str | None = None) -> None:
         When the run has no map of the model.
     """
     layout = _layout(run, model)
-    columns = {**_texts(run), "x": layout.xy[:, 0], "y": layout.xy[:, 1]}
+    columns = {**_shown(run), "x": layout.xy[:, 0], "y": layout.xy[:, 1]}
     own = [each for each in run.answers if each.model == each.query_model == layout.model]
     if own and run.query_rows is not None:
         columns["neighbors"] = _neighbors(run, own[0])

@@ -50,6 +50,7 @@ class Encoding:
     truncated: int | None
     truncated_share: float | None
     peak_memory_bytes: float | None
+    images: int = 0
     bytes_per_vector: float | None = None
     bytes_kept: float | None = None
     truncated_ids: dict[str, list[str]] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
+from embdiff._picture import data_uri
 from embdiff._visible import visible_on_a_page
 from embdiff.views import answer, document
 from embdiff.views.facts import Facts
@@ -15,6 +16,7 @@ QUERIES_SHOWN = 5
 TEXT_LIMIT = 160
 _TAGS = {"bold": "strong", "dim": "small", "": "span"}
 _COLOURS = {"moved": "#9a6700", "lost": "#b3261e", "gained": "#1a7f37"}
+_PICTURE = "width:48px;height:48px;object-fit:contain;vertical-align:middle;margin-right:6px"
 _CELL = "text-align:left;vertical-align:top;padding:4px 10px;max-width:26em;white-space:normal"
 
 
@@ -33,7 +35,7 @@ def fragment(parts: Iterable[Part]) -> str:
 
 def _line(line: Line) -> str:
     tag = _TAGS[line.style]
-    return f"<p><{tag}>{_text(line.text)}</{tag}></p>" if line.text else ""
+    return f"<p>{_picture(line.picture)}<{tag}>{_text(line.text)}</{tag}></p>" if line.text else ""
 
 
 def _table(table: Table) -> str:
@@ -53,7 +55,12 @@ def _cell(cell: str | Cell) -> str:
         return _text(cell)
     colour = _COLOURS.get(cell.style, "inherit")
     head = f'<strong style="color:{colour}">{_text(cell.head)}</strong>'
-    return f"{head}<br>{_text(cell.text)}" if cell.text else head
+    picture = _picture(cell.picture)
+    return f"{picture}{head}<br>{_text(cell.text)}" if cell.text else f"{picture}{head}"
+
+
+def _picture(thumbnail: bytes) -> str:
+    return f'<img alt="" src="{data_uri(thumbnail)}" style="{_PICTURE}">' if thumbnail else ""
 
 
 def _text(value: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embdiff._picture import thumbnail_of
 from embdiff._plain import plain
 from embdiff.clusters import Parts
 from embdiff.errors import UnknownNameError
@@ -156,7 +157,17 @@ def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:
         "lengths": [len(text) for text in texts] if long else None,
         "groups": run.corpus.groups,
         "columns": [_column(name, values, arrays) for name, values in run.corpus.columns.items()],
+        "thumbnails": _thumbnails(texts, arrays),
     }
+
+
+def _thumbnails(items: Sequence[str], arrays: _Arrays) -> dict[str, Any] | None:
+    """Return the thumbnails of images one behind another, and where each ends; None for texts."""
+    found = list(map(thumbnail_of, items))
+    if not any(found):
+        return None
+    ends = np.cumsum([len(each) for each in found]).astype(np.int32)
+    return {"ends": arrays.add(ends), "bytes": arrays.add(np.frombuffer(b"".join(found), dtype=np.uint8))}
 
 
 def _column(name: str, values: Sequence[str], arrays: _Arrays) -> dict[str, Any]:
@@ -186,6 +197,7 @@ def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
         "own": own,
         "ids": [] if own else run.queries.ids,
         "texts": [] if own else list(_shown(run.queries.items)),
+        "thumbnails": None if own else _thumbnails(run.queries.items, arrays),
     }
 
 

@@ -23,11 +23,18 @@ _READ = (
     "not symmetric: how much of the first space is a linear map of the second."
 )
 
+_APART = (
+    "The distance between the mean of the images and the mean of the texts, of vectors of length 1, from 0 to 2; the "
+    "last number is what the same vectors would show, dealt out at random. Across a gap all cosines are low: a cut-off "
+    "that was chosen for texts means nothing there."
+)
+
 
 def geometry_tables(scores: Sequence[Score]) -> Iterator[Table]:
     """Yield the tables of pairs of spaces, then those of each space alone: measures down, a few across at a time."""
     yield from _geometry(needing(scores, *_PAIRED), "Geometry", "pairs", (_READ, _HOW))
     yield from _geometry(needing(scores, *_ALONE), "Each space alone", "models", (_HOW,))
+    yield from _geometry(needing(scores, "images + texts"), "Images and texts in one space", "models", (_APART,))
 
 
 def _geometry(scores: Iterable[Score], title: str, what: str, remarks: Sequence[str]) -> Iterator[Table]:

@@ -19,19 +19,21 @@ _STYLES = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
 
 @dataclass(frozen=True)
 class Line:
-    """A paragraph; ``style``: bold, dim or none."""
+    """A paragraph; ``style``: bold, dim or none; ``picture``: a thumbnail before it where there are pages."""
 
     text: str
     style: str = ""
+    picture: bytes = b""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell in which a head stands above a text; ``style``: a colour, or what became of a row."""
+    """A cell in which a head stands above a text; ``style``: a colour, or what became of it; ``picture``: of Line."""
 
     head: str
     style: str
     text: str = ""
+    picture: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -244,11 +244,12 @@ def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
         found += [f"{model.model}: {told}." for told in (done.assumed if done else ())]
         found += _of_service(model.model, done.service) if done and done.service else []
         if done and done.texts:  # given vectors are not made of texts
+            what = {0: "texts", done.texts: "images"}.get(done.images, "texts and images")
             same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""
             why = _NOT_KEPT.get(done.cache)
             kept = f"; the vectors are not kept ({why})" if why else ""
             found.append(
-                f"{model.model}: of {done.texts:,} texts {done.encoded:,} were encoded now and "
+                f"{model.model}: of {done.texts:,} {what} {done.encoded:,} were encoded now and "
                 f"{done.cached:,} came from the cache{same}{kept}."
             )
     return [*found, *notes]

@@ -1,0 +1,1 @@
+"""Models of images: neural networks, and features that are computed by a rule."""

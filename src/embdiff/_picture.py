@@ -69,11 +69,6 @@ WHAT: Mapping[frozenset[Kind], str] = {
 }
 
 
-def kind_of_item(item: str) -> Kind:
-    """Return what a model must read for this item."""
-    return "image" if isinstance(item, Picture) else "text"
-
-
 def thumbnail_of(item: str) -> bytes:
     """Return the thumbnail of an item, a WebP; empty where it has none."""
     return item.thumbnail if isinstance(item, Picture) else b""
@@ -86,4 +81,6 @@ def data_uri(thumbnail: bytes) -> str:
 
 def kinds_of(items: Iterable[str]) -> frozenset[Kind]:
     """Return which kinds of items there are."""
-    return frozenset(map(kind_of_item, items))
+    types = set(map(type, items))
+    found: list[Kind] = ["image"] if Picture in types else []
+    return frozenset([*found, "text"] if types - {Picture} else found)

@@ -160,7 +160,10 @@ def test_tables_for_people(beir, command):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("-m", "toy:64", "--task", "retrival"), "task must be one of retrieval, pairs, classes. Got 'retrival'"),
+        (
+            ("-m", "toy:64", "--task", "retrival"),
+            "task must be one of retrieval, pairs, classes, bitext. Got 'retrival'",
+        ),
         ((), "An evaluation needs at least one model. Got none."),
         (("-m", "toy:64", "-m", "toy:64"), "Every model must be named once. Got toy:64 more than once"),
         (("-m", "toy:64", "-k", "0"), "k must be an integer from 1 to 1,000,000,000. Got 0"),

@@ -55,7 +55,7 @@ def test_retrieval(beir, command):
 
 
 def test_pairs(tmp_path, monkeypatch):
-    monkeypatch.setattr("embdiff.evaluation.pairs.BATCH", 40)
+    monkeypatch.setattr("embdiff.evaluation.task.BATCH", 40)
     monkeypatch.setattr("embdiff.measures.noise.SHARE", 1e9)
     rng = np.random.default_rng(0)
     rows = [(f"text {row} one", f"text {row} two", float(score)) for row, score in enumerate(rng.uniform(0, 5, 50))]

@@ -149,4 +149,4 @@ def test_what_would_be_seen_is_said_only_where_it_is_known(beir):
     first, *others = result.outcome.together
     seen = replace(result.outcome, together=(replace(first, detectable=0.125), *others))
     shown = plain_text(report.parts(seen, result.differences, "given", result.headline), width=200)
-    assert "with so many queries one of 0.125 would mostly" in " ".join(shown.split())
+    assert "with this many queries one of 0.125 would usually" in " ".join(shown.split())

@@ -6,16 +6,18 @@ from typing import Annotated
 
 import typer
 
-from embdiff.cli.output import JsonOption, put
+from embdiff.cli.output import AllOption, JsonOption, put
 
 
-def models_command(as_json: JsonOption = False) -> None:
+def models_command(everything: AllOption = False, as_json: JsonOption = False) -> None:
     """List what can be named as a model, and the presets, and which of them work here."""
     from embdiff.sources import COLLECTIONS, PRESETS, list_encoders
     from embdiff.views import listings
 
     kinds = (*list_encoders(), *COLLECTIONS)
-    put(as_json, lambda: {"models": kinds, "presets": PRESETS}, lambda: listings.show_models(kinds, PRESETS))
+    put(
+        as_json, lambda: {"models": kinds, "presets": PRESETS}, lambda: listings.show_models(kinds, PRESETS, everything)
+    )
 
 
 def measures_command(

@@ -185,7 +185,7 @@ class Encoder(Source):
         if space is not None and not singly and self._backend.length_limit is not None:
             self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
         tally.texts += len(all_texts)
-        tally.images += sum(isinstance(item, Picture) for item in all_texts)
+        tally.images += list(map(type, all_texts)).count(Picture)
         tally.duplicates += len(all_texts) - len(texts)
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)

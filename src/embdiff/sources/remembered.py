@@ -125,9 +125,13 @@ class Remembered(Model):
         model = self._unloaded.load()
         found = Facts.of(model)
         if found != self._facts:
+            before, now = ({**asdict(facts.stamp), **asdict(facts)} for facts in (self._facts, found))
+            other = [key for key in before if before[key] != now[key] and key not in ("stamp", "about")]
             raise EncoderError(
-                f"{self._unloaded.spec} must be what the cache remembers of it: {asdict(self._facts)}. Got "
-                f"{asdict(found)}. Run again with another folder for --cache, or with --cache off."
+                f"{self._unloaded.spec} must be what the cache remembers of it: "
+                f"{', '.join(f'{key} {before[key]!r}' for key in other)}. Got "
+                f"{', '.join(f'{now[key]!r}' for key in other)}. Run again with another folder for --cache, or with "
+                "--cache off."
             )
         self.batch_items, self.batch_budget = model.batch_items, model.batch_budget
         return model

@@ -125,7 +125,8 @@ def _blocks(query: Query, pairs: Sequence[PairDiff], most: int) -> Iterator[Part
 def _in_one_line(entry: Entry) -> tuple[str, ...]:
     ranks = (f"{'-' if rank is None else f'{rank:,}':>7}" for rank in entry["ranks"])
     itself = " self" if entry["self"] else ""
-    return (*ranks, one_line(f"{entry['id']}{itself}: {entry['text']}", _NEIGHBOUR))
+    text = _below(entry["id"], entry["text"], _NEIGHBOUR)
+    return (*ranks, one_line(f"{entry['id']}{itself}{': ' * bool(text)}{text}", _NEIGHBOUR))
 
 
 def _asked_line(query: Query) -> Line:

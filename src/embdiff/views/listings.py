@@ -9,18 +9,32 @@ from embdiff.measures import Measure
 from embdiff.sources.catalogue import EncoderInfo
 from embdiff.sources.services.planning import Planned
 from embdiff.stores.copying import Copies
-from embdiff.views.table import Line, Table, show
+from embdiff.views.table import Line, Table, one_line, show
 
+_WIDTH = 80
 _SHELVES = {"results": "kept results", "graphs": "exported model"}
 
 
-def show_models(kinds: Sequence[EncoderInfo], presets: Mapping[str, Sequence[str]]) -> None:
-    """Print the kinds of models and the presets on stdout."""
+def show_models(kinds: Sequence[EncoderInfo], presets: Mapping[str, Sequence[str]], everything: bool) -> None:
+    """Print the kinds of models and the presets on stdout, a line each; with ``everything`` what each takes, too."""
+    if everything:
+        for kind in kinds:
+            show(Line(kind.form, "bold"), Line(f"  {kind.summary}"))
+            if not kind.installed:
+                show(Line(f"  not installed: {kind.pip_line}", "dim"))
+        named = (Line(f"  {name}: {', '.join(of)}") for name, of in presets.items())
+        show(Line("Presets (--preset)", "bold"), *named)
+        return
+    forms = [kind.form.partition(",")[0].partition(" or ")[0] for kind in kinds]
+    wide = max(map(len, forms))
+    rows = tuple((form, one_line(kind.summary, _WIDTH - wide - 6)) for form, kind in zip(forms, kinds, strict=True))
+    show(Table("", (), rows))
+    missing: dict[str, list[str]] = {}
     for kind in kinds:
-        show(Line(kind.form, "bold"), Line(f"  {kind.summary}"))
         if not kind.installed:
-            show(Line(f"  not installed: {kind.pip_line}", "dim"))
-    show(Line("Presets (--preset)", "bold"), *(Line(f"  {name}: {', '.join(of)}") for name, of in presets.items()))
+            missing.setdefault(kind.pip_line, []).append(kind.name)
+    show(*(Line(one_line(f"{line}  for {', '.join(names)}", _WIDTH), "dim") for line, names in missing.items()))
+    show(Line(f"Presets (--preset): {', '.join(presets)}. All that each takes: --all"))
 
 
 def show_stores(kinds: Sequence[Mapping[str, str]]) -> None:

@@ -273,3 +273,22 @@ def test_arguments_of_another_type_are_named() -> None:
             shown(**arguments)
     with pytest.raises(TypeError, match="bogus"):
         shown("a", bogus=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "nprobe"),
+    [
+        ("ivf_flat(nlist=4)", 4),
+        ("ivf_flat", 8),
+        ("ivf_sq8(nlist=2)", 2),
+        ("ivf_flat(nlist=64)", 8),
+        ("ivf_flat(nlist=4,nprobe=3)", 3),
+    ],
+)
+def test_an_nprobe_that_nobody_chose_fits_the_nlist(text: str, nprobe: int):
+    assert IndexSpec.parse(text).params["nprobe"] == nprobe
+
+
+def test_an_nprobe_that_was_chosen_is_held_to():
+    with pytest.raises(ParameterError, match=r"nprobe of ivf_flat must be at most nlist\. Got nprobe=8 and nlist=4"):
+        IndexSpec.parse("ivf_flat(nlist=4,nprobe=8)")

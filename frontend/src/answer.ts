@@ -34,7 +34,9 @@ export function answer(scene: Scene, store: Store, query: HTMLElement | null): H
 
 /** How far query models reach in the collections of others, above their lists; nothing where none asks another's. */
 function reaches(head: Header): HTMLElement[] {
-  return head.reaches.length ? [h("div", { class: "reaches", role: "note" }, ...head.reaches.map((words) => h("p", {}, ...coloured(head, words))))] : [];
+  const [first, ...others] = head.reaches.map((words) => h("p", {}, ...coloured(head, words)));
+  const more = others.length ? h("details", {}, h("summary", {}, `${others.length} more such`), ...others) : null;
+  return first ? [h("div", { class: "reaches", role: "note" }, first, more)] : [];
 }
 
 /** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */

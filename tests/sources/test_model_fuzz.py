@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from embdiff.sources import get_encoder
-from embdiff.sources import wordllama as room
+from embdiff.sources import get_encoder, packaged
 from mutations import battery, damaged, read_or_refused
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -192,8 +191,8 @@ def test_vectors_are_those_of_the_models_library_or_refused(
 
         monkeypatch.setattr(wordllama, "__file__", str(folder / "__init__.py"))
         monkeypatch.setattr(wordllama.wordllama, "__file__", str(folder / "wordllama.py"))
-        recorded = {path.name: room.sha256_of(path) for path in folder.rglob("*.*")}
-        monkeypatch.setattr(room, "_recorded", lambda: recorded)
+        recorded = {path.name: packaged.sha256_of(path) for path in folder.rglob("*.*")}
+        monkeypatch.setattr(packaged, "installed", lambda _: recorded)
     before = of_the_library(folder, kind, 0)
     file = mutate(rng, folder, how)
     spec = "wordllama:256" if kind == "wordllama" else f"st:{folder}"

@@ -16,6 +16,7 @@ from embdiff.errors import EncoderError, ParameterError
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus
 from embdiff.sources import get_encoder, list_encoders
+from embdiff.sources.tally import Tally
 from pictures import drawn, shapes, small_clip, small_vit, written
 
 ALONE = {"pixels": "pixels:16", "hog": "hog", "efficientnet": "efficientnet?size=64", "hf-image": None}
@@ -266,3 +267,10 @@ def test_a_model_of_images_is_refused_before_a_text_is_encoded(corpus: Corpus):
     assert (mine.calls, both.calls) == (0, 0)
     with pytest.raises(ParameterError, match="bm25 reads texts only"):
         ed.compare(corpus, ["pixels:16", "bm25"], store="memory:")
+
+
+def test_texts_that_conse_sees_the_beginning_of_are_counted():
+    installed("conse")
+    tally = Tally()
+    get_encoder("conse?size=64").encode(["a short text", "a long text " * 400], tally=tally)
+    assert [rows.tolist() for _, rows in tally.truncated] == [[1]]

@@ -207,11 +207,16 @@ def _check_rows(rows: IntArray, source: FloatArray, target: FloatArray | FileVec
             f"Each vector of the source must be of a row of the target, which has {len(target)}. Got {len(source)} "
             f"vectors and rows of shape {rows.shape}. Give vectors of the same rows, or name theirs (rows=)."
         )
-    if len(np.unique(rows)) < len(rows):
-        raise ShapeError("Each row must be named once. Got one that is named again. Leave repeated rows out.")
+    different, counts = np.unique(rows, return_counts=True)
+    if len(different) < len(rows):
+        again = different[counts > 1]
+        raise ShapeError(
+            f"Each row must be named once. Got row {again[0]} more than once ({len(again)} such). Leave repeated rows "
+            "out."
+        )
     zero = np.flatnonzero(~source.any(axis=1)) if metric == "cosine" else np.zeros(0, dtype=np.int64)
     if zero.size:
         raise ParameterError(
-            f"With the metric cosine every vector must have a direction. Got a zero vector of {'source'} for row "
+            f"With the metric cosine every vector must have a direction. Got a zero vector of the source for row "
             f"{rows[zero[0]]} ({zero.size} in all). Leave these rows out, or take the metric l2 or ip."
         )

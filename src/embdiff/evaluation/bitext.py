@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from embdiff.corpus.columns import NONE, Columns
+from embdiff.corpus.columns import NONE, Columns, column_of, known_column
 from embdiff.corpus.files import EXTENSIONS, extension_of, lines_of, read_text, refuse_missing, shown
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import table_of
 from embdiff.corpus.tables import Table, plain
 from embdiff.encoding import Texts
 from embdiff.errors import DataError
+from embdiff.evaluation.pair_files import pair_table
 from embdiff.evaluation.settings import Settings, chosen
 from embdiff.evaluation.task import TextPairs, Walk, rank
 from embdiff.lexical import BM25, Bm25
@@ -118,10 +119,7 @@ def read_sides(paths: Sequence[Path], settings: Settings) -> TwoSides:
             "files. Evaluate each two by themselves."
         )
     if len(paths) == 1:
-        left, right = (_column(paths[0], role, settings) for role in ("left", "right"))
-        if settings.pair_columns.get("left") == settings.pair_columns.get("right") is not None:
-            raise DataError(f"The two sides must be two columns. Got one, of {paths[0]}. Name two different ones.")
-        return TwoSides(left.items, right.items, "two columns of one file", (*left.notes, *right.notes))
+        return _two_columns(paths[0], settings)
     one, other = (_file(path, settings) for path in paths)
     notes = (*one.notes, *other.notes)
     if one.ids_given and other.ids_given:
@@ -148,16 +146,27 @@ def _side(table: Table, columns: Columns) -> Corpus:
     return corpus_of(table, columns, empty_ways_out="Fill them in, or delete the rows of both sides.")
 
 
-def _column(path: Path, role: str, settings: Settings) -> Corpus:
-    """Read one side from a column of a file of both."""
-    named = settings.pair_columns.get(role)
-    if named is None:
+def _two_columns(path: Path, settings: Settings) -> TwoSides:
+    """Read both sides from columns of one file: as named, else by known names."""
+    table = pair_table(path, settings.form, settings.pair_columns)
+    at = []
+    for role in ("left", "right"):
+        place = column_of(table, role, settings.pair_columns.get(role))
+        place = known_column(table, role) if place is None and not table.plain else place
+        if place is None:
+            raise DataError(
+                "Parallel texts must be in two files, one for each side, or in two columns of one file that are named "
+                f"(--left-column, --right-column). Got one file, {path}, and no {role} column. Name it, or a second "
+                "file."
+            )
+        at.append(place)
+    if at[0] == at[1]:
         raise DataError(
-            "Parallel texts must be in two files, one for each side, or in two columns of one file that are named "
-            f"(--left-column, --right-column). Got one file, {path}, and no {role} column. Name it, or a second file."
+            f"The two sides must be two columns. Got {table.columns[at[0]]!r} of {path} for both. Name two different "
+            "ones."
         )
-    columns = Columns(named, NONE, NONE, form=settings.form)
-    return _side(table_of(path, columns), columns)
+    left, right = (_side(table, Columns(place, NONE, NONE, form=settings.form)) for place in at)
+    return TwoSides(left.items, right.items, "two columns of one file", tuple(dict.fromkeys(left.notes + right.notes)))
 
 
 def _joined(one: Corpus, other: Corpus, notes: tuple[str, ...]) -> TwoSides:

@@ -77,7 +77,7 @@ class Conse(Model):
         self._spec = str(spec)
         self._network = efficientnet.Network(f"The model '{spec}'", side)
         self._texts = texts.load()
-        self.counts_tokens, self.length_limit = False, None
+        self.counts_tokens, self.length_limit = self._texts.counts_tokens, self._texts.length_limit
 
     @cached_property
     def _names(self) -> FloatArray:
@@ -114,9 +114,11 @@ class Conse(Model):
         return found
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
-        """Return 1 for an image and the characters of a text."""
-        counts = (1 if isinstance(item, Picture) else len(item) for item in items)
-        return np.fromiter(counts, dtype=np.int64, count=len(items))
+        """Return 1 for an image and the tokens of a text: MiniLM sees no more of it than its beginning."""
+        counts, text = np.ones(len(items), dtype=np.int64), [not isinstance(item, Picture) for item in items]
+        if any(text):
+            counts[text] = self._texts.lengths([item for item in items if not isinstance(item, Picture)], role)
+        return counts
 
     def stamp(self) -> Stamp:
         """Return the provenance: of both models, and of the names."""

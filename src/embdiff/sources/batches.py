@@ -9,14 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import Kept, keys_of
-from embdiff.records import BoolArray, FloatArray, IntArray, Kind, Role, Stamp
+from embdiff.records import BoolArray, FloatArray, IntArray, Kind, Picture, Role, Stamp
 from embdiff.sources.streams import in_streams
 
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
@@ -29,6 +29,7 @@ _READERS = {
 CUT = "cut_texts"
 _WORTH_A_THREAD = 256  # units of length
 _FIRST_WORDS = 60
+_A = TypeVar("_A", bound=npt.NDArray[Any])
 
 
 class TextRefused(Exception):  # noqa: N818 - of one text, not of the program
@@ -296,6 +297,29 @@ def first_words(text: str) -> str:
     """Return the beginning of a text on one line, for messages."""
     line = " ".join(text[: 4 * _FIRST_WORDS].split())
     return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
+
+
+def by_kind(items: Sequence[str], of_images: Callable[[list[str]], _A], of_texts: Callable[[list[str]], _A]) -> _A:
+    """Return what is made of images and of texts, an array each, every row in its place.
+
+    Parameters
+    ----------
+    items : sequence of str
+        At least one.
+    of_images, of_texts : callable
+        Each given the items of its kind, where there are some.
+    """
+    image = np.array([isinstance(item, Picture) for item in items], dtype=np.bool_)
+    rows = ((np.flatnonzero(which), make) for which, make in ((image, of_images), (~image, of_texts)))
+    parts = [(of, make([items[at] for at in of.tolist()])) for of, make in rows if of.size]
+    order = np.argsort(np.concatenate([of for of, _ in parts]))
+    joined: _A = np.concatenate([made for _, made in parts])[order]  # type: ignore[assignment]  # of their dtype
+    return joined
+
+
+def each_one(items: Sequence[str]) -> IntArray:
+    """Return a length of 1 for each: one image is as much work as another; int64, shape (n,)."""
+    return np.ones(len(items), dtype=np.int64)
 
 
 def refuse_unread(spec: str, reads: Collection[Kind], kinds: Collection[Kind], what: str = "the items") -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Kind, Picture, Role, Stamp
-from embdiff.sources.batches import IMAGES, TEXTS, Model
+from embdiff.sources.batches import IMAGES, TEXTS, Model, by_kind, each_one
 from embdiff.sources.loading import Loaded
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
@@ -126,7 +126,7 @@ class SentenceTransformers(Model):
         Images are given as PIL has them, and without a prompt.
         """
         if any(isinstance(item, Picture) for item in items):
-            return self._of_images(items, role)
+            return by_kind(items, self._of_images, lambda texts: self.encode(texts, role=role))
         with self._replicas.borrowed() as model:
             encode = model.encode_query if role == "query" else model.encode_document
             try:
@@ -147,23 +147,16 @@ class SentenceTransformers(Model):
                 ) from error
         return vectors
 
-    def _of_images(self, items: Sequence[str], role: Role) -> FloatArray:
-        image = np.array([isinstance(item, Picture) for item in items])
-        vectors = np.empty((len(items), self._dim), dtype=np.float32)
-        some = [rgb_of(item, self._named) for item in items if isinstance(item, Picture)]
+    def _of_images(self, items: Sequence[str]) -> FloatArray:
         with self._replicas.borrowed() as model:
-            for start in range(0, len(some), _IMAGES_AT_ONCE):
-                part = some[start : start + _IMAGES_AT_ONCE]
-                vectors[np.flatnonzero(image)[start : start + len(part)]] = model.encode(
-                    part,
-                    batch_size=len(part),
-                    truncate_dim=self._dim,
-                    normalize_embeddings=self._renormalize,
-                    show_progress_bar=False,
-                    convert_to_numpy=True,
-                )
-        if not image.all():
-            vectors[~image] = self.encode([item for item in items if not isinstance(item, Picture)], role=role)
+            vectors: FloatArray = model.encode(
+                [rgb_of(item, self._named) for item in items],
+                batch_size=_IMAGES_AT_ONCE,
+                truncate_dim=self._dim,
+                normalize_embeddings=self._renormalize,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
         return vectors
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
@@ -172,7 +165,7 @@ class SentenceTransformers(Model):
         An image counts as one.
         """
         if any(isinstance(item, Picture) for item in items):
-            return np.array([1 if isinstance(item, Picture) else int(self.lengths([item], role)[0]) for item in items])
+            return by_kind(items, each_one, lambda texts: self.lengths(texts, role))
         if not self.counts_tokens:
             return super().lengths(items, role)
         prompt = self._prompts[role]

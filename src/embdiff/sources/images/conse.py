@@ -22,8 +22,8 @@ import numpy as np
 from embdiff._optional import require, versions
 from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import EncoderError, in_one_line
-from embdiff.records import FloatArray, IntArray, Picture, Role, Stamp
-from embdiff.sources.batches import IMAGES, TEXTS, Model
+from embdiff.records import FloatArray, IntArray, Role, Stamp
+from embdiff.sources.batches import IMAGES, TEXTS, Model, by_kind, each_one
 from embdiff.sources.images import efficientnet
 from embdiff.sources.images.model import side_of
 from embdiff.sources.remembered import Unloaded
@@ -97,15 +97,9 @@ class Conse(Model):
 
     def encode(self, items: Sequence[str], *, role: Role) -> FloatArray:
         """Return the vectors, shape (n, 384): of texts those of MiniLM, of images means of those of class names."""
-        vectors = np.empty((len(items), self._texts.stamp().dim), dtype=np.float32)
-        image = np.array([isinstance(item, Picture) for item in items])
-        if image.any():
-            vectors[image] = self._of_images([item for item in items if isinstance(item, Picture)])
-        if not image.all():
-            vectors[~image] = self._texts.encode([item for item in items if not isinstance(item, Picture)], role=role)
-        return vectors
+        return by_kind(items, self._of_images, lambda texts: self._texts.encode(texts, role=role))
 
-    def _of_images(self, items: Sequence[Picture]) -> FloatArray:
+    def _of_images(self, items: Sequence[str]) -> FloatArray:
         chances = self._network.classes([rgb_of(item, self._spec) for item in items])
         likeliest = np.argsort(-chances, axis=1, kind="stable")[:, :LIKELIEST]
         weights = np.take_along_axis(chances, likeliest, axis=1)
@@ -115,10 +109,7 @@ class Conse(Model):
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
         """Return 1 for an image and the tokens of a text: MiniLM sees no more of it than its beginning."""
-        counts, text = np.ones(len(items), dtype=np.int64), [not isinstance(item, Picture) for item in items]
-        if any(text):
-            counts[text] = self._texts.lengths([item for item in items if not isinstance(item, Picture)], role)
-        return counts
+        return by_kind(items, each_one, lambda texts: self._texts.lengths(texts, role))
 
     def stamp(self) -> Stamp:
         """Return the provenance: of both models, and of the names."""

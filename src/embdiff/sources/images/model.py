@@ -6,11 +6,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from embdiff.corpus.decoding import rgb_of
 from embdiff.records import FloatArray, IntArray, Role
-from embdiff.sources.batches import IMAGES, Model
+from embdiff.sources.batches import IMAGES, Model, each_one
 from embdiff.specs import ModelSpec
 
 _SMALLEST, _LARGEST = 32, 1_024
@@ -42,7 +40,7 @@ class ImageModel(Model):
 
     def lengths(self, items: Sequence[str], role: Role) -> IntArray:
         """Return 1 for each image: the model sees all of one size."""
-        return np.ones(len(items), dtype=np.int64)
+        return each_one(items)
 
 
 def side_of(spec: ModelSpec, default: int) -> int:

@@ -143,13 +143,8 @@ def _shared_table(facts: Facts) -> Iterator[Table]:
         (str(each.group), f"{each.n:,}", " | ".join(each.models), estimate(each.value, each.low, each.high, 1, 1))
         for each in found[:_MOST_TESTS]
     )
-    hidden = (
-        [f"The first {len(rows)} of {len(found):,}; all of them are in headline.json."]
-        if len(found) > len(rows)
-        else []
-    )
     remarks = (
-        *hidden,
+        *_surest_of(found),
         "Ordered by the upper end of the interval: the lowest of many numbers is luck. A query's own row is not "
         "counted.",
     )

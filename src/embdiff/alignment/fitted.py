@@ -217,6 +217,6 @@ def _check_rows(rows: IntArray, source: FloatArray, target: FloatArray | FileVec
     zero = np.flatnonzero(~source.any(axis=1)) if metric == "cosine" else np.zeros(0, dtype=np.int64)
     if zero.size:
         raise ParameterError(
-            f"With the metric cosine every vector must have a direction. Got a zero vector of the source for row "
+            f"With the metric cosine every vector must have a direction. Got a zero vector of source for row "
             f"{rows[zero[0]]} ({zero.size} in all). Leave these rows out, or take the metric l2 or ip."
         )

@@ -14,7 +14,7 @@ EVERYDAY := not slow and not server and not browser
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.setup  ## make .venv with what the demo needs (TORCH=none, TORCH_INDEX=URL choose torch)
+setup: $(VENV)/.setup  ## make .venv with what the demo needs (TORCH=none|cuda, TORCH_INDEX=URL choose torch)
 
 $(VENV)/.setup: pyproject.toml constraints.txt scripts/setup_env.py
 	$(PYTHON) -m venv $(VENV)
@@ -60,7 +60,7 @@ $(FLOORS)/.floors: pyproject.toml scripts/floors.py scripts/setup_env.py
 	$(FLOORS)/bin/python scripts/floors.py
 	touch $@
 
-test-floors: $(FLOORS)/.floors frontend  ## with the lowest versions of all packages, in .venv-floors (TORCH_INDEX=URL)
+test-floors: $(FLOORS)/.floors frontend  ## with the lowest versions of all packages, in .venv-floors (TORCH=cuda, TORCH_INDEX=URL)
 	$(FLOORS)/bin/python -m pytest -n auto -m "floors and not browser" $$(grep -rl "mark\.floors" tests)
 
 batteries: $(VENV)/.test-all frontend  ## every cell of the drills that make test-all runs a slice of

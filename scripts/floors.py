@@ -1,7 +1,8 @@
 """Install embdiff with the lowest version of every package that pyproject.toml allows, and what its tests need.
 
 Used by 'make test-floors', in an environment of its own, without constraints.txt: packages that ours need besides are
-the newest that fit. TORCH_INDEX names an index to take torch from, as in 'make setup'.
+the newest that fit. TORCH_INDEX names an index to take torch from, and TORCH=cuda takes pip's own build with all that
+it brings (gigabytes), as in 'make setup'.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
         constraints.write_text("\n".join(lowest) + "\n", encoding="utf-8")
         torch = next(pin for pin in lowest if pin.startswith("torch=="))
         if reason := reason_to_leave_torch_out(torch, constraints):
-            sys.exit(f"The floors need {torch}, but {reason}. Name an index that has the build: TORCH_INDEX=URL.")
+            sys.exit(f"The floors need {torch}, but {reason}. Name an index that has the build, TORCH_INDEX=URL, or say TORCH=cuda.")
         install_torch(torch, constraints)
         install("-e", f"{ROOT}[{','.join(EXTRAS)}]", *TESTS, constraints=constraints)
 

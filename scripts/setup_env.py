@@ -2,7 +2,7 @@
 
 Used by the Makefile. Settings come from the environment:
 
-TORCH        ``none`` leaves torch out: static and lexical models only.
+TORCH        ``none`` leaves torch out: static and lexical models only. ``cuda`` takes what pip finds, CUDA included.
 TORCH_INDEX  an index to take torch from, for example PyTorch's own index of CPU builds.
 """
 
@@ -44,7 +44,7 @@ def reason_to_leave_torch_out(pin: str = TORCH_PIN, constraints: Path = CONSTRAI
     """
     if os.environ.get("TORCH", "").strip().lower() == "none":
         return "TORCH=none was asked for"
-    if torch_index():
+    if torch_index() or os.environ.get("TORCH", "").strip().lower() == "cuda":
         return None
     told = ("--dry-run", "--ignore-installed", "--report", "-")
     done = pip("install", "--quiet", *told, pin, constraints=constraints)

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from embdiff import _names
 from embdiff._optional import require
@@ -75,28 +74,28 @@ def serve(
             f"A query must be given 1 to {_MOST_SECONDS:,} seconds. Got {seconds:g}. Choose a number in that range."
         )
     with _listening(port) as bound:
-        given = {"store": store, "damaged": damaged, "trust": trust}
-        asyncio.run(_serve(_names.place_for(Path(path), "run").resolve(), bound, seconds, ready, given))
+        folder = _names.place_for(Path(path), "run").resolve()
+        run = load(folder, damaged=damaged, trust=trust).run
+        with run.origin.reading():
+            block = pack(run)
+        worker = Worker({"folder": str(folder), "store": store, "damaged": damaged, "trust": trust}, seconds)
+        asyncio.run(_serve(Labels(folder, run), block, worker, bound, ready, title(run)))
 
 
 async def _serve(
-    folder: Path, bound: socket.socket, seconds: float, ready: Callable[[str], None], given: dict[str, Any]
+    labels: Labels, block: bytes, worker: Worker, bound: socket.socket, ready: Callable[[str], None], named: str
 ) -> None:
     import uvicorn
 
     from embdiff.server.app import application
     from embdiff.server.protocol import PromptProtocol
 
-    run = load(folder, damaged=given["damaged"], trust=given["trust"]).run
-    with run.origin.reading():
-        block = pack(run)
-    worker = Worker({"folder": str(folder), **given}, seconds)
     try:
         await worker.start()
         token, number = secrets.token_urlsafe(24), bound.getsockname()[1]
         hosts = frozenset({f"{LOOPBACK}:{number}", f"localhost:{number}"})
         app = application(
-            worker.ask, Labels(folder, run), block, title(run),
+            worker.ask, labels, block, named,
             indexes=worker.indexes, token=token, hosts=hosts,
         )  # fmt: skip
         config = uvicorn.Config(

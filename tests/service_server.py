@@ -79,9 +79,11 @@ class ServiceServer:
         self.answered: Counter[str] = Counter()
         self.made: dict[str, np.ndarray] = {}
         self.noise = 0.0
+        self.says: Callable[[str, str], str] = lambda query, document: "1"
         self.turned = False
         routes = [
             Route("/v1/embeddings", self._openai, methods=["POST"]),
+            Route("/v1/chat/completions", self._chat, methods=["POST"]),
             Route("/api/embed", self._ollama, methods=["POST"]),
             Route("/v2/embed", self._cohere, methods=["POST"]),
             Route("/embed", self._cohere, methods=["POST"]),
@@ -179,6 +181,19 @@ class ServiceServer:
             ]
         name = "another-model" if misdeed == "another name" else self.served
         return Response(json.dumps({"object": "list", "data": data, "model": name}), media_type="application/json")
+
+    async def _chat(self, request: Request) -> Response:
+        body, texts, misdeed = await self._heard(request, lambda body: [body["messages"][-1]["content"]])
+        if refusal := self._refusal(misdeed, texts):
+            return refusal
+        if misdeed == "no json":
+            return Response(b"<html>")
+        if misdeed == "short":
+            return JSONResponse({"choices": []})
+        asked = json.loads(texts[0])
+        self.answered.update(texts)
+        said = self.says(asked["query"], asked["document"])
+        return JSONResponse({"model": body["model"], "choices": [{"message": {"role": "assistant", "content": said}}]})
 
     async def _ollama(self, request: Request) -> Response:
         body, texts, misdeed = await self._heard(request, lambda body: body["input"])

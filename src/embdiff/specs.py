@@ -21,7 +21,7 @@ MODEL_KEYS = (
     *("revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
     *("size", "pooling"),  # of models of images
     *("queries", "vector", "id", "text"),  # of ready vectors
-    *("base_url", "dimensions", "key_from", "batch"),  # of services
+    *("base_url", "dimensions", "key_from", "batch", "temperature"),  # of services
 )
 SERVICES = ("openai", "ollama", "cohere", "voyage", "gemini")  # kinds of models that other hosts run
 # Of collections that others made, read in the place of a model.

@@ -4,21 +4,26 @@ Nothing here needs a terminal but `embdiff.judging.session`: `open_judging` give
 scores them, so that another front end can ask as well.
 """
 
+from embdiff.judging.asking import JudgeModel
 from embdiff.judging.book import Book, Judgement
 from embdiff.judging.line import Judging, open_judging
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, pooled_query
 from embdiff.judging.scoring import Verdict, score_judgements
+from embdiff.judging.second import SecondJudge, second_judge
 
 __all__ = [
     "Book",
+    "JudgeModel",
     "Judgement",
     "Judging",
     "Pool",
     "PooledQuery",
     "Question",
+    "SecondJudge",
     "Verdict",
     "open_judging",
     "pool_run",
     "pooled_query",
     "score_judgements",
+    "second_judge",
 ]

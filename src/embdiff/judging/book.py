@@ -44,6 +44,8 @@ class Judgement:
         Who, and when (UTC, ISO 8601).
     query_text, document_text : str
         Fingerprints of the texts judged: an id may come to stand for another text.
+    model : bool
+        Whether a judge model says so: its labels never stand for those of a person.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -55,6 +57,7 @@ class Judgement:
     time: str
     query_text: str
     document_text: str
+    model: bool = False
 
 
 def fingerprint(text: str) -> str:
@@ -162,7 +165,9 @@ class Book:
             )
         return handle
 
-    def add(self, query: tuple[str, str], document: tuple[str, str], grade: int | None, judge: str) -> Judgement:
+    def add(
+        self, query: tuple[str, str], document: tuple[str, str], grade: int | None, judge: str, *, model: bool = False
+    ) -> Judgement:
         """Add one judgement and force it to the disk.
 
         Parameters
@@ -172,6 +177,8 @@ class Book:
         grade : int or None
             0 to 9; None for skipped.
         judge : str
+        model : bool
+            Whether it is a judge model.
 
         Raises
         ------
@@ -184,27 +191,38 @@ class Book:
             raise ParameterError(f"Judgements must be opened for writing. Got {self.path}, opened to read. Open again.")
         made = Judgement(
             query[0], document[0], grade, judge, datetime.now(UTC).isoformat(timespec="milliseconds"),
-            fingerprint(query[1]), fingerprint(document[1]),
+            fingerprint(query[1]), fingerprint(document[1]), model,
         )  # fmt: skip
         _append(self._handle, made, self.log)
         self.entries.append(made)
         return made
 
-    def latest(self, queries: Mapping[str, str], documents: Mapping[str, str]) -> dict[tuple[str, str], Judgement]:
+    def latest(
+        self, queries: Mapping[str, str], documents: Mapping[str, str], *, model: str | None = None
+    ) -> dict[tuple[str, str], Judgement]:
         """Return the last judgement of each (query, document) whose texts are still those that were judged.
 
         Parameters
         ----------
         queries, documents : mapping of str to str
             Id to text, as they are now.
+        model : str, optional
+            A judge model whose labels they are; by default those of people.
         """
         asked, found = ({name: fingerprint(text) for name, text in texts.items()} for texts in (queries, documents))
         out: dict[tuple[str, str], Judgement] = {}
         for entry in self.entries:
+            if (entry.judge if entry.model else None) != model:
+                continue
             if asked.get(entry.query) == entry.query_text and found.get(entry.document) == entry.document_text:
                 out.pop((entry.query, entry.document), None)  # the newest stands last
                 out[entry.query, entry.document] = entry
         return out
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The judge models that the log has labels of."""
+        return tuple(dict.fromkeys(entry.judge for entry in self.entries if entry.model))
 
     def write_qrels(self, judgements: Iterable[Judgement]) -> str | None:
         """Write TREC qrels; return why not, where an id holds white space, which that format cannot.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries, qrels_beside
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
 from embdiff.judging.scoring import Verdict, score_judgements
+from embdiff.judging.second import SecondJudge, second_judge
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import is_again
@@ -40,6 +41,8 @@ class Judging(AbstractContextManager["Judging"]):
         Typed queries that could not be pooled: other models or rows than those of this run.
     noise : sequence of Score
         What the same model again changes of the neighbours of this run, to stand beside the differences.
+    models : dict of str to dict of (str, str) to Judgement
+        By judge model what it answered before.
     """
 
     book: Book
@@ -49,6 +52,7 @@ class Judging(AbstractContextManager["Judging"]):
     seed: int
     left_out: int = 0
     noise: Sequence[Score] = ()
+    models: dict[str, dict[Pair, Judgement]] = field(default_factory=dict)
     _again: Pair | None = field(default=None, init=False)
     _note: str | None = field(default=None, init=False)
 
@@ -90,6 +94,36 @@ class Judging(AbstractContextManager["Judging"]):
         self._again = None
         self._write_qrels()
 
+    def unlabelled(self, model: str) -> list[Question]:
+        """Return the questions that a judge model has no answer to, in the order in which people are asked."""
+        known = self.models.get(model, {})
+        asked = [(each.id, name) for each in self.pool.queries[: self.pool.asked] for name in each.documents]
+        return [self.pool.question(*pair) for pair in asked if pair not in known]
+
+    def label(self, question: Question, grade: int | None, *, model: str) -> None:
+        """Save an answer of a judge model at once; beside those of people, never in their place.
+
+        Parameters
+        ----------
+        question : Question
+        grade : int or None
+            None where it gave none.
+        model : str
+
+        Raises
+        ------
+        ParameterError
+            As for `record`.
+        """
+        asked, found = (question.query, question.query_text), (question.document, question.document_text)
+        made = self.book.add(asked, found, grade, model, model=True)
+        self.models.setdefault(model, {})[question.query, question.document] = made
+
+    def second(self) -> tuple[SecondJudge, ...]:
+        """Say of every judge model how far it agrees with the people, and what their labels give together."""
+        person = _grades(self.latest)
+        return tuple(second_judge(name, self.pool, person, _grades(found)) for name, found in self.models.items())
+
     def _write_qrels(self) -> None:
         self._note = self.book.write_qrels(self.latest.values())
 
@@ -121,8 +155,7 @@ class Judging(AbstractContextManager["Judging"]):
 
     def score(self) -> Verdict:
         """Score the models by what was judged so far."""
-        grades = {pair: each.grade for pair, each in self.latest.items()}
-        return score_judgements(self.pool, grades, seed=self.seed)
+        return score_judgements(self.pool, _grades(self.latest), seed=self.seed)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -150,6 +183,7 @@ class Judging(AbstractContextManager["Judging"]):
             "order": self.pool.order,
             "available": self.pool.available,
             "judges": list(dict.fromkeys(each.judge for each in self.latest.values())),
+            "judge_models": [each.to_dict() for each in self.second()],
             "set_aside": self.set_aside,
             "noise": plain(self.noise),
             "notes": [*found["notes"], *self.notes],
@@ -161,6 +195,10 @@ class Judging(AbstractContextManager["Judging"]):
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def _grades(labels: Mapping[Pair, Judgement]) -> dict[Pair, int | None]:
+    return {pair: each.grade for pair, each in labels.items()}
 
 
 @typed
@@ -216,12 +254,14 @@ def open_judging(
     book = Book(path, write=write)
     try:
         asked, texts = (dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus))
-        latest = book.latest({**asked, **{each.id: each.text for each in typed}}, texts)
-        pool = pool_run(records, **wanted, also={query for query, _ in latest})
+        asked |= {each.id: each.text for each in typed}
+        latest = book.latest(asked, texts)
+        models = {name: book.latest(asked, texts, model=name) for name in book.models}
+        pool = pool_run(records, **wanted, also={query for found in (latest, *models.values()) for query, _ in found})
         pool, left_out = with_typed(pool, typed, texts, seed=seed)
-        set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
+        set_aside = len({(each.query, each.document) for each in book.entries if not each.model} - latest.keys())
         noise = [score for score in records.scores if is_again(score)]
-        return Judging(book, pool, latest, set_aside, seed, left_out, noise)
+        return Judging(book, pool, latest, set_aside, seed, left_out, noise, models)
     except BaseException:
         book.close()
         raise

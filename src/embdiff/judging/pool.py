@@ -82,6 +82,8 @@ class Pool:
     available : int
         Queries that could be asked: all of the run.
     order : {"disputed", "random"}
+    drawn : int
+        How many of the first queries are of the run, in this order; what is asked after them was typed.
     """
 
     queries: tuple[PooledQuery, ...]
@@ -90,6 +92,7 @@ class Pool:
     asked: int
     available: int
     order: Order
+    drawn: int = 0
 
     def with_query(self, query: PooledQuery, texts: Mapping[str, str]) -> Pool:
         """Return the pool with one more query to ask, last; ``texts`` holds those of its documents.
@@ -194,7 +197,7 @@ def pool_run(run: Run, *, also: Collection[str] = (), **asked: Any) -> Pool:
     )
     row_of = {name: row for row, name in enumerate(run.corpus.ids)}
     texts = {name: run.corpus.items[row_of[name]] for query in pooled for name in query.documents}
-    return Pool(pooled, texts, depth, first_ones, len(ranked), config.order)
+    return Pool(pooled, texts, depth, first_ones, len(ranked), config.order, first_ones)
 
 
 def _depth(config: JudgingConfig, k: int) -> int:

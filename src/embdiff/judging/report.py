@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from embdiff.judging.line import Judging
 from embdiff.judging.scoring import Verdict
+from embdiff.judging.second import SecondJudge
 from embdiff.records import Score
 from embdiff.views import answer, table
 from embdiff.views.agreement_tables import noise_tables
 from embdiff.views.labelled_tables import difference_table, score_table, standing_table
 from embdiff.views.table import Line, Table, one_line
-from embdiff.views.words import estimate
+from embdiff.views.words import estimate, number
 
 _NOTES, _PLANS, _PAIR = 2, 3, 40
 
@@ -24,6 +25,7 @@ def show(judging: Judging, *, everything: bool = False) -> None:
         *(Line(line, "dim") for line in _head(found, judging.set_aside)),
         Line(""),
         *(part for each in _shown(found, judging.noise, everything) for part in (each, Line(""))),
+        *(part for each in judging.second() for part in second_lines(each, everything)),
         *answer.some_notes(notes, len(notes) if everything else _NOTES, "--all"),
         Line(""),
         *answer.finding(found.headline, whole=everything),
@@ -61,6 +63,43 @@ def tables(found: Verdict, noise: Sequence[Score]) -> Iterator[Table]:
         )
         head = ("models", "difference [95 %]", "more")
         yield Table(f"What would settle it ({found.plans[0].measure})", head, rows, remarks)
+
+
+def second_lines(found: SecondJudge, everything: bool) -> Iterator[Line | Table]:
+    """Yield what the labels of a judge model are worth, and what they give together with those of people."""
+    agreement = found.agreement
+    unsaid = f"; to {found.unsaid:,} it gave no grade" if found.unsaid else ""
+    yield Line(f"{found.judge}: {found.labels:,} labels{unsaid}.")
+    if agreement.n:
+        yield Line(
+            f"It says the same as you of {number(agreement.same, 2)} of {agreement.n:,} documents "
+            f"({agreement.queries:,} queries) that both judged: Cohen's kappa "
+            f"{estimate(agreement.kappa, agreement.low, agreement.high, 2, 2)}; 0 is chance, 1 always the same."
+        )
+    if found.reason:
+        yield Line(f"Its labels do not count: {found.reason}.")
+    else:
+        shown = [each for each in found.combined if everything or len(each.models) == 1]
+        rows = tuple(
+            (
+                one_line(" - ".join(each.models), _PAIR),
+                estimate(each.value, each.low, each.high),
+                number(each.weight, 2),
+                number(each.width, 2),
+            )
+            for each in shown
+        )
+        first = found.combined[0]
+        title = (
+            f"{first.measure} by both: {first.n:,} queries by you and {first.more:,} by it alone, "
+            f"{number(100 * found.share, 0)} % of the labels"
+        )
+        remarks = (
+            "Prediction-powered means: your labels correct those of the model. Weight: how far its labels are used. "
+            "Width: of the interval, over that of your labels alone.",
+        )
+        yield Table(title, ("models", "mean or difference [95 %]", "weight", "width"), rows, remarks)
+    yield Line("")
 
 
 def _head(found: Verdict, set_aside: int) -> Iterator[str]:

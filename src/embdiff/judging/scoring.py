@@ -211,7 +211,7 @@ def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
     seed : int
         Of tests and intervals.
     """
-    done = [query for query in pool.queries if all((query.id, name) in grades for name in query.documents)]
+    done = [query for query in pool.queries if done_of(query, grades)]
     useful = [query for query in done if any(grades[query.id, name] is not None for name in query.documents)]
     scores = _scores(pool, useful, grades, seed) if useful else ()
     differences = between_models(scores, seed=seed)
@@ -225,6 +225,23 @@ def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
     if empty:
         notes.append(f"{empty:,} queries were skipped as a whole and do not count.")
     return Verdict(scores, differences, tuple(more), counts, tuple(notes))
+
+
+def done_of(query: PooledQuery, grades: Grades) -> bool:
+    """Return whether every document of a query was judged or skipped."""
+    return all((query.id, name) in grades for name in query.documents)
+
+
+def ndcg_of(pool: Pool, queries: Sequence[PooledQuery], grades: Grades) -> tuple[str, dict[str, Doubles]]:
+    """Return the measure, and its value per query by model, (q,); NaN where all of a query was skipped."""
+    useful = [any(grades[query.id, name] is not None for name in query.documents) for query in queries]
+    measure, found = f"ndcg@{pool.depth}", {}
+    chosen = [query for query, use in zip(queries, useful, strict=True) if use]
+    for score in _scores(pool, chosen, grades, 0) if chosen else ():
+        if score.measure == measure:
+            found[score.models[0]] = np.full(len(queries), np.nan)
+            found[score.models[0]][np.array(useful)] = score.per_query
+    return measure, found
 
 
 def _counts(pool: Pool, done: Sequence[PooledQuery], grades: Grades) -> dict[str, int]:

@@ -43,9 +43,8 @@ def main() -> None:
         constraints.write_text("\n".join(lowest) + "\n", encoding="utf-8")
         torch = next(pin for pin in lowest if pin.startswith("torch=="))
         if reason := reason_to_leave_torch_out(torch, constraints):
-            sys.exit(
-                f"The floors need {torch}, but {reason}. Name an index that has the build, TORCH_INDEX=URL, or say TORCH=cuda."
-            )
+            way = "Name an index that has the build, TORCH_INDEX=URL, or say TORCH=cuda"
+            sys.exit(f"The floors need {torch}, but {reason}. {way}.")
         install_torch(torch, constraints)
         install("-e", f"{ROOT}[{','.join(EXTRAS)}]", *TESTS, constraints=constraints)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from embdiff._visible import visible_on_a_page
+from embdiff.decision import Check, Drift
 from embdiff.headline import Headline, Shared, in_measure
 
 _GROUPS = 5
@@ -34,6 +35,28 @@ def markdown(found: Headline, about: str) -> str:
         _shared(found.by_group[:_GROUPS]),
         "\n".join(f"- {_plain(each)}" for each in found.more),
     ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def check_markdown(found: Check) -> str:
+    """Return a check as GitHub's Markdown: the verdict, and a line for each rule and model, broken ones first."""
+    rows = ((each.outcome, each.rule, each.about, each.found, f"{each.n:,}", each.more) for each in found.ordered)
+    parts = [
+        f"### {_plain(found.about)}",
+        f"**{_plain(found.sentence)}** {_plain(found.surety)}",
+        _table(("outcome", "broken if", "models", "found", "n", "what would tell"), rows),
+        "\n".join(f"- {_plain(each)}" for each in found.notes),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def drift_markdown(found: Sequence[Drift]) -> str:
+    """Return how far models are from an earlier run as GitHub's Markdown, with the queries that moved most."""
+    parts = []
+    for each in found:
+        parts.append(f"**{_plain(each.sentence)}**")
+        rows = ((one.id, one.text, f"{one.shared:.1f}") for one in each.moved)
+        parts.append("" if each.zero else _table(("query", "text", f"neighbours kept, of {each.of}"), rows))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -1,0 +1,53 @@
+"""Whether models keep to rules, and how far they are from an earlier run, for a terminal: on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from embdiff.decision import Check, Drift, Ruling
+from embdiff.views.table import Cell, Line, Part, Table, one_line
+
+_SHOWN, _NAME, _NOTES, _DRIFTS = 10, 76, 2, 5
+_STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+
+
+def checked(found: Check, *, everything: bool = False) -> Iterator[Part]:
+    """Yield what became of each rule, broken ones first, and the verdict."""
+    most = len(found.rulings) if everything else _SHOWN
+    yield Line(found.about if everything else one_line(found.about, 2 * _NAME), "dim")
+    yield Line("")
+    yield Table("", (), tuple(row for each in found.ordered[:most] for row in _rows(each, everything)))
+    if len(found.rulings) > most:
+        yield Line(f"{len(found.rulings) - most:,} more: --all", "dim")
+    shown = found.notes if everything else found.notes[:_NOTES]
+    yield from (Line(f"* {note}", "dim") for note in shown)
+    if len(found.notes) > len(shown):
+        yield Line(f"* {len(found.notes) - len(shown):,} more: --all", "dim")
+    yield Line("")
+    yield Line(found.sentence, "bold")
+    yield Line(found.surety)
+
+
+def _rows(each: Ruling, everything: bool) -> Iterator[tuple[str | Cell, ...]]:
+    about = each.about if everything else one_line(each.about, _NAME - 14)
+    yield Cell(each.outcome, _STYLES[each.outcome]), f"{each.rule}: {each.found}, n = {each.n:,}"
+    yield "", f"{about}{f'; {each.more}' if each.more else ''}"
+
+
+def drifted(found: Sequence[Drift]) -> Iterator[Part]:
+    """Yield how far models are from an earlier run: the rows that moved most, and what there is to say of each."""
+    most = max(1, _SHOWN // max(1, sum(not each.zero for each in found)))
+    for each in found[:_DRIFTS]:
+        if each.zero or not each.moved:
+            continue
+        rows = tuple((f"{one.shared:.1f}", one_line(f"{one.id}: {one.text}", _NAME - 6)) for one in each.moved[:most])
+        named = one_line(each.model, _NAME - 40)
+        yield Table(f"Queries of {named} that moved most (neighbours kept, of {each.of})", (), rows)
+        yield Line("")
+    yield from (Line(_cut(each.sentence), "bold" if not each.zero else "") for each in found[:_DRIFTS])
+    if len(found) > _DRIFTS:
+        yield Line(f"{len(found) - _DRIFTS:,} more models: --json", "dim")
+
+
+def _cut(text: str) -> str:
+    return one_line(text, 4 * _NAME)

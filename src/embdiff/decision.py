@@ -207,3 +207,109 @@ class Drift(Record):
             return f"No drift: {self.model} {told}."
         why = f" Changed: {'; '.join(self.settings)}." if self.settings else " Its stamp is the same."
         return f"Drift: {self.model} {told}.{why}"
+
+
+Verdict = Literal["switch", "stay", "take", "same", "undecided"]
+
+
+@dataclass(frozen=True)
+class Reason(Record):
+    """A sentence of a decision, and the part of the page that is its evidence."""
+
+    sentence: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Action(Record):
+    """What to do next, and the command that does it, if there is one."""
+
+    sentence: str
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Changed(Record):
+    """A query that changes for users, with the value that it is ordered by before and after."""
+
+    id: str
+    text: str
+    before: Number
+    after: Number
+
+
+@dataclass(frozen=True)
+class Change(Record):
+    """What users see of a change from one model to another.
+
+    Parameters
+    ----------
+    models : tuple of str
+        From, to.
+    n, first, any : int
+        Queries; how many have another first result; and another among the ``k``.
+    first_low, first_high : float
+        95 % interval of the share of queries with another first result.
+    k : int
+    by : str
+        What ``worst`` is ordered by.
+    worst : tuple of Changed
+        The queries that change for the worst; without labels those with fewest results kept.
+    """
+
+    models: tuple[str, str]
+    n: int
+    first: int
+    first_low: Number
+    first_high: Number
+    any: int
+    k: int
+    by: str
+    worst: tuple[Changed, ...]
+
+
+@dataclass(frozen=True)
+class Decision(Record):
+    """Which model to take, by which rules, why, and what to do.
+
+    Parameters
+    ----------
+    verdict : {"switch", "stay", "take", "same", "undecided"}
+        With a model in use: switch to ``model``, or stay with it. Else take ``model``. ``same``: for these data.
+    model : str or None
+        The one to have; None where that is open.
+    current : str or None
+        The one in use.
+    basis : str
+        What it rests on: judgements, groups, or agreement.
+    sentence : str
+        The verdict.
+    reasons : tuple of Reason
+    actions : tuple of Action
+    out, left : tuple of str
+        Models that are out, and those that are not.
+    rulings : tuple of Ruling
+        A rule is broken where the first of the two models is out by it; without labels, where two are not the same.
+    error : float
+        Chance that any of the rulings is wrong.
+    changes : tuple of Change
+        From the model in use to each other one.
+    """
+
+    verdict: Verdict
+    model: str | None
+    current: str | None
+    basis: str
+    sentence: str
+    reasons: tuple[Reason, ...]
+    actions: tuple[Action, ...]
+    out: tuple[str, ...]
+    left: tuple[str, ...]
+    rulings: tuple[Ruling, ...]
+    error: float
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def paragraph(self) -> str:
+        """All of it in one paragraph."""
+        return " ".join([self.sentence, *(each.sentence for each in self.reasons)])

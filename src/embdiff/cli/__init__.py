@@ -16,6 +16,7 @@ from embdiff._visible import message
 from embdiff.cli import cache, listings, runs, streams
 from embdiff.cli.check import check_command
 from embdiff.cli.compare import compare_command, demo_command
+from embdiff.cli.decide import decide_command
 from embdiff.cli.encode import copy_command, encode_command
 from embdiff.cli.evaluate import evaluate_command
 from embdiff.cli.judge import judge_command
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 add(app, compare_command, "RunConfig")
 add(app, demo_command)
+add(app, decide_command, "RunConfig")
 add(app, check_command, "RunConfig")
 add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")

@@ -1,6 +1,8 @@
-"""Decisions by rules, each on its interval: whether models keep to them, and drift from an earlier run."""
+"""Decisions by rules, each on its interval: which model to have, whether models keep to rules, drift from a run."""
 
 from embdiff.deciding.checking import check
 from embdiff.deciding.earlier import Earlier, drift, refuse_drift
+from embdiff.deciding.line import Decided, decide
+from embdiff.deciding.table import usual_text
 
-__all__ = ["Earlier", "check", "drift", "refuse_drift"]
+__all__ = ["Decided", "Earlier", "check", "decide", "drift", "refuse_drift", "usual_text"]

@@ -12,7 +12,7 @@ from embdiff.comparison.relisted import refuse_unlike
 from embdiff.comparison.settings import Inputs
 from embdiff.deciding.earlier import Earlier, looked_at
 from embdiff.deciding.measured import Measured
-from embdiff.deciding.pairing import pairs, refuse_unfit
+from embdiff.deciding.pairing import pairs, refuse_settings, refuse_unfit
 from embdiff.decision import Check, worst
 from embdiff.errors import ParameterError
 from embdiff.measures.rules import Rule, read_rule
@@ -105,12 +105,7 @@ def _run(
 ) -> Run:  # fmt: skip
     """Return the run that is checked; what cannot be is refused before anything is encoded."""
     if isinstance(data, str | Path) and is_run(Path(data)):
-        said = [name for name, value in {**options, "models": models, "out": out}.items() if value is not None]
-        if said:
-            raise ParameterError(
-                f"A run folder has its models and settings. Got {', '.join(said)} beside {data}. Leave them out, or "
-                "name the data."
-            )
+        refuse_settings({**options, "models": models, "out": out}, data)
         run = load(data).run
         _refuse(rules, Inputs.of(run), run.config.models, run.config.k, bool(run.config.query_models), earlier, current)
         return run

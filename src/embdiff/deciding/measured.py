@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
@@ -37,6 +38,9 @@ class Measured:
         The model that the others are held against: of ``run`` (its first, unless named), or of ``then`` (the one of the
         same name, unless named).
 
+    every : bool
+        Whether every two models of the run are held against each other instead.
+
     Raises
     ------
     UnknownNameError
@@ -45,9 +49,14 @@ class Measured:
         When the earlier run cannot be held against this one.
     """
 
-    def __init__(self, run: Run, then: Run | None = None, label: str = "", current: str | None = None) -> None:
+    def __init__(
+        self, run: Run, then: Run | None = None, label: str = "", current: str | None = None, *, every: bool = False
+    ) -> None:
         self.run, self.then, self.label, self.work = run, then, label, relisted(run, then, label)
-        self.pairs = pairs(run.config.models, then.config.models if then else None, label, current)
+        names, before = run.config.models, then.config.models if then else None
+        self.pairs: list[tuple[str, str | None]] = pairs(names, before, label, current)
+        if every:
+            self.pairs = list(combinations(names[::-1], 2))
 
     def rulings(self, rules: Sequence[Rule], *, error: float) -> tuple[Ruling, ...]:
         """Return what becomes of each rule for each model; the chance that any is wrong is at most ``error``."""

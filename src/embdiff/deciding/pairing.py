@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from embdiff._registry import nearest
 from embdiff.comparison.choice import AGREEMENT_NEEDS
@@ -44,6 +45,21 @@ def pairs(
             )
         found.append((name, earlier(one, label)))
     return found
+
+
+def refuse_settings(options: Mapping[str, Any], run: object) -> None:
+    """Refuse settings of a comparison beside a run folder, which has its own.
+
+    Raises
+    ------
+    ParameterError
+    """
+    said = [name for name, value in options.items() if value is not None]
+    if said:
+        raise ParameterError(
+            f"A run folder has its models and settings. Got {', '.join(said)} beside {run}. Leave them out, or name "
+            "the data."
+        )
 
 
 def refuse_unfit(rules: Sequence[Rule], inputs: Inputs, k: int, *, others: bool, then: bool) -> None:

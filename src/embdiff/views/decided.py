@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from embdiff.decision import Check, Drift, Ruling
+from embdiff.decision import OUTCOMES, Check, Decision, Drift, Ruling
 from embdiff.views.table import Cell, Line, Part, Table, one_line
+from embdiff.views.words import number
 
 _SHOWN, _NAME, _NOTES, _DRIFTS = 10, 76, 2, 5
+_RULED, _WORST = 5, 3
+_WORDS = {"pass": "kept", "fail": "broken", "inconclusive": "not told"}
+_RULES_READ = (
+    "Rules (a model is out where one is broken; the chance that any is called wrong is at most {error}):",
+    "Rules (two models are the same where they are kept; the chance that any is called wrong is at most {error}):",
+)
 _STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
@@ -28,10 +35,41 @@ def checked(found: Check, *, everything: bool = False) -> Iterator[Part]:
     yield Line(found.surety)
 
 
-def _rows(each: Ruling, everything: bool) -> Iterator[tuple[str | Cell, ...]]:
+def _rows(each: Ruling, everything: bool, words: Mapping[str, str] | None = None) -> Iterator[tuple[str | Cell, ...]]:
     about = each.about if everything else one_line(each.about, _NAME - 14)
-    yield Cell(each.outcome, _STYLES[each.outcome]), f"{each.rule}: {each.found}, n = {each.n:,}"
+    outcome = (words or {}).get(each.outcome, each.outcome)
+    yield Cell(outcome, _STYLES[each.outcome]), f"{each.rule}: {each.found}, n = {each.n:,}"
     yield "", f"{about}{f'; {each.more}' if each.more else ''}"
+
+
+def decided(found: Decision, *, everything: bool = False) -> Iterator[Part]:
+    """Yield a decision: the rules, the queries that change for the worst, what to do, and last the paragraph."""
+    most = len(found.rulings) if everything else _RULED
+    ordered = sorted(found.rulings, key=lambda each: OUTCOMES.index(each.outcome))
+    yield Line(_RULES_READ[found.basis == "agreement"].format(error=f"{100 * found.error:g} %"), "dim")
+    yield Table("", (), tuple(row for each in ordered[:most] for row in _rows(each, everything, _WORDS)))
+    if len(ordered) > most:
+        yield Line(f"{len(ordered) - most:,} more: --all", "dim")
+    for each in found.changes[: None if everything else 1]:
+        if each.worst:
+            rows = each.worst if everything else each.worst[:_WORST]
+            names = " to ".join(one_line(name, 16) for name in each.models)
+            title = f"What gets worse ({names}; {each.by} before and after)"
+            cells = tuple(
+                (f"{number(one.before, 2)} {number(one.after, 2)}", one_line(f"{one.id}: {one.text}", _NAME - 12))
+                for one in rows
+            )
+            yield Line("")
+            yield Table(title, (), cells)
+    yield Line("")
+    told = found.paragraph.removeprefix(found.sentence).strip()
+    yield Line(found.sentence if everything else _cut(found.sentence), "bold")
+    if told:
+        yield Line(told if everything else one_line(told, 9 * _NAME))
+    for act in found.actions:
+        yield Line(f"> {act.sentence}")
+        if act.command:
+            yield Line(f"  {act.command}")
 
 
 def drifted(found: Sequence[Drift]) -> Iterator[Part]:

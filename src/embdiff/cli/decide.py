@@ -35,13 +35,13 @@ def decide_command(
     **given: Any,
 ) -> None:
     """Compare, then say which model to take, or with --current whether to change it, by rules and with reasons."""
-    from embdiff.deciding import decide, usual_text
+    from embdiff.deciding import decide, table_text
     from embdiff.runs import REPORT_FILE, is_run
     from embdiff.views.decided import decided
     from embdiff.views.table import Line, show
 
     if rules:
-        typer.echo(usual_text() if rules_from is None else rules_from.read_text(encoding="utf-8"), nl=False)
+        typer.echo(table_text(rules_from), nl=False)
         return
     one_form(as_json, markdown)
     if data is None:
@@ -50,16 +50,8 @@ def decide_command(
         data, given = repeated(Path(data), given, trust)
     options = {key: value for key, value in given.items() if value is not None}
     made = out if out is not None or is_run(Path(data)) else default_folder(data, given)
-    found = decide(
-        data,
-        options.pop("models", None),
-        current=current,
-        at=at,
-        prices=price or [],
-        rules=rules_from,
-        out=made,
-        **options,
-    )
+    options |= {"current": current, "at": at, "prices": price or [], "rules": rules_from, "out": made}
+    found = decide(data, options.pop("models", None), **options)
     page = made and made / REPORT_FILE
     parts = [*decided(found.decision, everything=everything), *([Line(f"Report: {page}", "bold")] if page else [])]
     put(as_json, found.to_dict, lambda: show(*parts), found.to_markdown if markdown else None)

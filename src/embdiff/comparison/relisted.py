@@ -105,10 +105,9 @@ def labelled_scores(work: Work, spec: MeasureSpec) -> list[Score]:
     if spec.measure.needs == JUDGED:
         if work.inputs.expected is None:
             return []
-        chosen = work.config.model_copy(update={"measures": (str(spec),)})
-        scores = judged_scores(replace(work, config=chosen), work.inputs.expected).scores
+        scores = judged_scores(work, work.inputs.expected, spec).scores
     else:
-        scores, _ = group_scores(work)
+        scores, _ = group_scores(work, tested=False)
     return [each for each in scores if each.measure == str(spec)]
 
 

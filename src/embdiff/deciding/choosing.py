@@ -48,17 +48,11 @@ def choose(run: Run, table: Rules, current: str | None) -> Chosen:
     """
     basis = run.headline.basis
     rules = [rule.at(run.config.k) for rule in table.of(basis)]
-    if basis == "agreement":
-        rules = [replace(rule, limit=rule.limit * _noise(run.headline)) for rule in rules]
     if current is None:
         return _of_all(run, rules, table.error, basis)
-    rulings = Measured(run, current=current).rulings(rules, error=table.error)
+    found = Measured(run, current=current, floor=basis == "agreement")
+    rulings = found.rulings(rules, error=table.error)
     return _from(run, current, basis, rulings)
-
-
-def _noise(found: Headline) -> float:
-    """Return the share of neighbours that the same model again has in common; 1 where that is not known."""
-    return 1.0 if math.isnan(found.noise) or not found.agreement else found.noise / found.agreement[0].of
 
 
 def _from(run: Run, current: str, basis: str, rulings: Sequence[Ruling]) -> Chosen:
@@ -78,14 +72,14 @@ def _from(run: Run, current: str, basis: str, rulings: Sequence[Ruling]) -> Chos
         nearest = _best_first(run.headline, others)[0]
         return Chosen("stay", current, basis, out, left, found, _stay(nearest, current, found))
     open_ = _best_first(run.headline, left[1:])
-    return Chosen("undecided", None, basis, out, left, found, _undecided(open_, current, found, labelled))
+    about = list(_of(found, open_[0], current))
+    return Chosen("undecided", None, basis, out, left, found, _undecided(about, labelled))
 
 
 def _of_all(run: Run, rules: Sequence[Rule], error: float, basis: str) -> Chosen:
     """Return the verdict where no model is in use."""
     labelled, names = basis != "agreement", run.config.models
-    found = Measured(run, every=True)
-    named = [(rule, *each) for rule in rules for each in found.estimates(rule)]
+    named = Measured(run, every=True, floor=not labelled).named(rules)
     limits = [(-rule.limit, rule.limit) if labelled else (rule.limit,) for rule, *_ in named]
     told = settled([estimate for *_, estimate in named], limits, error=error)
     rulings = tuple(
@@ -101,8 +95,7 @@ def _of_all(run: Run, rules: Sequence[Rule], error: float, basis: str) -> Chosen
         first = next(each for each in among if left[0] in each.models)
         words = _same(left[0], next(name for name in first.models if name != left[0]), among)
         return Chosen("same", left[0], basis, out, left, rulings, words)
-    words = _undecided(left[1:], left[0], among, labelled)
-    return Chosen("undecided", None, basis, out, left, rulings, words)
+    return Chosen("undecided", None, basis, out, left, rulings, _undecided(among, labelled))
 
 
 def _loses(name: str, each: Ruling) -> bool:
@@ -158,10 +151,10 @@ def _same(one: str, other: str, rulings: Sequence[Ruling]) -> str:
     return f"{one} and {other} are the same for these data: {' and '.join(told)}."
 
 
-def _undecided(open_: Sequence[str], current: str, rulings: Sequence[Ruling], labelled: bool) -> str:
-    """Say what cannot be told between the first open model and the one that it is held against."""
-    first = open_[0]
-    each = min(_of(rulings, first, current), key=lambda one: ("inconclusive", "fail", "pass").index(one.outcome))
+def _undecided(rulings: Sequence[Ruling], labelled: bool) -> str:
+    """Say what cannot be told, of the first two models of which something is open."""
+    each = min(rulings, key=lambda one: ("inconclusive", "fail", "pass").index(one.outcome))
+    first, current = each.models[0], each.models[-1]
     if not labelled:
         known = each.outcome == "fail"
         what = "are not the same for these data" if known else "may or may not be the same for these data"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from embdiff.comparison import load
 from embdiff.comparison.relisted import list_scores, refuse_unlike, relisted
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
+from embdiff.deciding.measured import own_share
 from embdiff.deciding.pairing import pairs
 from embdiff.decision import Drift, Moved
 from embdiff.measures.base import get_measure
@@ -21,7 +22,6 @@ from embdiff.runs import Run
 from embdiff.settings import RunConfig
 
 _MOVED = 10
-_NOISE = ("noise_float16", "noise_batch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,21 +81,13 @@ def _drift(run: Run, then: Run, name: str, old: str, before: str, k: int, score:
     per_query = np.asarray(score.per_query, dtype=np.float64)
     order = np.argsort(per_query, kind="stable")
     moved = [int(row) for row in order if per_query[row] < 1.0 - 1e-9]
-    noise = [k * value for each, model in ((run, name), (then, old)) for value in _noise(each.scores, model)]
+    shares = (own_share(each, model) for each, model in ((run, name), (then, old)))
+    noise = min((k * share for share in shares if math.isfinite(share)), default=math.nan)
     return Drift(
-        name, before, k, k * score.value, min(noise, default=math.nan), len(per_query), len(moved),
+        name, before, k, k * score.value, noise, len(per_query), len(moved),
         tuple(Moved(run.queries.ids[row], run.queries.items[row], k * float(per_query[row])) for row in moved[:_MOVED]),
         _settings(run, then, name, old),
     )  # fmt: skip
-
-
-def _noise(scores: Sequence[Score], model: str) -> list[float]:
-    """Return what a model shares with itself, encoded again or rounded."""
-    return [
-        each.value
-        for each in scores
-        if each.measure.partition("@")[0] in _NOISE and each.models == (model,) and math.isfinite(each.value)
-    ]
 
 
 def _settings(run: Run, then: Run, name: str, old: str) -> tuple[str, ...]:

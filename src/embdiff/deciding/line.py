@@ -14,7 +14,7 @@ from embdiff.comparison.line import walk
 from embdiff.comparison.plan import prices_of
 from embdiff.comparison.settings import Inputs
 from embdiff.deciding import changing
-from embdiff.deciding.choosing import Chosen, choose
+from embdiff.deciding.choosing import Chosen, choose, interval_words, measure
 from embdiff.deciding.earlier import looked_at
 from embdiff.deciding.pairing import pairs, refuse_settings, refuse_unfit
 from embdiff.deciding.table import Rules, read_table
@@ -27,6 +27,7 @@ from embdiff.views.decided import decided
 from embdiff.views.markdown import decision_markdown
 from embdiff.views.words import title
 
+_TOLD, _ALIKE = 3, {"pass": "are the same", "fail": "are not the same"}
 _JUDGED, _DEPTH = 20, 5  # what `embdiff judge` asks of unless told otherwise
 
 
@@ -195,7 +196,13 @@ def _among(run: Run, chosen: Chosen) -> list[Reason]:
     shown = [name for name in chosen.out if name not in chosen.sentence]
     if shown:
         found.append(Reason(f"Out by the same rules: {', '.join(shown)}.", "rulings"))
-    if chosen.verdict == "undecided" and len(chosen.left) > 2:
+    if chosen.basis == "agreement":
+        found += [
+            Reason(f"{' and '.join(each.models)} {is_}: {measure(each)} {interval_words(each)}.", "rulings")
+            for each in chosen.rulings[:_TOLD]
+            if (is_ := _ALIKE.get(each.outcome)) and not all(name in chosen.sentence for name in each.models)
+        ]
+    elif chosen.verdict == "undecided" and len(chosen.left) > 2:
         found.append(Reason(f"Not told apart: {', '.join(chosen.left)}.", "rulings"))
     if chosen.basis == "groups":
         found.append(Reason("Groups are weak labels: a neighbour of another group need not be wrong.", "answer"))
@@ -207,7 +214,7 @@ def _of_change(run: Run, asked: Asked, model: str, found: Change) -> tuple[list[
     assert asked.current is not None
     reasons, actions = [changing.users(found)], list[Action]()
     cost = changing.costs(run, model, asked.prices.get(model))
-    actions.append(Action(f"Encode again with {model}: {cost.words}."))
+    actions.append(Action(f"Encode the corpus again with {model}."))
     if asked.at is not None:
         for reason, act in changing.cutoffs(run, asked.current, model, asked.at):
             reasons.append(reason)

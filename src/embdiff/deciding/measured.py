@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -18,6 +19,7 @@ from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Score
 from embdiff.runs import Run
 
+_AGAIN = ("noise_float16", "noise_batch")
 Found = tuple[tuple[str, ...], str | None, Estimate]
 SAME = Estimate(
     0.0, 0, 0.0, lambda _: (0.0, 0.0), "the same model, revision and settings, and the same list for every query"
@@ -40,6 +42,8 @@ class Measured:
 
     every : bool
         Whether every two models of the run are held against each other instead.
+    floor : bool
+        Whether limits are shares of the noise floor: of what the steadier of two models shares with itself.
 
     Raises
     ------
@@ -50,8 +54,10 @@ class Measured:
     """
 
     def __init__(
-        self, run: Run, then: Run | None = None, label: str = "", current: str | None = None, *, every: bool = False
-    ) -> None:
+        self, run: Run, then: Run | None = None, label: str = "", current: str | None = None, *,
+        every: bool = False, floor: bool = False,
+    ) -> None:  # fmt: skip
+        self.floor = floor
         self.run, self.then, self.label, self.work = run, then, label, relisted(run, then, label)
         names, before = run.config.models, then.config.models if then else None
         self.pairs: list[tuple[str, str | None]] = pairs(names, before, label, current)
@@ -60,11 +66,26 @@ class Measured:
 
     def rulings(self, rules: Sequence[Rule], *, error: float) -> tuple[Ruling, ...]:
         """Return what becomes of each rule for each model; the chance that any is wrong is at most ``error``."""
-        named = [(rule, *found) for rule in rules for found in self.estimates(rule)]
+        named = self.named(rules)
         told = settled([estimate for *_, estimate in named], [(rule.limit,) for rule, *_ in named], error=error)
         return tuple(
             ruling(rule, models, asked, each) for (rule, models, asked, _), each in zip(named, told, strict=True)
         )
+
+    def named(self, rules: Sequence[Rule]) -> list[tuple[Rule, tuple[str, ...], str | None, Estimate]]:
+        """Return each rule with the numbers that it is about."""
+        return [
+            (self._within_floor(rule, models), models, asked, estimate)
+            for rule in rules
+            for models, asked, estimate in self.estimates(rule)
+        ]
+
+    def _within_floor(self, rule: Rule, models: tuple[str, ...]) -> Rule:
+        """Return a rule whose limit is a share of what the steadier model shares with itself, where that is asked."""
+        if not self.floor:
+            return rule
+        known = [share for name in models if math.isfinite(share := own_share(self.run, name))]
+        return replace(rule, limit=rule.limit * max(known, default=1.0))
 
     def estimates(self, rule: Rule) -> list[Found]:
         """Return the number that a rule names, for each model held to it, with who it is held against and who asked."""
@@ -116,6 +137,16 @@ class Measured:
         either = {models, models[::-1]} if rule.spec.measure.symmetric else {models}
         named = (each for each in (*self.run.scores, *self.run.curves) if each.measure == str(rule.spec))
         return list({each.query_model: each for each in named if each.models in either}.values())
+
+
+def own_share(run: Run, model: str) -> float:
+    """Return the share of neighbours that a model has in common with itself, encoded or rounded again; NaN: unknown."""
+    again = [
+        each.value
+        for each in run.scores
+        if each.measure.partition("@")[0] in _AGAIN and each.models == (model,) and math.isfinite(each.value)
+    ]
+    return min(again, default=math.nan)
 
 
 def _fall(before: Score, now: Score) -> Doubles:

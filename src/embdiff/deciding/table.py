@@ -33,9 +33,18 @@ class Rules:
         return found
 
 
-def usual_text() -> str:
-    """Return the table that comes with embdiff."""
-    return files("embdiff.deciding").joinpath("decide.toml").read_text(encoding="utf-8")
+def table_text(path: str | Path | None = None) -> str:
+    """Return a table of rules as it stands; by default the one that comes with embdiff.
+
+    Raises
+    ------
+    DataError, ParameterError, UnknownNameError
+        As `read_table`.
+    """
+    if path is None:
+        return files("embdiff.deciding").joinpath("decide.toml").read_text(encoding="utf-8")
+    read_table(path)
+    return Path(path).read_text(encoding="utf-8")
 
 
 def read_table(path: str | Path | None = None) -> Rules:
@@ -49,7 +58,7 @@ def read_table(path: str | Path | None = None) -> Rules:
         When something in it is unknown, or no such rule.
     """
     if path is None:
-        return _rules(tomllib.loads(usual_text()), "decide.toml")
+        return _rules(tomllib.loads(table_text()), "decide.toml")
     try:
         refuse_endless(Path(path))
         told = tomllib.loads(Path(path).read_text(encoding="utf-8"))

@@ -54,7 +54,8 @@ def decided(found: Decision, *, everything: bool = False) -> Iterator[Part]:
         if each.worst:
             rows = each.worst if everything else each.worst[:_WORST]
             names = " to ".join(one_line(name, 16) for name in each.models)
-            title = f"What gets worse ({names}; {each.by} before and after)"
+            what = "What changes most" if found.basis == "agreement" else "What gets worse"
+            title = f"{what} ({names}; {each.by} before and after)"
             cells = tuple(
                 (f"{number(one.before, 2)} {number(one.after, 2)}", one_line(f"{one.id}: {one.text}", _NAME - 12))
                 for one in rows

@@ -78,7 +78,7 @@ def test_what_changes_is_counted_from_the_lists(stays):
 
 
 def test_a_model_that_is_no_worse_may_be_had(texts, expected):
-    found = ed.decide(texts, ["toy:4", "lsa:19"], expected=expected, current="toy:4", at=0.5, **MADE).decision
+    found = ed.decide(texts, ["toy:4", "lsa:19"], expected=expected, current="toy:4", at=0.9, **MADE).decision
     assert (found.verdict, found.model) == ("switch", "lsa:19")
     assert found.rulings[0].high < 0.02
     assert [each.sentence.split()[0] for each in found.actions] == ["Encode", "Set"]

@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend test-frontend demo test test-all test-floors batteries check fix bench bench-full bench-readme docs docs-site picture constraints clean
+.PHONY: help setup frontend test-frontend demo gate test test-all test-floors batteries check fix bench bench-full bench-readme docs docs-site picture constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,7 +50,12 @@ test test-all test-floors batteries: export OMP_NUM_THREADS := 1
 test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 	$(BIN)/python -m pytest -n auto -m "$(EVERYDAY)"
 
-test-all: $(VENV)/.test-all check test  ## everything: checks, the everyday suite, then the slow, server and browser tests
+gate: $(VENV)/.setup frontend  ## hold the demo to rules, as a CI job of its users would (embdiff check)
+	$(BIN)/embdiff demo --out build/gate >/dev/null
+	$(BIN)/embdiff check build/gate --fail-if "self_retrieval@1 < 0.9" --fail-if "overlap@3 < 0.5" \
+	    --fail-if "cka < 0.4" --junit build/gate.xml
+
+test-all: $(VENV)/.test-all check test gate  ## everything: checks, the everyday suite, then the slow, server and browser tests
 	$(BIN)/python -m pytest -n auto -m "(slow or browser) and not server"
 	$(BIN)/python -m pytest -m "server"
 

@@ -23,7 +23,7 @@ export function answer(scene: Scene, store: Store, query: HTMLElement | null): H
   const cards = [standings(head), where(head) ?? disputed(scene, store), agreement(head)].filter((card): card is HTMLElement => card !== null);
   return h(
     "section",
-    { class: "answer", "aria-label": "The answer" },
+    { class: "answer", "aria-label": "The answer", id: "evidence-answer" },
     h("h1", { dir: "auto" }, ...coloured(head, headline.sentence)),
     h("div", { class: "cards" }, ...cards),
     h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
@@ -40,7 +40,7 @@ function reaches(head: Header): HTMLElement[] {
 }
 
 /** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */
-function coloured(head: Header, words: string): (Node | string)[] {
+export function coloured(head: Header, words: string): (Node | string)[] {
   const names = [...head.models].sort((a, b) => b.length - a.length);
   const found: (Node | string)[] = [];
   let rest = words;

@@ -106,12 +106,47 @@ export interface ColumnHead {
   of: ArrayRef;
 }
 
+export interface Ruling {
+  rule: string;
+  models: string[];
+  outcome: "pass" | "fail" | "inconclusive";
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  level: number;
+  n: number;
+  expected: number | null;
+}
+
+export interface Change {
+  models: [string, string];
+  n: number;
+  first: number;
+  any: number;
+  k: number;
+  by: string;
+  worst: { id: string; text: string; before: number | null; after: number | null }[];
+}
+
+export interface Decision {
+  verdict: string;
+  basis: string;
+  sentence: string;
+  reasons: { sentence: string; evidence: string }[];
+  actions: { sentence: string; command: string | null }[];
+  rulings: Ruling[];
+  error: number;
+  changes: Change[];
+}
+
 export interface Header {
   view: number;
   title: string;
   facts: string;
   provenance: [string, string][];
   headline: Headline;
+  /** which model to take, where that was asked */
+  decision: Decision | null;
   findings: string[];
   /** how far query models reach in the collections of others, warnings first */
   reaches: string[];
@@ -189,7 +224,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 7;
+export const VERSION = 8;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

@@ -7,6 +7,7 @@ import { alike, queryModels } from "./compare.js";
 import { curves, heatmaps } from "./charts.js";
 import { costs } from "./cost.js";
 import { folded, h } from "./dom.js";
+import { decision, evidence } from "./decision.js";
 import { cutoffFigure, indexFigure, mixingFigures } from "./figures.js";
 import { everyNumber, tables } from "./numbers.js";
 import { linkButton } from "./picture.js";
@@ -33,10 +34,14 @@ export function newStore(scene: Scene): Store {
 export function report(scene: Scene, store: Store): HTMLElement[] {
   const { head } = scene;
   bindAddress(scene, store);
-  const agreement = [...heatmaps(head), ...curves(head), ...indexFigure(head), ...mixingFigures(head)];
-  const change = [...cutoffFigure(head), ...costs(head)];
+  const [index, cutoffs, cost] = [named("index", indexFigure(head)), named("cutoffs", cutoffFigure(head)), named("costs", costs(head))];
+  const agreement = [...heatmaps(head), ...curves(head), ...index, ...mixingFigures(head)];
+  const change = [...cutoffs, ...cost];
+  const notes = named("truncated", [folded("How to take these numbers", ...head.notes.map((note) => h("p", {}, note)))]);
+  const there = new Set(["evidence-answer", ...[...index, ...change, ...notes].map((each) => each.id)]);
   return [
     h("header", {}, h("p", { class: "lead" }, head.facts), linkButton()),
+    ...decided(head, (name) => there.has(evidence(name))),
     answer(scene, store, queryCard(scene, store)),
     explorer(scene, store),
     h(
@@ -47,7 +52,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
       ...(change.length ? [folded("What a change of model asks for: cut-offs and cost", ...change)] : []),
       everyNumber(head),
       tables(head),
-      folded("How to take these numbers", ...head.notes.map((note) => h("p", {}, note))),
+      ...notes,
       provenance(head),
     ),
   ];
@@ -55,7 +60,18 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
 
 /** What a notebook shows: the answer and the linked part. */
 export function notebook(scene: Scene, store: Store): HTMLElement[] {
-  return [answer(scene, store, queryCard(scene, store)), explorer(scene, store)];
+  return [...decided(scene.head, (name) => name === "answer"), answer(scene, store, queryCard(scene, store)), explorer(scene, store)];
+}
+
+/** Parts of the page under a name by which reasons find them: that of the first. */
+function named(name: string, parts: HTMLElement[]): HTMLElement[] {
+  if (parts[0]) parts[0].id = evidence(name);
+  return parts;
+}
+
+function decided(head: Header, there: (name: string) => boolean): HTMLElement[] {
+  const found = decision(head, there);
+  return found ? [found] : [];
 }
 
 /** The linked part with its title. */

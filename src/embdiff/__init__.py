@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from embdiff.comparison import compare as compare
     from embdiff.comparison import load as load
     from embdiff.corpus import read_corpus as read_corpus
+    from embdiff.deciding import check as check
+    from embdiff.deciding import decide as decide
     from embdiff.errors import EmbdiffError as EmbdiffError
     from embdiff.evaluation import evaluate as evaluate
     from embdiff.measures import get_measure as get_measure
@@ -34,8 +36,10 @@ _HOMES = {
     "Corpus": "embdiff.records",
     "EmbdiffError": "embdiff.errors",
     "align": "embdiff.alignment",
+    "check": "embdiff.deciding",
     "compare": "embdiff.comparison",
     "copy_collections": "embdiff.stores.copying",
+    "decide": "embdiff.deciding",
     "evaluate": "embdiff.evaluation",
     "get_encoder": "embdiff.sources",
     "get_measure": "embdiff.measures",

@@ -10,9 +10,10 @@ import pytest
 from embdiff.errors import ParameterError
 from embdiff.judging import pooled_query, score_judgements
 from embdiff.judging.pool import Pool
-from embdiff.judging.scoring import needed_queries, plans
+from embdiff.judging.scoring import plans
 from embdiff.measures.differences import Differences
 from embdiff.measures.paired import detectable_difference, paired_tests
+from embdiff.measures.statistics.power import needed_queries
 
 GRADES = {
     ("q1", "d1"): 1, ("q1", "d2"): None, ("q1", "d3"): 0, ("q1", "d4"): 2,

@@ -19,7 +19,7 @@ TO_DO = (
     "docs/teach-in-a-notebook.md",
 )  # fmt: skip
 PYTHON = (
-    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", TO_DO[-1],
+    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/decide.md", TO_DO[-1],
 )  # fmt: skip
 SHELL = (
     "README.md",
@@ -103,6 +103,20 @@ def test_commands_of_a_page_run_and_print_what_it_shows(page: str, tmp_path: Pat
         assert done.returncode == 0, done.stderr
         printed = {words(line) for line in done.stdout.splitlines()}
         assert {words(line) for line in shown.splitlines()} - {"", "[...]"} - printed == set()
+
+
+def test_the_job_for_ci_is_the_one_of_the_page_and_its_command_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("wordllama", reason="the job uses wordllama")
+    job = (ROOT / "examples" / "ci" / "embeddings.yml").read_text(encoding="utf-8")
+    assert f"```yaml\n{job}```" in (ROOT / "docs" / "decide.md").read_text(encoding="utf-8")
+    command = job.partition("      - run: |\n")[2].partition("      - uses:")[0]
+    shutil.copytree(ROOT / "examples" / "helpdesk", "examples/helpdesk")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    run = command.replace("embdiff check", f'"{sys.executable}" -m embdiff check')
+    done = subprocess.run(["bash", "-e", "-c", run], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Pass: all 2 checks hold" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert 'failures="0"' in Path("embdiff.xml").read_text(encoding="utf-8")
 
 
 def test_readme_is_read_in_a_few_minutes():

@@ -1,7 +1,8 @@
 """The command line: thin commands, each one public call.
 
-Exit codes: 0 done; 2 something the user can mend; 130 interrupted with Ctrl-C; 1 anything else. Progress and
-messages go to stderr, results to stdout; with ``--json`` stdout holds JSON alone.
+Exit codes: 0 done; 2 something the user can mend; 130 interrupted with Ctrl-C; 1 anything else. Of ``check`` also 3:
+a rule is broken, and 4: so many queries do not tell. Progress and messages go to stderr, results to stdout; with
+``--json`` stdout holds JSON alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import typer
 
 from embdiff._visible import message
 from embdiff.cli import cache, listings, runs, streams
+from embdiff.cli.check import check_command
 from embdiff.cli.compare import compare_command, demo_command
+from embdiff.cli.decide import decide_command
 from embdiff.cli.encode import copy_command, encode_command
 from embdiff.cli.evaluate import evaluate_command
 from embdiff.cli.judge import judge_command
@@ -32,6 +35,8 @@ app = typer.Typer(
 )
 add(app, compare_command, "RunConfig")
 add(app, demo_command)
+add(app, decide_command, "RunConfig")
+add(app, check_command, "RunConfig")
 add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")
 read = (*columns, "quotes", "header", "encoding", "empty", "cache")

@@ -30,6 +30,12 @@ def compare_command(
     *,
     preset: Annotated[str | None, typer.Option(help="tutorial-2023 or tutorial-offline.")] = None,
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Earlier run of the same rows and queries: say what moved since then instead."
+        ),
+    ] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
     trust: TrustOption = False,
@@ -50,6 +56,9 @@ def compare_command(
         return
     if price:
         raise ParameterError("A price must come with --dry-run, which counts tokens. Got --price alone. Add --dry-run.")
+    if against is not None:
+        _drift_and_print(data, {"preset": preset, **given}, out, against, as_json, markdown, trust)
+        return
     _run_and_print(data, {"preset": preset, **given}, out, as_json, everything, only, trust, markdown)
 
 
@@ -84,11 +93,31 @@ def _run_and_print(
     if only is not None:
         terminal.part(only)
     if data.endswith(".toml"):
-        data, given = _repeat(Path(data), given, trust)
-    result = compare(data, out=out or _default_folder(data, given), **given)
+        data, given = repeated(Path(data), given, trust)
+    result = compare(data, out=out or default_folder(data, given), **given)
     facts = result.facts(terminal.QUERIES_SHOWN)
     put(as_json, result.to_dict, lambda: terminal.show(facts, everything=everything, only=only),
         result.to_markdown if markdown else None)  # fmt: skip
+
+
+def _drift_and_print(
+    data: str, given: dict[str, Any], out: Path | None, against: Path, as_json: bool, markdown: bool, trust: bool
+) -> None:
+    """Compare, write the run folder, and print how far each model is from itself in an earlier run."""
+    from embdiff.comparison import compare
+    from embdiff.deciding import Earlier, drift, refuse_drift
+    from embdiff.views.decided import drifted
+    from embdiff.views.markdown import drift_markdown
+    from embdiff.views.table import show
+
+    if data.endswith(".toml"):
+        data, given = repeated(Path(data), given, trust)
+    earlier = Earlier.at(against)
+    refuse_drift(data, given.get("models"), {key: value for key, value in given.items() if key != "models"}, earlier)
+    result = compare(data, out=out or default_folder(data, given), **given)
+    found = drift(result.run, earlier)
+    put(as_json, lambda: {"drift": [each.to_dict() for each in found]}, lambda: show(*drifted(found)),
+        (lambda: drift_markdown(found)) if markdown else None)  # fmt: skip
 
 
 def _plan_and_print(data: str, given: dict[str, Any], prices: list[str], as_json: bool, trust: bool) -> None:
@@ -97,12 +126,12 @@ def _plan_and_print(data: str, given: dict[str, Any], prices: list[str], as_json
     from embdiff.views.listings import show_plan
 
     if data.endswith(".toml"):
-        data, given = _repeat(Path(data), given, trust)
+        data, given = repeated(Path(data), given, trust)
     found = plan(data, prices=prices, **given)
     put(as_json, lambda: found, lambda: show_plan(**vars(found)))
 
 
-def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:
+def repeated(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:
     """Take the settings of a run.toml, as far as a file may say them; what is given on the command line wins."""
     from embdiff.runs import Origin, named_in
     from embdiff.settings import RunConfig
@@ -126,7 +155,7 @@ def _repeat(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[s
     return data, {**settings, **{key: value for key, value in given.items() if value is not None}}
 
 
-def _default_folder(data: str, given: dict[str, Any]) -> Path:
+def default_folder(data: str, given: dict[str, Any]) -> Path:
     """Return a folder name that is the same for the same data file and settings."""
     from embdiff.specs import without_secrets
 

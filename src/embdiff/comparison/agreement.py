@@ -71,7 +71,7 @@ def agreement(work: Work, *, lossy: bool) -> Agreement:
     curved: list[Score] = []
     pairs = compared_pairs(work.answers, work.baseline)
     for a, b in pairs:
-        found = _of_pair(work, a, b, [*specs, *exactly, *curves])
+        found = of_pair(work, a, b, [*specs, *exactly, *curves])
         for part, kept in ((specs, scores[0]), (exactly, scores[1]), (curves, curved)):
             kept += [score for spec in part for score in found[str(spec)]]
     return Agreement(
@@ -94,7 +94,7 @@ def _exact_twins(spec: MeasureSpec, chosen: Iterable[MeasureSpec]) -> list[Measu
     return [MeasureSpec(twin, spec.k, spec.parameters) for twin in twins if twin.name not in names]
 
 
-def _of_pair(work: Work, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> dict[str, list[Score]]:
+def of_pair(work: Work, a: Answer, b: Answer, specs: Sequence[MeasureSpec]) -> dict[str, list[Score]]:
     """Return the scores of each measure: one, or of a measure that is not symmetric one from either side."""
     specs = list({str(spec): spec for spec in specs}.values())
     found: dict[str, list[Score]] = {str(spec): [] for spec in specs}

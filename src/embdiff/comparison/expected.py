@@ -54,8 +54,8 @@ def relevant_rows(expected: Qrels | None, inputs: Inputs) -> list[IntArray]:
     ]
 
 
-def judged_scores(work: Work, expected: Qrels) -> Expected:
-    """Score every list against the expected results.
+def judged_scores(work: Work, expected: Qrels, only: MeasureSpec | None = None) -> Expected:
+    """Score every list against the expected results; by one measure ``only`` without tests between the models.
 
     Every judged query counts; equal similarities are ordered by id as trec_eval does; lists are as deep as the k of
     the run. Chance is a random order of the rows that a query could return.
@@ -72,7 +72,7 @@ def judged_scores(work: Work, expected: Qrels) -> Expected:
         return _judged_lists(answer.returned, asked, judged, (answer.model,), candidates, asks, by_id)
 
     return Expected(
-        *labelled_scores(work, _specs(work), lists),
+        *labelled_scores(work, [only] if only else _specs(work), lists, tested=only is None),
         own,
         sum(name not in row_of for query in names for name in expected.judgements[query]),
     )

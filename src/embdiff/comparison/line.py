@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +35,7 @@ from embdiff.stores import get_store, path_of
 from embdiff.stores.store import Store
 
 
-@done_by(lambda **asked: _walk(**asked))
+@done_by(lambda **asked: walk(**asked))
 def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by name
     data: Any,
     models: Sequence[Any] | None = None,
@@ -169,15 +169,16 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     """
 
 
-def _walk(
+def walk(
     data: Any,
     models: Sequence[Any] | None = None,
     *,
     out: str | Path | None = None,
     preset: str | None = None,
+    finish: Callable[[runs.Run], runs.Run] | None = None,
     **given: Any,
 ) -> Comparison:
-    """See `compare`."""
+    """See `compare`; ``finish`` adds to the run, before it is written, what is decided by it."""
     config, objects = resolve(data, models, preset, given)
     inputs = read_inputs(data, config, given, objects)
     work, no_report = Work(config, inputs, VectorCache.at(config.cache)), None
@@ -189,6 +190,7 @@ def _walk(
         work = size(work)
         work = search(work)
         run = _measured(work, opened.uri)
+        run = run if finish is None else finish(run)
         if folder is not None and out is not None:
             no_report = write_run(run, folder, Path(out), work.kept)
     if no_report is not None:

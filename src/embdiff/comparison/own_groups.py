@@ -15,16 +15,16 @@ from embdiff.own_rows import without_own
 from embdiff.records import Answer, IntArray
 
 
-def group_scores(work: Work) -> Labelled:
+def group_scores(work: Work, *, tested: bool = True) -> Labelled:
     """Score every list by the groups of its rows; nothing where the rows or the queries have no groups.
 
-    A query's own row never counts, also where it stays in its list.
+    A query's own row never counts, also where it stays in its list. ``tested``: whether differences are wanted.
     """
     specs = [MeasureSpec(each, None, each.defaults) for each in measures_for(NEEDS) if each.reported]
     groups = _codes(work)
     if groups is None or not specs:
         return (), ()
-    return labelled_scores(work, specs, lambda answer, asks: _lists(work, answer, asks, *groups))
+    return labelled_scores(work, specs, lambda answer, asks: _lists(work, answer, asks, *groups), tested=tested)
 
 
 def _codes(work: Work) -> tuple[IntArray, IntArray] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def plan(
     names = tuple(dict.fromkeys((*config.models, *config.query_models)))
     forms = {name: form for name in names if isinstance(form := objects.get(name, name), str)}
     services = {name: form for name, form in forms.items() if form.partition(":")[0] in SERVICES}
-    of = _prices(prices, services)
+    of = prices_of(prices, services, "a service among the models")
     inputs, cache = read_inputs(data, config, given, objects), VectorCache.at(config.cache)
     asking = config.query_models or config.models
     counted = []
@@ -81,8 +81,8 @@ def plan(
     return Plan(inputs.corpus.source, len(inputs.corpus), len(inputs.queries), tuple(counted), others)
 
 
-def _prices(prices: Sequence[str | float], services: Mapping[str, str]) -> dict[str, float]:
-    """Return the price of each service that has one; one that is named wins."""
+def prices_of(prices: Sequence[str | float], models: Collection[str], what: str) -> dict[str, float]:
+    """Return the price of each model that has one; one that is named wins. ``what`` they are, for the message."""
     everywhere, named = None, {}
     for text in map(str, prices):
         name, _, number = text.rpartition("=")
@@ -90,13 +90,13 @@ def _prices(prices: Sequence[str | float], services: Mapping[str, str]) -> dict[
             price = float(number)
         except ValueError:
             price = math.nan
-        if not 0 <= price < math.inf or (name and name not in services):
+        if not 0 <= price < math.inf or (name and name not in models):
             raise ParameterError(
-                f"A price must be written NUMBER, or MODEL=NUMBER of a service among the models, per million tokens. "
-                f"Got {text!r}. Write --price 0.02."
+                f"A price must be written NUMBER, or MODEL=NUMBER of {what}, per million tokens. Got {text!r}. "
+                "Write --price 0.02."
             )
         if name:
             named[name] = price
         else:
             everywhere = price
-    return {name: everywhere for name in services if everywhere is not None} | named
+    return {name: everywhere for name in models if everywhere is not None} | named

@@ -23,7 +23,7 @@ def kept_scores(kept: Kept, specs: Sequence[MeasureSpec], inputs: Inputs, *, see
 
 
 def labelled_scores(
-    work: Work, specs: Sequence[MeasureSpec], lists: Callable[[Answer, str | None], Inputs]
+    work: Work, specs: Sequence[MeasureSpec], lists: Callable[[Answer, str | None], Inputs], *, tested: bool = True
 ) -> Labelled:
     """Score every collection and bm25 by labels, and test the collections that were asked alike, bm25 beside them.
 
@@ -33,6 +33,8 @@ def labelled_scores(
     specs : sequence of MeasureSpec
     lists : callable
         ``lists(answer, query model or None)``: what the measures are taken from.
+    tested : bool
+        Whether differences are wanted.
 
     Returns
     -------
@@ -52,6 +54,7 @@ def labelled_scores(
     return tuple(every[at] for first in range(len(specs)) for at in range(first, len(every), len(specs))), tuple(
         (asks, each)
         for asks, scores in groups.items()
+        if tested
         for each in work.kept.call(between_models, [*scores, *beside], seed=seed)
     )
 

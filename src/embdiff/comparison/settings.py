@@ -19,6 +19,7 @@ from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.lexical import BM25
 from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
+from embdiff.runs import Run
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
 from embdiff.sources import PRESETS, named_models
 from embdiff.sources.batches import TEXTS, refuse_unread
@@ -90,6 +91,12 @@ class Inputs:
             judged = replace(judged, judgements={q: judged.judgements[q] for q in asked.ids if q in judged.judgements})
         of = None if self.sampled_from is None else len(kept)
         return Inputs(kept, asked, own, dropped, twins, judged, of)
+
+    @classmethod
+    def of(cls, run: Run) -> Inputs:
+        """Return what a run worked on, as far as it is known of it: not of how many rows its queries are a sample."""
+        own, twins = _own_rows(run.config, run.corpus, run.queries, run.query_rows)
+        return cls(run.corpus, run.queries, run.query_rows, own, twins, run.expected)
 
     @property
     def candidates(self) -> IntArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +17,12 @@ from embdiff.measures.differences import ALPHA, Differences, between_models
 from embdiff.measures.judged import Judged, grade, random_order, values_of
 from embdiff.measures.paired import PairedTest
 from embdiff.measures.score import in_order, mean_of
-from embdiff.measures.statistics.quantiles import Doubles, ratio, student_quantile
+from embdiff.measures.statistics.power import HOPELESS, needed_queries, needed_range
+from embdiff.measures.statistics.quantiles import Doubles, ratio
 from embdiff.measures.statistics.resampling import interval
 from embdiff.records import Score
 
 FEWEST = 5  # done queries before a spread means anything
-HOPELESS = 10_000  # more than anybody judges
-POWER = 0.8
 Grades = Mapping[tuple[str, str], int | None]
 NOTES = (
     "Only queries count whose pooled documents were all judged or skipped. Skipped documents are taken out of the "
@@ -72,42 +70,6 @@ class Plan(Record):
     words: str
 
 
-def needed_queries(difference: float, deviation: float, *, alpha: float = ALPHA, power: float = POWER) -> float:
-    """Return how many queries show a difference of this size with this power.
-
-    The smallest n with ``(t(1 - alpha / 2) + t(power)) s / sqrt(n) <= |difference|``, t the quantiles of Student's
-    distribution with n - 1 degrees of freedom (`paired.detectable_difference`, turned round), and so many that the
-    randomisation test can reach alpha at all: 2 / 2^n < alpha.
-
-    Parameters
-    ----------
-    difference : float
-        Mean of the differences per query.
-    deviation : float
-        Their standard deviation, s.
-    alpha : float
-        Two-sided level.
-    power : float
-
-    Returns
-    -------
-    float
-        A whole number; infinite for a difference of 0.
-    """
-    if difference == 0.0:
-        return math.inf
-    floor = max(2, math.floor(math.log2(2 / alpha)) + 1)
-    relative = (deviation / difference) ** 2
-
-    def enough(n: int) -> bool:
-        factor = student_quantile(1 - alpha / 2, n - 1) + student_quantile(power, n - 1)
-        return factor**2 * relative <= n
-
-    sizes = range(floor, 1_000 * HOPELESS)
-    place = bisect_left(sizes, True, key=enough)
-    return sizes[place] if place < len(sizes) else math.inf
-
-
 def plans(differences: Differences, values: dict[str, Doubles], *, available: int, per_query: float) -> list[Plan]:
     """Say for every two models how many judged queries would tell them apart.
 
@@ -142,7 +104,7 @@ def _plan(test: PairedTest, spread: float, pairs: int, available: int, per_query
         state, words = "none", f"no number of queries would: after {test.n:,} the difference is about 0"
     else:
         state = "open"
-        least, expected, most = _needed(test, spread, pairs)
+        least, expected, most = needed_range(test.n, test.difference, test.low, test.high, spread, tests=pairs)
         judgements = round((expected - test.n) * per_query)
         words = (
             f"about {expected - test.n:,} more queries ({judgements:,} judgements) if the difference stays as it is; "
@@ -154,16 +116,6 @@ def _plan(test: PairedTest, spread: float, pairs: int, available: int, per_query
             words += f"; this run has {available:,} queries in all"
     here = (test.models, test.measure, test.n, test.difference, test.low, test.high)
     return Plan(*here, state, least, expected, most, words)
-
-
-def _needed(test: PairedTest, spread: float, pairs: int) -> tuple[int, int, int | None]:
-    """Return the least, the expected and the most queries; Holm's levels go from alpha / pairs to alpha."""
-    low, high = (test.difference if math.isnan(end) else end for end in (test.low, test.high))
-    far, near = max(abs(low), abs(high)), 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
-    least = needed_queries(far, spread)
-    expected, most = (needed_queries(size, spread, alpha=ALPHA / pairs) for size in (test.difference, near))
-    more = test.n + 1
-    return max(more, int(least)), max(more, int(expected)), None if most > HOPELESS else max(more, int(most))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,9 +16,8 @@ from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.measures.base import get_measure
 from embdiff.measures.paired import PairedTest, paired_tests
 from embdiff.measures.statistics.kinds import Kinds
+from embdiff.measures.statistics.power import ALPHA as ALPHA
 from embdiff.records import Score
-
-ALPHA = 0.05
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from embdiff import _files
 from embdiff._plain import plain, reader
 from embdiff.alignment import Reach
 from embdiff.clusters import NO_PARTS, Parts
+from embdiff.decision import Decision
 from embdiff.errors import EmbdiffError, ParameterError, in_one_line
 from embdiff.headline import UNTOLD, Headline
 from embdiff.layouts import Layout
@@ -79,6 +80,8 @@ class Run:
         The groups of the corpus, or its suggested clusters, by how much the models disagree in them.
     reaches : tuple of Reach
         How far each query model reaches in the collections of others.
+    decision : Decision or None
+        Which model to take, where that was asked.
     origin : Origin
         Who named its models and its store: the user, or the folder that it was read from. Not written.
     unseen : tuple of str
@@ -107,6 +110,7 @@ class Run:
     headline: Headline = UNTOLD
     parts: Parts = NO_PARTS
     reaches: tuple[Reach, ...] = ()
+    decision: Decision | None = None
     origin: Origin = field(default=Origin(), repr=False)
     unseen: tuple[str, ...] = field(default=(), repr=False)
 
@@ -187,7 +191,7 @@ class Run:
             files.EXPECTED: {"expected": self.expected, "differences": self.differences},
             files.GROUPS: {"mixings": self.mixings, "tests": self.tests, "parts": self.parts},
             files.CALIBRATION: self.calibrations,
-            files.HEADLINE: {"headline": self.headline},
+            files.HEADLINE: {"headline": self.headline, "decision": self.decision},
             files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
             files.MANIFEST: {**self.manifest, "state": state},
         }

@@ -63,6 +63,12 @@ class Encoding:
     queries: dict[str, str] | None = None
     assumed: tuple[str, ...] = ()
     service: Service | None = None
+    tokens: int | None = None
+
+    @property
+    def tokens_each(self) -> float | None:
+        """How many tokens a text has, on average over those encoded now; None where none were counted."""
+        return self.tokens / self.encoded if self.tokens and self.encoded else None
 
 
 @dataclass(frozen=True)

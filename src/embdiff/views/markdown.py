@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from embdiff._visible import visible_on_a_page
+from embdiff.decision import Check, Decision, Drift
 from embdiff.headline import Headline, Shared, in_measure
 
 _GROUPS = 5
@@ -34,6 +35,44 @@ def markdown(found: Headline, about: str) -> str:
         _shared(found.by_group[:_GROUPS]),
         "\n".join(f"- {_plain(each)}" for each in found.more),
     ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def check_markdown(found: Check) -> str:
+    """Return a check as GitHub's Markdown: the verdict, and a line for each rule and model, broken ones first."""
+    rows = ((each.outcome, each.rule, each.about, each.found, f"{each.n:,}", each.more) for each in found.ordered)
+    parts = [
+        f"### {_plain(found.about)}",
+        f"**{_plain(found.sentence)}** {_plain(found.surety)}",
+        _table(("outcome", "broken if", "models", "found", "n", "what would tell"), rows),
+        "\n".join(f"- {_plain(each)}" for each in found.notes),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def decision_markdown(found: Decision, about: str) -> str:
+    """Return a decision as GitHub's Markdown: the paragraph, the rules, what changes, what to do."""
+    rows = ((each.outcome, each.rule, each.about, each.found, f"{each.n:,}", each.more) for each in found.rulings)
+    parts = [
+        f"### {_plain(about)}",
+        f"**{_plain(found.sentence)}** {_plain(' '.join(each.sentence for each in found.reasons))}",
+        "\n".join(f"- {_plain(each.sentence)} {_plain(each.command or '')}".rstrip() for each in found.actions),
+        _table(("outcome", "rule broken if", "models", "found", "n", "what would tell"), rows),
+    ]
+    for each in found.changes:
+        worst = ((one.id, one.text, f"{one.before:.2f}", f"{one.after:.2f}") for one in each.worst)
+        head = ("query", "text", f"{each.by}, {each.models[0]}", each.models[1])
+        parts.append(_table(head, worst))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def drift_markdown(found: Sequence[Drift]) -> str:
+    """Return how far models are from an earlier run as GitHub's Markdown, with the queries that moved most."""
+    parts = []
+    for each in found:
+        parts.append(f"**{_plain(each.sentence)}**")
+        rows = ((one.id, one.text, f"{one.shared:.1f}") for one in each.moved)
+        parts.append("" if each.zero else _table(("query", "text", f"neighbours kept, of {each.of}"), rows))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 

@@ -37,7 +37,7 @@ from embdiff.views.reaching import told
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 7
+VERSION = 8
 COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
@@ -82,6 +82,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "facts": facts_line(facts),
         "provenance": list(story.provenance(facts)),
         "headline": run.headline,
+        "decision": run.decision,
         "expected": _expected(run),
         "findings": [*run.headline.more, *story.group_words(facts)],
         "notes": notes(facts),

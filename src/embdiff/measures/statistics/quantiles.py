@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -34,6 +35,7 @@ def mean_of_known(values: Doubles) -> Doubles:
     return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
 
 
+@lru_cache(maxsize=4_096)  # a search for how many queries are enough asks for the same ones again and again
 def student_quantile(share: float, free: float) -> float:
     """Return the quantile of Student's t with ``free`` degrees of freedom.
 

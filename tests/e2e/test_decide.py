@@ -1,0 +1,222 @@
+"""Which model to take, or whether to change the one in use: verdicts, their reasons, forms and page."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import embdiff as ed
+from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.views import report
+
+MADE = {"store": "memory:", "layout": "none"}
+FLAGS = ("--store", "memory:", "--layout", "none")
+TABLE = """
+error = {error}
+[judgements]
+out-if = ["{judgements}"]
+[groups]
+out-if = ["same_group drop > 0.02"]
+[agreement]
+not-same-if = ["overlap < 0.95"]
+"""
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Sixty texts of three words each: bag-of-words models see which share words."""
+    rng = np.random.default_rng(1)
+    words = [f"{a}{b}" for a in ("ba", "ke", "lo", "mi", "nu") for b in ("ra", "so", "ti", "ve")]
+    return [" ".join(rng.choice(words, 6, replace=False)) for _ in range(60)]
+
+
+@pytest.fixture(scope="module")
+def expected(texts):
+    """Each text expects the two that share most words with it."""
+    sets = [set(text.split()) for text in texts]
+    found = {}
+    for row, own in enumerate(sets):
+        shared = [len(own & other) if at != row else -1 for at, other in enumerate(sets)]
+        found[str(row)] = {str(at): 1 for at in np.argsort(shared)[::-1][:2]}
+    return found
+
+
+@pytest.fixture(scope="module")
+def stays(texts, expected, tmp_path_factory):
+    return ed.decide(texts, ["lsa:19", "toy:2"], expected=expected, current="lsa:19", at=0.5, prices=[0.02],
+                     out=tmp_path_factory.mktemp("runs") / "run", **MADE)  # fmt: skip
+
+
+def test_a_model_that_is_worse_is_out(stays):
+    found = stays.decision
+    assert (found.verdict, found.model, found.out, found.left) == ("stay", "lsa:19", ("toy:2",), ("lsa:19",))
+    one = found.rulings[0]
+    assert one.low > 0.02
+    assert found.sentence.startswith(f"Stay with lsa:19: with toy:2 ndcg@10 drops by {one.value:.3f} (95 %")
+    assert {each.evidence for each in found.reasons} >= {"changed", "cutoffs", "costs"}
+    assert found.actions == ()
+
+
+def test_what_changes_is_counted_from_the_lists(stays):
+    change = stays.decision.changes[0]
+    lists = [answer.returned.rows for answer in stays.comparison.run.answers]
+    kept = [len(set(a) & set(b)) for a, b in zip(*lists, strict=True)]
+    assert (change.n, change.k) == (60, 10)
+    assert change.any == sum(each < 10 for each in kept)
+    assert change.first >= int(np.count_nonzero(lists[0][:, 0] != lists[1][:, 0])) - 3  # tied rows aside
+    falls = [each.before - each.after for each in change.worst]
+    assert falls == sorted(falls, reverse=True)
+    assert min(falls) > 0
+    values = {
+        each.models[0]: dict(zip(stays.comparison.run.queries.ids, each.per_query, strict=True))
+        for each in stays.comparison.scores
+        if each.measure == "ndcg@10"
+    }
+    assert max(values["lsa:19"][name] - values["toy:2"][name] for name in values["toy:2"]) == pytest.approx(falls[0])
+
+
+def test_a_model_that_is_no_worse_may_be_had(texts, expected):
+    found = ed.decide(texts, ["toy:4", "lsa:19"], expected=expected, current="toy:4", at=0.9, **MADE).decision
+    assert (found.verdict, found.model) == ("switch", "lsa:19")
+    assert found.rulings[0].high < 0.02
+    assert [each.sentence.split()[0] for each in found.actions] == ["Encode", "Set"]
+    cut = next(each for each in found.reasons if each.evidence == "cutoffs")
+    value = float(cut.sentence.split("becomes ")[1].split()[0])
+    assert f"Set the cut-off to {value:.3f}." == found.actions[1].sentence
+
+
+def test_without_a_model_in_use_the_others_are_out_or_open(texts, expected):
+    found = ed.decide(texts, ["toy:2", "lsa:19", "toy:3"], expected=expected, **MADE).decision
+    assert (found.verdict, found.model) == ("take", "lsa:19")
+    assert set(found.out) == {"toy:2", "toy:3"}
+    assert all(each.models[0] in found.out for each in found.rulings if each.outcome == "fail")
+    assert all(each.value >= 0 for each in found.rulings)
+
+
+def test_few_questions_leave_it_open_and_say_how_many_more(texts, expected):
+    few = {name: expected[name] for name in list(expected)[:12]}
+    found = ed.decide(texts, ["toy:24", "toy:32"], expected=few, current="toy:24", **MADE).decision
+    assert (found.verdict, found.model) == ("undecided", None)
+    assert "cannot be told" in found.sentence
+    assert len(found.actions) == 1
+    one = found.rulings[0]
+    assert one.expected is None or f"about {one.expected - 12:,} judged questions" in found.actions[0].sentence
+
+
+def test_without_labels_nothing_is_better(texts, tmp_path):
+    made = {**MADE, "out": tmp_path / "run"}
+    found = ed.decide(texts, ["toy:64", "again=toy:64", "lsa:3"], current="toy:64", **made).decision
+    assert (found.verdict, found.model, found.out) == ("same", "again", ())
+    assert found.sentence.startswith(
+        "again and toy:64 are the same for these data: overlap@10 is 0.9"
+    )  # of tied rows some are out
+    assert any("are not the same" in each.sentence for each in found.reasons)
+    found = ed.decide(texts, ["toy:64", "lsa:3"], current="toy:64", **made).decision
+    assert found.verdict == "undecided"
+    assert "nothing says which is better" in found.sentence
+    judge = found.actions[0]
+    lists = [answer.returned.rows[:, :5] for answer in ed.load(tmp_path / "run").run.answers]
+    pool = np.mean([len(set(a) | set(b)) for a, b in zip(*lists, strict=True)])
+    assert f"Judge 20 questions, about {round(20 * pool)} results" in judge.sentence
+    assert judge.command == f"embdiff judge {tmp_path / 'run'} --order random"
+
+
+def test_groups_are_said_to_be_weak_labels():
+    found = ed.decide("sample", ["toy:64", "toy:4"], **MADE).decision
+    assert found.basis == "groups"
+    assert found.rulings[0].rule == "same_group@10 drop > 0.02"
+    assert "weak labels" in found.paragraph
+
+
+def test_a_decision_is_kept_with_its_run_and_shown_on_its_page(stays):
+    again = ed.load(stays.comparison.path)
+    assert again.run.decision == stays.decision
+    assert json.loads((stays.comparison.path / "headline.json").read_text())["decision"]["verdict"] == "stay"
+
+
+def test_a_run_folder_is_decided_by_its_lists(stays):
+    found = ed.decide(stays.comparison.path, current="lsa:19", at=0.5, prices=[0.02])
+    assert found.decision == stays.decision
+
+
+def test_one_screen_whatever_the_form(embdiff, stays):
+    place = str(stays.comparison.path)
+    done = embdiff("decide", place, "--current", "lsa:19", "--at", "0.5")
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert stays.decision.sentence.split(":")[0] in done.out
+    told = json.loads(embdiff("decide", place, "--current", "lsa:19", "--json").out)
+    assert {"verdict", "reasons", "actions", "paragraph"} <= told.keys()
+    assert told["paragraph"].startswith(told["sentence"])
+    assert embdiff("decide", place, "--current", "lsa:19", "--markdown").out.startswith("### lsa:19, toy:2 on list")
+    assert "Stay with lsa:19" in repr(stays)
+    assert "<strong>Stay with lsa:19" in stays._repr_html_()
+
+
+def test_the_table_of_rules_is_printed_and_read_again(embdiff, tmp_path, stays):
+    done = embdiff("decide", "--rules")
+    assert done.code == 0
+    (tmp_path / "mine.toml").write_text(done.out.replace("ndcg drop > 0.02", "ndcg drop > 0.9"), encoding="utf-8")
+    found = embdiff("decide", str(stays.comparison.path), "--current", "lsa:19", "--rules-from", "mine.toml", "--json")
+    assert json.loads(found.out)["verdict"] == "switch"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("error = 0.05", "must have out-if"),
+        (TABLE.format(error="2.0", judgements="ndcg drop > 0.1"), "a number from 0.001 to 0.2"),
+        (TABLE.format(error="true", judgements="ndcg drop > 0.1"), "a number from 0.001 to 0.2"),
+        (TABLE.format(error="0.05", judgements="ndcg < 0.1"), "must limit the drop of a labelled measure"),
+        (TABLE.format(error="0.05", judgements="ndcg drop > 1.1"), "must lie between 0 and 1"),
+        (TABLE.format(error="0.05", judgements="nddcg drop > 0.1"), "Did you mean"),
+        (TABLE.format(error="0.05", judgements="ndcg drop > 0.1").replace("[groups]", "[group]"), "Did you mean"),
+        ("error = ", "must be a UTF-8 TOML file"),
+    ],
+)
+def test_tables_that_are_none_are_refused(tmp_path, text, said):
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    with pytest.raises((ParameterError, UnknownNameError, DataError), match=said) as refused:
+        ed.decide("sample", ["toy:8", "toy:4"], rules=tmp_path / "mine.toml")
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"models": ["toy:8"]}, "takes two models"),
+        ({"current": "toy:9"}, "Did you mean 'toy:8'"),
+        ({"at": 0.7}, "no --current"),
+        ({"at": 1.7, "current": "toy:8"}, "between -1 and 1"),
+        ({"prices": ["toy:9=1"]}, "A price must be written"),
+        ({"query_models": "all", "models": ["toy:8", "other=toy:8"]}, "its own collection"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused_before_anything_is_encoded(given, said, monkeypatch):
+    monkeypatch.setattr("embdiff.deciding.line.walk", lambda *_, **__: pytest.fail("it was compared"))
+    with pytest.raises((ParameterError, UnknownNameError), match=said):
+        ed.decide("sample", given.pop("models", ["toy:8", "toy:4"]), **given)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
+def test_every_sentence_leads_to_its_evidence(browser, stays):
+    page = browser.new_page(viewport={"width": 1366, "height": 768}, offline=True)
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto((stays.comparison.path / "report.html").as_uri())
+    page.wait_for_selector("[data-mounted]")
+    section = page.locator("section.decision")
+    assert section.locator("h2").inner_text().startswith("Stay with lsa:19")
+    links = section.locator(".to-evidence").all()
+    assert len(links) == 1 + len(stays.decision.reasons)
+    for link in links:
+        link.click()
+        assert f"#{page.evaluate('document.activeElement.id')}" == link.get_attribute("href")
+        assert page.evaluate("document.activeElement.getBoundingClientRect().height") > 0
+    assert page.evaluate("location.hash") == ""
+    assert wrong == []

@@ -61,6 +61,8 @@ export interface Mixing {
 export interface AnswerHead {
   model: string;
   query_model: string;
+  /** ranks the texts of queries without vectors, whoever else asks */
+  beside: boolean;
   distance_word: string;
   rows: ArrayRef;
   distance: ArrayRef;
@@ -147,6 +149,7 @@ type Typed = Int32Array | Float32Array | Uint16Array | Uint8Array;
 export interface Answer {
   model: string;
   queryModel: string;
+  beside: boolean;
   distanceWord: string;
   width: number;
   rows: Int32Array;
@@ -245,6 +248,7 @@ export function read(block: Uint8Array): Scene {
     answers: head.answers.map((answer) => ({
       model: answer.model,
       queryModel: answer.query_model,
+      beside: answer.beside,
       distanceWord: answer.distance_word,
       width: answer.rows.shape[1],
       rows: ints(answer.rows),

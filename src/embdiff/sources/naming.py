@@ -12,13 +12,14 @@ import numpy as np
 from embdiff._settings import typed
 from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import ParameterError
+from embdiff.forms import BM25, ranks, reranking
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, FloatArray, Picture, Role, Stamp
 from embdiff.sources.batches import TEXTS, Model
 from embdiff.sources.catalogue import REGISTRY
 from embdiff.sources.encoder import Encoder
 from embdiff.sources.remembered import Unloaded
-from embdiff.sources.source import Source
+from embdiff.sources.source import Source, no_dense_vectors
 from embdiff.specs import ModelSpec, is_reference, split_alias
 
 
@@ -71,7 +72,7 @@ def _name_of(text: str, besides: Collection[str], objects: dict[str, Any]) -> st
     name, form = split_alias(text)
     if name == form:
         if name not in besides and name not in objects:
-            REGISTRY.entry(ModelSpec.parse(form).kind)
+            _refuse_unknown(form)
         return name
     if objects.get(name, form) != form or (name in besides and not is_reference(form)):
         raise ParameterError(
@@ -79,9 +80,17 @@ def _name_of(text: str, besides: Collection[str], objects: dict[str, Any]) -> st
             "one. Choose another alias."
         )
     if name not in besides:
-        REGISTRY.entry(ModelSpec.parse(form).kind)
+        _refuse_unknown(form)
     objects[name] = form
     return name
+
+
+def _refuse_unknown(form: str) -> None:
+    """Refuse a text form of a kind that there is not; of a re-ranker and of the model before it."""
+    behind = reranking(form)
+    for text in (form,) if behind is None else (behind.base, str(behind.spec)):
+        if behind is None or text != BM25:
+            REGISTRY.entry(ModelSpec.parse(text).kind)
 
 
 def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
@@ -148,6 +157,8 @@ def get_encoder(
 
 
 def _from_text(text: str, cache: VectorCache | None) -> Source:
+    if ranks(text):
+        raise no_dense_vectors(text)
     spec = ModelSpec.parse(text)
     made = REGISTRY.load(spec.kind)(spec)
     if isinstance(made, Source):

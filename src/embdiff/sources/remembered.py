@@ -135,3 +135,8 @@ class Remembered(Model):
             )
         self.batch_items, self.batch_budget = model.batch_items, model.batch_budget
         return model
+
+
+def loaded(backend: Model) -> Model:
+    """Return the model behind one that is remembered, loaded now if need be; another one as it is."""
+    return backend._model if isinstance(backend, Remembered) else backend

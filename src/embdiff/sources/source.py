@@ -219,3 +219,12 @@ def not_fitted(spec: str, wish: str) -> EncoderError:
         f"{spec} must be fitted on the corpus before it can {wish}. Got a model that was not. "
         "Call encoder.fit(corpus.items, corpus.digest(), corpus.ids) first."
     )
+
+
+def no_dense_vectors(spec: str) -> ParameterError:
+    """Return what to raise where a model that ranks is asked for dense vectors."""
+    return ParameterError(
+        f"A model must make one dense vector of a text here. Got {spec}, which ranks texts without one. Name it with "
+        "-m for compare or evaluate, which take its lists; maps, clusters, query models, stores and exports need "
+        "vectors."
+    )

@@ -49,7 +49,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
     EncoderError
         When the model cannot be found; loading it raises EncoderError when it cannot be loaded.
     """
-    choices = _choices(spec, OPTIONS)
+    choices = choices_of(spec, OPTIONS)
     return _unloaded(spec, choices, locate(spec.name, spec.options.get("revision"), str(spec)))
 
 
@@ -65,7 +65,7 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
         fit them.
     """
     spec.refuse_name()
-    choices, weights = _choices(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
+    choices, weights = choices_of(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
     there = Located(str(_minilm_folder(spec)), spec.kind, weights, local=True)
     if spec.kind == "minilm":
         return _unloaded(spec, choices, there)
@@ -93,7 +93,7 @@ def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path |
     return Unloaded(str(spec), identity, made)
 
 
-def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
+def choices_of(spec: ModelSpec, used: Sequence[str]) -> Choices:
     """Read the options, once backend and precision fit each other and this machine.
 
     Raises

@@ -84,7 +84,7 @@ class SentenceTransformers(Model):
         # Counting tokens by a slow tokenizer would cost more than it saves: lengths are characters then.
         tokenizer = getattr(model, "tokenizer", None)
         self.counts_tokens = tokenizer is not None and hasattr(tokenizer, "is_fast") and bool(tokenizer.is_fast)
-        most = _cut(model, choices, spec)
+        most = cut_at(model, choices, spec)
         self.length_limit = most if self.counts_tokens else None
         self._stamp = Stamp(
             model=loaded.name,
@@ -211,7 +211,7 @@ def _preprocessing(model: Any) -> str | None:
     return f"{type(of_images).__name__} {json.dumps(told(), sort_keys=True, default=str)}" if callable(told) else None
 
 
-def _cut(model: Any, choices: Choices, spec: ModelSpec) -> int | None:
+def cut_at(model: Any, choices: Choices, spec: ModelSpec) -> int | None:
     """Let the model cut texts at the tokens asked for, never beyond its positions; return where it does, if it does.
 
     sentence-transformers takes the number of rows of a model's table of positions for their number, but models of

@@ -123,6 +123,15 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class RankedBy:
+    """How a model ranks texts without a dense vector of them, and how many of its lists are shorter than k."""
+
+    model: str
+    about: str
+    short_lists: int
+
+
+@dataclass(frozen=True)
 class Memory:
     """What vectors were allowed to take, and whose are held whatever that was."""
 
@@ -151,6 +160,7 @@ class Manifest:
     sample: Sample | None
     memory: Memory | None
     baseline: Baseline | None
+    rankings: tuple[RankedBy, ...]
     expected: dict[str, int] | None
 
 

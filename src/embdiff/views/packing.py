@@ -98,7 +98,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "parts": _parts(run.parts, arrays),
         "items": _items(run, arrays),
         "queries": _queries(run, arrays),
-        "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
+        "answers": [_answer(answer, answer in run.beside, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
         "reaches": told(run.reaches),
         "maps_words": story.maps_words(run.layouts),
@@ -207,12 +207,13 @@ def _shown_answers(run: Run) -> list[Answer]:
     return list({id(answer): answer for answer in (*run.shown, *against)}.values())
 
 
-def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
+def _answer(answer: Answer, beside: bool, arrays: _Arrays) -> dict[str, Any]:
     there = answer.elsewhere
     distance = np.float32(0.0) - there.similarity if answer.returned.metric == "l2" else there.similarity
     return {
         "model": answer.model,
         "query_model": answer.query_model,
+        "beside": beside,
         "distance_word": DISTANCE_WORDS[distance_of(answer, answer.returned.metric)],
         "rows": arrays.add(answer.returned.rows.astype(np.int32)),
         "distance": arrays.add(_rounded(answer.returned.distance)),

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from embdiff.headline import in_measure
-from embdiff.lexical import BM25
 from embdiff.measures import GroupTest
 from embdiff.measures.mixing import joined
 from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, grid_tables, needing, noise_tables
@@ -75,8 +74,9 @@ def _labelled_tables(facts: Facts, needs: str, titled: str) -> Iterator[Table]:
     """Yield, for each query model, the scores by labels of one kind and the differences between collections."""
     scores = needing(facts.run.scores, needs)
     measures = {score.measure for score in scores}
-    for asks in dict.fromkeys(score.query_model for score in scores if score.models != (BM25,)):
-        mine = [score for score in scores if score.query_model == asks or score.models == (BM25,)]
+    beside = {(each.model,) for each in facts.run.beside}
+    for asks in dict.fromkeys(score.query_model for score in scores if score.models not in beside):
+        mine = [score for score in scores if score.query_model == asks or score.models in beside]
         differences = [each for by, each in facts.run.differences if by == asks and each.measure in measures]
         asked = f", asked with {asks}" if asks else ""
         yield score_table(mine, differences, f"{titled}{asked}")

@@ -18,7 +18,7 @@ from embdiff.kept import Kept, keys_of
 from embdiff.rankings import Ranking
 from embdiff.records import FloatArray, IntArray, Kind, Role
 from embdiff.sources.batches import TEXTS, Model, checked_items, first_words
-from embdiff.sources.families import Family
+from embdiff.sources.families import SPARSE, Family
 from embdiff.sources.hub import locate
 from embdiff.sources.loading import Loaded, device_for, load
 from embdiff.sources.remembered import Unloaded, loaded
@@ -28,6 +28,7 @@ from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
 OPTIONS = ("revision", "prompt", "query_prompt", "max_tokens", "trust_remote_code")
+_MASKED = "it does not say that it is a SparseEncoder: its head for masked words is taken"
 PART = 256  # texts that are encoded, and kept, together
 _AT_ONCE = 32  # in a batch of the library, which sorts a part by length
 
@@ -216,6 +217,8 @@ def found(spec: ModelSpec, family: Family, make: Callable[..., Model], options: 
 
     def made() -> Model:
         model = load(there, spec, choices.trust_remote_code, device_for("torch"), family)
-        return make(replace(model, name=f"{family.name} {there.name}"), choices, spec, there.revision)
+        assumed = (*model.assumed, *([_MASKED] if there.bare and family is SPARSE else []))
+        named = replace(model, name=f"{family.name} {there.name}", assumed=assumed)
+        return make(named, choices, spec, there.revision)
 
     return Unloaded(str(spec), {**known, "family": family.name}, made)

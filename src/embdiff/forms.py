@@ -1,17 +1,23 @@
-"""Text forms that stand for more than a model of vectors: what ranks texts, and what re-ranks the lists of another."""
+"""Text forms that stand for more than a model of vectors: what ranks texts, what re-ranks a list, grids of variants."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from embdiff.errors import ParameterError
-from embdiff.specs import ModelSpec
+from embdiff.specs import ModelSpec, split_alias
 
 BM25 = "bm25"
 RANKING = ("sparse", "multivector")  # kinds of models that rank texts, and make no dense vector of them
 RERANK = "+rerank:"
 # What scores their lists, which stands there in the place of an index.
 RANKINGS = SPARSE, MAXSIM, RERANKED = "sparse", "maxsim", "rerank"
+_GRID = re.compile(r"([?&][a-z_]+=)\[([^\]]*)\](?=&|$|\+)")  # a list is the whole value of an option
+MOST_CELLS = 64
 TOP, FEWEST, MOST = 100, 2, 1_000  # of the rows that are re-ranked
 
 
@@ -64,3 +70,45 @@ def reranking(form: str) -> Rerank | None:
     top = spec.dimension(spec.options.get("top", str(TOP)), "top", FEWEST, MOST)
     options = {key: value for key, value in spec.options.items() if key != "top"}
     return Rerank(base, ModelSpec(spec.kind, spec.name, options), top)
+
+
+def expanded(models: Any) -> Any:
+    """Return a list of models with every grid in the place of its cells: ``minilm?dim=[64,128]``; the rest as it is.
+
+    Raises
+    ------
+    ParameterError
+        For an empty list of values, and for more cells than can be compared.
+    """
+    if not isinstance(models, Sequence) or isinstance(models, str):
+        return models
+    return [cell for model in models for cell in (_cells(model) if isinstance(model, str) else [model])]
+
+
+def _cells(text: str) -> list[str]:
+    """Return the models of a grid, the last option changing first; one with an alias is called ALIAS-VALUE-VALUE."""
+    name, form = split_alias(text)
+    parts = _GRID.split(form)
+    if len(parts) == 1:
+        return [text]
+    lists = [[value.strip() for value in values.split(",")] for values in parts[2::3]]
+    count = 1
+    for head, values in zip(parts[1::3], lists, strict=True):
+        count *= len(values)
+        if values == [""]:
+            raise ParameterError(
+                f"A grid must list the values of an option. Got an empty list for {head[1:-1]} in {form!r}. Write "
+                "dim=[64,128], for example."
+            )
+    if count > MOST_CELLS:
+        raise ParameterError(
+            f"A grid must have at most {MOST_CELLS} models. Got {count:,} in {form[:200]!r}. List fewer values."
+        )
+    found = []
+    for cell in product(*lists):
+        whole = parts[0] + "".join(
+            head + value + between for head, value, between in zip(parts[1::3], cell, parts[3::3], strict=True)
+        )
+        alias = "-".join([name, *(re.sub(r"[^\w.+-]", "_", value) for value in cell)])
+        found.append(whole if name == form else f"{alias}={whole}")
+    return found

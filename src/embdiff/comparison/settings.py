@@ -16,7 +16,7 @@ from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import Form
 from embdiff.corpus.read import corpus_from
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.forms import ranks
+from embdiff.forms import expanded, ranks
 from embdiff.lexical import BM25
 from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
@@ -117,9 +117,9 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
         When settings do not hold or do not fit each other.
     """
     wanted = {**_preset(preset), **{key: value for key, value in given.items() if value is not None}}
-    models = models or wanted.get("models", ())
+    models = expanded(models or wanted.get("models", ()))
     _refuse_none(models)
-    asked = wanted.pop("query_models", ())
+    asked = expanded(wanted.pop("query_models", ()))
     if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
         asked = models if isinstance(models, str) else [model for model in models if not _ranks(model)]
     if not isinstance(asked, str) and any(map(_ranks, asked)):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embdiff._picture import kinds_of
-from embdiff.encoding import Texts, encode, refuse_early
+from embdiff.encoding import Texts, encode, form_of, refuse_early
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
@@ -24,6 +24,7 @@ from embdiff.ranked import Ranked, ranked, refuse_unranked
 from embdiff.records import Corpus, FloatArray, IntArray, Kind, Neighbors, Score
 from embdiff.search import nearest_rows, with_direction
 from embdiff.sources import Source
+from embdiff.sources.derived import Fulls
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes, order_in_question
 
@@ -130,11 +131,13 @@ class Walk(ABC):
         spaces = [name for name in settings.models if name not in ranking]
         self.refuse_ranking(ranking)
         refuse_unranked(ranking, settings.objects, self.kinds_of_items, settings.cache)
-        refuse_early(spaces, settings.objects, self.texts, settings.cache)
+        fulls = Fulls(form for name in spaces if (form := form_of(name, settings.objects)))
+        refuse_early(spaces, settings.objects, self.texts, settings.cache, fulls=fulls)
         for name in ranking:
             self.add_ranked(name)
         for name in spaces:
-            _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
+            check = partial(self.check, name)
+            _, done = encode(name, settings.objects, self.texts, settings.cache, check=check, fulls=fulls)
             self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))
             assert done.documents is not None
             there, asking = done.documents, done.documents if done.queries is None else done.queries

@@ -135,6 +135,16 @@ class Source(ABC):
         """Provenance of the vectors; of what gets ready for a corpus only once it has."""
 
     @property
+    def kept_as(self) -> Stamp:
+        """Provenance of the vectors that the cache keeps for it."""
+        return self.stamp
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """What a vector takes where it is stored as it is meant to be."""
+        return 4 * self.stamp.dim
+
+    @property
     def about(self) -> dict[str, Any]:
         """What is known of the vectors besides, or of what made them; JSON-able."""
         return {}

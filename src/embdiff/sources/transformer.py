@@ -33,7 +33,6 @@ _IMAGES_AT_ONCE = 16
 class Choices:
     """What the options of a spec ask for; None where they leave it to the model."""
 
-    dim: int | None
     prompt: str | None
     query_prompt: str | None
     trust_remote_code: bool = False
@@ -57,21 +56,14 @@ class SentenceTransformers(Model):
     Raises
     ------
     ParameterError
-        When ``dim`` or ``max_tokens`` is more than the model has.
+        When ``max_tokens`` is more than the model has.
     """
 
     batch_items = 1024
 
     def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
         self._model = model = loaded.model
-        whole = int(model.get_embedding_dimension())
-        if choices.dim is not None and choices.dim > whole:
-            raise ParameterError(
-                f"dim must be at most {whole}, the dimension of the model. Got {choices.dim} in '{spec}'. Lower dim."
-            )
-        self._dim = choices.dim or whole
-        # A model that ends in a Normalize layer promises unit vectors: cutting must not break the promise.
-        self._renormalize = self._dim < whole and type(model[-1]).__name__ == "Normalize"
+        self.unit = type(model[-1]).__name__ == "Normalize"
         self._prompts = _prompts(model, choices)
         self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts))
         on_cpu = model.device.type == "cpu"
@@ -89,7 +81,7 @@ class SentenceTransformers(Model):
         self._stamp = Stamp(
             model=loaded.name,
             revision=revision,
-            dim=self._dim,
+            dim=int(model.get_embedding_dimension()),
             prompt=self._prompts["document"],
             query_prompt=self._prompts["query"],
             max_tokens=most,
@@ -134,8 +126,6 @@ class SentenceTransformers(Model):
                     list(items),
                     prompt=self._prompts[role],
                     batch_size=len(items),
-                    truncate_dim=self._dim,
-                    normalize_embeddings=self._renormalize,
                     show_progress_bar=False,
                     convert_to_numpy=True,
                 )
@@ -152,8 +142,6 @@ class SentenceTransformers(Model):
             vectors: FloatArray = model.encode(
                 [rgb_of(item, self._named) for item in items],
                 batch_size=_IMAGES_AT_ONCE,
-                truncate_dim=self._dim,
-                normalize_embeddings=self._renormalize,
                 show_progress_bar=False,
                 convert_to_numpy=True,
             )

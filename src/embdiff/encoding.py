@@ -24,6 +24,7 @@ from embdiff.specs import SERVICES
 from embdiff.variants import measure_variant, run_elsewhere
 
 _QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
+_NOTHING = ("lsa:", "toy:")  # takes no time to load
 Check = Callable[[Source], None]
 Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
@@ -247,7 +248,7 @@ def refuse_early(
     """
     for at, name in enumerate(names):
         form = form_of(name, objects)
-        slow = at > 0 and form is not None and not form.startswith(_QUICK)
+        slow = at > 0 and form is not None and (not form.startswith(_QUICK) or form.startswith(_NOTHING))
         if slow or "image" in texts.corpus.kinds or (check is not None and form is not None):
             source = load_named(name, objects, cache, fulls)
             refuse_unread_of(source, texts)

@@ -91,7 +91,9 @@ def _refuse_unknown(form: str) -> None:
     behind = reranking(form)
     for text in (form,) if behind is None else (behind.base, str(behind.spec)):
         if behind is None or text != BM25:
-            REGISTRY.entry(ModelSpec.parse(text).kind)
+            spec = ModelSpec.parse(text)
+            REGISTRY.entry(spec.kind)
+            shape_of(spec)
 
 
 def _object_name(model: Any, objects: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Kind, Picture, Role, Stamp
 from embdiff.sources.batches import IMAGES, TEXTS, Model, by_kind, each_one
 from embdiff.sources.loading import Loaded
+from embdiff.sources.prompts import AUTO, advice, automatic
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
 
@@ -39,6 +40,11 @@ class Choices:
     backend: str = "torch"
     precision: str = "float32"
     max_tokens: int | None = None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether prompts were asked for, an empty one included: then nobody needs advice."""
+        return self.prompt is not None or self.query_prompt is not None
 
 
 class SentenceTransformers(Model):
@@ -64,8 +70,9 @@ class SentenceTransformers(Model):
     def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
         self._model = model = loaded.model
         self.unit = type(model[-1]).__name__ == "Normalize"
-        self._prompts = _prompts(model, choices)
-        self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts))
+        self._prompts = _prompts(loaded, choices, spec)
+        told = None if choices.prompted else advice(loaded.name, self._prompts)
+        self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts), *([told] if told else []))
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 1_024 if on_cpu else 32_768
@@ -232,15 +239,19 @@ def _positions(model: Any) -> int | None:
     return min((count for count in found if count > 0), default=None)
 
 
-def _prompts(model: Any, choices: Choices) -> dict[Role, str]:
+def _prompts(loaded: Loaded, choices: Choices, spec: ModelSpec) -> dict[Role, str]:
     """Return the prompt of each role: the option, else what the library's encode_document and encode_query put before.
 
     That is the model's first prompt of these names, an empty one too; only a model that names none has its default.
     """
+    model = loaded.model
     known: dict[str, str] = model.prompts or {}
     default = known.get(model.default_prompt_name or "", "")
     own = {role: next((known[n] for n in names if n in known), default) for role, names in _PROMPT_NAMES.items()}
-    asked: dict[Role, str | None] = {"document": choices.prompt, "query": choices.query_prompt}
+    if choices.prompt == AUTO:
+        own = automatic(loaded.name, known, {role: text or "" for role, text in own.items()}, spec)
+    of_documents = None if choices.prompt == AUTO else choices.prompt
+    asked: dict[Role, str | None] = {"document": of_documents, "query": choices.query_prompt}
     return {role: own[role] or "" if text is None else text for role, text in asked.items()}
 
 

@@ -46,9 +46,13 @@ export interface Cost {
   why: string | null;
   encoded: number;
   bytes: number;
+  /** seconds of a query, in the store of the run */
+  search: number | null;
   value: number | null;
   low: number | null;
   high: number | null;
+  /** no other model is at least as good, small and fast, and better in one of these; null without labels */
+  front: boolean | null;
 }
 
 export interface Mixing {

@@ -61,7 +61,7 @@ test("a log axis has round numbers, and of many powers the powers alone", () => 
 
 test("on the line of the best is whom no other beats in both", () => {
   const of = (seconds: number, worth: number) => ({ seconds, worth });
-  const best = pareto([of(3, 0.9), of(1, 0.5), of(2, 0.4), of(2, 0.7), of(4, 0.9), of(5, 0.1)], (each) => each.worth);
+  const best = pareto([of(3, 0.9), of(1, 0.5), of(2, 0.4), of(2, 0.7), of(4, 0.9), of(5, 0.1)], (each) => each.seconds, (each) => each.worth);
   assert.deepEqual(best, [of(1, 0.5), of(2, 0.7), of(3, 0.9)]);
 });
 

@@ -37,7 +37,8 @@ class Encoding:
 
     Of vectors that are ready: how they were ``joined`` with the corpus (id, text or row), the ``order`` of files that
     are joined by row, the type of ``numbers`` that may mean something else, and how those of ``queries`` were joined.
-    ``form`` is the text form of a model that goes under an alias.
+    ``form`` is the text form of a model that goes under an alias, ``full`` that of the model whose full vectors a
+    variant comes from.
     """
 
     texts: int
@@ -63,6 +64,7 @@ class Encoding:
     queries: dict[str, str] | None = None
     assumed: tuple[str, ...] = ()
     service: Service | None = None
+    full: str | None = None
 
 
 @dataclass(frozen=True)

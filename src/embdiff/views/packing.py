@@ -31,6 +31,7 @@ from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.views import figures, story
+from embdiff.views.costs import costs
 from embdiff.views.diff import distance_of
 from embdiff.views.facts import Facts
 from embdiff.views.reaching import told
@@ -92,7 +93,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "measures": _measures(run),
         "curves": [score for score in run.curves if score.measure.startswith("overlap@")],  # as are drawn
         "tables": summary_tables(facts),
-        **figures.costs(facts),
+        **costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
         "parts": _parts(run.parts, arrays),

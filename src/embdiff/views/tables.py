@@ -9,6 +9,7 @@ from embdiff.headline import in_measure
 from embdiff.measures import GroupTest
 from embdiff.measures.mixing import joined
 from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, grid_tables, needing, noise_tables
+from embdiff.views.costs import cost_tables
 from embdiff.views.disputed import DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
@@ -218,6 +219,7 @@ def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
 
 
 def _time_tables(facts: Facts) -> Iterator[Table]:
+    yield from cost_tables(facts)
     models, searches = facts.manifest.models, facts.manifest.searches
     cells = []
     for model in models:

@@ -40,6 +40,16 @@ export function logSteps(low: number, high: number): number[] {
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM] = [660, 270, 60, 150, 52];
 const LETTERS = 18; // of a name beside a dot without a time
+const LEVELS = [-30, 38, -46, 54]; // of names above and below the dots of the line, clear of most intervals
+
+/** What tells names apart: without their common beginning, and of options the values alone. */
+export function shortNames(names: readonly string[]): string[] {
+  const first = names[0] ?? "";
+  let same = 0;
+  while (names.length > 1 && same < first.length && names.every((name) => name[same] === first[same])) same += 1;
+  const begin = first.slice(0, same).search(/[^?&=-]*$/);
+  return names.map((name) => name.slice(begin).replace(/(^|&)[a-z_]+=/g, "$1").replaceAll("&", ", "));
+}
 
 export function costs(head: Header): HTMLElement[] {
   const every = head.costs;
@@ -61,30 +71,40 @@ export function costs(head: Header): HTMLElement[] {
 
 function chart(head: Header, axis: Axis, placed: Cost[], untimed: Cost[], judged: boolean): SVGSVGElement {
   const upright = (cost: Cost) => (judged ? (cost.value as number) : cost.bytes);
-  const most = judged ? 1 : Math.max(...placed.map(upright), ...untimed.map(upright)) * 1.15;
+  const bySize = axis === BYTES; // of variants: their values lie close together
+  const ends = placed.flatMap((cost) => [cost.low, cost.high, cost.value]).filter((each): each is number => each !== null);
+  const least = bySize ? Math.max(0, Math.floor((Math.min(...ends) - 0.02) * 20) / 20) : 0;
+  const most = bySize ? Math.min(1, Math.ceil((Math.max(...ends) + 0.02) * 20) / 20) : judged ? 1 : Math.max(...placed.map(upright), ...untimed.map(upright)) * 1.15;
   const spent = placed.map(axis.of);
   const [low, high] = [Math.min(...spent) / 2, Math.max(...spent) * 2];
   const x = (value: number) => LEFT + (Math.log(value / low) / Math.log(high / low)) * (WIDTH - LEFT - RIGHT - 20);
-  const y = (value: number) => 10 + (1 - value / most) * (HEIGHT - BOTTOM - 10);
+  const y = (value: number) => 10 + (1 - (value - least) / (most - least)) * (HEIGHT - BOTTOM - 10);
   const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": "Cost of each model" });
   const end = WIDTH - RIGHT - 20;
   svg.append(
-    s("line", { x1: LEFT, x2: end, y1: y(0), y2: y(0), class: "axis" }),
-    s("line", { x1: LEFT, x2: LEFT, y1: 10, y2: y(0), class: "axis" }),
+    s("line", { x1: LEFT, x2: end, y1: y(least), y2: y(least), class: "axis" }),
+    s("line", { x1: LEFT, x2: LEFT, y1: 10, y2: y(least), class: "axis" }),
     s("text", { x: end, y: HEIGHT - 8, "text-anchor": "end" }, axis.words),
     s("text", { x: LEFT + 6, y: 20 }, judged ? `↑ ${head.quality}` : "↑ bytes per vector"),
-    ...logSteps(low, high).map((at) => s("text", { x: x(at), y: y(0) + 16, "text-anchor": "middle" }, at.toLocaleString("en", { maximumSignificantDigits: 3 }))),
-    ...steps(most).map((at) => s("text", { x: LEFT - 6, y: y(at) + 4, "text-anchor": "end" }, at.toLocaleString("en"))),
+    ...logSteps(low, high).map((at) => s("text", { x: x(at), y: y(least) + 16, "text-anchor": "middle" }, at.toLocaleString("en", { maximumSignificantDigits: 3 }))),
+    ...steps(most - least).map((at) => Number((least + at).toPrecision(6))).map((at) => s("text", { x: LEFT - 6, y: y(at) + 4, "text-anchor": "end" }, at.toLocaleString("en"))),
   );
   const best = pareto(placed, axis.of, (cost) => (judged ? upright(cost) : -upright(cost)));
   if (best.length > 1) svg.append(s("polyline", { class: "pareto", points: best.map((cost) => `${x(axis.of(cost)).toFixed(1)},${y(upright(cost)).toFixed(1)}`).join(" ") }));
-  if (untimed.length) svg.append(s("line", { x1: end + 14, x2: end + 14, y1: 10, y2: y(0), class: "grid" }), s("text", { x: WIDTH - RIGHT / 2, y: y(0) + 16, "text-anchor": "middle" }, "not timed"));
-  for (const cost of placed) svg.append(...spot(head, cost, x(axis.of(cost)), y, judged, x(axis.of(cost)) < WIDTH * 0.55));
-  for (const cost of untimed) svg.append(...spot(head, cost, end + 28, y, judged, true));
+  if (untimed.length) svg.append(s("line", { x1: end + 14, x2: end + 14, y1: 10, y2: y(least), class: "grid" }), s("text", { x: WIDTH - RIGHT / 2, y: y(least) + 16, "text-anchor": "middle" }, "not timed"));
+  const names = shortNames(placed.map((cost) => cost.model));
+  placed.forEach((cost, at) => {
+    const [cx, place] = [x(axis.of(cost)), best.indexOf(cost)];
+    const [dot, label] = spot(head, cost, cx, y, judged, cx < WIDTH * 0.55);
+    svg.append(...dot);
+    if (!bySize) svg.append(label);
+    else if (place >= 0) svg.append(s("text", { x: cx, y: y(upright(cost)) + LEVELS[place % LEVELS.length], "text-anchor": "middle" }, names[at]));
+  });
+  for (const cost of untimed) svg.append(...spot(head, cost, end + 28, y, judged, true).flat());
   return svg;
 }
 
-function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number, judged: boolean, onRight: boolean): SVGElement[] {
+function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number, judged: boolean, onRight: boolean): [SVGElement[], SVGElement] {
   const cy = y(judged ? (cost.value as number) : cost.bytes);
   const time = cost.seconds === null ? (cost.why ?? "not timed") : `${(cost.seconds * 1000).toPrecision(3)} ms a text (${cost.encoded.toLocaleString("en")} encoded)`;
   const search = cost.search === null ? "" : `, ${(cost.search * 1000).toPrecision(2)} ms a query in the store`;
@@ -92,8 +112,7 @@ function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number
   const look = modelClass(head, cost.model);
   const within = judged && cost.low !== null && cost.high !== null ? [s("line", { x1: cx, x2: cx, y1: y(cost.low), y2: y(cost.high), class: `within ${look}` })] : [];
   return [
-    ...within,
-    s("circle", { cx, cy, r: judged ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${look}${cost.seconds === null ? " untimed" : ""}` }, s("title", {}, words)),
+    [...within, s("circle", { cx, cy, r: judged ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${look}${cost.seconds === null ? " untimed" : ""}` }, s("title", {}, words))],
     s("text", { x: onRight ? cx + 12 : cx - 12, y: cy + 4, "text-anchor": onRight ? "start" : "end" }, cost.seconds === null && cost.model.length > LETTERS ? `${cost.model.slice(0, LETTERS)}…` : cost.model),
   ];
 }

@@ -3,18 +3,16 @@
 import type { Answer, Scene } from "./payload.js";
 import type { State } from "./state.js";
 
-/** Has no vectors: asked with the words of the query, whoever else asks. */
-const LEXICAL = "bm25";
-
 /** Answers that stand side by side: all of one query model, or each model's own where nobody else asked. */
 export function alike(scene: Scene, queryModel: string | null): Answer[] {
-  return queryModel === null ? scene.answers : scene.answers.filter((answer) => answer.queryModel === queryModel || answer.model === LEXICAL);
+  return queryModel === null ? scene.answers : scene.answers.filter((answer) => answer.queryModel === queryModel || answer.beside);
 }
 
 /** The query models that asked every collection; empty where each model asked its own. */
 export function queryModels(scene: Scene): string[] {
-  const crossed = scene.answers.some((answer) => answer.model !== answer.queryModel);
-  return crossed ? [...new Set(scene.answers.map((answer) => answer.queryModel))].filter((name) => name !== LEXICAL) : [];
+  const asked = scene.answers.filter((answer) => !answer.beside);
+  const crossed = asked.some((answer) => answer.model !== answer.queryModel);
+  return crossed ? [...new Set(asked.map((answer) => answer.queryModel))] : [];
 }
 
 /** The answers to what is shown: to the query typed, else to the one chosen, and its number among them. */

@@ -1,4 +1,5 @@
-// What each model costs against what it is worth: seconds to encode a text, on a log axis, of texts that were encoded now.
+// What each model costs against what it is worth, on a log axis: seconds to encode a text, of texts that were encoded now;
+// of variants of one model, which one pass encodes, bytes of a vector.
 
 import { modelClass } from "./answer.js";
 import { decimal } from "./charts.js";
@@ -6,11 +7,19 @@ import { s } from "./dom.js";
 import type { Cost, Header } from "./payload.js";
 import { figure } from "./picture.js";
 
-type Timed = Cost & { seconds: number };
+/** What stands on the axis of cost. */
+interface Axis {
+  of: (cost: Cost) => number;
+  words: string;
+  reading: string;
+}
 
-/** The models to which no other is preferable in both: none is as fast and better, or faster and as good; fastest first. */
-export function pareto<T extends { seconds: number }>(costs: readonly T[], worth: (cost: T) => number): T[] {
-  const ordered = [...costs].sort((a, b) => a.seconds - b.seconds || worth(b) - worth(a));
+const SECONDS: Axis = { of: (cost) => (cost.seconds as number) * 1000, words: "milliseconds to encode one text, log →", reading: "To the left is faster" };
+const BYTES: Axis = { of: (cost) => cost.bytes, words: "bytes per vector, log →", reading: "To the left is smaller" };
+
+/** The models to which no other is preferable in both: none costs as little and is better, or less and as good; cheapest first. */
+export function pareto<T>(costs: readonly T[], spent: (cost: T) => number, worth: (cost: T) => number): T[] {
+  const ordered = [...costs].sort((a, b) => spent(a) - spent(b) || worth(b) - worth(a));
   return ordered.filter((cost, at) => ordered.slice(0, at).every((faster) => worth(faster) < worth(cost)));
 }
 
@@ -31,57 +40,79 @@ export function logSteps(low: number, high: number): number[] {
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM] = [660, 270, 60, 150, 52];
 const LETTERS = 18; // of a name beside a dot without a time
+const LEVELS = [-30, 38, -46, 54]; // of names above and below the dots of the line, clear of most intervals
 
+/** What tells names apart: without their common beginning, and of options the values alone. */
+export function shortNames(names: readonly string[]): string[] {
+  const first = names[0] ?? "";
+  let same = 0;
+  while (names.length > 1 && same < first.length && names.every((name) => name[same] === first[same])) same += 1;
+  const begin = first.slice(0, same).search(/[^?&=-]*$/);
+  return names.map((name) => name.slice(begin).replace(/(^|&)[a-z_]+=/g, "$1").replaceAll("&", ", "));
+}
 
 export function costs(head: Header): HTMLElement[] {
   const every = head.costs;
   if (every.length < 2) return [];
-  const timed = every.filter((cost): cost is Timed => cost.seconds !== null && cost.seconds > 0);
-  const untimed = every.filter((cost) => !timed.includes(cost as Timed));
   const judged = head.quality !== null && every.every((cost) => cost.value !== null);
-  const why = untimed.length ? ` On the right, without a time: ${untimed.map(({ model, why }) => `${model} (${why})`).join(", ")}; only texts that were encoded in this run are timed.` : "";
+  const timed = every.filter((cost) => cost.seconds !== null && cost.seconds > 0);
   const title = "What each model costs.";
-  if (!timed.length) return [figure(title, `No text was encoded in this run, so nothing was timed: ${untimed.map(({ model, why }) => `${model} (${why})`).join(", ")}. Encode anew with --cache off to see what each model costs.`)];
+  const bySize = judged && new Set(timed.map((cost) => cost.seconds)).size < 2 && new Set(every.map((cost) => cost.bytes)).size > 1;
+  const axis = bySize ? BYTES : SECONDS;
+  const placed = bySize ? every : timed;
+  const untimed = every.filter((cost) => !placed.includes(cost));
+  const why = untimed.length ? ` On the right, without a time: ${untimed.map(({ model, why }) => `${model} (${why})`).join(", ")}; only texts that were encoded in this run are timed.` : "";
+  if (!placed.length) return [figure(title, `No text was encoded in this run, so nothing was timed: ${untimed.map(({ model, why }) => `${model} (${why})`).join(", ")}. Encode anew with --cache off to see what each model costs.`)];
   const reading = judged
-    ? `To the left is faster, up is higher in ${head.quality}, with its 95 % interval; the line joins the models that no other beats in both. A larger dot takes more bytes per vector.`
+    ? `${axis.reading}, up is higher in ${head.quality}, with its 95 % interval; the line joins the models that no other beats in both. ${bySize ? "Encoding tells none from another: they took as long, or were not timed." : "A larger dot takes more bytes per vector."}`
     : "To the left is faster, down is smaller; the line joins the models that no other beats in both. No labels were given with this run, so nothing here says which model finds the right results.";
-  return [figure(title, reading + why, chart(head, timed, untimed, judged))];
+  return [figure(title, reading + why, chart(head, axis, placed, untimed, judged))];
 }
 
-function chart(head: Header, timed: Timed[], untimed: Cost[], judged: boolean): SVGSVGElement {
+function chart(head: Header, axis: Axis, placed: Cost[], untimed: Cost[], judged: boolean): SVGSVGElement {
   const upright = (cost: Cost) => (judged ? (cost.value as number) : cost.bytes);
-  const most = judged ? 1 : Math.max(...timed.map(upright), ...untimed.map(upright)) * 1.15;
-  const ms = timed.map((cost) => cost.seconds * 1000);
-  const [low, high] = [Math.min(...ms) / 2, Math.max(...ms) * 2];
-  const x = (seconds: number) => LEFT + (Math.log((seconds * 1000) / low) / Math.log(high / low)) * (WIDTH - LEFT - RIGHT - 20);
-  const y = (value: number) => 10 + (1 - value / most) * (HEIGHT - BOTTOM - 10);
+  const bySize = axis === BYTES; // of variants: their values lie close together
+  const ends = placed.flatMap((cost) => [cost.low, cost.high, cost.value]).filter((each): each is number => each !== null);
+  const least = bySize ? Math.max(0, Math.floor((Math.min(...ends) - 0.02) * 20) / 20) : 0;
+  const most = bySize ? Math.min(1, Math.ceil((Math.max(...ends) + 0.02) * 20) / 20) : judged ? 1 : Math.max(...placed.map(upright), ...untimed.map(upright)) * 1.15;
+  const spent = placed.map(axis.of);
+  const [low, high] = [Math.min(...spent) / 2, Math.max(...spent) * 2];
+  const x = (value: number) => LEFT + (Math.log(value / low) / Math.log(high / low)) * (WIDTH - LEFT - RIGHT - 20);
+  const y = (value: number) => 10 + (1 - (value - least) / (most - least)) * (HEIGHT - BOTTOM - 10);
   const svg = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": "Cost of each model" });
   const end = WIDTH - RIGHT - 20;
   svg.append(
-    s("line", { x1: LEFT, x2: end, y1: y(0), y2: y(0), class: "axis" }),
-    s("line", { x1: LEFT, x2: LEFT, y1: 10, y2: y(0), class: "axis" }),
-    s("text", { x: end, y: HEIGHT - 8, "text-anchor": "end" }, "milliseconds to encode one text, log →"),
+    s("line", { x1: LEFT, x2: end, y1: y(least), y2: y(least), class: "axis" }),
+    s("line", { x1: LEFT, x2: LEFT, y1: 10, y2: y(least), class: "axis" }),
+    s("text", { x: end, y: HEIGHT - 8, "text-anchor": "end" }, axis.words),
     s("text", { x: LEFT + 6, y: 20 }, judged ? `↑ ${head.quality}` : "↑ bytes per vector"),
-    ...logSteps(low, high).map((at) => s("text", { x: x(at / 1000), y: y(0) + 16, "text-anchor": "middle" }, at.toLocaleString("en", { maximumSignificantDigits: 3 }))),
-    ...steps(most).map((at) => s("text", { x: LEFT - 6, y: y(at) + 4, "text-anchor": "end" }, at.toLocaleString("en"))),
+    ...logSteps(low, high).map((at) => s("text", { x: x(at), y: y(least) + 16, "text-anchor": "middle" }, at.toLocaleString("en", { maximumSignificantDigits: 3 }))),
+    ...steps(most - least).map((at) => Number((least + at).toPrecision(6))).map((at) => s("text", { x: LEFT - 6, y: y(at) + 4, "text-anchor": "end" }, at.toLocaleString("en"))),
   );
-  const best = pareto(timed, (cost) => (judged ? upright(cost) : -upright(cost)));
-  if (best.length > 1) svg.append(s("polyline", { class: "pareto", points: best.map((cost) => `${x(cost.seconds).toFixed(1)},${y(upright(cost)).toFixed(1)}`).join(" ") }));
-  if (untimed.length) svg.append(s("line", { x1: end + 14, x2: end + 14, y1: 10, y2: y(0), class: "grid" }), s("text", { x: WIDTH - RIGHT / 2, y: y(0) + 16, "text-anchor": "middle" }, "not timed"));
-  for (const cost of timed) svg.append(...spot(head, cost, x(cost.seconds), y, judged, x(cost.seconds) < WIDTH * 0.55));
-  for (const cost of untimed) svg.append(...spot(head, cost, end + 28, y, judged, true));
+  const best = pareto(placed, axis.of, (cost) => (judged ? upright(cost) : -upright(cost)));
+  if (best.length > 1) svg.append(s("polyline", { class: "pareto", points: best.map((cost) => `${x(axis.of(cost)).toFixed(1)},${y(upright(cost)).toFixed(1)}`).join(" ") }));
+  if (untimed.length) svg.append(s("line", { x1: end + 14, x2: end + 14, y1: 10, y2: y(least), class: "grid" }), s("text", { x: WIDTH - RIGHT / 2, y: y(least) + 16, "text-anchor": "middle" }, "not timed"));
+  const names = shortNames(placed.map((cost) => cost.model));
+  placed.forEach((cost, at) => {
+    const [cx, place] = [x(axis.of(cost)), best.indexOf(cost)];
+    const [dot, label] = spot(head, cost, cx, y, judged, cx < WIDTH * 0.55);
+    svg.append(...dot);
+    if (!bySize) svg.append(label);
+    else if (place >= 0) svg.append(s("text", { x: cx, y: y(upright(cost)) + LEVELS[place % LEVELS.length], "text-anchor": "middle" }, names[at]));
+  });
+  for (const cost of untimed) svg.append(...spot(head, cost, end + 28, y, judged, true).flat());
   return svg;
 }
 
-function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number, judged: boolean, onRight: boolean): SVGElement[] {
+function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number, judged: boolean, onRight: boolean): [SVGElement[], SVGElement] {
   const cy = y(judged ? (cost.value as number) : cost.bytes);
   const time = cost.seconds === null ? (cost.why ?? "not timed") : `${(cost.seconds * 1000).toPrecision(3)} ms a text (${cost.encoded.toLocaleString("en")} encoded)`;
-  const words = `${cost.model}: ${time}, ${cost.bytes.toLocaleString("en")} bytes a vector${judged ? `, ${head.quality} ${decimal(cost.value)} [${decimal(cost.low)}, ${decimal(cost.high)}]` : ""}`;
+  const search = cost.search === null ? "" : `, ${(cost.search * 1000).toPrecision(2)} ms a query in the store`;
+  const words = `${cost.model}: ${time}${search}, ${cost.bytes.toLocaleString("en")} bytes a vector${judged ? `, ${head.quality} ${decimal(cost.value)} [${decimal(cost.low)}, ${decimal(cost.high)}]` : ""}`;
   const look = modelClass(head, cost.model);
   const within = judged && cost.low !== null && cost.high !== null ? [s("line", { x1: cx, x2: cx, y1: y(cost.low), y2: y(cost.high), class: `within ${look}` })] : [];
   return [
-    ...within,
-    s("circle", { cx, cy, r: judged ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${look}${cost.seconds === null ? " untimed" : ""}` }, s("title", {}, words)),
+    [...within, s("circle", { cx, cy, r: judged ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${look}${cost.seconds === null ? " untimed" : ""}` }, s("title", {}, words))],
     s("text", { x: onRight ? cx + 12 : cx - 12, y: cy + 4, "text-anchor": onRight ? "start" : "end" }, cost.seconds === null && cost.model.length > LETTERS ? `${cost.model.slice(0, LETTERS)}…` : cost.model),
   ];
 }

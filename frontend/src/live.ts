@@ -170,6 +170,7 @@ function asAnswer(each: Heard["answers"][number], distanceWord: string): Answer 
   return {
     model: each.model,
     queryModel: each.model,
+    beside: false,
     distanceWord,
     width: each.rows.length,
     rows: Int32Array.from(each.rows),

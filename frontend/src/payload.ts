@@ -46,9 +46,13 @@ export interface Cost {
   why: string | null;
   encoded: number;
   bytes: number;
+  /** seconds of a query, in the store of the run */
+  search: number | null;
   value: number | null;
   low: number | null;
   high: number | null;
+  /** no other model is at least as good, small and fast, and better in one of these; null without labels */
+  front: boolean | null;
 }
 
 export interface Mixing {
@@ -61,6 +65,8 @@ export interface Mixing {
 export interface AnswerHead {
   model: string;
   query_model: string;
+  /** ranks the texts of queries without vectors, whoever else asks */
+  beside: boolean;
   distance_word: string;
   rows: ArrayRef;
   distance: ArrayRef;
@@ -182,6 +188,7 @@ type Typed = Int32Array | Float32Array | Uint16Array | Uint8Array;
 export interface Answer {
   model: string;
   queryModel: string;
+  beside: boolean;
   distanceWord: string;
   width: number;
   rows: Int32Array;
@@ -280,6 +287,7 @@ export function read(block: Uint8Array): Scene {
     answers: head.answers.map((answer) => ({
       model: answer.model,
       queryModel: answer.query_model,
+      beside: answer.beside,
       distanceWord: answer.distance_word,
       width: answer.rows.shape[1],
       rows: ints(answer.rows),

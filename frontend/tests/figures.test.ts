@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { farthest } from "../src/charts.js";
-import { logSteps, pareto, steps } from "../src/cost.js";
+import { logSteps, pareto, shortNames, steps } from "../src/cost.js";
 import { rateWords, stepNear } from "../src/cutoffs.js";
 import { dumbbells, losses, ownShares } from "../src/figures.js";
 import { numberRows } from "../src/numbers.js";
@@ -61,8 +61,15 @@ test("a log axis has round numbers, and of many powers the powers alone", () => 
 
 test("on the line of the best is whom no other beats in both", () => {
   const of = (seconds: number, worth: number) => ({ seconds, worth });
-  const best = pareto([of(3, 0.9), of(1, 0.5), of(2, 0.4), of(2, 0.7), of(4, 0.9), of(5, 0.1)], (each) => each.worth);
+  const best = pareto([of(3, 0.9), of(1, 0.5), of(2, 0.4), of(2, 0.7), of(4, 0.9), of(5, 0.1)], (each) => each.seconds, (each) => each.worth);
   assert.deepEqual(best, [of(1, 0.5), of(2, 0.7), of(3, 0.9)]);
+});
+
+test("variants are told apart by what differs", () => {
+  assert.deepEqual(shortNames(["minilm?dim=64&vectors=int8", "minilm?dim=384&vectors=binary"]), ["64, int8", "384, binary"]);
+  assert.deepEqual(shortNames(["m-64-int8", "m-64-binary"]), ["int8", "binary"]);
+  assert.deepEqual(shortNames(["st:a", "minilm"]), ["st:a", "minilm"]);
+  assert.deepEqual(shortNames(["minilm"]), ["minilm"]);
 });
 
 test("models that agree stand together, a few as they were named", () => {

@@ -10,6 +10,7 @@ export function answer(model: string, queryModel: string, rows: number[], elsewh
   return {
     model,
     queryModel,
+    beside: model === "bm25",
     distanceWord: "cosine",
     width,
     rows: Int32Array.from(rows),

@@ -18,11 +18,13 @@ from embdiff.measures.noise import BATCH, Again, drawn_again
 from embdiff.records import Corpus, FloatArray, IntArray, Role, Stamp
 from embdiff.sources import Source, Wanted, load_named
 from embdiff.sources.batches import first_words, refuse_unread
+from embdiff.sources.derived import Fulls
 from embdiff.sources.tally import Tally
 from embdiff.specs import SERVICES
 from embdiff.variants import measure_variant, run_elsewhere
 
 _QUICK = ("vectors:", "lsa:", "wordllama:", "toy:")
+_NOTHING = ("lsa:", "toy:")  # takes no time to load
 Check = Callable[[Source], None]
 Made = tuple[FloatArray | None, FloatArray | None]  # of the corpus and of the queries, where they are needed
 
@@ -216,11 +218,12 @@ def encode_models(
         return 3 if "precision=" in form.partition("?")[2] or form.partition(":")[0] in SERVICES else 2
 
     names = list(names)
-    refuse_early(sorted(names, key=turn), objects, texts, cache, check_early)
+    fulls = Fulls(form for name in names if (form := form_of(name, objects)))
+    refuse_early(sorted(names, key=turn), objects, texts, cache, check_early, fulls)
     for name in sorted(names, key=turn):
         done[name] = encode(
             name, objects, texts, cache, documents=name in documents, queries=name in queries, others=done,
-            check=lambda source: check(source, done),
+            check=lambda source: check(source, done), fulls=fulls,
         )[1]  # fmt: skip
         if check_made is not None:
             check_made(done[name])
@@ -228,7 +231,12 @@ def encode_models(
 
 
 def refuse_early(
-    names: Iterable[str], objects: Mapping[str, Any], texts: Texts, cache: VectorCache, check: Check | None = None
+    names: Iterable[str],
+    objects: Mapping[str, Any],
+    texts: Texts,
+    cache: VectorCache,
+    check: Check | None = None,
+    fulls: Fulls | None = None,
 ) -> None:
     """Load every model once before the first one encodes: what cannot be loaded is refused while that costs nothing.
 
@@ -240,9 +248,9 @@ def refuse_early(
     """
     for at, name in enumerate(names):
         form = form_of(name, objects)
-        slow = at > 0 and form is not None and not form.startswith(_QUICK)
+        slow = at > 0 and form is not None and (not form.startswith(_QUICK) or form.startswith(_NOTHING))
         if slow or "image" in texts.corpus.kinds or (check is not None and form is not None):
-            source = load_named(name, objects, cache)
+            source = load_named(name, objects, cache, fulls)
             refuse_unread_of(source, texts)
             if check is not None and form is not None and not source.by_row and not source.learns:
                 check(source)
@@ -265,6 +273,7 @@ def encode(
     queries: bool = True,
     others: Mapping[str, Encoded] | None = None,
     check: Check | None = None,
+    fulls: Fulls | None = None,
 ) -> tuple[Source, Encoded]:
     """Load a model, get it ready for the corpus, and encode what is needed of it.
 
@@ -282,6 +291,8 @@ def encode(
         Models encoded before: one may be this one in float32.
     check : callable, optional
         Given the model before it encodes.
+    fulls : Fulls, optional
+        Where variants of one model find the full vectors that were made for another.
 
     Returns
     -------
@@ -295,7 +306,7 @@ def encode(
         As `get_encoder`, `Source.fit` and `Encoder.encode` raise.
     """
     start, tally = time.perf_counter(), Tally()
-    source = load_named(name, objects, cache)
+    source = load_named(name, objects, cache, fulls)
     refuse_unread_of(source, texts)
     source.prepare(texts.whole if source.by_row and texts.whole is not None else texts.corpus)
     if check is not None:
@@ -307,9 +318,9 @@ def encode(
         items = [texts.corpus.items[row] for row in texts.some]
         sampled = Sampled(texts.some, source.encode(items, cache=cache, tally=Tally()))
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-    kept = cache.bytes_kept(source.stamp) if tally.texts else None
-    sizes = {"bytes_per_vector": 4 * source.stamp.dim, "bytes_kept": kept}
-    facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.stamp), **source.about}
+    kept = cache.bytes_kept(source.kept_as) if tally.texts else None
+    sizes = {"bytes_per_vector": source.bytes_per_vector, "bytes_kept": kept}
+    facts = {**tally.to_dict(), **sizes, "cache": cache.state(source.kept_as), **source.about}
     form = form_of(name, objects) or name
     if form != name:
         facts["form"] = form  # what the name is an alias of

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from embdiff import exact
 from embdiff.kept import Kept
 from embdiff.own_rows import OwnRows, contains, followed_by_own, without_own
-from embdiff.records import Answer, BoolArray, ElsewhereRows, FloatArray, IntArray, Neighbors
+from embdiff.records import Answer, BoolArray, ElsewhereRows, FloatArray, IntArray, Metric, Neighbors
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Searched
-from embdiff.ties import cut, either, tied_like
+from embdiff.ties import among_others, cut, either, tied_like
 
 T = TypeVar("T")
 
@@ -209,6 +209,27 @@ def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -
     return without_own(index.search(queries, k + own.dropped), own, k)
 
 
+def nearest_rows(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> Neighbors:
+    """Return the nearest rows of each query, exactly, and their similarity; (q, min(depth, n)).
+
+    A zero vector has no direction: with cosine such a row is never returned and such a query returns nothing; the
+    lists are padded with -1 and NaN.
+    """
+    depth = min(depth, len(vectors))
+    asking, there = (with_direction(table, metric) for table in (queries, vectors))
+    found = Neighbors(np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.float32), metric)
+    if asking.size and there.size:
+        found = exact.search(queries[asking], vectors[there], min(depth, len(there)), metric)
+    return among_others(found, asking[: len(found.rows)], there, (len(queries), depth))
+
+
+def with_direction(vectors: FloatArray, metric: Metric) -> IntArray:
+    """Return the rows (m,) whose vectors (n, d) have a similarity: with cosine those that are not zero."""
+    if metric != "cosine":
+        return np.arange(len(vectors), dtype=np.int64)
+    return np.flatnonzero(np.any(vectors != 0.0, axis=1)).astype(np.int64)
+
+
 def places(rows: IntArray, ranks: IntArray, similarity: FloatArray) -> ElsewhereRows:
     """Return where rows (q, m) stand, given the ranks of `followed_by_own`, (q, m + p): own rows do not count."""
     here, own = np.split(ranks, [rows.shape[1]], axis=1)
@@ -242,27 +263,29 @@ def rows_only_elsewhere(here: IntArray, others: Sequence[IntArray]) -> IntArray:
     return np.ascontiguousarray(table[:, : int((table >= 0).sum(axis=1).max(initial=0))])
 
 
-def compared_pairs(answers: Sequence[Answer], baseline: Answer | None = None) -> list[tuple[Answer, Answer]]:
+def compared_pairs(answers: Sequence[Answer], beside: Sequence[Answer] = ()) -> list[tuple[Answer, Answer]]:
     """Return the pairs of answers that are compared: two collections, asked alike.
 
-    With query models, the same query model asked both; without, each collection was asked by its own model. The
-    ``baseline``, asked by nobody's vectors, is compared with every answer.
+    With query models, the same query model asked both; without, each collection was asked by its own model. What stands
+    ``beside`` them, asked by nobody's vectors, is compared with every answer, and with each other.
     """
     crossed = any(answer.query_model != answer.model for answer in answers)
     asked: dict[str, list[Answer]] = {}
     for answer in answers:
         asked.setdefault(answer.query_model if crossed else "", []).append(answer)
-    beside = [] if baseline is None else [baseline]
-    return [
+    among = [
         pair
         for alike in asked.values()
         for pair in (*combinations(alike, 2), *((answer, other) for answer in alike for other in beside))
     ]
+    return [*among, *combinations(beside, 2)]
 
 
-def disputing_pairs(answers: Sequence[Answer], baseline: Answer | None, *, named: bool) -> list[tuple[Answer, Answer]]:
-    """Return the pairs by which queries and rows count as disputed: of the models, and of bm25 where it was named.
+def disputing_pairs(
+    answers: Sequence[Answer], named: Sequence[Answer], beside: Sequence[Answer]
+) -> list[tuple[Answer, Answer]]:
+    """Return the pairs by which queries and rows count as disputed: of all that was ``named``, collections and others.
 
-    Where there is but one model, it is compared with bm25 that stood beside it.
+    Where there is but one model, it is compared with bm25 that stood ``beside`` it.
     """
-    return compared_pairs(answers, baseline if named else None) or compared_pairs(answers, baseline)
+    return compared_pairs(answers, named) or compared_pairs(answers, beside)

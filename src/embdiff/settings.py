@@ -18,6 +18,7 @@ from embdiff._names import refuse_endless
 from embdiff._settings import Settings, option
 from embdiff._sizes import read_size
 from embdiff.errors import DataError, ParameterError
+from embdiff.forms import ranks
 from embdiff.records import Method, Metric
 from embdiff.specs import IndexSpec, check_metric, without_secrets
 
@@ -169,6 +170,16 @@ class RunConfig(Settings):
     cache: Annotated[str, BeforeValidator(str)] = ""
     layout: Literal["pca", "umap", "none"] = "pca"
     aliases: dict[str, str] = option({})
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """The models that rank texts without a dense vector of them."""
+        return tuple(name for name in self.models if ranks(self.aliases.get(name, name)))
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """The models with a dense vector of each text: those that have a collection."""
+        return tuple(name for name in self.models if name not in self.ranking)
 
     def to_toml(self) -> str:
         """Return the text of ``run.toml``; settings that are None are left out."""

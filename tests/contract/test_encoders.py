@@ -62,8 +62,8 @@ def _fitted(kind: str) -> Encoder:
 
 
 # Given vectors belong to rows and not to texts: tests/sources/test_encoder_vectors.py; for models of images see
-# tests/sources/test_image_models.py.
-NO_TEXTS = {"vectors", "efficientnet", "hog", "pixels", "hf-image"}
+# tests/sources/test_image_models.py; for models that rank texts tests/sources/test_ranking_models.py.
+NO_TEXTS = {"vectors", "efficientnet", "hog", "pixels", "hf-image", "sparse", "multivector"}
 KINDS = [info.name for info in list_encoders() if info.name not in NO_TEXTS]
 
 

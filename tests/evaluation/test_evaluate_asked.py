@@ -12,7 +12,7 @@ import embdiff
 from embdiff.corpus import self_rows
 from embdiff.corpus.beir import read_beir
 from embdiff.errors import DataError, ParameterError
-from embdiff.evaluation.task import rank
+from embdiff.search import nearest_rows
 from embdiff.measures.places import name_ranks, ties_by_id, trec_order
 from embdiff.records import Corpus, Neighbors
 
@@ -159,7 +159,7 @@ def test_of_a_tie_across_the_last_place_the_highest_ids_are_listed(tmp_path):
     same, other = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
     vectors = np.stack([same, same, other, same, same])
     names = name_ranks(("c", "e", "z", "a", "d"))
-    found = rank(same[None], vectors, 2, "cosine")
+    found = nearest_rows(same[None], vectors, 2, "cosine")
     settled = ties_by_id(found, names)
     assert trec_order(settled.rows, settled.similarity, names).tolist() == [[1, 4]]
     noisy = Neighbors(found.rows, found.similarity - np.array([[0, 6e-8]], np.float32), "cosine", ties=found.ties)

@@ -13,7 +13,7 @@ import embdiff
 from embdiff import _optional
 from embdiff.corpus.trec import read_qrels, read_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.evaluation.task import rank
+from embdiff.search import nearest_rows
 from embdiff.lexical import Bm25
 from embdiff.measures import ranking
 from embdiff.measures.places import ties_by_id
@@ -110,12 +110,12 @@ def test_bm25_by_hand():
 
 def test_zero_vectors_find_nothing_and_are_never_found():
     vectors = np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float32)
-    found = rank(vectors[[0, 1]], vectors, 10, "cosine")
+    found = nearest_rows(vectors[[0, 1]], vectors, 10, "cosine")
     assert found.rows.tolist() == [[-1, -1, -1], [1, 2, -1]]
     assert np.isnan(found.similarity[0]).all()
-    assert rank(vectors[:1], vectors, 1, "l2").rows.tolist() == [[0]]
+    assert nearest_rows(vectors[:1], vectors, 1, "l2").rows.tolist() == [[0]]
     # Ties keep their rows where zero vectors are left out.
-    tied = rank(vectors[[1]], np.array([[0, 0], [0, 1], [1, 1], [2, 2]], np.float32), 1, "cosine")
+    tied = nearest_rows(vectors[[1]], np.array([[0, 0], [0, 1], [1, 1], [2, 2]], np.float32), 1, "cosine")
     assert (tied.rows.tolist(), tied.ties.row.tolist()) == ([[2]], [3])
 
 

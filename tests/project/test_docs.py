@@ -26,6 +26,7 @@ SHELL = (
     "docs/compare-vectors.md",
     pytest.param("docs/alignment.md", marks=pytest.mark.slow),
     "docs/services.md",
+    "docs/variants.md",
     "docs/images.md",
     *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
 )

@@ -8,6 +8,7 @@ import pytest
 import embdiff as ed
 from embdiff.measures.thresholds import carry_over, cuts_at
 from embdiff.views import figures
+from embdiff.views.costs import costs
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[ed.Comparison, ed.Co
 
 
 def test_costs_are_of_what_was_encoded_and_never_of_the_cache(kept):
-    first, again = (figures.costs(result.facts()) for result in kept)
+    first, again = (costs(result.facts()) for result in kept)
     told = {each.model: each for each in kept[0].facts().manifest.models}
     for cost in first["costs"]:
         assert cost["encoded"] == told[cost["model"]].encoding.encoded > 0
@@ -31,7 +32,7 @@ def test_costs_are_of_what_was_encoded_and_never_of_the_cache(kept):
 
 
 def test_costs_stand_beside_the_measure_of_the_headline(kept):
-    found = figures.costs(kept[0].facts())
+    found = costs(kept[0].facts())
     assert found["quality"] == kept[0].run.headline.measure == "same_group@4"
     for cost, standing in zip(found["costs"], kept[0].run.headline.standings, strict=True):
         assert (cost["value"], cost["low"], cost["high"]) == (standing.value, standing.low, standing.high)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from embdiff.comparison.beside import placed
 from embdiff.comparison.choice import AGREEMENT_NEEDS
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.work import Work
 from embdiff.exact import norms
-from embdiff.lexical import BM25
+from embdiff.lexical import BM25, Bm25
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.base import measures_for
 from embdiff.measures.inputs import TwoLists, truncated
@@ -24,8 +25,6 @@ from embdiff.records import Answer, FloatArray, IntArray, Score
 from embdiff.search import compared_pairs
 
 RANKS, PROFILES = "ranks in the other space", "two spaces + neighbors"
-_NO_VECTORS = "bm25 has no vectors"
-_NO_RANK = "bm25 ranks only rows that share a word with the query"
 _NO_DIRECTION = "a vector is zero and has no direction"
 
 
@@ -69,7 +68,7 @@ def agreement(work: Work, *, lossy: bool) -> Agreement:
     ]
     scores: list[list[Score]] = [[], []]
     curved: list[Score] = []
-    pairs = compared_pairs(work.answers, work.baseline)
+    pairs = compared_pairs(work.answers, work.beside)
     for a, b in pairs:
         found = of_pair(work, a, b, [*specs, *exactly, *curves])
         for part, kept in ((specs, scores[0]), (exactly, scores[1]), (curves, curved)):
@@ -114,8 +113,8 @@ def _lists(work: Work, a: Answer, b: Answer, needs: set[str], *, exactly: bool) 
     left, right = (a.exact, b.exact) if exactly else (a.returned, b.returned)
     inputs, missing = work.inputs, {}
     ranks = own = vectors = None
-    if RANKS in needs and b.model == BM25:
-        missing[RANKS] = _NO_RANK
+    if RANKS in needs and (why := _unranked(work, b)):
+        missing[RANKS] = why
     elif RANKS in needs:
         listed = in_one_order(left, seed=work.config.seed).rows  # of a tie across the end not those first in the file
         ranks = mean_ranks(_ranks_there(work, listed, b), listed, b.exact)
@@ -148,14 +147,24 @@ def _tail(work: Work, a: Answer, b: Answer, spec: MeasureSpec) -> Tail:
     return Tail(str(spec), (a.model, b.model), _asked(work, a, b), low, high)
 
 
+def _unranked(work: Work, there: Answer) -> str | None:
+    """Return why some rows have no rank with a model; None where all have one."""
+    if there.model == BM25:
+        return Bm25.partial
+    return work.ranked[there.model].ranking.partial if there.model in work.ranked else None
+
+
 def _ranks_there(work: Work, rows: IntArray, there: Answer) -> IntArray:
     """Rank the neighbours of one model in another: exactly, from what the run already knows where it does."""
     ranks = ranks_of(rows, there.exact, there.elsewhere)
     # A row that an index returned although it is not among the exact k: its rank was not needed until now.
     unknown = np.where((rows >= 0) & (ranks < 0), rows, -1)
     if (unknown >= 0).any():
-        queries = work.asking(there.query_model, there.model)
-        found = work.placed[there.model].searcher.place_of(queries, unknown, work.inputs.own)
+        if there.model in work.ranked:
+            found = placed(work.ranked[there.model].ranking, unknown, work.inputs)
+        else:
+            queries = work.asking(there.query_model, there.model)
+            found = work.placed[there.model].searcher.place_of(queries, unknown, work.inputs.own)
         ranks = np.where(unknown >= 0, found.ranks, ranks)
     return ranks
 
@@ -164,8 +173,10 @@ def _vectors(
     work: Work, a: Answer, b: Answer
 ) -> tuple[tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]] | None, str | None]:
     """Return the queries' vectors in both spaces and the rows', or why there are none to use."""
-    if BM25 in (a.model, b.model):
-        return None, _NO_VECTORS
+    for each in (a.model, b.model):
+        if each == BM25 or each in work.ranked:
+            wanting = Bm25.wanting if each == BM25 else work.ranked[each].ranking.wanting
+            return None, f"{each} {wanting}"
     queries = [work.asking(answer.query_model, answer.model) for answer in (a, b)]
     documents = [work.documents[answer.model] for answer in (a, b)]
     if any((norms(vectors) == 0.0).any() for vectors in (*queries, *documents)):
@@ -174,7 +185,6 @@ def _vectors(
 
 
 def _asked(work: Work, a: Answer, b: Answer) -> str | None:
-    """Return the query model that asked both; None when each model queried its own. bm25 takes no query model."""
-    if not work.config.query_models:
-        return None
-    return a.query_model if b.model == BM25 else b.query_model
+    """Return the query model that asked; None when each model queried its own. What ranks texts takes none."""
+    asking = [each.query_model for each in (a, b) if each.model in work.placed]
+    return asking[0] if asking and work.config.query_models else None

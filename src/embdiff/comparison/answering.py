@@ -1,4 +1,4 @@
-"""The headline of a comparison: from judgements, else from groups, else from agreement; own rows and bm25 left out."""
+"""The headline of a comparison: from judgements, else from groups, else from agreement; own rows left out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.scoring import Scored
 from embdiff.comparison.work import Work
 from embdiff.headline import Headline, Shared, by_agreement, by_labels, group_words
-from embdiff.lexical import BM25
 from embdiff.measures import get_measure
 from embdiff.measures.by_group import Gap, gaps, group_means
 from embdiff.measures.differences import between_models
@@ -47,7 +46,7 @@ def headline_of(work: Work, scored: Scored, floor: Sequence[Score]) -> Headline:
 
 def _asked(work: Work) -> list[Answer]:
     """Return one answer of each collection: asked by its own model where it was, else by the first that asked."""
-    every = [*work.answers, *([work.baseline] if work.baseline and work.config.baseline == "named" else [])]
+    every = [*work.answers, *work.named]
     by_model: dict[str, Answer] = {}
     for answer in every:
         if answer.model not in by_model or answer.query_model == answer.model:
@@ -60,8 +59,8 @@ def _chosen(work: Work, scores: Iterable[Score], needs: str, answers: Sequence[A
     found = [score for score in scores if get_measure(score.measure).measure.needs == needs]
     first = [score for score in found if score.measure == found[0].measure]
     by_search = {(score.models[0], score.query_model): score for score in first}
-    crossed = bool(work.config.query_models)
-    wanted = [(each.model, each.query_model if crossed and each.model != BM25 else None) for each in answers]
+    crossed, beside = bool(work.config.query_models), {each.model for each in work.beside}
+    wanted = [(each.model, each.query_model if crossed and each.model not in beside else None) for each in answers]
     chosen = [by_search[key] for key in wanted if key in by_search]
     return chosen if any(math.isfinite(score.value) for score in chosen) else []
 
@@ -91,8 +90,7 @@ def _agreement(work: Work, answers: Sequence[Answer]) -> tuple[list[Shared], tup
     for (a, first), (b, second) in combinations(zip(answers, cut, strict=True), 2):
         lists = TwoLists(first, second, (a.model, b.model), None, candidates)
         score = kept_scores(work.kept, [get_measure(f"overlap@{depth}")], lists, seed=work.config.seed)[0]
-        asked = {a.query_model, b.query_model} - {BM25}
-        asks = asked.pop() if len(asked) == 1 and b.model != BM25 else None
+        asks = a.query_model if a.query_model == b.query_model else None
         low, high, chance, value = (depth * each for each in (score.low, score.high, score.chance, score.value))
         found.append(Shared((a.model, b.model), depth, value, low, high, chance, score.n, asks))
         by_group += _by_group(work, found[-1], score)

@@ -17,7 +17,7 @@ from embdiff.settings import RunConfig
 
 def askers(config: RunConfig) -> list[str]:
     """Return the models that ask the collection of another."""
-    return [name for name in config.query_models if any(name != other for other in config.models)]
+    return [name for name in config.query_models if any(name != other for other in config.spaces)]
 
 
 def drawn_rows(config: RunConfig, corpus: Corpus) -> IntArray:

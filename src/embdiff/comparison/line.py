@@ -224,7 +224,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         distributions=distributions,
         calibrations=calibrated,
         layouts=layouts,
-        baseline=work.baseline,
+        beside=work.beside,
         curves=scored.agreement.curves,
         tails=scored.agreement.tails,
         differences=scored.differences,

@@ -14,6 +14,7 @@ from embdiff.comparison.sampling import describe_sample
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Placed, Work
 from embdiff.encoding import Encoded
+from embdiff.ranked import Ranked
 from embdiff.runs import STORE_FILE
 from embdiff.settings import RunConfig
 
@@ -35,7 +36,10 @@ def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str,
         "memory": _memory(config, work.encoded),
         "on_disk": work.on_disk,
         "sample": describe_sample(work),
-        "models": [_model(name, inputs, each, work.placed.get(name)) for name, each in work.encoded.items()],
+        "models": [
+            *(_model(name, inputs, each, work.placed.get(name)) for name, each in work.encoded.items()),
+            *(_model(name, inputs, each, None) for name, each in work.ranked.items()),
+        ],
         "searches": [
             {
                 "query_model": asks,
@@ -50,6 +54,10 @@ def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str,
             for (asks, name), here in work.found.items()
         ],
         "baseline": work.words and dict(work.words),
+        "rankings": [
+            {"model": name, "about": each.ranking.about, "short_lists": _short(work, name)}
+            for name, each in work.ranked.items()
+        ],
         "expected": expected and {"own": expected.own, "absent": expected.absent},
     }
 
@@ -66,7 +74,13 @@ def _memory(config: RunConfig, encoded: Mapping[str, Encoded]) -> dict[str, Any]
     return {"given": config.memory, "held": held}
 
 
-def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None) -> dict[str, Any]:
+def _short(work: Work, name: str) -> int:
+    """Return how many lists of a model that ranks texts are shorter than k."""
+    lists = next(each.returned.rows for each in work.beside if each.model == name)
+    return int((lists < 0).any(axis=1).sum())
+
+
+def _model(name: str, inputs: Inputs, encoded: Encoded | Ranked, placed: Placed | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": name,
         "stamp": encoded.stamp.to_dict(),
@@ -92,7 +106,7 @@ def _model(name: str, inputs: Inputs, encoded: Encoded, placed: Placed | None) -
     return {**facts, "seconds": seconds, "normalized": placed.spec.stamp["normalized"], "collection": collection}
 
 
-def _truncated(inputs: Inputs, encoded: Encoded) -> dict[str, list[str]]:
+def _truncated(inputs: Inputs, encoded: Encoded | Ranked) -> dict[str, list[str]]:
     """Return the ids of the texts of which the model sees only the beginning, by role."""
     ids = {"document": inputs.corpus.ids, "query": inputs.queries.ids}
     return {role: [ids[role][row] for row in rows if row < len(ids[role])] for role, rows in encoded.tally.truncated}

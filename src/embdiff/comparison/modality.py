@@ -16,7 +16,7 @@ def modality_scores(work: Work) -> list[Score]:
     if work.inputs.corpus.kinds == work.inputs.queries.kinds:
         return []
     specs, found = [MeasureSpec(each, None, each.defaults) for each in measures_for(NEEDS) if each.reported], []
-    for name in work.config.models:
+    for name in work.config.spaces:
         done = work.encoded[name]
         if isinstance(done.documents, np.ndarray) and done.queries is not None:
             found += kept_scores(

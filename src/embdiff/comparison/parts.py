@@ -61,7 +61,7 @@ def _ordered(work: Work, by: str, names: Sequence[str], of_row: IntArray, of_que
         of_query = of_row[np.array(queries, dtype=np.int64)]
     elif len(of_query) != len(work.inputs.queries):
         of_query = np.full(len(work.inputs.queries), -1, dtype=np.int64)
-    pairs = disputing_pairs(work.answers, work.baseline, named=work.config.baseline == "named")
+    pairs = disputing_pairs(work.answers, work.named, work.beside)
     values = (
         query_disagreement([(a.returned, b.returned) for a, b in pairs]) if pairs else np.full(len(of_query), np.nan)
     )

@@ -25,7 +25,7 @@ def kept_scores(kept: Kept, specs: Sequence[MeasureSpec], inputs: Inputs, *, see
 def labelled_scores(
     work: Work, specs: Sequence[MeasureSpec], lists: Callable[[Answer, str | None], Inputs], *, tested: bool = True
 ) -> Labelled:
-    """Score every collection and bm25 by labels, and test the collections that were asked alike, bm25 beside them.
+    """Score every collection, and what stands beside them, by labels; test the collections that were asked alike.
 
     Parameters
     ----------
@@ -48,8 +48,7 @@ def labelled_scores(
     for answer in work.answers:
         asks = answer.query_model if crossed else None
         groups.setdefault(asks, []).extend(kept_scores(work.kept, specs, lists(answer, asks), seed=seed))
-    words = work.baseline
-    beside = [] if words is None else kept_scores(work.kept, specs, lists(words, None), seed=seed)
+    beside = [score for each in work.beside for score in kept_scores(work.kept, specs, lists(each, None), seed=seed)]
     every = [score for scores in (*groups.values(), beside) for score in scores]
     return tuple(every[at] for first in range(len(specs)) for at in range(first, len(every), len(specs))), tuple(
         (asks, each)

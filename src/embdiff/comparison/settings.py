@@ -16,6 +16,7 @@ from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import Form
 from embdiff.corpus.read import corpus_from
 from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.forms import expanded, ranks
 from embdiff.lexical import BM25
 from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
@@ -123,15 +124,16 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
         When settings do not hold or do not fit each other.
     """
     wanted = {**_preset(preset), **{key: value for key, value in given.items() if value is not None}}
-    models = models or wanted.get("models", ())
+    models = expanded(models or wanted.get("models", ()))
     _refuse_none(models)
-    asked = wanted.pop("query_models", ())
+    asked = expanded(wanted.pop("query_models", ()))
     if asked == "all" or (not isinstance(asked, str) and list(asked) == ["all"]):
-        asked = models if isinstance(models, str) else [model for model in models if not _is_bm25(model)]
-    if not isinstance(asked, str) and any(map(_is_bm25, asked)):
+        asked = models if isinstance(models, str) else [model for model in models if not _ranks(model)]
+    if not isinstance(asked, str) and any(map(_ranks, asked)):
+        unfit = split_alias(next(filter(_ranks, asked)))[1]
         raise ParameterError(
-            "A query model must have vectors. Got bm25, which has none: it ranks the texts of the queries by itself. "
-            "Name it with -m."
+            f"A query model must have vectors. Got {unfit}, which has none to ask a collection with: it ranks the "
+            "texts of the queries by itself. Name it with -m."
         )
     common = bool(wanted.get("common"))
     forms = dict(split_alias(text) for text in (*models, *asked) if isinstance(text, str))
@@ -139,7 +141,7 @@ def resolve(data: Any, models: Any, preset: str | None, given: Mapping[str, Any]
     names, objects = named_models(models, besides=(BM25, *collections))
     wanted["baseline"] = chosen_baseline(wanted.get("baseline"), BM25 in names)
     wanted["models"] = tuple(name for name in names if name != BM25)
-    _refuse_none(wanted["models"])
+    _refuse_none([name for name in wanted["models"] if not ranks(forms.get(name, name))], wanted["models"])
     _refuse_map(wanted, asked)
     wanted["query_models"], objects = named_models(asked, what="query model", besides=collections, known=objects)
     wanted["aliases"] = {name: form for name, form in forms.items() if name != form}
@@ -162,7 +164,7 @@ def read_inputs(
         wanted = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()}, form=form)
         corpus = corpus_from(data, wanted, config.empty, groups)
     if config.common:
-        corpus = common_rows(corpus, dict.fromkeys((*config.models, *config.query_models)), objects or {})
+        corpus = common_rows(corpus, dict.fromkeys((*config.spaces, *config.query_models)), objects or {})
     if len(corpus) < 2:
         raise ParameterError(
             f"A corpus must have at least two rows, so that one can be another's neighbour. Got {len(corpus)} in "
@@ -234,11 +236,12 @@ def _own_rows(
     return OwnRows(twins.rows, drop=choice == "drop"), twins
 
 
-def _refuse_none(models: Sequence[Any]) -> None:
+def _refuse_none(models: Sequence[Any], named: Sequence[str] = ()) -> None:
     if not models:
+        got = f"only {', '.join(named)[:200]}, which ranks texts without them" if named else "none"
         raise ParameterError(
-            "A comparison needs at least one model. Got none. Name models with -m (models=), for example "
-            "-m minilm -m wordllama:256, or take --preset tutorial-offline."
+            f"A comparison needs at least one model with vectors. Got {got}. Name models with -m (models=), for "
+            "example -m minilm -m wordllama:256, or take --preset tutorial-offline."
         )
 
 
@@ -258,8 +261,9 @@ def _refuse_map(wanted: Mapping[str, Any], asked: Sequence[Any]) -> None:
         )
 
 
-def _is_bm25(model: Any) -> bool:
-    return isinstance(model, str) and model == BM25
+def _ranks(model: Any) -> bool:
+    """Return whether a model ranks texts without vectors that could ask a collection."""
+    return isinstance(model, str) and (model == BM25 or ranks(split_alias(model)[1]))
 
 
 def _preset(name: str | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from embdiff._memory import share
 from embdiff._sizes import written_size
-from embdiff.comparison.baseline import ask_words
+from embdiff.comparison.beside import ask_beside
 from embdiff.comparison.crossing import askers, drawn_rows
 from embdiff.comparison.sampling import queries_needed, spare
 from embdiff.comparison.settings import Inputs
@@ -22,6 +22,7 @@ from embdiff.corpus.files import shown
 from embdiff.encoding import Encoded, Texts, encode_models
 from embdiff.errors import ParameterError
 from embdiff.measures.overlap import overlap
+from embdiff.ranked import refuse_unranked
 from embdiff.records import UNPINNED, Answer, FloatArray, IntArray, Space
 from embdiff.search import Searcher, rows_only_elsewhere
 from embdiff.settings import PILOT
@@ -41,7 +42,7 @@ def encode(work: Work, objects: Mapping[str, Any], only: Collection[str] | None 
     ``objects`` are models that have no name. Of models encoded before ``only`` some may be encoded again.
     """
     config, inputs = work.config, work.inputs
-    names = tuple(dict.fromkeys((*config.models, *config.query_models))) if only is None else tuple(only)
+    names = tuple(dict.fromkeys((*config.spaces, *config.query_models))) if only is None else tuple(only)
     collections = {name: one for name in names if isinstance(one := objects.get(name), Existing)}
     for existing in collections.values():
         existing.check_metric(config.metric)
@@ -57,14 +58,17 @@ def encode(work: Work, objects: Mapping[str, Any], only: Collection[str] | None 
         _check_dimensions(source, early)
         early[source.spec] = source.stamp.dim
 
+    if only is None:
+        kinds, wide = inputs.corpus.kinds | inputs.queries.kinds, config.k + inputs.own.dropped
+        refuse_unranked(config.ranking, config.aliases, kinds, work.vectors, k=wide)
     memory = config.memory or written_size(share())
     texts = Texts(
-        inputs.corpus, _wanted(inputs), config.seed, memory=memory, shares=len(config.models),
+        inputs.corpus, _wanted(inputs), config.seed, memory=memory, shares=len(config.spaces),
         some=drawn_rows(config, inputs.corpus) if askers(config) else None,
     )  # fmt: skip
     encoded = encode_models(
-        names, objects, texts, work.vectors, documents={*config.models, *collections},
-        queries=config.query_models or config.models, check=check, check_early=check_early if as_they_are else None,
+        names, objects, texts, work.vectors, documents={*config.spaces, *collections},
+        queries=config.query_models or config.spaces, check=check, check_early=check_early if as_they_are else None,
         check_made=partial(_refuse_zeros, work),
     )  # fmt: skip
     return replace(work, encoded={**work.encoded, **encoded})
@@ -187,7 +191,7 @@ def _wanted(inputs: Inputs) -> Wanted:
 
 def fill(work: Work, store: Store, label: str) -> Work:
     """Put each model's vectors into its own collection, whose name begins with ``label``, or find them there."""
-    return replace(work, placed={name: _place(work, store, name, label) for name in work.config.models})
+    return replace(work, placed={name: _place(work, store, name, label) for name in work.config.spaces})
 
 
 def _place(work: Work, store: Store, name: str, label: str) -> Placed:
@@ -252,13 +256,12 @@ def _largest_deviation(work: Work) -> float | None:
 
 
 def search(work: Work) -> Work:
-    """Ask every collection with every query model, or with its own only; and bm25 where it stands beside the models."""
+    """Ask every collection with every query model, or with its own only; and what ranks the texts without vectors."""
     found = {
         (asks, name): work.placed[name].searcher.search(work.asking(asks, name), work.config.k, work.inputs.own)
         for asks, name in work.pairs
     }
-    baseline, words = ask_words(work, found)
-    work = replace(work, found=found, baseline=baseline, words=words)
+    work = ask_beside(replace(work, found=found))
     return replace(work, answers=_answers(work))
 
 
@@ -272,8 +275,7 @@ def _answers(work: Work) -> tuple[Answer, ...]:
             for (also_asks, other), there in work.found.items()
             if other != name and (also_asks == asks or not cross)
         ]
-        if work.baseline is not None:
-            others.append(work.baseline.returned.rows)
+        others += [each.returned.rows for each in work.beside]
         rows = rows_only_elsewhere(here.returned.rows, others)
         elsewhere = work.placed[name].searcher.place_of(work.asking(asks, name), rows, work.inputs.own)
         answers.append(Answer(name, asks, here.returned, here.exact, here.is_self, elsewhere))

@@ -12,6 +12,8 @@ from embdiff.alignment import Alignment, Reach
 from embdiff.comparison.settings import Inputs
 from embdiff.encoding import Encoded
 from embdiff.kept import Kept, VectorCache
+from embdiff.lexical import BM25
+from embdiff.ranked import Ranked
 from embdiff.records import Answer, FloatArray, IntArray
 from embdiff.search import Found, Searcher
 from embdiff.settings import RunConfig
@@ -82,8 +84,10 @@ class Work:
         What was asked to learn how many queries are needed.
     found : mapping of (str, str) to Found
         By query model and collection, once searched.
-    baseline : Answer or None
-        Of bm25, where it stands beside the models.
+    ranked : mapping of str to Ranked
+        By model that ranks texts without a dense vector of them, once asked.
+    beside : tuple of Answer
+        Of these models, and of bm25 where it stands beside the models.
     words : mapping or None
         What the manifest says of bm25, also where it was left out.
     answers : tuple of Answer
@@ -98,7 +102,8 @@ class Work:
     placed: Mapping[str, Placed] = field(default_factory=dict)
     pilot: Pilot | None = None
     found: Mapping[tuple[str, str], Found] = field(default_factory=dict)
-    baseline: Answer | None = None
+    ranked: Mapping[str, Ranked] = field(default_factory=dict)
+    beside: tuple[Answer, ...] = ()
     words: Mapping[str, Any] | None = None
     answers: tuple[Answer, ...] = ()
 
@@ -118,9 +123,14 @@ class Work:
         return [name for name, vectors in self.documents.items() if not isinstance(vectors, np.ndarray)]
 
     @property
+    def named(self) -> tuple[Answer, ...]:
+        """Of what stands beside the collections what was named: all of it but bm25, and bm25 where it was."""
+        return tuple(each for each in self.beside if each.model != BM25 or self.config.baseline == "named")
+
+    @property
     def pairs(self) -> list[tuple[str, str]]:
         """Query model and collection: all of them, or each model with its own."""
-        models, asking = self.config.models, self.config.query_models
+        models, asking = self.config.spaces, self.config.query_models
         return [(asks, name) for asks in asking for name in models] if asking else [(name, name) for name in models]
 
     def asking(self, model: str, collection: str) -> FloatArray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from embdiff.corpus import rows_of
 from embdiff.corpus.columns import NONE, Columns, column_of, known_column
 from embdiff.corpus.files import EXTENSIONS, extension_of, lines_of, read_text, refuse_missing, shown
 from embdiff.corpus.read import corpus_of
@@ -17,13 +18,14 @@ from embdiff.encoding import Texts
 from embdiff.errors import DataError
 from embdiff.evaluation.pair_files import pair_table
 from embdiff.evaluation.settings import Settings, chosen
-from embdiff.evaluation.task import TextPairs, Walk, rank
+from embdiff.evaluation.task import TextPairs, Walk
 from embdiff.lexical import BM25, Bm25
 from embdiff.measures.base import measures_for
 from embdiff.measures.bitext import NEEDS, Sides
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
 from embdiff.records import Corpus, FloatArray, IntArray, Neighbors, Score
+from embdiff.search import nearest_rows
 
 
 class Bitext(Walk):
@@ -64,6 +66,13 @@ class Bitext(Walk):
         if index is not None:
             self._add(BM25, index.rank(sides[0], 1), Bm25(sides[0]).rank(sides[1], 1))
 
+    def add_ranked(self, name: str) -> None:
+        """Add what a model finds that ranks texts without a dense vector of them, both ways."""
+        sides = [rows_of(self.texts.corpus, rows.tolist()) for rows in (self.pairs.lefts, self.pairs.rights)]
+        there, back = (self.ranked_by(name, side) for side in (sides[1], sides[0]))
+        self._add(name, there.ranking.rank(sides[0].items, 1), back.ranking.rank(sides[1].items, 1))
+        self.tell(there)
+
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, both ways; zero vectors are told."""
         self._add(model, *self._nearest(asking))
@@ -75,7 +84,8 @@ class Bitext(Walk):
 
     def _nearest(self, vectors: FloatArray) -> tuple[Neighbors, Neighbors]:
         left, right = vectors[self.pairs.lefts], vectors[self.pairs.rights]
-        return rank(left, right, 1, self.settings.metric), rank(right, left, 1, self.settings.metric)
+        metric = self.settings.metric
+        return nearest_rows(left, right, 1, metric), nearest_rows(right, left, 1, metric)
 
     def _add(self, model: str, forth: Neighbors, back: Neighbors) -> None:
         every = np.arange(len(self.units), dtype=np.int64)

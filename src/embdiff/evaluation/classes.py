@@ -20,18 +20,19 @@ from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, place_in_class, read_classes
 from embdiff.evaluation.outcome import Confusion
 from embdiff.evaluation.settings import Settings, chosen
-from embdiff.evaluation.task import Walk, rank
-from embdiff.lexical import BM25
+from embdiff.evaluation.task import Walk
+from embdiff.lexical import BM25, Bm25
 from embdiff.measures.base import MeasureSpec, get_measure, measures_for
 from embdiff.measures.classes import NEEDS, ClassedTexts, confused_only, correct, knn_predict
 from embdiff.measures.score import score as score_of
 from embdiff.measures.score import scores as take
+from embdiff.ranked import Ranked
 from embdiff.records import FloatArray, IntArray, Neighbors, Score
+from embdiff.search import nearest_rows
 from embdiff.sources import Wanted
 
 MAX_ITER = 100
 CONFUSIONS_KEPT = 50
-_NO_VECTORS = "bm25 has no vectors"
 
 
 class Classes(Walk):
@@ -76,8 +77,16 @@ class Classes(Walk):
         """Add the classes that bm25's neighbours vote for, and that it has no vectors."""
         super().add_words()
         if BM25 in self.predicted:
-            without = [each for each in self.measures if each.measure.name != "knn_accuracy"]
-            self.scores += [Score.undefined(each, (BM25,), _NO_VECTORS) for each in without]
+            self._without_vectors(BM25, Bm25.wanting)
+
+    def tell(self, made: Ranked) -> None:
+        """Say of a model that ranks texts what it is, and that it has no vectors to learn or measure on."""
+        super().tell(made)
+        self._without_vectors(made.model, made.ranking.wanting)
+
+    def _without_vectors(self, model: str, why: str) -> None:
+        without = [each for each in self.measures if each.measure.name != "knn_accuracy"]
+        self.scores += [Score.undefined(each, (model,), f"{model} {why}") for each in without]
 
     def add_lists(self, model: str, found: Neighbors) -> None:
         """Add the classes that the neighbours vote for."""
@@ -105,7 +114,7 @@ class Classes(Walk):
 
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the accuracy of the neighbours' votes over some of the test texts."""
-        found = rank(asking[which], there, self.depth, self.settings.metric)
+        found = nearest_rows(asking[which], there, self.depth, self.settings.metric)
         spec = next((each for each in self.measures if each.measure.name == "knn_accuracy"), self.usual)
         return self._accuracy(model, spec, self._voted(found, spec), self.data.test_labels[which])
 

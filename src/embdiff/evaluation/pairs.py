@@ -75,6 +75,14 @@ class PairsWalk(Walk):
         self.scores += [Score.undefined(measure, (BM25,), _NO_VECTORS) for measure in self.measures]
         self.facts.append(ModelFacts(BM25, None))
 
+    def refuse_ranking(self, names: Sequence[str]) -> None:
+        """Refuse models that rank texts: pairs are scored by the similarity of two vectors."""
+        if names:
+            raise ParameterError(
+                f"A model of the task pairs must make one dense vector of a text, whose similarity is compared. Got "
+                f"{names[0]}, which ranks texts. Evaluate it on judged queries, classes or parallel texts."
+            )
+
     def more(self) -> dict[str, Any]:
         """Return the scores in each file, where there are several."""
         return {"by_file": {name: in_order(found) for name, found in self.by_file.items()}}

@@ -19,7 +19,7 @@ from embdiff.encoding import Texts
 from embdiff.errors import DataError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings, chosen, refuse_deeper
-from embdiff.evaluation.task import Walk, rank
+from embdiff.evaluation.task import Walk
 from embdiff.evaluation.together import PROTOCOL, UNION, together
 from embdiff.lexical import BM25
 from embdiff.measures.base import MeasureSpec
@@ -28,6 +28,7 @@ from embdiff.measures.places import across_the_end, name_ranks, ties_by_id, trec
 from embdiff.measures.score import scores as take
 from embdiff.own_rows import OwnRows, without_own
 from embdiff.records import Corpus, FloatArray, IntArray, Neighbors, Score
+from embdiff.search import nearest_rows
 from embdiff.sources import Wanted
 from embdiff.ties import among_others
 
@@ -126,7 +127,8 @@ class Retrieval(Walk):
         measure = self.measures[0]
         depth = max(NOISE_DEPTH, measure.k) + self.own.dropped if measure.k else self.depth
         units = self.places[which]
-        found = self._without_own(rank(asking[which], there, min(self.depth, depth), self.settings.metric), units)
+        found = nearest_rows(asking[which], there, min(self.depth, depth), self.settings.metric)
+        found = self._without_own(found, units)
         return self._scores(model, found, self._judged(units), [measure], self.documents[units])[0]
 
     def _without_own(self, found: Neighbors, units: IntArray) -> Neighbors:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 
 from embdiff.corpus.files import Form
 from embdiff.errors import ParameterError
+from embdiff.forms import expanded, ranks
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
 from embdiff.measures.base import MeasureSpec, Needs, get_measure, measures_for
@@ -32,6 +33,11 @@ class Settings(EvaluationConfig):
 
     objects: dict[str, Any]
     cache: VectorCache  # type: ignore[assignment]
+
+    @property
+    def ranking(self) -> list[str]:
+        """The models that rank texts without a dense vector of them."""
+        return [name for name in self.models if ranks(str(self.objects.get(name, name)))]
 
     @property
     def form(self) -> Form:
@@ -64,7 +70,7 @@ def check(models: Sequence[Any], given: dict[str, Any]) -> Settings:
     ParameterError
         When a setting does not hold.
     """
-    names, objects = named_models(models or (), besides=(BM25,))
+    names, objects = named_models(expanded(models or ()), besides=(BM25,))
     known = {key: value for key, value in given.items() if value is not None}
     config = EvaluationConfig.checked(models=[name for name in names if name != BM25], **known)
     if not names and not config.runs:

@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from embdiff import exact
 from embdiff._picture import kinds_of
-from embdiff.encoding import Texts, encode, refuse_early
+from embdiff.encoding import Texts, encode, form_of, refuse_early
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
@@ -21,9 +20,11 @@ from embdiff.measures.base import MeasureSpec
 from embdiff.measures.noise import BATCH, Again, Change, change, drawn_again, half_precision, sampled
 from embdiff.measures.score import in_order
 from embdiff.measures.statistics.kinds import Kinds
-from embdiff.records import FloatArray, IntArray, Metric, Neighbors, Score
+from embdiff.ranked import Ranked, ranked, refuse_unranked
+from embdiff.records import Corpus, FloatArray, IntArray, Kind, Neighbors, Score
+from embdiff.search import nearest_rows, with_direction
 from embdiff.sources import Source
-from embdiff.ties import among_others
+from embdiff.sources.derived import Fulls
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes, order_in_question
 
@@ -122,13 +123,21 @@ class Walk(ABC):
         self.noise: list[Change] = []
 
     def outcome(self) -> Outcome:
-        """Take bm25, where it is wanted, and every model in turn."""
+        """Take bm25, where it is wanted, and every model in turn, those first that rank texts without a space."""
         settings = self.settings
         if settings.baseline:
             self.add_words()
-        refuse_early(settings.models, settings.objects, self.texts, settings.cache)
-        for name in settings.models:
-            _, done = encode(name, settings.objects, self.texts, settings.cache, check=partial(self.check, name))
+        ranking = settings.ranking
+        spaces = [name for name in settings.models if name not in ranking]
+        self.refuse_ranking(ranking)
+        refuse_unranked(ranking, settings.objects, self.kinds_of_items, settings.cache)
+        fulls = Fulls(form for name in spaces if (form := form_of(name, settings.objects)))
+        refuse_early(spaces, settings.objects, self.texts, settings.cache, fulls=fulls)
+        for name in ranking:
+            self.add_ranked(name)
+        for name in spaces:
+            check = partial(self.check, name)
+            _, done = encode(name, settings.objects, self.texts, settings.cache, check=check, fulls=fulls)
             self.facts.append(ModelFacts(name, done.stamp, done.seconds, encoding=done.facts))
             assert done.documents is not None
             there, asking = done.documents, done.documents if done.queries is None else done.queries
@@ -191,6 +200,40 @@ class Walk(ABC):
         if index is not None:
             self.add_lists(BM25, index.rank(queries.items, self.depth))
 
+    @property
+    def kinds_of_items(self) -> frozenset[Kind]:
+        """What there is to read: text, images."""
+        queries = self.texts.queries
+        return self.texts.corpus.kinds | (kinds_of(queries.items) if queries is not None else frozenset())
+
+    def refuse_ranking(self, names: Sequence[str]) -> None:  # noqa: B027 (most tasks look at lists)
+        """Refuse models that rank texts, where a task needs vectors."""
+
+    def add_ranked(self, name: str) -> None:
+        """Add what a model finds that ranks texts without a dense vector of them."""
+        queries = self.texts.queries
+        assert queries is not None
+        made = self.ranked_by(name, self.texts.corpus)
+        lists = made.ranking.rank(queries.items, self.depth)
+        self.add_lists(name, lists)
+        short = int((lists.rows < 0).any(axis=1).sum())
+        if short:
+            self.notes.append(
+                f"{name}: {short:,} of {len(lists.rows):,} lists have fewer than {lists.k:,} {self.ranked}, as "
+                f"{made.ranking.partial}: what is not listed counts as not found."
+            )
+        self.tell(made)
+
+    def ranked_by(self, name: str, corpus: Corpus) -> Ranked:
+        """Return a model that ranks the rows of a corpus."""
+        settings = self.settings
+        return ranked(name, settings.objects, corpus, settings.cache, settings.metric)
+
+    def tell(self, made: Ranked) -> None:
+        """Say of a model that ranks texts what it is, once it has ranked."""
+        about = f"ranks texts by {made.ranking.about}"
+        self.facts.append(ModelFacts(made.model, made.stamp, made.seconds, about=about, encoding=made.facts))
+
     def words(self, texts: Sequence[str]) -> Bm25 | None:
         """Return an index of words; None, with a note, where its library is missing."""
         try:
@@ -203,13 +246,13 @@ class Walk(ABC):
 
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what is found by the vectors of a model, and how many are zero where these have no similarity."""
-        self.add_lists(model, rank(asking, there, self.depth, self.settings.metric))
+        self.add_lists(model, nearest_rows(asking, there, self.depth, self.settings.metric))
         self.tell_lost(model, ((there, self.ranked), (asking, UNITS[self.task])))
 
     def tell_lost(self, model: str, tables: Iterable[tuple[FloatArray, str]]) -> None:
         """Say of how many texts the vectors are zero, where these have no similarity; ``tables`` with their words."""
         metric = self.settings.metric
-        lost = [(len(vectors) - len(_usable(vectors, metric)), words) for vectors, words in tables]
+        lost = [(len(vectors) - len(with_direction(vectors, metric)), words) for vectors, words in tables]
         if any(count for count, _ in lost):
             told = " and ".join(f"{count:,} {words}" for count, words in lost)
             self.notes.append(f"{model}: {told} have a zero vector (no word known): {self.so}")
@@ -247,23 +290,3 @@ def _made(scores: Sequence[Score]) -> str:
     alone = len(ways) == 1
     told = [_MADE.get(way, way) + ("" if alone else f" for {', '.join(of)}") for way, of in ways.items()]
     return f": {'; '.join(told)}" if told else ""
-
-
-def rank(queries: FloatArray, vectors: FloatArray, depth: int, metric: Metric) -> Neighbors:
-    """Return the nearest rows of each query, exactly, and their similarity; (q, min(depth, n)).
-
-    A zero vector has no direction: with cosine such a row is never returned and such a query returns nothing; the
-    lists are padded with -1 and NaN.
-    """
-    depth = min(depth, len(vectors))
-    asking, there = (_usable(table, metric) for table in (queries, vectors))
-    found = Neighbors(np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.float32), metric)
-    if asking.size and there.size:
-        found = exact.search(queries[asking], vectors[there], min(depth, len(there)), metric)
-    return among_others(found, asking[: len(found.rows)], there, (len(queries), depth))
-
-
-def _usable(vectors: FloatArray, metric: Metric) -> IntArray:
-    if metric != "cosine":
-        return np.arange(len(vectors), dtype=np.int64)
-    return np.flatnonzero(np.any(vectors != 0.0, axis=1)).astype(np.int64)

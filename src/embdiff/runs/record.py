@@ -18,6 +18,7 @@ from embdiff.decision import Decision
 from embdiff.errors import EmbdiffError, ParameterError, in_one_line
 from embdiff.headline import UNTOLD, Headline
 from embdiff.layouts import Layout
+from embdiff.lexical import BM25
 from embdiff.measures import GroupTest, Mixing
 from embdiff.measures.calibration import Calibration
 from embdiff.measures.differences import Differences
@@ -64,8 +65,8 @@ class Run:
         Empty unless asked for.
     layouts : tuple of Layout
         Maps of the models' spaces, to look at; empty when none were asked for.
-    baseline : Answer or None
-        Of bm25, where it stood beside the models.
+    beside : tuple of Answer
+        Of models that rank texts without a collection, and of bm25, last, where it stood beside the models.
     curves : tuple of Score
         Agreement at several depths up to k.
     tails : tuple of Tail
@@ -102,7 +103,7 @@ class Run:
     distributions: tuple[Distribution, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     layouts: tuple[Layout, ...] = ()
-    baseline: Answer | None = None
+    beside: tuple[Answer, ...] = ()
     curves: tuple[Score, ...] = ()
     tails: tuple[Tail, ...] = ()
     differences: tuple[tuple[str | None, Differences], ...] = ()
@@ -115,23 +116,24 @@ class Run:
     unseen: tuple[str, ...] = field(default=(), repr=False)
 
     @property
-    def beside(self) -> tuple[Answer, ...]:
+    def baseline(self) -> Answer | None:
         """The answer of bm25, if there is one."""
-        return () if self.baseline is None else (self.baseline,)
+        return next((each for each in self.beside if each.model == BM25), None)
+
+    @property
+    def named(self) -> tuple[Answer, ...]:
+        """The answers of what was named and ranks texts without a collection: models, and bm25 where it was."""
+        return tuple(each for each in self.beside if each.model != BM25 or self.config.baseline == "named")
 
     @property
     def shown(self) -> tuple[Answer, ...]:
         """The answers whose lists are shown: of the models, and of bm25 where it was named among them."""
-        return (*self.answers, *self._named)
+        return (*self.answers, *self.named)
 
     @property
     def disputing(self) -> list[tuple[Answer, Answer]]:
         """The pairs by which queries and rows count as disputed, as `disputing_pairs` has them."""
-        return disputing_pairs(self.answers, self.baseline, named=self.config.baseline == "named")
-
-    @property
-    def _named(self) -> tuple[Answer, ...]:
-        return self.beside if self.config.baseline == "named" else ()
+        return disputing_pairs(self.answers, self.named, self.beside)
 
     def neighbor_columns(self, answers: Sequence[Answer]) -> tables.Columns:
         """Return the lists as columns, one row for each (answer, query, rank), padding left out."""
@@ -180,7 +182,7 @@ class Run:
             "corpus": tables.write_corpus(self.corpus, folder / files.CORPUS),
             "queries": tables.write_corpus(self.queries, folder / files.QUERIES),
             "answers": self.answers,
-            "baseline": self.baseline,
+            "beside": self.beside,
             "layouts": self.layouts,
             "reaches": self.reaches,
         }

@@ -68,6 +68,8 @@ class Model(ABC):
         How many batches it encodes at the same time, each from a thread of its own.
     paid : bool
         Whether somebody may have to pay for each text: then none is encoded a second time to see what changes.
+    unit : bool
+        Whether it promises vectors of length 1, so that cut ones must be so again.
     reads : frozenset of str
         What its items may be: ``text``, ``image``.
     """
@@ -80,6 +82,7 @@ class Model(ABC):
     length_limit: int | None = None
     streams: int = 1
     paid: bool = False
+    unit: bool = False
     reads: frozenset[Kind] = TEXTS
 
     @abstractmethod

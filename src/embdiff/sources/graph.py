@@ -89,12 +89,7 @@ class Graph(SentenceTransformers):
         """Return the vectors of a batch, shape (n, dim)."""
         with self._replicas.borrowed() as model:  # a tokenizer cannot be used by two threads
             inputs = _inputs(model, items, self._prompts[role], self._spec)
-        vectors = self._engine.run(inputs)
-        if self._dim < vectors.shape[1]:
-            vectors = np.ascontiguousarray(vectors[:, : self._dim])
-        if self._renormalize:
-            vectors /= np.maximum(np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True), 1e-12)
-        return vectors
+        return self._engine.run(inputs)
 
     @property
     def about(self) -> dict[str, Any]:

@@ -11,12 +11,11 @@ for (2.6). Code that a model brings along runs only with ``trust_remote_code=tru
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,34 +28,18 @@ import numpy as np
 from embdiff._optional import require
 from embdiff.errors import EmbdiffError, EncoderError, in_one_line
 from embdiff.records import FloatArray
+from embdiff.sources.families import DENSE, Family, refuse_other_families, settings_of
 from embdiff.sources.foreign_code import refuse_code
-from embdiff.sources.hub import CONFIG, MODULES, Located, bars_of_downloads, broken_file, cache_folder
+from embdiff.sources.hub import MODULES, Located, bars_of_downloads, broken_file, cache_folder
 from embdiff.specs import ModelSpec
 
 _NAMED = 4  # parameters that a message names
-_SETTINGS = "config_sentence_transformers.json"
 # One word each, of several scripts: no tokenizer of any language has none of them.
 _WORDS = ("home", "the", "a", "7", "日", "я")
-# What a model of another family does, by what its files call it in small letters.
-_FAMILIES = {
-    "crossencoder": "a CrossEncoder, which scores pairs of texts and has no vectors",
-    "sparseencoder": "a SparseEncoder (SPLADE), whose vectors are weights of words",
-    "multivectorencoder": "a MultiVectorEncoder (ColBERT), which has a vector for each token",
-}
-_PACKAGES = {  # of modules.json
-    "cross_encoder": "crossencoder",
-    "sparse_encoder": "sparseencoder",
-    "multi_vector_encoder": "multivectorencoder",
-    "pylate": "multivectorencoder",
-}
-_ARCHITECTURES = {  # of config.json
-    "ForSequenceClassification": "crossencoder",
-    "ColBERT": "multivectorencoder",
-    "ForRetrieval": "multivectorencoder",
-}
 _POOLED = {"lasttoken": "last token", "mean": "mean of tokens", "cls": "first token"}
 _TABLES = ("position_ids", "token_type_ids", "inv_freq")  # buffers that older files hold and nobody needs
 
+Numbers = Callable[[tuple[str, ...]], FloatArray]
 _loading = threading.Lock()
 
 
@@ -98,8 +81,10 @@ def device_for(backend: str) -> str:
     return "cpu"
 
 
-def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, device: str = "cpu") -> Loaded:
-    """Load a located model in float32, without progress bars and log lines.
+def load(
+    there: Located, spec: ModelSpec, trust_remote_code: bool = False, device: str = "cpu", family: Family = DENSE
+) -> Loaded:
+    """Load a located model of a family in float32, without progress bars and log lines.
 
     Raises
     ------
@@ -111,10 +96,10 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
     torch, transformers = require("torch", "st", purpose), require("transformers", "st", purpose)
     try:
         with quiet(), _reports(transformers) as reports:
-            _refuse_other_families(there, purpose)
+            refuse_other_families(there, family, purpose)
             if not trust_remote_code:
-                refuse_code(partial(_settings, there), purpose)
-            model = library.SentenceTransformer(
+                refuse_code(partial(settings_of, there), purpose)
+            model = getattr(library, family.name)(
                 there.path,
                 device=device,
                 revision=there.commit,
@@ -124,9 +109,9 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
                 model_kwargs={"dtype": torch.float32},  # else one saved in half precision would run in it
             ).to(torch.float32)
             for report in reports:
-                _refuse_made_up(model, report, purpose)
+                _refuse_made_up(partial(family.numbers, model), report, purpose)
                 _refuse_foreign_tokenizer(model, report.body, purpose)
-            _refuse_one_vector(model, purpose)
+            _refuse_one_vector(partial(family.numbers, model), _own_words(model), purpose)
     except EmbdiffError:
         raise
     except Exception as error:  # the libraries below raise classes of their own, of each other and of the network
@@ -141,7 +126,7 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
             f"{purpose} must load as a sentence-transformers model. Got {found} Check that it is one, and "
             "that all its files are there; a download cut short goes on when run again."
         ) from error
-    pooled = _pooled(model) if there.bare else ""
+    pooled = _pooled(model) if there.bare and family is DENSE else ""
     name = f"{there.name} + {pooled}" if pooled else there.name
     return Loaded(model, name, tuple(_assumed(pooled, reports)))
 
@@ -197,50 +182,12 @@ def _reports(transformers: Any) -> Iterator[list[_Report]]:
             owner.from_pretrained = whole
 
 
-def _refuse_other_families(there: Located, purpose: str) -> None:
-    """Refuse what sentence-transformers would turn into the mean of its tokens: its files say that it is no such model.
-
-    A plain body with a head for masked words may be SPLADE, but bert-base says the same of itself: that is let through
-    as a plain body.
-    """
-    settings, modules, config = (_settings(there, file) for file in (_SETTINGS, MODULES, CONFIG))
-    kind = settings.get("model_type", "SentenceTransformer") if isinstance(settings, dict) else "SentenceTransformer"
-    found, told = ("" if kind == "SentenceTransformer" else kind.lower()), f"{_SETTINGS} calls it {kind}"
-    for module in modules if isinstance(modules, list) else ():
-        for package in set(str(module.get("type")).split(".")) & set(_PACKAGES):
-            found, told = _PACKAGES[package], f"{MODULES} names {module['type']}"
-    if not modules and isinstance(config, dict):
-        for architecture in config.get("architectures") or ():
-            for ending in (ending for ending in _ARCHITECTURES if str(architecture).endswith(ending)):
-                found, told = _ARCHITECTURES[ending], f"{CONFIG} names {architecture}"
-    if found:
-        raise EncoderError(
-            f"{purpose} must make one dense vector of a text. Got {_FAMILIES.get(found, kind)} ({told}). Name a model "
-            "that was made for vectors of texts."
-        )
-
-
-def _settings(there: Located, file: str) -> Any:
-    """Return what a JSON file of a model holds; an empty dict where there is none."""
-    from sentence_transformers.util import load_file_path
-
-    path = load_file_path(
-        there.path, file, cache_folder=cache_folder(), revision=there.commit, local_files_only=there.local
-    )
-    return {} if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def _vectors(model: Any, texts: tuple[str, ...] = _WORDS) -> FloatArray:
-    vectors: FloatArray = model.encode_document(list(texts), show_progress_bar=False, convert_to_numpy=True)
-    return vectors
-
-
-def _refuse_made_up(model: Any, report: _Report, purpose: str) -> None:
+def _refuse_made_up(numbers: Numbers, report: _Report, purpose: str) -> None:
     """Refuse weights that the files lack, if vectors depend on them; a pooler that nobody asks is none."""
     state = {**dict(report.body.named_buffers()), **dict(report.body.named_parameters(remove_duplicate=False))}
-    if not report.made_up or not _matter(model, state, report.made_up):
+    if not report.made_up or not _matter(numbers, state, report.made_up):
         return
-    used = list(islice((name for name in report.made_up if _matter(model, state, [name])), _NAMED))
+    used = list(islice((name for name in report.made_up if _matter(numbers, state, [name])), _NAMED))
     raise EncoderError(
         f"{purpose} must have all its weights in its files. Got random numbers for {', '.join(used)}"
         f"{' and others' if len(report.made_up) > _NAMED else ''}, of which its files hold nothing"
@@ -249,7 +196,7 @@ def _refuse_made_up(model: Any, report: _Report, purpose: str) -> None:
     )
 
 
-def _matter(model: Any, state: Mapping[str, Any], names: Iterator[str] | tuple[str, ...] | list[str]) -> bool:
+def _matter(numbers: Numbers, state: Mapping[str, Any], names: Iterator[str] | tuple[str, ...] | list[str]) -> bool:
     """Return whether vectors depend on these parameters: what is put in their place comes out at the end.
 
     NaN shows the slightest use; but PyTorch's attention may swallow it, so that other numbers are tried, too.
@@ -260,14 +207,14 @@ def _matter(model: Any, state: Mapping[str, Any], names: Iterator[str] | tuple[s
     if any(name not in state for name in names):  # what is not known is taken to matter
         return True
     tensors = [state[name] for name in names if state[name].is_floating_point()]
-    before, plain = [tensor.detach().clone() for tensor in tensors], _vectors(model, _WORDS[:2])
+    before, plain = [tensor.detach().clone() for tensor in tensors], numbers(_WORDS[:2])
     try:
         for other in (float("nan"), 1.0):
             with torch.no_grad():
                 for tensor in tensors:
                     waves = torch.sin(torch.arange(tensor.numel(), device=tensor.device)).view(tensor.shape)
                     tensor.copy_(other * (2 * waves + 0.5))
-            if not np.allclose(_vectors(model, _WORDS[:2]), plain, rtol=0, atol=1e-5 * float(np.abs(plain).max())):
+            if not np.allclose(numbers(_WORDS[:2]), plain, rtol=0, atol=1e-5 * float(np.abs(plain).max())):
                 return True
         return False
     except Exception:  # the model's own code may refuse NaN: then it has met one
@@ -296,10 +243,9 @@ def _refuse_foreign_tokenizer(model: Any, body: Any, purpose: str) -> None:
     )
 
 
-def _refuse_one_vector(model: Any, purpose: str) -> None:
+def _refuse_one_vector(numbers: Numbers, own_words: list[str], purpose: str) -> None:
     """Refuse a model that makes the same of every word."""
-    tried = (*_WORDS, *_own_words(model))
-    vectors = _vectors(model, tried).astype(np.float64)
+    vectors = numbers((*_WORDS, *own_words)).astype(np.float64)
     if np.abs(vectors - vectors[0]).max() <= 1e-6 * np.abs(vectors).max():
         raise EncoderError(
             f"{purpose} must give different words different vectors. Got one and the same for {', '.join(_WORDS)} "

@@ -12,13 +12,15 @@ import numpy as np
 from embdiff._settings import typed
 from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import ParameterError
+from embdiff.forms import BM25, ranks, reranking
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, FloatArray, Picture, Role, Stamp
 from embdiff.sources.batches import TEXTS, Model
 from embdiff.sources.catalogue import REGISTRY
+from embdiff.sources.derived import Derived, Fulls, shape_of
 from embdiff.sources.encoder import Encoder
 from embdiff.sources.remembered import Unloaded
-from embdiff.sources.source import Source
+from embdiff.sources.source import Source, no_dense_vectors
 from embdiff.specs import ModelSpec, is_reference, split_alias
 
 
@@ -71,7 +73,7 @@ def _name_of(text: str, besides: Collection[str], objects: dict[str, Any]) -> st
     name, form = split_alias(text)
     if name == form:
         if name not in besides and name not in objects:
-            REGISTRY.entry(ModelSpec.parse(form).kind)
+            _refuse_unknown(form)
         return name
     if objects.get(name, form) != form or (name in besides and not is_reference(form)):
         raise ParameterError(
@@ -79,9 +81,19 @@ def _name_of(text: str, besides: Collection[str], objects: dict[str, Any]) -> st
             "one. Choose another alias."
         )
     if name not in besides:
-        REGISTRY.entry(ModelSpec.parse(form).kind)
+        _refuse_unknown(form)
     objects[name] = form
     return name
+
+
+def _refuse_unknown(form: str) -> None:
+    """Refuse a text form of a kind that there is not; of a re-ranker and of the model before it."""
+    behind = reranking(form)
+    for text in (form,) if behind is None else (behind.base, str(behind.spec)):
+        if behind is None or text != BM25:
+            spec = ModelSpec.parse(text)
+            REGISTRY.entry(spec.kind)
+            shape_of(spec)
 
 
 def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
@@ -94,10 +106,17 @@ def _object_name(model: Any, objects: Mapping[str, Any]) -> str:
     return next(name for name in chain([wanted], numbered) if name not in objects)
 
 
-def load_named(name: str, objects: Mapping[str, Any], cache: VectorCache | None = None) -> Source:
-    """Load the source that goes under ``name``, or what the cache knows of it; raises as `get_encoder` does."""
+def load_named(
+    name: str, objects: Mapping[str, Any], cache: VectorCache | None = None, fulls: Fulls | None = None
+) -> Source:
+    """Load the source that goes under ``name``, or what the cache knows of it; raises as `get_encoder` does.
+
+    Variants of one model share its full vectors through ``fulls``.
+    """
     model = objects.get(name, name)
-    return get_encoder(model, cache=cache) if isinstance(model, str | Source) else get_encoder(model, spec=name)
+    if isinstance(model, str):
+        return _from_text(model, cache, fulls)
+    return get_encoder(model, cache=cache) if isinstance(model, Source) else get_encoder(model, spec=name)
 
 
 @typed
@@ -147,8 +166,24 @@ def get_encoder(
     return Encoder(name, Own(model, name, revision))
 
 
-def _from_text(text: str, cache: VectorCache | None) -> Source:
-    spec = ModelSpec.parse(text)
+def _from_text(text: str, cache: VectorCache | None, fulls: Fulls | None = None) -> Source:
+    """Return the model of a text form: one of full vectors, or a variant that comes from these."""
+    if ranks(text):
+        raise no_dense_vectors(text)
+    spec, shape = shape_of(ModelSpec.parse(text))
+    form = text if shape is None else str(spec)
+    full = (fulls or Fulls(())).shared(form, lambda: _full(form, spec, cache))
+    if shape is None:
+        return full
+    if not isinstance(full, Encoder):
+        raise ParameterError(
+            f"A variant must come from a model that encodes. Got '{text}', whose vectors are ready. Leave vectors= "
+            "out, or name the model that made them."
+        )
+    return Derived(text, full, shape)
+
+
+def _full(text: str, spec: ModelSpec, cache: VectorCache | None) -> Source:
     made = REGISTRY.load(spec.kind)(spec)
     if isinstance(made, Source):
         return made

@@ -28,7 +28,7 @@ class Facts:
     Parameters
     ----------
     stamp : Stamp
-    same_roles, counts_tokens : bool
+    same_roles, counts_tokens, unit : bool
     length_limit : int or None
     reads : tuple of str
         Sorted.
@@ -39,6 +39,7 @@ class Facts:
     stamp: Stamp
     same_roles: bool
     counts_tokens: bool
+    unit: bool
     length_limit: int | None
     reads: tuple[Kind, ...]
     about: dict[str, Any] = field(compare=False)
@@ -46,7 +47,7 @@ class Facts:
     @classmethod
     def of(cls, backend: Model) -> Facts:
         """Ask a loaded model."""
-        told = backend.stamp(), backend.same_roles, backend.counts_tokens, backend.length_limit
+        told = backend.stamp(), backend.same_roles, backend.counts_tokens, backend.unit, backend.length_limit
         return cls(*told, tuple(sorted(backend.reads)), backend.about)
 
 
@@ -90,7 +91,7 @@ class Remembered(Model):
     def __init__(self, unloaded: Unloaded, facts: Facts) -> None:
         self._unloaded, self._facts = unloaded, facts
         self.same_roles, self.counts_tokens = facts.same_roles, facts.counts_tokens
-        self.length_limit, self.reads = facts.length_limit, frozenset(facts.reads)
+        self.unit, self.length_limit, self.reads = facts.unit, facts.length_limit, frozenset(facts.reads)
 
     def stamp(self) -> Stamp:
         """Return the provenance."""
@@ -135,3 +136,8 @@ class Remembered(Model):
             )
         self.batch_items, self.batch_budget = model.batch_items, model.batch_budget
         return model
+
+
+def loaded(backend: Model) -> Model:
+    """Return the model behind one that is remembered, loaded now if need be; another one as it is."""
+    return backend._model if isinstance(backend, Remembered) else backend

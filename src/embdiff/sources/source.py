@@ -135,6 +135,16 @@ class Source(ABC):
         """Provenance of the vectors; of what gets ready for a corpus only once it has."""
 
     @property
+    def kept_as(self) -> Stamp:
+        """Provenance of the vectors that the cache keeps for it."""
+        return self.stamp
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """What a vector takes where it is stored as it is meant to be."""
+        return 4 * self.stamp.dim
+
+    @property
     def about(self) -> dict[str, Any]:
         """What is known of the vectors besides, or of what made them; JSON-able."""
         return {}
@@ -218,4 +228,13 @@ def not_fitted(spec: str, wish: str) -> EncoderError:
     return EncoderError(
         f"{spec} must be fitted on the corpus before it can {wish}. Got a model that was not. "
         "Call encoder.fit(corpus.items, corpus.digest(), corpus.ids) first."
+    )
+
+
+def no_dense_vectors(spec: str) -> ParameterError:
+    """Return what to raise where a model that ranks is asked for dense vectors."""
+    return ParameterError(
+        f"A model must make one dense vector of a text here. Got {spec}, which ranks texts without one. Name it with "
+        "-m for compare or evaluate, which take its lists; maps, clusters, query models, stores and exports need "
+        "vectors."
     )

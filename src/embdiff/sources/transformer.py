@@ -17,6 +17,7 @@ from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Kind, Picture, Role, Stamp
 from embdiff.sources.batches import IMAGES, TEXTS, Model, by_kind, each_one
 from embdiff.sources.loading import Loaded
+from embdiff.sources.prompts import AUTO, advice, automatic
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch
 from embdiff.specs import ModelSpec
 
@@ -33,13 +34,17 @@ _IMAGES_AT_ONCE = 16
 class Choices:
     """What the options of a spec ask for; None where they leave it to the model."""
 
-    dim: int | None
     prompt: str | None
     query_prompt: str | None
     trust_remote_code: bool = False
     backend: str = "torch"
     precision: str = "float32"
     max_tokens: int | None = None
+
+    @property
+    def prompted(self) -> bool:
+        """Whether prompts were asked for, an empty one included: then nobody needs advice."""
+        return self.prompt is not None or self.query_prompt is not None
 
 
 class SentenceTransformers(Model):
@@ -57,23 +62,17 @@ class SentenceTransformers(Model):
     Raises
     ------
     ParameterError
-        When ``dim`` or ``max_tokens`` is more than the model has.
+        When ``max_tokens`` is more than the model has.
     """
 
     batch_items = 1024
 
     def __init__(self, loaded: Loaded, choices: Choices, spec: ModelSpec, revision: str) -> None:
         self._model = model = loaded.model
-        whole = int(model.get_embedding_dimension())
-        if choices.dim is not None and choices.dim > whole:
-            raise ParameterError(
-                f"dim must be at most {whole}, the dimension of the model. Got {choices.dim} in '{spec}'. Lower dim."
-            )
-        self._dim = choices.dim or whole
-        # A model that ends in a Normalize layer promises unit vectors: cutting must not break the promise.
-        self._renormalize = self._dim < whole and type(model[-1]).__name__ == "Normalize"
-        self._prompts = _prompts(model, choices)
-        self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts))
+        self.unit = type(model[-1]).__name__ == "Normalize"
+        self._prompts = _prompts(loaded, choices, spec)
+        told = None if choices.prompted else advice(loaded.name, self._prompts)
+        self._assumed = (*loaded.assumed, *_left_out(model, choices, self._prompts), *([told] if told else []))
         on_cpu = model.device.type == "cpu"
         # Padded tokens in one batch: on a CPU what stays in its cache, on a GPU what keeps it busy.
         self.batch_budget = 1_024 if on_cpu else 32_768
@@ -84,12 +83,12 @@ class SentenceTransformers(Model):
         # Counting tokens by a slow tokenizer would cost more than it saves: lengths are characters then.
         tokenizer = getattr(model, "tokenizer", None)
         self.counts_tokens = tokenizer is not None and hasattr(tokenizer, "is_fast") and bool(tokenizer.is_fast)
-        most = _cut(model, choices, spec)
+        most = cut_at(model, choices, spec)
         self.length_limit = most if self.counts_tokens else None
         self._stamp = Stamp(
             model=loaded.name,
             revision=revision,
-            dim=self._dim,
+            dim=int(model.get_embedding_dimension()),
             prompt=self._prompts["document"],
             query_prompt=self._prompts["query"],
             max_tokens=most,
@@ -134,8 +133,6 @@ class SentenceTransformers(Model):
                     list(items),
                     prompt=self._prompts[role],
                     batch_size=len(items),
-                    truncate_dim=self._dim,
-                    normalize_embeddings=self._renormalize,
                     show_progress_bar=False,
                     convert_to_numpy=True,
                 )
@@ -152,8 +149,6 @@ class SentenceTransformers(Model):
             vectors: FloatArray = model.encode(
                 [rgb_of(item, self._named) for item in items],
                 batch_size=_IMAGES_AT_ONCE,
-                truncate_dim=self._dim,
-                normalize_embeddings=self._renormalize,
                 show_progress_bar=False,
                 convert_to_numpy=True,
             )
@@ -211,7 +206,7 @@ def _preprocessing(model: Any) -> str | None:
     return f"{type(of_images).__name__} {json.dumps(told(), sort_keys=True, default=str)}" if callable(told) else None
 
 
-def _cut(model: Any, choices: Choices, spec: ModelSpec) -> int | None:
+def cut_at(model: Any, choices: Choices, spec: ModelSpec) -> int | None:
     """Let the model cut texts at the tokens asked for, never beyond its positions; return where it does, if it does.
 
     sentence-transformers takes the number of rows of a model's table of positions for their number, but models of
@@ -244,15 +239,19 @@ def _positions(model: Any) -> int | None:
     return min((count for count in found if count > 0), default=None)
 
 
-def _prompts(model: Any, choices: Choices) -> dict[Role, str]:
+def _prompts(loaded: Loaded, choices: Choices, spec: ModelSpec) -> dict[Role, str]:
     """Return the prompt of each role: the option, else what the library's encode_document and encode_query put before.
 
     That is the model's first prompt of these names, an empty one too; only a model that names none has its default.
     """
+    model = loaded.model
     known: dict[str, str] = model.prompts or {}
     default = known.get(model.default_prompt_name or "", "")
     own = {role: next((known[n] for n in names if n in known), default) for role, names in _PROMPT_NAMES.items()}
-    asked: dict[Role, str | None] = {"document": choices.prompt, "query": choices.query_prompt}
+    if choices.prompt == AUTO:
+        own = automatic(loaded.name, known, {role: text or "" for role, text in own.items()}, spec)
+    of_documents = None if choices.prompt == AUTO else choices.prompt
+    asked: dict[Role, str | None] = {"document": of_documents, "query": choices.query_prompt}
     return {role: own[role] or "" if text is None else text for role, text in asked.items()}
 
 

@@ -15,6 +15,7 @@ from embdiff.search import compared_pairs
 from embdiff.views import document, html
 from embdiff.views.lists import Entry, PairDiff, Place, Query, Status, places
 from embdiff.views.table import Part, plain_text
+from embdiff.views.words import TEXT_RANKINGS
 
 _TEXT = 90  # characters of a neighbour
 
@@ -31,7 +32,8 @@ class QueryDiff:
         ``models``, ``query_models`` (two each) and ``entries``: dicts with ``status``, ``id``, ``text``, ``group``,
         ``self``, ``ranks`` and ``distances`` in the first and second collection. For a lost or gained row, the place
         in the collection that did not return it is its *exact* rank and distance there (None where bm25 does not rank
-        it: no word in common). ``metrics`` says what the distances of each are: the metric, or ``bm25``.
+        it: no word in common). ``metrics`` says what the distances of each are: the metric, or what ranks texts
+        (``bm25``, ``sparse``, ``maxsim``, ``rerank``).
     """
 
     query: Query
@@ -100,9 +102,10 @@ def query_diffs(
         When nothing was asked with ``query_model``, or ``models`` are not two of the run.
     """
     asked_for = BM25 in (models or ()) or bool(baseline)
-    shown = run.config.baseline == "named" if baseline is None else baseline
-    beside = run.beside if asked_for or shown else ()
-    if asked_for and not beside:
+    beside = run.named if baseline is None and not asked_for else run.beside
+    if baseline is False:
+        beside = tuple(each for each in beside if each.model != BM25)
+    if asked_for and run.baseline is None:
         raise ParameterError(
             "A diff with bm25 needs a run in which it stood beside the models. Got one without it. Run the comparison "
             "again with bm25 installed, or name it: -m bm25."
@@ -113,7 +116,7 @@ def query_diffs(
             f"A query model must be one of those that asked: {', '.join(sorted(asked))}. Got {query_model!r}. "
             "Choose one of these."
         )
-    compared = list(compared_pairs(run.answers, *beside))
+    compared = list(compared_pairs(run.answers, beside))
     if models is not None:
         compared = _between(models, compared)
     pairs = tuple(
@@ -175,5 +178,6 @@ def _exact_place(answer: Answer, row: int, found: int) -> Place:
 
 
 def distance_of(answer: Answer, metric: str) -> str:
-    """Return what the distances of an answer are: the metric of the run, or ``bm25``."""
-    return BM25 if answer.model == BM25 else metric
+    """Return what the distances of an answer are: the metric of the run, or what ranked the texts without one."""
+    kind = answer.returned.index
+    return kind if kind in TEXT_RANKINGS else metric

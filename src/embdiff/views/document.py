@@ -11,7 +11,7 @@ from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
 from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.tables import summary_tables
-from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, facts_line, notes, number, shortened
+from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, TEXT_RANKINGS, facts_line, notes, number, shortened
 
 _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
 _QUERY_TEXT = 240
@@ -135,8 +135,8 @@ def _asked_line(query: Query) -> Line:
 
 def _how_asked(pair: PairDiff) -> str:
     by, other = pair["query_models"]
-    if other == "bm25":
-        return f"asked with {by}, and with its words"
+    if pair["metrics"][1] in TEXT_RANKINGS:
+        return f"asked with {by}, and with the query's text"
     return f"asked with {by}" if by == other else "each asked by its own model"
 
 

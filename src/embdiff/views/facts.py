@@ -37,7 +37,8 @@ class Encoding:
 
     Of vectors that are ready: how they were ``joined`` with the corpus (id, text or row), the ``order`` of files that
     are joined by row, the type of ``numbers`` that may mean something else, and how those of ``queries`` were joined.
-    ``form`` is the text form of a model that goes under an alias.
+    ``form`` is the text form of a model that goes under an alias, ``full`` that of the model whose full vectors a
+    variant comes from.
     """
 
     texts: int
@@ -64,6 +65,7 @@ class Encoding:
     assumed: tuple[str, ...] = ()
     service: Service | None = None
     tokens: int | None = None
+    full: str | None = None
 
     @property
     def tokens_each(self) -> float | None:
@@ -129,6 +131,15 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class RankedBy:
+    """How a model ranks texts without a dense vector of them, and how many of its lists are shorter than k."""
+
+    model: str
+    about: str
+    short_lists: int
+
+
+@dataclass(frozen=True)
 class Memory:
     """What vectors were allowed to take, and whose are held whatever that was."""
 
@@ -157,6 +168,7 @@ class Manifest:
     sample: Sample | None
     memory: Memory | None
     baseline: Baseline | None
+    rankings: tuple[RankedBy, ...]
     expected: dict[str, int] | None
 
 

@@ -12,12 +12,10 @@ from embdiff.measures.mixing import joined
 from embdiff.measures.similarities import Similarities, few_cutoffs
 from embdiff.measures.thresholds import carry_rates, cuts_at
 from embdiff.runs import Run
-from embdiff.views.facts import Facts
 
 CUTOFFS, OTHERS = 3, 3  # each cut-off of each other model is resampled 2,000 times: about a second with 1,000 queries
 MATRICES, WIDEST_MATRIX = 4, 24  # matrices scroll
 RATES = 101  # steps of the slider, from one pair to all of them
-_VECTOR_NUMBER = 4  # bytes of a float32
 
 
 def cutoffs(run: Run, kept: Kept | None = None) -> dict[str, Any] | None:
@@ -91,34 +89,3 @@ def mixing(run: Run) -> dict[str, Any] | None:
         ],
         "more": max(0, len(fitting) - MATRICES),
     }
-
-
-def costs(facts: Facts) -> dict[str, Any]:
-    """Return what each model with a collection costs, and its value in the headline.
-
-    Returns
-    -------
-    dict
-        ``costs``: ``model``, ``seconds`` a text (of texts that were encoded now; None where none was, and ``why``),
-        ``encoded`` (how many), ``bytes`` a vector, and ``value``, ``low`` and ``high`` of ``quality``, the measure of
-        the headline, None without labels.
-    """
-    standings = {each.model: each for each in facts.run.headline.standings}
-    found = []
-    for model in facts.manifest.models:
-        if not (model.stamp and model.collection):
-            continue
-        done, mine = model.encoding, standings.get(model.model)
-        rate = done.texts_per_second if done else None
-        read = done is None or done.joined is not None
-        found.append(
-            {
-                "model": model.model,
-                "seconds": 1.0 / rate if rate else None,
-                "why": None if rate else "its vectors were ready" if read else "cached",
-                "encoded": done.encoded if done else 0,
-                "bytes": model.stamp.dim * _VECTOR_NUMBER,
-                **{name: getattr(mine, name) if mine else None for name in ("value", "low", "high")},
-            }
-        )
-    return {"costs": found, "quality": facts.run.headline.measure}

@@ -31,6 +31,7 @@ from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.views import figures, story
+from embdiff.views.costs import costs
 from embdiff.views.diff import distance_of
 from embdiff.views.facts import Facts
 from embdiff.views.reaching import told
@@ -93,13 +94,13 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "measures": _measures(run),
         "curves": [score for score in run.curves if score.measure.startswith("overlap@")],  # as are drawn
         "tables": summary_tables(facts),
-        **figures.costs(facts),
+        **costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
         "parts": _parts(run.parts, arrays),
         "items": _items(run, arrays),
         "queries": _queries(run, arrays),
-        "answers": [_answer(answer, arrays) for answer in _shown_answers(run)],
+        "answers": [_answer(answer, answer in run.beside, arrays) for answer in _shown_answers(run)],
         "maps": [_map(layout, arrays) for layout in run.layouts],
         "reaches": told(run.reaches),
         "maps_words": story.maps_words(run.layouts),
@@ -208,12 +209,13 @@ def _shown_answers(run: Run) -> list[Answer]:
     return list({id(answer): answer for answer in (*run.shown, *against)}.values())
 
 
-def _answer(answer: Answer, arrays: _Arrays) -> dict[str, Any]:
+def _answer(answer: Answer, beside: bool, arrays: _Arrays) -> dict[str, Any]:
     there = answer.elsewhere
     distance = np.float32(0.0) - there.similarity if answer.returned.metric == "l2" else there.similarity
     return {
         "model": answer.model,
         "query_model": answer.query_model,
+        "beside": beside,
         "distance_word": DISTANCE_WORDS[distance_of(answer, answer.returned.metric)],
         "rows": arrays.add(answer.returned.rows.astype(np.int32)),
         "distance": arrays.add(_rounded(answer.returned.distance)),

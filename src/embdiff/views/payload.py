@@ -11,7 +11,7 @@ from embdiff.views.words import general_notes
 
 VERSION = 1
 _FROM_RUN = ("scores", "calibrations", "curves", "tails")
-_FROM_MANIFEST = ("models", "baseline", "searches", "sample", "memory", "on_disk")
+_FROM_MANIFEST = ("models", "baseline", "rankings", "searches", "sample", "memory", "on_disk")
 _TOLD = ("created", "versions", "machine", "seed", "store", "self", "cache", "expected")
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from embdiff.headline import in_measure
-from embdiff.lexical import BM25
 from embdiff.measures import GroupTest
 from embdiff.measures.mixing import joined
 from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, grid_tables, needing, noise_tables
+from embdiff.views.costs import cost_tables
 from embdiff.views.disputed import DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
@@ -75,8 +75,9 @@ def _labelled_tables(facts: Facts, needs: str, titled: str) -> Iterator[Table]:
     """Yield, for each query model, the scores by labels of one kind and the differences between collections."""
     scores = needing(facts.run.scores, needs)
     measures = {score.measure for score in scores}
-    for asks in dict.fromkeys(score.query_model for score in scores if score.models != (BM25,)):
-        mine = [score for score in scores if score.query_model == asks or score.models == (BM25,)]
+    beside = {(each.model,) for each in facts.run.beside}
+    for asks in dict.fromkeys(score.query_model for score in scores if score.models not in beside):
+        mine = [score for score in scores if score.query_model == asks or score.models in beside]
         differences = [each for by, each in facts.run.differences if by == asks and each.measure in measures]
         asked = f", asked with {asks}" if asks else ""
         yield score_table(mine, differences, f"{titled}{asked}")
@@ -218,6 +219,7 @@ def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:
 
 
 def _time_tables(facts: Facts) -> Iterator[Table]:
+    yield from cost_tables(facts)
     models, searches = facts.manifest.models, facts.manifest.searches
     cells = []
     for model in models:

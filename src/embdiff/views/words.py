@@ -9,16 +9,22 @@ from typing import Any
 from embdiff._sizes import written_size
 from embdiff._visible import visible_on_a_page
 from embdiff.errors import UnknownNameError
+from embdiff.forms import RANKINGS
 from embdiff.lexical import BM25
 from embdiff.measures import MeasureSpec, get_measure
 from embdiff.measures.groups import GroupTest, undecided
 from embdiff.measures.score import SPACES
 from embdiff.records import Score
 from embdiff.runs import Run
+from embdiff.views.besides import about_rankings
 from embdiff.views.facts import Facts, Memory, Model, Sample, Service, Variant
 
 _PLACES = ("row", "number")  # how vectors are joined where no id of the corpus and no text tells whose they are
-DISTANCE_WORDS = {"l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score"}
+DISTANCE_WORDS = {
+    "l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score", "sparse": "sparse product",
+    "maxsim": "MaxSim", "rerank": "re-ranker's score",
+}  # fmt: skip
+TEXT_RANKINGS = (BM25, *RANKINGS)  # asked with the text of a query, by whichever model the others are
 
 EXACT_PLACES = (
     "For lost and gained rows the place in the other collection is exact. Where it is within k, the index missed the "
@@ -177,7 +183,7 @@ def caveats(facts: Facts) -> list[str]:
             'chance level allows for that. To leave it out: --self drop (self_matches="drop").'
         )
     found += dict.fromkeys((*run.corpus.notes, *run.queries.notes))
-    found += _about_baseline(facts)
+    found += about_rankings(facts)
     for what, words in _NOT_FOUND.items():
         if told.expected and told.expected[what]:
             found.append(f"{told.expected[what]:,} {words}: they count as not found.")
@@ -341,19 +347,6 @@ def _tiny(cosine: float) -> str:
 
 FLOAT32 = "float32"
 _NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}
-
-
-def _about_baseline(facts: Facts) -> list[str]:
-    told = facts.manifest.baseline
-    if not told or told.left_out:
-        return [told.left_out] if told and told.left_out else []
-    said = "bm25 ranks by the words of the query, without a model: it shows what of an agreement words alone explain."
-    if told.short_lists:
-        count = len(facts.run.queries)
-        said += (
-            f" For {told.short_lists:,} of {count:,} queries fewer than k rows share a word: those lists are shorter."
-        )
-    return [said]
 
 
 def by_p(tests: Iterable[tuple[str, GroupTest]]) -> list[tuple[str, GroupTest]]:

@@ -1,9 +1,10 @@
-"""bm25 beside the models: asked with the texts of the queries, as it has no vectors and no collection."""
+"""What ranks the texts of queries without a collection: bm25, sparse and late-interaction models, re-rankers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,31 +14,66 @@ from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, NO_WORDS, Bm25
 from embdiff.own_rows import followed_by_own, without_own
+from embdiff.ranked import Ranked, ranked
+from embdiff.rankings import Ranking
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
-from embdiff.search import Found, places, rows_only_elsewhere
+from embdiff.search import places, rows_only_elsewhere
 from embdiff.settings import RunConfig
 
 # Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.
 MOST_PAIRS, MOST_ROWS = 100_000_000, 200_000
 
 
-def ask_words(work: Work, found: Mapping[tuple[str, str], Found]) -> tuple[Answer | None, dict[str, Any] | None]:
-    """Return what bm25 answers, and what the run says of it; (None, None) when it is not wanted.
+def ask_beside(work: Work) -> Work:
+    """Ask the models that rank texts, and bm25 where it stands beside the models; the collections were asked.
 
-    The answer's rows share at least one word with the query, so that lists may be short (-1, NaN); its ``exact``
-    neighbours are the same, as there is no index. The places of rows that the models returned are given where bm25
-    ranks them at all.
+    Rows that are not ranked leave lists short (-1, NaN); the ``exact`` neighbours are the same, as there is no index.
+    The places of rows that others returned are given where there are any.
     """
+    config, inputs = work.config, work.inputs
+    models: dict[str, Ranked] = {}
+    lists: dict[str, Neighbors] = {}
+    for name in config.ranking:
+        made = ranked(
+            name, config.aliases, inputs.corpus, work.vectors, config.metric, more=inputs.own.dropped,
+            others=work.encoded,
+        )  # fmt: skip
+        start = time.perf_counter()
+        lists[name] = without_own(
+            made.ranking.rank(inputs.queries.items, config.k + inputs.own.dropped), inputs.own, config.k
+        )
+        models[name] = replace(made, seconds={**made.seconds, "search": time.perf_counter() - start})
+    collections = [here.returned.rows for here in work.found.values()]
+    words, told = _ask_words(work, [*collections, *(each.rows for each in lists.values())])
+    if words is not None:
+        lists[BM25] = words.returned
+    answers = []
+    for name, here in lists.items():
+        if name in models:
+            others = [*collections, *(each.rows for other, each in lists.items() if other != name)]
+            there = placed(models[name].ranking, rows_only_elsewhere(here.rows, others), inputs)
+            answers.append(Answer(name, name, here, here, inputs.own.marked(here.rows), there))
+    beside = (*answers, *([words] if words is not None else []))
+    return replace(work, ranked=models, beside=beside, words=told)
+
+
+def placed(ranking: Ranking, rows: IntArray, inputs: Inputs) -> ElsewhereRows:
+    """Return the rank and score of rows (q, m) for each query, where they have one; dropped own rows do not count."""
+    asked = followed_by_own(rows, inputs.own)
+    _, (ranks, scores) = ranking.rank_and_place(inputs.queries.items, 1, asked)
+    return places(rows, ranks, scores[:, : rows.shape[1]])
+
+
+def _ask_words(work: Work, others: Sequence[IntArray]) -> tuple[Answer | None, dict[str, Any] | None]:
+    """Return what bm25 answers, and what the run says of it; (None, None) when it is not wanted."""
     config, inputs = work.config, work.inputs
     if config.baseline == "none":
         return None, None
     reason = None if config.baseline == "named" else _left_out(inputs)
     if reason:
         return None, {"model": BM25, "about": None, "left_out": reason, "seconds": None, "short_lists": None}
-    others = [here.returned.rows for here in found.values()]
     asked = (inputs.corpus.ids, inputs.corpus.items, inputs.queries.items, inputs.own, config.k, others)
     (returned, elsewhere, about, seconds), made = work.kept.recall("bm25", asked, lambda: _ask(config, inputs, others))
-    marked = inputs.own.marked(returned.rows)
     facts = {
         "model": BM25,
         "about": about,
@@ -46,7 +82,7 @@ def ask_words(work: Work, found: Mapping[tuple[str, str], Found]) -> tuple[Answe
         "asked": made,
         "short_lists": int((returned.rows < 0).any(axis=1).sum()),
     }
-    return Answer(BM25, BM25, returned, returned, marked, elsewhere), facts
+    return Answer(BM25, BM25, returned, returned, inputs.own.marked(returned.rows), elsewhere), facts
 
 
 def _ask(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from embdiff.corpus import read_corpus as read_corpus
     from embdiff.errors import EmbdiffError as EmbdiffError
     from embdiff.evaluation import evaluate as evaluate
+    from embdiff.examination import Diagnosis as Diagnosis
+    from embdiff.examination import doctor as doctor
     from embdiff.measures import get_measure as get_measure
     from embdiff.measures import list_measures as list_measures
     from embdiff.records import Corpus as Corpus
@@ -32,10 +34,12 @@ _HOMES = {
     "Alignment": "embdiff.alignment",
     "Comparison": "embdiff.comparison",
     "Corpus": "embdiff.records",
+    "Diagnosis": "embdiff.examination",
     "EmbdiffError": "embdiff.errors",
     "align": "embdiff.alignment",
     "compare": "embdiff.comparison",
     "copy_collections": "embdiff.stores.copying",
+    "doctor": "embdiff.examination",
     "evaluate": "embdiff.evaluation",
     "get_encoder": "embdiff.sources",
     "get_measure": "embdiff.measures",

@@ -1,7 +1,7 @@
 """The command line: thin commands, each one public call.
 
-Exit codes: 0 done; 2 something the user can mend; 130 interrupted with Ctrl-C; 1 anything else. Progress and
-messages go to stderr, results to stdout; with ``--json`` stdout holds JSON alone.
+Exit codes: 0 done; 2 something the user can mend; 3 the doctor found something; 130 interrupted with Ctrl-C; 1 anything
+else. Progress and messages go to stderr, results to stdout; with ``--json`` stdout holds JSON alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import typer
 from embdiff._visible import message
 from embdiff.cli import cache, listings, runs, streams
 from embdiff.cli.compare import compare_command, demo_command
+from embdiff.cli.doctor import doctor_command
 from embdiff.cli.encode import copy_command, encode_command
 from embdiff.cli.evaluate import evaluate_command
 from embdiff.cli.judge import judge_command
@@ -36,6 +37,7 @@ add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")
 read = (*columns, "quotes", "header", "encoding", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
+add(app, doctor_command, "embdiff.examination:doctor")
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
 add(app, judge_command, "JudgingConfig")

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._optional import require
-from embdiff.errors import EmbdiffError, EncoderError, in_one_line
+from embdiff.errors import EmbdiffError, EncoderError, UnsoundModelError, in_one_line
 from embdiff.records import FloatArray
 from embdiff.sources.foreign_code import refuse_code
 from embdiff.sources.hub import CONFIG, MODULES, Located, bars_of_downloads, broken_file, cache_folder
@@ -137,7 +137,7 @@ def load(there: Located, spec: ModelSpec, trust_remote_code: bool = False, devic
             ) from error
         broken = broken_file(Path(there.path))
         found = f"a file that cannot be read, {broken}." if broken else in_one_line(error)
-        raise EncoderError(
+        raise (UnsoundModelError if broken else EncoderError)(
             f"{purpose} must load as a sentence-transformers model. Got {found} Check that it is one, and "
             "that all its files are there; a download cut short goes on when run again."
         ) from error
@@ -241,7 +241,7 @@ def _refuse_made_up(model: Any, report: _Report, purpose: str) -> None:
     if not report.made_up or not _matter(model, state, report.made_up):
         return
     used = list(islice((name for name in report.made_up if _matter(model, state, [name])), _NAMED))
-    raise EncoderError(
+    raise UnsoundModelError(
         f"{purpose} must have all its weights in its files. Got random numbers for {', '.join(used)}"
         f"{' and others' if len(report.made_up) > _NAMED else ''}, of which its files hold nothing"
         f"{f'; they hold {report.unused[0]}, which fits nothing' if report.unused else ''}. Save the model anew, or "
@@ -289,7 +289,7 @@ def _refuse_foreign_tokenizer(model: Any, body: Any, purpose: str) -> None:
     words = len(set(known.values()) - set(tokenizer.all_special_ids))  # type: ignore[union-attr]
     if words and 2 * len(known) >= rows:
         return
-    raise EncoderError(
+    raise UnsoundModelError(
         f"{purpose} must come with the tokenizer it was trained with. Got one of {len(known):,} entries, {words:,} of "
         f"them words, for a model that knows {rows:,}: its files are missing or another's. Save the tokenizer into the "
         "model's folder (tokenizer.save_pretrained)."
@@ -301,7 +301,7 @@ def _refuse_one_vector(model: Any, purpose: str) -> None:
     tried = (*_WORDS, *_own_words(model))
     vectors = _vectors(model, tried).astype(np.float64)
     if np.abs(vectors - vectors[0]).max() <= 1e-6 * np.abs(vectors).max():
-        raise EncoderError(
+        raise UnsoundModelError(
             f"{purpose} must give different words different vectors. Got one and the same for {', '.join(_WORDS)} "
             "(embdiff's own trial texts). Check its tokenizer and its weights."
         )

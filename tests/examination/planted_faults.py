@@ -112,7 +112,7 @@ class World:
             kind = pa.list_(pa.float32(), *(dims if len(dims) == 1 else ()))
             schema = pa.schema({"code": pa.string(), "body": pa.string(), "emb": kind})
             lancedb.connect(str(self.path)).create_table(
-                name, pa.Table.from_pylist(records, schema=schema), mode="overwrite"
+                name, pa.Table.from_pylist(records, schema=schema), mode="overwrite", on_bad_vectors="null"
             )
             return name
         from pymilvus import DataType, MilvusClient

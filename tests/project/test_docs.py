@@ -27,6 +27,7 @@ SHELL = (
     pytest.param("docs/alignment.md", marks=pytest.mark.slow),
     "docs/services.md",
     "docs/images.md",
+    "docs/doctor.md",
     *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -77,12 +77,13 @@ class Collection:
         """Look at everything, and note what is found."""
         notes.found(self._stamped(notes))
         vectors = self._vector_fields(notes)
+        for vector in vectors:  # before rows are read, which may need an index
+            notes.found(self._indexed(vector))
         if not self.count:
             notes.found([self._finding("rows missing", "doubtful", "The collection has no rows.", _MADE)])
             return
         notes.found(self._keyed())
         for vector in vectors:
-            notes.found(self._indexed(vector))
             sample = self._sample(vector, notes)
             notes.found(self._of_stamped_dimension(sample))
             notes.found(examine(sample))
@@ -162,10 +163,13 @@ class Collection:
         if self.ours and self.look.key != _OUR_KEY:
             keys = self.look.read(self.keys, [_OUR_KEY], None).values[_OUR_KEY]
         twice = [key for key, count in Counter(keys).most_common() if count > 1]
+        mend = _MADE if self.ours else "Delete these keys and insert each once, or write with upsert."
         if twice:
             told = "Rows are there more than once under one key: searches return both."
-            mend = _MADE if self.ours else "Delete one of each pair, or insert by upsert."
             yield self._of_keys("rows twice", told, mend, twice, len(keys))
+        elif (count := self.look.count()) > len(keys):
+            more = f"There are {count:,} rows and {len(keys):,} keys: some rows are there, and found, more than once."
+            yield self._finding("rows twice", "wrong", more, mend)
         if not self.ours:
             return
         rows = int(self.stamp["rows"]) if self.stamp else max(keys) + 1

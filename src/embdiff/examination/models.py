@@ -84,7 +84,7 @@ def _repeated(model: Source, texts: Corpus, vectors: FloatArray) -> Iterator[Fin
         off = np.flatnonzero(cosines < 1 - _REPEATABLE)
         if off.size:
             told = f"Texts have other vectors when they are {how}: the lowest cosine is {cosines[off].min():.3f}."
-            mend = "Switch off dropout (model.eval()), and check how padding is masked."
+            mend = "Switch dropout off before the model is saved, and check how padding is masked."
             found = Sample.of(model.spec, texts.ids, None, first)
             yield found.finding("not repeatable", "wrong", told, off[np.argsort(cosines[off])], mend)
 

@@ -81,8 +81,8 @@ class Freshness:
         notes : Notes
         """
         cut = [_may_be_cut(text, field_bytes) for text in texts]
-        if self._now is not None:
-            notes.found(self._changed(where, ids, rows, texts, cut))
+        changed = [] if self._now is None else list(self._changed(where, ids, rows, texts, cut))
+        notes.found(changed)
         if "corpus" not in source:
             return
         if any(cut):
@@ -101,7 +101,7 @@ class Freshness:
             notes.looked.append(f"{where}: its images are those of the corpus.")
         elif all(_IMAGE.search(text) for text in texts[:100]):
             notes.unseen.append(f"Whether {where} is stale: its texts are names of images.")
-        else:
+        elif not changed:  # else the corpus has told which
             notes.found([_digest_differs(where, len(texts), self._now is not None)])
 
     def _changed(

@@ -56,10 +56,14 @@ class LanceLook(Look):
                     return Indexed(_snake(str(each.index_type)), _METRICS.get(metric, metric), pending)
         return None
 
+    def count(self) -> int:
+        """See `Look.count`."""
+        with self._store.table(self.name, "count the rows of") as table:
+            return int(table.count_rows())
+
     def keys(self) -> list[Any]:
         """See `Look.keys`."""
-        with self._store.table(self.name, "count the rows of") as table:
-            return list(range(table.count_rows()))
+        return list(range(self.count()))
 
     def read(self, keys: Sequence[Any], fields: Sequence[str], vector: str | None) -> Rows:
         """See `Look.read`."""

@@ -86,8 +86,11 @@ class Look(Protocol):
     def index(self, vector: str) -> Indexed | None:
         """Return the index of a field of vectors; None where there is none."""
 
+    def count(self) -> int:
+        """Return the number of rows, those of one key counted each."""
+
     def keys(self) -> list[Any]:
-        """Return the keys of all rows, by size; a key that two rows have stands there twice."""
+        """Return the keys of all rows, by size; a database may give a key once that two rows have."""
 
     def read(self, keys: Sequence[Any], fields: Sequence[str], vector: str | None) -> Rows:
         """Return the rows with these keys (m,), in any order, with the fields named and the vectors."""

@@ -50,6 +50,10 @@ class MilvusLook(Look):
         pending = int(found.get("pending_index_rows") or 0)
         return Indexed(str(found["index_type"]).lower(), str(found["metric_type"]).lower(), pending)
 
+    def count(self) -> int:
+        """See `Look.count`."""
+        return int(self._store.count(self.name))
+
     def keys(self) -> list[Any]:
         """See `Look.keys`."""
         lite = self._store.nulls_are_zeros

@@ -41,10 +41,8 @@ def snapshot(path: Path) -> Iterator[Path]:
     """
     try:
         if not (path / "collections").is_dir():
-            old = path.is_file() and path.open("rb").read(15) == b"SQLite format 3"
-            what = "a file in the format of milvus-lite 2" if old else "something else"
             raise StoreError(
-                f"A Milvus Lite store must be a folder made by milvus-lite 3. Got {path}, {what}. Check the path."
+                f"A Milvus Lite store must be a folder made by milvus-lite 3. Got {path}, {_what(path)}. Check it."
             )
         with (path / _LOCK).open("rb") as handle, tempfile.TemporaryDirectory(prefix="embdiff-look-") as aside:
             if not _shared(handle):
@@ -57,6 +55,13 @@ def snapshot(path: Path) -> Iterator[Path]:
             f"A Milvus Lite store must be a folder that can be read. Got {error.filename or path}: "
             f"{error.strerror or error}. Check the path."
         ) from None
+
+
+def _what(path: Path) -> str:
+    if not path.is_file():
+        return "something else"
+    with path.open("rb") as handle:
+        return "a file in the format of milvus-lite 2" if handle.read(15) == b"SQLite format 3" else "a file"
 
 
 def holder(lock: Path) -> str:

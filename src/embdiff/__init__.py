@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embdiff.alignment import Alignment as Alignment
     from embdiff.alignment import align as align
+    from embdiff.bulk import Adaptation as Adaptation
+    from embdiff.bulk import adapt as adapt
     from embdiff.comparison import Comparison as Comparison
     from embdiff.comparison import compare as compare
     from embdiff.comparison import load as load
@@ -31,11 +33,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adaptation": "embdiff.bulk",
     "Alignment": "embdiff.alignment",
     "Comparison": "embdiff.comparison",
     "Corpus": "embdiff.records",
     "Diagnosis": "embdiff.examination",
     "EmbdiffError": "embdiff.errors",
+    "adapt": "embdiff.bulk",
     "align": "embdiff.alignment",
     "compare": "embdiff.comparison",
     "copy_collections": "embdiff.stores.copying",

@@ -13,6 +13,7 @@ import typer
 
 from embdiff._visible import message
 from embdiff.cli import cache, listings, runs, streams
+from embdiff.cli.adapt import adapt_command
 from embdiff.cli.compare import compare_command, demo_command
 from embdiff.cli.doctor import doctor_command
 from embdiff.cli.encode import copy_command, encode_command
@@ -37,7 +38,8 @@ add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")
 read = (*columns, "quotes", "header", "encoding", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
-add(app, doctor_command, "embdiff.examination:doctor")
+add(app, adapt_command, "embdiff.bulk:adapt", "RunConfig", only=("id_column", "text_column"))
+add(app, doctor_command, "embdiff.examination:doctor", "RunConfig", only=("id_column", "text_column"))
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
 add(app, judge_command, "JudgingConfig")

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.corpus.columns import NONE
-from embdiff.errors import DataError, UnknownNameError
 from embdiff.examination.record import Fault, Finding, Notes, Place, Severity
 from embdiff.examination.staleness import Freshness
 from embdiff.examination.vectors import SHOWN, Sample, examine
 from embdiff.records import FloatArray
-from embdiff.sources.fields import named
+from embdiff.sources.looked import id_of, is_ours, text_of, vectors_of
 from embdiff.stores.collection import FIELDS, STAMP_SCHEMA, read_stamp
 from embdiff.stores.looking import Look, Rows
 
@@ -65,7 +63,7 @@ class Collection:
     def __init__(self, look: Look, where: str, wish: Wish, *, needs_index: bool, field_bytes: int | None) -> None:
         self.look, self.where, self._wish = look, where, wish
         self._needs_index, self._field_bytes = needs_index, field_bytes
-        self.ours = set(FIELDS) <= set(look.kinds)
+        self.ours = is_ours(look)
         self.stamp = read_stamp(look.stamp_text)
 
     @property
@@ -76,7 +74,9 @@ class Collection:
     def examine(self, notes: Notes) -> None:
         """Look at everything, and note what is found."""
         notes.found(self._stamped(notes))
-        vectors = self._vector_fields(notes)
+        vectors = vectors_of(self.look, self._wish.fields, self.where)
+        if not vectors:
+            notes.unseen.append(f"{self.where} has no field of float vectors: its vectors were not looked at.")
         for vector in vectors:  # before rows are read, which may need an index
             notes.found(self._indexed(vector))
         if not self.count:
@@ -122,40 +122,15 @@ class Collection:
             told = "It was left half-made: its stamp says so, and embdiff never reads it, but others would."
             yield self._finding("unfinished", "doubtful", told, "Run the same command again: it goes on there.")
 
-    def _vector_fields(self, notes: Notes) -> list[str]:
-        """Return the fields of vectors to look at: the one named, or all."""
-        there = [name for name, kind in self.look.kinds.items() if kind == "vector"]
-        given = self._wish.fields.get("vector")
-        if given is not None and given not in there:
-            raise UnknownNameError(
-                f"The field vector= must be one of float vectors in {self.where}. Got {given!r}; there are: "
-                f"{', '.join(there) or 'none'}. Name one of these."
-            )
-        if not there:
-            notes.unseen.append(f"{self.where} has no field of float vectors: its vectors were not looked at.")
-        return there if given is None else [given]
-
     @cached_property
     def _id(self) -> str:
         """The field of ids, "" where the key is the id."""
-        whole = [name for name, kind in self.look.kinds.items() if kind in ("text", "whole number")]
-        return self._named("id", whole) if self.look.key is None or self.ours else self._wish.fields.get("id", "")
+        return id_of(self.look, self._wish.fields, self.where)
 
     @cached_property
     def text(self) -> str:
         """The field of texts, "" for none."""
-        return self._named("text", [name for name, kind in self.look.kinds.items() if kind == "text"])
-
-    def _named(self, role: str, names: Sequence[str]) -> str:
-        given = self._wish.fields.get(role)
-        if given is not None and given != NONE and self.look.dynamic:
-            return given
-        if role == "text":
-            names = [name for name in names if name not in (self.look.key, self._id)]
-        try:
-            return named(role, given, names, list(self.look.kinds), self.where) or ""
-        except DataError:  # two are alike but for case: neither is taken
-            return ""
+        return text_of(self.look, self._wish.fields, self.where)
 
     def _keyed(self) -> Iterator[Finding]:
         """Yield what is wrong with the keys: rows that are there twice, or not at all."""

@@ -21,12 +21,11 @@ from embdiff.records import Corpus
 from embdiff.runs import is_run
 from embdiff.settings import MOST
 from embdiff.sources import get_encoder
-from embdiff.specs import ModelSpec, is_reference, without_secrets, write_options
-from embdiff.stores import list_stores
+from embdiff.sources.looked import place_of
+from embdiff.specs import without_secrets
 
 ROWS, TEXTS = 10_000, 200_000
 _CACHE = "cache:"
-_FIELDS = ("vector", "id", "text")
 
 
 @typed
@@ -90,11 +89,13 @@ def doctor(
         _refuse(model=model)
         examine_cache(place if is_cache(place) else _cache_folder(text), notes)
         return notes.diagnosis(text, "cache")
-    uri, collection, fields = _store(text, place)
-    if uri is None:
+    named = place_of(text)
+    if named is None:
+        _refuse_others(text, place)
         _refuse(model=model)
         examine_model(text, texts, rows, seed, notes)
         return notes.diagnosis(text, "model")
+    uri, collection, fields = named
     encoder = None if model is None else get_encoder(model, cache=vectors)
     fresh = Freshness(texts, encoder, vectors, seed, max(rows, TEXTS), named=bool(collection))
     examine_store(uri, collection, Wish(rows, seed, fields, fresh), notes)
@@ -134,29 +135,11 @@ def _cache_folder(text: str) -> Path:
     return folder
 
 
-def _store(text: str, place: Path) -> tuple[str | None, str, dict[str, str]]:
-    """Return the store, the collection ("" for all) and the fields that a text names; None where it is a model.
-
-    Raises
-    ------
-    ParameterError
-        When it is neither.
-    """
-    kind, colon, _ = text.partition(":")
-    if is_reference(text):
-        spec = ModelSpec.parse(text)
-        where, _, collection = spec.name.partition("#")
-        options = {key: spec.options[key] for key in ("db",) if key in spec.options}
-        fields = {key: spec.options[key] for key in _FIELDS if key in spec.options}
-        return write_options(f"{spec.kind}:{where}", options), collection, fields
-    if colon and kind in list_stores():
-        if kind == "memory":
-            raise ParameterError("A store to look at must keep its rows. Got memory:. Name milvus:FILE or a server.")
-        return text, "", {}
+def _refuse_others(text: str, place: Path) -> None:
+    """Refuse a file or folder that is neither run nor cache: which kind of store or model it is must be said."""
     if place.exists() and (place.is_dir() or place.suffix):
         raise ParameterError(
             f"What is looked at must be a run, a cache, a store or a model. Got {text}, a "
             f"{'folder' if place.is_dir() else 'file'} of another kind. Write milvus:{text}, lancedb:{text}, "
             f"vectors:{text} or st:{text}."
         )
-    return None, "", {}

@@ -157,6 +157,11 @@ class Freshness:
         model = self._model
         if model is None or sample.texts is None or not self._concerns(source):
             return
+        if "mapped" in source:
+            notes.unseen.append(
+                f"Whether the vectors of {sample.where} are those of {model.spec}: its stamp says mapped."
+            )
+            return
         if model.learns:
             notes.unseen.append(f"Whether the vectors are those of {model.spec}: it learns from its corpus.")
             return

@@ -47,7 +47,14 @@ def test_files_are_written_in_one_way():
         for line in path.read_text(encoding="utf-8").splitlines()
         if writes.search(line) and "_files.write" not in line and "to_parquet(out)" not in line
     }
-    within = {"_files.py", "bulk/mapfile.py", "bulk/parts.py", "runs/tables.py", "sources/parquet.py", "views/exports.py"}
+    within = {
+        "_files.py",
+        "bulk/mapfile.py",
+        "bulk/parts.py",
+        "runs/tables.py",
+        "sources/parquet.py",
+        "views/exports.py",
+    }
     assert {name for name, _ in found if name in within} == within  # each inside `whole_file`
     assert {name for name, _ in found} - within == {
         "bulk/cluster.py",  # a mark in the folder of the work

@@ -57,7 +57,7 @@ def read_map(path: Path) -> tuple[Map, bool, dict[str, Any]]:
             raise ValueError("another format")
         if matrix.ndim != 2 or matrix.shape != (*source.shape, *target.shape) or not all(map(_finite, arrays)):
             raise ValueError("arrays that do not fit together")
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile, RecursionError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile, RecursionError) as error:
         raise DataError(
             f"A map must be a file that 'embdiff adapt --export' wrote. Got {path}: {str(error)[:80]}. Write it again."
         ) from None

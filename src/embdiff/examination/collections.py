@@ -225,7 +225,8 @@ class Collection:
     def _texts(self, notes: Notes) -> None:
         """Compare all texts with the stamp, and with the corpus that was named."""
         fresh = self._wish.fresh
-        if not self.text or not fresh.wants_texts(self.source):
+        half_made = self.stamp is not None and not self.stamp.get("complete")
+        if half_made or not self.text or not fresh.wants_texts(self.source):
             return
         if self.count > fresh.most_texts:
             notes.unseen.append(

@@ -158,8 +158,9 @@ class Freshness:
         if model is None or sample.texts is None or not self._concerns(source):
             return
         if "mapped" in source:
+            self.compared += 1
             notes.unseen.append(
-                f"Whether the vectors of {sample.where} are those of {model.spec}: its stamp says mapped."
+                f"Whether the vectors of {sample.where} are right: they were mapped, as its stamp says."
             )
             return
         if model.learns:

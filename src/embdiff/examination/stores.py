@@ -15,7 +15,7 @@ from embdiff.stores import get_store, path_of
 from embdiff.stores.store import Store
 
 Check = Callable[[Store], Iterable[Finding]]
-_WORK = ".encode"  # where 'embdiff encode' works, beside a database
+_WORK = (".encode", ".adapt")  # where these commands work, beside a database
 
 
 def examine_store(uri: str, wanted: str, wish: Wish, notes: Notes, check: Check | None = None) -> None:
@@ -146,7 +146,7 @@ def _stamps_of_one_model(seen: Iterable[Collection]) -> Iterator[Finding]:
 
 
 def _left_beside(place: Path) -> Iterator[Finding]:
-    for target in (place, place.with_name(f"{place.name}{_WORK}")):
+    for target in (place, *(place.with_name(f"{place.name}{work}") for work in _WORK)):
         for path in _files.left_over(target):
             told = "Work was interrupted here and never ended."
             mend = "Run the same command again: it goes on there; or remove it, if it is of no use."

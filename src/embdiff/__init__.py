@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embdiff.alignment import Alignment as Alignment
     from embdiff.alignment import align as align
+    from embdiff.bulk import Adaptation as Adaptation
+    from embdiff.bulk import adapt as adapt
     from embdiff.comparison import Comparison as Comparison
     from embdiff.comparison import compare as compare
     from embdiff.comparison import load as load
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from embdiff.deciding import decide as decide
     from embdiff.errors import EmbdiffError as EmbdiffError
     from embdiff.evaluation import evaluate as evaluate
+    from embdiff.examination import Diagnosis as Diagnosis
+    from embdiff.examination import doctor as doctor
     from embdiff.measures import get_measure as get_measure
     from embdiff.measures import list_measures as list_measures
     from embdiff.records import Corpus as Corpus
@@ -31,15 +35,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Adaptation": "embdiff.bulk",
     "Alignment": "embdiff.alignment",
     "Comparison": "embdiff.comparison",
     "Corpus": "embdiff.records",
+    "Diagnosis": "embdiff.examination",
     "EmbdiffError": "embdiff.errors",
+    "adapt": "embdiff.bulk",
     "align": "embdiff.alignment",
     "check": "embdiff.deciding",
     "compare": "embdiff.comparison",
     "copy_collections": "embdiff.stores.copying",
     "decide": "embdiff.deciding",
+    "doctor": "embdiff.examination",
     "evaluate": "embdiff.evaluation",
     "get_encoder": "embdiff.sources",
     "get_measure": "embdiff.measures",

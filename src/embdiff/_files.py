@@ -6,7 +6,6 @@ is removed; what a killed process left, told by a lock that nobody holds, is rem
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import os
@@ -302,16 +301,47 @@ def _remove_asides(path: Path) -> None:
 def remove_left_over(target: Path) -> None:
     """Remove what interrupted work for the same target left, now that the target stands."""
     _remove_asides(target)
-    begun = f".{target.name}.partial-"
-    if not target.parent.is_dir():  # nothing was ever begun there
-        return
-    names = {each.name.removesuffix(".lock") for each in os.scandir(target.parent) if each.name.startswith(begun)}
-    for part in map(target.with_name, names):
+    for part in _begun(target):
         with alone(part) as held:
             if held:
                 _remove(part)
-    for old in target.parent.glob(f".{glob.escape(target.name)}.old-*"):
+    for old in _replaced(target):
         shutil.rmtree(old, ignore_errors=True)
+
+
+def left_over(target: Path) -> list[Path]:
+    """Return what interrupted work for a target left that nobody holds; nothing is removed or made."""
+    asides = [each for each in _beside(target, f".{target.name}.") if is_aside(each.name)]
+    unheld = [each for each in asides if not is_held(each)]
+    begun = [each for each in _begun(target) if not is_held(each.with_name(f"{each.name}.lock"))]
+    return sorted([*unheld, *begun, *_replaced(target)])
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process holds the lock of a file; False where there is none."""
+    try:
+        with lock.open("rb") as handle:
+            return not lock_now(handle)
+    except OSError:
+        return False
+
+
+def _beside(target: Path, beginning: str) -> list[Path]:
+    """Return what stands beside a target under names that begin so."""
+    if not target.parent.is_dir():  # nothing was ever begun there
+        return []
+    return [target.with_name(each.name) for each in os.scandir(target.parent) if each.name.startswith(beginning)]
+
+
+def _begun(target: Path) -> list[Path]:
+    """Return the folders of work for a target that is not ended."""
+    names = {each.name.removesuffix(".lock") for each in _beside(target, f".{target.name}.partial-")}
+    return [target.with_name(name) for name in names]
+
+
+def _replaced(target: Path) -> list[Path]:
+    """Return what stood at a target before, and is not removed yet."""
+    return _beside(target, f".{target.name}.old-")
 
 
 def _remove(folder: Path) -> None:

@@ -9,6 +9,7 @@
     ├── DataError (ValueError)               a file or a list that cannot be read as it is
     ├── MissingDependencyError (ImportError) an optional package is not installed; the message has the pip line
     ├── EncoderError                         a model could not be loaded, or returned unusable vectors
+    │   └── UnsoundModelError                its files are there, and give no vectors that mean something
     ├── CacheError                           the vector cache cannot be read or written
     └── StoreError                           a vector database refused, is locked, or holds something else
 
@@ -66,6 +67,10 @@ class MissingDependencyError(EmbdiffError, ImportError):
 
 class EncoderError(EmbdiffError):
     """A model could not be loaded, or returned vectors that cannot be used."""
+
+
+class UnsoundModelError(EncoderError):
+    """A model is there, but its files are damaged or another's: its vectors would mean nothing."""
 
 
 class CacheError(EmbdiffError):

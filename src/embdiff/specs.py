@@ -195,7 +195,7 @@ class ModelSpec:
                 f"A model must be written KIND:NAME, for example st:BAAI/bge-small-en-v1.5. Got {text!r}. "
                 "Put a kind in front (st: for Hugging Face names and folders); 'embdiff models' lists the kinds."
             )
-        of_collection = kind in ("milvus", "http", "https") and "#" in name
+        of_collection = kind in ("milvus", "http", "https", "lancedb") and "#" in name
         service = kind in SERVICES
         # An empty prompt switches a model's own one off.
         _, options = read_options(

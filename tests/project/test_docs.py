@@ -28,6 +28,7 @@ SHELL = (
     "docs/services.md",
     "docs/variants.md",
     "docs/images.md",
+    "docs/doctor.md",
     *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

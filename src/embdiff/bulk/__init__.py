@@ -1,6 +1,8 @@
-"""Encoding a corpus of any size, part by part, to files or into a store; on one machine or on many."""
+"""Vectors in bulk: a corpus of any size encoded into files or a store; a collection mapped for another model."""
 
+from embdiff.bulk.adapted import adapt
+from embdiff.bulk.adapting import Adaptation
 from embdiff.bulk.line import encode_corpus
 from embdiff.bulk.result import Encoding
 
-__all__ = ["Encoding", "encode_corpus"]
+__all__ = ["Adaptation", "Encoding", "adapt", "encode_corpus"]

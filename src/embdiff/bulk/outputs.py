@@ -198,7 +198,7 @@ class StoreOutput(Output):
     def __init__(self, uri: str, work: Path | None, name: str, metric: str, index: str) -> None:
         self._uri, self._name = uri, name
         self._metric, self._index = check_metric(metric), IndexSpec.parse(index)
-        super().__init__(_work_place(uri, work))
+        super().__init__(work_place(uri, work, "encode"))
         self.text = without_secrets(uri)
 
     def found(self, job: Job) -> Label | None:
@@ -236,14 +236,15 @@ class StoreOutput(Output):
         return CollectionSpec(self.collection, int(job.label["dim"]), self._metric, self._index, rows, source)
 
 
-def _work_place(uri: str, work: Path | None) -> Path:
+def work_place(uri: str, work: Path | None, what: str) -> Path:
+    """Return beside which path ``what`` (encode, adapt) works: the database, for a server something in this folder."""
     if work is not None:
-        return work / "encode"
+        return work / what
     kind, _, place = uri.partition(":")
     if kind in ("http", "https"):
-        return Path.cwd() / "encode"
+        return Path.cwd() / what
     path = Path(place.partition("?")[0]).expanduser().resolve()
-    return path.with_name(f"{path.name}.encode")
+    return path.with_name(f"{path.name}.{what}")
 
 
 class Parts:

@@ -1,8 +1,8 @@
 """The command line: thin commands, each one public call.
 
-Exit codes: 0 done; 2 something the user can mend; 130 interrupted with Ctrl-C; 1 anything else. Of ``check`` also 3:
-a rule is broken, and 4: so many queries do not tell. Progress and messages go to stderr, results to stdout; with
-``--json`` stdout holds JSON alone.
+Exit codes: 0 done; 2 something the user can mend; 3 ``check`` saw a rule broken, or the doctor found something; 4 too few
+queries for ``check`` to tell; 130 interrupted with Ctrl-C; 1 anything else. Progress and messages go to stderr, results
+to stdout; with ``--json`` stdout holds JSON alone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import typer
 
 from embdiff._visible import message
 from embdiff.cli import cache, listings, runs, streams
+from embdiff.cli.adapt import adapt_command
 from embdiff.cli.check import check_command
 from embdiff.cli.compare import compare_command, demo_command
 from embdiff.cli.decide import decide_command
+from embdiff.cli.doctor import doctor_command
 from embdiff.cli.encode import copy_command, encode_command
 from embdiff.cli.evaluate import evaluate_command
 from embdiff.cli.judge import judge_command
@@ -41,6 +43,8 @@ add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")
 read = (*columns, "quotes", "header", "encoding", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
+add(app, adapt_command, "embdiff.bulk:adapt", "RunConfig", only=("id_column", "text_column"))
+add(app, doctor_command, "embdiff.examination:doctor", "RunConfig", only=("id_column", "text_column"))
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
 add(app, judge_command, "JudgingConfig")

@@ -46,11 +46,13 @@ def add(app: typer.Typer, command: Callable[..., None], *sources: str, only: Col
 
 def _with_options(command: Callable[..., None], sources: Iterable[str], only: Collection[str]) -> Callable[..., None]:
     """Return the command with a parameter for each option in the place of ``**given``."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
+    named = inspect.signature(command, eval_str=True).parameters
+    own = named.values()
     options = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(field, name, purpose))
         for source in sources
         for name, field, purpose in _fields(source, only)
+        if name not in named
     ]
     first = [each for each in own if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     last = [each for each in own if each.kind is inspect.Parameter.KEYWORD_ONLY]

@@ -70,6 +70,8 @@ class Database:
     ----------
     folder : Path
         Made if need be. One that cannot be written is read as it stands.
+    read_only : bool
+        Whether to read it as it stands although it can be written.
 
     Attributes
     ----------
@@ -85,18 +87,21 @@ class Database:
         When the folder is not there and cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.connection: sqlite3.Connection | None = None
         self.folder, self.path = folder, folder / NAME
         self.notes: list[str] = []
         self._file, self._mended = 0, 0
+        self.read_only = read_only
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            there = self.path.exists()
-            self.read_only = not os.access(folder, os.W_OK | os.X_OK) or (there and not os.access(self.path, os.W_OK))
+            if not read_only:
+                folder.mkdir(parents=True, exist_ok=True)
+                there = self.path.exists()
+                writable = os.access(folder, os.W_OK | os.X_OK) and not (there and not os.access(self.path, os.W_OK))
+                self.read_only = not writable
         except OSError as error:
             raise Unwritable(error.strerror or str(error), folder) from None
-        if self.read_only:
+        if self.read_only and not read_only:
             self.notes.append("The cache can only be read: what is encoded or computed now is not kept.")
         _open.add(self)
         self.open()

@@ -65,6 +65,8 @@ class VectorCache:
     ----------
     place : Place
         As `Place.of` read it.
+    read_only : bool
+        Whether to read it as it stands, and keep nothing.
 
     Attributes
     ----------
@@ -76,7 +78,7 @@ class VectorCache:
         Results other than vectors, in the same database.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, *, read_only: bool = False) -> None:
         self.precision = place.precision
         self.folder = place.folder
         self.database: Database | None = None
@@ -84,7 +86,7 @@ class VectorCache:
         self._synced = time.monotonic()
         try:
             if place.folder is not None:
-                self.database = Database(place.folder)
+                self.database = Database(place.folder, read_only=read_only)
                 self.notes = self.database.notes
         except CacheError as error:
             if place.named:

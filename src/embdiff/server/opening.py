@@ -15,9 +15,9 @@ from embdiff.errors import StoreError
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
 from embdiff.sources.ready import ReadyVectors
-from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.placing import not_as_left
 from embdiff.stores.store import Store
 
 _WARMING = "a first question"
@@ -83,20 +83,9 @@ def _collections(
     if uri is None:
         yield None, {}
         return
-    told = {each["model"]: each for each in run.manifest["models"] if each["collection"]}
-    specs = {
-        name: CollectionSpec(
-            name=told[name]["collection"]["name"],
-            dim=told[name]["collection"]["dim"],
-            metric=check_metric(run.config.metric),
-            index=IndexSpec.parse(run.config.index),
-            rows=len(run.corpus),
-            stamp=told[name]["stamp"],
-        )
-        for name in again
-    }
+    specs = {name: spec for name, spec in runs.collections_of(run).items() if name in again}
     with get_store(uri) as store:
-        wrong = [f"{spec.name} {why}" for spec in specs.values() if (why := _not_as_left(store, spec))]
+        wrong = [f"{spec.name} {why}" for spec in specs.values() if (why := not_as_left(store, spec))]
         if wrong and not damaged:
             raise StoreError(
                 f"The collections of a run must be in its store as the run left them. Got in {store.uri}: "
@@ -109,20 +98,3 @@ def _collections(
         for spec in specs.values():
             store.load(spec)
         yield store, specs
-
-
-def _not_as_left(store: Store, spec: CollectionSpec) -> str:
-    """Return what is wrong with a collection, by its stamp and its rows; "" for nothing.
-
-    Collections of others, which carry no stamp of embdiff's, are counted only.
-    """
-    if spec.name not in store.names():
-        return "is missing"
-    stamp = store.stamp(spec.name)
-    if stamp is not None:
-        source = stamp.get("source")
-        same = isinstance(source, Mapping) and all(source.get(key) == value for key, value in spec.stamp.items())
-        if not (stamp.get("complete") and stamp.get("rows") == spec.rows and same):
-            return "is another one, by its stamp"
-    count = store.count(spec.name)
-    return "" if count == spec.rows else f"has {count:,} rows, not {spec.rows:,}"

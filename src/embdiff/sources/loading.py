@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._optional import require
-from embdiff.errors import EmbdiffError, EncoderError, in_one_line
+from embdiff.errors import EmbdiffError, EncoderError, UnsoundModelError, in_one_line
 from embdiff.records import FloatArray
 from embdiff.sources.families import DENSE, Family, refuse_other_families, settings_of
 from embdiff.sources.foreign_code import refuse_code
@@ -122,7 +122,7 @@ def load(
             ) from error
         broken = broken_file(Path(there.path))
         found = f"a file that cannot be read, {broken}." if broken else in_one_line(error)
-        raise EncoderError(
+        raise (UnsoundModelError if broken else EncoderError)(
             f"{purpose} must load as a sentence-transformers model. Got {found} Check that it is one, and "
             "that all its files are there; a download cut short goes on when run again."
         ) from error
@@ -188,7 +188,7 @@ def _refuse_made_up(numbers: Numbers, report: _Report, purpose: str) -> None:
     if not report.made_up or not _matter(numbers, state, report.made_up):
         return
     used = list(islice((name for name in report.made_up if _matter(numbers, state, [name])), _NAMED))
-    raise EncoderError(
+    raise UnsoundModelError(
         f"{purpose} must have all its weights in its files. Got random numbers for {', '.join(used)}"
         f"{' and others' if len(report.made_up) > _NAMED else ''}, of which its files hold nothing"
         f"{f'; they hold {report.unused[0]}, which fits nothing' if report.unused else ''}. Save the model anew, or "
@@ -236,7 +236,7 @@ def _refuse_foreign_tokenizer(model: Any, body: Any, purpose: str) -> None:
     words = len(set(known.values()) - set(tokenizer.all_special_ids))  # type: ignore[union-attr]
     if words and 2 * len(known) >= rows:
         return
-    raise EncoderError(
+    raise UnsoundModelError(
         f"{purpose} must come with the tokenizer it was trained with. Got one of {len(known):,} entries, {words:,} of "
         f"them words, for a model that knows {rows:,}: its files are missing or another's. Save the tokenizer into the "
         "model's folder (tokenizer.save_pretrained)."
@@ -247,7 +247,7 @@ def _refuse_one_vector(numbers: Numbers, own_words: list[str], purpose: str) -> 
     """Refuse a model that makes the same of every word."""
     vectors = numbers((*_WORDS, *own_words)).astype(np.float64)
     if np.abs(vectors - vectors[0]).max() <= 1e-6 * np.abs(vectors).max():
-        raise EncoderError(
+        raise UnsoundModelError(
             f"{purpose} must give different words different vectors. Got one and the same for {', '.join(_WORDS)} "
             "(embdiff's own trial texts). Check its tokenizer and its weights."
         )

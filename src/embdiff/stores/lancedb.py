@@ -25,9 +25,10 @@ from embdiff.records import FloatArray, Neighbors
 from embdiff.specs import without_secrets
 from embdiff.stores._lists import Lists, nearest, nothing
 from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
+from embdiff.stores.lance_look import STAMP_KEY, LanceLook, stamp_on
+from embdiff.stores.looking import Look
 from embdiff.stores.store import Store
 
-_KEY = "embdiff"  # metadata of the field "row" with the stamp: LanceDB changes metadata of fields only, atomically
 _INDEXES = ("flat", "ivf_flat", "ivf_sq8", "hnsw")
 _DISTANCES = {"cosine": "cosine", "ip": "dot", "l2": "l2"}
 _QUERIES_PER_CALL = 1_000
@@ -89,21 +90,23 @@ class LanceStore(Store):
                 names += page.tables
         return sorted(names)
 
+    def look(self, name: str) -> Look:
+        """See `Store.look`."""
+        return LanceLook(self, name)
+
     def stamp(self, name: str) -> dict[str, Any] | None:
         """Return the stamp on a collection; None when it carries none."""
-        with self._table(name, "describe") as table:
-            schema = table.schema
-        metadata = schema.field("row").metadata if "row" in schema.names else None
-        return read_stamp((metadata or {}).get(_KEY.encode()))
+        with self.table(name, "describe") as table:
+            return read_stamp(stamp_on(table.schema))
 
     def count(self, name: str) -> int:
         """Return the number of rows in a collection, exactly."""
-        with self._table(name, "count the rows of") as table:
+        with self.table(name, "count the rows of") as table:
             return int(table.count_rows())
 
     def read(self, name: str, start: int, stop: int) -> Batch:
         """Return the rows numbered start..stop-1 that are there, by row number."""
-        with self._table(name, "read") as table:
+        with self.table(name, "read") as table:
             wanted = table.search().where(f"row >= {start} AND row < {stop}").select(list(FIELDS))
             found = wanted.limit(max(stop - start, 1)).to_arrow().sort_by("row").combine_chunks()
         ids, texts, groups = (tuple(found[name].to_pylist()) for name in FIELDS[1:4])
@@ -114,7 +117,7 @@ class LanceStore(Store):
 
     def rows_there(self, name: str) -> int | None:
         """Return m when exactly the rows 0..m-1 are there: by every key."""
-        with self._table(name, "read the keys of") as table:
+        with self.table(name, "read the keys of") as table:
             found = table.search().select(["row"]).limit(max(table.count_rows(), 1)).to_arrow()
         rows = np.sort(found["row"].to_numpy())
         return len(rows) if np.array_equal(rows, np.arange(len(rows))) else None
@@ -140,12 +143,12 @@ class LanceStore(Store):
         flat = pa.array(np.ascontiguousarray(rows.vectors, dtype=np.float32).ravel())
         vectors = pa.FixedSizeListArray.from_arrays(flat, rows.vectors.shape[1])
         texts = (pa.array(values, pa.string()) for values in (rows.ids, rows.texts, rows.groups))
-        with self._table(name, "insert into") as table:
+        with self.table(name, "insert into") as table:
             table.add(pa.Table.from_arrays([pa.array(rows.rows), *texts, vectors], schema=table.schema))
 
     def build(self, spec: CollectionSpec) -> None:
         """Join the small pieces that were written, and build the index."""
-        with self._table(spec.name, "build the index of") as table:
+        with self.table(spec.name, "build the index of") as table:
             table.optimize()
             if spec.index.name != "flat":
                 table.create_index("vector", config=_index(spec), wait_timeout=timedelta(hours=1))
@@ -153,8 +156,8 @@ class LanceStore(Store):
     def seal(self, spec: CollectionSpec) -> None:
         """Stamp the collection as complete: one atomic version of the table."""
         stamp = json.dumps(spec.full_stamp(complete=True))
-        with self._table(spec.name, "stamp") as table:
-            table.update_field_metadata({"path": "row", "metadata": {_KEY: stamp}})
+        with self.table(spec.name, "stamp") as table:
+            table.update_field_metadata({"path": "row", "metadata": {STAMP_KEY: stamp}})
 
     def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
         """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`.
@@ -182,7 +185,7 @@ class LanceStore(Store):
         """Search once; rows (q, width) and similarities, padded."""
         times = _lengthening(queries, spec)
         params = spec.index.search_params
-        with self._table(spec.name, "search") as table:
+        with self.table(spec.name, "search") as table:
             search = table.search(queries * times[:, None], vector_column_name="vector").limit(width)
             search = search.distance_type(_DISTANCES[spec.metric]).select(["row", "_distance"])
             if spec.index.name == "flat":
@@ -217,13 +220,14 @@ class LanceStore(Store):
             raise StoreError(f"LanceDB must be able to {what}. Got from {self.uri}: {reason}. {remedy}") from None
 
     @contextmanager
-    def _table(self, name: str, what: str) -> Iterator[Any]:
+    def table(self, name: str, what: str) -> Iterator[Any]:
+        """Yield a table, to do with it what is said; what LanceDB raises becomes a StoreError of one line."""
         with self._asking(f"{what} {name}") as db:
             yield db.open_table(name)
 
 
 def _schema(spec: CollectionSpec) -> Any:
-    stamp = {_KEY: json.dumps(spec.full_stamp(complete=False))}
+    stamp = {STAMP_KEY: json.dumps(spec.full_stamp(complete=False))}
     types = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.list_(pa.float32(), spec.dim))
     row, *others = map(pa.field, FIELDS, types)
     return pa.schema([row.with_metadata(stamp), *others])

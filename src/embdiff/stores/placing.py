@@ -209,6 +209,22 @@ def standing(store: Store, spec: CollectionSpec) -> Standing:
     return "begun" if stamp == spec.full_stamp(complete=False) else "another"
 
 
+def not_as_left(store: Store, spec: CollectionSpec) -> str:
+    """Return what is wrong with a collection that was left so, by its stamp and its rows; "" for nothing.
+
+    Collections of others, which carry no stamp of embdiff's, are counted only.
+    """
+    if spec.name not in store.names():
+        return "is missing"
+    stamp = store.stamp(spec.name)
+    if stamp is not None:
+        same = all(stamp["source"].get(key) == value for key, value in spec.stamp.items())
+        if not (stamp.get("complete") and stamp.get("rows") == spec.rows and same):
+            return "is another one, by its stamp"
+    count = store.count(spec.name)
+    return "" if count == spec.rows else f"has {count:,} rows, not {spec.rows:,}"
+
+
 def is_whole(store: Store, spec: CollectionSpec) -> bool:
     """Return whether a store has the collection wanted, by its stamp and by the number of its rows."""
     return standing(store, spec) == "whole" and store.count(spec.name) == spec.rows

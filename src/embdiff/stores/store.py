@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, Self
 
+from embdiff.errors import StoreError
 from embdiff.records import FloatArray, Neighbors
 from embdiff.stores.collection import Batch, CollectionSpec
+from embdiff.stores.looking import Look
 
 
 class Searched(Protocol):
@@ -109,6 +111,10 @@ class Store(Searched, Protocol):
         Neighbors, shape (q, k)
             Closest first, equal similarities by row number.
         """
+
+    def look(self, name: str) -> Look:
+        """Return a collection, ours or of others, to be looked at; nothing is written to it."""
+        raise StoreError(f"A store to look at must be Milvus or LanceDB. Got {self.uri}. Name one of these.")
 
     def drop(self, name: str) -> None:
         """Remove a collection; no error when there is none."""

@@ -6,7 +6,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import grpc  # type: ignore[import-untyped]
@@ -26,6 +26,8 @@ _CONNECT = 5.0  # seconds for one try to connect
 START_PATIENCE = 120.0  # seconds at the start: a new server is healthy after 12, one that was killed after 55
 PATIENCE = 150.0  # seconds; a killed server is healthy again after 55 and has its collections loaded after 60 to 80
 WORD, SEARCH, WHOLE = 60.0, 600.0, 3_600.0  # seconds: for a word, for a search or an insert, for a whole collection
+# With all that was acknowledged before.
+STRONGLY: Mapping[str, Any] = {"consistency_level": "Strong", "timeout": SEARCH}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
 
 # Milvus: service not ready, unavailable, too many requests; collection or partition not (fully) loaded; no replica, no

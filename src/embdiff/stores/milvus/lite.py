@@ -84,7 +84,7 @@ def open_lite(path: Path) -> tuple[str, str]:
     with _guard:
         if not _users[path]:
             _refuse_foreign(path)
-        if path not in _ours and str(path) in getattr(manager, "_servers", {}):  # a MilvusClient here has it
+        if path not in _ours and is_open_here(path):  # a MilvusClient here has it
             joined: tuple[str, str] = str(manager.start_and_get_uri(str(path))), ""
         else:
             if path not in _ours:
@@ -93,6 +93,13 @@ def open_lite(path: Path) -> tuple[str, str]:
             joined = _ours[path].url, _ours[path].token
         _users[path] += 1
     return joined
+
+
+def is_open_here(path: Path) -> bool:
+    """Return whether this process has a folder open, through us or through a MilvusClient of the user's own."""
+    from milvus_lite.server_manager import server_manager_instance as manager
+
+    return path in _ours or str(path) in getattr(manager, "_servers", {})
 
 
 def close_lite(path: Path) -> None:

@@ -10,24 +10,26 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
+from embdiff._progress import progress
 from embdiff._secrets import TOKEN_VARIABLE, secret
 from embdiff.errors import ParameterError, StoreError
 from embdiff.records import FloatArray, Neighbors
 from embdiff.stores._lists import Lists, nearest
 from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
+from embdiff.stores.looking import Look
 from embdiff.stores.milvus import layout
 from embdiff.stores.milvus.address import Address
-from embdiff.stores.milvus.asking import PATIENCE, SEARCH, WHOLE, WORD, Asking, Once, connect, too_large
+from embdiff.stores.milvus.asking import PATIENCE, SEARCH, STRONGLY, WHOLE, WORD, Asking, Once, connect, too_large
 from embdiff.stores.milvus.lite import close_lite, open_lite, path_of, without_clustering_warning
+from embdiff.stores.milvus.looked import MilvusLook
 from embdiff.stores.store import Store
 
 _BYTES_PER_CALL = 8 << 20  # of an insert or a search; gRPC servers refuse 64 MiB and more
 _MOST = 16_384  # a server returns no longer lists, of rows or of hits
 _KEYS_PER_CALL, _QUERIES_PER_CALL, _HITS_PER_CALL = 10_000, 1_000, 100_000
-STRONGLY: Mapping[str, Any] = {"consistency_level": "Strong", "timeout": SEARCH}  # with all acknowledged before
 _DROP = 10.0  # seconds; after Ctrl-C, too: nobody waits a minute then, and what is left is stamped as incomplete
 
 
@@ -67,6 +69,9 @@ class MilvusStore(Store):
             # A server may be Lite too, as 'milvus-lite server'; it says so itself.
             version = self.ask("tell its version", lambda client: client.get_server_version(timeout=WORD))
             self._is_lite = str(version).startswith("milvus_lite")
+            self.versions = (
+                str(version).replace("milvus_lite-", "Milvus Lite ") if self._is_lite else f"Milvus {version}"
+            )
             if address.db:  # a server notices a database that does not exist only when it is used
                 self.names()
             self._opened = opened.pop_all()
@@ -94,6 +99,33 @@ class MilvusStore(Store):
     def described(self, name: str) -> Any:
         """Return what the database says of a collection: its ``fields`` and ``properties``."""
         return self.ask(f"describe {name}", lambda client: client.describe_collection(name, timeout=WORD))
+
+    def look(self, name: str) -> Look:
+        """See `Store.look`."""
+        return MilvusLook(self, name)
+
+    def index_of(self, name: str, field: str) -> Mapping[str, Any] | None:
+        """Return what the database says of the index on a field; None where there is none."""
+
+        def described(client: Any) -> list[Any]:
+            return [client.describe_index(name, each, timeout=WORD) for each in client.list_indexes(name, timeout=WORD)]
+
+        found = self.ask(f"describe {name}", described)
+        return next((index for index in found if index.get("field_name") == field), None)
+
+    def scan(self, name: str, fields: list[str], count: int, page: int) -> list[dict[str, Any]]:
+        """Return these fields of all rows of a collection that is loaded, by primary key, read page by page."""
+
+        def pages_of(client: Any) -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            pages = client.query_iterator(name, batch_size=page, output_fields=fields, **STRONGLY)
+            with closing(pages), progress(f"read {name}", count, "rows") as advance:
+                while part := pages.next():
+                    found += part
+                    advance(len(part))
+            return found
+
+        return self.ask(f"read {name}", pages_of)
 
     def stamp(self, name: str) -> dict[str, Any] | None:
         """Return the stamp on a collection; None when it carries none."""

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 import numpy as np
 
-from embdiff._progress import progress
 from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores.collection import Batch, CollectionSpec
-from embdiff.stores.milvus.asking import WORD
-from embdiff.stores.milvus.store import STRONGLY, MilvusStore
+from embdiff.stores.milvus.store import MilvusStore
 from embdiff.stores.store import Searched
 
 _ROWS_PER_PAGE = 1_000
@@ -99,7 +96,8 @@ class TheirCollection(Searched):
         self._fields["text"] = self._fields["text"] or text or ""
         self._store.open(self.name)
         count = self._store.count(self.name)
-        found = self._store.ask(f"read {self.name}", lambda client: self._scan(client, count))
+        wanted = list(dict.fromkeys(filter(None, (self._key, *self._fields.values()))))
+        found = self._store.scan(self.name, wanted, count, _ROWS_PER_PAGE)
         if not found:
             raise DataError(f"A collection to read must hold rows. Got none in {self.where}. Name another.")
         self._keys = [record[self._key] for record in found]
@@ -181,30 +179,15 @@ class TheirCollection(Searched):
 
     def _index(self) -> tuple[Metric, IndexSpec]:
         """Return the metric and the index of the vectors, as the database tells them."""
-
-        def described(client: Any) -> list[Any]:
-            names = client.list_indexes(self.name, timeout=WORD)
-            return [client.describe_index(self.name, name, timeout=WORD) for name in names]
-
-        for index in self._store.ask(f"describe {self.name}", described):
-            if index.get("field_name") == self._fields["vector"]:
-                given = {**index, **(index.get("params") or {})}
-                params = {key: int(given[key]) for key in ("nlist", "M", "efConstruction") if key in given}
-                return check_metric(str(index["metric_type"])), IndexSpec(str(index["index_type"]).lower(), params)
+        index = self._store.index_of(self.name, self._fields["vector"])
+        if index is not None:
+            given = {**index, **(index.get("params") or {})}
+            params = {key: int(given[key]) for key in ("nlist", "M", "efConstruction") if key in given}
+            return check_metric(str(index["metric_type"])), IndexSpec(str(index["index_type"]).lower(), params)
         raise StoreError(
             f"A collection to read must have an index on its vectors, which says the metric. Got none on "
             f"{self._fields['vector']} of {self.where}. Build one there, or copy the vectors."
         )
-
-    def _scan(self, client: Any, count: int) -> list[dict[str, Any]]:
-        wanted = list(dict.fromkeys(filter(None, (self._key, *self._fields.values()))))
-        found: list[dict[str, Any]] = []
-        pages = client.query_iterator(self.name, batch_size=_ROWS_PER_PAGE, output_fields=wanted, **STRONGLY)
-        with closing(pages), progress(f"read {self.name}", count, "rows") as advance:
-            while page := pages.next():
-                found += page
-                advance(len(page))
-        return found
 
     def _refuse_repeated(self, ids: Sequence[str], count: int) -> None:
         for what, values in (("primary key", self._keys), ("id", ids)):

@@ -1,0 +1,71 @@
+"""What adapting came to, at a terminal: the answer first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from embdiff.bulk.adapting import Adaptation
+from embdiff.records import Score
+from embdiff.views.table import Line, Part, show
+
+
+def show_adaptation(done: Adaptation) -> None:
+    """Print on stdout whether mapped vectors are good enough, by which figures, and where they are."""
+    show(*_drawn(done))
+    if done.as_model:
+        show(Line(f"Use it as a model: -m '{done.as_model}'"), whole=True)
+
+
+def _drawn(done: Adaptation) -> Iterator[Part]:
+    found = done.recovery
+    yield Line(f"{found.verdict.capitalize()}: {_why(done)}", "bold")
+    yield Line("")
+    what = "Queries mapped into the old collection" if done.of_queries else "Mapped vectors"
+    k = found.recovery.measure.partition("@")[2]
+    yield Line(f"{what}: {_share(found.recovery)} of the {k} neighbours that a full re-encoding finds.")
+    yield Line(f"Without a map, by {_old(done)} alone: {_share(found.staying)}.")
+    for score in found.measures:
+        name = {"new": f"made anew by {_new(done)}", "mapped": "mapped", "old": f"of {_old(done)}"}[score.models[0]]
+        yield Line(f"{score.measure}, vectors {name}: {_share(score)}.")
+    among = f"Measured among {found.rows:,} rows"
+    if found.rows < done.rows:
+        among += (
+            f" of {done.rows:,}, drawn: among all of them neighbours are closer together, and a map recovers fewer "
+            "(--sample measures more)"
+        )
+    yield Line(f"{among}; {done.method}, each row by maps fitted on the other four fifths of {done.fitted:,}.")
+    yield Line("")
+    yield from map(Line, _written(done))
+    yield from map(Line, done.notes)
+
+
+def _why(done: Adaptation) -> str:
+    found = done.recovery
+    if found.drop is not None:
+        change = f"{found.drop.difference:+.3f} [{found.drop.low:+.3f}, {found.drop.high:+.3f}]"
+        return f"nDCG@10 changes by {change} against a full re-encoding; a fall of {found.margin:g} is allowed."
+    score, bar = found.recovery, f"at least {1 - found.margin:g} is wanted (--margin)"
+    return f"the recovery is {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]; {bar}."
+
+
+def _share(score: Score) -> str:
+    return f"{score.value:.3f} (95 % {score.low:.3f} to {score.high:.3f}, chance {score.chance:.3f}, n = {score.n:,})"
+
+
+def _old(done: Adaptation) -> str:
+    return done.to_model if done.of_queries else done.from_model
+
+
+def _new(done: Adaptation) -> str:
+    return done.from_model if done.of_queries else done.to_model
+
+
+def _written(done: Adaptation) -> Iterator[str]:
+    """Yield what was written, and how it is used."""
+    if done.exported is not None:
+        yield f"The map is in {done.exported}; the page adapt.md has the ten lines that apply it."
+    elif done.mapped is None:
+        yield "Nothing was written (--dry-run)."
+    else:
+        how = "was there already, whole: nothing was done" if done.reused else f"has {done.rows:,} rows, mapped"
+        yield f"{done.mapped} in {done.out} {how}; {done.collection} was not changed."

@@ -124,8 +124,9 @@ function where(head: Header): HTMLElement | null {
 /** Where the models disagree, which labels need not be there for: groups, or suggested clusters. */
 function disputed(scene: Scene, store: Store): HTMLElement | null {
   if (!surest(scene, 1).length) return null;
+  const [{ of }] = scene.head.headline.by_part;
   const proposal = scene.head.parts.by === "clusters" ? h("p", { class: "small" }, CLUSTERS) : "";
-  return card(`Where they disagree most: ${partsWords(scene)}, 0 to 1`, partsTable(scene, store, GROUPS_SHOWN - 1), proposal);
+  return card(`Where they share fewest neighbours, of ${of}: ${partsWords(scene)}`, partsTable(scene, store, GROUPS_SHOWN - 1), proposal);
 }
 
 function agreement(head: Header): HTMLElement | null {

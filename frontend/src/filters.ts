@@ -64,7 +64,7 @@ export function limitOf(scene: Scene, kind: Kind, value: string): Limit | null {
       return groups && byRows(scene, `group ${value}`, places(groups, (group) => group === value));
     }
     case "part": {
-      const at = scene.head.parts.parts.findIndex(({ name }) => name === value);
+      const at = scene.head.parts.names.indexOf(value);
       const rows = places(scene.partOfRow, (part) => part === at);
       return at < 0 ? null : { words: `cluster ${value}`, rows, queries: places(scene.partOfQuery, (part) => part === at) };
     }

@@ -49,18 +49,18 @@ def colour(page: Page, words: str) -> None:
     page.view.locator("label.choice", has_text="colour").locator("select").select_option(label=words)
 
 
-def test_the_first_screen_says_in_which_clusters_they_disagree_and_a_click_leaves_one(page, result):
-    part = result.run.parts.parts[0]
-    card = page.view.locator(".cards .card", has_text="Where they disagree most: suggested clusters")
+def test_the_first_screen_says_on_which_clusters_they_share_fewest_and_a_click_leaves_one(page, result):
+    part = result.headline.by_part[0]
+    card = page.view.locator(".cards .card", has_text="Where they share fewest neighbours, of 4: suggested clusters")
     box = card.bounding_box()
     assert box["y"] + box["height"] < 768
     first = card.locator("tr").first
-    assert part.name in first.inner_text()
-    assert f"{part.value:.2f}" in first.inner_text()
+    assert part.part in first.inner_text()
+    assert f"{part.value:.1f}" in first.inner_text()
     before = drawn(page, 0)
     first.get_by_role("button").click()
-    assert chips(page) == [f"cluster {part.name} ×"]
-    assert count(page) == part.queries
+    assert chips(page) == [f"cluster {part.part} ×"]
+    assert count(page) == part.n
     assert drawn(page, 0) != before
     assert first.get_by_role("button").get_attribute("aria-pressed") == "true"
     first.get_by_role("button").click()
@@ -70,7 +70,7 @@ def test_the_first_screen_says_in_which_clusters_they_disagree_and_a_click_leave
 def test_clusters_stand_beside_the_histogram(page, result):
     page.view.get_by_role("button", name="suggested clusters", exact=True).click()
     names = page.view.locator(".parts-box th button").all_inner_texts()
-    assert names == [part.name for part in result.run.parts.parts if part.low == part.low]
+    assert names == [part.part for part in result.headline.by_part]
     assert page.view.locator(".histogram-box").is_hidden()
     page.view.get_by_role("button", name="values", exact=True).click()
     assert page.view.locator(".histogram-box").is_visible()
@@ -80,7 +80,7 @@ def test_outlines_are_drawn_on_every_map_named_and_taken_away(page, result):
     outlines = page.view.locator(".map-hulls").first
     assert 0 < outlines.locator("polygon").count() <= 5
     assert page.view.locator(".map-hulls").nth(1).locator("polygon").count() == outlines.locator("polygon").count()
-    name = result.run.parts.parts[0].name
+    name = result.headline.by_part[0].part
     label = outlines.locator("text.hull-name").first
     assert label.evaluate("each => each.firstChild.data") in name
     label.click()
@@ -88,6 +88,34 @@ def test_outlines_are_drawn_on_every_map_named_and_taken_away(page, result):
     page.view.get_by_role("button", name="outlines").click()
     assert page.view.locator(".map-hulls").first.is_hidden()
     assert "hulls=off" in page.view.url
+
+
+def test_a_click_on_a_name_holds_while_the_map_is_marked_anew(page, result):
+    """Between the press and its end the pointer may come upon another dot: the name must still be the same element."""
+    label = page.view.locator(".map-hulls").first.locator("text.hull-name").first
+    label.scroll_into_view_if_needed()
+    box = label.bounding_box()
+    page.view.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    star = page.view.locator(".map-star").first
+    before = star.inner_html()
+    page.view.mouse.down()
+    query = result.run.queries.ids[7]
+    page.view.evaluate("id => { location.hash = `q=${id}`; }", query)
+    page.view.wait_for_function("was => document.querySelector('.map-star').innerHTML !== was", arg=before)
+    page.view.mouse.up()
+    assert chips(page) == [f"cluster {result.headline.by_part[0].part} ×"]
+
+
+def test_no_name_of_an_outline_stands_over_another(page):
+    for outlines in page.view.locator(".map-hulls").all():
+        boxes = [label.bounding_box() for label in outlines.locator("text.hull-name").all()]
+        frame = outlines.bounding_box()
+        for at, one in enumerate(boxes):
+            assert frame["y"] <= one["y"]
+            assert one["y"] + one["height"] <= frame["y"] + frame["height"] + 1
+            for other in boxes[:at]:
+                apart = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+                assert apart or abs(one["y"] - other["y"]) >= 11
 
 
 def test_an_outline_stays_with_its_dots_when_a_map_is_zoomed(page):

@@ -37,7 +37,7 @@ from embdiff.views.reaching import told
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 7
+VERSION = 8
 COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
@@ -127,8 +127,7 @@ def _parts(parts: Parts, arrays: _Arrays) -> dict[str, Any]:
     """Return the groups or suggested clusters, and the place among them of each row and query."""
     return {
         "by": parts.by,
-        "reason": parts.reason,
-        "parts": parts.parts,
+        "names": parts.names,
         "of_row": arrays.add(parts.of_row.astype(np.int32)),
         "of_query": arrays.add(parts.of_query.astype(np.int32)),
     }

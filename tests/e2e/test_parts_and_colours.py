@@ -99,7 +99,7 @@ def test_a_click_on_a_name_holds_while_the_map_is_marked_anew(page, result):
     star = page.view.locator(".map-star").first
     before = star.inner_html()
     page.view.mouse.down()
-    query = result.run.queries.ids[7]
+    query = result.run.queries.ids[50]
     page.view.evaluate("id => { location.hash = `q=${id}`; }", query)
     page.view.wait_for_function("was => document.querySelector('.map-star').innerHTML !== was", arg=before)
     page.view.mouse.up()

@@ -123,6 +123,9 @@ export interface Header {
   /** by query: the rows it should find; null where there are no expected results */
   expected: Record<number, number[]> | null;
   notes: string[];
+  /** of the whole corpus; where the page holds fewer, `drawn` says which */
+  rows: number;
+  drawn: string;
   models: string[];
   metric: string;
   k: number;
@@ -194,7 +197,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 8;
+export const VERSION = 9;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

@@ -63,7 +63,8 @@ function toolbar(scene: Scene, store: Store, reset: HTMLElement | null): HTMLEle
   const draw = (state: Readonly<State>) => chosen.replaceChildren(...choices(scene, store, state));
   store.subscribe((state, changed) => (["pair", "queryModel", "colour", "hulls"] as const).some((key) => changed.has(key)) && draw(state));
   draw(store.state);
-  return h("div", { class: "toolbar controls" }, chosen, groupSearch(scene, store), chips(scene, store), reset);
+  const drawn = scene.head.drawn && h("span", { class: "small", role: "note", title: scene.head.drawn }, scene.head.drawn.split(":")[0]);
+  return h("div", { class: "toolbar controls" }, chosen, groupSearch(scene, store), chips(scene, store), reset, drawn);
 }
 
 function choices(scene: Scene, store: Store, state: Readonly<State>): HTMLElement[] {

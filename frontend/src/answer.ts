@@ -43,7 +43,7 @@ function reaches(head: Header): HTMLElement[] {
 function coloured(head: Header, words: string): (Node | string)[] {
   const names = [...head.models].sort((a, b) => b.length - a.length);
   const found: (Node | string)[] = [];
-  let rest = words;
+  let rest = unbroken(words);
   while (rest) {
     const places = names.map((name) => ({ name, at: whole(rest, name) })).filter(({ at }) => at >= 0);
     const next = places.reduce<{ name: string; at: number } | null>((first, each) => (!first || each.at < first.at ? each : first), null);
@@ -63,8 +63,13 @@ function whole(text: string, name: string): number {
   return -1;
 }
 
+/** A number and its "%" stay on one line. */
+function unbroken(words: string): string {
+  return words.replace(/(\d) %/g, "$1\u00a0%");
+}
+
 function card(title: string, ...content: (Node | string)[]): HTMLElement {
-  const drawn = h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+  const drawn = h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, unbroken(title))), ...content);
   drawn.append(pictureButtons(drawn, title));
   return drawn;
 }

@@ -26,12 +26,13 @@ class Drawn:
         In order; None: all.
     total : int
         Rows of the corpus.
-    words : str
-        What is to be said of them; "" where all are there.
+    brief, words : str
+        What is to be said of them, in short and in full; "" where all are there.
     """
 
     rows: IntArray | None
     total: int
+    brief: str = ""
     words: str = ""
 
     def of(self, values: Any) -> Any:
@@ -62,11 +63,9 @@ def drawn_rows(run: Run) -> Drawn:
     others = np.flatnonzero(~needed)
     chosen = np.random.default_rng(seed).permutation(others)[: max(0, MOST_ROWS - named)]
     needed[chosen] = True
-    words = (
-        f"{named + len(chosen):,} of {total:,} rows drawn: {named:,} that ask or are returned, {len(chosen):,} of the "
-        f"others at random (seed {seed})."
-    )
-    return Drawn(np.flatnonzero(needed), total, words)
+    brief = f"{named + len(chosen):,} of {total:,} rows drawn"
+    words = f"{brief}: {named:,} that ask or are returned, {len(chosen):,} of the others at random (seed {seed})."
+    return Drawn(np.flatnonzero(needed), total, f"{brief}.", words)
 
 
 def shown_answers(run: Run) -> list[Answer]:

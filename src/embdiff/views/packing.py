@@ -237,7 +237,7 @@ def _map(layout: Layout, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
     return {
         "model": layout.model,
         "method": layout.method,
-        "about": " ".join(filter(None, (drawn.words, story.map_words(layout)))),
+        "about": " ".join(filter(None, (drawn.brief, story.map_words(layout)))),
         "x": arrays.add(steps[:, 0]),
         "y": arrays.add(steps[:, 1]),
     }

@@ -1,26 +1,18 @@
 // The answer: one sentence in the models' colours, and a card for each question.
 
+import { modelClass } from "./colours.js";
 import { h } from "./dom.js";
 import { together } from "./order.js";
-import { CLUSTERS, partsTable, partsWords, surest } from "./parts.js";
+import { CLUSTERS, onlyButton, partsTable, partsWords, surest } from "./parts.js";
 import type { Header, Headline, Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
 import { rail } from "./rail.js";
 import type { Store } from "./state.js";
 
-const COLOURS = 12;
-
-/** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
-export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
-  const names = [...new Set([...head.models, ...head.headline.standings.map((each) => each.model), ...head.headline.agreement.flatMap((each) => each.models)])];
-  const at = names.indexOf(model);
-  return `model m${at < 0 ? COLOURS : at % COLOURS}`;
-}
-
 export function answer(scene: Scene, store: Store, query: HTMLElement | null): HTMLElement {
   const { head } = scene;
   const { headline } = head;
-  const cards = [standings(head), where(head) ?? disputed(scene, store), agreement(head)].filter((card): card is HTMLElement => card !== null);
+  const cards = [standings(head), where(scene, store) ?? disputed(scene, store), agreement(head)].filter((card): card is HTMLElement => card !== null);
   return h(
     "section",
     { class: "answer", "aria-label": "The answer" },
@@ -49,7 +41,7 @@ function coloured(head: Header, words: string): (Node | string)[] {
     const next = places.reduce<{ name: string; at: number } | null>((first, each) => (!first || each.at < first.at ? each : first), null);
     if (!next) break;
     found.push(rest.slice(0, next.at), h("span", { class: modelClass(head, next.name) }, next.name));
-    rest = rest.slice(next.at + next.name.length);
+    rest = rest.slice(next.at + next.name.length).replace(/^ (?=\d)/, "\u00a0"); // a model and its value stay together
   }
   return [...found, rest];
 }
@@ -92,7 +84,8 @@ function standings(head: Header): HTMLElement | null {
     ),
   );
   const by = chance === null ? "" : `, chance ${inMeasure(headline, chance)} (dashed)`;
-  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
+  const about = headline.basis === "groups" ? null : head.measures[headline.measure]?.about;
+  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)), about ? h("p", { class: "small" }, about) : "");
 }
 
 interface ModelDot {
@@ -109,15 +102,18 @@ function dots(values: ModelDot[], head: Header, chance: number | null): SVGSVGEl
 
 const GROUPS_SHOWN = 5;
 
-function where(head: Header): HTMLElement | null {
+/** The groups in which two models differ most, each once, with the pair that it is surest of. */
+function where(scene: Scene, store: Store): HTMLElement | null {
+  const { head } = scene;
   const { headline } = head;
-  const sure = headline.where.filter((each) => (each.low ?? 0) > 0).slice(0, GROUPS_SHOWN);
+  const first = new Set<string>();
+  const sure = headline.where.filter(({ group, low }) => (low ?? 0) > 0 && !first.has(group) && first.add(group)).slice(0, GROUPS_SHOWN);
   if (!sure.length) return null;
   const rows = sure.map((gap) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row", title: gap.group }, gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
+      h("th", { scope: "row", dir: "auto" }, head.parts.by === "groups" ? onlyButton(scene, store, gap.group) : gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
       h("td", { class: "dots" }, dots(gap.models.map((model, at) => ({ model, value: gap.values[at] })), head, null)),
       h("td", { class: "value", title: `95 % interval ${inMeasure(headline, gap.low)} to ${inMeasure(headline, gap.high)}` }, `+${inMeasure(headline, gap.difference)}`),
     ),

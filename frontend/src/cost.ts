@@ -1,7 +1,7 @@
 // What each model costs against what it is worth: seconds to encode a text, on a log axis, of texts that were encoded now.
 
-import { modelClass } from "./answer.js";
 import { decimal } from "./charts.js";
+import { modelClass } from "./colours.js";
 import { s } from "./dom.js";
 import type { Cost, Header } from "./payload.js";
 import { figure } from "./picture.js";

@@ -1,6 +1,6 @@
 // Queries and corpus rows by disagreement: sortable, limited by every filter.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { alike } from "./compare.js";
 import { h } from "./dom.js";
 import { filtered, limits } from "./filters.js";

@@ -2,8 +2,8 @@
 
 import KDBush from "kdbush";
 import createScatterplot, { type createRenderer } from "regl-scatterplot";
-import { modelClass } from "./answer.js";
 import { dotValues, namesBy, palette } from "./colouring.js";
+import { modelClass } from "./colours.js";
 import { h } from "./dom.js";
 import { filtered, limits, writeLasso } from "./filters.js";
 import { newHulls } from "./hulls.js";

@@ -1,5 +1,6 @@
 // The groups of the corpus, or its suggested clusters, by the neighbours that models share on them; a click leaves only one.
 
+import { modelClass } from "./colours.js";
 import { h } from "./dom.js";
 import { filtered, type Kind } from "./filters.js";
 import type { Scene, Shared } from "./payload.js";
@@ -30,21 +31,32 @@ export function partsWords({ head }: Pick<Scene, "head">): string {
 export const CLUSTERS = "Clusters are a proposal: k-means on all models' vectors, named by their words.";
 const ORDER = "Neighbours in common of the queries of each, 95 % interval, ordered by its upper end: the lowest of many is luck.";
 
+/** Which two models, by their colours: their names have no room beside those of clusters. */
+function pairMark({ head }: Scene, models: readonly string[]): HTMLElement {
+  return h("span", { class: "pair-mark", role: "img", title: models.join(" and "), "aria-label": models.join(" and ") }, ...models.map((model) => h("i", { class: modelClass(head, model) })));
+}
+
+/** The name of a part: a click leaves only that, another one all again. A long name breaks after its signs. */
+export function onlyButton(scene: Scene, store: Store, name: string): HTMLElement {
+  const [kind, wanted] = partFilter(scene, name);
+  const chosen = () => store.state.filters[kind] === wanted;
+  const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen() ? null : wanted) });
+  const words = name.split(/(?<=[_/.-])/u).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+  const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, ...words);
+  store.subscribe((_, changed) => changed.has("filters") && button.setAttribute("aria-pressed", String(chosen())));
+  return button;
+}
+
 /** A line for each part: its name, how many queries, how many neighbours two models share there, with the interval. */
 export function partsTable(scene: Scene, store: Store, most: number): HTMLElement {
   const several = scene.head.headline.agreement.length > 1;
   const rows = surest(scene, most).map(({ name, models, of, value, low, high, chance, n }) => {
-    const [kind, wanted] = partFilter(scene, name);
-    const chosen = () => store.state.filters[kind] === wanted;
-    const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen() ? null : wanted) });
-    const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, name);
-    store.subscribe((_, changed) => changed.has("filters") && button.setAttribute("aria-pressed", String(chosen())));
     const words = `${name}: ${models.join(" and ")} share ${value?.toFixed(2)} of ${of}, 95 % ${low?.toFixed(2)} to ${high?.toFixed(2)}, n = ${n.toLocaleString("en")} queries`;
     const share = (amount: number | null) => (amount === null ? null : amount / of);
     return h(
       "tr",
       {},
-      h("th", { scope: "row", dir: "auto" }, button, h("small", {}, ` n ${n.toLocaleString("en")}${several ? ` ${models.join(" | ")}` : ""}`)),
+      h("th", { scope: "row", dir: "auto" }, onlyButton(scene, store, name), h("small", {}, ` n ${n.toLocaleString("en")} `, several && pairMark(scene, models))),
       h("td", { class: "dots" }, rail([{ look: "amount", words, value: share(value), low: share(low), high: share(high) }], share(chance), words)),
       h("td", { class: "value", title: words }, value?.toFixed(1) ?? "n/a"),
     );

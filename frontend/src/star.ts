@@ -1,6 +1,6 @@
 // Above the dots of a map: what each of the two models returned, and from the query to each of its own in this map a line.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { returnedRows, shownAnswers } from "./compare.js";
 import { s } from "./dom.js";
 import type { Scene } from "./payload.js";

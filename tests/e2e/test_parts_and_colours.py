@@ -134,6 +134,38 @@ def test_an_outline_stays_with_its_dots_when_a_map_is_zoomed(page):
     page.view.wait_for_function("was => document.querySelector('.map-hulls polygon').getAttribute('points') === was", arg=before)  # fmt: skip
 
 
+def test_names_of_cards_stand_beside_their_lines_and_not_over_them(browser, tmp_path):
+    """Of three models each line says which two it is of, by their colours."""
+    texts = [f"{WORDS[row % 4]} {chr(97 + row % 26)}{chr(98 + row // 5 % 24)} {row}" for row in range(120)]
+    names = ["quite_a_long_name=toy:16", "another_long_name=toy:64", "a_third=toy:8"]
+    result = ed.compare(texts, names, k=4, store="memory:", baseline=False, out=tmp_path / "run")
+    for width in (1366, 390):
+        opened = Page(browser, tmp_path / "run" / "report.html", viewport={"width": width, "height": 844})
+        over = opened.view.evaluate("""() => [...document.querySelectorAll('.cards .dotted th')].filter((each) =>
+          [...each.children].some((child) => child.getBoundingClientRect().right > each.getBoundingClientRect().right + 1)).length""")
+        assert over == 0
+        marks = opened.view.locator(".cards .parts .pair-mark").evaluate_all("all => all.map((each) => each.title)")
+        first = list({each.part: " and ".join(each.models) for each in reversed(result.headline.by_part)}.items())[::-1]
+        assert marks == [models for _, models in first][: len(marks)]
+        assert len(marks) >= 2
+        assert opened.noticed == []
+
+
+def test_a_group_in_which_two_models_differ_is_left_alone_by_a_click(browser, tmp_path):
+    """The card has each group once, with the pair that it is surest of; its name limits maps and list."""
+    texts = [f"{word} number {at}" for word in ("apple", "river", "engine") for at in range(12)]
+    groups = [word for word in ("apple", "river", "engine") for _ in range(12)]
+    ed.compare(texts, ["toy:64", "toy:16", "toy:4"], k=5, groups=groups, store="memory:", out=tmp_path / "run")
+    opened = Page(browser, tmp_path / "run" / "report.html", viewport={"width": 1366, "height": 768})
+    buttons = opened.view.locator(".card", has_text="Where two models differ most").locator("th button")
+    named = buttons.all_inner_texts()
+    assert len(named) == len(set(named)) > 0
+    buttons.first.click()
+    assert chips(opened) == [f"group {named[0]} ×"]
+    assert count(opened) == 12
+    assert opened.noticed == []
+
+
 def test_dots_are_coloured_by_any_column_and_a_name_of_the_legend_limits(page, browser, result):
     options = page.view.locator("label.choice", has_text="colour").locator("option").all_inner_texts()
     assert options == ["suggested cluster", "disagreement", "year", "code"]

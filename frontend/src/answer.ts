@@ -1,26 +1,18 @@
 // The answer: one sentence in the models' colours, and a card for each question.
 
+import { modelClass } from "./colours.js";
 import { h } from "./dom.js";
 import { together } from "./order.js";
-import { CLUSTERS, partsTable, partsWords, surest } from "./parts.js";
+import { CLUSTERS, onlyButton, partsTable, partsWords, surest } from "./parts.js";
 import type { Header, Headline, Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
 import { rail } from "./rail.js";
 import type { Store } from "./state.js";
 
-const COLOURS = 12;
-
-/** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
-export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
-  const names = [...new Set([...head.models, ...head.headline.standings.map((each) => each.model), ...head.headline.agreement.flatMap((each) => each.models)])];
-  const at = names.indexOf(model);
-  return `model m${at < 0 ? COLOURS : at % COLOURS}`;
-}
-
 export function answer(scene: Scene, store: Store, query: HTMLElement | null): HTMLElement {
   const { head } = scene;
   const { headline } = head;
-  const cards = [standings(head), where(head) ?? disputed(scene, store), agreement(head)].filter((card): card is HTMLElement => card !== null);
+  const cards = [standings(head), where(scene, store) ?? disputed(scene, store), agreement(head)].filter((card): card is HTMLElement => card !== null);
   return h(
     "section",
     { class: "answer", "aria-label": "The answer", id: "evidence-answer" },
@@ -43,13 +35,13 @@ function reaches(head: Header): HTMLElement[] {
 export function coloured(head: Header, words: string): (Node | string)[] {
   const names = [...head.models].sort((a, b) => b.length - a.length);
   const found: (Node | string)[] = [];
-  let rest = words;
+  let rest = unbroken(words);
   while (rest) {
     const places = names.map((name) => ({ name, at: whole(rest, name) })).filter(({ at }) => at >= 0);
     const next = places.reduce<{ name: string; at: number } | null>((first, each) => (!first || each.at < first.at ? each : first), null);
     if (!next) break;
     found.push(rest.slice(0, next.at), h("span", { class: modelClass(head, next.name) }, next.name));
-    rest = rest.slice(next.at + next.name.length);
+    rest = rest.slice(next.at + next.name.length).replace(/^ (?=\d)/, "\u00a0"); // a model and its value stay together
   }
   return [...found, rest];
 }
@@ -63,8 +55,13 @@ function whole(text: string, name: string): number {
   return -1;
 }
 
+/** A number and its "%" stay on one line. */
+function unbroken(words: string): string {
+  return words.replace(/(\d) %/g, "$1\u00a0%");
+}
+
 function card(title: string, ...content: (Node | string)[]): HTMLElement {
-  const drawn = h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, title)), ...content);
+  const drawn = h("figure", { class: "card" }, h("figcaption", {}, h("strong", {}, unbroken(title))), ...content);
   drawn.append(pictureButtons(drawn, title));
   return drawn;
 }
@@ -87,7 +84,8 @@ function standings(head: Header): HTMLElement | null {
     ),
   );
   const by = chance === null ? "" : `, chance ${inMeasure(headline, chance)} (dashed)`;
-  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
+  const about = headline.basis === "groups" ? null : head.measures[headline.measure]?.about;
+  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)), about ? h("p", { class: "small" }, about) : "");
 }
 
 interface ModelDot {
@@ -104,15 +102,18 @@ function dots(values: ModelDot[], head: Header, chance: number | null): SVGSVGEl
 
 const GROUPS_SHOWN = 5;
 
-function where(head: Header): HTMLElement | null {
+/** The groups in which two models differ most, each once, with the pair that it is surest of. */
+function where(scene: Scene, store: Store): HTMLElement | null {
+  const { head } = scene;
   const { headline } = head;
-  const sure = headline.where.filter((each) => (each.low ?? 0) > 0).slice(0, GROUPS_SHOWN);
+  const first = new Set<string>();
+  const sure = headline.where.filter(({ group, low }) => (low ?? 0) > 0 && !first.has(group) && first.add(group)).slice(0, GROUPS_SHOWN);
   if (!sure.length) return null;
   const rows = sure.map((gap) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row", title: gap.group }, gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
+      h("th", { scope: "row", dir: "auto" }, head.parts.by === "groups" ? onlyButton(scene, store, gap.group) : gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
       h("td", { class: "dots" }, dots(gap.models.map((model, at) => ({ model, value: gap.values[at] })), head, null)),
       h("td", { class: "value", title: `95 % interval ${inMeasure(headline, gap.low)} to ${inMeasure(headline, gap.high)}` }, `+${inMeasure(headline, gap.difference)}`),
     ),
@@ -124,8 +125,9 @@ function where(head: Header): HTMLElement | null {
 /** Where the models disagree, which labels need not be there for: groups, or suggested clusters. */
 function disputed(scene: Scene, store: Store): HTMLElement | null {
   if (!surest(scene, 1).length) return null;
+  const [{ of }] = scene.head.headline.by_part;
   const proposal = scene.head.parts.by === "clusters" ? h("p", { class: "small" }, CLUSTERS) : "";
-  return card(`Where they disagree most: ${partsWords(scene)}, 0 to 1`, partsTable(scene, store, GROUPS_SHOWN - 1), proposal);
+  return card(`Where they share fewest neighbours, of ${of}: ${partsWords(scene)}`, partsTable(scene, store, GROUPS_SHOWN - 1), proposal);
 }
 
 function agreement(head: Header): HTMLElement | null {

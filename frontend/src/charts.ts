@@ -1,7 +1,6 @@
 // The figures of the story: agreement between all models, curves over k.
 
-import { modelClass } from "./answer.js";
-import { amount, inkOn } from "./colours.js";
+import { amount, inkOn, modelClass } from "./colours.js";
 import { h, s } from "./dom.js";
 import { together } from "./order.js";
 import type { Header, Score } from "./payload.js";

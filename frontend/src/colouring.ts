@@ -52,7 +52,7 @@ function made(scene: Scene, colour: Colour): Names | null {
     return { names, colours, of: Float32Array.from(groups, (group) => of.get(group) ?? 0), limit: (at) => (of.has(names[at]) ? ["group", names[at]] : null) };
   }
   if (colour === "part") {
-    const names = scene.head.parts.parts.map(({ name }) => name);
+    const { names } = scene.head.parts;
     return { names, colours: nameColours(names.length), of: Float32Array.from(scene.partOfRow), limit: (at) => ["part", names[at]] };
   }
   const column = scene.columns.find(({ name }) => colour === `column ${name}`);

@@ -1,5 +1,7 @@
 // Colour-blind-safe colours: Okabe and Ito (2008) for groups; amounts are one hue, blue, from pale to deep.
 
+import type { Header } from "./payload.js";
+
 export const GROUPS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8c8c8c"];
 /** Dots by group: after the seven hues others between them, which some eyes may not tell apart (names come with the pointer); the last is grey. */
 export const DOTS = [...GROUPS.slice(0, -1), "#7f6cd0", "#999933", "#44aa99", "#aa4499", "#cc6677", "#a0683c", "#5c9e31", "#3f8fa6", GROUPS[GROUPS.length - 1]];
@@ -70,4 +72,13 @@ export function coloursOf(values: readonly string[]): { names: string[]; colours
   const of = new Map(byCount.map((name, place) => [name, byCount.length > MOST_COLOURS ? Math.min(place, last) : place]));
   if (byCount.length <= MOST_COLOURS) return { names: byCount, colours: nameColours(byCount.length), of };
   return { names: [...byCount.slice(0, last), `${byCount.length - last} others`], colours: [...nameColours(last), OTHERS], of };
+}
+
+const COLOURS = 12;
+
+/** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
+export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
+  const names = [...new Set([...head.models, ...head.headline.standings.map((each) => each.model), ...head.headline.agreement.flatMap((each) => each.models)])];
+  const at = names.indexOf(model);
+  return `model m${at < 0 ? COLOURS : at % COLOURS}`;
 }

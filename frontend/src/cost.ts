@@ -1,8 +1,8 @@
 // What each model costs against what it is worth, on a log axis: seconds to encode a text, of texts that were encoded now;
 // of variants of one model, which one pass encodes, bytes of a vector.
 
-import { modelClass } from "./answer.js";
 import { decimal } from "./charts.js";
+import { modelClass } from "./colours.js";
 import { s } from "./dom.js";
 import type { Cost, Header } from "./payload.js";
 import { figure } from "./picture.js";

@@ -1,7 +1,7 @@
 // One cut-off in every model: a slider over the share of pairs that pass, and a line through the models' scales.
 
-import { modelClass } from "./answer.js";
 import { decimal } from "./charts.js";
+import { modelClass } from "./colours.js";
 import { h, s } from "./dom.js";
 import type { Cutoffs, Header } from "./payload.js";
 

@@ -1,6 +1,6 @@
 // The neighbour diff of two models: what both returned, and what each alone, with the exact place in the other.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { blocks, shownAnswers, type Entry } from "./compare.js";
 import { h } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";

@@ -1,7 +1,6 @@
 // Figures beside agreement itself: what the index changed, which groups find which, what a cut-off becomes.
 
-import { modelClass } from "./answer.js";
-import { amount, inkOn } from "./colours.js";
+import { amount, inkOn, modelClass } from "./colours.js";
 import { decimal } from "./charts.js";
 import { cutoffSlider } from "./cutoffs.js";
 import { h } from "./dom.js";

@@ -61,10 +61,10 @@ export function limitOf(scene: Scene, kind: Kind, value: string): Limit | null {
     }
     case "group": {
       const { groups } = scene.head.items;
-      return groups && byRows(scene, `group ${value}`, places(groups, (group) => group === value));
+      return groups && byRows(scene, `group ${value}`, places(held(scene), (_, row) => groups[row] === value));
     }
     case "part": {
-      const at = scene.head.parts.parts.findIndex(({ name }) => name === value);
+      const at = scene.head.parts.names.indexOf(value);
       const rows = places(scene.partOfRow, (part) => part === at);
       return at < 0 ? null : { words: `cluster ${value}`, rows, queries: places(scene.partOfQuery, (part) => part === at) };
     }
@@ -98,6 +98,11 @@ export function limitOf(scene: Scene, kind: Kind, value: string): Limit | null {
   }
 }
 
+/** The rows that maps and lists show; a query typed may have brought others. */
+function held(scene: Scene): ArrayLike<number> {
+  return scene.queryOfRow;
+}
+
 function places<T>(values: ArrayLike<T>, fits: (value: T, at: number) => boolean): Set<number> {
   const found = new Set<number>();
   for (let at = 0; at < values.length; at++) if (fits(values[at], at)) found.add(at);
@@ -108,7 +113,7 @@ function searched(scene: Scene, value: string): Limit {
   const wanted = value.trim().toLowerCase();
   const { ids, texts, groups } = scene.head.items;
   const holds = (...parts: string[]) => parts.join(" ").toLowerCase().includes(wanted);
-  const rows = places(ids, (id, row) => holds(id, texts[row], groups?.[row] ?? ""));
+  const rows = places(held(scene), (_, row) => holds(ids[row], texts[row], groups?.[row] ?? ""));
   const { queryRow } = scene;
   const fits = (query: number) => (queryRow && rows.has(queryRow[query])) || holds(queryId(scene, query), queryText(scene, query));
   return { words: `with “${value.trim()}”`, rows, queries: places({ length: queryCount(scene) }, (_, query) => fits(query)) };

@@ -50,40 +50,64 @@ export interface Hulls {
   put: (toScreen: (point: Place) => Place, size: Size) => void;
 }
 
+/** Outlines are made once and moved from then on: one replaced while the button is down would lose the click. */
 export function newHulls(scene: Scene, store: Store, map: Scene["maps"][number]): Hulls {
   const element = s("svg", { class: "map-mark map-hulls", "aria-hidden": "true", preserveAspectRatio: "none" });
-  let made: { name: string; corners: Corners }[] | null = null;
-  const make = () => {
-    const parts = surest(scene, SHOWN);
-    const rows = parts.map(() => [] as number[]);
-    const place = new Map(parts.map(({ at }, order) => [at, order]));
-    scene.partOfRow.forEach((part, row) => rows[place.get(part) ?? -1]?.push(row));
-    return parts.map(({ part }, order) => ({ name: part.name, corners: middleHull(map.x, map.y, rows[order]) }));
-  };
-  const put: Hulls["put"] = (toScreen, { width, height }) => {
+  let made: Outline[] | null = null;
+  const put: Hulls["put"] = (toScreen, size) => {
     element.style.display = store.state.hulls ? "" : "none";
     if (!store.state.hulls) return;
-    made ??= make();
-    element.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const taken: Place[] = [];
-    element.replaceChildren(...made.flatMap(({ name, corners }) => drawn(scene, store, name, corners.map(toScreen), { width, height }, taken)));
+    if (!made) {
+      made = outlines(scene, store, map);
+      element.append(...made.flatMap(({ polygon, labels }) => [polygon, ...labels]));
+    }
+    element.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
+    const taken: Taken[] = [];
+    for (const each of made) move(each, each.corners.map(toScreen), size, taken);
   };
   return { element, put };
 }
 
-function drawn(scene: Scene, store: Store, name: string, corners: Corners, { width, height }: Size, taken: Place[]): SVGElement[] {
-  if (corners.length < 3) return [];
+interface Outline {
+  corners: Corners;
+  polygon: SVGElement;
+  labels: SVGElement[];
+  /** half of the pixels that its name takes */
+  half: number;
+}
+
+function outlines(scene: Scene, store: Store, map: Scene["maps"][number]): Outline[] {
+  const parts = surest(scene, SHOWN);
+  const rows = parts.map(() => [] as number[]);
+  const place = new Map(parts.map(({ at }, order) => [at, order]));
+  scene.partOfRow.forEach((part, row) => rows[place.get(part) ?? -1]?.push(row));
+  return parts.flatMap(({ name }, order) => {
+    const corners = middleHull(map.x, map.y, rows[order]);
+    return corners.length < 3 ? [] : [{ corners, polygon: s("polygon", {}), ...named(scene, store, name) }];
+  });
+}
+
+function named(scene: Scene, store: Store, name: string): Pick<Outline, "labels" | "half"> {
   const [kind, value] = partFilter(scene, name);
   const choose = () => store.set({ filters: filtered(store.state.filters, kind, store.state.filters[kind] === value ? null : value) });
-  const middle = (axis: 0 | 1) => corners.reduce((sum, corner) => sum + corner[axis], 0) / corners.length;
-  const top = Math.min(...corners.map(([, y]) => y));
   const short = scene.head.parts.by === "clusters" ? name.split(", ").slice(0, WORDS).join(", ") : name;
   const words = short.length > LETTERS ? `${short.slice(0, LETTERS)}…` : short;
-  const half = WIDE * words.length;
-  const x = Math.min(width - half, Math.max(half, middle(0)));
-  let y = Math.min(height - 6, Math.max(HIGH, top - 4));
-  while (taken.some(([tx, ty]) => Math.abs(tx - x) < 2 * half && Math.abs(ty - y) < HIGH)) y += HIGH; // no name over another
-  taken.push([x, y]);
-  const label = (look: string) => s("text", { x: x.toFixed(1), y: y.toFixed(1), "text-anchor": "middle", class: look, click: choose }, words, s("title", {}, `only ${name}`));
-  return [s("polygon", { points: corners.map((corner) => corner.map((each) => each.toFixed(1)).join()).join(" ") }), label("hull-ground"), label("hull-name")];
+  const label = (look: string) => s("text", { "text-anchor": "middle", class: look, click: choose }, words, s("title", {}, `only ${name}`));
+  return { labels: [label("hull-ground"), label("hull-name")], half: WIDE * words.length };
+}
+
+type Taken = readonly [x: number, y: number, half: number];
+
+/** Stand around the corners, the name above them, where no other name stands. */
+function move({ polygon, labels, half }: Outline, corners: Corners, { width, height }: Size, taken: Taken[]): void {
+  const middle = corners.reduce((sum, [x]) => sum + x, 0) / corners.length;
+  const x = Math.min(width - half, Math.max(half, middle));
+  const lowest = height - 6;
+  const free = (y: number) => taken.every(([tx, ty, wide]) => Math.abs(tx - x) >= half + wide || Math.abs(ty - y) >= HIGH);
+  const first = Math.min(lowest, Math.max(HIGH, Math.min(...corners.map(([, y]) => y)) - 4));
+  const lines = Array.from({ length: Math.floor(height / HIGH) }, (_, at) => first + at * HIGH);
+  const y = lines.map((line) => (line > lowest ? first - (line - lowest) : line)).find(free) ?? first;
+  taken.push([x, y, half]);
+  polygon.setAttribute("points", corners.map((corner) => corner.map((each) => each.toFixed(1)).join()).join(" "));
+  for (const label of labels) for (const [axis, at] of Object.entries({ x, y })) label.setAttribute(axis, at.toFixed(1));
 }

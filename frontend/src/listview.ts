@@ -1,6 +1,6 @@
 // Queries and corpus rows by disagreement: sortable, limited by every filter.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { alike } from "./compare.js";
 import { h } from "./dom.js";
 import { filtered, limits } from "./filters.js";
@@ -97,7 +97,8 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
     page = Math.min(page, pages - 1);
     const words = left.chips.map((chip) => chip.words).join(" and ");
-    count.textContent = `${found.length.toLocaleString("en")} of ${listing.count.toLocaleString("en")} ${listing.name}${words ? `, ${words}` : ""}`;
+    const whole = listing.name === "rows" && scene.head.drawn ? ` drawn of ${scene.head.rows.toLocaleString("en")}` : "";
+    count.textContent = `${found.length.toLocaleString("en")} of ${listing.count.toLocaleString("en")} ${listing.name}${whole}${words ? `, ${words}` : ""}`;
     what.replaceChildren(...listings.map(choice));
     what.title = listing.name === "rows" ? scene.head.row_disagreement_words : scene.head.disagreement_words;
     const sortable: [SortKey, string][] = [["disagreement", "disagreement"], ["id", listing.one], ...(grouped ? [["group", "group"] as [SortKey, string]] : []), ...judged.map(({ model }) => [`right ${model}`, model] as [SortKey, string]), ["text", "text"]];

@@ -13,6 +13,8 @@ interface Heard {
   metric: string;
   distance_word: string;
   index: string;
+  /** rows that the page does not hold: numbered after its own */
+  more: { id: string; text: string; group: string | null }[];
   answers: {
     model: string;
     rows: number[];
@@ -109,6 +111,7 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
   const index = choice("search", named(indexes), usual.index, again);
   const [metrics, searches] = [metric, index].map((label) => label.querySelector("select") as HTMLSelectElement);
   const asked = (): Asked => ({ text: text.value, k: Number(k.value), metric: metrics.value, index: searches.value });
+  const held = newHeld(scene);
   let last = 0;
 
   const ask = async (wanted: Asked) => {
@@ -119,7 +122,8 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
       if (now !== last) return; // something else was asked meanwhile
       told.textContent = `${heard.answers.length} models, k = ${heard.k}, ${heard.metric}, ${heard.index}`;
       place.asks(wanted);
-      const answers = heard.answers.map((each) => asAnswer(each, heard.distance_word));
+      const placeOf = held(heard.more);
+      const answers = heard.answers.map((each) => asAnswer(each, heard.distance_word, placeOf));
       store.set({ typed: { text: heard.text, answers, labels: new Map(), label } });
     } catch (error) {
       if (now === last) told.textContent = words(error);
@@ -162,10 +166,47 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
     h("button", { type: "button", class: "quiet", click: () => void keep() }, "judge this query later"),
   );
   const about = "What the models return to your query stands in the diff below and is ringed in the maps. ✓ and ✗ beside a result add it to the judgements of this run.";
-  return h("section", { class: "chapter", "aria-label": "Ask" }, form, told, h("p", { class: "small" }, about));
+  const found = scene.head.drawn ? finding(scene, (wanted) => ((text.value = wanted), again())) : null;
+  return h("section", { class: "chapter", "aria-label": "Ask" }, form, told, h("p", { class: "small" }, about), found);
 }
 
-function asAnswer(each: Heard["answers"][number], distanceWord: string): Answer {
+/** A search in the whole corpus, of which the page holds some rows; a row found is asked. */
+function finding(scene: Scene, ask: (text: string) => void): HTMLElement {
+  const rows = scene.head.rows.toLocaleString("en");
+  const text = h("input", { type: "search", "aria-label": "Find a row", placeholder: `find one of all ${rows} rows`, maxlength: 1_000 });
+  const told = h("p", { role: "status", class: "told" });
+  const list = h("ol", { class: "found" });
+  const find = async () => {
+    if (!text.value.trim()) return;
+    try {
+      const heard = (await (await call("/find", { text: text.value })).json()) as { count: number; rows: { id: string; text: string; ask: string }[] };
+      const first = heard.count > heard.rows.length ? `; the first ${heard.rows.length} are listed` : "";
+      told.textContent = `${heard.count.toLocaleString("en")} of ${rows} rows${first}. A click asks with the row.`;
+      list.replaceChildren(...heard.rows.map((row) => h("li", { dir: "auto" }, h("button", { type: "button", class: "link", click: () => ask(row.ask) }, row.id), ` ${row.text}`)));
+    } catch (error) {
+      told.textContent = words(error);
+    }
+  };
+  const form = h("form", { class: "controls", submit: (event: Event) => (event.preventDefault(), void find()) }, text, h("button", { type: "submit", class: "quiet" }, "find"));
+  return h("div", { class: "finding" }, form, told, list);
+}
+
+/** Rows that the page does not hold are kept after its own, each once: from the server's number to the place here. */
+function newHeld(scene: Scene): (more: Heard["more"]) => (row: number) => number {
+  const { ids, texts, groups } = scene.head.items;
+  const [own, places] = [ids.length, new Map<string, number>()];
+  return (more) => {
+    for (const { id, text, group } of more)
+      if (!places.has(id)) {
+        places.set(id, ids.push(id) - 1);
+        texts.push(text);
+        groups?.push(group ?? "");
+      }
+    return (row) => (row < own ? row : (places.get(more[row - own].id) as number));
+  };
+}
+
+function asAnswer(each: Heard["answers"][number], distanceWord: string, placeOf: (row: number) => number): Answer {
   const numbers = (values: (number | null)[]) => Float32Array.from(values, (value) => value ?? Number.NaN);
   return {
     model: each.model,
@@ -173,11 +214,11 @@ function asAnswer(each: Heard["answers"][number], distanceWord: string): Answer 
     beside: false,
     distanceWord,
     width: each.rows.length,
-    rows: Int32Array.from(each.rows),
+    rows: Int32Array.from(each.rows, placeOf),
     distance: numbers(each.distance),
     isSelf: new Uint8Array(each.rows.length),
     elseWidth: each.elsewhere.rows.length,
-    elseRows: Int32Array.from(each.elsewhere.rows),
+    elseRows: Int32Array.from(each.elsewhere.rows, placeOf),
     elseRanks: Int32Array.from(each.elsewhere.ranks),
     elseDistance: numbers(each.elsewhere.distance),
     lostWidth: 0,

@@ -2,8 +2,8 @@
 
 import KDBush from "kdbush";
 import createScatterplot, { type createRenderer } from "regl-scatterplot";
-import { modelClass } from "./answer.js";
 import { dotValues, namesBy, palette } from "./colouring.js";
+import { modelClass } from "./colours.js";
 import { h } from "./dom.js";
 import { filtered, limits, writeLasso } from "./filters.js";
 import { newHulls } from "./hulls.js";
@@ -53,7 +53,8 @@ export function newPanel(scene: Scene, store: Store, renderer: ReturnType<typeof
   let gone = false; // a drawing may end after its map went
   const mark = () => {
     if (gone) return;
-    const { hovered, query, typed } = store.state;
+    const { query, typed } = store.state;
+    const hovered = store.state.hovered !== null && store.state.hovered < map.x.length ? store.state.hovered : null;
     const asking = query === null || typed || !scene.queryRow ? null : scene.queryRow[query];
     const dot = (dotSize * dotScale(view())) / 2;
     ring.put(hovered === null ? null : place(hovered), dot + 4, size());

@@ -1,9 +1,10 @@
-// The groups of the corpus, or its suggested clusters, by how much the models disagree in them; a click leaves only one.
+// The groups of the corpus, or its suggested clusters, by the neighbours that models share on them; a click leaves only one.
 
-import { rail } from "./rail.js";
+import { modelClass } from "./colours.js";
 import { h } from "./dom.js";
 import { filtered, type Kind } from "./filters.js";
-import type { Part, Scene } from "./payload.js";
+import type { Scene, Shared } from "./payload.js";
+import { rail } from "./rail.js";
 import type { Store } from "./state.js";
 
 /** The filter that leaves one part only. */
@@ -11,35 +12,54 @@ export function partFilter({ head }: Pick<Scene, "head">, name: string): readonl
   return [head.parts.by === "groups" ? "group" : "part", name];
 }
 
-/** The parts that are ordered by disagreement, the first so many, with their places. */
-export function surest({ head }: Pick<Scene, "head">, most: number): { part: Part; at: number }[] {
-  return head.parts.parts.map((part, at) => ({ part, at })).filter(({ part }) => part.low !== null).slice(0, most);
+/** The parts on which two models share fewest, the first so many, with their places; of each the pair that it is surest of. */
+export function surest({ head }: Pick<Scene, "head">, most: number): (Shared & { name: string; at: number })[] {
+  const found = new Map<string, Shared & { name: string; at: number }>();
+  for (const each of head.headline.by_part) {
+    const name = each.part ?? "";
+    const at = found.has(name) ? -1 : head.parts.names.indexOf(name);
+    if (at >= 0) found.set(name, { ...each, name, at });
+    if (found.size === most) break;
+  }
+  return [...found.values()];
 }
 
 export function partsWords({ head }: Pick<Scene, "head">): string {
   return head.parts.by === "groups" ? "groups" : "suggested clusters";
 }
 
-export const CLUSTERS = "0: the same lists, 1: nothing shared. Clusters are a proposal: k-means on all models' vectors, named by their words.";
-const ORDER = "Disagreement of the queries of each, 95 % interval, ordered by its lower end: the largest of many is luck.";
+export const CLUSTERS = "Clusters are a proposal: k-means on all models' vectors, named by their words.";
+const ORDER = "Neighbours in common of the queries of each, 95 % interval, ordered by its upper end: the lowest of many is luck.";
 
-/** A line for each part: its name, how many queries, their disagreement with its interval. */
+/** Which two models, by their colours: their names have no room beside those of clusters. */
+function pairMark({ head }: Scene, models: readonly string[]): HTMLElement {
+  return h("span", { class: "pair-mark", role: "img", title: models.join(" and "), "aria-label": models.join(" and ") }, ...models.map((model) => h("i", { class: modelClass(head, model) })));
+}
+
+/** The name of a part: a click leaves only that, another one all again. A long name breaks after its signs. */
+export function onlyButton(scene: Scene, store: Store, name: string): HTMLElement {
+  const [kind, wanted] = partFilter(scene, name);
+  const chosen = () => store.state.filters[kind] === wanted;
+  const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen() ? null : wanted) });
+  const words = name.split(/(?<=[_/.-])/u).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+  const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, ...words);
+  store.subscribe((_, changed) => changed.has("filters") && button.setAttribute("aria-pressed", String(chosen())));
+  return button;
+}
+
+/** A line for each part: its name, how many queries, how many neighbours two models share there, with the interval. */
 export function partsTable(scene: Scene, store: Store, most: number): HTMLElement {
-  const { by } = scene.head.parts;
-  const rows = surest(scene, most).map(({ part }) => {
-    const [kind, value] = partFilter(scene, part.name);
-    const chosen = () => store.state.filters[kind] === value;
-    const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen() ? null : value) });
-    const name = h("button", { type: "button", class: "link", title: `only ${part.name}`, "aria-pressed": String(chosen()), click: toggle }, part.name);
-    store.subscribe((_, changed) => changed.has("filters") && name.setAttribute("aria-pressed", String(chosen())));
-    const words = `${part.name}: disagreement ${part.value?.toFixed(2)}, 95 % ${part.low?.toFixed(2)} to ${part.high?.toFixed(2)}, ${part.queries} queries of ${part.rows} rows`;
+  const several = scene.head.headline.agreement.length > 1;
+  const rows = surest(scene, most).map(({ name, models, of, value, low, high, chance, n }) => {
+    const words = `${name}: ${models.join(" and ")} share ${value?.toFixed(2)} of ${of}, 95 % ${low?.toFixed(2)} to ${high?.toFixed(2)}, n = ${n.toLocaleString("en")} queries`;
+    const share = (amount: number | null) => (amount === null ? null : amount / of);
     return h(
       "tr",
       {},
-      h("th", { scope: "row", dir: "auto" }, name, h("small", {}, ` n ${part.queries.toLocaleString("en")}`)),
-      h("td", { class: "dots" }, rail([{ look: "amount", words, ...part }], null, words)),
-      h("td", { class: "value", title: words }, part.value?.toFixed(2) ?? "n/a"),
+      h("th", { scope: "row", dir: "auto" }, onlyButton(scene, store, name), h("small", {}, ` n ${n.toLocaleString("en")} `, several && pairMark(scene, models))),
+      h("td", { class: "dots" }, rail([{ look: "amount", words, value: share(value), low: share(low), high: share(high) }], share(chance), words)),
+      h("td", { class: "value", title: words }, value?.toFixed(1) ?? "n/a"),
     );
   });
-  return h("table", { class: "dotted parts", title: by === "clusters" ? `${ORDER} ${CLUSTERS}` : ORDER }, h("tbody", {}, ...rows));
+  return h("table", { class: "dotted parts", title: scene.head.parts.by === "clusters" ? `${ORDER} ${CLUSTERS}` : ORDER }, h("tbody", {}, ...rows));
 }

@@ -90,19 +90,24 @@ export interface Headline {
   more: string[];
   measure: string | null;
   standings: { model: string; value: number | null; low: number | null; high: number | null; chance: number | null; n: number }[];
-  agreement: { models: [string, string]; of: number; value: number | null; low: number | null; high: number | null; chance: number | null; n: number; asked_with: string | null }[];
+  agreement: Shared[];
   noise: number | null;
   where: { group: string; models: [string, string]; n: number; values: [number | null, number | null]; difference: number | null; low: number | null; high: number | null; p_adjusted: number | null }[];
+  /** by group or suggested cluster and pair of models, the surest disagreement first */
+  by_part: Shared[];
 }
 
-/** A group of the corpus, or a suggested cluster. */
-export interface Part {
-  name: string;
-  rows: number;
-  queries: number;
+/** How many of `of` neighbours two models have in common on average, over all queries or those of a part. */
+export interface Shared {
+  models: [string, string];
+  of: number;
   value: number | null;
   low: number | null;
   high: number | null;
+  chance: number | null;
+  n: number;
+  asked_with: string | null;
+  part: string | null;
 }
 
 /** Another column of the data: its values, and of each row the place of its own among them. */
@@ -159,6 +164,9 @@ export interface Header {
   /** by query: the rows it should find; null where there are no expected results */
   expected: Record<number, number[]> | null;
   notes: string[];
+  /** of the whole corpus; where the page holds fewer, `drawn` says which */
+  rows: number;
+  drawn: string;
   models: string[];
   metric: string;
   k: number;
@@ -171,7 +179,7 @@ export interface Header {
   quality: string | null;
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;
-  parts: { by: "groups" | "clusters" | "none"; reason: string | null; parts: Part[]; of_row: ArrayRef; of_query: ArrayRef };
+  parts: { by: "groups" | "clusters" | "none"; names: string[]; of_row: ArrayRef; of_query: ArrayRef };
   items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[]; thumbnails?: ThumbnailRefs | null };
   queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean; thumbnails?: ThumbnailRefs | null };
   answers: AnswerHead[];
@@ -231,7 +239,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 8;
+export const VERSION = 10;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

@@ -1,6 +1,6 @@
 // One query at a time, the most disputed first: what each model returned, right and wrong marked where that is known.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { alike, returnedRows } from "./compare.js";
 import { h } from "./dom.js";
 import { filtered, limits } from "./filters.js";

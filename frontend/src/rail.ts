@@ -11,19 +11,22 @@ export interface Dot {
   high?: number | null;
 }
 
-/** One line; `joined` draws what lies between the first and the last dot. */
+const [FROM, WIDE] = [3, 94]; // percent of the width: dots at the ends stay whole
+
+/** One line; `joined` draws what lies between the first and the last dot. In percent, so that dots stay round at any width. */
 export function rail(values: readonly Dot[], chance: number | null, label: string, joined = false): SVGSVGElement {
-  const x = (value: number) => 4 + 192 * Math.min(1, Math.max(0, value));
-  const svg = s("svg", { viewBox: "0 0 200 20", preserveAspectRatio: "none", role: "img", "aria-label": label });
-  svg.append(s("line", { x1: 4, x2: 196, y1: 10, y2: 10, class: "rail" }));
-  if (chance !== null) svg.append(s("line", { x1: x(chance), x2: x(chance), y1: 3, y2: 17, class: "chance" }));
+  const x = (value: number) => `${FROM + WIDE * Math.min(1, Math.max(0, value))}%`;
+  const line = (from: number, to: number, look: string) => s("line", { x1: x(from), x2: x(to), y1: "50%", y2: "50%", class: look });
+  const svg = s("svg", { role: "img", "aria-label": label });
+  svg.append(line(0, 1, "rail"));
+  if (chance !== null) svg.append(s("line", { x1: x(chance), x2: x(chance), y1: "15%", y2: "85%", class: "chance" }));
   const [first, last] = [values[0]?.value, values[values.length - 1]?.value];
-  if (joined && first != null && last != null) svg.append(s("line", { x1: x(first), x2: x(last), y1: 10, y2: 10, class: `within ${values[0].look}` }));
+  if (joined && first != null && last != null) svg.append(line(first, last, `within ${values[0].look}`));
   for (const { look, words, value, low, high } of values) {
     if (value === null) continue;
     const drawn = s("g", { class: look });
-    if (low != null && high != null) drawn.append(s("line", { x1: x(low), x2: x(high), y1: 10, y2: 10, class: "within" }));
-    drawn.append(s("ellipse", { cx: x(value), cy: 10, rx: 3.5, ry: 5 }, s("title", {}, words)));
+    if (low != null && high != null) drawn.append(line(low, high, "within"));
+    drawn.append(s("circle", { cx: x(value), cy: "50%", r: 4.5 }, s("title", {}, words)));
     svg.append(drawn);
   }
   return svg;

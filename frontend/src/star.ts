@@ -1,6 +1,6 @@
 // Above the dots of a map: what each of the two models returned, and from the query to each of its own in this map a line.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { returnedRows, shownAnswers } from "./compare.js";
 import { s } from "./dom.js";
 import type { Scene } from "./payload.js";
@@ -30,7 +30,8 @@ export function rays(scene: Scene, state: Readonly<State>, model: string): { fro
   const found = shown.flatMap((name) =>
     answers.filter((answer) => answer.model === name).flatMap((answer) => returnedRows(answer, query).map((row) => ({ row, model: name, own: name === model }))),
   );
-  return { from, rays: found.filter(({ row }) => row !== from) };
+  // A row that the page does not hold has no place in a map.
+  return { from, rays: found.filter(({ row }) => row !== from && row < scene.queryOfRow.length) };
 }
 
 export function newStar(scene: Scene, model: string): Star {

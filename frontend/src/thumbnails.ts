@@ -6,7 +6,7 @@ import type { Scene } from "./payload.js";
 /** The picture of a row, or of a query that is no row; null where the item is no image. Its path stands beside it. */
 export function thumbnail(scene: Scene, at: number, of: "items" | "queries" = "items"): HTMLElement | null {
   const found = scene.thumbnails[of];
-  if (!found) return null;
+  if (!found || at >= found.ends.length) return null;
   const part = found.bytes.subarray(at ? found.ends[at - 1] : 0, found.ends[at]);
   return part.length ? h("img", { class: "thumbnail", alt: "", src: `data:image/webp;base64,${btoa(String.fromCharCode(...part))}` }) : null;
 }

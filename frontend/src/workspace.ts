@@ -32,7 +32,8 @@ const PARTS_SHOWN = 40;
 function spread(scene: Scene, store: Store): HTMLElement {
   const values = histogram(scene, store);
   if (!surest(scene, 1).length) return values;
-  const views = { values, [partsWords(scene)]: h("div", { class: "scroll parts-box", tabindex: 0, role: "region", "aria-label": `Disagreement by ${partsWords(scene)}` }, partsTable(scene, store, PARTS_SHOWN)) };
+  const label = `Neighbours in common by ${partsWords(scene)}`;
+  const views = { values, [partsWords(scene)]: h("div", { class: "scroll parts-box", tabindex: 0, role: "region", "aria-label": label }, partsTable(scene, store, PARTS_SHOWN)) };
   const what = h("div", { role: "group", "aria-label": "Disagreement by" }, h("span", { class: "small" }, "disagreement by "));
   const box = h("div", { class: "spread" }, what, ...Object.values(views));
   const show = (chosen: string) => {
@@ -62,7 +63,8 @@ function toolbar(scene: Scene, store: Store, reset: HTMLElement | null): HTMLEle
   const draw = (state: Readonly<State>) => chosen.replaceChildren(...choices(scene, store, state));
   store.subscribe((state, changed) => (["pair", "queryModel", "colour", "hulls"] as const).some((key) => changed.has(key)) && draw(state));
   draw(store.state);
-  return h("div", { class: "toolbar controls" }, chosen, groupSearch(scene, store), chips(scene, store), reset);
+  const drawn = scene.head.drawn && h("span", { class: "small", role: "note", title: scene.head.drawn }, scene.head.drawn.split(":")[0]);
+  return h("div", { class: "toolbar controls" }, chosen, groupSearch(scene, store), chips(scene, store), reset, drawn);
 }
 
 function choices(scene: Scene, store: Store, state: Readonly<State>): HTMLElement[] {

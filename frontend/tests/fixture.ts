@@ -29,7 +29,8 @@ export function scene(disagreement: number[], answers: Answer[], groups?: string
   const ids = ["a", "b", "c", "d"];
   const head = {
     items: { ids, texts: ["alpha", "Beta", "gamma <b>", "delta"], lengths: null, groups: groups ?? null, columns: [] },
-    parts: { by: "none", reason: null, parts: [] },
+    parts: { by: "none", names: [] },
+    headline: { standings: [], agreement: [], where: [], by_part: [] },
     queries: { rows: null, ids: [], texts: [], own: true },
     expected: null,
   } as unknown as Header;

@@ -11,17 +11,19 @@ import type { State } from "../src/state.js";
 import { answer, scene } from "./fixture.js";
 
 const plain = scene([0.2, 0.9, 0.21, Number.NaN], [answer("A", "A", [0, 2, 1, 0, 2, 3, 3, 2], [])]);
-const part = (name: string, low: number | null) => ({ name, rows: 2, queries: 2, value: low, low, high: low });
+const shared = (part: string, models: [string, string], value: number) => ({ part, models, of: 9, value, low: value, high: value, chance: 1, n: 5, asked_with: null });
+const byPart = [shared("rain", ["A", "C"], 1), shared("nowhere", ["A", "B"], 2), shared("rain", ["A", "B"], 3), shared("tea, cup", ["A", "B"], 4)];
 const clustered: Scene = {
   ...plain,
-  head: { ...plain.head, parts: { ...plain.head.parts, by: "clusters", parts: [part("tea, cup", 0.5), part("rain", 0.1), part("few", null)] } },
+  head: { ...plain.head, headline: { ...plain.head.headline, by_part: byPart }, parts: { ...plain.head.parts, by: "clusters", names: ["tea, cup", "rain", "few"] } },
   partOfRow: Int32Array.from([1, 0, 0, 1]),
   partOfQuery: Int32Array.from([1, 0, 0, 1]),
   columns: [{ name: "year", values: ["1999", "2001", ""], of: Uint8Array.from([0, 1, 2, 0]) }],
 };
 
-test("the parts in which the models surely disagree come as they are ordered; a click leaves one", () => {
-  assert.deepEqual(surest(clustered, 5).map(({ part, at }) => [part.name, at]), [["tea, cup", 0], ["rain", 1]]);
+test("the parts on which models share fewest come in order, each once, with the pair it is surest of; a click leaves one", () => {
+  assert.deepEqual(surest(clustered, 5).map(({ name, at, models }) => [name, at, models]), [["rain", 1, ["A", "C"]], ["tea, cup", 0, ["A", "B"]]]);
+  assert.equal(surest(clustered, 1).length, 1);
   const limit = limitOf(clustered, ...partFilter(clustered, "tea, cup"));
   assert.deepEqual([[...(limit?.rows ?? [])], [...(limit?.queries ?? [])], limit?.words], [[1, 2], [1, 2], "cluster tea, cup"]);
   assert.equal(limitOf(clustered, "part", "nothing"), null);

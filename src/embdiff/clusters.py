@@ -1,6 +1,6 @@
 """Parts of a corpus to look at: suggested clusters where there are no groups, and the words that tell them apart.
 
-Clusters are a proposal for the eye. No number of a run is computed from them but how much the models disagree in each.
+Clusters are a proposal for the eye. No number of a run is computed from them but how much the models agree in each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from embdiff._plain import Number, Record
 from embdiff.records import FloatArray, IntArray
 
 FEWEST = 20  # rows; fewer are looked at one by one
@@ -28,46 +27,25 @@ _WORDS = 4  # words that name a cluster
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
-@dataclass(frozen=True)
-class Part(Record):
-    """Some rows of the corpus, and how much the models disagree about the queries among them.
-
-    Parameters
-    ----------
-    name : str
-        The group, or the words of the cluster.
-    rows, queries : int
-    value, low, high : float
-        Mean disagreement of the queries, in [0, 1], with its 95 % interval; NaN where it is not known.
-    """
-
-    name: str
-    rows: int
-    queries: int
-    value: Number
-    low: Number
-    high: Number
-
-
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The groups of a corpus, or its suggested clusters: where the models surely disagree most comes first.
+    """The groups of a corpus, or its suggested clusters. How much the models agree in each is ``Headline.by_part``.
 
     Parameters
     ----------
     by : {"groups", "clusters", "none"}
-    parts : tuple of Part
-        Ordered by the lower end of the interval, those without one last, by rows.
+    names : tuple of str
+        The groups, or the words of the clusters.
     of_row : ndarray of int64, shape (n,)
-        The place in ``parts`` of each row; empty where there are none.
+        The place in ``names`` of each row; empty where there are none.
     of_query : ndarray of int64, shape (q,)
         The same of each query, -1 where it is in no part.
     reason : str or None
-        Why there are none, or why they are not ordered by disagreement.
+        Why there are none.
     """
 
     by: Literal["groups", "clusters", "none"]
-    parts: tuple[Part, ...]
+    names: tuple[str, ...]
     of_row: IntArray
     of_query: IntArray
     reason: str | None = None

@@ -39,7 +39,7 @@ class Shared(Record):
     """How many of ``of`` neighbours, a query's own row not counted, two models have in common on average.
 
     ``value``, ``low``, ``high`` and ``chance`` are numbers of neighbours. Each model asked its own collection where it
-    did; else both were asked by ``asked_with``. ``group``: over the queries of that group alone.
+    did; else both were asked by ``asked_with``. ``part``: over the queries of that group or suggested cluster alone.
     """
 
     models: tuple[str, str]
@@ -50,7 +50,7 @@ class Shared(Record):
     chance: Number
     n: int
     asked_with: str | None = None
-    group: str | None = None
+    part: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Headline(Record):
         ``of``; NaN where nothing was encoded again.
     where : tuple of Gap
         Groups in which two models differ, the surest first.
-    by_group : tuple of Shared
-        ``agreement`` over the queries of each group, the surest disagreement first: by the upper end of the interval,
-        as the lowest of many numbers is luck.
+    by_part : tuple of Shared
+        ``agreement`` over the queries of each group, or where there are none of each suggested cluster, the surest
+        disagreement first: by the upper end of the interval, as the lowest of many numbers is luck.
     """
 
     basis: Basis
@@ -92,7 +92,7 @@ class Headline(Record):
     agreement: tuple[Shared, ...] = ()
     noise: Number = math.nan
     where: tuple[Gap, ...] = ()
-    by_group: tuple[Shared, ...] = ()
+    by_part: tuple[Shared, ...] = ()
 
 
 UNTOLD = Headline("agreement", "Nothing was compared.")
@@ -269,15 +269,15 @@ def agreement_words(agreement: Sequence[Shared], noise: float) -> list[str]:
     return said
 
 
-def group_words(agreement: Sequence[Shared], by_group: Sequence[Shared]) -> tuple[str, ...]:
-    """Name the group on which two models surely agree less than on average; nothing where there is none."""
+def part_words(agreement: Sequence[Shared], by_part: Sequence[Shared], by: str) -> tuple[str, ...]:
+    """Name the group or cluster on which two models surely agree less than on average; nothing where there is none."""
     average = {each.models: each.value for each in agreement}
-    sure = [each for each in by_group if each.high < average[each.models]]
+    sure = [each for each in by_part if each.high < average[each.models]]
     if not sure:
         return ()
-    first = sure[0]
+    first, what = sure[0], "a suggested cluster, " if by == "clusters" else ""
     return (
-        f"{_listed(first.models)} share fewest on {first.group!r} ({first.n:,} queries): {first.value:.1f} of "
+        f"{_listed(first.models)} share fewest on {first.part!r} ({what}{first.n:,} queries): {first.value:.1f} of "
         f"{first.of} ({first.low:.1f} to {first.high:.1f}).",
     )
 

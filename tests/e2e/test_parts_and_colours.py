@@ -49,18 +49,18 @@ def colour(page: Page, words: str) -> None:
     page.view.locator("label.choice", has_text="colour").locator("select").select_option(label=words)
 
 
-def test_the_first_screen_says_in_which_clusters_they_disagree_and_a_click_leaves_one(page, result):
-    part = result.run.parts.parts[0]
-    card = page.view.locator(".cards .card", has_text="Where they disagree most: suggested clusters")
+def test_the_first_screen_says_on_which_clusters_they_share_fewest_and_a_click_leaves_one(page, result):
+    part = result.headline.by_part[0]
+    card = page.view.locator(".cards .card", has_text="Where they share fewest neighbours, of 4: suggested clusters")
     box = card.bounding_box()
     assert box["y"] + box["height"] < 768
     first = card.locator("tr").first
-    assert part.name in first.inner_text()
-    assert f"{part.value:.2f}" in first.inner_text()
+    assert part.part in first.inner_text()
+    assert f"{part.value:.1f}" in first.inner_text()
     before = drawn(page, 0)
     first.get_by_role("button").click()
-    assert chips(page) == [f"cluster {part.name} ×"]
-    assert count(page) == part.queries
+    assert chips(page) == [f"cluster {part.part} ×"]
+    assert count(page) == part.n
     assert drawn(page, 0) != before
     assert first.get_by_role("button").get_attribute("aria-pressed") == "true"
     first.get_by_role("button").click()
@@ -70,7 +70,7 @@ def test_the_first_screen_says_in_which_clusters_they_disagree_and_a_click_leave
 def test_clusters_stand_beside_the_histogram(page, result):
     page.view.get_by_role("button", name="suggested clusters", exact=True).click()
     names = page.view.locator(".parts-box th button").all_inner_texts()
-    assert names == [part.name for part in result.run.parts.parts if part.low == part.low]
+    assert names == [part.part for part in result.headline.by_part]
     assert page.view.locator(".histogram-box").is_hidden()
     page.view.get_by_role("button", name="values", exact=True).click()
     assert page.view.locator(".histogram-box").is_visible()
@@ -80,7 +80,7 @@ def test_outlines_are_drawn_on_every_map_named_and_taken_away(page, result):
     outlines = page.view.locator(".map-hulls").first
     assert 0 < outlines.locator("polygon").count() <= 5
     assert page.view.locator(".map-hulls").nth(1).locator("polygon").count() == outlines.locator("polygon").count()
-    name = result.run.parts.parts[0].name
+    name = result.headline.by_part[0].part
     label = outlines.locator("text.hull-name").first
     assert label.evaluate("each => each.firstChild.data") in name
     label.click()
@@ -88,6 +88,34 @@ def test_outlines_are_drawn_on_every_map_named_and_taken_away(page, result):
     page.view.get_by_role("button", name="outlines").click()
     assert page.view.locator(".map-hulls").first.is_hidden()
     assert "hulls=off" in page.view.url
+
+
+def test_a_click_on_a_name_holds_while_the_map_is_marked_anew(page, result):
+    """Between the press and its end the pointer may come upon another dot: the name must still be the same element."""
+    label = page.view.locator(".map-hulls").first.locator("text.hull-name").first
+    label.scroll_into_view_if_needed()
+    box = label.bounding_box()
+    page.view.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    star = page.view.locator(".map-star").first
+    before = star.inner_html()
+    page.view.mouse.down()
+    query = result.run.queries.ids[50]
+    page.view.evaluate("id => { location.hash = `q=${id}`; }", query)
+    page.view.wait_for_function("was => document.querySelector('.map-star').innerHTML !== was", arg=before)
+    page.view.mouse.up()
+    assert chips(page) == [f"cluster {result.headline.by_part[0].part} ×"]
+
+
+def test_no_name_of_an_outline_stands_over_another(page):
+    for outlines in page.view.locator(".map-hulls").all():
+        boxes = [label.bounding_box() for label in outlines.locator("text.hull-name").all()]
+        frame = outlines.bounding_box()
+        for at, one in enumerate(boxes):
+            assert frame["y"] <= one["y"]
+            assert one["y"] + one["height"] <= frame["y"] + frame["height"] + 1
+            for other in boxes[:at]:
+                apart = one["x"] >= other["x"] + other["width"] or other["x"] >= one["x"] + one["width"]
+                assert apart or abs(one["y"] - other["y"]) >= 11
 
 
 def test_an_outline_stays_with_its_dots_when_a_map_is_zoomed(page):
@@ -104,6 +132,38 @@ def test_an_outline_stays_with_its_dots_when_a_map_is_zoomed(page):
     page.view.wait_for_function("was => document.querySelector('.map-hulls polygon').getAttribute('points') !== was", arg=before)  # fmt: skip
     page.view.get_by_role("button", name="reset zoom").click()
     page.view.wait_for_function("was => document.querySelector('.map-hulls polygon').getAttribute('points') === was", arg=before)  # fmt: skip
+
+
+def test_names_of_cards_stand_beside_their_lines_and_not_over_them(browser, tmp_path):
+    """Of three models each line says which two it is of, by their colours."""
+    texts = [f"{WORDS[row % 4]} {chr(97 + row % 26)}{chr(98 + row // 5 % 24)} {row}" for row in range(120)]
+    names = ["quite_a_long_name=toy:16", "another_long_name=toy:64", "a_third=toy:8"]
+    result = ed.compare(texts, names, k=4, store="memory:", baseline=False, out=tmp_path / "run")
+    for width in (1366, 390):
+        opened = Page(browser, tmp_path / "run" / "report.html", viewport={"width": width, "height": 844})
+        over = opened.view.evaluate("""() => [...document.querySelectorAll('.cards .dotted th')].filter((each) =>
+          [...each.children].some((child) => child.getBoundingClientRect().right > each.getBoundingClientRect().right + 1)).length""")
+        assert over == 0
+        marks = opened.view.locator(".cards .parts .pair-mark").evaluate_all("all => all.map((each) => each.title)")
+        first = list({each.part: " and ".join(each.models) for each in reversed(result.headline.by_part)}.items())[::-1]
+        assert marks == [models for _, models in first][: len(marks)]
+        assert len(marks) >= 2
+        assert opened.noticed == []
+
+
+def test_a_group_in_which_two_models_differ_is_left_alone_by_a_click(browser, tmp_path):
+    """The card has each group once, with the pair that it is surest of; its name limits maps and list."""
+    texts = [f"{word} number {at}" for word in ("apple", "river", "engine") for at in range(12)]
+    groups = [word for word in ("apple", "river", "engine") for _ in range(12)]
+    ed.compare(texts, ["toy:64", "toy:16", "toy:4"], k=5, groups=groups, store="memory:", out=tmp_path / "run")
+    opened = Page(browser, tmp_path / "run" / "report.html", viewport={"width": 1366, "height": 768})
+    buttons = opened.view.locator(".card", has_text="Where two models differ most").locator("th button")
+    named = buttons.all_inner_texts()
+    assert len(named) == len(set(named)) > 0
+    buttons.first.click()
+    assert chips(opened) == [f"group {named[0]} ×"]
+    assert count(opened) == 12
+    assert opened.noticed == []
 
 
 def test_dots_are_coloured_by_any_column_and_a_name_of_the_legend_limits(page, browser, result):

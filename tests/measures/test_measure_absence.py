@@ -12,6 +12,7 @@ from neighbor_lists import listed
 from embdiff._plain import reader
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.measures import STATISTIC, UNIT, GroupTest, absence_null, absence_test, adjust
+from embdiff.measures import groups as of_groups
 from embdiff.measures.groups import most_permutations, undecided
 
 # Six rows, three groups of two. Rows of c are never returned to others.
@@ -247,6 +248,49 @@ def test_rows_that_return_each_other_do_not_look_absent():
     assert test.group == "g2"
     assert test.p == test.p_recounted > 0.25 > 0.1 > test.p_kept
     assert test.p == pytest.approx(ratios_and_p_by_enumeration(found, names)["g2"][1], abs=0.02)
+
+
+def sampled(rows=4_000, asking=80, k=6):
+    """A corpus of which few rows asked; most are in no list. Groups of unlike size, the last hardly ever returned."""
+    rng = np.random.default_rng(3)
+    labels = rng.choice(5, rows, p=[0.4, 0.3, 0.15, 0.1, 0.05])
+    weights = np.where(labels == 4, 0.2, 1.0)
+    asked = np.sort(rng.permutation(rows)[:asking])
+    found = [rng.choice(np.delete(np.arange(rows), row), k, replace=False, p=np.delete(weights, row) / np.delete(weights, row).sum()) for row in asked]  # fmt: skip
+    return listed(found), [f"g{label}" for label in labels], asked
+
+
+def test_silent_rows_are_dealt_as_if_they_were_shuffled_one_by_one(monkeypatch):
+    found, names, asked = sampled()
+    told = absence_null.told_by_one(absence_null.Results.of(found, asked, len(names)), 5)
+    assert {*asked.tolist(), *found.rows.ravel().tolist()} == {*told.tolist()}
+    quick = absence_test(found, names, query_rows=asked, permutations=4_000, seed=0)
+    monkeypatch.setattr(absence_null, "told_by_one", lambda results, groups: np.arange(len(results.given)))
+    slow = absence_test(found, names, query_rows=asked, permutations=4_000, seed=0)
+    for one, other in zip(quick, slow, strict=True):
+        assert (one.ratio, one.hits, one.observed) == (other.ratio, other.hits, other.observed)
+        assert one.p_kept == pytest.approx(other.p_kept, abs=0.03)  # three standard errors of their difference
+        assert one.p_recounted == pytest.approx(other.p_recounted, abs=0.03)
+    assert min(one.p for one in quick) < 0.05
+
+
+def test_labels_are_dealt_by_the_hypergeometric_law():
+    rng, left = np.random.default_rng(0), np.array([3, 5, 2])
+    drawn = absence_null.dealt(rng, np.tile(left, (20_000, 1)), 4)
+    assert (drawn.sum(axis=1) == 4).all()
+    assert (drawn <= left).all()
+    np.testing.assert_allclose(drawn.mean(axis=0), 4 * left / 10, atol=0.02)
+    none_of_the_second = math.comb(5, 4) / math.comb(10, 4)
+    assert (drawn[:, 1] == 0).mean() == pytest.approx(none_of_the_second, abs=0.005)
+
+
+def test_what_would_take_hours_is_not_tested_and_says_so(monkeypatch):
+    monkeypatch.setattr(of_groups, "MOST_DEALT", 1_000)
+    found, names = planted()
+    for test in absence_test(found, names, permutations=199, seed=0):
+        assert "take too long to shuffle" in test.reason
+        assert math.isnan(test.p)
+        assert math.isnan(test.ratio)
 
 
 def planted(groups=40, size=6, k=5):

@@ -20,7 +20,7 @@ from embdiff.judging.book import Book, TypedQueries
 from embdiff.judging.labels import JUDGE, Labels
 from embdiff.server.app import application
 from embdiff.server.asking import Asker
-from embdiff.views import report
+from embdiff.views import drawn, report
 from embdiff.views.packing import pack
 from live_server import Served
 
@@ -286,6 +286,42 @@ def test_of_ready_vectors_every_row_can_be_asked_by_its_id_and_its_text(tmp_path
                 ]  # the row itself is returned here
         with pytest.raises(ParameterError, match="a query must be the id or the text of a row"):
             asker.ask("something else")
+
+
+def test_rows_that_the_page_does_not_hold_are_found_and_shown(tmp_path, monkeypatch):
+    """They are numbered after its own, and come with their texts; who judges them is told their ids as ever."""
+    groups = [f"g{row % 3}" for row in range(52)]
+    run = ed.compare("sample", ["toy:8", "toy:16"], k=3, queries="rows:0", groups=groups, store="memory:").run
+    whole, lists = (getattr(Asker(run, models_again(run), None, {}), name)("a bird sings") for name in ("ask", "lists"))
+    monkeypatch.setattr(drawn, "MOST_ROWS", 10)
+    asker, held = Asker(run, models_again(run), None, {}), drawn.drawn_rows(run).rows
+    ids = [run.corpus.ids[row] for row in held]
+    told = asker.ask("a bird sings")
+    ids += [each["id"] for each in told["more"]]
+    assert whole["more"] == []
+    assert len(told["more"]) > 0
+    for answer, before in zip(told["answers"], whole["answers"], strict=True):
+        assert [ids[row] for row in answer["rows"]] == [run.corpus.ids[row] for row in before["rows"]]
+        wanted = [run.corpus.ids[row] for row in before["elsewhere"]["rows"]]
+        assert [ids[row] for row in answer["elsewhere"]["rows"]] == wanted
+    for each in told["more"]:
+        row = run.corpus.ids.index(each["id"])
+        assert (each["text"], each["group"]) == (run.corpus.items[row], groups[row])
+    assert asker.lists("a bird sings") == lists
+    for row in range(52):  # every row, drawn or not
+        found = asker.find(run.corpus.items[row].upper())
+        assert run.corpus.ids[row] in [each["id"] for each in found["rows"]]
+        assert found["rows"][0]["ask"] == found["rows"][0]["text"]
+    assert asker.find("e")["count"] > len(asker.find("e")["rows"]) == 20
+    with pytest.raises(ParameterError, match="at least one letter"):
+        asker.find("  ")
+
+
+def test_a_row_is_found_by_the_page(client, result):
+    text = result.run.corpus.items[7]
+    found = client.post("/find", json={"text": text[:20]}).json()
+    assert text in [each["text"] for each in found["rows"]]
+    assert client.post("/find", json={"text": " "}).status_code == 400
 
 
 def test_an_object_cannot_be_loaded_again(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.headline import Shared, by_agreement, by_labels, group_words
+from embdiff.headline import Shared, by_agreement, by_labels, part_words
 from embdiff.measures.differences import between_models
 from embdiff.records import Score
 from embdiff.views import terminal
@@ -150,37 +150,13 @@ def test_the_answer_is_on_one_screen(count, labels):
     )
 
 
-class Drawn:
-    """Vectors without ties."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def encode(self, texts):
-        draws = (np.random.default_rng([self.seed, *text.encode()]) for text in texts)
-        return np.array([draw.normal(size=6) for draw in draws], dtype=np.float32)
-
-
-def test_how_many_neighbours_are_shared_group_by_group():
-    result = compared(models=[Drawn(1), Drawn(2)], groups=GROUPS, self_matches="drop")
-    first, second = (answer.returned.rows for answer in result.run.answers)
-    shared = np.array([len({*a} & {*b}) for a, b in zip(first.tolist(), second.tolist(), strict=True)])
-    found = {each.group: each for each in result.headline.by_group}
-    assert set(found) == set(GROUPS)
-    for group, each in found.items():
-        inside = shared[np.array(GROUPS) == group]
-        assert (each.n, each.of, each.models) == (10, 5, tuple(result.run.config.models))
-        assert each.value == pytest.approx(inside.mean())
-        assert 0 <= each.low <= each.value <= each.high <= 5
-    assert [each.high for each in result.headline.by_group] == sorted(each.high for each in found.values())
-    assert compared().headline.by_group == ()
-
-
 def test_the_group_on_which_they_share_fewest_is_named_only_where_that_is_sure():
     every = [Shared(("a", "b"), 10, 5.0, 4.0, 6.0, 0.1, 90)]
-    low, open_ = (Shared(("a", "b"), 10, 2.0, 1.0, high, 0.1, 30, group="fees") for high in (3.0, 5.5))
-    assert group_words(every, [low]) == ("a and b share fewest on 'fees' (30 queries): 2.0 of 10 (1.0 to 3.0).",)
-    assert group_words(every, [open_]) == ()
+    low, open_ = (Shared(("a", "b"), 10, 2.0, 1.0, high, 0.1, 30, part="fees") for high in (3.0, 5.5))
+    assert part_words(every, [low], "groups") == (
+        "a and b share fewest on 'fees' (30 queries): 2.0 of 10 (1.0 to 3.0).",
+    )
+    assert part_words(every, [open_], "groups") == ()
 
 
 HOSTILE = (
@@ -205,7 +181,7 @@ def test_markdown_says_what_the_record_says_and_no_text_of_the_users_acts_in_it(
     said = ["".join(child.content for child in token.children or ()) for token in inline]
     assert result.headline.sentence in said
     assert set(result.headline.more) <= set(said)
-    named = {each.group for each in (*result.headline.where[:5], *result.headline.by_group[:5])}
+    named = {*(each.group for each in result.headline.where[:5]), *(each.part for each in result.headline.by_part[:5])}
     assert named <= set(HOSTILE)
     assert len(named) >= 3
     assert named <= set(said)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -20,43 +18,56 @@ def clustered(tmp_path_factory: pytest.TempPathFactory) -> ed.Comparison:
     return ed.compare(TEXTS, ["toy:16", "toy:64"], k=4, store="memory:", baseline=False, out=out)
 
 
-def disagreement(result: ed.Comparison) -> np.ndarray:
-    found = result.facts().disagreement
-    assert found is not None
-    return found.query_values
+def shared(result: ed.Comparison) -> np.ndarray:
+    """Count the neighbours that both models return, the query itself left out of four, list by list."""
+    lists = [[[row for row in rows if row != at][:3] for at, rows in enumerate(answer.returned.rows.tolist())] for answer in result.run.answers]  # fmt: skip
+    return np.array([len({*a} & {*b}) for a, b in zip(*lists, strict=True)])
 
 
-def test_groups_are_ordered_by_the_lower_end_of_their_mean_disagreement():
-    result = ed.compare("sample", ["toy:16", "toy:64"], k=4, store="memory:", baseline=False)
-    parts, values, groups = result.run.parts, disagreement(result), result.run.corpus.groups
-    assert parts.by == "groups"
-    assert {part.name for part in parts.parts} == set(groups)
-    assert [part.low for part in parts.parts] == sorted((part.low for part in parts.parts), reverse=True)
-    for at, part in enumerate(parts.parts):
-        mine = [row for row, group in enumerate(groups) if group == part.name]
-        assert parts.of_row[mine].tolist() == parts.of_query[mine].tolist() == [at] * len(mine)
-        assert (part.rows, part.queries) == (len(mine), len(mine))
-        assert part.value == pytest.approx(values[mine].mean())
-        assert part.low < part.value < part.high
+class Drawn:
+    """Vectors without ties."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def encode(self, texts):
+        draws = (np.random.default_rng([self.seed, *text.encode()]) for text in texts)
+        return np.array([draw.normal(size=6) for draw in draws], dtype=np.float32)
+
+
+@pytest.mark.parametrize("groups", [None, [f"g{row % 7}" for row in range(80)]])
+def test_each_part_says_how_many_neighbours_are_common_there(groups):
+    models = [Drawn(1), Drawn(2)]
+    result = ed.compare(TEXTS, models, k=4, store="memory:", baseline=False, groups=groups, self_matches="keep")
+    parts, told = result.run.parts, result.headline.by_part
+    assert parts.by == ("groups" if groups else "clusters")
+    assert {each.part for each in told} == {
+        name for at, name in enumerate(parts.names) if (parts.of_query == at).sum() >= 5
+    }
+    for each in told:
+        here = parts.of_query == parts.names.index(each.part)
+        assert (each.n, each.of) == (here.sum(), 3)
+        assert each.value == pytest.approx(shared(result)[here].mean())
+        assert 0 <= each.low <= each.value <= each.high <= 3
+    assert [each.high for each in told] == sorted(each.high for each in told)
+    if groups:
+        assert [parts.names[at] for at in parts.of_row] == groups
 
 
 def test_without_groups_there_are_clusters_that_the_folder_keeps(clustered):
     parts = clustered.run.parts
     assert parts.by == "clusters"
     assert parts.reason is None
-    assert sum(part.rows for part in parts.parts) == 80
-    for at, part in enumerate(parts.parts):
-        here = parts.of_query == at
-        assert part.value == pytest.approx(disagreement(clustered)[here].mean())
-        assert math.isnan(part.low) == (here.sum() < 5)
+    assert parts.of_row.tolist() == parts.of_query.tolist()
+    assert {*parts.of_row.tolist()} == {*range(len(parts.names))}
     assert Run.read(clustered.path).same_as(clustered.run)
 
 
 def test_the_terminal_shows_them_alone(clustered, capsys):
     terminal.show(clustered.facts(0), only="where")
     said = capsys.readouterr().out
-    assert "Where the models disagree most: suggested clusters" in said
-    assert clustered.run.parts.parts[0].name.split(", ")[0] in said
+    assert "Neighbours in common by suggested cluster, of 4 (chance 0." in said
+    assert clustered.headline.by_part[0].part.split(", ")[0] in said
     assert "Clusters are a proposal" in said
 
 
@@ -64,18 +75,18 @@ def test_queries_that_are_no_rows_are_where_their_like_are():
     result = ed.compare(TEXTS, ["toy:16", "toy:64"], queries=[TEXTS[3], "the cat sleeps"], k=4, store="memory:", baseline=False)  # fmt: skip
     parts = result.run.parts
     assert parts.of_query[0] == parts.of_row[3]
-    assert "order it by" in parts.reason
+    assert result.headline.by_part == ()  # two queries: nothing is said
 
 
 def test_few_rows_have_none_and_say_why():
     result = ed.compare(TEXTS[:19], ["toy:16", "toy:64"], k=4, store="memory:", baseline=False)
-    assert (result.run.parts.by, result.run.parts.parts) == ("none", ())
+    assert (result.run.parts.by, result.run.parts.names) == ("none", ())
     assert result.run.parts.reason == "no clusters of fewer than 20 rows"
 
 
-def test_of_one_model_nothing_is_ordered():
+def test_of_one_model_nothing_is_shared():
     result = ed.compare(TEXTS, ["toy:16"], k=4, store="memory:", baseline=False)
-    assert result.run.parts.reason == "there are no two lists to compare"
+    assert (result.run.parts.by, result.headline.by_part) == ("clusters", ())
 
 
 def test_a_folder_whose_clusters_do_not_fit_is_not_read(clustered, tmp_path):

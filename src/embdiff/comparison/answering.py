@@ -9,10 +9,11 @@ from itertools import combinations
 
 import numpy as np
 
+from embdiff.clusters import Parts
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.scoring import Scored
 from embdiff.comparison.work import Work
-from embdiff.headline import Headline, Shared, by_agreement, by_labels, group_words
+from embdiff.headline import Headline, Shared, by_agreement, by_labels, part_words
 from embdiff.measures import get_measure
 from embdiff.measures.by_group import Gap, gaps, group_means
 from embdiff.measures.differences import between_models
@@ -23,11 +24,11 @@ from embdiff.own_rows import without_own
 from embdiff.records import Answer, Score
 
 
-def headline_of(work: Work, scored: Scored, floor: Sequence[Score]) -> Headline:
+def headline_of(work: Work, scored: Scored, floor: Sequence[Score], parts: Parts) -> Headline:
     """Return what a comparison found; ``floor`` holds the scores of the same model again."""
     answers = _asked(work)
-    agreement, by_group = _agreement(work, answers)
-    lost = (*group_words(agreement, by_group), *_index_words(work, scored.scores))
+    agreement, by_part = _agreement(work, answers, parts)
+    lost = (*part_words(agreement, by_part, parts.by), *_index_words(work, scored.scores))
     noise = _noise(floor, agreement)
     for needs, units in ((JUDGED, "judged queries"), (GROUPED, "queries")):
         chosen = _chosen(work, scored.scores, needs, answers)
@@ -41,7 +42,7 @@ def headline_of(work: Work, scored: Scored, floor: Sequence[Score]) -> Headline:
             break
     else:
         headline = by_agreement(agreement, noise, besides=lost)
-    return replace(headline, by_group=by_group)
+    return replace(headline, by_part=by_part)
 
 
 def _asked(work: Work) -> list[Answer]:
@@ -76,8 +77,8 @@ def _where(work: Work, chosen: Sequence[Score]) -> tuple[Gap, ...]:
     return found
 
 
-def _agreement(work: Work, answers: Sequence[Answer]) -> tuple[list[Shared], tuple[Shared, ...]]:
-    """Return how many neighbours every two answers share, a query's own rows left out of both: in all, and by group."""
+def _agreement(work: Work, answers: Sequence[Answer], parts: Parts) -> tuple[list[Shared], tuple[Shared, ...]]:
+    """Return how many neighbours every two answers share, a query's own rows left out of both: in all, and by part."""
     own = replace(work.inputs.own, drop=True)
     most = 0 if work.inputs.own.drop else max(own.most, 0)
     depth = min(work.config.k, answers[0].returned.k) - most
@@ -86,27 +87,31 @@ def _agreement(work: Work, answers: Sequence[Answer]) -> tuple[list[Shared], tup
     candidates = np.asarray(work.inputs.candidates) - (0 if work.inputs.own.drop else [len(each) for each in own.rows])
     cut = [truncated(without_own(each.returned, own, each.returned.k), depth) for each in answers]
     found: list[Shared] = []
-    by_group: list[Shared] = []
+    values: list[tuple[float, ...]] = []
     for (a, first), (b, second) in combinations(zip(answers, cut, strict=True), 2):
         lists = TwoLists(first, second, (a.model, b.model), None, candidates)
         score = kept_scores(work.kept, [get_measure(f"overlap@{depth}")], lists, seed=work.config.seed)[0]
         asks = a.query_model if a.query_model == b.query_model else None
         low, high, chance, value = (depth * each for each in (score.low, score.high, score.chance, score.value))
         found.append(Shared((a.model, b.model), depth, value, low, high, chance, score.n, asks))
-        by_group += _by_group(work, found[-1], score)
-    return found, tuple(sorted(by_group, key=lambda each: each.high))
+        values.append(score.per_query or (math.nan,) * len(work.inputs.queries))
+    return found, _by_part(work, found, values, parts)
 
 
-def _by_group(work: Work, shared: Shared, score: Score) -> list[Shared]:
-    """Return what two answers share over the queries of each group; nothing where there are no two groups."""
-    groups = work.inputs.queries.groups
-    if not groups or len(set(groups)) < 2 or score.per_query is None:
-        return []
-    told = work.kept.call(group_means, score.per_query, groups, seed=work.config.seed, bounds=(0.0, 1.0))
-    return [
-        replace(shared, group=group, n=n, value=shared.of * mean, low=shared.of * low, high=shared.of * high)
-        for group, (n, mean, low, high) in told.items()
-    ]
+def _by_part(
+    work: Work, shared: Sequence[Shared], values: Sequence[tuple[float, ...]], parts: Parts
+) -> tuple[Shared, ...]:
+    """Return what every two answers share over the queries of each part; nothing where there are no two parts."""
+    if len(parts.names) < 2 or not shared:
+        return ()
+    named = [parts.names[at] if at >= 0 else None for at in parts.of_query.tolist()]
+    columns = np.array(values, dtype=np.float64).T
+    told = []
+    for each in group_means(columns, named, seed=work.config.seed, bounds=(0.0, 1.0)):
+        every = shared[each.column]
+        value, low, high = (every.of * share for share in (each.mean, each.low, each.high))
+        told.append(replace(every, part=each.group, n=len(each.rows), value=value, low=low, high=high))
+    return tuple(sorted(told, key=lambda each: each.high))
 
 
 def _noise(floor: Sequence[Score], agreement: Sequence[Shared]) -> float:

@@ -208,7 +208,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
     similarities, distributions = similarities_of(work)
     layouts, calibrated = layouts_of(work), calibrations(work, spaces, every_row)
     changes = judged_changes(work, floor.repeated)
-    manifest = describe(work, store_uri, scored.expected)
+    manifest, parts = describe(work, store_uri, scored.expected), parts_of(work)
     return runs.Run(
         config=work.config,
         corpus=inputs.corpus,
@@ -229,8 +229,8 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         tails=scored.agreement.tails,
         differences=scored.differences,
         changes=changes,
-        headline=headline_of(work, scored, floor.scores),
-        parts=parts_of(work),
+        headline=headline_of(work, scored, floor.scores, parts),
+        parts=parts,
         reaches=tuple(each.reach for each in work.crossed.values()),
     )
 

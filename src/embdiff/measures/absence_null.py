@@ -1,8 +1,12 @@
-"""What the test of absence compares with: how often each group is returned when labels or rows are shuffled."""
+"""What the test of absence compares with: how often each group is returned when labels or rows are shuffled.
+
+Of a large corpus most rows are silent: they did not ask, and no list holds them. One is like the next of its group, so
+how many of them get which label is drawn (hypergeometric counts), and only the other rows are shuffled one by one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +38,8 @@ class Results:
         Results of each row as a query; 0 of those not asked.
     received : ndarray of float64, shape (n,)
         How often each row was returned.
+    even : bool
+        Whether every row gave as many results as any other: then the sizes of the groups say how many each was given.
     """
 
     columns: npt.NDArray[np.int32]
@@ -41,6 +47,7 @@ class Results:
     asked: IntArray
     given: Doubles
     received: Doubles
+    even: bool
 
     @classmethod
     def of(cls, neighbors: Neighbors, asked: IntArray, rows: int) -> Results:
@@ -53,7 +60,17 @@ class Results:
         width = int(np.diff(begin).max(initial=0))
         columns, chances = np.full((width, queries), rows, dtype=np.int32), np.zeros((width, queries))
         columns[place, every.query], chances[place, every.query] = every.row, chance
-        return cls(columns, None if (chance == 1.0).all() else chances, asked, given, received)
+        sure = bool((chance == 1.0).all())
+        return cls(columns, None if sure else chances, asked, given, received, bool(np.ptp(given) == 0))
+
+    def among(self, rows: IntArray) -> Results:
+        """Return the same of these rows alone, (m,) in order, in which everybody is who asked or was returned."""
+        place = np.full(len(self.given) + 1, len(rows), dtype=np.int32)  # what is no row of them is padding
+        place[rows] = np.arange(len(rows))
+        return replace(
+            self, columns=place[self.columns], asked=place[self.asked].astype(np.int64), given=self.given[rows],
+            received=self.received[rows],
+        )  # fmt: skip
 
     @property
     def _count(self) -> type[Any]:
@@ -81,10 +98,9 @@ class Results:
             within += alike if self.chances is None else alike * self.chances[place][:, None]
         inside = np.zeros(labels.shape, dtype=within.dtype)
         inside[self.asked] = within
-        even = bool(np.ptp(self.given) == 0)  # then the sizes of the groups say how many each was given
-        rest = () if even else (self.given,)
+        rest = () if self.even else (self.given,)
         back, received, *sums = summed(labels, len(sizes), inside, self.received, *values, *rest)
-        given = self.given[0] * sizes[:, None] if even else sums.pop()
+        given = self.given[0] * sizes[:, None] if self.even else sums.pop()
         return received - back, others(rates(given - back, sizes)) * sizes[:, None], *sums
 
 
@@ -180,11 +196,20 @@ class Null:
         seed: int,
     ) -> None:
         groups = len(observed[0])
-        self._rng, self._labels = np.random.default_rng(seed), of_row.copy()
-        self._results, self._observed = results, observed
+        self._rng, self._observed = np.random.default_rng(seed), observed
         self._sizes = np.bincount(of_row, minlength=groups)
-        self._residuals = residuals(of_row, by_row, self._sizes)
-        least = by_label(of_row, self._residuals, groups)
+        every = residuals(of_row, by_row, self._sizes)
+        told = told_by_one(results, groups)
+        silent = np.ones(len(of_row), dtype=bool)
+        silent[told] = False
+        self._silent = np.bincount(of_row[silent], minlength=groups)
+        self._theirs = by_label(of_row[silent], every[silent], groups) / np.maximum(
+            self._silent, 1
+        )  # one like the next
+        self._labels, self._residuals = of_row[told], every[told]
+        self._results = results if len(told) == len(of_row) else results.among(told)
+        self.dealt = len(told) + (groups**2 if silent.any() else 0)  # work of a permutation
+        least = by_label(of_row, every, groups)
         self._least = least + 1e-9 * (1 + np.abs(least))  # what differs by rounding alone is a tie, and counts
         self.kept, self.again = (np.zeros(groups, dtype=np.int64) for _ in range(2))
         self.done = 0
@@ -213,18 +238,49 @@ class Null:
         taken, due = self._observed
         with progress("absence test", permutations - self.done, "permutations") as advance:
             while self.done < permutations:
-                drawn = self._drawn(min(_TOGETHER, permutations - self.done))
+                drawn, silent = self._drawn(min(_TOGETHER, permutations - self.done))
                 hits, expected, kept = self._results.counted(drawn, self._sizes, self._residuals)
-                self.kept += np.count_nonzero(kept <= self._least[:, None], axis=1)
+                self.kept += np.count_nonzero(kept + silent <= self._least[:, None], axis=1)
                 # Ratios compared crosswise; what differs by rounding alone is a tie, and counts.
                 self.again += np.count_nonzero(hits * due[:, None] <= expected * taken[:, None] * (1 + 1e-9), axis=1)
                 self.done += drawn.shape[1]
                 advance(drawn.shape[1])
 
-    def _drawn(self, count: int) -> IntArray:
-        """Return so many labellings, (n, count): every group at once, each a sample of rows without replacement."""
+    def _drawn(self, count: int) -> tuple[IntArray, Doubles]:
+        """Return so many labellings, (m, count): every group at once, each a sample of rows without replacement.
+
+        And the sums of what silent rows keep, (groups, count).
+        """
+        left, sums = np.tile(self._sizes, (count, 1)), np.zeros((count, len(self._sizes)))
+        for group in np.flatnonzero(self._silent):
+            taken = dealt(self._rng, left, int(self._silent[group]))
+            left -= taken
+            sums += self._theirs[group] * taken
         table = np.empty((count, len(self._labels)), dtype=np.int64)
-        for line in table:
+        for line, labels in zip(table, left, strict=True):
+            if self._silent.any():
+                self._labels = np.repeat(np.arange(len(labels)), labels)
             self._rng.shuffle(self._labels)
             line[:] = self._labels
-        return np.ascontiguousarray(table.T)
+        return np.ascontiguousarray(table.T), sums.T
+
+
+def told_by_one(results: Results, groups: int) -> IntArray:
+    """Return the rows that are shuffled one by one: those that asked or were returned, where that is less work."""
+    heard = results.received > 0
+    heard[results.asked] = True
+    work = np.count_nonzero(heard) + groups**2
+    return np.flatnonzero(heard) if 2 * work < len(heard) else np.arange(len(heard))
+
+
+def dealt(rng: np.random.Generator, left: IntArray, count: int) -> IntArray:
+    """Return how many of each kind are among ``count`` drawn of those left, line by line, (m, g).
+
+    A multivariate hypergeometric law, kind after kind.
+    """
+    taken, wanted, rest = np.zeros_like(left), np.full(len(left), count), left.sum(axis=1)
+    for at in range(left.shape[1]):
+        rest = rest - left[:, at]
+        taken[:, at] = rng.hypergeometric(left[:, at], rest, wanted)
+        wanted = wanted - taken[:, at]
+    return taken

@@ -1,10 +1,10 @@
-"""Where models differ: the gap between two models, group by group, with luck among many groups allowed for."""
+"""Where models differ: means and gaps group by group, with luck among many groups allowed for."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,80 +89,65 @@ def gaps(
             f"There must be one group for each value. Got {len(groups)} groups and "
             f"{', '.join(str(len(each)) for each in columns.values())} values. Give the group of every query."
         )
-    names = list(dict.fromkeys(groups))
-    numbers = _numbers(groups, names)
-    found = [
-        each
-        for pair in itertools.combinations(columns, 2)
-        for each in _of_pair(pair, (columns[pair[0]], columns[pair[1]]), numbers, names, seed, widest)
-    ]
+    pairs = list(itertools.combinations(columns, 2))
+    if not pairs:
+        return ()
+    apart = np.stack([columns[a] - columns[b] for a, b in pairs], axis=1)
+    found = []
+    for each in group_means(apart, groups, seed=seed):
+        here, models = each.rows, pairs[each.column]
+        means = [float(columns[model][here].mean()) for model in models]
+        low, high = max(each.low, -widest), min(each.high, widest)
+        if means[0] < means[1]:
+            low, high, means, models = -high, -low, means[::-1], (models[1], models[0])
+        p, _ = randomisation_p(apart[here, each.column], seed=seed)
+        difference = means[0] - means[1]
+        found.append(Gap(each.group, models, len(here), (means[0], means[1]), difference, low, high, p, math.nan))
     adjusted = false_discovery([each.p for each in found])
     tested = [replace(each, p_adjusted=float(p)) for each, p in zip(found, adjusted, strict=True)]
     return tuple(sorted(tested, key=lambda each: -each.low))
 
 
+@dataclass(frozen=True, eq=False)
+class GroupMean:
+    """The mean of one column over the queries of a group where it is defined (``rows``), with its 95 % interval."""
+
+    group: str
+    column: int
+    rows: IntArray
+    mean: float
+    low: float
+    high: float
+
+
 def group_means(
-    values: npt.ArrayLike, groups: Sequence[str], *, seed: int, bounds: tuple[float, float] | None = None
-) -> dict[str, tuple[int, float, float, float]]:
-    """Return n, mean and 95 % interval of one value per query, group by group; groups below 5 queries are left out.
+    values: Doubles, groups: Sequence[str | None], *, seed: int, bounds: tuple[float, float] | None = None
+) -> Iterator[GroupMean]:
+    """Yield the mean of every column in each group; of fewer than 5 queries nothing is said.
+
+    Each group is resampled by itself, all columns at once: the cost is that of all queries once, however many groups.
 
     Parameters
     ----------
-    values : array of float, shape (q,)
+    values : ndarray of float64, shape (q, m)
         NaN where undefined.
-    groups : sequence of str, length q
+    groups : sequence of (str or None), length q
+        None for a query of no group.
     seed : int
         Of the intervals.
     bounds : (low, high), optional
         Of the values, as for `mean_intervals`.
     """
-    names = list(dict.fromkeys(groups))
-    columns = _split(np.asarray(values, dtype=np.float64), _numbers(groups, names), len(names))
-    counts = np.count_nonzero(~np.isnan(columns), axis=0)
-    enough = np.flatnonzero(counts >= FEWEST).tolist()
-    within = mean_intervals(columns[:, enough], [bounds] * len(enough), seed=seed) if enough else []
-    return {
-        names[at]: (int(counts[at]), float(np.nanmean(columns[:, at])), low, high)
-        for at, (low, high, _) in zip(enough, within, strict=True)
-    }
-
-
-def _of_pair(
-    pair: tuple[str, str], values: tuple[Doubles, Doubles], numbers: IntArray, names: Sequence[str], seed: int,
-    widest: float,
-) -> list[Gap]:  # fmt: skip
-    known = ~np.isnan(values[0] - values[1])
-    counts = np.bincount(numbers[known], minlength=len(names))
-    enough = np.flatnonzero(counts >= FEWEST)
-    if not enough.size:
-        return []
-    differences = _split(values[0] - values[1], numbers, len(names))[:, enough]
-    within = mean_intervals(differences, [None] * len(enough), seed=seed)
-    found = []
-    for at, (low, high, _), column in zip(enough.tolist(), within, differences.T, strict=True):
-        here = known & (numbers == at)
-        means = [float(each[here].mean()) for each in values]
-        apart, models = means[0] - means[1], pair
-        if apart < 0:
-            apart, low, high, means, models = -apart, -high, -low, means[::-1], (pair[1], pair[0])
-        p, _ = randomisation_p(column[~np.isnan(column)], seed=seed)
-        found.append(
-            Gap(
-                names[at], models, int(counts[at]), (means[0], means[1]), apart,
-                max(low, -widest), min(high, widest), p, math.nan,
-            )
-        )  # fmt: skip
-    return found
-
-
-def _numbers(groups: Sequence[str], names: Sequence[str]) -> IntArray:
-    number = {name: at for at, name in enumerate(names)}
-    return np.array([number.get(group, -1) for group in groups], dtype=np.int64)
-
-
-def _split(values: Doubles, numbers: IntArray, count: int) -> Doubles:
-    """Return the values (q,) as a column for each group, (q, count), NaN where a query is of another one."""
-    found = np.full((len(values), count), np.nan)
-    inside = np.flatnonzero(numbers >= 0)
-    found[inside, numbers[inside]] = values[inside]
-    return found
+    members: dict[str, list[int]] = {}
+    for at, group in enumerate(groups):
+        if group is not None:
+            members.setdefault(group, []).append(at)
+    for group, places in members.items():
+        rows = np.array(places, dtype=np.int64)
+        inside = values[rows]
+        known = ~np.isnan(inside)
+        enough = np.flatnonzero(known.sum(axis=0) >= FEWEST)
+        within = mean_intervals(inside[:, enough], [bounds] * len(enough), seed=seed) if len(enough) else []
+        for column, (low, high, _) in zip(enough.tolist(), within, strict=True):
+            here = known[:, column]
+            yield GroupMean(group, column, rows[here], float(inside[here, column].mean()), low, high)

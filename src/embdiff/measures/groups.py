@@ -36,6 +36,7 @@ from embdiff.records import IntArray, Neighbors
 ALPHA = 0.05
 PERMUTATIONS = 9_999
 EACH, MOST = 50, 99_999  # permutations for each of many tests: the lowest p after Holm is .02; and how many at most
+MOST_DEALT = 2**32  # labels given to rows in all permutations, about a quarter of an hour; beyond, there is no test
 MOST_CHANCES = 2**23  # rows that could be listed; beyond, the tests take ties in one random order
 STATISTIC = (
     "times that rows of the group were returned to queries of other groups, over the number expected if the "
@@ -153,12 +154,15 @@ def absence_test(
     hits, expected = returned_by_row(neighbors, of_row, of_row[asked], sizes)
     taken, due = (by_label(of_row, values, len(groups)) for values in (hits, expected))
     results = Results.of(neighbors, asked, len(of_row))
-    most = max(permutations, most or 0)
-    kept, again, drawn = Null(of_row, (hits, expected), (taken, due), results, seed).p_values(permutations, most)
+    null = Null(of_row, (hits, expected), (taken, due), results, seed)
+    most = max(permutations, min(most or 0, MOST_DEALT // null.dealt))
+    large = null.dealt * permutations > MOST_DEALT
+    nothing = np.full(len(groups), math.nan), np.full(len(groups), math.nan), np.zeros(len(groups), dtype=np.int64)
+    kept, again, drawn = nothing if large else null.p_values(permutations, most)
     given = by_label(of_row, results.given, len(groups))
     tests = []
     for at, group in enumerate(groups):
-        reason = _reason(len(groups), float(due[at]), float(given.sum()))
+        reason = _reason(len(groups), float(due[at]), float(given.sum())) or (_TOO_LARGE if large else None)
         p_kept, p_recounted = (math.nan, math.nan) if reason else (float(kept[at]), float(again[at]))
         results_of_others = given.sum() - given[at]
         tests.append(
@@ -178,6 +182,11 @@ def absence_test(
             )
         )
     return tests
+
+
+_TOO_LARGE = (
+    "so many rows and groups take too long to shuffle: name fewer groups, or fewer permutations (--permutations)"
+)
 
 
 def _least(rows: int, size: int, permutations: int) -> float:

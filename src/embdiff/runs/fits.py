@@ -48,11 +48,11 @@ def misfits(
         tables = (mixing.counts, mixing.share, mixing.chance)
         if any(len(table) != groups or any(len(line) != groups for line in table) for table in tables):
             yield f"the mixing of {name} and its groups"
-    if parts.parts and not (
+    if parts.names and not (
         parts.of_row.shape == (rows,)
         and parts.of_query.shape == (queries,)
-        and _within(parts.of_row, 0, len(parts.parts))
-        and _within(parts.of_query, -1, len(parts.parts))
+        and _within(parts.of_row, 0, len(parts.names))
+        and _within(parts.of_query, -1, len(parts.names))
     ):
         yield "the groups or clusters and the corpus"
 

@@ -78,7 +78,7 @@ class Run:
     headline : Headline
         What was found, in a sentence.
     parts : Parts
-        The groups of the corpus, or its suggested clusters, by how much the models disagree in them.
+        The groups of the corpus, or its suggested clusters.
     reaches : tuple of Reach
         How far each query model reaches in the collections of others.
     decision : Decision or None

@@ -131,6 +131,9 @@ def application(
         wanted = await _json(request, {"text": str, "k": int, "metric": str, "index": str})
         return JSONResponse(await ask_of("ask", wanted), headers=_HEADERS)
 
+    async def find(request: Request) -> Response:
+        return JSONResponse(await ask_of("find", await _json(request, {"text": str})), headers=_HEADERS)
+
     async def judge(request: Request) -> Response:
         wanted = await _json(request, {"text": str})
         lists = await ask_of("lists", wanted)
@@ -143,7 +146,7 @@ def application(
         count = await run_in_threadpool(labels.label, wanted["text"], lists, wanted["id"], wanted["grade"])
         return JSONResponse({"labels": count}, headers=_HEADERS)
 
-    asked = [Route(f"/{each.__name__}", each, methods=["POST"]) for each in (ask, judge, label)]
+    asked = [Route(f"/{each.__name__}", each, methods=["POST"]) for each in (ask, find, judge, label)]
     routes = [Route("/", page), Route("/data", data), *asked]
     return Guard(Starlette(routes=routes, exception_handlers=_HANDLERS), token, hosts)
 

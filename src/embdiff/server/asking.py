@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from embdiff import exact
 from embdiff._plain import plain
@@ -18,10 +20,13 @@ from embdiff.sources.ready import ReadyVectors
 from embdiff.specs import check_metric
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store
+from embdiff.views.drawn import drawn_rows
+from embdiff.views.packing import TEXT_LIMIT
 from embdiff.views.words import DISTANCE_WORDS, harmless
 
 LONGEST_TEXT = 10_000  # characters
 MOST_NEIGHBORS = 100
+MOST_FOUND = 20  # rows listed of those with the letters looked for
 EXACT = "exact"
 
 
@@ -43,6 +48,7 @@ class Asker:
         self, run: Run, models: Mapping[str, ModelAgain], store: Store | None, specs: Mapping[str, CollectionSpec]
     ) -> None:
         self._run, self._models, self._store, self._specs = run, models, store, specs
+        self._drawn = drawn_rows(run)
 
     @property
     def indexes(self) -> tuple[str, ...]:
@@ -70,14 +76,65 @@ class Asker:
         EncoderError
             When a model fails on the text.
         """
+        answer, answers = self._asked(text, k, metric, index)
+        told: dict[str, Any] = harmless(plain({**answer, "more": self._placed(answers), "answers": answers}))
+        return told
+
+    def _asked(
+        self, text: str, k: int | None, metric: str | None, index: str
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return what was asked, and every model's answer by the numbers of rows in the corpus."""
         run = self._run
         k, wanted = self._checked(text, run.config.k if k is None else k, metric, index)
         with silent():
             vectors = {name: self._vector(each, text) for name, each in self._models.items()}
             found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
-        answer = {"text": text, "k": k, "metric": wanted, "distance_word": DISTANCE_WORDS[wanted], "index": index}
-        told: dict[str, Any] = harmless(plain({**answer, "answers": answers}))
+        asked = {"text": text, "k": k, "metric": wanted, "distance_word": DISTANCE_WORDS[wanted], "index": index}
+        return asked, answers
+
+    def _placed(self, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows that the page does not hold; in the answers they are numbered after its own."""
+        drawn, corpus = self._drawn, self._run.corpus
+        if drawn.rows is None:
+            return []
+        lists = [each for answer in answers for each in (answer, answer["elsewhere"])]
+        every = np.unique(np.concatenate([each["rows"] for each in lists]))
+        absent = every[drawn.places(every) == len(drawn.rows)]
+        for each in lists:
+            places = drawn.places(each["rows"])
+            later = len(drawn.rows) + np.searchsorted(absent, each["rows"])
+            each["rows"] = np.where(places == len(drawn.rows), later, places)
+        groups = corpus.groups
+        return [
+            {"id": corpus.ids[row], "text": corpus.items[row][:TEXT_LIMIT], "group": groups[row] if groups else None}
+            for row in absent.tolist()
+        ]
+
+    def find(self, text: str) -> dict[str, Any]:
+        """Return the rows of the whole corpus with these letters in id or text, the first 20, and how many there are.
+
+        ``ask`` is what is typed to ask with the row: its text, or its id where vectors are ready.
+
+        Raises
+        ------
+        ParameterError
+            When nothing is looked for.
+        """
+        wanted, corpus = text.strip().casefold(), self._run.corpus
+        if not wanted:
+            raise ParameterError("A search must have at least one letter. Got none. Type some of an id or a text.")
+        found = [
+            row for row, pair in enumerate(zip(corpus.ids, corpus.items, strict=True))
+            if any(wanted in each.casefold() for each in pair)
+        ]  # fmt: skip
+        ready = any(isinstance(each.encoder, ReadyVectors) for each in self._models.values())
+        asked_by = corpus.ids if ready else corpus.items
+        rows = [
+            {"id": corpus.ids[row], "text": corpus.items[row][:TEXT_LIMIT], "ask": asked_by[row]}
+            for row in found[:MOST_FOUND]
+        ]
+        told: dict[str, Any] = harmless({"count": len(found), "rows": rows})
         return told
 
     def _vector(self, model: ModelAgain, text: str) -> FloatArray:
@@ -102,12 +159,8 @@ class Asker:
             As for `ask`.
         """
         ids, index = self._run.corpus.ids, self.indexes[-1]
-        found = self.ask(text, index=index)
-        names = list(self._models)
-        return {
-            name: [ids[row] for row in answer["rows"] if row >= 0]
-            for name, answer in zip(names, found["answers"], strict=True)
-        }
+        _, answers = self._asked(text, None, None, index)
+        return {each["model"]: [ids[row] for row in each["rows"].tolist() if row >= 0] for each in answers}
 
     def _checked(self, text: str, k: int, metric: str | None, index: str) -> tuple[int, Metric]:
         run = self._run

@@ -32,7 +32,7 @@ def markdown(found: Headline, about: str) -> str:
         _standings(found),
         _shared(found.agreement),
         _where(found),
-        _shared(found.by_group[:_GROUPS]),
+        _shared(found.by_part[:_GROUPS]),
         "\n".join(f"- {_plain(each)}" for each in found.more),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -94,12 +94,12 @@ def _standings(found: Headline) -> str:
 
 
 def _shared(shared: Sequence[Shared]) -> str:
-    """Return what models share: in all, or group by group."""
+    """Return what models share: in all, or by group or suggested cluster."""
     if not shared:
         return ""
     rows = (
         (
-            *filter(None, (each.group,)),
+            *filter(None, (each.part,)),
             ", ".join(each.models),
             f"{each.value:.1f}",
             f"{each.low:.1f} to {each.high:.1f}",
@@ -108,7 +108,7 @@ def _shared(shared: Sequence[Shared]) -> str:
         for each in shared
     )
     common = f"neighbours in common, of {shared[0].of} (chance {shared[0].chance:.1f})"
-    return _table((*(["group"] if shared[0].group else []), "models", common, "95 %", "queries"), rows)
+    return _table((*(["where"] if shared[0].part else []), "models", common, "95 %", "queries"), rows)
 
 
 def _where(found: Headline) -> str:

@@ -28,17 +28,18 @@ from embdiff.layouts import Layout
 from embdiff.measures.base import get_measure
 from embdiff.measures.retrieval import lost_by_index
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import Answer
+from embdiff.records import Answer, Corpus
 from embdiff.runs import Run
 from embdiff.views import figures, story
 from embdiff.views.costs import costs
 from embdiff.views.diff import distance_of
+from embdiff.views.drawn import Drawn, drawn_rows, shown_answers
 from embdiff.views.facts import Facts
 from embdiff.views.reaching import told
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 8
+VERSION = 10
 COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
@@ -73,9 +74,10 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     -------
     bytes
         About 4 MB for 50,000 rows of ordinary sentences, two models and k = 10. Texts beyond 2,000 characters are cut
-        (their length is told), distances have five significant digits; ranks and rows are exact.
+        (their length is told), distances have five significant digits; ranks and rows are exact. Of more than 100,000
+        rows some are drawn (`drawn_rows`).
     """
-    arrays, facts = _Arrays(), Facts(run, queries=0)
+    arrays, facts, drawn = _Arrays(), Facts(run, queries=0), drawn_rows(run)
     disputed = facts.disagreement
     head = {
         "view": VERSION,
@@ -84,7 +86,9 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "provenance": list(story.provenance(facts)),
         "headline": run.headline,
         "decision": run.decision,
-        "expected": _expected(run),
+        "expected": _expected(run, drawn),
+        "rows": drawn.total,
+        "drawn": drawn.words,
         "findings": [*run.headline.more, *story.group_words(facts)],
         "notes": notes(facts),
         "models": list(run.config.models),
@@ -97,16 +101,16 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         **costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "mixing": figures.mixing(run),
-        "parts": _parts(run.parts, arrays),
-        "items": _items(run, arrays),
-        "queries": _queries(run, arrays),
-        "answers": [_answer(answer, answer in run.beside, arrays) for answer in _shown_answers(run)],
-        "maps": [_map(layout, arrays) for layout in run.layouts],
+        "parts": _parts(run.parts, arrays, drawn),
+        "items": _items(run.corpus, arrays, drawn),
+        "queries": _queries(run, arrays, drawn),
+        "answers": [_answer(answer, answer in run.beside, arrays, drawn) for answer in shown_answers(run)],
+        "maps": [_map(layout, arrays, drawn) for layout in run.layouts],
         "reaches": told(run.reaches),
-        "maps_words": story.maps_words(run.layouts),
+        "maps_words": " ".join(filter(None, (story.maps_words(run.layouts), drawn.words))),
         "disagreement": arrays.add(_values(disputed.query_values if disputed else None, len(run.queries))),
         "disagreement_words": story.DISAGREEMENT,
-        "row_disagreement": arrays.add(_values(disputed.row_values if disputed else None, len(run.corpus))),
+        "row_disagreement": arrays.add(drawn.of(_values(disputed.row_values if disputed else None, drawn.total))),
         "row_disagreement_words": story.ROW_DISAGREEMENT,
     }
     header = json.dumps(harmless(plain(head)), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
@@ -125,22 +129,21 @@ def _measures(run: Run) -> dict[str, dict[str, str]]:
     return found
 
 
-def _parts(parts: Parts, arrays: _Arrays) -> dict[str, Any]:
+def _parts(parts: Parts, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
     """Return the groups or suggested clusters, and the place among them of each row and query."""
     return {
         "by": parts.by,
-        "reason": parts.reason,
-        "parts": parts.parts,
-        "of_row": arrays.add(parts.of_row.astype(np.int32)),
+        "names": parts.names,
+        "of_row": arrays.add((drawn.of(parts.of_row) if parts.names else parts.of_row).astype(np.int32)),
         "of_query": arrays.add(parts.of_query.astype(np.int32)),
     }
 
 
-def _expected(run: Run) -> dict[str, list[int]] | None:
+def _expected(run: Run, drawn: Drawn) -> dict[str, list[int]] | None:
     """Return the rows that each query should find, by its number; None without expected results."""
     if run.expected is None:
         return None
-    row_of = {name: row for row, name in enumerate(run.corpus.ids)}
+    row_of = {name: row for row, name in enumerate(drawn.of(run.corpus.ids))}
     return {
         str(number): [
             row_of[name] for name, grade in run.expected.judgements[query].items() if grade > 0 and name in row_of
@@ -150,15 +153,15 @@ def _expected(run: Run) -> dict[str, list[int]] | None:
     }
 
 
-def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:
-    texts = run.corpus.items
+def _items(corpus: Corpus, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
+    texts = drawn.of(corpus.items)
     long = any(len(text) > TEXT_LIMIT for text in texts)
     return {
-        "ids": run.corpus.ids,
+        "ids": drawn.of(corpus.ids),
         "texts": list(_shown(texts)),
         "lengths": [len(text) for text in texts] if long else None,
-        "groups": run.corpus.groups,
-        "columns": [_column(name, values, arrays) for name, values in run.corpus.columns.items()],
+        "groups": None if corpus.groups is None else drawn.of(corpus.groups),
+        "columns": [_column(name, drawn.of(values), arrays) for name, values in corpus.columns.items()],
         "thumbnails": _thumbnails(texts, arrays),
     }
 
@@ -189,8 +192,8 @@ def _shown(texts: Iterable[str]) -> Iterable[str]:
         yield text[:TEXT_LIMIT] + (f"… ({len(text):,} characters)" if cut else "")
 
 
-def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
-    rows = None if run.query_rows is None else arrays.add(np.array(run.query_rows, dtype=np.int32))
+def _queries(run: Run, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
+    rows = None if run.query_rows is None else arrays.add(drawn.places(run.query_rows).astype(np.int32))
     own = run.query_rows is not None and all(
         run.corpus.ids[row] == name for row, name in zip(run.query_rows, run.queries.ids, strict=True)
     )
@@ -203,13 +206,7 @@ def _queries(run: Run, arrays: _Arrays) -> dict[str, Any]:
     }
 
 
-def _shown_answers(run: Run) -> list[Answer]:
-    """Return the lists that the page shows: those of the run, and whatever disagreement is counted against."""
-    against = (answer for pair in run.disputing for answer in pair)
-    return list({id(answer): answer for answer in (*run.shown, *against)}.values())
-
-
-def _answer(answer: Answer, beside: bool, arrays: _Arrays) -> dict[str, Any]:
+def _answer(answer: Answer, beside: bool, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
     there = answer.elsewhere
     distance = np.float32(0.0) - there.similarity if answer.returned.metric == "l2" else there.similarity
     return {
@@ -217,15 +214,15 @@ def _answer(answer: Answer, beside: bool, arrays: _Arrays) -> dict[str, Any]:
         "query_model": answer.query_model,
         "beside": beside,
         "distance_word": DISTANCE_WORDS[distance_of(answer, answer.returned.metric)],
-        "rows": arrays.add(answer.returned.rows.astype(np.int32)),
+        "rows": arrays.add(drawn.places(answer.returned.rows).astype(np.int32)),
         "distance": arrays.add(_rounded(answer.returned.distance)),
         "is_self": arrays.add(answer.is_self.astype(np.uint8)),
         "elsewhere": {
-            "rows": arrays.add(there.rows.astype(np.int32)),
+            "rows": arrays.add(drawn.places(there.rows).astype(np.int32)),
             "ranks": arrays.add(there.ranks.astype(np.int32)),
             "distance": arrays.add(_rounded(distance)),
         },
-        "lost": arrays.add(lost_by_index(answer.returned, answer.exact).astype(np.int32)),
+        "lost": arrays.add(drawn.places(lost_by_index(answer.returned, answer.exact)).astype(np.int32)),
     }
 
 
@@ -236,13 +233,14 @@ def _rounded(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return rounded
 
 
-def _map(layout: Layout, arrays: _Arrays) -> dict[str, Any]:
-    extent = float(np.abs(layout.xy).max()) or 1.0
-    steps = np.rint((layout.xy.astype(np.float64) / extent * 0.95 + 1.0) * 32767.5).astype(np.uint16)
+def _map(layout: Layout, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
+    xy = drawn.of(layout.xy)
+    extent = float(np.abs(xy).max()) or 1.0
+    steps = np.rint((xy.astype(np.float64) / extent * 0.95 + 1.0) * 32767.5).astype(np.uint16)
     return {
         "model": layout.model,
         "method": layout.method,
-        "about": story.map_words(layout),
+        "about": " ".join(filter(None, (drawn.brief, story.map_words(layout)))),
         "x": arrays.add(steps[:, 0]),
         "y": arrays.add(steps[:, 1]),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import numpy as np
+
 from embdiff.headline import in_measure
 from embdiff.measures import GroupTest
 from embdiff.measures.mixing import joined
@@ -18,7 +20,7 @@ from embdiff.views.space_tables import calibration_tables, geometry_tables, simi
 from embdiff.views.table import Table, pivoted
 from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
 
-_WIDEST_MATRIX, _MOST_PARTS = 8, 12
+_WIDEST_MATRIX = 8
 _CLUSTERED = (
     "Clusters are a proposal: k-means on the vectors of all models side by side, about sqrt(rows / 2) of them. A name "
     "is the words that stand in it more than elsewhere (class-based TF-IDF)."
@@ -99,7 +101,6 @@ def _mutual_table(facts: Facts) -> Iterator[Table]:
 def _group_tables(facts: Facts) -> Iterator[Table]:
     yield from _labelled_tables(facts, GROUPED, "Groups as weak labels: neighbours of the query's own group")
     yield from _gap_table(facts)
-    yield from _shared_table(facts)
     yield from _mixing_tables(facts)
     yield from _absence_table(facts.run.tests)
 
@@ -135,44 +136,33 @@ def _surest_of(found: Sequence[object]) -> list[str]:
     return [f"The {_MOST_TESTS} surest of {len(found):,}; all of them are in headline.json."] if over else []
 
 
-def _shared_table(facts: Facts) -> Iterator[Table]:
-    """Yield the groups on which two models share the fewest neighbours."""
-    found = facts.run.headline.by_group
+def _part_tables(facts: Facts) -> Iterator[Table]:
+    """Yield the groups or suggested clusters in which two models share the fewest neighbours."""
+    found, parts = facts.run.headline.by_part, facts.run.parts
     if not found:
         return
+    size = dict(zip(parts.names, np.bincount(parts.of_row, minlength=len(parts.names)).tolist(), strict=True))
     rows = tuple(
-        (str(each.group), f"{each.n:,}", " | ".join(each.models), estimate(each.value, each.low, each.high, 1, 1))
+        (
+            str(each.part),
+            f"{size.get(str(each.part), 0):,}",
+            f"{each.n:,}",
+            " | ".join(each.models),
+            estimate(each.value, each.low, each.high, 1, 1),
+        )
         for each in found[:_MOST_TESTS]
     )
     remarks = (
         *_surest_of(found),
         "Ordered by the upper end of the interval: the lowest of many numbers is luck. A query's own row is not "
         "counted.",
+        *([] if parts.by == "groups" else [_CLUSTERED]),
     )
-    title = f"Neighbours in common by group of the query, of {found[0].of} (chance {number(found[0].chance, 1)})"
-    yield Table(title, ("group", "n", "models", "in common [95 %]"), rows, remarks)
-
-
-def _part_tables(facts: Facts) -> Iterator[Table]:
-    """Yield the groups or suggested clusters by disagreement; of many the first."""
-    found = facts.run.parts
-    if not found.parts:
-        return
-    rows = tuple(
-        (each.name, f"{each.rows:,}", f"{each.queries:,}", estimate(each.value, each.low, each.high, 2, 2))
-        for each in found.parts[:_MOST_PARTS]
+    what = "group" if parts.by == "groups" else "suggested cluster"
+    title = f"Neighbours in common by {what}, of {found[0].of} (chance {number(found[0].chance, 1)})"
+    yield Table(
+        title, (what.removeprefix("suggested "), "rows", "queries", "models", "in common [95 %]"), rows, remarks
     )
-    what = "groups" if found.by == "groups" else "suggested clusters"
-    hidden = len(found.parts) - len(rows)
-    remarks = (
-        "Disagreement: 1 - rank-biased overlap of the lists, mean over the queries (0: the same lists, 1: nothing in "
-        "common). Ordered by the lower end of the interval: the largest of many is luck.",
-        *([] if found.by == "groups" else [_CLUSTERED]),
-        *([f"Not ordered by disagreement: {found.reason}."] if found.reason else []),
-        *([f"{hidden:,} more are in groups.json."] if hidden > 0 else []),
-    )
-    head = (what.removesuffix("s").removeprefix("suggested "), "rows", "queries", "disagreement [95 %]")
-    yield Table(f"Where the models disagree most: {what}", head, rows, remarks)
 
 
 def _mixing_tables(facts: Facts) -> Iterator[Table]:

@@ -63,6 +63,8 @@ class Corpus:
     columns : mapping of str to tuple of str, length n
         Other columns of the data whose values come again, to colour maps by; "" where a cell has no value. They are no
         part of what a corpus is (`digest`).
+    parents : tuple of str, length n, optional
+        The id of the document of which each row is a chunk; None where rows are whole.
 
     Raises
     ------
@@ -78,9 +80,11 @@ class Corpus:
     dropped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    parents: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name, column in (("ids", self.ids), ("groups", self.groups), *self.columns.items()):
+        own = (("ids", self.ids), ("groups", self.groups), ("parents", self.parents))
+        for name, column in (*own, *self.columns.items()):
             if column is not None and len(column) != len(self.items):
                 raise DataError(
                     f"{name} must have one entry for each of the {len(self.items)} items. "
@@ -141,11 +145,35 @@ def first_repeated(names: Sequence[str]) -> tuple[int, int] | None:
 
 @dataclass(frozen=True)
 class Qrels:
-    """Which documents are expected for which query: query id → {document id → grade}, grade > 0 is relevant."""
+    """Which documents are expected for which query.
+
+    Parameters
+    ----------
+    judgements : mapping
+        Query id → {document id → grade}, grade > 0 is relevant.
+    source : str
+    notes : tuple of str
+        What was guessed in reading, a sentence each.
+    by_page : bool
+        Whether the documents are those that rows are chunks of (`Corpus.parents`).
+    """
 
     judgements: Mapping[str, Mapping[str, float]]
     source: str = "list"
-    notes: tuple[str, ...] = ()  # what was guessed in reading, a sentence each
+    notes: tuple[str, ...] = ()
+    by_page: bool = False
+
+    def names(self, corpus: Corpus) -> tuple[str, ...]:
+        """Return what the judgements call the document of each row."""
+        return corpus.parents if self.by_page and corpus.parents is not None else corpus.ids
+
+    def relevant_rows(self, queries: Iterable[str], corpus: Corpus) -> list[list[int]]:
+        """Return the rows that are relevant to each query: of a document all its chunks, of an absent one none."""
+        rows: dict[str, list[int]] = {}
+        for row, name in enumerate(self.names(corpus)):
+            rows.setdefault(name, []).append(row)
+        judged = (self.judgements.get(query, {}) for query in queries)
+        return [[row for name, grade in each.items() if grade > 0 for row in rows.get(name, ())] for each in judged]
 
 
 UNPINNED = "unpinned"  # the revision of a model that nothing pins down: a user's own object

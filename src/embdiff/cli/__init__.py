@@ -34,7 +34,7 @@ add(app, compare_command, "RunConfig")
 add(app, demo_command)
 add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")
-read = (*columns, "quotes", "header", "encoding", "empty", "cache")
+read = (*columns, "quotes", "header", "encoding", "chunk", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)

@@ -138,14 +138,9 @@ def _expected(run: Run) -> dict[str, list[int]] | None:
     """Return the rows that each query should find, by its number; None without expected results."""
     if run.expected is None:
         return None
-    row_of = {name: row for row, name in enumerate(run.corpus.ids)}
-    return {
-        str(number): [
-            row_of[name] for name, grade in run.expected.judgements[query].items() if grade > 0 and name in row_of
-        ]
-        for number, query in enumerate(run.queries.ids)
-        if query in run.expected.judgements
-    }
+    rows = run.expected.relevant_rows(run.queries.ids, run.corpus)
+    queries = zip(run.queries.ids, rows, strict=True)
+    return {str(number): each for number, (query, each) in enumerate(queries) if query in run.expected.judgements}
 
 
 def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from embdiff.measures.judged import Graded, Judged, grade
-from embdiff.records import BoolArray, IntArray, Neighbors
+from embdiff.records import BoolArray, IntArray, Neighbors, Ties
+from embdiff.ties import entries
 
 LINES = 20_000  # random lists that a level of chance is the mean of, at least one for each query
 
@@ -51,21 +52,37 @@ class Pages:
         gone = _again(pages) | (pages < 0)
         return _put(np.where(gone, -1, pages), gone)
 
-    def best(self, found: Neighbors, depth: int) -> Neighbors:
-        """Return lists of documents, each with the similarity of its best chunk, (q, at most depth).
+    def best(self, found: Neighbors, name_rank: IntArray, depth: int) -> Neighbors:
+        """Return lists of documents, each with the similarity of its best chunk, equal ones by id descending.
 
         Parameters
         ----------
         found : Neighbors
-            Lists of chunks, nearest first, as long as `deep` says.
+            Lists of chunks, as long as `deep` says.
+        name_rank : ndarray of int64, shape (p,)
+            Place of each document when all ids are sorted (`places.name_ranks`).
         depth : int
+
+        Returns
+        -------
+        Neighbors, shape (q, min(depth, p))
+            ``ties`` name the documents that are as near as the last and have no place.
         """
-        pages = np.where(found.rows >= 0, self.of_row[found.rows], -1)
-        gone = _again(pages) | (pages < 0)
-        depth = min(depth, len(self.names))
-        rows = _put(np.where(gone, -1, pages), gone)[:, :depth]
-        similarity = _put(np.where(gone, np.float32(np.nan), found.similarity), gone)[:, :depth]
-        return Neighbors(rows, similarity.astype(np.float32), found.metric, found.index)
+        every, depth, queries = entries(found), min(depth, len(self.names)), len(found.rows)
+        similarity, page = found.similarity[every.query, every.before], self.of_row[every.row]
+        order = np.lexsort((-name_rank[page], -similarity, every.query))
+        query, page, similarity = every.query[order], page[order], similarity[order]
+        kept = np.sort(np.unique(query * len(self.names) + page, return_index=True)[1])
+        query, page, similarity = query[kept], page[kept], similarity[kept]
+        place = np.arange(len(query)) - np.searchsorted(query, query)
+        rows = np.full((queries, depth), -1, dtype=np.int64)
+        values = np.full((queries, depth), np.nan, dtype=np.float32)
+        there = place < depth
+        rows[query[there], place[there]], values[query[there], place[there]] = page[there], similarity[there]
+        tied = ~there & (similarity == values[query, -1])
+        before = np.broadcast_to(np.arange(depth), rows.shape)
+        ties = Ties(before, np.ones_like(rows), query[tied], page[tied]) if tied.any() else None
+        return Neighbors(rows, values, found.metric, found.index, ties)
 
     def by_chance(self, judged: Judged, k: int, seed: int) -> Graded:
         """Return what lists of k chunks drawn at random are worth, several for each query.

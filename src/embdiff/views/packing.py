@@ -153,6 +153,7 @@ def _items(run: Run, arrays: _Arrays) -> dict[str, Any]:
         "groups": run.corpus.groups,
         "columns": [_column(name, values, arrays) for name, values in run.corpus.columns.items()],
         "thumbnails": _thumbnails(texts, arrays),
+        "chunks": run.corpus.parents is not None,
     }
 
 

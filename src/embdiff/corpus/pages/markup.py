@@ -69,6 +69,8 @@ class _Text(HTMLParser):
             self._unread.append(tag)
         elif tag not in _OF_THE_HEAD and self._unread == ["head"]:  # its end need not be written
             self._unread.clear()
+        if self._unread:
+            return
         if tag == "br":
             self._said.append("\n")
         elif tag in ("td", "th"):
@@ -85,9 +87,10 @@ class _Text(HTMLParser):
             self._titled = 0
         if tag in self._unread:  # one that was left open ends with what it stands in
             del self._unread[self._unread.index(tag) :]
+            return
         if tag == "body":
             self._unread.clear()
-        if tag not in _INLINE and tag not in ("td", "th", "br", "img"):
+        if not self._unread and tag not in _INLINE and tag not in ("td", "th", "br", "img"):
             self._end()
             self._level = 0
             self._kept -= tag == "pre" and self._kept > 0
@@ -105,7 +108,7 @@ def markdown(path: Path, encoding: str | None) -> Page:
     text = read_text(path, encoding).replace("\r\n", "\n")
     front = re.match(r"---[ \t]*\n(.*?\n)??(?:---|\.\.\.)[ \t]*(?:\n|$)", text, re.DOTALL)
     title = ""
-    if front:
+    if front and (not (front[1] or "").strip() or re.search(r"^[\w-]+:", front[1], re.MULTILINE)):
         named = re.search(r"""^title:[ \t]*(["']?)(.*?)\1[ \t]*$""", front[1] or "", re.MULTILINE)
         title, text = named[2] if named else "", text[front.end() :]
     return Page.of(_blocks(_markdown().parse(text)), title)

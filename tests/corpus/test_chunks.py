@@ -143,7 +143,7 @@ def test_chunks_begin_at_headings_and_keep_their_document(docs):
     )
     assert corpus.items[5] == "Title Last"
     assert "7 chunks of at most 10 tokens were cut from 2 documents" in corpus.notes[-1]
-    assert "1 of them have no headings" in corpus.notes[-1]
+    assert "(1 without headings below the title)" in corpus.notes[-1]
     assert read_corpus(docs, chunk="heading:10", group_column="none") == read_corpus(
         docs, chunk="heading:10", group_column="none"
     )

@@ -70,4 +70,4 @@ def chunked(corpus: Corpus, table: Table, recipe: Recipe, rows: Sequence[int], c
 def _without(pages: Sequence[Page], chunking: Chunking) -> str:
     """Say how many documents have no headings to be cut at."""
     bare = sum(not page.headings for page in pages)
-    return f"; {bare:,} of them have no headings below their title" if chunking.headings and bare else ""
+    return f" ({bare:,} without headings below the title)" if chunking.headings and bare else ""

@@ -40,7 +40,7 @@ KNOWN = {
     ),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
-        *("query_id", "qid", "pid", "uid", "uuid", "custom_id"),
+        *("query_id", "qid", "pid", "uid", "uuid", "custom_id", "ids"),
     ),
     "group": ("group", "label", "category", "class", "topic", "song", "cluster", "genre", "intent"),
     # of ready vectors

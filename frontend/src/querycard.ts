@@ -120,8 +120,9 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
       { class: mark === null ? "" : mark ? "right" : "wrong", dir: "auto", title: items.texts[row] },
       h("span", { class: "visually-hidden" }, mark === null ? "" : mark ? `${what}: ` : `not ${what}: `),
       thumbnail(scene, row),
+      items.chunks ? h("small", {}, `${items.ids[row]} `) : "", // of which document it is: a long text would hide it
       items.texts[row],
-      h("small", {}, ` ${items.groups?.[row] ?? items.ids[row]}`),
+      items.chunks ? "" : h("small", {}, ` ${items.groups?.[row] ?? items.ids[row]}`),
     );
   });
   return h(

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from embdiff._optional import is_installed
-from embdiff.errors import MissingDependencyError, UnknownNameError
+from embdiff.errors import MissingDependencyError, PluginError, UnknownNameError, in_one_line
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Entry:
         Modules that must be installed.
     extra : str or None
         The extra of embdiff that installs them.
+    packages : tuple of str
+        The other packages that registered it; empty for what comes with embdiff.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Entry:
     summary: str
     needs: tuple[str, ...] = ()
     extra: str | None = None
+    packages: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -61,6 +64,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return hint(name, names, cutoff=0.5).strip() or f"Known: {', '.join(names)}."
 
 
+def unusable(kind: str, entry: Entry, found: str) -> PluginError:
+    """Return the error about what other packages registered and cannot be used."""
+    packages = " and ".join(entry.packages)
+    return PluginError(
+        f"The {kind} {entry.name!r} must be usable as the package {packages} registers it ({entry.target}). Got {found}"
+        f". Mend {packages}, or uninstall it."
+    )
+
+
 class Registry:
     """A table of entries of one kind, for example encoders.
 
@@ -80,10 +92,13 @@ class Registry:
 
     def entries(self) -> Mapping[str, Entry]:
         """Return all entries by name, those of other packages included; built-in names win."""
-        outside = {
-            point.name: Entry(point.name, point.value, f"from the package {point.dist.name if point.dist else '?'}")
-            for point in entry_points(group=self._group)
-        }
+        outside: dict[str, Entry] = {}
+        for point in sorted(entry_points(group=self._group), key=lambda each: (each.name, each.value)):
+            package = point.dist.name if point.dist else "?"
+            before = outside.get(point.name)
+            packages = tuple(dict.fromkeys((*(before.packages if before else ()), package)))
+            told = f"from the package {' and the package '.join(packages)}"
+            outside[point.name] = Entry(point.name, point.value, told, packages=packages)
         return {**outside, **self._builtin}
 
     def entry(self, name: str) -> Entry:
@@ -115,6 +130,8 @@ class Registry:
             When nobody registered the name.
         MissingDependencyError
             When a package it needs is not installed; the message has the pip line.
+        PluginError
+            When another package registered it and it cannot be imported, or two did.
         """
         entry = self.entry(name)
         if entry.missing:
@@ -123,4 +140,12 @@ class Registry:
                 f"not installed here. Install it with: {entry.pip_line}"
             )
         module, _, attribute = entry.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        if not entry.packages:
+            return getattr(importlib.import_module(module), attribute)
+        try:
+            if len(entry.packages) > 1:
+                raise PluginError(f"{len(entry.packages)} packages that register it")
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # whatever the code of others does
+            found = str(error) if isinstance(error, PluginError) else in_one_line(error)
+            raise unusable(self._kind, entry, found) from None

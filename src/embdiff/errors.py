@@ -5,6 +5,7 @@
     EmbdiffError
     ├── ParameterError (ValueError)          an argument, flag or option is out of range or does not fit
     │   └── UnknownNameError (LookupError)   a model, store, index, metric or measure nobody registered
+    │       └── PluginError                  what another package registered cannot be used
     ├── ShapeError (ValueError)              arrays or records whose shapes do not fit together
     ├── DataError (ValueError)               a file or a list that cannot be read as it is
     ├── MissingDependencyError (ImportError) an optional package is not installed; the message has the pip line
@@ -51,6 +52,14 @@ class ParameterError(EmbdiffError, ValueError):
 
 class UnknownNameError(ParameterError, LookupError):
     """A name that is in no registry; the message lists the nearest ones."""
+
+
+class PluginError(UnknownNameError):
+    """What another package registered cannot be imported, is no such thing, or is registered by two packages."""
+
+
+class PluginWarning(UserWarning):
+    """What another package registered is left out, since it cannot be used."""
 
 
 class ShapeError(EmbdiffError, ValueError):

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from embdiff._names import refuse_endless
 from embdiff._settings import Settings, option
 from embdiff._sizes import read_size
+from embdiff.chunking import Chunking
 from embdiff.errors import DataError, ParameterError
 from embdiff.forms import ranks
 from embdiff.records import Method, Metric
@@ -54,6 +55,7 @@ def _size(text: str) -> str:
 _Metric = Annotated[Metric, BeforeValidator(lambda name: check_metric(str(name)))]
 _PathOrObject = BeforeValidator(_path_or("list"))
 _Object = BeforeValidator(lambda value: None if value is None else "list")
+_Chunk = Annotated[str, AfterValidator(lambda text: str(Chunking.parse(text)))]
 _Index = Annotated[str, AfterValidator(lambda text: str(IndexSpec.parse(text)))]
 
 
@@ -95,6 +97,9 @@ class RunConfig(Settings):
         Whether line 1 of csv and tsv files names the columns. Default: found from its cells.
     encoding : str or None
         Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
+    chunk : str or None
+        Cut each document into chunks of at most so many tokens: 200, or heading:200, which begins one at every heading,
+        or 200?overlap=20. Default: each is whole.
     empty : str
         Rows without text: refuse, keep or drop.
     common : bool
@@ -154,6 +159,7 @@ class RunConfig(Settings):
     quotes: bool | None = None
     header: bool | None = None
     encoding: str | None = None
+    chunk: _Chunk | None = None
     empty: Emptiness = "refuse"
     common: bool = False
     zero: Zeros = "refuse"
@@ -255,6 +261,9 @@ class EvaluationConfig(Settings):
         Whether line 1 of csv and tsv files names the columns. Default: found from its cells.
     encoding : str or None
         Encoding of text files, such as cp1252 or utf-16. Default: UTF-8.
+    chunk : str or None
+        Cut each document of a retrieval collection into chunks of at most so many tokens, 200 or heading:200; it is
+        found where its best chunk is. Default: each is whole.
     seed : int
         Seed of intervals, tests, split and draws.
     cache : str
@@ -281,6 +290,7 @@ class EvaluationConfig(Settings):
     quotes: bool | None = None
     header: bool | None = None
     encoding: str | None = None
+    chunk: _Chunk | None = None
     seed: int = option(0, ge=0, le=2**63 - 1, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
 

@@ -76,8 +76,8 @@ def test_a_mixed_folder_is_refused_by_name(folder: Path):
         read_corpus(folder)
     texts = folder.parent / "texts"
     texts.mkdir()
-    (texts / "a.txt").write_text("a\nb\n")
-    with pytest.raises(DataError, match=r"without images.*'a\.txt'"):
+    (texts / "a.csv").write_text("text\na\nb\n")
+    with pytest.raises(DataError, match=r"without any.*'a\.csv'"):
         read_corpus(texts)
 
 

@@ -95,7 +95,7 @@ class TestPython:
         corpus = Corpus(("a", " "), ("x", "y"))
         assert read_corpus(corpus) is corpus
         assert read_corpus(corpus, groups=["g", "h"]).groups == ("g", "h")
-        with pytest.raises(ParameterError, match="A Corpus has no columns"):
+        with pytest.raises(ParameterError, match="A Corpus is read already"):
             read_corpus(corpus, text_column="text")
 
 

@@ -149,7 +149,7 @@ def test_adi_by_the_command_line(shared_data: Path, command):
 def test_tables_for_people(beir, command):
     code, out, _ = command("evaluate", str(beir), "-m", "toy:64", "-m", "toy:16", "--all")
     assert code == 0
-    assert "Task retrieval (the folder holds corpus.jsonl and queries.jsonl): 2 of 3 judged" in out
+    assert "Task retrieval (the folder holds corpus and queries): 2 of 3 judged" in out
     for words in ("ndcg@10", "value [95 %]", "chance", "same", "detectable", "p (Holm)", "trec_eval", "bm25s"):
         assert words in out
     assert "better" not in out

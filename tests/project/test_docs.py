@@ -29,6 +29,7 @@ SHELL = (
     "docs/variants.md",
     "docs/images.md",
     "docs/doctor.md",
+    "docs/documents.md",
     *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -94,7 +95,7 @@ def test_commands_of_a_page_run_and_print_what_it_shows(page: str, tmp_path: Pat
         program.with_name(name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{more} "$@"\n')
         program.with_name(name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    for folder in ("helpdesk", "service", "shapes"):
+    for folder in ("handbook", "helpdesk", "service", "shapes"):
         shutil.copytree(ROOT / "examples" / folder, f"examples/{folder}")
     if page == "README.md":
         monkeypatch.setenv("COLUMNS", "100")

@@ -23,6 +23,7 @@ from embdiff.bulk.result import Encoding
 from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import Form
 from embdiff.corpus.pieces import Pieces, open_pieces
+from embdiff.corpus.read import chunking
 from embdiff.errors import DataError, ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, Role, Stamp, digest_of
@@ -60,6 +61,7 @@ def encode_corpus(
     quotes: bool | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    chunk: str | int | None = None,
     empty: str = "refuse",
     cache: str | Path | None = None,
 ) -> Encoding:
@@ -97,7 +99,7 @@ def encode_corpus(
     work : path, optional
         Folder in which parts wait until they are in a store. Default: beside the database, for a server the current
         folder.
-    text_column, id_column, group_column, group_empty, quotes, header, encoding, empty, cache
+    text_column, id_column, group_column, group_empty, quotes, header, encoding, chunk, empty, cache
         As for `read_corpus` and `compare`, but with Ray vectors are kept nowhere unless a cache is named.
 
     Returns
@@ -121,7 +123,9 @@ def encode_corpus(
     engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
     form = Form(quotes, header, encoding)
     titles = as_role == "document"  # a query is its text alone
-    columns = Columns(text_column, id_column, group_column, titles=titles, form=form, group_empty=group_empty)
+    columns = Columns(
+        text_column, id_column, group_column, titles=titles, form=form, group_empty=group_empty, chunk=chunking(chunk)
+    )
     pieces = open_pieces(data, columns, empty)
     output = _output(str(out), pieces, work, metric, index)
     encoder = _loaded(model, engaged, pieces, part_rows, vectors)

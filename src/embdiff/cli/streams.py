@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from embdiff._visible import message
-from embdiff.errors import ParameterError
+from embdiff.errors import ParameterError, PluginWarning
 
 
 def prepare() -> None:
@@ -29,6 +30,15 @@ def prepare() -> None:
         reconfigure = getattr(stream, "reconfigure", None)  # other programs put streams of their own there
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    others = warnings.showwarning
+
+    def show(told: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, PluginWarning):
+            tell(str(told))
+        else:
+            others(told, category, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
 
 
 def refuse_undecodable(arguments: Sequence[str]) -> None:

@@ -63,6 +63,7 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     quotes: bool | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    chunk: str | int | None = None,
     permutations: int | None = None,
     calibrate: int | None = None,
     sample: int | str | None = None,
@@ -79,7 +80,8 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
     Parameters
     ----------
     data : path, list of str, or ``"sample"``
-        The corpus, n >= 2 rows: txt, csv, tsv, jsonl, parquet, a list, or the bundled sample.
+        The corpus, n >= 2 rows: txt, csv, tsv, jsonl, parquet, a folder of documents or images, a list, or the bundled
+        sample.
     models : sequence of str or Encoder
         One collection each; text forms as ``embdiff models`` lists them, also with an alias under which they are
         shown (``prod=st:NAME``), or objects with ``encode``.
@@ -128,6 +130,9 @@ def compare(  # type: ignore[empty-body]  # what is given goes to the walk, by n
         Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
     encoding : str, optional
         Encoding of text files. Default UTF-8.
+    chunk : str or int, optional
+        Cut each document into chunks of at most so many tokens: ``200``, or ``"heading:200"``, which begins one at
+        every heading. Expected results may then name documents or chunks. Default: each is whole.
     sample : int or "all", optional
         How many rows query when all are to. By default all of up to 20,000; above, 5,000 drawn at random. Each still
         sees every row of the corpus.

@@ -14,7 +14,7 @@ from embdiff.comparison.common import common_rows
 from embdiff.corpus import read_expected, read_queries, rows_of, self_rows
 from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import Form
-from embdiff.corpus.read import corpus_from
+from embdiff.corpus.read import chunking, corpus_from
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.forms import expanded, ranks
 from embdiff.lexical import BM25
@@ -155,12 +155,20 @@ def read_inputs(
 ) -> Inputs:
     """Read corpus, queries and expected results as they were given, and check that k and the index fit them."""
     queries, groups, expected = (given.get(name) for name in ("queries", "groups", "expected"))
-    columns = {key: getattr(config, key) for key in ("text_column", "id_column", "group_column", "group_empty")}
+    columns = {
+        key: getattr(config, key) for key in ("text_column", "id_column", "group_column", "group_empty", "chunk")
+    }
     form = Form(config.quotes, config.header, config.encoding)
     others = replace(form, header=None)  # of queries and expected results
     if is_reference(data):
+        if columns.pop("chunk") is not None:
+            raise ParameterError(
+                f"--chunk cuts texts before they are encoded. Got {config.chunk} with the collection {data}, whose "
+                "rows have vectors already. Leave it out."
+            )
         corpus = corpus_of(data, config.empty, [name for name, value in columns.items() if value is not None])
     else:
+        columns["chunk"] = chunking(config.chunk)
         wanted = Columns(**{key.removesuffix("_column"): value for key, value in columns.items()}, form=form)
         corpus = corpus_from(data, wanted, config.empty, groups)
     if config.common:

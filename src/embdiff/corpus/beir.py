@@ -1,20 +1,28 @@
-"""A folder in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/NAME.tsv; or in other formats under these names."""
+"""A folder in BEIR's layout: corpus.jsonl, queries.jsonl, qrels/NAME.tsv; or in other formats under these names.
+
+As MTEB's data sets are downloaded these are folders of Parquet files. The corpus may be a folder of documents.
+"""
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from embdiff._names import by_number
 from embdiff._registry import hint
 from embdiff.corpus.columns import NONE, Columns, header_rule, same_name
 from embdiff.corpus.files import EXTENSIONS, PACKED, Form, extension_of, shown
+from embdiff.corpus.pages.folder import page_table
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import read_table
-from embdiff.corpus.tables import as_number
+from embdiff.corpus.shards import joined, shard_table
+from embdiff.corpus.tables import Table, as_number
 from embdiff.corpus.trec import BEIR_QRELS, gathered, judged_rows, read_qrels, told_fractions
 from embdiff.errors import DataError
 from embdiff.records import Corpus, Qrels
 
+_WITH_QRELS = ("qrels", "data", "default")  # folders
 _EMPTY_WAYS_OUT = "Fill them in or delete them (a judged query that is not in the file counts as 0)."
 
 
@@ -38,6 +46,11 @@ class Collection:
     qrels: Qrels
 
     @property
+    def documents(self) -> tuple[str, ...]:
+        """Ids of the documents, each once, also where rows are chunks of them."""
+        return self.corpus.ids if self.corpus.parents is None else tuple(dict.fromkeys(self.corpus.parents))
+
+    @property
     def empty_documents(self) -> tuple[str, ...]:
         """Ids of documents without text."""
         rows = zip(self.corpus.ids, self.corpus.items, strict=True)
@@ -57,7 +70,7 @@ class Collection:
     @property
     def dangling(self) -> tuple[tuple[str, str], ...]:
         """Judged (query, document) pairs whose document is not in the corpus: they count as not found."""
-        known = set(self.corpus.ids)
+        known = set(self.documents)
         judged = self.qrels.judgements
         return tuple((query, name) for query, grades in judged.items() for name in grades if name not in known)
 
@@ -68,8 +81,9 @@ def is_beir(folder: Path) -> bool:
 
 
 def _files(folder: Path, name: str) -> list[Path]:
-    """Return the files of one name, in whatever format; BEIR's own first."""
+    """Return the files of one name, in whatever format, and the folder of that name; BEIR's own first."""
     found = [each for each in folder.glob(f"{name}.*") if extension_of(each) in EXTENSIONS and each.is_file()]
+    found += [each for each in (folder / name,) if each.is_dir()]
     return sorted(found, key=lambda each: (each.name != f"{name}.jsonl", each.name))
 
 
@@ -105,11 +119,12 @@ def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None =
             f"these ({', '.join(EXTENSIONS)}). Got {folder}, which {found}. "
             "Name another folder, or give --task."
         )
-    corpus = _rows(_only(folder, "corpus"), replace(columns, group=NONE))
-    queries = _rows(
-        _only(folder, "queries"), Columns(group=NONE, titles=False, form=replace(columns.form, header=None))
-    )
-    return Collection(corpus, queries, _judgements(_qrels_path(folder, qrels), queries, corpus, columns.form))
+    split = qrels if not Path(qrels).suffix else None
+    corpus = _rows(_only(folder, "corpus"), replace(columns, group=NONE), split)
+    form = replace(columns.form, header=None)
+    queries = _rows(_only(folder, "queries"), Columns(group=NONE, titles=False, form=form), split)
+    whole = Collection(corpus, queries, Qrels({}))
+    return replace(whole, qrels=_judgements(_qrels_path(folder, qrels), whole, columns.form))
 
 
 def _only(folder: Path, name: str) -> Path:
@@ -122,9 +137,10 @@ def _only(folder: Path, name: str) -> Path:
     return found[0]
 
 
-def _rows(path: Path, columns: Columns) -> Corpus:
-    """Read documents, which may be empty, or queries (no titles), which may not."""
-    table = read_table(path, header_rule(columns), columns.form)
+def _rows(path: Path, columns: Columns, split: str | None) -> Corpus:
+    """Read documents, which may be empty, or queries (no titles), which may not; of several tables the split."""
+    table = (page_table(path, columns.form) if columns.titles else None) or shard_table(path, split)
+    table = table or read_table(path, header_rule(columns), columns.form)
     columns = replace(columns, numbered=False)
     if columns.id is None and "_id" in table.columns:
         columns = replace(columns, id="_id")
@@ -137,13 +153,19 @@ def _rows(path: Path, columns: Columns) -> Corpus:
     return rows
 
 
-def _qrels_path(folder: Path, qrels: str) -> Path:
+def _qrels_path(folder: Path, qrels: str) -> Path | Table:
+    """Return the file of judgements, or the table of several."""
     path = folder / "qrels" / f"{qrels}.tsv"
     for each in (path, *(path.with_name(path.name + end) for end in PACKED)):
         if each.is_file():
             return each
     if Path(qrels).is_file():
         return Path(qrels)
+    for inside in _WITH_QRELS:  # as data sets are downloaded
+        files = by_number((folder / inside).glob(f"{glob.escape(qrels)}-?????-of-?????.parquet"))
+        files += [each for each in (folder / inside / f"{qrels}.parquet",) if each.is_file()]
+        if files:
+            return joined(files, str(folder / inside))
     names = sorted({each.name.partition(".")[0] for each in (folder / "qrels").glob("*.tsv*")})
     raise DataError(
         f"Judgements must be in {folder / 'qrels'}/NAME.tsv, or a file of their own. Got --qrels {qrels}, and neither "
@@ -151,9 +173,14 @@ def _qrels_path(folder: Path, qrels: str) -> Path:
     )
 
 
-def _judgements(path: Path, queries: Corpus, corpus: Corpus, form: Form) -> Qrels:
-    is_table = extension_of(path) in {*EXTENSIONS} - {".txt"}
-    qrels = _read_table(path, form) if is_table else read_qrels(path, form.encoding)
+def _judgements(path: Path | Table, collection: Collection, form: Form) -> Qrels:
+    queries, corpus = collection.queries, collection.corpus
+    if isinstance(path, Table):
+        qrels, path = _of_table(path), Path(path.source)
+    else:
+        is_table = extension_of(path) in {*EXTENSIONS} - {".txt"}
+        table = read_table(path, form=replace(form, header=None)) if is_table else None
+        qrels = read_qrels(path, form.encoding) if table is None else _of_table(table)
     if not set(queries.ids) & set(qrels.judgements):
         raise DataError(
             f"At least one judged query must be in {queries.source}. Got judgements of "
@@ -161,17 +188,17 @@ def _judgements(path: Path, queries: Corpus, corpus: Corpus, form: Form) -> Qrel
             "together."
         )
     documents = dict.fromkeys(name for grades in qrels.judgements.values() for name in grades)
-    if documents.keys().isdisjoint(corpus.ids):
+    if documents.keys().isdisjoint(collection.documents):
         raise DataError(
             f"At least one judged document must be in {corpus.source}. Got judgements of {shown(documents, 5)} in "
-            f"{path}, and documents {shown(corpus.ids, 5)}. Check that they belong together, and that no program has "
-            "turned the ids into numbers (001 into 1)."
+            f"{path}, and documents {shown(collection.documents, 5)}. Check that they belong together, and that no "
+            "program has turned the ids into numbers (001 into 1)."
         )
     return qrels
 
 
-def _read_table(path: Path, form: Form) -> Qrels:
-    table = read_table(path, form=replace(form, header=None))
+def _of_table(table: Table) -> Qrels:
+    path = table.source
     names = tuple(same_name(name) for name in table.columns)
     if names != BEIR_QRELS:
         if len(names) in (3, 4) and as_number(names[-1]) is not None:
@@ -196,7 +223,7 @@ def _read_table(path: Path, form: Form) -> Qrels:
     cells = table.column
     table = replace(table, column=lambda position: [_stripped(cell) for cell in cells(position)])
     judged = gathered(table, judged_rows(table, ordinary=True))
-    return Qrels(judged, str(path), (*table.notes, *told_fractions(judged, str(path))))
+    return Qrels(judged, path, (*table.notes, *told_fractions(judged, path)))
 
 
 def _stripped(cell: object) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from embdiff._registry import hint
+from embdiff.chunking import Chunking
 from embdiff.corpus.decoding import is_image_name
 from embdiff.corpus.documents import Recipe, is_template, parts_of
 from embdiff.corpus.files import FOUND, Form, shown
@@ -39,7 +40,7 @@ KNOWN = {
     ),
     "id": (
         *("id", "_id", "doc_id", "docid", "document_id", "text_id", "sentence_id", "passage_id", "row_id"),
-        *("query_id", "qid", "pid", "uid", "uuid", "custom_id"),
+        *("query_id", "qid", "pid", "uid", "uuid", "custom_id", "ids"),
     ),
     "group": ("group", "label", "category", "class", "topic", "song", "cluster", "genre", "intent"),
     # of ready vectors
@@ -91,6 +92,8 @@ class Columns:
         Whether the groups are labels, which a command needs and calls so: messages name its options alone.
     numbered : bool
         Whether rows may go without ids.
+    chunk : Chunking or None
+        How documents are cut into chunks, each a row; None: a document is a row.
     """
 
     text: ColumnName = None
@@ -102,6 +105,7 @@ class Columns:
     group_empty: str | None = None
     labels: bool = False
     numbered: bool = True
+    chunk: Chunking | None = None
 
     def called(self, role: str) -> str:
         """Return what a role is called, in messages and in the name of its option."""

@@ -147,8 +147,8 @@ def check_file(path: Path) -> str:
             files = sorted(each.name for each in path.iterdir() if extension_of(each) in EXTENSIONS)
         found = f" In it: {shown(files, 5)}." if files else ""
         raise DataError(
-            f"The data must be one file, or a folder of images. Got the folder {path}, without images. Name a file in "
-            f"it.{found}"
+            "The data must be one file, or a folder of documents, images or Parquet files. Got the folder "
+            f"{path}, without any. Name a file in it.{found}"
         )
     extension = extension_of(path)
     if extension not in EXTENSIONS:

@@ -6,8 +6,7 @@ import io
 import os
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -20,35 +19,14 @@ from embdiff._sizes import written_size
 from embdiff.corpus.columns import KNOWN, same_name
 from embdiff.corpus.decoding import CHANGES, ENDINGS, MOST_BYTES, NoImage, decode, is_image_name, thumbnail_of
 from embdiff.corpus.files import exists, reading, shown, too_large
+from embdiff.corpus.folders import Entry, groups_of, is_beside, leads_out, names_under
 from embdiff.corpus.tables import Table, is_missing, kind_of
 from embdiff.errors import DataError
 from embdiff.records import Picture
 
 ARCHIVE = ".zip"
-# Beside images nobody means these: words for people, checksums, and what systems write down for themselves.
-_FOR_PEOPLE = (
-    ".",
-    "readme",
-    "license",
-    "licence",
-    "notice",
-    "copying",
-    "sha256sum",
-    "md5sum",
-    "thumbs.db",
-    "desktop.ini",
-)
-_OF_SYSTEMS = ("__macosx",)
 # Rows up to which thumbnails have this many pixels a side: all of them travel in a page.
 _SIDES = ((2_000, 64), (20_000, 32))
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An image that was found: what it is called, and what returns its bytes."""
-
-    name: str
-    read: Callable[[], bytes]
 
 
 def image_table(path: Path) -> Table | None:
@@ -72,7 +50,7 @@ def image_table(path: Path) -> Table | None:
         return None
     if path.is_dir():
         with reading(path):
-            names = sorted(_names_under(path))
+            names = sorted(names_under(path, lambda folder: is_beside(folder.name)))
         entries = [Entry(name, partial(_inside, path, path / name)) for name in _images_among(names, path)]
     elif path.suffix.lower() == ARCHIVE and path.is_file():
         entries = _entries_of(path)
@@ -86,32 +64,14 @@ def image_table(path: Path) -> Table | None:
 
 
 def _of_entries(entries: Sequence[Entry], source: str) -> Table:
-    folders = [PurePosixPath(entry.name).parent for entry in entries]
-    common = PurePosixPath(os.path.commonpath(folders)) if folders else PurePosixPath()
-    groups = [str(folder.relative_to(common)) for folder in folders]
+    groups = groups_of([entry.name for entry in entries])
     columns: list[list[object]] = [list(entries), [entry.name for entry in entries]]
     notes = f"{source} holds {len(entries):,} images; their ids are their paths"
-    if len(set(groups)) > 1:
-        columns.append(["" if group == "." else group for group in groups])
+    if groups is not None:
+        columns.append(list(groups))
         notes += ", their groups the sub-folders"
     names = ("image", "id", "group")[: len(columns)]
     return Table(source, names, columns.__getitem__, len(entries), notes=(f"{notes}.",), own_columns=True)
-
-
-def _names_under(folder: Path) -> Iterator[str]:
-    """Yield the relative path of every file; links to folders are not followed."""
-    for here, folders, files in os.walk(folder, onerror=_raised):
-        folders[:] = sorted(name for name in folders if not _is_beside(name))
-        for name in files:
-            yield (Path(here) / name).relative_to(folder).as_posix()
-
-
-def _raised(error: OSError) -> None:
-    raise error
-
-
-def _is_beside(name: str) -> bool:
-    return name.lower().startswith(_FOR_PEOPLE) or name.lower() in _OF_SYSTEMS
 
 
 def _images_among(names: Sequence[str], source: Path) -> list[str]:
@@ -128,17 +88,16 @@ def _images_among(names: Sequence[str], source: Path) -> list[str]:
 
 
 def _hidden(name: str) -> bool:
-    return any(map(_is_beside, PurePosixPath(name).parts))
+    return any(map(is_beside, PurePosixPath(name).parts))
 
 
 def _inside(folder: Path, path: Path) -> bytes:
     """Return the bytes of a file of a folder, once no link leads out of it."""
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if leads_out(folder, path):
         raise NoImage(
             f"An image must lie inside the folder that names it, {folder}.", f"{path.name!r}, outside",
             "Copy it there; or from Python pass a list of paths.",
         )  # fmt: skip
-    refuse_endless(path)
     if path.stat().st_size > MOST_BYTES:
         raise NoImage(f"An image file must have at most {written_size(MOST_BYTES)}.", "more", "Make it smaller.")
     return path.read_bytes()

@@ -140,10 +140,10 @@ class _Parquet:
         for table in self._tables(rows):
             corpus = corpus_of(table, self._columns, self._empty)
             if self._id_at is not None:
-                hashes.append(_hashed(corpus.ids))
+                hashes.append(_hashed(_given_ids(corpus)))
             left += len(corpus)
             first += table.size
-            yield corpus
+            yield from _pieces_of(corpus, rows) if len(corpus) > rows else [corpus]
         if not left:
             what = f"Got {first:,} rows, all empty" if first else "Got none"
             raise DataError(f"The data must have at least one row with text. {what}, in {self.source}. Add rows.")
@@ -163,14 +163,19 @@ class _Parquet:
         found: dict[str, int] = {}
         assert self._id_at is not None
         for table in self._tables(rows):
-            ids = corpus_of(table, self._columns, self._empty).ids
-            for name in (ids[at] for at in np.flatnonzero(np.isin(_hashed(ids), suspects))):
+            ids = _given_ids(corpus_of(table, self._columns, self._empty))
+            for name in (ids[at] for at in np.flatnonzero(np.isin(_hashed(ids), suspects)).tolist()):
                 row = table.number([as_name(cell) for cell in table.column(self._id_at)].index(name))
                 if found.setdefault(name, row) != row:
                     raise DataError(
                         f"Every id must occur once. Got {name!r} at row {found[name]} and at row {row} of "
                         f"{self.source}. Make the ids unique, or number the rows with --id-column none."
                     )
+
+
+def _given_ids(corpus: Corpus) -> tuple[str, ...]:
+    """Return the ids as they stand in the file, those of documents, each once."""
+    return corpus.ids if corpus.parents is None else tuple(dict.fromkeys(corpus.parents))
 
 
 def _hashed(ids: Iterable[str]) -> Any:

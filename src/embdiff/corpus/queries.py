@@ -206,15 +206,16 @@ def read_expected(
     -------
     Qrels
         Judgements of the queries of this run. A query_id that is no id but exactly the text of queries means these.
-        Rows for corpus ids that do not query in this run are not used. Ordinary qrels (TREC's, BEIR's, or a `Qrels`)
+        Rows for corpus ids that do not query in this run are not used. Where rows are chunks, ids are all of chunks, or
+        all of the documents that these are cut from (`Qrels.by_page`). Ordinary qrels (TREC's, BEIR's, or a `Qrels`)
         keep judgements of documents that are not in the corpus: they count as not found.
 
     Raises
     ------
     DataError
         When an id is unknown (a document's only in a table, tuples or a dict), a grade is no number >= 0 (in ordinary
-        qrels: no number), two grades contradict each other, no row is about a query of this run, or none about a
-        document of the corpus. The message names the row.
+        qrels: no number), some ids are of chunks and some of documents, two grades contradict each other, no row is
+        about a query of this run, or none about a document of the corpus. The message names the row.
 
     Examples
     --------
@@ -224,9 +225,11 @@ def read_expected(
     {'a': {'b': 1}}
     """
     table, ordinary = _table(data, form)
-    asked, documents = set(queries.ids), set(corpus.ids)
-    allowed = asked | documents | set(corpus.dropped) | set(queries.dropped)
+    asked = set(queries.ids)
+    allowed = asked | set(corpus.ids) | set(corpus.dropped) | set(queries.dropped)
     rows = judged_rows(table, ordinary=ordinary)
+    by_page = _of_documents(table, rows, corpus)
+    documents = set(corpus.parents if by_page and corpus.parents else corpus.ids)
     by_text: dict[str, list[str]] = {}
     for name, text in zip(queries.ids, queries.items, strict=True):
         by_text.setdefault(text, []).append(name)
@@ -257,7 +260,28 @@ def read_expected(
     notes = (
         [f"{len(named):,} queries of {table.source} are named by their texts instead of their ids."] if named else []
     )
-    return Qrels(used, table.source, (*table.notes, *told_fractions(used, table.source), *notes))
+    if by_page:
+        notes.append(
+            f"{table.source} expects documents, not chunks: each counts once, where its first chunk is in a list."
+        )
+    return Qrels(used, table.source, (*table.notes, *told_fractions(used, table.source), *notes), by_page)
+
+
+def _of_documents(table: Table, rows: Sequence[tuple[str, str, float]], corpus: Corpus) -> bool:
+    """Return whether judgements are of the documents that rows are chunks of; refuse some of these, some of those."""
+    if corpus.parents is None:
+        return False
+    chunks, documents = set(corpus.ids), set(corpus.parents)
+    of_chunk = next((at for at, (_, name, _) in enumerate(rows) if name in chunks), None)
+    of_document = next((at for at, (_, name, _) in enumerate(rows) if name in documents), None)
+    if of_chunk is not None and of_document is not None:
+        raise table.refusal(
+            max(of_chunk, of_document),
+            "Expected results must be all of documents, or all of chunks.",
+            f"{rows[of_document][1]!r}, a document, beside {rows[of_chunk][1]!r}, a chunk,",
+            "Name the documents throughout.",
+        )
+    return of_document is not None
 
 
 def _table(data: object, form: Form) -> tuple[Table, bool]:
@@ -316,7 +340,8 @@ def _unknown(table: Table, row: int, column: str, name: str, known: Corpus) -> D
     if name in known.dropped:
         way_out = "That row was left out because it is empty: delete this line, or choose --empty keep."
     else:
-        way_out = hint(name, known.ids) or f"They are {shown(known.ids, 5)}. "
+        names = known.ids if known.parents is None else tuple(dict.fromkeys((*known.parents, *known.ids)))
+        way_out = hint(name, names) or f"They are {shown(names, 5)}. "
         way_out += "Correct the id, or delete the row."
     what = "an id of the queries or the corpus" if column == "query_id" else "an id of the corpus"
     return table.refusal(row, f"Every {column} must be {what} ({known.source}).", repr(name), way_out)

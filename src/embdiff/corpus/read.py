@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from embdiff._settings import typed
+from embdiff.chunking import Chunking
+from embdiff.corpus.chunks import chunked
 from embdiff.corpus.columns import NONE, ColumnName, Columns, pick
 from embdiff.corpus.documents import Recipe
 from embdiff.corpus.files import Form, shown
@@ -39,6 +41,7 @@ def read_corpus(
     quotes: bool | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    chunk: str | int | None = None,
 ) -> Corpus:
     """Read the items to compare on.
 
@@ -46,9 +49,10 @@ def read_corpus(
     ----------
     data : str, path, sequence of str, pandas Series or DataFrame, sequence of dict, or Corpus
         A file: ``.txt`` (one item a line), ``.csv`` or ``.tsv`` (RFC 4180), ``.jsonl`` or ``.ndjson`` (an object or
-        a string a line), all these also with ``.gz`` or ``.zst`` behind, ``.parquet``. ``"sample"`` is the bundled
-        sample, unless a file has that name. The index of a Series or DataFrame is not looked at. A Corpus comes back
-        as it is.
+        a string a line), all these also with ``.gz`` or ``.zst`` behind, ``.parquet``. A folder of ``.md``, ``.html``,
+        ``.rst``, ``.txt`` and ``.pdf`` files, each a document with its path as id and its sub-folder as group; or a
+        folder of images. ``"sample"`` is the bundled sample, unless a file has that name. The index of a Series or
+        DataFrame is not looked at. A Corpus comes back as it is.
     text_column, id_column, group_column : str or int, optional
         Name (case ignored) or 0-based position (an int, or digits; a column with that very name wins). By default
         the columns are found by usual names: ``text``, ``sentence``, ``content``...; ``id``, ``doc_id``...;
@@ -68,6 +72,11 @@ def read_corpus(
         Whether line 1 of a .csv or .tsv names the columns. By default its cells tell, see below.
     encoding : str, optional
         Of a text file, as Python names it. By default UTF-8.
+    chunk : str or int, optional
+        Cut each text into chunks of at most so many tokens, ``200``; ``"heading:200"`` begins one at every heading
+        (`embdiff.chunking.Chunking`). Ids are those of the documents with ``#1``, ``#2``... behind, and
+        ``Corpus.parents`` says which document each is of. Of a title or template every chunk has what stands before
+        the text.
 
     Returns
     -------
@@ -95,9 +104,13 @@ def read_corpus(
     ('0', '1')
     """
     form = Form(quotes, header, encoding)
-    return corpus_from(
-        data, Columns(text_column, id_column, group_column, True, True, form, group_empty), empty, groups
-    )
+    columns = Columns(text_column, id_column, group_column, form=form, group_empty=group_empty, chunk=chunking(chunk))
+    return corpus_from(data, columns, empty, groups)
+
+
+def chunking(text: str | int | None) -> Chunking | None:
+    """Return the value of ``--chunk``, read; None where none was given."""
+    return None if text is None else Chunking.parse(str(text))
 
 
 def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object] | None = None) -> Corpus:
@@ -106,8 +119,11 @@ def corpus_from(data: Any, columns: Columns, empty: str, groups: Iterable[object
     if groups is not None and columns.group not in (None, NONE):
         raise ParameterError("Groups must come from one place. Got groups and group_column. Leave one of them out.")
     if isinstance(data, Corpus):
-        if columns.given() or columns.group_empty is not None:
-            raise ParameterError("A Corpus has no columns. Got a column name. Leave the column arguments out.")
+        if columns.given() or columns.group_empty is not None or columns.chunk is not None:
+            raise ParameterError(
+                "A Corpus is read already. Got a column name or chunk. Leave these arguments out, or give them to "
+                "read_corpus()."
+            )
         return data if groups is None else replace(data, groups=checked_groups(groups, len(data)))
     return corpus_of(table_of(data, columns), columns, way, groups)
 
@@ -126,6 +142,7 @@ def rows_of(corpus: Corpus, rows: Sequence[int]) -> Corpus:
         items=tuple(corpus.items[row] for row in rows),
         ids=tuple(corpus.ids[row] for row in rows),
         groups=None if corpus.groups is None else tuple(corpus.groups[row] for row in rows),
+        parents=None if corpus.parents is None else tuple(corpus.parents[row] for row in rows),
         columns={name: tuple(values[row] for row in rows) for name, values in corpus.columns.items()},
         dropped=(),
         notes=(),
@@ -164,7 +181,7 @@ def corpus_of(
     dropped: list[str | None] = [None] * table.size
     if left_out and picked.id is not None:
         dropped = [as_name(cell) for cell in table.column(picked.id)]
-    return Corpus(
+    corpus = Corpus(
         items=tuple(texts[row] for row in kept),
         ids=tuple(ids),
         groups=group_of,
@@ -174,6 +191,7 @@ def corpus_of(
         notes=tuple(notes),
         columns=other_columns(table, picked.positions(), kept) if columns.titles else {},
     )
+    return corpus if columns.chunk is None else chunked(corpus, table, picked.recipe, kept, columns.chunk)
 
 
 def _items(table: Table, recipe: Recipe) -> tuple[list[str], list[str]]:

@@ -14,6 +14,8 @@ from embdiff.corpus.columns import Columns, header_rule
 from embdiff.corpus.delimited import SEPARATORS, always_header, notes_on_lines, read_delimited
 from embdiff.corpus.files import EXTENSIONS, FOUND, Form, check_file, exists, extension_of, lines_of, read_text, shown
 from embdiff.corpus.images import image_table
+from embdiff.corpus.pages.folder import page_table
+from embdiff.corpus.shards import shard_table
 from embdiff.corpus.tables import (
     ABSENT,
     HeaderRule,
@@ -42,7 +44,8 @@ def table_of(data: object, columns: Columns) -> Table:
         return replace(read_table(SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
     if isinstance(data, (str, os.PathLike)):
         path = _path(data)
-        return image_table(path) or replace(read_table(path, header_rule(columns), columns.form), home=path.parent)
+        own = page_table(path, columns.form) or image_table(path) or shard_table(path)
+        return own or replace(read_table(path, header_rule(columns), columns.form), home=path.parent)
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
         table = _from_frame(data)
     else:

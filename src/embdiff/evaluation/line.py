@@ -56,6 +56,7 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     quotes: bool | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    chunk: str | int | None = None,
     cache: str | Path | None = None,
 ) -> Evaluation:
     """Score models on labelled data: judged queries, scored pairs, classes, or parallel texts.
@@ -63,9 +64,10 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     Parameters
     ----------
     data : str or path, or sequence of them
-        A folder in BEIR's layout (retrieval); a file of two texts and a number a row, or several, each scored and all
-        pooled (pairs); a file of texts and labels, or a folder with ``train.*`` and ``test.*`` (classes); two files
-        whose rows say the same, joined by their ids where both have some, or two columns of one file (bitext).
+        A folder in BEIR's layout, in which ``corpus`` may be a folder of documents (retrieval); a file of two texts and
+        a number a row, or several, each scored and all pooled (pairs); a file of texts and labels, or a folder with
+        ``train.*`` and ``test.*`` (classes); two files whose rows say the same, joined by their ids where both have
+        some, or two columns of one file (bitext).
     models : sequence of str or Encoder
         Text forms as ``embdiff models`` lists them, or objects with ``encode``.
     task : {"retrieval", "pairs", "classes", "bitext"}, optional
@@ -101,6 +103,9 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
     encoding : str, optional
         Encoding of text files. Default UTF-8.
+    chunk : str or int, optional
+        Retrieval: cut each document into chunks of at most so many tokens, ``200`` or ``"heading:200"``; a document is
+        found where its best chunk is. Default: each is whole.
     cache : str or path, optional
         Where vectors are kept and found again: ``off``, a folder, or ``DIR?precision=float16``. Default: EMBDIFF_CACHE,
         else the user's cache folder.
@@ -181,7 +186,7 @@ def find_task(
         return path, task, "as asked"
     if path.is_dir():
         if is_beir(path):
-            return path, "retrieval", "the folder holds corpus.jsonl and queries.jsonl"
+            return path, "retrieval", "the folder holds corpus and queries"
         if is_classes(path):
             return path, "classes", "the folder holds a train and a test file"
         if image_table(path):

@@ -14,6 +14,7 @@ from embdiff.corpus.beir import Collection, read_beir
 from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import shown
 from embdiff.corpus.queries import same_ids
+from embdiff.corpus.read import chunking
 from embdiff.corpus.trec import read_run
 from embdiff.encoding import Texts
 from embdiff.errors import DataError
@@ -24,6 +25,7 @@ from embdiff.evaluation.together import PROTOCOL, UNION, together
 from embdiff.lexical import BM25
 from embdiff.measures.base import MeasureSpec
 from embdiff.measures.judged import NEEDS, Judged, JudgedLists, grade, usual_measures
+from embdiff.measures.pages import Pages
 from embdiff.measures.places import across_the_end, name_ranks, ties_by_id, trec_order
 from embdiff.measures.score import scores as take
 from embdiff.own_rows import OwnRows, without_own
@@ -45,7 +47,7 @@ class Retrieval(Walk):
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.measures = chosen(settings, NEEDS, usual_measures(), self.task)
         refuse_deeper(self.measures, settings.depth)
-        columns = Columns(settings.text_column, form=settings.form)
+        columns = Columns(settings.text_column, form=settings.form, chunk=chunking(settings.chunk))
         self.collection = collection = read_beir(folder, settings.qrels, columns)
         _refuse_mostly_missing(collection, settings.missing)
         rows = {name: row for row, name in enumerate(collection.queries.ids)}
@@ -60,16 +62,19 @@ class Retrieval(Walk):
         self.own = OwnRows(own, drop=settings.self_matches == "drop")
         self.own.check_k(1, len(collection.corpus))
         wanted = Wanted(asked.items, asked.ids, row, len(rows), "queries")
+        parents = collection.corpus.parents
+        self.pages = None if parents is None else Pages.of(parents)
         super().__init__(
             settings,
             str(folder),
             _about(collection, zero, str(folder)),
             units,
             Texts(collection.corpus, wanted, settings.seed),
-            settings.depth + self.own.dropped,
+            self._deep(settings.depth),
         )
-        self.row_of = {name: row for row, name in enumerate(collection.corpus.ids)}
-        self.name_rank = name_ranks(collection.corpus.ids)
+        self.ids = collection.documents
+        self.row_of = {name: row for row, name in enumerate(self.ids)}
+        self.name_rank = name_ranks(self.ids)
         self.judged = self._judged(np.arange(len(units)))
         self.documents = np.zeros(len(units), dtype=np.int64)  # that a query can find: one not asked finds none
         self.documents[self.places] = len(self.row_of)
@@ -85,7 +90,8 @@ class Retrieval(Walk):
         return {
             "document": self.collection.corpus.notes[-1],  # which columns were used
             "judgements": f"{self.collection.qrels.source}; relevant above score 0, gains are the scores (linear)",
-            "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list",
+            "ranking": f"exact {settings.metric}, the first {settings.depth:,} documents of each list"
+            + ("" if self.pages is None else ", each where its best chunk is (MaxP, Dai & Callan 2019)"),
             "rules": "trec_eval: equal scores by document id descending; "
             + ("every judged query counts, a missing one as 0 (-c)" if zero else "every judged query asked counts"),
             "intervals": "95 %, of other queries, documents held fixed",
@@ -125,14 +131,23 @@ class Retrieval(Walk):
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the first measure over some of the queries asked."""
         measure = self.measures[0]
-        depth = max(NOISE_DEPTH, measure.k) + self.own.dropped if measure.k else self.depth
+        depth = self._deep(max(NOISE_DEPTH, measure.k)) if measure.k else self.depth
         units = self.places[which]
         found = nearest_rows(asking[which], there, min(self.depth, depth), self.settings.metric)
         found = self._without_own(found, units)
         return self._scores(model, found, self._judged(units), [measure], self.documents[units])[0]
 
+    def _deep(self, depth: int) -> int:
+        """Return how many rows a list must have, so that it surely has so many documents without the query itself."""
+        return depth + self.own.dropped if self.pages is None else self.pages.deep(depth)
+
     def _without_own(self, found: Neighbors, units: IntArray) -> Neighbors:
-        """Return the lists of some of the judged queries without the queries themselves; ties stand by id."""
+        """Return the documents in the lists of some queries, these themselves left out; ties stand by id."""
+        if self.pages is not None:
+            return self.pages.best(found, self.name_rank, self.settings.depth)
+        return self._of_documents(found, units)
+
+    def _of_documents(self, found: Neighbors, units: IntArray) -> Neighbors:
         kept = without_own(found, self._own(units), min(self.settings.depth, found.k))
         return ties_by_id(kept, self.name_rank)
 
@@ -143,7 +158,7 @@ class Retrieval(Walk):
         """Add the runs given, and return all lists, alone and in pairs."""
         for path in self.settings.runs:
             self.facts.append(ModelFacts(f"run:{path.name}", None, about=f"the run {path}"))
-            self._add(f"run:{path.name}", self._without_own(self._given(path), np.arange(len(self.units))))
+            self._add(f"run:{path.name}", self._of_documents(self._given(path), np.arange(len(self.units))))
         whole = min(UNION, len(self.row_of) - self.own.dropped)
         short = [model for model, rows in self.lists.items() if rows.shape[1] < whole and model not in self.ragged]
         if short and len(self.lists) > 1:
@@ -173,7 +188,7 @@ class Retrieval(Walk):
         """Add the lists of all units."""
         self.lists[model] = trec_order(found.rows, found.similarity, self.name_rank)
         self.scores += self._scores(model, found, self.judged, self.measures, self.documents)
-        ids = self.collection.corpus.ids
+        ids = self.ids
         self.runs[model] = {
             name: {ids[row]: float(value) for row, value in zip(rows, values, strict=True) if row >= 0}
             for name, rows, values in zip(self.units, found.rows.tolist(), found.similarity, strict=True)
@@ -239,7 +254,8 @@ def _about(collection: Collection, zero: bool, folder: str) -> str:
         queries += f" ({missing:,} of them are not among the queries and count as 0)"
     elif missing:
         queries = f"{judged - missing:,} of {queries} ({missing:,} are not among the queries and are left out)"
-    return f"{queries}, {len(collection.corpus):,} documents of {folder}"
+    chunks = "" if collection.corpus.parents is None else f" in {len(collection.corpus):,} chunks"
+    return f"{queries}, {len(collection.documents):,} documents{chunks} of {folder}"
 
 
 def _refuse_mostly_missing(collection: Collection, missing: str) -> None:

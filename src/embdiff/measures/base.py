@@ -9,14 +9,15 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal, Self
 
-from embdiff._registry import Entry, Registry, nearest
+from embdiff._registry import Entry, Registry, nearest, unusable
 from embdiff._settings import typed
-from embdiff.errors import ParameterError, UnknownNameError
+from embdiff.errors import ParameterError, PluginError, PluginWarning, UnknownNameError
 from embdiff.specs import Parameter as Parameter
 from embdiff.specs import read_parameters, split_named, write_named
 
@@ -257,8 +258,8 @@ def register(measure: Measure) -> Measure:
 
 
 def list_measures() -> tuple[Measure, ...]:
-    """Return every measure, sorted by name."""
-    return tuple(map(_load, sorted(_names())))
+    """Return every measure, sorted by name; those of other packages that cannot be used are left out with a warning."""
+    return tuple(_usable(sorted(_names())))
 
 
 def is_built_in(measure: Measure) -> bool:
@@ -268,7 +269,21 @@ def is_built_in(measure: Measure) -> bool:
 
 def measures_for(*needs: str) -> tuple[Measure, ...]:
     """Return the measures that need one of these, in the order in which they are shown: built-in ones come first."""
-    return tuple(measure for measure in map(_load, _names()) if measure.needs in needs)
+    return tuple(measure for measure in _usable(_names()) if measure.needs in needs)
+
+
+def _usable(names: Iterable[str]) -> Iterator[Measure]:
+    """Yield measures; one of another package that cannot be used ends nothing that does not ask for it."""
+    for name in names:
+        try:
+            yield _load(name)
+        except PluginError as error:
+            _tell_once(f"A measure is left out. {error}")
+
+
+@cache  # Python's own memory of warnings is lost whenever a library catches some
+def _tell_once(text: str) -> None:
+    warnings.warn(text, PluginWarning, stacklevel=2)
 
 
 @typed
@@ -300,10 +315,7 @@ def _names() -> dict[str, None]:
 def _load(name: str) -> Measure:
     measure = _ADDED[name] if name in _ADDED else _REGISTRY.load(name)
     if not isinstance(measure, Measure):
-        raise ParameterError(
-            f"The entry of the measure {name!r} must be an embdiff.measures.Measure. "
-            f"Got {type(measure).__name__}. Mend its entry point."
-        )
+        raise unusable("measure", _REGISTRY.entry(name), f"{type(measure).__name__}, no embdiff.measures.Measure")
     return measure
 
 

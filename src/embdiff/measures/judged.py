@@ -14,7 +14,7 @@ from embdiff.measures.inputs import Undefined, Whole
 from embdiff.measures.places import look_up
 from embdiff.measures.score import PerQuery
 from embdiff.measures.statistics.quantiles import Doubles
-from embdiff.records import BoolArray, IntArray
+from embdiff.records import BoolArray, IntArray, Score
 
 ABOVE_ZERO = float(np.finfo(np.float64).tiny)  # of grades in whole numbers 1, as trec_eval has it
 
@@ -180,6 +180,8 @@ class JudgedLists(Whole):
         The ``k`` of a measure; None means the whole lists.
     tied : str or None
         How many lists have a tie across their last place (`places.across_the_end`).
+    drawn : Graded or None
+        Lists drawn at random, as many for each query, of which chance is the mean; None: it is worked out exactly.
     """
 
     graded: Graded
@@ -188,6 +190,7 @@ class JudgedLists(Whole):
     query_model: str | None = None
     depth: int | None = None
     tied: str | None = None
+    drawn: Graded | None = None
 
     def at(self, depth: int | None) -> Self:
         """Return the same, read to a depth: what a measure makes of the rest is its own affair."""
@@ -223,6 +226,15 @@ class Ranked(PerQuery):
     def chance(self, inputs: JudgedLists, values: Doubles, seed: int, **parameters: float) -> float:
         """Return the mean over all queries."""
         return float(self.by_chance(inputs.graded, inputs.depth, inputs.documents).mean())
+
+    def mean(
+        self, spec: MeasureSpec, inputs: Any, values: Doubles, within: tuple[float, float, str], seed: int
+    ) -> Score:
+        """Return the mean of the values with its chance level."""
+        found = super().mean(spec, inputs, values, within, seed)
+        if inputs.drawn is None or not len(values):
+            return found
+        return replace(found, chance=float(values_of(inputs.drawn, spec).mean()))
 
     def by_chance(self, graded: Graded, asked: int | None, documents: int | IntArray) -> Doubles:
         """Return what each query would reach on average in a random order; (q,)."""

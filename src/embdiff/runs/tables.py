@@ -64,6 +64,8 @@ def write_corpus(corpus: Corpus, path: Path) -> dict[str, Any]:
     columns: dict[str, Any] = {"id": corpus.ids, "text": corpus.items}
     if corpus.groups is not None:
         columns["group"] = corpus.groups
+    if corpus.parents is not None:
+        columns["parent"] = _coded(corpus.parents)
     images = [item for item in corpus.items if isinstance(item, Picture)]
     if images:
         columns["sha256"] = tuple(item.digest for item in images)
@@ -83,7 +85,10 @@ def read_corpus(path: Path) -> dict[str, Any]:
     if "sha256" in table:
         items = [Picture(*each) for each in zip(items, table["sha256"], map(_raster, table["thumbnail"]), strict=True)]
     others = {name.removeprefix(_OTHER): each for name, each in table.items() if name.startswith(_OTHER)}
-    return {"ids": table["id"], "items": tuple(items), "groups": table.get("group"), "columns": others}
+    return {
+        "ids": table["id"], "items": tuple(items), "groups": table.get("group"), "columns": others,
+        "parents": table.get("parent"),
+    }  # fmt: skip
 
 
 def _raster(thumbnail: bytes) -> bytes:

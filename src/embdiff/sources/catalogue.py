@@ -90,8 +90,8 @@ REGISTRY = Registry(
         Entry(
             "vectors",
             "embdiff.sources.ready:ReadyVectors",
-            "vectors that are ready: a .npy file by row, Parquet or JSONL by id or text (?id=COLUMN, ?text=COLUMN, "
-            "?vector=COLUMN where the names are not known); ?queries=FILE: those of queries",
+            "vectors that are ready: .npy by row; Parquet, JSONL, csv, .npz, .safetensors, tables of LanceDB by id or "
+            "text (?id=COLUMN, ?text=COLUMN, ?vector=COLUMN where the names are not known); ?queries=FILE: of queries",
         ),
         *(
             Entry(name, "embdiff.sources.services.service:from_spec", _SERVICES[name], ("httpx2",), "service")
@@ -147,7 +147,7 @@ _FORMS: Mapping[str, tuple[str, str]] = {
     "sparse": ("sparse:NAME or sparse:FOLDER", "no dense vector"),
     "multivector": ("multivector:NAME or multivector:FOLDER", "no dense vector"),
     "lsa": ("lsa:DIM", "DIM"),
-    "vectors": ("vectors:FILE.npy, :FILE.parquet, :FILE.jsonl or :FOLDER", "of the file"),
+    "vectors": ("vectors:FILE.npy, .npz, .parquet, .jsonl, .csv, .safetensors, TABLE.lance or FOLDER", "of the file"),
     **{name: (f"{name}:MODEL", "of the model, or ?dimensions=") for name in SERVICES},
     "toy": ("toy:DIM", "DIM"),
     "efficientnet": ("efficientnet", "1,280"),

@@ -27,7 +27,7 @@ from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 if TYPE_CHECKING:
     from embdiff.stores.milvus.theirs import TheirCollection
 
-_FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION"
+_FORM = "milvus:FILE#COLLECTION or http://HOST:PORT#COLLECTION; a table of LanceDB vectors:DIR/TABLE.lance"
 
 
 def corpus_of(text: str, empty: str, columns: Sequence[str]) -> Corpus:

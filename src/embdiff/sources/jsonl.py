@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,60 +12,19 @@ from embdiff.corpus.columns import KNOWN, same_name
 from embdiff.corpus.files import lines_of, read_text
 from embdiff.corpus.tables import as_name, kind_of, of_keys
 from embdiff.errors import DataError
-from embdiff.sources.columns import ROWS, ColumnTable, digest_of
-from embdiff.sources.fields import Fields
+from embdiff.sources.held import TELLING, Held
 
 _Kind = TypeVar("_Kind")
-_TELLING = frozenset(name for role in ("id", "text", "title") for name in KNOWN[role])  # whose vectors they are
-SUFFIXES = (".jsonl", ".ndjson")
 
 
-class JsonTable(ColumnTable):
-    """A .jsonl file with an object a line that holds a vector; it is read as a whole.
-
-    Parameters
-    ----------
-    path : Path
-    name : str
-        What it is called in messages.
-    given : mapping of str to str
-        Names of columns, see `Fields.of`.
-    must : bool
-        Whether a column that was given must be there.
+def json_lines(path: Path) -> Held:
+    """Read a .jsonl file with an object a line that holds a vector: lists of numbers, and what is one value as text.
 
     Raises
     ------
     DataError
         When a line is no such object, or a request of a batch has failed.
     """
-
-    def __init__(self, path: Path, name: str, given: Mapping[str, str], *, must: bool = True) -> None:
-        if not path.is_file():
-            raise DataError(f"Vectors must be there. Got {path}, which is no file. Check the path.")
-        self._lines, self._columns = _read(path)
-        schema = pa.schema([(column, cells.type) for column, cells in self._columns.items()])
-        super().__init__(path, name, Fields.of(schema, given, str(path), must=must), {})
-
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    @cached_property
-    def digest(self) -> str:
-        """A hash of all bytes of the file."""
-        return digest_of([self.path])
-
-    def column(self, name: str) -> Iterator[Any]:
-        """Yield the cells of a column, an Arrow array of some rows at a time."""
-        for start in range(0, len(self), ROWS):
-            yield self._columns[name].slice(start, ROWS)
-
-    def located(self, row: int) -> str:
-        """Return on which line a row stands."""
-        return f"line {self._lines[row]}"
-
-
-def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
-    """Return the line of each row, and the columns: lists of numbers, and all that is one value as text."""
     lines, objects = [], []
     for number, line in enumerate(lines_of(read_text(path)), start=1):
         if line.strip():
@@ -80,11 +37,11 @@ def _read(path: Path) -> tuple[list[int], dict[str, Any]]:
         kinds = {type(cell) for cell in cells} - {type(None)}
         if list in kinds and (len(kinds) == 1 or same_name(key) in KNOWN["vector"]):
             columns[key] = _vectors(key, cells, lines, path)
-        elif not kinds or kinds - {list, dict} or same_name(key) in _TELLING:  # what is nested tells nothing elsewhere
+        elif not kinds or kinds - {list, dict} or same_name(key) in TELLING:  # what is nested tells nothing elsewhere
             columns[key] = pa.array([cell if isinstance(cell, str) else as_name(cell) for cell in cells], pa.string())
     if not lines:
         raise DataError(f"A file of vectors must hold at least one. Got none in {path}. Make it again.")
-    return lines, columns
+    return Held(columns, lambda row: f"line {lines[row]}")
 
 
 def _objects(line: str, where: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Tables of ready vectors, .npy, Parquet or JSONL, read a block at a time."""
+"""Tables of ready vectors: .npy and Parquet, read a block at a time, and others, read as a whole."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.errors import ParameterError
+from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import FloatArray, IntArray
 from embdiff.sources.columns import ROWS, ColumnTable, ParquetTable, digest_of, refuse_infinite
-from embdiff.sources.jsonl import SUFFIXES, JsonTable
+from embdiff.sources.held import READERS, HeldTable
+from embdiff.sources.jsonl import json_lines
 from embdiff.sources.parquet import SUFFIX
 
 
@@ -75,11 +76,14 @@ class NumpyTable:
             refuse_infinite(self._file[some], some, self.name, "row {}".format)
 
 
+_WHOLE = {**READERS, ".jsonl": json_lines, ".ndjson": json_lines}
 VectorTable = NumpyTable | ColumnTable
 
 
 def open_table(path: Path, name: str, given: Mapping[str, str], *, must: bool = True) -> VectorTable:
-    """Open ready vectors: Parquet, a file or a folder of such, JSONL, or else a .npy file; raises as these do.
+    """Open ready vectors by the ending of their name, a folder as Parquet; what has no other is a .npy file.
+
+    Raises as these do.
 
     Parameters
     ----------
@@ -91,10 +95,16 @@ def open_table(path: Path, name: str, given: Mapping[str, str], *, must: bool = 
     must : bool
         Whether a column that was given must be there.
     """
+    read = _WHOLE.get(path.suffix)
+    if read is not None:
+        return HeldTable(path, name, given, read, must=must)
     if path.suffix == SUFFIX or path.is_dir():
         return ParquetTable(path, name, given, must=must)
-    if path.suffix in SUFFIXES:
-        return JsonTable(path, name, given, must=must)
+    if path.suffix in (".pkl", ".pickle", ".pt", ".pth", ".bin"):
+        raise DataError(
+            f"Vectors must be in a format that runs no code when it is read. Got {path}. Write them as .npz "
+            "(numpy.savez), .safetensors or .parquet."
+        )
     if given and must:
         raise ParameterError(
             f"Columns must only be named of files that have some. Got {', '.join(given)} for {path}. Leave them out."

@@ -82,6 +82,5 @@ def _needed(run: Run) -> Iterator[IntArray]:
         yield answer.elsewhere.rows
         yield lost_by_index(answer.returned, answer.exact)
     if run.expected is not None:
-        row_of = {name: row for row, name in enumerate(run.corpus.ids)}
-        wanted = (name for grades in run.expected.judgements.values() for name in grades)
-        yield np.array([row_of[name] for name in wanted if name in row_of], dtype=np.int64)
+        for rows in run.expected.relevant_rows(run.queries.ids, run.corpus):
+            yield np.array(rows, dtype=np.int64)

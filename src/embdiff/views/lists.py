@@ -121,12 +121,13 @@ def places(answer: Answer, row: int) -> dict[int, Place]:
 
 def _listed(run: Run, answer: Answer, row: int, judged: Mapping[str, float] | None) -> Listed:
     corpus, similarity = run.corpus, answer.returned.similarity[row].tolist()
+    names = corpus.ids if run.expected is None else run.expected.names(corpus)
     neighbors = tuple(
         Neighbor(
             **place._asdict(),
             **corpus.row(found),
             similarity=value,
-            expected=None if judged is None else judged.get(corpus.ids[found], 0) > 0,
+            expected=None if judged is None else judged.get(names[found], 0) > 0,
         )
         for (found, place), value in zip(places(answer, row).items(), similarity, strict=False)
     )

@@ -143,12 +143,11 @@ def _expected(run: Run, drawn: Drawn) -> dict[str, list[int]] | None:
     """Return the rows that each query should find, by its number; None without expected results."""
     if run.expected is None:
         return None
-    row_of = {name: row for row, name in enumerate(drawn.of(run.corpus.ids))}
+    rows = run.expected.relevant_rows(run.queries.ids, run.corpus)
+    queries = zip(run.queries.ids, rows, strict=True)
     return {
-        str(number): [
-            row_of[name] for name, grade in run.expected.judgements[query].items() if grade > 0 and name in row_of
-        ]
-        for number, query in enumerate(run.queries.ids)
+        str(number): drawn.places(each).tolist()
+        for number, (query, each) in enumerate(queries)
         if query in run.expected.judgements
     }
 
@@ -163,6 +162,7 @@ def _items(corpus: Corpus, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
         "groups": None if corpus.groups is None else drawn.of(corpus.groups),
         "columns": [_column(name, drawn.of(values), arrays) for name, values in corpus.columns.items()],
         "thumbnails": _thumbnails(texts, arrays),
+        "chunks": corpus.parents is not None,
     }
 
 

@@ -1,0 +1,218 @@
+"""Folders of documents through the commands: chunked, compared, evaluated, encoded, judged, shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import embdiff as ed
+from embdiff.errors import ParameterError
+from embdiff.judging import open_judging
+from embdiff.runs import Run
+
+pytrec_eval = pytest.importorskip("pytrec_eval")
+SMALL = ["wordllama:256", "wordllama:64"]
+TOKEN = re.compile(r"\w{1,40}|[^\w\s]")  # the rule of the documentation, for texts in English
+
+
+@pytest.fixture(scope="module")
+def time(tmp_path_factory, shared_data) -> Path:
+    """150 articles of TIME, judged ones first, as Markdown files; queries and judgements by file beside them."""
+    source, folder = shared_data / "time", tmp_path_factory.mktemp("time")
+    articles = [json.loads(line) for line in (source / "corpus.jsonl").open()]
+    judged = [line.split("\t") for line in (source / "qrels" / "test.tsv").read_text().splitlines()[1:]]
+    wanted = {name for _, name, _ in judged}
+    chosen = sorted(articles, key=lambda each: each["_id"] not in wanted)[:150]
+    for each in chosen:
+        text = each["text"]
+        half = text.find(". ", len(text) // 2) + 2
+        path = folder / "corpus" / f"{int(each['_id']) // 100}" / f"{each['_id']}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# Article {each['_id']}\n\n{text[:half]}\n\n## The other half\n\n{text[half:]}\n")
+    names = {each["_id"]: f"{int(each['_id']) // 100}/{each['_id']}.md" for each in chosen}
+    lines = [f"{query}\t{names[name]}\t{grade}\n" for query, name, grade in judged if name in names]
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
+    asked = {line.split("\t")[0] for line in lines}
+    queries = [line for line in (source / "queries.jsonl").open() if json.loads(line)["_id"] in asked]
+    (folder / "queries.jsonl").write_text("".join(queries))
+    return folder
+
+
+def embdiff(*arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "embdiff", *map(str, arguments)], capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def cosines(model: str, corpus: ed.Corpus, queries: list[str]) -> np.ndarray:
+    encoder = ed.get_encoder(model)
+    there, asking = (
+        np.asarray(encoder.encode(texts, role=role), dtype=np.float64)
+        for texts, role in ((corpus.items, "document"), (queries, "query"))
+    )
+    return (asking / np.linalg.norm(asking, axis=1)[:, None]) @ (there / np.linalg.norm(there, axis=1)[:, None]).T
+
+
+def judgements(folder: Path) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for line in (folder / "qrels" / "test.tsv").read_text().splitlines()[1:]:
+        query, name, grade = line.split("\t")
+        found.setdefault(query, {})[name] = int(grade)
+    return found
+
+
+def of_trec_eval(folder: Path, run: dict[str, dict[str, float]], measure: str) -> float:
+    found = pytrec_eval.RelevanceEvaluator(judgements(folder), {measure}).evaluate(run)
+    assert len(found) == len(judgements(folder))
+    return float(np.mean([next(iter(each.values())) for each in found.values()]))
+
+
+def check_both(folder: Path, models: list[str], out: Path) -> None:
+    """Compare and evaluate; the same figures by numpy and trec_eval, from texts and models alone."""
+    chosen = [part for model in models for part in ("-m", model)]
+    embdiff("compare", folder / "corpus", "--chunk", "heading:200", "--queries", folder / "queries.jsonl",
+            "--expected", folder / "qrels" / "test.tsv", *chosen, "--out", out, "--no-baseline")  # fmt: skip
+    run = Run.read(out)
+    corpus = run.corpus
+    assert len(set(corpus.parents)) == 150
+    assert corpus.ids == tuple(f"{parent}#{number}" for parent, number in numbered(corpus.parents))
+    assert set(corpus.groups) == {parent.split("/")[0] for parent in corpus.parents}
+    every = [json.loads(line) for line in (folder / "queries.jsonl").open()]
+    names, texts = [each["_id"] for each in every], [each["text"] for each in every]
+    evaluation = ed.evaluate(folder, models, chunk="heading:200", baseline=False)
+    for model in models:
+        similar = cosines(model, corpus, texts)
+        ten, whole = {}, {}
+        for name, line in zip(names, similar, strict=True):
+            order = np.argsort(-line)[:10]
+            pages = dict.fromkeys(corpus.parents[row] for row in order)
+            ten[name] = {page: float(-place) for place, page in enumerate(pages)}
+            whole[name] = {}
+            for row, parent in enumerate(corpus.parents):
+                whole[name][parent] = max(float(line[row]), whole[name].get(parent, -2.0))
+        compared = {score.measure: score.value for score in run.scores if score.models == (model,)}
+        for measure, theirs in (("ndcg@10", "ndcg_cut_10"), ("recall@10", "recall_10"), ("hit@10", "success_10")):
+            assert compared[measure] == pytest.approx(of_trec_eval(folder, ten, theirs.replace("_10", ".10")), abs=1e-4)
+        evaluated = {score.measure: score.value for score in evaluation.scores if score.models == (model,)}
+        for measure, theirs in (("ndcg@10", "ndcg_cut.10"), ("map", "map"), ("recall@100", "recall.100")):
+            assert evaluated[measure] == pytest.approx(of_trec_eval(folder, whole, theirs), abs=1e-4)
+        assert compared["ndcg@10"] <= evaluated["ndcg@10"]  # of ten chunks there may be fewer documents
+
+
+def numbered(parents: tuple[str, ...]) -> list[tuple[str, int]]:
+    return [(parent, parents[: at + 1].count(parent)) for at, parent in enumerate(parents)]
+
+
+def test_time_in_chunks_is_compared_and_evaluated_by_document(time, tmp_path):
+    check_both(time, SMALL, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_time_under_minilm_and_wordllama(time, tmp_path):
+    check_both(time, ["minilm", "wordllama:256"], tmp_path / "run")
+
+
+def test_chunks_of_time_hold_all_of_the_text_and_begin_at_headings(time):
+    corpus = ed.read_corpus(time / "corpus", chunk="heading:200", text_column="text")
+    for path in (time / "corpus").glob("*/*.md"):
+        name = path.relative_to(time / "corpus").as_posix()
+        chunks = [item for item, parent in zip(corpus.items, corpus.parents, strict=True) if parent == name]
+        whole = path.read_text().split("\n\n", 1)[1].replace("## ", "")
+        assert [word for chunk in chunks for word in TOKEN.findall(chunk)] == TOKEN.findall(whole)
+        assert max(len(TOKEN.findall(chunk)) for chunk in chunks) <= 200
+        assert sum(chunk.startswith("The other half") for chunk in chunks) == 1
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("docs")
+    for name in ("pumps", "valves", "pipes"):
+        (folder / name).mkdir()
+        for at in range(4):
+            text = " ".join(f"{name} number {at} part {part} is made of steel." for part in range(6))
+            (folder / name / f"{at}.md").write_text(
+                f"# {name} {at}\n\n{text}\n\n## Care\n\nOil the {name} {at} daily.\n"
+            )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(docs, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    queries = {"q1": "oil the pumps 1", "q2": "steel pipes number 3"}
+    asked = ed.Corpus(tuple(queries.values()), tuple(queries), ids_given=True)
+    expected = {"q1": ["pumps/1.md"], "q2": ["pipes/3.md"]}
+    ed.compare(docs, ["toy:8", "toy:24"], chunk="heading:20", queries=asked, expected=expected, k=5, out=out)
+    return out
+
+
+def test_the_run_folder_keeps_documents_and_what_is_expected_of_them(run):
+    found = Run.read(run)
+    assert found.expected is not None
+    assert found.expected.by_page
+    assert found.corpus.parents is not None
+    assert found.config.chunk == "heading:20"
+    assert "chunk" in (run / "run.toml").read_text()
+    assert found.same_as(ed.load(run).run)
+
+
+def test_hits_of_any_chunk_are_marked_and_paths_stand_beside_them(run):
+    shown = embdiff("show", run, "--only", "queries", "--queries", "2")
+    assert re.search(r"pumps/1\.md#\d", shown)
+    assert "expected" in shown
+
+
+def test_chunks_are_encoded_by_their_ids(docs, tmp_path):
+    embdiff("encode", docs, "-m", "toy:8", "--chunk", "heading:20", "-o", tmp_path / "v.parquet")
+    ids = pq.read_table(tmp_path / "v.parquet").column("id").to_pylist()
+    corpus = ed.read_corpus(docs, chunk="heading:20")
+    assert tuple(ids) == corpus.ids
+    joined = ed.compare(docs, [f"vectors:{tmp_path / 'v.parquet'}", "toy:24"], chunk="heading:20", k=3)
+    assert len(joined.run.corpus) == len(ids)
+
+
+def test_judging_takes_chunks(run):
+    judging, names = open_judging(run, queries=2), set(Run.read(run).corpus.ids)
+    question = judging.next()
+    assert question.document in names
+    judging.record(question, 1, judge="me")
+    assert question.document in run.with_name("run.qrels").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--chunk", "page:20"], "--chunk must be a size in tokens"),
+        (["--chunk", "5"], "10 to 100,000"),
+        (["--chunk", "20?overlap=15"], "overlap of --chunk must be at most half the size"),
+    ],
+)
+@pytest.mark.parametrize("command", ["compare", "evaluate", "encode"])
+def test_other_forms_end_with_2_before_anything_is_encoded(docs, tmp_path, options, words, command):
+    more = ["-o", tmp_path / "out.parquet"] if command == "encode" else []
+    done = subprocess.run(
+        [sys.executable, "-m", "embdiff", command, str(docs), "-m", "toy:8", *options, *map(str, more)],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_only_retrieval_cuts_documents(docs, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("sentence1,sentence2,score\na b,b c,1\nc d,d e,2\n")
+    with pytest.raises(
+        ParameterError, match=r"--chunk cuts the documents of a retrieval collection\. Got the task pairs"
+    ):
+        ed.evaluate(pairs, ["toy:8"], chunk=20)

@@ -99,6 +99,17 @@ export interface Part {
   high: number | null;
 }
 
+/** Why two models return different neighbours: in words, as tables, and of each changed neighbour its likely causes as bits. */
+export interface WhyHead {
+  models: [string, string];
+  query_model: string | null;
+  words: string[];
+  tables: TextTable[];
+  query: ArrayRef;
+  row: ArrayRef;
+  bits: ArrayRef;
+}
+
 /** Another column of the data: its values, and of each row the place of its own among them. */
 export interface ColumnHead {
   name: string;
@@ -130,6 +141,9 @@ export interface Header {
   quality: string | null;
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;
+  why: WhyHead[];
+  /** what each bit stands for: in short, and what it says */
+  causes: [string, string][];
   parts: { by: "groups" | "clusters" | "none"; reason: string | null; parts: Part[]; of_row: ArrayRef; of_query: ArrayRef };
   items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[]; thumbnails?: ThumbnailRefs | null };
   queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean; thumbnails?: ThumbnailRefs | null };
@@ -182,6 +196,7 @@ export interface Scene {
   partOfRow: Int32Array;
   partOfQuery: Int32Array;
   columns: { name: string; values: string[]; of: Uint8Array }[];
+  why: { models: [string, string]; queryModel: string | null; query: Int32Array; row: Int32Array; bits: Int32Array }[];
   /** corpus row of each query, or null where queries came from elsewhere */
   queryRow: Int32Array | null;
   /** query of each corpus row, -1 where the row did not ask */
@@ -189,7 +204,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 7;
+export const VERSION = 8;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {
@@ -269,6 +284,7 @@ export function read(block: Uint8Array): Scene {
     partOfRow: ints(head.parts.of_row),
     partOfQuery: ints(head.parts.of_query),
     columns: head.items.columns.map(({ name, values, of }) => ({ name, values, of: array(of, body) as Uint8Array })),
+    why: head.why.map(({ models, query_model, query, row, bits }) => ({ models, queryModel: query_model, query: ints(query), row: ints(row), bits: ints(bits) })),
     queryRow,
     queryOfRow,
   };

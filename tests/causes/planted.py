@@ -12,7 +12,6 @@ import numpy as np
 
 import embdiff as ed
 from embdiff.causes import CAUSES, SHORT, Why
-from embdiff.comparison.noise import noise_floor
 from embdiff.comparison.settings import read_inputs, resolve
 from embdiff.comparison.stages import encode, fill, search
 from embdiff.comparison.why import why
@@ -283,7 +282,7 @@ def compared(world: World, a: np.ndarray, b: np.ndarray, index: str = "flat") ->
         with get_store(uri) as store:
             work = encode(Work(config, read_inputs(corpus, config, given), OFF), objects)
             work = search(fill(work, store, "planted"))
-            return work, why(work, noise_floor(work).repeated)
+            return work, why(work)
 
 
 Unit = tuple[int, int]

@@ -231,7 +231,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         headline=headline_of(work, scored, floor.scores),
         parts=parts_of(work),
         reaches=tuple(each.reach for each in work.crossed.values()),
-        why=why(work, floor.repeated),
+        why=why(work),
     )
 
 

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from embdiff.causes import CAUSES, Name, Seen, Why, explained
 from embdiff.causes import texts as of_texts
 from embdiff.causes.units import Units, decided_otherwise, hubs, listed_in, tied, units_of
-from embdiff.comparison.noise import Repeated
 from embdiff.comparison.work import Work
 from embdiff.measures.noise import FLOAT16, drawn
 from embdiff.own_rows import contains
@@ -30,7 +29,7 @@ _IMAGES = "images have no words"
 _QUARTERS = ("shortest quarter", "second quarter", "third quarter", "longest quarter")
 
 
-def why(work: Work, repeated: Sequence[Repeated]) -> tuple[Why, ...]:
+def why(work: Work) -> tuple[Why, ...]:
     """Say of every two models that were asked alike why their neighbours differ.
 
     At most 1,000 queries are looked at, those that the noise floor takes. Nothing is encoded for it.
@@ -38,21 +37,19 @@ def why(work: Work, repeated: Sequence[Repeated]) -> tuple[Why, ...]:
     Parameters
     ----------
     work : Work
-    repeated : sequence of Repeated
-        The same models again, in half precision and one text at a time.
     """
     pairs = compared_pairs(work.answers)
     if not pairs:
         return ()
-    looking = _Looking(work, repeated)
+    looking = _Looking(work)
     return tuple(looking.at(a, b) for a, b in pairs)
 
 
 class _Looking:
     """What all pairs of a run share, made once."""
 
-    def __init__(self, work: Work, repeated: Sequence[Repeated]) -> None:
-        self._work, self._repeated = work, repeated
+    def __init__(self, work: Work) -> None:
+        self._work = work
         self._queries = drawn(len(work.inputs.queries), FLOAT16, seed=work.config.seed)
         self._words = "image" not in work.inputs.corpus.kinds | work.inputs.queries.kinds
 
@@ -108,15 +105,13 @@ class _Looking:
         )
 
     def _otherwise(self, a: Answer, b: Answer, units: Units) -> dict[Name, Seen | str]:
-        """Look where the same model with one other setting, if it is in the run, or rounded, decides otherwise."""
+        """Look where the same model with one other setting, if it is in the run, decides otherwise."""
         found: dict[Name, Seen | str] = {}
         for name in ("prompt", "precision", "shortened"):
             twins = [(here, twin) for here in (a, b) for twin in self._twins(here, name)]
             if twins:
                 has = np.any([decided_otherwise(x.returned.rows, y.returned.rows, units) for x, y in twins], axis=0)
                 found[name] = Seen(has)
-            elif name == "precision":
-                found[name] = self._rounded(a, b, units)
             else:
                 found[name] = "no model is in this run a second time with another one"
         return found
@@ -132,22 +127,6 @@ class _Looking:
             and (other.query_model == answer.query_model if crossed else other.query_model == other.model)
             and _differ_in(stamps[answer.model], stamps[other.model]) == name
         ]
-
-    def _rounded(self, a: Answer, b: Answer, units: Units) -> Seen | str:
-        """Look where rounding to half precision, or encoding one by one, already decides otherwise."""
-        has, known = np.zeros((2, len(units)), dtype=bool)
-        for each in self._repeated:
-            if each.how == "index" or each.pair not in ((a.query_model, a.model), (b.query_model, b.model)):
-                continue
-            place = np.full(len(self._work.inputs.queries), -1, dtype=np.int64)
-            place[each.rows] = np.arange(len(each.rows))
-            here = np.flatnonzero(place[units.query] >= 0)
-            some = Units(place[units.query[here]], units.row[here], units.side[here], units.changed[here])
-            has[here] |= decided_otherwise(each.again.rows, each.own.rows, some)
-            known[here] = True
-        if not known.any():
-            return "no vectors were rounded"
-        return Seen(has, known, "rounded to float16, or encoded one by one")
 
     def _of_texts(self, a: Answer, b: Answer, units: Units) -> dict[Name, Seen | str]:
         if not self._words:

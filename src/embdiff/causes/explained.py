@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.causes.records import ALPHA, CAUSES, ODDS, Cause, Example, Name, Slice, Why
+from embdiff.causes.records import CAUSES, ODDS, Cause, Example, Name, Slice, Why
 from embdiff.causes.units import Units, knocked_on
 from embdiff.measures.by_group import group_means
 from embdiff.measures.statistics.contrasts import against_the_rest, contrasts
@@ -76,12 +76,13 @@ def explained(
             causes.append(Cause(name, False, None, math.nan, math.nan, math.nan, told))
             continue
         each, p = found[name], float(adjusted[name])
-        counts = bool(p < ALPHA and each.difference > 0 and each.odds >= ODDS)
-        if counts:
-            bits |= (told.has & units.changed).astype(np.int64) << number
         sides = [_share(told, units.changed & (units.side == side)) for side in (0, 1)]
-        shown = _examples(a, b, units, told) if counts else ()
-        causes.append(Cause(name, counts, each, sides[0], sides[1], p, told.note, shown))
+        cause = Cause(name, False, each, sides[0], sides[1], p, told.note)
+        if cause.more:
+            likely = each.odds >= ODDS
+            bits |= (likely & told.has & units.changed).astype(np.int64) << number
+            cause = replace(cause, counts=likely, examples=_examples(a, b, units, told))
+        causes.append(cause)
     moved = knocked_on(a, b, units, bits > 0)
     bits |= moved.astype(np.int64) << len(CAUSES)
     total = contrasts([_table(Seen(bits > 0), units, at, len(queries))], seed=seed)[0]
@@ -107,10 +108,15 @@ def explained(
     )
 
 
-def _rank(cause: Cause) -> tuple[bool, bool, float]:
-    """Order causes: those that count, by share; those looked for; the others."""
+def _rank(cause: Cause) -> tuple[bool, bool, bool, float]:
+    """Order causes: those that count, by share; those more frequent; those looked for; the others."""
     found = cause.found
-    return not cause.counts, found is None, -(found.share if found and math.isfinite(found.share) else -1.0)
+    return (
+        not cause.counts,
+        not cause.more,
+        found is None,
+        -(found.share if found and math.isfinite(found.share) else -1.0),
+    )
 
 
 def _table(seen: Seen, units: Units, at: IntArray, queries: int) -> Doubles:

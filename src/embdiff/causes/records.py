@@ -36,7 +36,9 @@ CAUSES: Mapping[Name, tuple[str, str]] = {
         "by its words alone (bm25) the row is among the k best of the query, at half the best score or more",
     ),
 }
-ALPHA, ODDS = 0.05, 2.0  # a cause counts below this p (Holm), from this odds ratio on
+# A cause is more frequent below this p (Holm); it is likely from this odds ratio on: then at least two in three of the
+# changed neighbours that have it would, all else equal, be there without it.
+ALPHA, ODDS = 0.05, 3.0
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Cause(Record):
     ----------
     name : str
     counts : bool
-        Whether it is a likely cause: surely more frequent among the changed neighbours (p after Holm below .05 over
-        all causes of the pair), with at least twice the odds.
+        Whether it is a likely cause: surely more frequent among the changed neighbours, with at least three times the
+        odds.
     found : Contrast or None
         Changed against kept; None where it was not looked for.
     lost, gained : float
@@ -78,6 +80,11 @@ class Cause(Record):
     p_adjusted: Number
     reason: str | None = None
     examples: tuple[Example, ...] = ()
+
+    @property
+    def more(self) -> bool:
+        """Whether it is surely more frequent among the changed: p after Holm below .05 over all causes of the pair."""
+        return self.found is not None and self.p_adjusted < ALPHA and self.found.difference > 0
 
 
 @dataclass(frozen=True)

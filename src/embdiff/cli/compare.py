@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, OnlyOption, TrustOption, one_form, put
+from embdiff.cli.output import (
+    AllOption,
+    JsonOption,
+    MarkdownOption,
+    OnlyOption,
+    TrustOption,
+    WhyOption,
+    one_form,
+    one_part,
+    put,
+)
 from embdiff.cli.streams import tell
 from embdiff.errors import ParameterError
 
@@ -32,6 +42,7 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/NAME.")] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
+    why: WhyOption = False,
     trust: TrustOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what services would be sent: texts, tokens, requests. Send nothing.")
@@ -45,6 +56,7 @@ def compare_command(
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
     one_form(as_json, markdown)
+    only = one_part(only, why)
     if dry_run:
         _plan_and_print(data, {"preset": preset, **given}, price or [], as_json, trust)
         return

@@ -114,8 +114,8 @@ def _contrast(table: Doubles, share: Sequence[float], difference: Sequence[float
     queries = int(np.count_nonzero(table[1]))
     value = having / every if every else math.nan
     other = also / others if others else math.nan
-    low, high = (max(0.0, share[0]), min(1.0, share[1])) if queries >= FEWEST else (math.nan, math.nan)
-    below, above = (max(-1.0, difference[0]), min(1.0, difference[1])) if queries >= FEWEST else (math.nan, math.nan)
+    low, high = np.clip(share, 0.0, 1.0).tolist() if queries >= FEWEST else (math.nan, math.nan)
+    below, above = np.clip(difference, -1.0, 1.0).tolist() if queries >= FEWEST else (math.nan, math.nan)
     if queries >= FEWEST and not math.isfinite(low):  # all have it, or none: there is nothing to resample
         low, high = wilson(value, queries)
     if queries >= FEWEST and others and not math.isfinite(below):

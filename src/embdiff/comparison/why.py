@@ -57,11 +57,10 @@ class _Looking:
         """Look at one pair."""
         units = units_of(a, b, self._queries)
         seen: dict[Name, Seen | str] = {
-            "truncated": self._truncated(a, b, units),
             "hub": Seen(hubs(a, b, len(self._work.inputs.corpus), units)),
             "index": self._index(a, b, units),
             "tie": Seen(tied(a.returned, b.returned, units)),
-            **self._otherwise(a, b, units),
+            **{name: self._otherwise(a, b, units, name) for name in _SETTINGS},
             **self._of_texts(a, b, units),
         }
         told = {name: seen[name] for name in CAUSES if name in seen}
@@ -104,17 +103,15 @@ class _Looking:
             | decided_otherwise(b.returned.rows, b.exact.rows, units)
         )
 
-    def _otherwise(self, a: Answer, b: Answer, units: Units) -> dict[Name, Seen | str]:
+    def _otherwise(self, a: Answer, b: Answer, units: Units, name: Name) -> Seen | str:
         """Look where the same model with one other setting, if it is in the run, decides otherwise."""
-        found: dict[Name, Seen | str] = {}
-        for name in ("prompt", "precision", "shortened"):
-            twins = [(here, twin) for here in (a, b) for twin in self._twins(here, name)]
-            if twins:
-                has = np.any([decided_otherwise(x.returned.rows, y.returned.rows, units) for x, y in twins], axis=0)
-                found[name] = Seen(has)
-            else:
-                found[name] = "no model is in this run a second time with another one"
-        return found
+        twins = [(here, twin) for here in (a, b) for twin in self._twins(here, name)]
+        if twins:
+            told = [decided_otherwise(here.returned.rows, twin.returned.rows, units) for here, twin in twins]
+            return Seen(np.any(told, axis=0))
+        if name == "truncated":
+            return self._truncated(a, b, units)
+        return "no model is in this run a second time with another one"
 
     def _twins(self, answer: Answer, name: Name) -> list[Answer]:
         """Return the answers of the same model that differs in one setting only, asked alike."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from embdiff.evaluation import evaluate as evaluate
     from embdiff.measures import get_measure as get_measure
     from embdiff.measures import list_measures as list_measures
+    from embdiff.probing import probe as probe
     from embdiff.records import Corpus as Corpus
     from embdiff.sources import get_encoder as get_encoder
     from embdiff.sources import list_encoders as list_encoders
@@ -44,6 +45,7 @@ _HOMES = {
     "list_measures": "embdiff.measures",
     "list_stores": "embdiff.stores",
     "load": "embdiff.comparison",
+    "probe": "embdiff.probing",
     "read_corpus": "embdiff.corpus",
 }
 

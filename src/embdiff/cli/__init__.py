@@ -19,6 +19,7 @@ from embdiff.cli.evaluate import evaluate_command
 from embdiff.cli.judge import judge_command
 from embdiff.cli.options import add
 from embdiff.cli.output import Interrupted
+from embdiff.cli.probe import probe_command
 from embdiff.errors import EmbdiffError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ add(app, evaluate_command, "EvaluationConfig")
 columns = ("text_column", "id_column", "group_column", "group_empty")
 read = (*columns, "quotes", "header", "encoding", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
+add(app, probe_command, "RunConfig", only=read)
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
 add(app, judge_command, "JudgingConfig")

@@ -2,6 +2,7 @@
 
 import { modelClass } from "./colours.js";
 import { blocks, shownAnswers, type Entry } from "./compare.js";
+import { causesOf } from "./why.js";
 import { h } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { isRight } from "./right.js";
@@ -38,6 +39,7 @@ function threeBlocks(scene: Scene, store: Store, state: Readonly<State>, found: 
   const one = a.model === b.model;
   const pair = one ? [a] : [a, b];
   const { both, only } = blocks(a, b, query);
+  const causes = state.typed || one ? new Map<number, number[]>() : causesOf(scene, a, b, query);
   const list = (name: string, title: (Node | string)[], entries: Entry[]) =>
     h(
       "div",
@@ -46,7 +48,7 @@ function threeBlocks(scene: Scene, store: Store, state: Readonly<State>, found: 
       h(
         "ol",
         { class: "neighbours" },
-        ...entries.map((entry) => item(scene, store, entry, pair, state.typed ? null : query)),
+        ...entries.map((entry) => item(scene, store, entry, pair, state.typed ? null : query, causes.get(entry.row) ?? [])),
         entries.length ? null : h("li", { class: "empty" }, "none"),
       ),
     );
@@ -59,7 +61,7 @@ function threeBlocks(scene: Scene, store: Store, state: Readonly<State>, found: 
   ];
 }
 
-function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: number | null): HTMLElement {
+function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: number | null, causes: number[]): HTMLElement {
   const { items } = scene.head;
   const asks = scene.queryOfRow[entry.row];
   const { typed } = store.state;
@@ -69,6 +71,7 @@ function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: n
   const shown = [
     ...pair.map((answer, at) => h("span", { class: `rank ${modelClass(scene.head, answer.model)}` }, entry.ranks[at] > 0 ? entry.ranks[at].toLocaleString("en") : "–")),
     h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", thumbnail(scene, entry.row), ...(items.chunks ? [id, ` ${text}`] : [`${text} `, id])),
+    ...causes.map((bit) => h("span", { class: "cause", title: scene.head.causes[bit][1] }, scene.head.causes[bit][0])),
     items.groups ? h("span", { class: "tag" }, items.groups[entry.row]) : null,
   ];
   const over = () => store.set({ hovered: entry.row });

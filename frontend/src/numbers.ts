@@ -65,7 +65,7 @@ export function tables({ tables: all }: Header): HTMLElement {
   return folded("Geometry, groups, index and timings, table by table", ...all.map((table) => textTable(table, shared(table.title))));
 }
 
-function textTable(table: TextTable, shared: boolean): HTMLElement {
+export function textTable(table: TextTable, shared: boolean): HTMLElement {
   const title = shared ? `${table.title}: ${table.head.slice(1).join(", ")}` : table.title;
   const drawn = h(
     "table",

@@ -110,6 +110,17 @@ export interface Shared {
   part: string | null;
 }
 
+/** Why two models return different neighbours: in words, as tables, and of each changed neighbour its likely causes as bits. */
+export interface WhyHead {
+  models: [string, string];
+  query_model: string | null;
+  words: string[];
+  tables: TextTable[];
+  query: ArrayRef;
+  row: ArrayRef;
+  bits: ArrayRef;
+}
+
 /** Another column of the data: its values, and of each row the place of its own among them. */
 export interface ColumnHead {
   name: string;
@@ -179,6 +190,9 @@ export interface Header {
   quality: string | null;
   cutoffs: Cutoffs | null;
   mixing: Mixing | null;
+  why: WhyHead[];
+  /** what each bit stands for: in short, and what it says */
+  causes: [string, string][];
   parts: { by: "groups" | "clusters" | "none"; names: string[]; of_row: ArrayRef; of_query: ArrayRef };
   items: { ids: string[]; texts: string[]; lengths: number[] | null; groups: string[] | null; columns: ColumnHead[]; thumbnails?: ThumbnailRefs | null; /** whether rows are chunks, whose ids name their documents */ chunks?: boolean };
   queries: { rows: ArrayRef | null; ids: string[]; texts: string[]; own: boolean; thumbnails?: ThumbnailRefs | null };
@@ -232,6 +246,7 @@ export interface Scene {
   partOfRow: Int32Array;
   partOfQuery: Int32Array;
   columns: { name: string; values: string[]; of: Uint8Array }[];
+  why: { models: [string, string]; queryModel: string | null; query: Int32Array; row: Int32Array; bits: Int32Array }[];
   /** corpus row of each query, or null where queries came from elsewhere */
   queryRow: Int32Array | null;
   /** query of each corpus row, -1 where the row did not ask */
@@ -239,7 +254,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 10;
+export const VERSION = 11;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {
@@ -320,6 +335,7 @@ export function read(block: Uint8Array): Scene {
     partOfRow: ints(head.parts.of_row),
     partOfQuery: ints(head.parts.of_query),
     columns: head.items.columns.map(({ name, values, of }) => ({ name, values, of: array(of, body) as Uint8Array })),
+    why: head.why.map(({ models, query_model, query, row, bits }) => ({ models, queryModel: query_model, query: ints(query), row: ints(row), bits: ints(bits) })),
     queryRow,
     queryOfRow,
   };

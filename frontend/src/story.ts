@@ -14,6 +14,7 @@ import { linkButton } from "./picture.js";
 import { byDisagreement, queryCard } from "./querycard.js";
 import type { Header, Scene } from "./payload.js";
 import { Store } from "./state.js";
+import { whyFold } from "./why.js";
 import { reading, workspace } from "./workspace.js";
 
 export function newStore(scene: Scene): Store {
@@ -48,6 +49,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
       "section",
       { class: "chapter", "aria-label": "Everything else" },
       h("h2", {}, "Everything else"),
+      ...whyFold(head),
       ...(agreement.length ? [folded("How much the models agree: by pair, by depth, by index, by group", ...agreement)] : []),
       ...(change.length ? [folded("What a change of model asks for: cut-offs and cost", ...change)] : []),
       everyNumber(head),

@@ -44,6 +44,7 @@ export function scene(disagreement: number[], answers: Answer[], groups?: string
     partOfRow: new Int32Array(),
     partOfQuery: new Int32Array(),
     columns: [],
+    why: [],
     queryRow: Int32Array.from([0, 1, 2, 3]),
     queryOfRow: Int32Array.from([0, 1, 2, 3]),
   };

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from embdiff.examination import doctor as doctor
     from embdiff.measures import get_measure as get_measure
     from embdiff.measures import list_measures as list_measures
+    from embdiff.probing import probe as probe
     from embdiff.records import Corpus as Corpus
     from embdiff.sources import get_encoder as get_encoder
     from embdiff.sources import list_encoders as list_encoders
@@ -56,6 +57,7 @@ _HOMES = {
     "list_measures": "embdiff.measures",
     "list_stores": "embdiff.stores",
     "load": "embdiff.comparison",
+    "probe": "embdiff.probing",
     "read_corpus": "embdiff.corpus",
 }
 

@@ -24,6 +24,7 @@ PYTHON = (
 SHELL = (
     "README.md",
     "docs/compare-vectors.md",
+    "docs/why.md",
     pytest.param("docs/alignment.md", marks=pytest.mark.slow),
     "docs/services.md",
     "docs/variants.md",

@@ -24,6 +24,7 @@ from embdiff.cli.evaluate import evaluate_command
 from embdiff.cli.judge import judge_command
 from embdiff.cli.options import add
 from embdiff.cli.output import Interrupted
+from embdiff.cli.probe import probe_command
 from embdiff.errors import EmbdiffError
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ read = (*columns, "quotes", "header", "encoding", "chunk", "empty", "cache")
 add(app, encode_command, "embdiff.bulk:encode_corpus", "RunConfig", only=read)
 add(app, adapt_command, "embdiff.bulk:adapt", "RunConfig", only=("id_column", "text_column"))
 add(app, doctor_command, "embdiff.examination:doctor", "RunConfig", only=("id_column", "text_column"))
+add(app, probe_command, "RunConfig", only=read)
 for command in (*runs.COMMANDS, *listings.COMMANDS, copy_command):
     add(app, command)
 add(app, judge_command, "JudgingConfig")

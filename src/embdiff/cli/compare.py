@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, OnlyOption, TrustOption, one_form, put
+from embdiff.cli.output import (
+    AllOption,
+    JsonOption,
+    MarkdownOption,
+    OnlyOption,
+    TrustOption,
+    WhyOption,
+    one_form,
+    one_part,
+    put,
+)
 from embdiff.cli.streams import tell
 from embdiff.errors import ParameterError
 
@@ -38,6 +48,7 @@ def compare_command(
     ] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
+    why: WhyOption = False,
     trust: TrustOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what services would be sent: texts, tokens, requests. Send nothing.")
@@ -51,6 +62,7 @@ def compare_command(
 ) -> None:
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
     one_form(as_json, markdown)
+    only = one_part(only, why)
     if dry_run:
         _plan_and_print(data, {"preset": preset, **given}, price or [], as_json, trust)
         return

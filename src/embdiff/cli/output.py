@@ -21,6 +21,7 @@ AllOption = Annotated[bool, typer.Option("--all", help="Print every table, not t
 OnlyOption = Annotated[
     str | None, typer.Option(help="Print one part: queries, agreement, disputed, groups, index, costs, notes...")
 ]
+WhyOption = Annotated[bool, typer.Option("--why", help="Print why neighbours changed: short for --only why.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.")]
 
 DamagedOption = Annotated[
@@ -52,6 +53,19 @@ def one_form(as_json: bool, markdown: bool) -> None:
     """
     if as_json and markdown:
         raise ParameterError("Output has one form. Got --json and --markdown. Choose one of them.")
+
+
+def one_part(only: str | None, why: bool) -> str | None:
+    """Return the part to print.
+
+    Raises
+    ------
+    ParameterError
+        When two are asked for.
+    """
+    if why and only not in (None, "why"):
+        raise ParameterError(f"One part is printed at a time. Got --why and --only {only}. Choose one of them.")
+    return "why" if why else only
 
 
 def put(

@@ -22,7 +22,9 @@ from embdiff.cli.output import (
     OnlyOption,
     RunArgument,
     TrustOption,
+    WhyOption,
     one_form,
+    one_part,
     put,
 )
 from embdiff.errors import UnknownNameError
@@ -50,6 +52,7 @@ def show_command(
     queries: Annotated[int | None, typer.Option(min=0, help="How many queries to show in full.")] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
+    why: WhyOption = False,
     damaged: DamagedOption = False,
     as_json: JsonOption = False,
     markdown: MarkdownOption = False,
@@ -58,6 +61,7 @@ def show_command(
     from embdiff.views import terminal
 
     one_form(as_json, markdown)
+    only = one_part(only, why)
     shown, whole = terminal.QUERIES_SHOWN if queries is None else queries, everything or queries is not None
     show = partial(terminal.show, everything=whole, only=only)
     with _opened(run, damaged) as result:

@@ -26,6 +26,7 @@ from embdiff.comparison.scoring import group_tests, score_all
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
 from embdiff.comparison.stages import encode, fill, search, settle_zeros, size
 from embdiff.comparison.thresholds import similarities_of
+from embdiff.comparison.why import why
 from embdiff.comparison.work import Work
 from embdiff.errors import CacheError, ParameterError, StoreError
 from embdiff.kept import VectorCache
@@ -237,6 +238,7 @@ def _measured(work: Work, store_uri: str) -> runs.Run:
         headline=headline_of(work, scored, floor.scores, parts),
         parts=parts,
         reaches=tuple(each.reach for each in work.crossed.values()),
+        why=why(work),
     )
 
 

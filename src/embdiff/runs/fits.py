@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from embdiff.causes import SHORT, Why
 from embdiff.clusters import Parts
 from embdiff.layouts import Layout
 from embdiff.measures import Mixing
@@ -22,6 +23,7 @@ def misfits(
     similarities: Iterable[Similarities],
     mixings: Mapping[str, Mixing],
     parts: Parts,
+    why: Iterable[Why],
 ) -> Iterator[str]:
     """Yield what does not fit; nothing for a run as it was written. A row number that is none would be a wrong text.
 
@@ -29,7 +31,7 @@ def misfits(
     ----------
     rows, queries : int
         How many there are.
-    query_rows, answers, layouts, similarities, mixings, parts
+    query_rows, answers, layouts, similarities, mixings, parts, why
         As in a `Run`.
     """
     if query_rows is not None and not (len(query_rows) == queries and _within(query_rows, 0, rows)):
@@ -55,6 +57,8 @@ def misfits(
         and _within(parts.of_query, -1, len(parts.names))
     ):
         yield "the groups or clusters and the corpus"
+    strange = (each.models for each in why if not _why_fits(each, rows, queries))
+    yield from (f"why {' and '.join(models)} differ and the corpus" for models in strange)
 
 
 def _within(numbers: IntArray | Sequence[int], low: int, stop: int) -> bool:
@@ -77,4 +81,17 @@ def _similarities_fit(found: Similarities, queries: int) -> bool:
         and all(len(each) == lines for each in lengths)
         and _within(found.queries, 0, queries)
         and _within(found.place, 0, asked)
+    )
+
+
+def _why_fits(found: Why, rows: int, queries: int) -> bool:
+    shown = [each for cause in found.causes for each in cause.examples]
+    return (
+        found.query.shape == found.row.shape == found.bits.shape == (len(found.query),)
+        and _within(found.query, 0, queries)
+        and bool((np.diff(found.query) >= 0).all())
+        and _within(found.row, 0, rows)
+        and _within(found.bits, 0, 1 << len(SHORT))
+        and _within([each.query for each in shown], 0, queries)
+        and _within([row for each in shown for row in (each.row, each.instead) if row is not None], 0, rows)
     )

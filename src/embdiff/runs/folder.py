@@ -3,8 +3,9 @@
 ``run.toml`` (settings), ``manifest.json`` (provenance, versions, timings), ``corpus.parquet``, ``queries.parquet``,
 ``arrays.parquet`` (neighbours, places and maps as numbers), ``headline.json`` (what was found, in a sentence),
 ``scores.json``, ``agreement.json`` (curves over k), ``groups.json`` (and clusters), ``expected.json`` (expected
-results, and tests between the models), ``calibration.json`` (shuffled rows), ``similarities.json`` (their
-distributions), the report, and the Milvus Lite file ``milvus.db`` unless another store was named.
+results, and tests between the models), ``why.json`` (causes of changed neighbours), ``calibration.json`` (shuffled
+rows), ``similarities.json`` (their distributions), the report, and the Milvus Lite file ``milvus.db`` unless another
+store was named.
 ``neighbors.parquet`` and ``similarities.parquet`` are for people: the same lists and similarities again, with names.
 The manifest is written last: a folder without it is not a run.
 
@@ -31,10 +32,10 @@ SETTINGS, MANIFEST = "run.toml", "manifest.json"
 CORPUS, QUERIES, ARRAYS = "corpus.parquet", "queries.parquet", "arrays.parquet"
 NEIGHBORS, SIMILARITIES = "neighbors.parquet", "similarities.parquet"
 SCORES, AGREEMENT, EXPECTED, GROUPS = "scores.json", "agreement.json", "expected.json", "groups.json"
-CALIBRATION, DISTRIBUTIONS, HEADLINE = "calibration.json", "similarities.json", "headline.json"
+CALIBRATION, DISTRIBUTIONS, HEADLINE, WHY = "calibration.json", "similarities.json", "headline.json", "why.json"
 FILES = frozenset(
     {STORE_FILE, REPORT_FILE, SETTINGS, MANIFEST, CORPUS, QUERIES, ARRAYS, NEIGHBORS, SIMILARITIES, SCORES, AGREEMENT,
-     EXPECTED, GROUPS, CALIBRATION, DISTRIBUTIONS, HEADLINE}
+     EXPECTED, GROUPS, CALIBRATION, DISTRIBUTIONS, HEADLINE, WHY}
 )  # fmt: skip
 OWN_STORE = f"milvus:{STORE_FILE}"  # as the manifest names the database of the folder
 # What a run can be looked at without, and what is not shown then.
@@ -47,6 +48,7 @@ NOT_SHOWN: Mapping[str, str] = {
     AGREEMENT: "agreement at other depths, and what rbo does not see",
     EXPECTED: "expected results, and the tests between models by them",
     GROUPS: "mixing of groups, their tests, and the groups or clusters in which the models disagree",
+    WHY: "why neighbours changed",
     CALIBRATION: "calibrated agreement",
     DISTRIBUTIONS: "distributions of similarities, and cut-offs",
 }

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from embdiff import _files
 from embdiff._plain import plain, reader
 from embdiff.alignment import Reach
+from embdiff.causes import Why
 from embdiff.clusters import NO_PARTS, Parts
 from embdiff.decision import Decision
 from embdiff.errors import EmbdiffError, ParameterError, in_one_line
@@ -83,6 +84,8 @@ class Run:
         How far each query model reaches in the collections of others.
     decision : Decision or None
         Which model to take, where that was asked.
+    why : tuple of Why
+        Why the neighbours of every two models that were asked alike differ.
     origin : Origin
         Who named its models and its store: the user, or the folder that it was read from. Not written.
     unseen : tuple of str
@@ -112,6 +115,7 @@ class Run:
     parts: Parts = NO_PARTS
     reaches: tuple[Reach, ...] = ()
     decision: Decision | None = None
+    why: tuple[Why, ...] = ()
     origin: Origin = field(default=Origin(), repr=False)
     unseen: tuple[str, ...] = field(default=(), repr=False)
 
@@ -194,6 +198,7 @@ class Run:
             files.GROUPS: {"mixings": self.mixings, "tests": self.tests, "parts": self.parts},
             files.CALIBRATION: self.calibrations,
             files.HEADLINE: {"headline": self.headline, "decision": self.decision},
+            files.WHY: {"why": self.why},
             files.DISTRIBUTIONS: {"distributions": distributions, "similarities": self.similarities},
             files.MANIFEST: {**self.manifest, "state": state},
         }
@@ -253,7 +258,7 @@ class Run:
         }
         if files.CALIBRATION not in parts:
             found["calibrations"] = files.read_json(folder / files.CALIBRATION)
-        for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS, files.HEADLINE):
+        for name in (files.AGREEMENT, files.EXPECTED, files.GROUPS, files.DISTRIBUTIONS, files.HEADLINE, files.WHY):
             if name not in parts:
                 found = {**found, **files.read_json(folder / name)}
         for name in ("origin", "unseen"):  # no file says where it comes from
@@ -262,7 +267,7 @@ class Run:
         if run.config.k > len(run.corpus):  # room is made for so many
             raise ValueError(f"k = {run.config.k} and {len(run.corpus)} rows do not fit together")
         told = (run.query_rows, (*run.answers, *run.beside), run.layouts, run.similarities, run.mixings, run.parts)
-        for misfit in misfits(len(run.corpus), len(run.queries), *told):
+        for misfit in misfits(len(run.corpus), len(run.queries), *told, run.why):
             raise ValueError(f"{misfit} do not fit together")
         return run
 

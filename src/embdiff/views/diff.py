@@ -15,6 +15,7 @@ from embdiff.search import compared_pairs
 from embdiff.views import document, html
 from embdiff.views.lists import Entry, PairDiff, Place, Query, Status, places
 from embdiff.views.table import Part, plain_text
+from embdiff.views.why import why_of
 from embdiff.views.words import TEXT_RANKINGS
 
 _TEXT = 90  # characters of a neighbour
@@ -30,7 +31,8 @@ class QueryDiff:
         ``row``, ``id``, ``text``, ``group``.
     pairs : tuple of dict
         ``models``, ``query_models`` (two each) and ``entries``: dicts with ``status``, ``id``, ``text``, ``group``,
-        ``self``, ``ranks`` and ``distances`` in the first and second collection. For a lost or gained row, the place
+        ``self``, ``causes`` (likely ones, in short, where it changed), ``ranks`` and ``distances`` in the first and
+        second collection. For a lost or gained row, the place
         in the collection that did not return it is its *exact* rank and distance there (None where bm25 does not rank
         it: no word in common). ``metrics`` says what the distances of each are: the metric, or what ranks texts
         (``bm25``, ``sparse``, ``maxsim``, ``rerank``).
@@ -148,7 +150,8 @@ def _between(models: Sequence[str], compared: Sequence[tuple[Answer, Answer]]) -
 def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
     """List the first collection's rows by rank there, then what the second gained by rank there."""
     in_a, in_b = places(a, row), places(b, row)
-    entries = []
+    why = why_of(run, a, b)
+    causes, entries = {} if why is None else why.of_query(row), []
     for found in [*in_a, *(gained for gained in in_b if gained not in in_a)]:
         if found in in_a and found in in_b:
             status: Status = "kept" if in_a[found].rank == in_b[found].rank else "moved"
@@ -163,6 +166,7 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
                 self=first.self or second.self,
                 ranks=[first.rank, second.rank],
                 distances=[first.distance, second.distance],
+                causes=list(causes.get(found, ())),
             )
         )
     return entries

@@ -11,6 +11,7 @@ from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
 from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.tables import summary_tables
+from embdiff.views.why import everything as all_causes
 from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, TEXT_RANKINGS, facts_line, notes, number, shortened
 
 _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
@@ -28,6 +29,7 @@ def everything(facts: Facts, limit: int) -> Iterator[Part]:
     yield Line("")
     yield from warned(facts, limit)
     yield from summary_tables(facts)
+    yield from all_causes(facts)
     yield from all_notes(facts)
     yield Line("")
     yield from conclusion(facts)
@@ -124,9 +126,14 @@ def _blocks(query: Query, pairs: Sequence[PairDiff], most: int) -> Iterator[Part
 
 def _in_one_line(entry: Entry) -> tuple[str, ...]:
     ranks = (f"{'-' if rank is None else f'{rank:,}':>7}" for rank in entry["ranks"])
-    itself = " self" if entry["self"] else ""
+    itself = (" self" if entry["self"] else "") + _why(entry)
     text = _below(entry["id"], entry["text"], _NEIGHBOUR)
     return (*ranks, one_line(f"{entry['id']}{itself}{': ' * bool(text)}{text}", _NEIGHBOUR))
+
+
+def _why(entry: Entry) -> str:
+    """Return the likely causes of a neighbour that changed; nothing where none is known."""
+    return f" [{', '.join(entry['causes'])}]" if entry["causes"] else ""
 
 
 def _asked_line(query: Query) -> Line:
@@ -159,7 +166,7 @@ def _compared(entry: Entry, limit: int) -> tuple[str | Cell, ...]:
     return (
         Cell(f"{_SIGNS[status]} {status}", status),
         Cell(
-            f"{entry['id']}{' self' if entry['self'] else ''}",
+            f"{entry['id']}{' self' if entry['self'] else ''}{_why(entry)}",
             status,
             _below(entry["id"], entry["text"], limit),
             thumbnail_of(entry["text"]),

@@ -77,12 +77,16 @@ class Query(Row):
 
 
 class Entry(Row):
-    """What became of one row between two collections; ranks and distances are those in the first and the second."""
+    """What became of one row between two collections, and its likely causes in short.
+
+    Ranks and distances are those in the first and the second.
+    """
 
     status: Status
     self: bool
     ranks: list[int | None]
     distances: list[float | None]
+    causes: list[str]
 
 
 class PairDiff(TypedDict):

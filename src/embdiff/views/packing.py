@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from embdiff._picture import thumbnail_of
 from embdiff._plain import plain
+from embdiff.causes import CAUSES, KNOCK_ON, Why
 from embdiff.clusters import Parts
 from embdiff.errors import UnknownNameError
 from embdiff.kept import Kept
@@ -30,7 +31,7 @@ from embdiff.measures.retrieval import lost_by_index
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Answer, Corpus
 from embdiff.runs import Run
-from embdiff.views import figures, story
+from embdiff.views import figures, story, why
 from embdiff.views.costs import costs
 from embdiff.views.diff import distance_of
 from embdiff.views.drawn import Drawn, drawn_rows, shown_answers
@@ -39,7 +40,7 @@ from embdiff.views.reaching import told
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 10
+VERSION = 11
 COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
@@ -89,7 +90,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "expected": _expected(run, drawn),
         "rows": drawn.total,
         "drawn": drawn.words,
-        "findings": [*run.headline.more, *story.group_words(facts)],
+        "findings": [*run.headline.more, *story.group_words(facts), *why.findings(run)],
         "notes": notes(facts),
         "models": list(run.config.models),
         "metric": run.config.metric,
@@ -100,6 +101,8 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "tables": summary_tables(facts),
         **costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
+        "why": [_why(run, each, arrays, drawn) for each in run.why],
+        "causes": [*CAUSES.values(), (KNOCK_ON, why.KNOCKED)],
         "mixing": figures.mixing(run),
         "parts": _parts(run.parts, arrays, drawn),
         "items": _items(run.corpus, arrays, drawn),
@@ -136,6 +139,19 @@ def _parts(parts: Parts, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
         "names": parts.names,
         "of_row": arrays.add((drawn.of(parts.of_row) if parts.names else parts.of_row).astype(np.int32)),
         "of_query": arrays.add(parts.of_query.astype(np.int32)),
+    }
+
+
+def _why(run: Run, found: Why, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
+    """Return what is said of one pair, its tables, and the bits of each changed neighbour with likely causes."""
+    return {
+        "models": found.models,
+        "query_model": found.query_model,
+        "words": [why.sentence(found), *why.examples(run, found)],
+        "tables": list(why.tables(found)),
+        "query": arrays.add(found.query.astype(np.int32)),
+        "row": arrays.add(drawn.places(found.row).astype(np.int32)),
+        "bits": arrays.add(found.bits.astype(np.int32)),
     }
 
 

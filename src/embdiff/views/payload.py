@@ -7,6 +7,7 @@ from typing import Any
 
 from embdiff._plain import Record, plain
 from embdiff.views.facts import Facts
+from embdiff.views.why import told
 from embdiff.views.words import general_notes
 
 VERSION = 1
@@ -45,6 +46,7 @@ def build(facts: Facts) -> dict[str, Any]:
             "tests": _named("model", run.tests),
         },
         "mutual": plain(facts.mutual),
+        "why": told(run),
         "manifest": {key: manifest[key] for key in _TOLD},
         "unseen": list(run.unseen),
         "notes": general_notes(facts),

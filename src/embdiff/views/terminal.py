@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from embdiff.errors import UnknownNameError
-from embdiff.views import answer, document, table
+from embdiff.views import answer, document, table, why
 from embdiff.views.facts import Facts
 from embdiff.views.table import Part, plain_text
 from embdiff.views.tables import PARTS
@@ -15,6 +15,7 @@ _NEIGHBOUR_TEXT = 60
 ONLY: dict[str, Callable[[Facts], Iterable[Part]]] = {
     "queries": lambda facts: document.warned(facts, _NEIGHBOUR_TEXT),
     **PARTS,
+    "why": why.screen,
     "notes": document.all_notes,
 }
 

@@ -21,9 +21,9 @@ def command_line() -> str:
 
     runner, group = CliRunner(), typer.main.get_command(app)
     parts = [
-        MADE + "# Command line\n\nExit codes: 0 done; 2 something you can mend; 3 `check` saw a rule broken, or the doctor "
-        "found something; 4 too few queries for `check` to tell; 130 interrupted; 1 anything else. Results go to stdout, "
-        "messages and progress to stderr; with `--json` stdout holds JSON alone.\n"
+        MADE + "# Command line\n\nExit codes: 0 done; 2 something you can mend; 3 `check` saw a rule broken, or the "
+        "doctor found something; 4 too few queries for `check` to tell; 130 interrupted; 1 anything else. Results go "
+        "to stdout, messages and progress to stderr; with `--json` stdout holds JSON alone.\n"
     ]
     for name in _names(group):
         done = runner.invoke(

@@ -183,10 +183,10 @@ def slices(changed: npt.ArrayLike, by: Mapping[str, Sequence[str]], *, seed: int
     inside: list[BoolArray] = []
     for name, column in by.items():
         of = np.array(column, dtype=object)[there]
-        for value, (n, mean, low, high) in group_means(values, list(of), seed=seed, bounds=(0.0, 1.0)).items():
-            if value and n <= len(values) - 5:
-                named.append((name, value, n, mean, low, high))
-                inside.append(np.asarray(of == value))
+        for each in group_means(values[:, None], list(of), seed=seed, bounds=(0.0, 1.0)):
+            if each.group and len(each.rows) <= len(values) - 5:
+                named.append((name, each.group, len(each.rows), each.mean, each.low, each.high))
+                inside.append(np.asarray(of == each.group))
     largest = sorted(range(len(named)), key=lambda at: -named[at][2])[:_SLICES]
     if not largest:
         return ()

@@ -1,8 +1,8 @@
 """The command line: thin commands, each one public call.
 
-Exit codes: 0 done; 2 something the user can mend; 3 ``check`` saw a rule broken, or the doctor found something; 4 too few
-queries for ``check`` to tell; 130 interrupted with Ctrl-C; 1 anything else. Progress and messages go to stderr, results
-to stdout; with ``--json`` stdout holds JSON alone.
+Exit codes: 0 done; 2 something the user can mend; 3 ``check`` saw a rule broken, or the doctor found something; 4 too
+few queries for ``check`` to tell; 130 interrupted with Ctrl-C; 1 anything else. Progress and messages go to stderr,
+results to stdout; with ``--json`` stdout holds JSON alone.
 """
 
 from __future__ import annotations

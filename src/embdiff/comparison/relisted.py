@@ -34,7 +34,7 @@ def relisted(run: Run, then: Run | None = None, label: str = "") -> Work:
         As `refuse_unlike`.
     """
     inputs = Inputs.of(run)
-    work = Work(run.config, inputs, VectorCache.at("off"), answers=run.answers, baseline=run.baseline)
+    work = Work(run.config, inputs, VectorCache.at("off"), answers=run.answers, beside=run.beside)
     if then is None:
         return work
     refuse_unlike(inputs, then, crossed=bool(run.config.query_models))
@@ -43,7 +43,7 @@ def relisted(run: Run, then: Run | None = None, label: str = "") -> Work:
         replace(each, model=earlier(each.model, label), query_model=earlier(each.model, label)) for each in then.answers
     ]
     config = run.config.model_copy(update={"k": k})
-    return replace(work, config=config, answers=tuple(_cut(each, k) for each in (*run.answers, *old)), baseline=None)
+    return replace(work, config=config, answers=tuple(_cut(each, k) for each in (*run.answers, *old)), beside=())
 
 
 def earlier(model: str, label: str) -> str:

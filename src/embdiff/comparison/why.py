@@ -12,6 +12,7 @@ from embdiff.causes import CAUSES, Name, Seen, Why, explained
 from embdiff.causes import texts as of_texts
 from embdiff.causes.units import Units, decided_otherwise, hubs, listed_in, tied, units_of
 from embdiff.comparison.work import Work
+from embdiff.lexical import BM25
 from embdiff.measures.noise import FLOAT16, drawn
 from embdiff.own_rows import contains
 from embdiff.records import Answer, BoolArray, IntArray, Stamp
@@ -151,7 +152,7 @@ class _Looking:
         return found
 
     def _by_words(self, units: Units) -> Seen | str:
-        found, told = self._work.baseline, self._work.words
+        found, told = next((each for each in self._work.beside if each.model == BM25), None), self._work.words
         if found is None:
             return str(told["left_out"]) if told and told.get("left_out") else "bm25 was not asked"
         best, scores = found.returned.rows, np.nan_to_num(found.returned.similarity)

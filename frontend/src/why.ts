@@ -1,6 +1,6 @@
 // Why neighbours changed: the likely causes of each, and what was found of two models.
 
-import { modelClass } from "./answer.js";
+import { modelClass } from "./colours.js";
 import { folded, h } from "./dom.js";
 import { textTable } from "./numbers.js";
 import type { Answer, Header, Scene } from "./payload.js";

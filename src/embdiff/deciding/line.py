@@ -172,6 +172,7 @@ def decision_of(run: Run, asked: Asked) -> Decision:
         assert subject is not None
         more, actions = _of_change(run, asked, subject, next(each for each in changes if each.models[1] == subject))
         reasons += more
+        changes = tuple(sorted(changes, key=lambda each: each.models[1] != subject))  # the one that is spoken of first
         if chosen.verdict not in ("switch", "same"):
             actions = []
     else:

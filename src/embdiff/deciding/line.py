@@ -205,6 +205,8 @@ def _among(run: Run, chosen: Chosen) -> list[Reason]:
         ]
     elif chosen.verdict == "undecided" and len(chosen.left) > 2:
         found.append(Reason(f"Not told apart: {', '.join(chosen.left)}.", "rulings"))
+    rough = [each for each in chosen.rulings if each.outcome == "inconclusive" and each.reason]
+    found += [Reason(f"Of {each.about}, {each.reason}.", "rulings") for each in rough[:1]]
     if chosen.basis == "groups":
         found.append(Reason("Groups are weak labels: a neighbour of another group need not be wrong.", "answer"))
     return found

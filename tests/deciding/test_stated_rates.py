@@ -33,7 +33,7 @@ def table_at(limit: float) -> Rules:
 @pytest.mark.parametrize("job", ["check", "decide"])
 def test_at_the_limit_a_claim_is_made_no_more_often_than_stated(job, n, name):
     """The loss is the limit: to say that it is above, or below, is wrong by as little as one likes."""
-    true, rng = LAWS[name], np.random.default_rng([n, len(name), 7])
+    true, rng = LAWS[name], np.random.default_rng([n, len(name), len(job)])
     table = table_at(true.drop)
     claims = 0
     for _ in range(RUNS):

@@ -176,6 +176,13 @@ def test_runs_of_other_rows_are_not_held_against_each_other(embdiff, run, senten
         ed.check("changed.csv", ["toy:64"], fail_if=["overlap < 0.5"], against=run.path, group_column="group")
 
 
+def test_a_junit_file_that_cannot_be_written_is_refused_first(embdiff, run, monkeypatch):
+    monkeypatch.setattr("embdiff.deciding.checking.load", lambda *_, **__: pytest.fail("the run was opened"))
+    done = embdiff("check", str(run.path), "--fail-if", "overlap < 0.5", "--junit", "nowhere/found.xml")
+    assert done.code == 2
+    assert "into a folder that is there" in done.err
+
+
 def test_a_run_folder_takes_no_other_settings(embdiff, run):
     done = embdiff("check", str(run.path), "-m", "toy:8", "--fail-if", "overlap < 0.5")
     assert done.code == 2

@@ -133,6 +133,8 @@ def test_groups_are_said_to_be_weak_labels():
 def test_a_decision_is_kept_with_its_run_and_shown_on_its_page(stays):
     again = ed.load(stays.comparison.path)
     assert again.run.decision == stays.decision
+    assert again.to_dict(0)["decision"]["verdict"] == "stay"
+    assert stays.decision.sentence.split(":")[0] in repr(again)
     assert json.loads((stays.comparison.path / "headline.json").read_text())["decision"]["verdict"] == "stay"
 
 

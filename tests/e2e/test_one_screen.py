@@ -45,6 +45,8 @@ def commands_on(shown: Callable[..., list[str]], run: Path, names: tuple[str, ..
     assert shown("diff", str(run), query, "--models", f"{names[1]},{names[0]}")[0].startswith("Query ")
     shown("thresholds", str(run), "--from", names[0], "--to", names[1])
     shown("judge", str(run), "--status")
+    shown("decide", str(run))
+    shown("decide", str(run), "--current", names[0], "--at", "0.4")
 
 
 def judged(embdiff, run: Path, answers: str, monkeypatch) -> None:

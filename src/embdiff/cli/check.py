@@ -9,6 +9,7 @@ import typer
 
 from embdiff.cli.compare import default_folder, repeated
 from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, TrustOption, one_form, put
+from embdiff.errors import ParameterError
 
 FAIL, INCONCLUSIVE = 3, 4
 
@@ -50,6 +51,10 @@ def check_command(
 
     one_form(as_json, markdown)
     target = None if junit is None else _names.place_for(junit, "JUnit file")
+    if target is not None and not target.parent.is_dir():
+        raise ParameterError(
+            f"A JUnit file must be written into a folder that is there. Got {junit}. Make its folder, or name another."
+        )
     if data.endswith(".toml"):
         data, given = repeated(Path(data), given, trust)
     options = {key: value for key, value in given.items() if value is not None}

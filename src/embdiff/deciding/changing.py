@@ -100,7 +100,9 @@ class Costs:
         """What it takes, in a clause."""
         unknown = "in a time not measured, as nothing was encoded in this run"
         took = unknown if self.seconds is None else _time(self.seconds)
-        paid = "" if self.money is None else f", {self.money:,.2f} for {self.tokens:,} tokens"
+        paid = ""
+        if self.money is not None:
+            paid = f", {self.money:{',.2f' if self.money >= 0.01 else '.1g'}} by your price for {self.tokens:,} tokens"
         return f"{self.rows:,} rows {took}, {written_size(self.size)} of vectors{paid}"
 
 

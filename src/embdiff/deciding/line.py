@@ -172,6 +172,7 @@ def decision_of(run: Run, asked: Asked) -> Decision:
         assert subject is not None
         more, actions = _of_change(run, asked, subject, next(each for each in changes if each.models[1] == subject))
         reasons += more
+        changes = tuple(sorted(changes, key=lambda each: each.models[1] != subject))  # the one that is spoken of first
         if chosen.verdict not in ("switch", "same"):
             actions = []
     else:
@@ -204,6 +205,8 @@ def _among(run: Run, chosen: Chosen) -> list[Reason]:
         ]
     elif chosen.verdict == "undecided" and len(chosen.left) > 2:
         found.append(Reason(f"Not told apart: {', '.join(chosen.left)}.", "rulings"))
+    rough = [each for each in chosen.rulings if each.outcome == "inconclusive" and each.reason]
+    found += [Reason(f"Of {each.about}, {each.reason}.", "rulings") for each in rough[:1]]
     if chosen.basis == "groups":
         found.append(Reason("Groups are weak labels: a neighbour of another group need not be wrong.", "answer"))
     return found

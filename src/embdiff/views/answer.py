@@ -22,7 +22,7 @@ _LESS_AND_LESS = (
     *((0, most, _ROWS) for most in (2, 1, 0)),
     *((0, 0, models) for models in range(_ROWS - 1, 1, -1)),
 )  # notes, groups and queries, models
-_GROUP, _TEXT, _NOTE = 24, 74, 150
+_GROUP, _TEXT, _NOTE, _DECIDED = 24, 74, 150, 300
 
 
 def answer(facts: Facts) -> list[Part]:
@@ -41,6 +41,8 @@ def answer(facts: Facts) -> list[Part]:
 def conclusion(facts: Facts) -> Iterator[Line]:
     """Yield the finding, and where everything else is: what a terminal shows last."""
     yield from finding(facts.run.headline)
+    if facts.run.decision:
+        yield Line(one_line(facts.run.decision.sentence, _DECIDED), "bold")
     if facts.path:
         yield Line(f"Everything: embdiff show {facts.path} --all", "dim")
         if (facts.path / REPORT_FILE).is_file():

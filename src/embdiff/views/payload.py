@@ -32,6 +32,7 @@ def build(facts: Facts) -> dict[str, Any]:
         },
         "queries": {"source": run.queries.source, "count": len(run.queries), "shown": facts.shown},
         "headline": run.headline.to_dict(),
+        "decision": plain(run.decision),
         "reaches": [{**each.to_dict(), "verdict": each.verdict} for each in run.reaches],
         **{name: plain(getattr(run, name)) for name in _FROM_RUN},
         **{name: manifest[name] for name in _FROM_MANIFEST},

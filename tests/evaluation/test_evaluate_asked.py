@@ -12,9 +12,9 @@ import embdiff
 from embdiff.corpus import self_rows
 from embdiff.corpus.beir import read_beir
 from embdiff.errors import DataError, ParameterError
-from embdiff.search import nearest_rows
 from embdiff.measures.places import name_ranks, ties_by_id, trec_order
 from embdiff.records import Corpus, Neighbors
+from embdiff.search import nearest_rows
 
 WORDS = ["river", "lamp", "roof", "cup", "door", "train", "bell", "tower", "fence", "bread", "apple", "stone"]
 

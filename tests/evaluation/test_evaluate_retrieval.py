@@ -13,10 +13,10 @@ import embdiff
 from embdiff import _optional
 from embdiff.corpus.trec import read_qrels, read_run
 from embdiff.errors import DataError, ParameterError, UnknownNameError
-from embdiff.search import nearest_rows
 from embdiff.lexical import Bm25
 from embdiff.measures import ranking
 from embdiff.measures.places import ties_by_id
+from embdiff.search import nearest_rows
 from trec_runs import grade_run
 
 MEASURES = ["ndcg@10", "map", "mrr@10", "rr", "recall@100", "precision@10", "hit@10"]

@@ -218,7 +218,8 @@ def open_judging(
         asked, texts = (dict(zip(part.ids, part.items, strict=True)) for part in (records.queries, records.corpus))
         latest = book.latest({**asked, **{each.id: each.text for each in typed}}, texts)
         pool = pool_run(records, **wanted, also={query for query, _ in latest})
-        pool, left_out = with_typed(pool, typed, texts, seed=seed)
+        unasked = {each.model for each in records.beside}
+        pool, left_out = with_typed(pool, typed, texts, seed=seed, unasked=unasked)
         set_aside = len({(entry.query, entry.document) for entry in book.entries} - latest.keys())
         noise = [score for score in records.scores if is_again(score)]
         return Judging(book, pool, latest, set_aside, seed, left_out, noise)

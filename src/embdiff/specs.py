@@ -209,8 +209,8 @@ class ModelSpec:
             _refuse_secrets(kind, options)
         return cls(kind, name, options)
 
-    def refuse_options(self, besides: Collection[str] = ()) -> None:
-        """Refuse options that this kind of model would silently ignore: all but these.
+    def refuse_options(self, besides: Collection[str] = (), also: Collection[str] = ()) -> None:
+        """Refuse options that this kind of model would silently ignore: all but these, and what was read before.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class ModelSpec:
         """
         for key in self.options:
             if key not in besides:
-                known = f"be one of {', '.join(besides)}" if besides else "not be given: it takes none"
+                known = f"be one of {', '.join((*besides, *also))}" if besides else "not be given: it takes none"
                 raise ParameterError(f"An option of {self.kind} must {known}. Got {key} in '{self}'. Leave {key} out.")
 
     def refuse_name(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import embdiff as ed
 from embdiff import exact
-from embdiff.comparison import baseline as baseline_module
+from embdiff.comparison import beside as baseline_module
 from embdiff.comparison.agreement import depths
 from embdiff.measures.inputs import truncated
 from embdiff.measures.rbo import rbo_with_tail

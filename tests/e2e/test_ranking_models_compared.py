@@ -124,7 +124,7 @@ def test_judged_queries_classes_and_parallel_texts(models, tmp_path: Path):
     first = {score.models[0]: score.value for score in found.scores if score.measure == "mrr@10"}
     assert first[LATE] == first["toy:16"] == 1.0  # a text finds itself
     assert set(first) == {"toy:16", SPARSE, LATE, RERANKED}
-    assert any(note.startswith("reranked: 6 of 6 lists have fewer than 52 documents") for note in found.notes)
+    assert any(note.startswith("reranked: 6 of 6 lists have fewer than 52 documents") for note in found.outcome.notes)
     table = tmp_path / "classes.csv"
     table.write_text("text,label\n" + "".join(f'"{t}",{g}\n' for t, g in zip(corpus.items, corpus.groups, strict=True)))
     classes = ed.evaluate(table, models, cache="off", baseline=False)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import embdiff as ed
+from embdiff.bulk import encode_corpus
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.forms import expanded
 from embdiff.sources import get_encoder
@@ -200,3 +201,17 @@ def test_a_grid_that_does_not_hold_is_refused_before_anything_is_encoded(counted
     assert told in str(caught.value)
     assert len(str(caught.value)) < 600
     assert not counted
+
+
+def test_rounded_vectors_are_not_written(tmp_path: Path):
+    with pytest.raises(ParameterError, match="Vectors that are written are float32"):
+        encode_corpus("sample", "toy:8?vectors=binary", tmp_path / "x.parquet", cache="off")
+
+
+def test_variants_of_a_service_are_counted_once():
+    from embdiff.comparison import plan
+
+    found = plan("sample", ["openai:m?base_url=http://127.0.0.1:9/v1&vectors=[float32,int8]", "toy:8"], cache="off")
+    assert [each.model for each in found.services] == ["openai:m?base_url=http://127.0.0.1:9/v1&vectors=float32"]
+    assert found.services[0].texts == 52
+    assert found.others == ("toy:8",)

@@ -143,4 +143,4 @@ def test_a_model_that_is_not_as_remembered_is_refused(tmp_path: Path):
 
 
 def test_facts_of_a_plain_backend():
-    assert Facts.of(Changing(2)) == Facts(Stamp("changing", "1", 2), False, False, None, ("text",), {})
+    assert Facts.of(Changing(2)) == Facts(Stamp("changing", "1", 2), False, False, False, None, ("text",), {})

@@ -30,6 +30,7 @@ from embdiff.records import UNPINNED, Role, Stamp, digest_of
 from embdiff.settings import MOST
 from embdiff.sources import Encoder, get_encoder
 from embdiff.sources.batches import checked_role
+from embdiff.sources.derived import Derived
 from embdiff.sources.parquet import FORMAT, label_of, label_on
 from embdiff.sources.tally import added, figures
 from embdiff.stores.collection import Batch
@@ -199,6 +200,11 @@ def _loaded(model: str | Encoder, engine: Engine, pieces: Pieces, part_rows: int
         raise ParameterError(
             f"A model to encode with must make vectors. Got {encoder.spec}, which has them already. Name another, or "
             "compare with these as they are."
+        )
+    if isinstance(encoder, Derived) and encoder.rounds:
+        raise ParameterError(
+            f"Vectors that are written are float32. Got {encoder.spec}, whose numbers stand for fewer bits; these are "
+            "for compare and evaluate. Leave vectors= out, and let the store round them."
         )
     if encoder.learns and engine.name != "local":
         raise ParameterError(

@@ -13,9 +13,10 @@ from embdiff.comparison.settings import read_inputs, resolve
 from embdiff.errors import ParameterError
 from embdiff.kept import VectorCache
 from embdiff.records import Role
+from embdiff.sources.derived import shape_of
 from embdiff.sources.existing import opened_collections
 from embdiff.sources.services.planning import Planned, planned
-from embdiff.specs import SERVICES
+from embdiff.specs import SERVICES, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def plan(
     config, objects = resolve(data, models, preset, given)
     names = tuple(dict.fromkeys((*config.models, *config.query_models)))
     forms = {name: form for name in names if isinstance(form := objects.get(name, name), str)}
-    services = {name: form for name, form in forms.items() if form.partition(":")[0] in SERVICES}
+    services = _sent({name: form for name, form in forms.items() if form.partition(":")[0] in SERVICES})
     of = prices_of(prices, services, "a service among the models")
     inputs, cache = read_inputs(data, config, given, objects), VectorCache.at(config.cache)
     asking = config.query_models or config.models
@@ -77,8 +78,18 @@ def plan(
                 "query": inputs.queries.items if name in asking else (),
             }
             counted.append(planned(name, form, wanted, cache, of.get(name)))
-    others = tuple(name for name in names if name not in services)
+    others = tuple(name for name in names if forms.get(name, "").partition(":")[0] not in SERVICES)
     return Plan(inputs.corpus.source, len(inputs.corpus), len(inputs.queries), tuple(counted), others)
+
+
+def _sent(services: Mapping[str, str]) -> dict[str, str]:
+    """Return the services that are sent texts, by the first name of each: variants come from one pass."""
+    found: dict[str, str] = {}
+    for name, form in services.items():
+        full = str(shape_of(ModelSpec.parse(form))[0])
+        if full not in found.values():
+            found[name] = full
+    return found
 
 
 def prices_of(prices: Sequence[str | float], models: Collection[str], what: str) -> dict[str, float]:

@@ -246,10 +246,14 @@ def _own_rows(
 
 def _refuse_none(models: Sequence[Any], named: Sequence[str] = ()) -> None:
     if not models:
-        got = f"only {', '.join(named)[:200]}, which ranks texts without them" if named else "none"
+        got = (
+            f" with vectors. Got only {', '.join(named)[:200]}, which ranks texts without them"
+            if named
+            else ". Got none"
+        )
         raise ParameterError(
-            f"A comparison needs at least one model with vectors. Got {got}. Name models with -m (models=), for "
-            "example -m minilm -m wordllama:256, or take --preset tutorial-offline."
+            f"A comparison needs at least one model{got}. Name models with -m (models=), for example -m minilm -m "
+            "wordllama:256, or take --preset tutorial-offline."
         )
 
 

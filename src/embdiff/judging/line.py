@@ -258,7 +258,8 @@ def open_judging(
         latest = book.latest(asked, texts)
         models = {name: book.latest(asked, texts, model=name) for name in book.models}
         pool = pool_run(records, **wanted, also={query for found in (latest, *models.values()) for query, _ in found})
-        pool, left_out = with_typed(pool, typed, texts, seed=seed)
+        unasked = {each.model for each in records.beside}
+        pool, left_out = with_typed(pool, typed, texts, seed=seed, unasked=unasked)
         set_aside = len({(each.query, each.document) for each in book.entries if not each.model} - latest.keys())
         noise = [score for score in records.scores if is_again(score)]
         return Judging(book, pool, latest, set_aside, seed, left_out, noise, models)

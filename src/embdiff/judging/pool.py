@@ -133,17 +133,19 @@ def pooled_query(
     return PooledQuery(name, text, {model: tuple(found) for model, found in lists.items()}, tuple(blind), disputed)
 
 
-def with_typed(pool: Pool, typed: Sequence[TypedQuery], texts: Mapping[str, str], *, seed: int) -> tuple[Pool, int]:
+def with_typed(
+    pool: Pool, typed: Sequence[TypedQuery], texts: Mapping[str, str], *, seed: int, unasked: Collection[str] = (BM25,)
+) -> tuple[Pool, int]:
     """Return the pool with the typed queries to ask about, last, and how many had to be left out.
 
-    Left out are those whose lists are not of the pool's models, or name documents that are not among ``texts``. bm25 is
-    not asked on the live page: a typed query says nothing of it.
+    Left out are those whose lists are not of the pool's models, or name documents that are not among ``texts``. What
+    ranks texts without a collection is ``unasked`` on the live page: a typed query says nothing of it.
     """
-    models = set(pool.queries[0].lists) - {BM25}
+    models = set(pool.queries[0].lists) - {*unasked}
     left_out = 0
     for query in typed:
         documents = {name for found in query.lists.values() for name in found[: pool.depth]}
-        if set(query.lists) - {BM25} != models or not documents or not documents <= texts.keys():
+        if set(query.lists) - {*unasked} != models or not documents or not documents <= texts.keys():
             left_out += 1
             continue
         lists = {model: found[: pool.depth] for model, found in query.lists.items()}

@@ -159,7 +159,7 @@ class Derived(Encoder):
     """
 
     def __init__(self, spec: str, full: Encoder, shape: Shape) -> None:
-        super().__init__(spec, full.backend)
+        super().__init__(spec, full._backend)
         self._full, self._shape = full, shape
         self._corpus: Sequence[str] = ()
         self._digest: str | None = None
@@ -192,6 +192,11 @@ class Derived(Encoder):
         fitted = self._digest if self._shape.precision == "int8" else full.fitted_on
         precision = f"{full.precision}{self._shape}"
         return replace(full, dim=self._shape.dim or full.dim, precision=precision, fitted_on=fitted)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether numbers stand for fewer bits than float32 has."""
+        return self._shape.precision != "float32"
 
     @property
     def kept_as(self) -> Stamp:
@@ -234,14 +239,14 @@ class Derived(Encoder):
         return None
 
     def _of(self, full: FloatArray, role: Role, how: How) -> FloatArray:
-        cut = self._shape.cut(full, unit=self._full.backend.unit)
+        cut = self._shape.cut(full, unit=self._full._backend.unit)
         if self._shape.rescore and role == "query":
             return cut
         if self._shape.precision == "int8" and self._ranges is None:
             if not self._corpus:
                 raise not_fitted(self.spec, "encode")
             corpus = self._full.encode(self._corpus, cache=how.get("cache"))
-            corpus = self._shape.cut(corpus, unit=self._full.backend.unit)
+            corpus = self._shape.cut(corpus, unit=self._full._backend.unit)
             self._ranges = np.vstack([corpus.min(axis=0), corpus.max(axis=0)])
         return self._shape.rounded(cut, self._ranges)
 
@@ -255,7 +260,7 @@ class Shared(Encoder):
     """
 
     def __init__(self, full: Encoder) -> None:
-        super().__init__(full.spec, full.backend)
+        super().__init__(full.spec, full._backend)
         self._made: dict[tuple[Any, ...], tuple[FloatArray, Tally]] = {}
 
     def encode(self, items: Sequence[str], **how: Unpack[How]) -> FloatArray:

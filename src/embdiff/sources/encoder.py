@@ -36,7 +36,7 @@ class Encoder(Source):
         self.spec = spec
         self.same_roles, self.learns = backend.same_roles, backend.learns
         self.paid, self.reads = backend.paid, backend.reads
-        self.backend, self._batches = backend, Batches(spec, backend)
+        self._backend, self._batches = backend, Batches(spec, backend)
         self._fitted_on: str | None = None
         self._trial: tuple[str, ...] = ()
         # Vectors of a model that nothing pins down are not kept: it need not be asked for its dimension for that.
@@ -46,7 +46,7 @@ class Encoder(Source):
         """Let a model that learns from the corpus (``lsa``) do so; the others get to know what texts there are."""
         self._trial = tuple(items[:2])
         if self.learns:
-            self.backend.fit(checked_items(items))
+            self._backend.fit(checked_items(items))
             self._fitted_on = digest
 
     @property
@@ -58,7 +58,7 @@ class Encoder(Source):
         """
         if self.learns and self._fitted_on is None:
             raise not_fitted(self.spec, "tell its stamp")
-        if not self.backend.stamp().dim:
+        if not self._backend.stamp().dim:
             trial = self._trial or ("dimension",)
             try:
                 with silent():
@@ -66,12 +66,12 @@ class Encoder(Source):
             except EncoderError as error:
                 whose = "the first texts of the corpus" if self._trial else f"embdiff's own trial text {trial[0]!r}"
                 raise EncoderError(f"The dimension of a model is learnt from {whose}. {error}") from error
-        return replace(self.backend.stamp(), fitted_on=self._fitted_on)
+        return replace(self._backend.stamp(), fitted_on=self._fitted_on)
 
     @property
     def about(self) -> dict[str, Any]:
         """What the model runs on, as far as it tells: ``device``, ``threads``; JSON-able."""
-        return dict(self.backend.about)
+        return dict(self._backend.about)
 
     def encode(
         self,
@@ -174,7 +174,7 @@ class Encoder(Source):
                 closing(self._batches.encoded(some, role, rows[missing], lengths, singly)) as batches,
             ):
                 for batch, part in batches:
-                    if self.backend.counts_tokens:
+                    if self._backend.counts_tokens:
                         tally.add_batch(lengths[batch])
                     kept = part if space is None else cache.put(space, keys[missing[batch]], part)
                     vectors = np.empty((len(texts), part.shape[1]), dtype=np.float32) if vectors is None else vectors
@@ -182,14 +182,14 @@ class Encoder(Source):
                     advance(len(batch))
             tally.seconds += time.perf_counter() - start
         assert vectors is not None
-        if space is not None and not singly and self.backend.length_limit is not None:
+        if space is not None and not singly and self._backend.length_limit is not None:
             self._batches.mark_cut(cut, texts, role, self.stamp, cache.results, found)
         tally.texts += len(all_texts)
         tally.images += list(map(type, all_texts)).count(Picture)
         tally.duplicates += len(all_texts) - len(texts)
         tally.cached += len(texts) - len(missing)
         tally.encoded += len(missing)
-        tally.counted = self.backend.counts_tokens
+        tally.counted = self._backend.counts_tokens
         tally.truncated.append((role, np.flatnonzero(cut[place])))
         return vectors if len(texts) == len(all_texts) else np.ascontiguousarray(vectors[place])
 

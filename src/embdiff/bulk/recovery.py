@@ -164,8 +164,8 @@ def _judged(spaces: Spaces, lists: dict[str, Neighbors], seed: int) -> tuple[Sco
 
 def _test(mapped: Score, other: Score, seed: int) -> PairedTest:
     """Return the paired test of mapped against others, query by query."""
-    values = (np.array(each.per_query, dtype=np.float64) for each in (mapped, other))
-    return paired_test(*values, ("mapped", other.models[0]), measure=MEASURE, seed=seed, widest=1.0)
+    first, second = (np.array(each.per_query, dtype=np.float64) for each in (mapped, other))
+    return paired_test(first, second, ("mapped", other.models[0]), measure=MEASURE, seed=seed, widest=1.0)
 
 
 def _verdict(low: float, high: float, bar: float) -> Verdict:

@@ -216,6 +216,8 @@ def test_judged_queries_say_by_how_much_the_measure_falls(tmp_path: Path) -> Non
     assert found.drop is not None
     new, mapped, _ = (score.value for score in found.measures)
     assert found.drop.difference == pytest.approx(mapped - new, abs=1e-9)
+    assert found.gain is not None
+    assert found.gain.difference == pytest.approx(mapped - found.measures[2].value, abs=1e-9)
     assert found.rows >= 100
     qrels = [ir_measures.Qrel(*each) for each in expected]
     model = ed.get_encoder("wordllama:128")

@@ -19,7 +19,7 @@ TO_DO = (
     "docs/teach-in-a-notebook.md",
 )  # fmt: skip
 PYTHON = (
-    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/decide.md", TO_DO[-1],
+    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/adapt.md", "docs/decide.md", TO_DO[-1],
 )  # fmt: skip
 SHELL = (
     "README.md",
@@ -31,6 +31,7 @@ SHELL = (
     "docs/images.md",
     "docs/doctor.md",
     "docs/documents.md",
+    "docs/adapt.md",
     *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

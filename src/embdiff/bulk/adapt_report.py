@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from embdiff.bulk.adapting import Adaptation
+from embdiff.measures.paired import PairedTest
 from embdiff.records import Score
 from embdiff.views.table import Line, Part, show
 
@@ -24,6 +25,8 @@ def _drawn(done: Adaptation) -> Iterator[Part]:
     k = found.recovery.measure.partition("@")[2]
     yield Line(f"{what}: {_share(found.recovery)} of the {k} neighbours that a full re-encoding finds.")
     yield Line(f"Without a map, by {_old(done)} alone: {_share(found.staying)}.")
+    if found.gain is not None:
+        yield Line(f"Against staying with {_old(done)}, nDCG@10 changes by {_change(found.gain)}: {_told(found.gain)}.")
     for score in found.measures:
         name = {"new": f"made anew by {_new(done)}", "mapped": "mapped", "old": f"of {_old(done)}"}[score.models[0]]
         yield Line(f"{score.measure}, vectors {name}: {_share(score)}.")
@@ -42,10 +45,21 @@ def _drawn(done: Adaptation) -> Iterator[Part]:
 def _why(done: Adaptation) -> str:
     found = done.recovery
     if found.drop is not None:
-        change = f"{found.drop.difference:+.3f} [{found.drop.low:+.3f}, {found.drop.high:+.3f}]"
-        return f"nDCG@10 changes by {change} against a full re-encoding; a fall of {found.margin:g} is allowed."
+        told = f"nDCG@10 changes by {_change(found.drop)} against a full re-encoding"
+        return f"{told}; a fall of {found.margin:g} is allowed (--drop)."
     score, bar = found.recovery, f"at least {1 - found.margin:g} is wanted (--margin)"
     return f"the recovery is {score.value:.3f} [{score.low:.3f}, {score.high:.3f}]; {bar}."
+
+
+def _change(test: PairedTest) -> str:
+    return f"{test.difference:+.3f} [{test.low:+.3f}, {test.high:+.3f}]"
+
+
+def _told(test: PairedTest) -> str:
+    """Return in words on which side of zero an interval lies."""
+    if test.low > 0:
+        return "mapping is worth more than doing nothing"
+    return "mapping costs more than doing nothing" if test.high < 0 else "mapping and doing nothing are not told apart"
 
 
 def _share(score: Score) -> str:

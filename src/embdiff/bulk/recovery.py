@@ -34,8 +34,8 @@ class Recovery(Record):
         The same of the lists that the old model alone gives: what is there without any map.
     measures : tuple of Score
         With expected results, nDCG@10 of vectors made anew, mapped, and of the old model.
-    drop : PairedTest or None
-        With expected results: mapped minus made anew, over the same queries.
+    drop, gain : PairedTest or None
+        With expected results, over the same queries: mapped minus made anew, and mapped minus the old model.
     rows : int
         Among which it is measured.
     margin : float
@@ -48,6 +48,7 @@ class Recovery(Record):
     staying: Score
     measures: tuple[Score, ...]
     drop: PairedTest | None
+    gain: PairedTest | None
     rows: int
     margin: float
     verdict: Verdict
@@ -112,12 +113,14 @@ def measure_recovery(
         name: score(f"overlap@{k}", TwoLists(lists[name], lists["new"], (models[1],), models[0], candidates), seed=seed)
         for name in ("mapped", "old")
     }
-    measures, test = _judged(spaces, lists, seed)
-    if test is not None:
-        verdict = _verdict(test.low, test.high, -drop)
-        return Recovery(shares["mapped"], shares["old"], measures, test, n, drop, verdict)
-    found = shares["mapped"]
-    return Recovery(found, shares["old"], (), None, n, margin, _verdict(found.low, found.high, 1 - margin))
+    found, staying = shares["mapped"], shares["old"]
+    measures = _judged(spaces, lists, seed)
+    if not measures:
+        verdict = _verdict(found.low, found.high, 1 - margin)
+        return Recovery(found, staying, (), None, None, n, margin, verdict)
+    tests = {other.models[0]: _test(measures[1], other, seed) for other in (measures[0], measures[2])}
+    verdict = _verdict(tests["new"].low, tests["new"].high, -drop)
+    return Recovery(found, staying, measures, tests["new"], tests["old"], n, drop, verdict)
 
 
 def _lists(spaces: Spaces, asked: IntArray | None, metric: Metric, k: int) -> dict[str, Neighbors]:
@@ -144,10 +147,10 @@ def _lists(spaces: Spaces, asked: IntArray | None, metric: Metric, k: int) -> di
     }
 
 
-def _judged(spaces: Spaces, lists: dict[str, Neighbors], seed: int) -> tuple[tuple[Score, ...], PairedTest | None]:
-    """Return nDCG@10 of each kind of lists, and the test of mapped against made anew; nothing without judgements."""
+def _judged(spaces: Spaces, lists: dict[str, Neighbors], seed: int) -> tuple[Score, ...]:
+    """Return nDCG@10 of lists of vectors made anew, mapped, and of the old model; nothing without judgements."""
     if spaces.expected is None:
-        return (), None
+        return ()
     rank = name_ranks(spaces.ids)
     row_of = {name: row for row, name in enumerate(spaces.ids)}
     units = [at for at, name in enumerate(spaces.query_ids) if name in spaces.expected.judgements]
@@ -156,8 +159,13 @@ def _judged(spaces: Spaces, lists: dict[str, Neighbors], seed: int) -> tuple[tup
     for name in ("new", "mapped", "old"):
         rows = trec_order(lists[name].rows[units], lists[name].similarity[units], rank)
         scores.append(score(MEASURE, JudgedLists(grade(rows, judged), (name,), len(spaces.ids)), seed=seed))
-    new, mapped, _ = (np.array(each.per_query, dtype=np.float64) for each in scores)
-    return tuple(scores), paired_test(mapped, new, ("mapped", "new"), measure=MEASURE, seed=seed, widest=1.0)
+    return tuple(scores)
+
+
+def _test(mapped: Score, other: Score, seed: int) -> PairedTest:
+    """Return the paired test of mapped against others, query by query."""
+    first, second = (np.array(each.per_query, dtype=np.float64) for each in (mapped, other))
+    return paired_test(first, second, ("mapped", other.models[0]), measure=MEASURE, seed=seed, widest=1.0)
 
 
 def _verdict(low: float, high: float, bar: float) -> Verdict:

@@ -198,7 +198,11 @@ function searchField(store: Store): HTMLElement {
   let waiting = 0;
   search.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = window.setTimeout(() => store.set({ filters: filtered(store.state.filters, "search", search.value.trim() ? search.value : null) }), PAUSE);
+    waiting = window.setTimeout(() => {
+      const wanted = search.value.trim() ? search.value : null;
+      // Of the same letters nothing is drawn again: a click on its way would be lost.
+      if (wanted !== (store.state.filters.search ?? null)) store.set({ filters: filtered(store.state.filters, "search", wanted) });
+    }, PAUSE);
   });
   const show = () => {
     const now = store.state.filters.search ?? "";

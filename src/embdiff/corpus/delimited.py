@@ -17,7 +17,7 @@ from embdiff.corpus.tables import HeaderRule, Table, refuse_repeated
 from embdiff.errors import DataError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons"}
+_NAMES = {",": "comma", "\t": "tab", ";": "semicolon"}
 _LARGEST_CELL = 2**31 - 1
 _SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t]*(\r\n|\n|\r)', re.IGNORECASE)  # Excel's first line
 _FIRST_LINES = 10
@@ -243,7 +243,7 @@ def notes_on_lines(path: Path, lines: Sequence[str], is_header: HeaderRule) -> t
     for separator, extension in (("\t", ".tsv"), (";", ".csv"), (",", ".csv")):
         count = _every(lines, separator)
         if count and (separator == "\t" or len(lines) >= _FIRST_LINES):
-            return (_TABLE.format("every line", path, f"{count:,} {_NAMES[separator]}", extension),)
+            return (_TABLE.format("every line", path, f"{count:,} {_NAMES[separator]}{'s' * (count > 1)}", extension),)
         if separator in lines[0] and is_header(lines[0].split(separator), True):
             return (_TABLE.format("line 1", path, f"names of columns: {shown([lines[0]])}", extension),)
     return ()

@@ -11,7 +11,7 @@ from embdiff.headline import Headline
 from embdiff.measures.differences import Differences
 from embdiff.views import answer as answering
 from embdiff.views.facts import models_told
-from embdiff.views.labelled_tables import change_table, difference_table, score_table, standing_table
+from embdiff.views.labelled_tables import by_group_table, change_table, difference_table, score_table, standing_table
 from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
 from embdiff.views.words import estimate, number
@@ -53,6 +53,7 @@ def tables(found: Outcome, differences: Sequence[Differences]) -> list[Table]:
     return [
         score_table(found.scores, differences),
         *(score_table(scores, (), f"Scores in {name}") for name, scores in found.by_file.items()),
+        *by_group_table(found.by_group),
         *(difference_table(each, unit) for each in differences[:1]),
         *change_table(found.noise, unit),
         *_together_tables(found.together),

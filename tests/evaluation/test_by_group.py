@@ -138,6 +138,10 @@ def test_the_terminal_and_json_tell_them(collection):
     done = subprocess.run([*command, "--all"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "ndcg@10 by group" in done.stdout
+    screen = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
+    assert "ndcg@10 by group" in screen
+    assert len(screen.splitlines()) <= 40
+    assert max(map(len, screen.splitlines())) <= 80
     payload = json.loads(subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=300).stdout)
     assert set(payload["by_group"]) == {"de", "fr"}
     assert "by_group" not in ed.evaluate(command[4], ["toy:8"]).to_dict()

@@ -18,6 +18,7 @@ from embdiff.views.words import estimate, number
 
 _CONFUSIONS_SHOWN = 5
 _NOTES = 3
+_GROUPS, _BESIDE = 6, 3  # groups, and models in their table, that stand on one screen
 
 
 def answer(found: Outcome, differences: Sequence[Differences], how: str, headline: Headline) -> Iterator[Part]:
@@ -26,6 +27,11 @@ def answer(found: Outcome, differences: Sequence[Differences], how: str, headlin
     yield Line("")
     yield standing_table(found.scores, differences)
     yield Line("")
+    if found.by_group and len(found.by_group) <= _GROUPS and len(found.models) <= _BESIDE:
+        yield from by_group_table(found.by_group)
+        yield Line("")
+    elif found.by_group:
+        yield Line(f"The scores of each of {len(found.by_group):,} groups: --all")
     yield from answering.some_notes(found.notes, _NOTES, "--all")
     yield Line("")
     yield from answering.finding(headline)

@@ -255,6 +255,9 @@ class EvaluationConfig(Settings):
         Name or 0-based position of the second text of pairs, or of the right side of parallel texts.
     score_column : str or None
         Name or 0-based position of the numbers of pairs.
+    by : str or None
+        Name or 0-based position of a column by whose values the scores are told, too, such as lang: of the queries, the
+        pairs, the texts to classify, or the left side of parallel texts.
     quotes : bool or None
         Whether quotes in csv and tsv files hold cells together. Default: yes; refused where nothing tells.
     header : bool or None
@@ -287,6 +290,7 @@ class EvaluationConfig(Settings):
     left_column: str | None = None
     right_column: str | None = None
     score_column: str | None = None
+    by: str | None = None
     quotes: bool | None = None
     header: bool | None = None
     encoding: str | None = None

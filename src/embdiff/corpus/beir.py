@@ -11,7 +11,7 @@ from pathlib import Path
 
 from embdiff._names import by_number
 from embdiff._registry import hint
-from embdiff.corpus.columns import NONE, Columns, header_rule, same_name
+from embdiff.corpus.columns import NONE, ColumnName, Columns, header_rule, same_name
 from embdiff.corpus.files import EXTENSIONS, PACKED, Form, extension_of, shown
 from embdiff.corpus.pages.folder import page_table
 from embdiff.corpus.read import corpus_of
@@ -87,7 +87,9 @@ def _files(folder: Path, name: str) -> list[Path]:
     return sorted(found, key=lambda each: (each.name != f"{name}.jsonl", each.name))
 
 
-def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None = None) -> Collection:
+def read_beir(
+    folder: str | Path, qrels: str = "test", columns: Columns | None = None, by: ColumnName = None
+) -> Collection:
     """Read a collection.
 
     Parameters
@@ -101,6 +103,8 @@ def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None =
         extension).
     columns : Columns, optional
         Which make the documents, and how the files are written.
+    by : str or int, optional
+        The column of the queries that is their group.
 
     Raises
     ------
@@ -122,7 +126,11 @@ def read_beir(folder: str | Path, qrels: str = "test", columns: Columns | None =
     split = qrels if not Path(qrels).suffix else None
     corpus = _rows(_only(folder, "corpus"), replace(columns, group=NONE), split)
     form = replace(columns.form, header=None)
-    queries = _rows(_only(folder, "queries"), Columns(group=NONE, titles=False, form=form), split)
+    queries = _rows(
+        _only(folder, "queries"),
+        Columns(group=NONE if by is None else by, titles=False, form=form, group_called="by"),
+        split,
+    )
     whole = Collection(corpus, queries, Qrels({}))
     return replace(whole, qrels=_judgements(_qrels_path(folder, qrels), whole, columns.form))
 

@@ -88,8 +88,8 @@ class Columns:
         How the file is written, where it does not say so itself.
     group_empty : str or None
         The group of rows whose cell in the group column is empty; None: such rows are refused.
-    labels : bool
-        Whether the groups are labels, which a command needs and calls so: messages name its options alone.
+    group_called : str
+        What a command calls the groups, in messages and its option: labels, or what scores are told by.
     numbered : bool
         Whether rows may go without ids.
     chunk : Chunking or None
@@ -103,13 +103,13 @@ class Columns:
     titles: bool = True
     form: Form = FOUND
     group_empty: str | None = None
-    labels: bool = False
+    group_called: str = "group"
     numbered: bool = True
     chunk: Chunking | None = None
 
     def called(self, role: str) -> str:
         """Return what a role is called, in messages and in the name of its option."""
-        return "label" if role == "group" and self.labels else role
+        return self.group_called if role == "group" else role
 
     def given(self) -> dict[str, str | int]:
         """Return the columns that were given."""
@@ -197,7 +197,7 @@ def pick(table: Table, columns: Columns) -> Picked:
         for role, name in given.items():
             if name != NONE and columns.must:
                 raise ParameterError(
-                    f"--{columns.called(role)}-column needs data with columns (.csv, .tsv, .jsonl, .parquet). Got "
+                    f"{_option(columns.called(role))} needs data with columns (.csv, .tsv, .jsonl, .parquet). Got "
                     f"{name!r} for {table.source}, which has plain lines of text. Leave it out."
                 )
         return Picked(Recipe((0,)))
@@ -281,7 +281,7 @@ def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | Non
     if wanted is None:
         return None
     if isinstance(wanted, bool) or not isinstance(wanted, (str, int)):
-        raise ParameterError(f"--{role}-column must be a name or a position. Got {wanted!r}. Give one of these.")
+        raise ParameterError(f"{_option(role)} must be a name or a position. Got {wanted!r}. Give one of these.")
     if isinstance(wanted, str):
         name = wanted.strip()
         matches = [p for p, each in enumerate(table.columns) if each.strip().casefold() == name.casefold()]
@@ -295,7 +295,7 @@ def _given(table: Table, role: str, wanted: ColumnName, must: bool) -> int | Non
     raise DataError(
         f"The {role} column must be a column of {table.source}. Got {wanted!r}, which is none of its "
         f"{len(table.columns)}: {shown(table.columns)}. {hint(str(wanted), table.columns)}"
-        f"Correct --{role}-column (a name, or a position from 0 to {len(table.columns) - 1})."
+        f"Correct {_option(role)} (a name, or a position from 0 to {len(table.columns) - 1})."
     )
 
 
@@ -306,12 +306,17 @@ def _alike(table: Table, role: str, matches: Sequence[int], exactly: Sequence[st
         return (exact or matches)[0]
     if matches and must:
         names = shown(table.columns[position] for position in matches)
-        way_out = "Rename the others" if role in _OF_RESULTS else f"Write the name exactly with --{role}-column"
+        way_out = "Rename the others" if role in _OF_RESULTS else f"Write the name exactly with {_option(role)}"
         raise DataError(
             f"The {role} column must be plain from its name. Got {names} in {table.source}, alike but for case. "
             f"{way_out}."
         )
     return None
+
+
+def _option(role: str) -> str:
+    """Return the option that names the column of a role."""
+    return "--by" if role == "by" else f"--{role}-column"
 
 
 def _is_position(name: object) -> bool:

@@ -25,6 +25,7 @@ from embdiff.records import Corpus, Picture, first_repeated
 from embdiff.settings import Emptiness, RunConfig
 
 _EMPTY_WAYS_OUT = "Fill them in, or choose --empty keep or --empty drop."
+_WITH = {"id": "an id", "by": "a value by which scores are told"}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
 
@@ -266,7 +267,7 @@ def _labels(table: Table, role: str, position: int, rows: Sequence[int], columns
     """Return the ids or groups of some rows, as text."""
     called, empty = columns.called(role), columns.group_empty if role == "group" else None
     without = {"id": "number the rows", "group": "go without groups"}.get(called if columns.numbered else "")
-    must = f"Every row must have {'an id' if role == 'id' else f'a {called}'}: text or a number in the column "
+    must = f"Every row must have {_WITH.get(called, f'a {called}')}: text or a number in the column "
     must += f"{table.columns[position]!r}."
     other = " --group-empty NAME gives such rows one." if called == "group" else ""
     way_out = "Fill it in" + (f", or {without} with --{role}-column none." if without else ".") + other

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from embdiff.corpus import rows_of
-from embdiff.corpus.columns import NONE, Columns, column_of, known_column
+from embdiff.corpus.columns import NONE, ColumnName, Columns, column_of, known_column
 from embdiff.corpus.files import EXTENSIONS, extension_of, lines_of, read_text, refuse_missing, shown
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import table_of
@@ -50,6 +50,7 @@ class Bitext(Walk):
             Texts(corpus, None, settings.seed, again=pairs.again),
         )
         self.notes += data.notes
+        self.divide(data.parts)
         self.protocol = {
             "sides": data.how,
             "found": f"the nearest text of the other side by exact {settings.metric}; of texts equally near, each "
@@ -89,7 +90,11 @@ class Bitext(Walk):
 
     def _add(self, model: str, forth: Neighbors, back: Neighbors) -> None:
         every = np.arange(len(self.units), dtype=np.int64)
-        self.scores += take(self.measures, self._sides(model, forth, back, every), seed=self.settings.seed)
+        self.scores += self._scored(model, forth, back, every)
+        self.add_parts(lambda which: self._scored(model, forth, back, which))
+
+    def _scored(self, model: str, forth: Neighbors, back: Neighbors, which: IntArray) -> list[Score]:
+        return take(self.measures, self._sides(model, forth, back, which), seed=self.settings.seed)
 
     def _sides(self, model: str, forth: Neighbors, back: Neighbors, which: IntArray) -> Sides:
         left = np.searchsorted(self.pairs.lefts, self.pairs.left[which])
@@ -107,12 +112,15 @@ class TwoSides:
     how : str
         What they were joined by.
     notes : tuple of str
+    parts : tuple of str, optional
+        Of each pair the value of the column by which scores are told.
     """
 
     left: tuple[str, ...]
     right: tuple[str, ...]
     how: str
     notes: tuple[str, ...] = ()
+    parts: tuple[str, ...] | None = None
 
 
 def read_sides(paths: Sequence[Path], settings: Settings) -> TwoSides:
@@ -130,22 +138,26 @@ def read_sides(paths: Sequence[Path], settings: Settings) -> TwoSides:
         )
     if len(paths) == 1:
         return _two_columns(paths[0], settings)
-    one, other = (_file(path, settings) for path in paths)
+    one, other = _file(paths[0], settings, settings.by), _file(paths[1], settings)
     notes = (*one.notes, *other.notes)
     if one.ids_given and other.ids_given:
-        return _joined(one, other, notes)
+        return _joined(one, other, notes, _parts(one, settings))
     if len(one) != len(other):
         raise DataError(
             f"Two files of parallel texts must have as many rows, since row and row say the same. Got {len(one):,} in "
             f"{one.source} and {len(other):,} in {other.source}. Add what is missing, or give both a column of ids."
         )
-    return TwoSides(one.items, other.items, "two files, joined by row", notes)
+    return TwoSides(one.items, other.items, "two files, joined by row", notes, _parts(one, settings))
 
 
-def _file(path: Path, settings: Settings) -> Corpus:
+def _parts(side: Corpus, settings: Settings) -> tuple[str, ...] | None:
+    return None if settings.by is None else side.groups
+
+
+def _file(path: Path, settings: Settings, by: ColumnName = None) -> Corpus:
     """Read one side; a file whose extension says nothing is a text a line."""
     refuse_missing(path, "file")
-    columns = Columns(settings.text_column, form=settings.form)
+    columns = Columns(settings.text_column, group=by, form=settings.form, group_called="by")
     if path.is_file() and extension_of(path) not in EXTENSIONS:
         lines = lines_of(read_text(path, settings.encoding))
         return _side(plain(lines[: len(lines) - (not lines[-1])], str(path), range(1, len(lines) + 1)), columns)
@@ -175,11 +187,13 @@ def _two_columns(path: Path, settings: Settings) -> TwoSides:
             f"The two sides must be two columns. Got {table.columns[at[0]]!r} of {path} for both. Name two different "
             "ones."
         )
-    left, right = (_side(table, Columns(place, NONE, NONE, form=settings.form)) for place in at)
-    return TwoSides(left.items, right.items, "two columns of one file", tuple(dict.fromkeys(left.notes + right.notes)))
+    groups = NONE if settings.by is None else settings.by
+    left, right = (_side(table, Columns(place, NONE, groups, form=settings.form, group_called="by")) for place in at)
+    notes = tuple(dict.fromkeys(left.notes + right.notes))
+    return TwoSides(left.items, right.items, "two columns of one file", notes, _parts(left, settings))
 
 
-def _joined(one: Corpus, other: Corpus, notes: tuple[str, ...]) -> TwoSides:
+def _joined(one: Corpus, other: Corpus, notes: tuple[str, ...], parts: tuple[str, ...] | None) -> TwoSides:
     place = {name: row for row, name in enumerate(other.ids)}
     missing = [name for name in one.ids if name not in place]
     more = sorted(set(place) - set(one.ids))
@@ -190,4 +204,4 @@ def _joined(one: Corpus, other: Corpus, notes: tuple[str, ...]) -> TwoSides:
             f"({len(missing) + len(more):,} ids are in one file only). Add them, or delete them from the other file."
         )
     right = tuple(other.items[place[name]] for name in one.ids)
-    return TwoSides(one.items, right, "two files, joined by id", notes)
+    return TwoSides(one.items, right, "two files, joined by id", notes, parts)

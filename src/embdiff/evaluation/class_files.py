@@ -34,6 +34,8 @@ class Labelled:
         Where the two parts come from.
     whole : Corpus or None
         The one file that both are from; their ids are its row numbers. None where each has its own.
+    parts : tuple of str, optional
+        Of each test text the value of the column by which scores are told.
     """
 
     train: Corpus
@@ -43,6 +45,7 @@ class Labelled:
     test_labels: IntArray
     split: str
     whole: Corpus | None = None
+    parts: tuple[str, ...] | None = None
 
 
 def is_classes(folder: Path) -> bool:
@@ -56,6 +59,7 @@ def read_classes(
     seed: int,
     text_column: str | int | None = None,
     label_column: str | int | None = None,
+    by: str | int | None = None,
     form: Form = FOUND,
 ) -> Labelled:
     """Read labelled texts.
@@ -69,6 +73,8 @@ def read_classes(
         with one text is only learned from.
     text_column, label_column : str or int, optional
         Name or 0-based position; by default found by usual names.
+    by : str or int, optional
+        The column by which scores are told.
     form : Form, optional
         How the files are written, where they do not say so themselves.
 
@@ -80,11 +86,13 @@ def read_classes(
     if path.is_dir() and (is_classes(path) or image_table(path) is None):
         train, test = (_labelled(_one(path, name), text_column, label_column, form) for name in ("train", "test"))
         split = f"{Path(train.source).name} to learn from, {Path(test.source).name} to test on"
-        whole = None
+        whole, parts = None, _values(Path(test.source), text_column, by, form)
     else:
         whole = _labelled(path, text_column, label_column, form)
         tested = stratified(_numbered(whole)[1], seed)
         train, test = (rows_of(whole, np.flatnonzero(chosen).tolist()) for chosen in (~tested, tested))
+        every = _values(path, text_column, by, form)
+        parts = None if every is None else tuple(every[row] for row in np.flatnonzero(tested))
         split = f"one file, stratified: {TEST_SHARE:.0%} of each class (at least one text) to test on, by seed {seed}"
         if not len(test):
             raise DataError(
@@ -98,7 +106,7 @@ def read_classes(
             "Add texts of other classes, or name another column with --label-column."
         )
     classes, labels = _numbered(train, test)
-    return Labelled(train, test, classes, labels[: len(train)], labels[len(train) :], split, whole)
+    return Labelled(train, test, classes, labels[: len(train)], labels[len(train) :], split, whole, parts)
 
 
 def _numbered(*parts: Corpus) -> tuple[tuple[str, ...], IntArray]:
@@ -143,8 +151,15 @@ def _one(folder: Path, name: str) -> Path:
     return found[0]
 
 
+def _values(path: Path, text_column: str | int | None, by: str | int | None, form: Form) -> tuple[str, ...] | None:
+    """Return of each text the value of the column by which scores are told; None where none was named."""
+    if by is None:
+        return None
+    return corpus_from(path, Columns(text_column, NONE, by, form=form, group_called="by"), "keep").groups
+
+
 def _labelled(path: Path, text_column: str | int | None, label_column: str | int | None, form: Form) -> Corpus:
-    columns = Columns(text_column, NONE, label_column, form=form, labels=True)
+    columns = Columns(text_column, NONE, label_column, form=form, group_called="label")
     corpus = corpus_from(path, columns, "keep")
     if corpus.groups is None:
         raise DataError(

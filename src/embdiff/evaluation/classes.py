@@ -6,7 +6,7 @@ The probe is logistic regression from few labelled texts, by MTEB's protocol.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Classes(Walk):
 
     def __init__(self, path: Path, settings: Settings) -> None:
         columns = {"text_column": settings.text_column, "label_column": settings.label_column}
-        self.data = data = read_classes(path, seed=settings.seed, **columns, form=settings.form)
+        self.data = data = read_classes(path, seed=settings.seed, **columns, by=settings.by, form=settings.form)
         tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
         super().__init__(
             settings,
@@ -59,6 +59,7 @@ class Classes(Walk):
         self.usual = get_measure(voters)
         self.measures = chosen(settings, NEEDS, [voters, *others], self.task, k=self.depth)
         self.depth = max([self.depth, *(each.k for each in self.measures if each.k)])
+        self.divide(data.parts)
         self.predicted: dict[str, IntArray] = {}
         self.draws: dict[str, list[float]] = {}
         self.notes += _data_notes(data)
@@ -92,7 +93,8 @@ class Classes(Walk):
         """Add the classes that the neighbours vote for."""
         self.predicted[model] = self._voted(found, self.usual)
         votes = [each for each in self.measures if each.measure.name == "knn_accuracy"]
-        self.scores += [self._accuracy(model, each, self._voted(found, each), self.data.test_labels) for each in votes]
+        for each in votes:
+            self._add_classed(model, [each], self._voted(found, each))
         tied = 0 if found.ties is None else len(np.unique(found.ties.query))
         if tied:
             self.notes.append(
@@ -109,14 +111,21 @@ class Classes(Walk):
         super().add(model, there, asking)
         if any(each.measure.name == "probe_accuracy" for each in self.measures):
             self._add_probe(model, there, asking)
-        given = ClassedTexts(asking, self.data.test_labels, (model,))
-        self.scores += take(self._of_vectors(), given, seed=self.settings.seed)
+        self._add_classed(model, self._of_vectors(), asking)
 
     def first(self, model: str, there: FloatArray, asking: FloatArray, which: IntArray) -> Score:
         """Return the accuracy of the neighbours' votes over some of the test texts."""
         found = nearest_rows(asking[which], there, self.depth, self.settings.metric)
         spec = next((each for each in self.measures if each.measure.name == "knn_accuracy"), self.usual)
         return self._accuracy(model, spec, self._voted(found, spec), self.data.test_labels[which])
+
+    def _add_classed(self, model: str, specs: Sequence[MeasureSpec], values: Any, axis: int = 0) -> None:
+        """Add measures of classes or vectors of all test texts, which stand along an axis, and of each part of them."""
+        truth, seed = self.data.test_labels, self.settings.seed
+        self.scores += take(specs, ClassedTexts(values, truth, (model,)), seed=seed)
+        self.add_parts(
+            lambda which: take(specs, ClassedTexts(values.take(which, axis), truth[which], (model,)), seed=seed)
+        )
 
     def _accuracy(self, model: str, spec: MeasureSpec, predicted: IntArray, truth: IntArray) -> Score:
         return score_of(spec, ClassedTexts(predicted, truth, (model,)), seed=self.settings.seed)
@@ -134,7 +143,7 @@ class Classes(Walk):
         except MissingDependencyError as error:
             self.scores.append(Score.undefined("probe_accuracy", (model,), str(error)))
             return
-        self.scores.append(score_of("probe_accuracy", ClassedTexts(found, truth, (model,)), seed=asked.seed))
+        self._add_classed(model, [get_measure("probe_accuracy")], found, axis=1)
         self.draws[model] = [float(correct(each, truth).mean()) for each in found]
         if unfinished:
             self.notes.append(f"{model}: {unfinished} of {len(found)} probes stopped at the 100th iteration.")

@@ -53,6 +53,7 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     left_column: str | int | None = None,
     right_column: str | int | None = None,
     score_column: str | int | None = None,
+    by: str | int | None = None,
     quotes: bool | None = None,
     header: bool | None = None,
     encoding: str | None = None,
@@ -99,6 +100,9 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         ``"{title} {text}"``, which is what is taken by default where there are both.
     left_column, right_column, score_column : str or int, optional
         Columns of pairs, or of the two sides of parallel texts: name or 0-based position.
+    by : str or int, optional
+        A column by whose values the scores are told, too (a language, a topic): of the queries, the pairs, the texts to
+        classify, or the left side of parallel texts.
     quotes, header : bool, optional
         Whether quotes in csv and tsv files hold cells together, and whether line 1 names the columns.
     encoding : str, optional

@@ -68,6 +68,8 @@ class Outcome(Record):
         What every two models reach together (retrieval).
     by_file : dict of str to tuple of Score
         Scores in each file, where several are pooled (pairs).
+    by_group : dict of str to tuple of Score
+        Scores of the units that have each value of a column (``by``), where one was named.
     runs : dict of str to mapping
         Ranked lists by model (retrieval).
     qrels : Qrels or None
@@ -87,5 +89,6 @@ class Outcome(Record):
     confusions: tuple[Confusion, ...] = ()
     together: tuple[Gain, ...] = ()
     by_file: dict[str, tuple[Score, ...]] = field(default_factory=dict)
+    by_group: dict[str, tuple[Score, ...]] = field(default_factory=dict)
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, repr=False)
     qrels: Qrels | None = field(default=None, repr=False)

@@ -14,7 +14,7 @@ from embdiff.corpus.columns import KNOWN, ColumnName, column_of, known_column, s
 from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.read import refuse_characters
 from embdiff.corpus.readers import read_table
-from embdiff.corpus.tables import Table, as_number, as_text, held, is_missing
+from embdiff.corpus.tables import Table, as_name, as_number, as_text, held, is_missing
 from embdiff.errors import DataError
 from embdiff.measures.statistics.kinds import Kinds, kinds_of
 
@@ -38,6 +38,8 @@ class Pairs:
         What was guessed in reading, a sentence each.
     files : tuple of (str, int)
         The files in order, and how many pairs are of each.
+    parts : tuple of str, optional
+        Of each pair the value of the column by which scores are told.
     """
 
     left: tuple[str, ...]
@@ -46,6 +48,7 @@ class Pairs:
     how: str
     notes: tuple[str, ...] = ()
     files: tuple[tuple[str, int], ...] = ()
+    parts: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.left)
@@ -109,8 +112,12 @@ def pair_columns(table: Table, *, sure: bool = False, given: NamedColumns | None
     return (0, 1, 2) if sure else None
 
 
-def read_pairs(paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | None = None) -> Pairs:
+def read_pairs(
+    paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | None = None, by: ColumnName = None
+) -> Pairs:
     """Read pairs from one file, or several that are pooled; rows without a score are left out and counted.
+
+    ``by`` is the column by which scores are told, where one was named.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def read_pairs(paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | 
     twice = [str(path) for path in paths if list(paths).count(path) > 1]
     if twice:
         raise DataError(f"Every file of pairs must be named once. Got {twice[0]} more than once. Name it once.")
-    parts = [_read(path, form, given or {}) for path in paths]
+    parts = [_read(path, form, given or {}, by) for path in paths]
     return Pairs(
         tuple(text for part in parts for text in part.left),
         tuple(text for part in parts for text in part.right),
@@ -129,11 +136,12 @@ def read_pairs(paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | 
         "; ".join(dict.fromkeys(part.how for part in parts)),
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         tuple((str(path), len(part)) for path, part in zip(paths, parts, strict=True)),
+        None if by is None else tuple(value for part in parts for value in part.parts or ()),
     )
 
 
-def _read(path: Path, form: Form, given: NamedColumns) -> Pairs:
-    table = pair_table(path, form, given)
+def _read(path: Path, form: Form, given: NamedColumns, by: ColumnName) -> Pairs:
+    table = pair_table(path, form, given if by is None else {**given, "by": by})
     columns = pair_columns(table, sure=True, given=given)
     if columns is None:
         raise DataError(
@@ -168,7 +176,10 @@ def _read(path: Path, form: Form, given: NamedColumns) -> Pairs:
             f"{len(without):,} of {table.size:,} rows of {path} have no score: they are left out (the first at "
             f"{table.where(without[0])}).",
         )
-    return Pairs(tuple(left), tuple(right), score, how, notes)
+    at = column_of(table, "by", by)
+    told = "Every pair must have a value in the column by which scores are told."
+    values = None if at is None else tuple(_cells(table, at, as_name, told, "Fill it in.", rows))
+    return Pairs(tuple(left), tuple(right), score, how, notes, parts=values)
 
 
 def _cells(

@@ -38,7 +38,7 @@ class PairsWalk(Walk):
     task = "pairs"
 
     def __init__(self, paths: Sequence[Path], settings: Settings) -> None:
-        self.pairs = pairs = read_pairs(paths, settings.form, settings.pair_columns)
+        self.pairs = pairs = read_pairs(paths, settings.form, settings.pair_columns, settings.by)
         path = ", ".join(map(str, paths))
         both = TextPairs.of(pairs.left, pairs.right, seed=settings.seed)
         self.left, self.right, self.few = both.left, both.right, both.few
@@ -46,6 +46,7 @@ class PairsWalk(Walk):
         about, units = f"{len(pairs):,} pairs of texts of {path}", tuple(map(str, range(len(pairs))))
         super().__init__(settings, str(path), about, units, Texts(corpus, None, settings.seed, again=both.again))
         self.notes += pairs.notes
+        self.divide(pairs.parts)
         self.by_file: dict[str, list[Score]] = {}
         # auc compares two kinds of pairs; the first measure is that of the same model again.
         wanted, self.kinds = sorted(measures_for(NEEDS), key=lambda each: each.symmetric), pairs.kinds
@@ -98,6 +99,7 @@ class PairsWalk(Walk):
     def add(self, model: str, there: FloatArray, asking: FloatArray) -> None:
         """Add what the similarities of a model are worth, over all files and in each."""
         self.scores += take(self.measures, self._scored(model, asking, np.arange(len(self.pairs))))
+        self.add_parts(lambda which: take(self.measures, self._scored(model, asking, which)))
         if len(self.pairs.files) > 1:
             stop = np.cumsum([count for _, count in self.pairs.files])
             for (name, count), end in zip(self.pairs.files, stop.tolist(), strict=True):

@@ -11,13 +11,14 @@ from embdiff.headline import Headline
 from embdiff.measures.differences import Differences
 from embdiff.views import answer as answering
 from embdiff.views.facts import models_told
-from embdiff.views.labelled_tables import change_table, difference_table, score_table, standing_table
+from embdiff.views.labelled_tables import by_group_table, change_table, difference_table, score_table, standing_table
 from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
 from embdiff.views.words import estimate, number
 
 _CONFUSIONS_SHOWN = 5
 _NOTES = 3
+_GROUPS, _BESIDE = 6, 3  # groups, and models in their table, that stand on one screen
 
 
 def answer(found: Outcome, differences: Sequence[Differences], how: str, headline: Headline) -> Iterator[Part]:
@@ -26,6 +27,11 @@ def answer(found: Outcome, differences: Sequence[Differences], how: str, headlin
     yield Line("")
     yield standing_table(found.scores, differences)
     yield Line("")
+    if found.by_group and len(found.by_group) <= _GROUPS and len(found.models) <= _BESIDE:
+        yield from by_group_table(found.by_group)
+        yield Line("")
+    elif found.by_group:
+        yield Line(f"The scores of each of {len(found.by_group):,} groups: --all")
     yield from answering.some_notes(found.notes, _NOTES, "--all")
     yield Line("")
     yield from answering.finding(headline)
@@ -53,6 +59,7 @@ def tables(found: Outcome, differences: Sequence[Differences]) -> list[Table]:
     return [
         score_table(found.scores, differences),
         *(score_table(scores, (), f"Scores in {name}") for name, scores in found.by_file.items()),
+        *by_group_table(found.by_group),
         *(difference_table(each, unit) for each in differences[:1]),
         *change_table(found.noise, unit),
         *_together_tables(found.together),

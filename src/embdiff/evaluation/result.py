@@ -101,6 +101,8 @@ class Evaluation:
             del told["draws"], told["confusions"]
         if not self.outcome.by_file:
             del told["by_file"]
+        if not self.outcome.by_group:
+            del told["by_group"]
         about = {"evaluation": VERSION, "task_found": self._how, "seed": self._seed}
         return {**about, "headline": self.headline.to_dict(), **told, "differences": plain(self.differences)}
 

@@ -32,7 +32,7 @@ from embdiff.own_rows import OwnRows, without_own
 from embdiff.records import Corpus, FloatArray, IntArray, Neighbors, Score
 from embdiff.search import nearest_rows
 from embdiff.sources import Wanted
-from embdiff.ties import among_others
+from embdiff.ties import among_others, of_queries
 
 NOISE_DEPTH = 100  # of lists ranked again: more than ndcg@10 looks at, ties included
 
@@ -48,7 +48,7 @@ class Retrieval(Walk):
         self.measures = chosen(settings, NEEDS, usual_measures(), self.task)
         refuse_deeper(self.measures, settings.depth)
         columns = Columns(settings.text_column, form=settings.form, chunk=chunking(settings.chunk))
-        self.collection = collection = read_beir(folder, settings.qrels, columns)
+        self.collection = collection = read_beir(folder, settings.qrels, columns, settings.by)
         _refuse_mostly_missing(collection, settings.missing)
         rows = {name: row for row, name in enumerate(collection.queries.ids)}
         zero = settings.missing == "zero"
@@ -79,6 +79,9 @@ class Retrieval(Walk):
         self.documents = np.zeros(len(units), dtype=np.int64)  # that a query can find: one not asked finds none
         self.documents[self.places] = len(self.row_of)
         self.documents -= np.array([len(each) for each in own]) * self.own.drop
+        groups = collection.queries.groups
+        if groups is not None:  # a query that is not among them has none
+            self.divide([groups[rows[name]] if name in rows else "(not among the queries)" for name in units])
         self.lists: dict[str, IntArray] = {}
         self.ragged = {BM25}
         self.runs: dict[str, dict[str, dict[str, float]]] = {}
@@ -188,6 +191,11 @@ class Retrieval(Walk):
         """Add the lists of all units."""
         self.lists[model] = trec_order(found.rows, found.similarity, self.name_rank)
         self.scores += self._scores(model, found, self.judged, self.measures, self.documents)
+        self.add_parts(
+            lambda which: self._scores(
+                model, of_queries(found, which), self._judged(which), self.measures, self.documents[which]
+            )
+        )
         ids = self.ids
         self.runs[model] = {
             name: {ids[row]: float(value) for row, value in zip(rows, values, strict=True) if row >= 0}

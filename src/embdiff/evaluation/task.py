@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import numpy as np
 
 from embdiff._picture import kinds_of
 from embdiff.encoding import Texts, encode, form_of, refuse_early
-from embdiff.errors import MissingDependencyError
+from embdiff.errors import DataError, MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings
 from embdiff.lexical import BM25, NO_WORDS, Bm25
@@ -28,6 +28,7 @@ from embdiff.sources.derived import Fulls
 from embdiff.views.facts import models_told
 from embdiff.views.words import encoding_notes, order_in_question
 
+_MOST_PARTS = 200
 FROM_A_FILE = "the vectors were read from a file, not encoded"
 
 
@@ -121,6 +122,24 @@ class Walk(ABC):
         self.facts: list[ModelFacts] = []
         self.notes: list[str] = []
         self.noise: list[Change] = []
+        self.parts: dict[str, IntArray] = {}
+        self.by_group: dict[str, list[Score]] = {}
+
+    def divide(self, values: Sequence[str] | None) -> None:
+        """Have scores told by a value for each unit as well; None where no column was named."""
+        for unit, value in enumerate(values or ()):
+            self.parts[value] = np.append(self.parts.get(value, np.zeros(0, dtype=np.int64)), unit)
+        self.parts = dict(sorted(self.parts.items()))
+        if len(self.parts) > _MOST_PARTS:
+            raise DataError(
+                f"A column by which scores are told must have at most {_MOST_PARTS} values. Got {len(self.parts):,} in "
+                f"--by {self.settings.by} of {self.source}. Name another column."
+            )
+
+    def add_parts(self, scored: Callable[[IntArray], Sequence[Score]]) -> None:
+        """Add the scores of the units with each value."""
+        for name, which in self.parts.items():
+            self.by_group.setdefault(name, []).extend(scored(which))
 
     def outcome(self) -> Outcome:
         """Take bm25, where it is wanted, and every model in turn, those first that rank texts without a space."""
@@ -156,6 +175,7 @@ class Walk(ABC):
             protocol={**self.protocol, "intervals": self.protocol["intervals"] + _made(self.scores)},
             notes=(*self.notes, *encoding_notes(told, settings.cache.notes)),
             noise=tuple(self.noise),
+            by_group={name: in_order(found) for name, found in self.by_group.items()},
             **more,
         )
 

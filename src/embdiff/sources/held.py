@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -99,7 +100,9 @@ def npz(path: Path) -> Held:
             _refuse_large(path, sum(each.file_size for each in archive.infolist()))
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: _array(path, name, file) for name in file.files}
-    except (OSError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
+    except DataError:
+        raise
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError) as error:
         raise DataError(
             f"A .npz file must be as numpy.savez writes it. Got {path}: {in_one_line(error)}. Write it again."
         ) from None

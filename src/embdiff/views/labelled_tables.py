@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 
@@ -47,6 +47,23 @@ def _fitting(measures: Sequence[str], models: Sequence[str]) -> Sequence[str]:
         if max(map(cell_len, models)) + numbers + _INTERVAL + _LETTERS + _BETWEEN * (count + 2) <= _WIDTH:
             return measures[:count]
     return measures[:1]
+
+
+def by_group_table(by_group: Mapping[str, Sequence[Score]]) -> Iterator[Table]:
+    """Yield the first measure by the values of a column, a line each; nothing where none was named."""
+    every = [score for scores in by_group.values() for score in scores]
+    if not every:
+        return
+    measure, models = every[0].measure, list(dict.fromkeys(score.models[0] for score in every))
+    rows = []
+    for name, scores in by_group.items():
+        first = {score.models[0]: score for score in scores if score.measure == measure}
+        known = [score for score in first.values() if math.isfinite(score.value)]
+        told = [f"{known[0].n:,}" if known else "", number(known[0].chance) if known else ""]
+        rows.append((name, *told, *(estimate(e.value, e.low, e.high) for e in (first[model] for model in models))))
+    reasons = by_reason((score.reason, name) for name, scores in by_group.items() for score in scores[:1])
+    remark = "Each interval is of that group alone: many groups are looked at. The other measures: --json."
+    yield Table(f"{measure} by group", ("group", "n", "chance", *models), tuple(rows), (remark, *reasons[:_REASONS]))
 
 
 def score_table(scores: Sequence[Score], differences: Sequence[Differences], title: str = "Scores") -> Table:

@@ -113,7 +113,8 @@ def _of_pages(names: Sequence[str], folder: Path, source: str, form: Form, files
         columns.append(groups)
         told += ", their groups the sub-folders"
     if files > len(names):
-        told += f"; {files - len(names):,} other files are not read"
+        others = files - len(names)
+        told += f"; {others:,} other {'file is' if others == 1 else 'files are'} not read"
     notes = (f"{told}.", *(page.note for page in pages if page.note))
     columns_of = partial(list.__getitem__, columns)
     return Table(

@@ -96,7 +96,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         **figures.costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "why": [_why(run, each, arrays) for each in run.why],
-        "causes": [*CAUSES.values(), (KNOCK_ON, why.KNOCKED)],
+        "causes": [*CAUSES.values(), (KNOCK_ON, why.MOVED)],
         "mixing": figures.mixing(run),
         "parts": _parts(run.parts, arrays),
         "items": _items(run, arrays),

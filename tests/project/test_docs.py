@@ -19,12 +19,14 @@ TO_DO = (
     "docs/teach-in-a-notebook.md",
 )  # fmt: skip
 PYTHON = (
-    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/adapt.md", "docs/decide.md", TO_DO[-1],
+    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/adapt.md", "docs/decide.md",
+    "docs/probe.md", TO_DO[-1],
 )  # fmt: skip
 SHELL = (
     "README.md",
     "docs/compare-vectors.md",
     "docs/why.md",
+    "docs/probe.md",
     pytest.param("docs/alignment.md", marks=pytest.mark.slow),
     "docs/services.md",
     "docs/variants.md",

@@ -17,7 +17,7 @@ import embdiff
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = {
     "Adaptation", "Alignment", "Comparison", "Corpus", "Diagnosis", "EmbdiffError", "__version__", "adapt", "align", "check", "compare", "copy_collections", "decide", "doctor", "evaluate", "get_encoder", "get_measure", "get_store",
-    "list_encoders", "list_measures", "list_stores", "load", "read_corpus",
+    "list_encoders", "list_measures", "list_stores", "load", "probe", "read_corpus",
 }  # fmt: skip
 HEAVY = {"torch", "pymilvus", "pandas", "faiss", "sentence_transformers", "sklearn", "wordllama", "pyarrow", "numpy"}
 

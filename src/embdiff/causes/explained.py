@@ -63,26 +63,7 @@ def explained(
     query_model : str, optional
     """
     at = np.searchsorted(queries, units.query)
-    looked = {name: each for name, each in seen.items() if isinstance(each, Seen)}
-    tables = [_table(each, units, at, len(queries)) for each in looked.values()]
-    found = dict(zip(looked, contrasts(tables, seed=seed), strict=True))
-    adjusted = dict(zip(found, holm([each.p for each in found.values()]), strict=True))
-    causes, bits = [], np.zeros(len(units), dtype=np.int64)
-    for number, name in enumerate(CAUSES):
-        told = seen.get(name)
-        if told is None:
-            continue
-        if isinstance(told, str):
-            causes.append(Cause(name, False, None, math.nan, math.nan, math.nan, told))
-            continue
-        each, p = found[name], float(adjusted[name])
-        sides = [_share(told, units.changed & (units.side == side)) for side in (0, 1)]
-        cause = Cause(name, False, each, sides[0], sides[1], p, told.note)
-        if cause.more:
-            likely = each.odds >= ODDS
-            bits |= (likely & told.has & units.changed).astype(np.int64) << number
-            cause = replace(cause, counts=likely, examples=_examples(a, b, units, told))
-        causes.append(cause)
+    causes, bits = _counted(a, b, units, at, len(queries), seen, seed)
     moved = knocked_on(a, b, units, bits > 0)
     bits |= moved.astype(np.int64) << len(CAUSES)
     total = contrasts([_table(Seen(bits > 0), units, at, len(queries))], seed=seed)[0]
@@ -106,6 +87,33 @@ def explained(
         row=units.row[having],
         bits=bits[having],
     )
+
+
+def _counted(
+    a: Answer, b: Answer, units: Units, at: IntArray, queries: int, seen: Mapping[Name, Seen | str], seed: int
+) -> tuple[list[Cause], IntArray]:
+    """Return every cause with its shares, and for each unit (m,) the bits of the likely causes that it has."""
+    looked = {name: each for name, each in seen.items() if isinstance(each, Seen)}
+    tables = [_table(each, units, at, queries) for each in looked.values()]
+    found = dict(zip(looked, contrasts(tables, seed=seed), strict=True))
+    adjusted = dict(zip(found, holm([each.p for each in found.values()]), strict=True))
+    causes, bits = [], np.zeros(len(units), dtype=np.int64)
+    for number, name in enumerate(CAUSES):
+        told = seen.get(name)
+        if told is None:
+            continue
+        if isinstance(told, str):
+            causes.append(Cause(name, False, None, math.nan, math.nan, math.nan, told))
+            continue
+        each, p = found[name], float(adjusted[name])
+        sides = [_share(told, units.changed & (units.side == side)) for side in (0, 1)]
+        cause = Cause(name, False, each, sides[0], sides[1], p, told.note)
+        if cause.more:
+            likely = each.odds >= ODDS
+            bits |= (likely & told.has & units.changed).astype(np.int64) << number
+            cause = replace(cause, counts=likely, examples=_examples(a, b, units, told))
+        causes.append(cause)
+    return causes, bits
 
 
 def _rank(cause: Cause) -> tuple[bool, bool, bool, float]:

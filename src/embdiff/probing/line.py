@@ -20,7 +20,7 @@ from embdiff.kept import VectorCache
 from embdiff.lexical import BM25
 from embdiff.measures.noise import drawn
 from embdiff.measures.paired import PairedTest, paired_tests
-from embdiff.measures.statistics.quantiles import Doubles, holm
+from embdiff.measures.statistics.quantiles import Doubles, holm, mean_known, mean_of_known
 from embdiff.measures.statistics.resampling import interval
 from embdiff.probing.changes import CHANGES, changed
 from embdiff.probing.found import Example, Probe
@@ -192,8 +192,8 @@ def _look(
             continue
         after = _directed(source.encode([str(given[place]) for place in at], role="query", cache=cache)) @ documents.T
         seen.same[at], seen.changed[at] = _to_own(before[at], own[at]), _to_own(after, own[at])
-        seen.random[at] = np.nanmean(np.where(own[at], np.nan, before[at]), axis=1)
-        way = np.nanmean(seen.same) - np.nanmean(seen.random)
+        seen.random[at] = mean_of_known(np.where(own[at], np.nan, before[at]).T)
+        way = mean_known(seen.same) - mean_known(seen.random)
         if way > 0:
             seen.drop[at] = (seen.same[at] - seen.changed[at]) / way
         seen.found[at], seen.unchanged[at] = _finds(after, own[at]), _finds(before[at], own[at])

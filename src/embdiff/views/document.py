@@ -12,6 +12,7 @@ from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
 from embdiff.views.tables import summary_tables
 from embdiff.views.why import everything as all_causes
+from embdiff.views.why import meanings
 from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, TEXT_RANKINGS, facts_line, notes, number, shortened
 
 _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
@@ -120,6 +121,7 @@ def _blocks(query: Query, pairs: Sequence[PairDiff], most: int) -> Iterator[Part
             yield Line(f"{len(entries) - most:,} more: --all", "dim")
     yield Line("")
     yield Line(_EXACT_RANKS, "dim")
+    yield from _meanings(pair["entries"])
     if len(pairs) > 1:
         yield Line(f"Other pairs of collections: {len(pairs) - 1:,} (--models A,B for one of them, or --all)", "dim")
 
@@ -129,6 +131,13 @@ def _in_one_line(entry: Entry) -> tuple[str, ...]:
     itself = (" self" if entry["self"] else "") + _why(entry)
     text = _below(entry["id"], entry["text"], _NEIGHBOUR)
     return (*ranks, one_line(f"{entry['id']}{itself}{': ' * bool(text)}{text}", _NEIGHBOUR))
+
+
+def _meanings(entries: Sequence[Entry]) -> Iterator[Line]:
+    """Yield what the likely causes of these neighbours say."""
+    told = " ".join(meanings(cause for entry in entries for cause in entry["causes"]))
+    if told:
+        yield Line(f"In brackets the likely cause (embdiff show RUN --why). {told}", "dim")
 
 
 def _why(entry: Entry) -> str:
@@ -159,6 +168,7 @@ def diff(query: Query, pairs: Sequence[PairDiff], limit: int) -> Iterator[Part]:
         rows = tuple(_compared(entry, limit) for entry in pair["entries"])
         yield Table(f"{first} → {second}, {_how_asked(pair)}", ("", "neighbour", *places), rows)
     yield Line(EXACT_PLACES, "dim")
+    yield from _meanings([entry for pair in pairs for entry in pair["entries"]])
 
 
 def _compared(entry: Entry, limit: int) -> tuple[str | Cell, ...]:

@@ -102,7 +102,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         **costs(facts),
         "cutoffs": figures.cutoffs(run, kept),
         "why": [_why(run, each, arrays, drawn) for each in run.why],
-        "causes": [*CAUSES.values(), (KNOCK_ON, why.KNOCKED)],
+        "causes": [*CAUSES.values(), (KNOCK_ON, why.MOVED)],
         "mixing": figures.mixing(run),
         "parts": _parts(run.parts, arrays, drawn),
         "items": _items(run.corpus, arrays, drawn),

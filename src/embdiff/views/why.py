@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from embdiff._plain import plain
@@ -33,7 +33,7 @@ _NOTE = (
     "resampled; shown where p, after Holm over all causes, is below .05. Likely: at three times the odds or more; a "
     "cause below that explains a part of the changes, but not which."
 )
-KNOCKED = f"{KNOCK_ON}: without a cause of its own; rows with one came or went, and it moved across the end of a list."
+MOVED = "without a cause of its own; rows with one came or went, and it moved across the end of a list"
 
 
 def why_of(run: Run, a: Answer, b: Answer) -> Why | None:
@@ -66,6 +66,13 @@ def _shares(cause: Cause) -> str:
     """Return a cause with its share among the changed and, in brackets, among those that both models return."""
     assert cause.found is not None
     return f"{CAUSES[cause.name][0]} {_percent(cause.found.share)} ({_percent(cause.found.other)} of those both return)"
+
+
+def meanings(shown: Iterable[str]) -> Iterator[str]:
+    """Yield what causes say, of those that are shown in short."""
+    said = dict(CAUSES.values()) | {KNOCK_ON: MOVED}
+    for short in dict.fromkeys(shown):
+        yield f"{short}: {said[short]}."
 
 
 def findings(run: Run) -> Iterator[str]:
@@ -178,7 +185,7 @@ def _meanings(found: Why) -> Iterator[str]:
     for each in (each for each in found.causes if each.more):
         yield f"{CAUSES[each.name][0]}: {CAUSES[each.name][1]}" + (f" ({each.reason})." if each.reason else ".")
     if found.knock_on > 0:
-        yield KNOCKED
+        yield from meanings([KNOCK_ON])
 
 
 def _remarks(found: Why, looked: Sequence[Cause]) -> Iterator[str]:

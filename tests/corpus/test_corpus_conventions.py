@@ -142,15 +142,15 @@ class TestSeparators:
     def test_a_single_column_that_holds_another_separator_as_often_in_each_row_is_noted(self, write):
         corpus = read_corpus(write("a.csv", "1;a\n2;b\n3;c\n"), text_column=0)
         assert len(corpus) == 3
-        assert "has 1 semicolons and none is split: it was read as one column" in corpus.notes[0]
+        assert "has 1 semicolon and none is split: it was read as one column" in corpus.notes[0]
 
     @pytest.mark.parametrize(
         ("content", "words"),
         [
-            ("id\ttext\n1\ta\n2\tb\n", r"every line of .* has 1 tabs.*rename it to \.tsv"),
+            ("id\ttext\n1\ta\n2\tb\n", r"every line of .* has 1 tab.*rename it to \.tsv"),
             ("1\ta\tb\n2\tc\td\n", r"has 2 tabs"),
             ("id,text\n1,a\n2,b, c\n", r"line 1 of .* has names of columns: 'id,text'.*rename it to \.csv"),
-            ("x;y\n" * 12, r"has 1 semicolons"),
+            ("x;y\n" * 12, r"has 1 semicolon"),
             ('{"text": "a"}\n{"text": "b"}\n', r"has braces around it.*rename it to \.jsonl"),
         ],
     )

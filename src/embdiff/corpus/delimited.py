@@ -71,7 +71,11 @@ def read_delimited(path: Path, text: str, delimiter: str, is_header: HeaderRule,
 
 
 def _named(delimiter: str) -> str:
-    return _NAMES.get(delimiter, repr(delimiter))
+    return f"{_NAMES[delimiter]}s" if delimiter in _NAMES else repr(delimiter)
+
+
+def _counted(count: int, delimiter: str) -> str:
+    return f"{count:,} {_NAMES[delimiter]}{'s' * (count > 1)}"
 
 
 class _Quotes:
@@ -224,7 +228,7 @@ def _one_column(
     if len(rows) < 2:
         return []
     return [
-        f"Every row of {path} has {count:,} {_named(other)} and none is split: it was read as one column. If they "
+        f"Every row of {path} has {_counted(count, other)} and none is split: it was read as one column. If they "
         f"separate cells, save it with {_named(delimiter)}."
         for other in sorted(set(_NAMES) - {delimiter})
         if (count := _every(cells, other))
@@ -243,7 +247,7 @@ def notes_on_lines(path: Path, lines: Sequence[str], is_header: HeaderRule) -> t
     for separator, extension in (("\t", ".tsv"), (";", ".csv"), (",", ".csv")):
         count = _every(lines, separator)
         if count and (separator == "\t" or len(lines) >= _FIRST_LINES):
-            return (_TABLE.format("every line", path, f"{count:,} {_NAMES[separator]}{'s' * (count > 1)}", extension),)
+            return (_TABLE.format("every line", path, _counted(count, separator), extension),)
         if separator in lines[0] and is_header(lines[0].split(separator), True):
             return (_TABLE.format("line 1", path, f"names of columns: {shown([lines[0]])}", extension),)
     return ()

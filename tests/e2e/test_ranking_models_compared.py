@@ -15,6 +15,7 @@ import ranking_models as made
 from embdiff.errors import ParameterError
 from embdiff.judging.pool import pool_run
 from embdiff.measures import get_measure
+from embdiff.runs import Named, Origin
 from embdiff.views.packing import pack
 
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
@@ -141,3 +142,13 @@ def test_pairs_and_images_are_refused(models, tmp_path: Path):
     (tmp_path / "pairs.csv").write_text("text1,text2,score\na lamp,a ferry,1\nrain,coffee,2\nsalt,tar,3\n")
     with pytest.raises(ParameterError, match="A model of the task pairs must make one dense vector"):
         ed.evaluate(tmp_path / "pairs.csv", models, cache="off")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sparse:/elsewhere/m", "multivector:/elsewhere/m", "bm25+rerank:st:/elsewhere/m", "st:/elsewhere/m+rerank:st:a/b"],
+)
+def test_a_file_names_no_model_of_another_folder(tmp_path: Path, text: str):
+    with pytest.raises(ParameterError, match="outside its folder"):
+        Origin(tmp_path / "run.toml").admit([Named("model", text)])
+    Origin(tmp_path / "run.toml").admit([Named("model", text.replace("/elsewhere", "naver"))])

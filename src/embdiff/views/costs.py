@@ -107,8 +107,8 @@ def cost_tables(facts: Facts) -> Iterator[Table]:
         for each in sorted(every, key=lambda each: each["bytes"])
     )
     remarks = [
-        "front: no other model is at least as good, small and fast (a query encoded and searched, 10 % aside), and "
-        "better in one of these. Differences of quality may be luck: see its intervals and tests.",
+        "front: no other has at least this value in as few bytes and as little time (a query encoded and searched; "
+        "10 % aside), and is ahead in one of these. Differences of value may be luck: see its intervals and tests.",
         "Searched is what the store of this run holds: float32, also for vectors that stand for 8 bits or one.",
     ]
     head = ("model", found["quality"] or "quality", "bytes/vector", "ms/query", "ms/text", "")

@@ -1,7 +1,7 @@
 """The doctor on a collection of 100,000 rows in Milvus Lite, against reading all of its rows once.
 
-It looks at the keys and texts of all rows, and at the vectors of 10,000 that are drawn; the peer reads everything, 2,000
-rows a call, and looks at nothing.
+It looks at the keys and texts of all rows, and at the vectors of 10,000 that are drawn; the peer reads everything,
+2,000 rows a call, and looks at nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from benchmarks.report import Figure, in_turn
 COUNT, DIM, STEP = 100_000, 384, 2_000
 BOUND = 0.75
 ROWS = {
-    "doctor_100k": f"embdiff doctor on {COUNT:,} rows of {DIM} dimensions in Milvus Lite: time over reading all rows once",
+    "doctor_100k": f"embdiff doctor on {COUNT:,} rows of {DIM} numbers in Milvus Lite: time over reading all rows once",
 }
 
 

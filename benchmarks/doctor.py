@@ -17,7 +17,7 @@ from benchmarks.report import Figure, in_turn
 COUNT, DIM, STEP = 100_000, 384, 2_000
 BOUND = 0.75
 ROWS = {
-    "doctor_100k": f"embdiff doctor on {COUNT:,} rows of {DIM} dimensions in Milvus Lite, over reading all rows once",
+    "doctor_100k": f"embdiff doctor on {COUNT:,} rows of {DIM} numbers in Milvus Lite: time over reading all rows once",
 }
 
 

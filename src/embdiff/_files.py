@@ -305,16 +305,16 @@ def remove_left_over(target: Path) -> None:
         with alone(part) as held:
             if held:
                 _remove(part)
-    for old in _replaced(target):
+    for old in _beside(target, f".{target.name}.old-"):
         shutil.rmtree(old, ignore_errors=True)
 
 
 def left_over(target: Path) -> list[Path]:
     """Return what interrupted work for a target left that nobody holds; nothing is removed or made."""
-    asides = [each for each in _beside(target, f".{target.name}.") if is_aside(each.name)]
-    unheld = [each for each in asides if not is_held(each)]
+    asides = _beside(target, f".{target.name}.")
+    unheld = [each for each in asides if is_aside(each.name) and not is_held(each)]
     begun = [each for each in _begun(target) if not is_held(each.with_name(f"{each.name}.lock"))]
-    return sorted([*unheld, *begun, *_replaced(target)])
+    return sorted([*unheld, *begun, *_beside(target, f".{target.name}.old-")])
 
 
 def is_held(lock: Path) -> bool:
@@ -337,11 +337,6 @@ def _begun(target: Path) -> list[Path]:
     """Return the folders of work for a target that is not ended."""
     names = {each.name.removesuffix(".lock") for each in _beside(target, f".{target.name}.partial-")}
     return [target.with_name(name) for name in names]
-
-
-def _replaced(target: Path) -> list[Path]:
-    """Return what stood at a target before, and is not removed yet."""
-    return _beside(target, f".{target.name}.old-")
 
 
 def _remove(folder: Path) -> None:

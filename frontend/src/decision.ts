@@ -55,7 +55,7 @@ function rulings(head: Header, found: Decision): HTMLElement {
     "details",
     { class: "fold", id: evidence("rulings"), open: rows.length <= 3 },
     h("summary", {}, `The rules, read off paired intervals. ${what}; the chance that any is called wrong is at most ${error} %`),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The rules" }, h("table", {}, h("thead", {}, h("tr", {}, ...["", "broken if", "models", "found", "interval", "n", "what would tell"].map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, ...rows.map((each) => row(head, each))))),
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The rules" }, h("table", {}, h("thead", {}, h("tr", {}, ...["outcome", "broken if", "models", "found", "interval", "n", "what would tell"].map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, ...rows.map((each) => row(head, each))))),
   );
 }
 

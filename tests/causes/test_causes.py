@@ -167,6 +167,18 @@ def test_clusters_of_queries_do_not_make_a_cause_sure():
     assert naive > 2 * wrong
 
 
+def test_rare_properties_are_not_called_more_frequent_by_luck():
+    """Of few kept neighbours hardly one has a rare property: that alone must not make it more frequent elsewhere."""
+    rng, wrong = np.random.default_rng(0), 0
+    for seed in range(100):
+        changed = 2 * rng.binomial(10, 0.95, 600)
+        kept = 10 - changed // 2
+        table = [rng.binomial(changed, 0.006), changed, rng.binomial(kept, 0.006), kept]
+        found = contrasts([table], seed=seed)[0]
+        wrong += found.p < 0.05 and found.difference > 0
+    assert wrong <= 9
+
+
 def test_no_share_no_other_and_few_queries_are_undefined():
     nothing = contrasts([[[0] * 9, [0] * 9, [1] * 9, [2] * 9]], seed=0)[0]
     assert np.isnan([nothing.share, nothing.p, nothing.difference]).all()

@@ -266,3 +266,10 @@ def test_bits_of_rows_that_are_not_there_are_refused(result, tmp_path):
     with pytest.raises(ed.EmbdiffError, match=r"why\.json"):
         ed.load(there)
     assert ed.load(there, damaged=True).run.why == ()
+
+
+def test_of_equal_lists_nothing_is_to_be_explained():
+    found = ed.compare(["aa bb", "bb cc", "cc dd", "dd ee"], ["toy:64", "toy:128"], k=3, store="memory:", layout="none")
+    (why,) = found.run.why
+    assert (why.lost, why.gained, why.kept, why.counted) == (0, 0, 12, ())
+    assert found.to_dict()["why"][0]["sentence"] == "toy:64 and toy:128: no neighbour changed."

@@ -167,6 +167,18 @@ def test_clusters_of_queries_do_not_make_a_cause_sure():
     assert naive > 2 * wrong
 
 
+def test_rare_properties_are_not_called_more_frequent_by_luck():
+    """Of few kept neighbours hardly one has a rare property: that alone must not make it more frequent elsewhere."""
+    rng, wrong = np.random.default_rng(0), 0
+    for seed in range(100):
+        changed = 2 * rng.binomial(10, 0.95, 600)
+        kept = 10 - changed // 2
+        table = [rng.binomial(changed, 0.006), changed, rng.binomial(kept, 0.006), kept]
+        found = contrasts([table], seed=seed)[0]
+        wrong += found.p < 0.05 and found.difference > 0
+    assert wrong <= 9
+
+
 def test_no_share_no_other_and_few_queries_are_undefined():
     nothing = contrasts([[[0] * 9, [0] * 9, [1] * 9, [2] * 9]], seed=0)[0]
     assert np.isnan([nothing.share, nothing.p, nothing.difference]).all()
@@ -254,3 +266,10 @@ def test_bits_of_rows_that_are_not_there_are_refused(result, tmp_path):
     with pytest.raises(ed.EmbdiffError, match=r"why\.json"):
         ed.load(there)
     assert ed.load(there, damaged=True).run.why == ()
+
+
+def test_of_equal_lists_nothing_is_to_be_explained():
+    found = ed.compare(["aa bb", "bb cc", "cc dd", "dd ee"], ["toy:64", "toy:128"], k=3, store="memory:", layout="none")
+    (why,) = found.run.why
+    assert (why.lost, why.gained, why.kept, why.counted) == (0, 0, 12, ())
+    assert found.to_dict()["why"][0]["sentence"] == "toy:64 and toy:128: no neighbour changed."

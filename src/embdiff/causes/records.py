@@ -33,7 +33,7 @@ CAUSES: Mapping[Name, tuple[str, str]] = {
     "entity": ("name", "the row differs from its near copy, or from the query, in capitalised names only"),
     "words": (
         "words",
-        "by its words alone (bm25) the row is among the k best of the query, at half the best score or more",
+        "by its words alone (bm25) the row is among the first k of the query, at half the first one's score",
     ),
 }
 # A cause is more frequent below this p (Holm); it is likely from this odds ratio on: then at least two in three of the

@@ -112,6 +112,8 @@ def knocked_on(a: Answer, b: Answer, units: Units, caused: BoolArray) -> BoolArr
     for side in (0, 1):
         there = sides[1 - side]
         mine = np.flatnonzero(units.changed & (units.side == side) & ~caused)
+        if not mine.size:  # where the lists are the same, no row has a place elsewhere
+            continue
         theirs = units.changed & (units.side == 1 - side) & caused
         came = np.bincount(units.query[theirs], minlength=len(there.returned.rows))
         place = (there.elsewhere.rows[units.query[mine]] == units.row[mine, None]).argmax(axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embdiff._plain import Number, Record
-from embdiff.measures.statistics.quantiles import Doubles, wilson
+from embdiff.measures.statistics.quantiles import Doubles, hypergeometric, wilson
 from embdiff.measures.statistics.randomisation import randomisation_p
 from embdiff.measures.statistics.resampling import mean_intervals
 
@@ -78,13 +78,16 @@ def contrasts(counts: Sequence[npt.ArrayLike], *, seed: int) -> list[Contrast]:
     -----
     A share is a ratio of two means over queries; its interval is that of the mean of the ratio's influence values
     (the linearised bootstrap). The test flips the sign of each query's score contribution, in which the common share
-    stands for both: with clusters of any size it holds its level as the number of queries grows.
+    stands for both: with clusters of any size it holds its level as the number of queries grows. Where things that have
+    the property are rare, it does not: of 600 queries and a property of one thing in 200 it called 15 % of true nulls
+    "more" at 5 %. So p is the larger of that and Fisher's exact p of the counts divided by their design effect, and the
+    intervals span Wilson's and Newcombe's of such counts (Rao and Scott).
 
     References
     ----------
     Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 2.7 (influence values); Hemerik,
-    Goeman and Finos, JRSS B 82 (2020) 841 (score contributions with flipped signs); Newcombe, Stat. Med. 17 (1998) 873
-    (difference of two shares that are both 0 or 1).
+    Goeman and Finos, JRSS B 82 (2020) 841 (score contributions with flipped signs); Rao and Scott, Biometrics 48 (1992)
+    577 (counts of clusters divided by their design effect); Newcombe, Stat. Med. 17 (1998) 873 (difference of shares).
     """
     tables = [np.asarray(each, dtype=np.float64) for each in counts]
     columns = [column for table in tables for column in _influences(table)]
@@ -111,28 +114,56 @@ def _influences(table: Doubles) -> tuple[Doubles, Doubles]:
 
 def _contrast(table: Doubles, share: Sequence[float], difference: Sequence[float], seed: int) -> Contrast:
     having, every, also, others = (float(each.sum()) for each in table)
-    queries = int(np.count_nonzero(table[1]))
-    value = having / every if every else math.nan
-    other = also / others if others else math.nan
-    low, high = np.clip(share, 0.0, 1.0).tolist() if queries >= FEWEST else (math.nan, math.nan)
-    below, above = np.clip(difference, -1.0, 1.0).tolist() if queries >= FEWEST else (math.nan, math.nan)
-    if queries >= FEWEST and not math.isfinite(low):  # all have it, or none: there is nothing to resample
-        low, high = wilson(value, queries)
-    if queries >= FEWEST and others and not math.isfinite(below):
-        low_other, high_other = wilson(other, int(np.count_nonzero(table[3])))
-        below = value - other - math.hypot(value - low, high_other - other)
-        above = value - other + math.hypot(high - value, other - low_other)
+    queries, effect = int(np.count_nonzero(table[1])), _design_effect(table)
+    value, other = (part / whole if whole else math.nan for part, whole in ((having, every), (also, others)))
+    low, high, below, above, p = (math.nan,) * 5
+    if queries >= FEWEST:
+        ends = wilson(value, max(1, round(every / effect)))
+        low, high = _wider(share, ends, (0.0, 1.0))
+        if others:
+            ends_other = wilson(other, max(1, round(others / effect)))
+            apart = value - other
+            newcombe = (
+                apart - math.hypot(value - ends[0], ends_other[1] - other),
+                apart + math.hypot(ends[1] - value, other - ends_other[0]),
+            )
+            below, above = _wider(difference, newcombe, (-1.0, 1.0))
+            common = (having + also) / (every + others)
+            first, second = table[0] - common * table[1], table[2] - common * table[3]
+            p, _ = randomisation_p((first * others - second * every) / (every + others), seed=seed)
+            p = max(p, _exact_p(having / effect, every / effect, also / effect, others / effect))
     extra = 0.5 if 0.0 in (having, also, every - having, others - also) else 0.0
     odds = (having + extra) * (others - also + extra) / max(1e-300, (every - having + extra) * (also + extra))
-    p = math.nan
-    if every and others and queries >= FEWEST:
-        common = (having + also) / (every + others)
-        first, second = table[0] - common * table[1], table[2] - common * table[3]
-        p, _ = randomisation_p((first * others - second * every) / (every + others), seed=seed)
     return Contrast(
         value, low, high, other, value - other, below, above, odds if every and others else math.nan, p, int(every),
         int(others), queries,
     )  # fmt: skip
+
+
+def _wider(resampled: Sequence[float], counted: Sequence[float], bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return what two intervals span, within the bounds; one that is NaN spans nothing."""
+    low, high = np.nanmin([resampled[0], counted[0]]), np.nanmax([resampled[1], counted[1]])
+    return float(max(bounds[0], low)), float(min(bounds[1], high))
+
+
+def _design_effect(table: Doubles) -> float:
+    """Return by how much queries vary more than single things would, of the kind that does so more; at least 1."""
+    common = (table[0].sum() + table[2].sum()) / max(1.0, table[1].sum() + table[3].sum())
+    found = 1.0
+    for having, every in (table[:2], table[2:]):
+        by_chance, there = common * (1 - common) * every.sum(), np.count_nonzero(every)
+        if by_chance > 0 and there > 1:
+            away = having - having.sum() / every.sum() * every
+            found = max(found, float((away**2).sum()) * there / (there - 1) / by_chance)
+    return found
+
+
+def _exact_p(having: float, every: float, also: float, others: float) -> float:
+    """Return the two-sided p-value of Fisher's exact test of counts, rounded to whole things."""
+    first, total, labelled = round(having), round(every) + round(others), round(having) + round(also)
+    counts, chances = hypergeometric(min(labelled, total), round(every), 0, total)
+    tails = (float(chances[counts >= first].sum()), float(chances[counts <= first].sum()))
+    return min(1.0, 2 * min(tails))
 
 
 def against_the_rest(values: npt.ArrayLike, parts: npt.ArrayLike, *, seed: int) -> tuple[Doubles, Doubles]:

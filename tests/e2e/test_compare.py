@@ -201,6 +201,7 @@ def test_hard_texts_come_through_whole(embdiff, tmp_path):
     assert "\u202e" not in repr(result)
 
 
+@pytest.mark.slow
 def test_five_thousand_duplicates(embdiff):
     texts = ["the same sentence again"] * 5_000 + ["one", "two"]
     result = ed.compare(texts, ["toy:8"], queries="first:3", k=5, out="run")
@@ -226,6 +227,7 @@ def test_several_runs_in_one_file_and_reuse(embdiff, sentences):
     assert ed.load("two").run.manifest["models"][0]["collection"]["reused"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_leaves_no_run_and_the_same_command_goes_on(embdiff, tmp_path):
     corpus = tmp_path / "many.txt"

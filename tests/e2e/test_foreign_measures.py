@@ -64,6 +64,7 @@ def scores(payload, part, name):
     return [{**each, "measure": each["measure"].replace(name, "overlap")} for each in same]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["scores", "curves", "calibrations"])
 def test_a_copy_of_overlap_says_what_overlap_says_to_the_last_digit(ran, part):
     copied = scores(ran["payload"], part, "copied_overlap")

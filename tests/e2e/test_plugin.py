@@ -24,6 +24,9 @@ NOTES = [
 ]
 
 
+pytestmark = pytest.mark.slow  # a package is installed
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
     """A folder into which pip has installed a copy of the example, without a network."""

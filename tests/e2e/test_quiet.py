@@ -24,6 +24,7 @@ ed.compare(texts, [flat, "toy:8"], k=3, cache="off", **OPTIONS)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("needs", "options"),
     [

@@ -81,6 +81,7 @@ def test_equal_texts_are_no_hubs_and_hide_nobody():
     assert max(s.value for s in result.scores if s.measure.startswith("orphans")) < 0.02
 
 
+@pytest.mark.slow
 def test_a_database_and_memory_say_the_same_of_ties():
     rng = np.random.default_rng(2)
     signs = [np.sign(rng.normal(size=(150, 6))) for _ in range(2)]

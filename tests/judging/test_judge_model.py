@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import embdiff
+from embdiff import cli
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.judging import JudgeModel, Pool, open_judging, pooled_query, second_judge
 from embdiff.judging.asking import PROMPT
@@ -37,9 +40,24 @@ def same_thing(query: str, document: str) -> int:
     return int(query.split()[0] == document.split()[0])
 
 
-def judge(run: Path, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "embdiff", "judge", str(run), *arguments]
-    return subprocess.run(command, input=answers, capture_output=True, text=True, check=False, timeout=120)
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    def run_it(run: Path, *arguments: str) -> Done:
+        monkeypatch.setattr("sys.argv", ["embdiff", "judge", str(run), *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        return Done(int(ended.value.code or 0), told.out, told.err)
+
+    return run_it
 
 
 def log(run: Path) -> list[dict]:
@@ -52,7 +70,7 @@ def by_hand(run: Path, queries: int, order: str = "random") -> None:
             judging.record(question, same_thing(question.query_text, question.document_text), judge="ann")
 
 
-def test_a_model_judges_beside_a_person_and_both_together_say_more(run):
+def test_a_model_judges_beside_a_person_and_both_together_say_more(run, judge):
     by_hand(run, 20)
     before = run.with_name("first.qrels").read_text()
     with ServiceServer() as service:
@@ -88,7 +106,8 @@ def test_a_model_judges_beside_a_person_and_both_together_say_more(run):
     assert "Cohen's kappa" in again.stdout
 
 
-def test_the_combined_mean_is_near_the_mean_of_a_person_who_judged_all(run):
+@pytest.mark.slow
+def test_the_combined_mean_is_near_the_mean_of_a_person_who_judged_all(run, judge):
     by_hand(run, 20)
     with ServiceServer() as service:
         service.says = lambda query, document: str(same_thing(query, document))
@@ -115,7 +134,7 @@ def test_the_combined_mean_is_near_the_mean_of_a_person_who_judged_all(run):
         ("random", 30, "same", "no further queries"),
     ],
 )
-def test_labels_that_do_not_count_say_why(run, order, own, says, reason):
+def test_labels_that_do_not_count_say_why(run, order, own, says, reason, judge):
     by_hand(run, own, order) if own else None
     rng = np.random.default_rng(0)
     answers = {
@@ -132,7 +151,8 @@ def test_labels_that_do_not_count_say_why(run, order, own, says, reason):
     assert found["combined"] == []
 
 
-def test_killed_and_misled_it_loses_no_answer_and_pays_for_none_twice(run):
+@pytest.mark.slow
+def test_killed_and_misled_it_loses_no_answer_and_pays_for_none_twice(run, judge):
     trouble = ("429 seconds", "500", "hang up", "no json", "short")
     with ServiceServer(misdeed=lambda number, texts: trouble[number % 5] if number % 3 == 1 else "") as service:
         name, more = f"openai:m?base_url={service.url}", ("--queries", "30", "--depth", "3", "--json")
@@ -166,7 +186,7 @@ def test_only_one_digit_is_an_answer(run, said, grade):
         assert JudgeModel(f"openai:m?base_url={service.url}").grade(judging.next()) == grade
 
 
-def test_a_service_that_refuses_is_told(run):
+def test_a_service_that_refuses_is_told(run, judge):
     with ServiceServer(misdeed=lambda number, texts: "400") as service:
         done = judge(run, "--judge", f"openai:m?base_url={service.url}")
     assert done.returncode == 2
@@ -187,7 +207,7 @@ def test_a_service_that_refuses_is_told(run):
         ("ann", ("--price", "2"), "must come with a judge model"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(run, judge_name, more, words, monkeypatch):
+def test_what_cannot_be_asked_is_refused(run, judge_name, more, words, monkeypatch, judge):
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     done = judge(run, "--judge", judge_name, *more)
     assert done.returncode in (1, 2)
@@ -200,7 +220,7 @@ def test_the_prompt_is_published():
     assert PROMPT in page.read_text(encoding="utf-8")
 
 
-def test_a_key_goes_to_the_service_and_nowhere_else(run, monkeypatch):
+def test_a_key_goes_to_the_service_and_nowhere_else(run, monkeypatch, judge):
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
     with ServiceServer() as service:
         done = judge(run, "--judge", f"openai:m?base_url={service.url}&key_from=MY_KEY", "--queries", "2")

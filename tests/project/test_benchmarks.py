@@ -246,7 +246,7 @@ def test_a_report_is_opened_only_where_there_is_a_browser_and_what_drives_it(mon
     monkeypatch.setattr(views, "is_installed", lambda module: playwright)
     figures = views.main(full=True)
     assert [figure.name for figure in figures] == list(views.ROWS)
-    assert [figure.bound for figure in figures] == [12, 4, 100, 24, 8, 100]
+    assert [figure.bound for figure in figures] == [12, 4, 100, 24, 4, 100]
     assert {(figure.holds, figure.why) for figure in figures} == {(None, why)}
 
 

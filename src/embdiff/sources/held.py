@@ -130,6 +130,9 @@ def safetensors(path: Path) -> Held:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
             said = file.metadata() or {}
+        for name, each in arrays.items():  # what numpy has by another package only is no number of its own
+            if each.dtype.kind not in "biuf":
+                raise TypeError(f"{each.dtype} as {name!r}")
     except (SafetensorError, OSError) as error:
         raise DataError(
             f"A .safetensors file must be whole. Got {path}: {in_one_line(error)}. Write it again."

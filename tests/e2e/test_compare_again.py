@@ -65,6 +65,7 @@ def test_the_second_run_computes_nothing_and_writes_the_same():
     assert written("off") == cold
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "texts"),
     [

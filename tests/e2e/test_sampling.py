@@ -175,6 +175,7 @@ def test_refusals(texts, given, message):
         compared(texts, **given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("told", "asked"), [({}, 500), ({"store_queries": 30}, 30), ({"store_queries": "all"}, ROWS)])
 def test_the_database_is_asked_a_sample_that_the_run_tells_of(texts, full, told, asked):
     here = compared(texts, sample="all", **told)

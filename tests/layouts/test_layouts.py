@@ -106,6 +106,7 @@ def test_a_map_that_is_not_finite_is_not_shown(monkeypatch):
     assert np.isfinite(second.xy).all()
 
 
+@pytest.mark.slow
 def test_a_run_with_a_flat_space_goes_on_beside_a_map_by_umap(tmp_path):
     pytest.importorskip("umap", reason="needs the package umap-learn")
     with warnings.catch_warnings():

@@ -46,6 +46,7 @@ def test_fusion_of_a_list_with_itself_is_that_list():
     assert np.array_equal(fused_rows(a, a, np.arange(50))[:, :20], a)
 
 
+@pytest.mark.slow
 def test_fusion_agrees_with_ranx():
     ranx = pytest.importorskip("ranx", reason="the reference is a test dependency")
     rng = np.random.default_rng(1)

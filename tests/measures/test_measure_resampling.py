@@ -81,6 +81,7 @@ def test_bca_against_scipy(n, monkeypatch):
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=noise)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [30, 200])
 def test_studentised_against_one_resample_at_a_time(n, monkeypatch):
     """The textbook's steps, with other random numbers."""

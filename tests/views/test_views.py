@@ -113,6 +113,7 @@ def test_payload_is_strict_json(hostile):
     assert json.loads(json.dumps(hostile.to_dict(), allow_nan=False)) == hostile.to_dict()
 
 
+@pytest.mark.slow
 def test_smallest_and_widest_cases():
     small = ed.compare(["one", "two"], ["toy:4"], queries="first:1", k=1, store="memory:", baseline=False)
     assert "overlap" not in [score.measure.partition("@")[0] for score in small.scores]

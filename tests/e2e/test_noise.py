@@ -234,7 +234,7 @@ def test_one_trial_text_is_said_to_be_ours():
 
 def test_the_repeat_is_a_small_part_of_encoding():
     few, many = (drawn_again(np.full(count, 400), 400 * count, 128, seed=3) for count in (500, 100_000))
-    assert len(few) == int(0.05 * 400 * 500 / (2 * 400 + 128))
+    assert len(few) == int(0.05 * 400 * 500 / (2 * 400 + 192))
     assert len(many) == 128
     assert set(few) <= set(drawn(500, 128, seed=3))
     assert len(drawn_again(np.full(52, 40), 52 * 40, 128, seed=3)) == 10

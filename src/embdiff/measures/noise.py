@@ -17,7 +17,7 @@ from embdiff.records import FloatArray, IntArray, Score
 BATCH, FLOAT16 = 128, 1_000  # queries encoded again one by one, and searched again in half precision
 SHARE = 0.05  # of the time of encoding: the most that encoding again one by one may take
 LEAST = 10  # queries that are encoded again nevertheless: with fewer nothing could be said
-_ALONE = 128  # characters that could be encoded in a batch while a text alone has its turn
+_ALONE = 192  # characters that could be encoded in a batch while a text alone has its turn
 
 
 @dataclass(frozen=True, eq=False)

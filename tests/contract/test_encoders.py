@@ -97,7 +97,8 @@ def test_order_plays_no_part(encoder: Encoder):
 
 def test_company_plays_no_part(encoder: Encoder):
     alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
-    np.testing.assert_allclose(alone, encoder.encode((*TEXTS, *ODD_TEXTS))[: len(TEXTS)], atol=1e-5)
+    company = (*ODD_TEXTS[:-1], ODD_TEXTS[-1][:4_500])
+    np.testing.assert_allclose(alone, encoder.encode((*TEXTS, *company))[: len(TEXTS)], atol=1e-5)
 
 
 def test_equal_texts_have_equal_vectors(encoder: Encoder):

@@ -61,10 +61,13 @@ export function costs(head: Header): HTMLElement[] {
   const axis = bySize ? BYTES : SECONDS;
   const placed = bySize ? every : timed;
   const untimed = every.filter((cost) => !placed.includes(cost));
-  const why = untimed.length ? ` On the right, without a time: ${untimed.map(({ model, why }) => `${model} (${why})`).join(", ")}; only texts that were encoded in this run are timed.` : "";
-  if (!placed.length) return [figure(title, `No text was encoded in this run, so nothing was timed: ${untimed.map(({ model, why }) => `${model} (${why})`).join(", ")}. Encode anew with --cache off to see what each model costs.`)];
+  const reasons = (costs: Cost[]) => costs.map(({ model, why }) => `${model} (${why})`).join(", ");
+  const unknown = every.filter((cost) => !timed.includes(cost));
+  const alike = unknown.length ? `Without a time to encode a text: ${reasons(unknown)}.` : "To encode a text takes as long with each.";
+  const why = untimed.length ? ` On the right, without a time: ${reasons(untimed)}; only texts that were encoded in this run are timed.` : "";
+  if (!placed.length) return [figure(title, `No text was encoded in this run, so nothing was timed: ${reasons(untimed)}. Encode anew with --cache off to see what each model costs.`)];
   const reading = judged
-    ? `${axis.reading}, up is higher in ${head.quality}, with its 95 % interval; the line joins the models that no other beats in both. ${bySize ? "Encoding tells none from another: they took as long, or were not timed." : "A larger dot takes more bytes per vector."}`
+    ? `${axis.reading}, up is higher in ${head.quality}, with its 95 % interval; the line joins the models that no other beats in both. ${bySize ? alike : "A larger dot takes more bytes per vector."}`
     : "To the left is faster, down is smaller; the line joins the models that no other beats in both. No labels were given with this run, so nothing here says which model finds the right results.";
   return [figure(title, reading + why, chart(head, axis, placed, untimed, judged))];
 }

@@ -252,5 +252,5 @@ def test_the_index_is_a_dumbbell_a_model_and_the_cost_says_what_was_cached(brows
         assert f"{recall[model]:.2f}" in row.inner_text()
     cost = opened.view.locator("figure", has_text="What each model costs.")
     assert "wordllama:64 (cached)" in cost.inner_text()
-    assert cost.locator(".spot.untimed").count() in (1, 2) or "nothing was timed" in cost.inner_text()
+    assert "bytes per vector" in cost.inner_text()  # where nothing was timed, size tells them apart
     assert opened.noticed == []

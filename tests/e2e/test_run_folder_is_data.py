@@ -278,7 +278,6 @@ def test_a_report_that_is_written_later_records_itself(run, embdiff):
     assert ed.load(run).run.unseen == ()
 
 
-@pytest.mark.slow
 def test_collections_that_are_not_as_the_run_left_them_are_named(run, monkeypatch):
     os.chdir(run.parent)
     ed.compare(TEXTS, ["toy:8", "toy:16"], k=3, out="whole", cache="off")

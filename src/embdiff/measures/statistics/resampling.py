@@ -22,6 +22,7 @@ Interval = tuple[float, float, str]
 RESAMPLES = 4_000
 FEW = 30  # values; below, there is nothing to resample
 FEW_BOUNDED = 50  # of values within bounds, where Wilson's interval holds: fewer know too little of a long tail
+SMALL = 200  # values; of fewer, resampling alone holds the mean of skewed ones in 93 to 94 %
 STEPS = 32  # distinct values at most that count as a distribution with steps
 STUDENTISED = 4_096  # values at most for the studentised bootstrap; skewness of more no longer moves the ends
 _AT_ONCE = 2**21  # counts held at a time
@@ -60,7 +61,8 @@ def mean_intervals(
         50 are known (rescaled to the bounds; conservative); without bounds ``student`` below 30, ``none`` when all are
         equal. Else ``bca``, widened for small samples (4 % at n = 50, 1 % at 200), for at most 32 distinct values
         within bounds, for more than 4,096 values, and where so few values differ that resamples often have none of
-        them; else ``bootstrap-t``. Both with 4,000 resamples. ``none`` when there is no value.
+        them; else ``bootstrap-t``. Both with 4,000 resamples; below 200 values neither end is nearer to the mean than
+        Student's. ``none`` when there is no value.
 
     Raises
     ------
@@ -72,7 +74,9 @@ def mean_intervals(
     Each resample draws n of the n queries with replacement; its means are one matrix product of these counts with all
     values (and, for the studentised bootstrap, with their squares). Values with a long tail (ranks, second-order
     cosines) need the studentised bootstrap: at n = 50 BCa covers 92 % of their means where it covers 94 %
-    (docs/calibration.md); where values have no long tail the two agree. Of 10 to 40 graded values resampling holds
+    (docs/calibration.md); where values have no long tail the two agree. Resampling errs on the side of the long tail,
+    Student's interval on the other: of 50 to 199 skewed values both ends together hold 94.7 to 96.3 % of the means,
+    each alone 93 to 95 %, for 1 to 8 % of width. Of 10 to 40 graded values resampling holds
     the mean of ranks and second-order cosines in 82 to 93 %, Wilson's interval any mean in 94 % or more, at one and a
     half to twice the width.
 
@@ -118,9 +122,14 @@ class _Column:
         if equal:
             return math.nan, math.nan, "none"
         if n < FEW:
-            half = student_quantile(0.5 + self.level / 2, n - 1) * float(values.std(ddof=1)) / math.sqrt(n)
+            half = self._student()
             return float(values.mean()) - half, float(values.mean()) + half, "student"
         return None
+
+    def _student(self) -> float:
+        """Return half the width of Student's interval."""
+        n = len(self.values)
+        return student_quantile(0.5 + self.level / 2, n - 1) * float(self.values.std(ddof=1)) / math.sqrt(n)
 
     def resampled(self, shift: Doubles, deviation: Doubles) -> None:
         """Take the shift of the mean and the standard deviation of each resample, both (RESAMPLES,)."""
@@ -130,6 +139,9 @@ class _Column:
             ends = self._studentised(shift, deviation)
         if ends is None:
             ends, method = self._bca(shift), "bca"
+        if len(self.values) < SMALL:
+            half = self._student()
+            ends = min(ends[0], -half), max(ends[1], half)
         low, high = self.bounds or (-math.inf, math.inf)
         self.within = max(low, self.mean + ends[0]), min(high, self.mean + ends[1]), method
 

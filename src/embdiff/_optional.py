@@ -8,7 +8,9 @@ import logging
 import platform
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from types import ModuleType
 
 from embdiff.errors import MissingDependencyError
@@ -57,12 +59,21 @@ def is_installed(module: str) -> bool:
     return importlib.util.find_spec(module.split(".")[0]) is not None
 
 
+def installed() -> tuple[tuple[str, int], ...]:
+    """Return the places where packages are looked for, each with the time when one was last added or removed."""
+    return tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place or ".").is_dir())
+
+
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Return the version of Python and of each of these packages that is installed, by default all that count."""
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    now = installed()
+    known = ((package, _version(package, now)) for package in packages)
+    return {"python": platform.python_version()} | {package: found for package, found in known if found is not None}
+
+
+@lru_cache(maxsize=256)
+def _version(package: str, _installed: object) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

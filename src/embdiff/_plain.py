@@ -63,6 +63,11 @@ def _written(kind: Any) -> tuple[str, ...]:
 
 def reader(kind: Any) -> TypeAdapter[Any]:
     """Return what reads values of a type from what `plain` made of them; arrays put aside are its ``context``."""
+    return _reader(kind)
+
+
+@cache  # to make one takes tenths of a second
+def _reader(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 

@@ -6,10 +6,11 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from embdiff._optional import is_installed
+from embdiff._optional import installed, is_installed
 from embdiff.errors import MissingDependencyError, PluginError, UnknownNameError, in_one_line
 
 
@@ -74,6 +75,19 @@ def unusable(kind: str, entry: Entry, found: str) -> PluginError:
     )
 
 
+@lru_cache(maxsize=32)  # a few groups, and again after each installation
+def _of_other_packages(group: str, _installed: object) -> Mapping[str, Entry]:
+    """Return the entries of a group by name: to find them reads the metadata of every package installed."""
+    outside: dict[str, Entry] = {}
+    for point in sorted(entry_points(group=group), key=lambda each: (each.name, each.value)):
+        package = point.dist.name if point.dist else "?"
+        before = outside.get(point.name)
+        packages = tuple(dict.fromkeys((*(before.packages if before else ()), package)))
+        told = f"from the package {' and the package '.join(packages)}"
+        outside[point.name] = Entry(point.name, point.value, told, packages=packages)
+    return outside
+
+
 class Registry:
     """A table of entries of one kind, for example encoders.
 
@@ -93,14 +107,7 @@ class Registry:
 
     def entries(self) -> Mapping[str, Entry]:
         """Return all entries by name, those of other packages included; built-in names win."""
-        outside: dict[str, Entry] = {}
-        for point in sorted(entry_points(group=self._group), key=lambda each: (each.name, each.value)):
-            package = point.dist.name if point.dist else "?"
-            before = outside.get(point.name)
-            packages = tuple(dict.fromkeys((*(before.packages if before else ()), package)))
-            told = f"from the package {' and the package '.join(packages)}"
-            outside[point.name] = Entry(point.name, point.value, told, packages=packages)
-        return {**outside, **self._builtin}
+        return {**_of_other_packages(self._group, installed()), **self._builtin}
 
     def entry(self, name: str) -> Entry:
         """Return the entry called ``name``.

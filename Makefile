@@ -9,7 +9,7 @@ PIP := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(BIN)/python -m pip install --q
 EVERYDAY := not slow and not server and not browser
 
 .DEFAULT_GOAL := help
-.PHONY: help setup frontend test-frontend demo gate test test-all test-floors batteries check fix bench bench-full bench-readme docs docs-site picture constraints clean
+.PHONY: help setup frontend test-frontend demo gate test test-all test-slow test-server test-floors batteries check fix bench bench-full bench-readme docs docs-site picture constraints clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,9 +43,9 @@ demo: setup frontend  ## run the main job on bundled sentences and offline model
 	$(BIN)/embdiff demo
 
 # Threads of torch that spin while they wait make a busy machine several times slower; tests are not measurements.
-test test-all test-floors batteries: export OMP_WAIT_POLICY := passive
+test test-all test-slow test-server test-floors batteries: export OMP_WAIT_POLICY := passive
 # One worker per core: each keeps to a thread, so that they do not get in each other's way.
-test test-all test-floors batteries: export OMP_NUM_THREADS := 1
+test test-all test-slow test-server test-floors batteries: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/.test frontend test-frontend  ## the everyday suite
 	$(BIN)/python -m pytest -n auto -m "$(EVERYDAY)"
@@ -55,8 +55,14 @@ gate: $(VENV)/.setup frontend  ## hold the demo to rules, as a CI job of its use
 	$(BIN)/embdiff check build/gate --fail-if "self_retrieval@1 < 0.9" --fail-if "overlap@3 < 0.5" \
 	    --fail-if "cka < 0.4" --junit build/gate.xml
 
+# Tests with a server mostly wait for it: they run beside the others.
 test-all: $(VENV)/.test-all check test gate  ## everything: checks, the everyday suite, then the slow, server and browser tests
+	$(MAKE) --jobs=2 test-slow test-server
+
+test-slow:
 	$(BIN)/python -m pytest -n auto -m "(slow or browser) and not server"
+
+test-server:
 	$(BIN)/python -m pytest -m "server"
 
 FLOORS := .venv-floors

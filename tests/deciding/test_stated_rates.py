@@ -27,7 +27,7 @@ def table_at(limit: float) -> Rules:
     return replace(read_table(), judgements=(rule,))
 
 
-@pytest.mark.battery
+@pytest.mark.battery(one_in=9)
 @pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("n", [20, 50, 225])
 @pytest.mark.parametrize("job", ["check", "decide"])
@@ -49,7 +49,7 @@ def test_at_the_limit_a_claim_is_made_no_more_often_than_stated(job, n, name):
     assert claims / RUNS <= ERROR + MARGIN
 
 
-@pytest.mark.battery
+@pytest.mark.battery(keep=1)
 @pytest.mark.parametrize("n", [20, 100])
 def test_three_models_at_the_limit_are_called_wrongly_no_more_often_together(n):
     true, rng = LAWS["often alike"], np.random.default_rng([n, 3])
@@ -64,7 +64,7 @@ def test_three_models_at_the_limit_are_called_wrongly_no_more_often_together(n):
     assert claims / RUNS <= ERROR + MARGIN
 
 
-@pytest.mark.battery
+@pytest.mark.battery(keep=1)
 @pytest.mark.parametrize("n", [20, 50])
 def test_equal_models_are_called_different_no_more_often_than_stated(n):
     """Without a model in use every two are held against each other: where none is better nothing may be out."""

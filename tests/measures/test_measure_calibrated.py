@@ -35,7 +35,7 @@ REPETITIONS = 250
 WIDE = {("unrelated spaces", "cka"), ("one space", "orphans@3"), ("lists", "kendall_tau@10")}
 
 
-@pytest.mark.battery
+@pytest.mark.battery(one_in=15)
 @pytest.mark.parametrize(
     ("name", "n"), [(name, n) for name, family in FAMILIES.items() for n in family.sizes if n <= 200]
 )
@@ -66,7 +66,7 @@ def test_shares_are_of_the_repetitions_that_have_an_interval():
     assert (found["none"]["held"], found["none"]["without"]) == (None, 1.0)
 
 
-@pytest.mark.battery
+@pytest.mark.battery(one_in=10)
 @pytest.mark.parametrize("name", [name for name in nulls.NULLS if "randomisation" not in name])
 def test_what_is_true_is_rejected_at_its_level(name):
     """4 to 6 %, three standard errors more; the randomisation test has 10,000 repetitions in test_measure_coverage."""

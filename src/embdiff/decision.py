@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embdiff._plain import Number, Record
+from embdiff.measures.ruling import Bounded
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 OUTCOMES: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")
 
 
-@dataclass(frozen=True)
-class Ruling(Record):
+@dataclass(frozen=True, kw_only=True)
+class Ruling(Bounded):
     """One rule, held to one model.
 
     Parameters
@@ -24,33 +25,14 @@ class Ruling(Record):
     models : tuple of str
         The model, and the one it is held against, if any.
     outcome : {"pass", "fail", "inconclusive"}
-    value, low, high : float
-        With the interval at ``level``.
-    level : float
-        After Holm's step: 0.95 for a single rule, higher for each of several.
-    n : int
-        Queries.
-    least, expected, most : int or None
-        Queries in all that would tell, where it is inconclusive; None where none would, or there is no upper limit.
     query_model : str or None
         Who asked; None where each model asked its own collection.
-    reason : str or None
-        Why it is undefined, or what is to be known of its interval.
     """
 
     rule: str
     models: tuple[str, ...]
     outcome: Outcome
-    value: Number
-    low: Number
-    high: Number
-    level: float
-    n: int
-    least: int | None = None
-    expected: int | None = None
-    most: int | None = None
     query_model: str | None = None
-    reason: str | None = None
 
     @property
     def about(self) -> str:

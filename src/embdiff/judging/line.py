@@ -14,7 +14,7 @@ from embdiff._settings import typed
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries, qrels_beside
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
-from embdiff.judging.scoring import Verdict, score_judgements
+from embdiff.judging.scoring import JudgedScores, score_judgements
 from embdiff.judging.second import SecondJudge, second_judge
 from embdiff.records import Score
 from embdiff.runs import Run
@@ -153,7 +153,7 @@ class Judging(AbstractContextManager["Judging"]):
         """Questions with an answer."""
         return len(self.latest)
 
-    def score(self) -> Verdict:
+    def score(self) -> JudgedScores:
         """Score the models by what was judged so far."""
         return score_judgements(self.pool, _grades(self.latest), seed=self.seed)
 

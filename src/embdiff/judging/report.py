@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from embdiff.judging.line import Judging
-from embdiff.judging.scoring import Verdict
+from embdiff.judging.scoring import JudgedScores
 from embdiff.judging.second import SecondJudge
 from embdiff.records import Score
 from embdiff.views import answer, table
@@ -33,7 +33,7 @@ def show(judging: Judging, *, everything: bool = False) -> None:
     )
 
 
-def _shown(found: Verdict, noise: Sequence[Score], everything: bool) -> Iterator[Table]:
+def _shown(found: JudgedScores, noise: Sequence[Score], everything: bool) -> Iterator[Table]:
     if everything:
         yield from tables(found, noise)
     elif found.scores:
@@ -44,7 +44,7 @@ def _shown(found: Verdict, noise: Sequence[Score], everything: bool) -> Iterator
             yield Table(f"What would settle it ({found.plans[0].measure})", (), rows, more)
 
 
-def tables(found: Verdict, noise: Sequence[Score]) -> Iterator[Table]:
+def tables(found: JudgedScores, noise: Sequence[Score]) -> Iterator[Table]:
     """Yield what stands in which table, in order; ``noise``: what the same model again changes of the neighbours."""
     if not found.scores:
         return
@@ -102,7 +102,7 @@ def second_lines(found: SecondJudge, everything: bool) -> Iterator[Line | Table]
     yield Line("")
 
 
-def _head(found: Verdict, set_aside: int) -> Iterator[str]:
+def _head(found: JudgedScores, set_aside: int) -> Iterator[str]:
     counts = found.counts
     yield (
         f"{counts['judged']:,} documents judged ({counts['relevant']:,} relevant), {counts['skipped']:,} skipped; "

@@ -119,7 +119,7 @@ def _plan(test: PairedTest, spread: float, pairs: int, available: int, per_query
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict(Record):
+class JudgedScores(Record):
     """What the judgements say.
 
     Parameters
@@ -152,7 +152,7 @@ class Verdict(Record):
         return {**told.pop("counts"), "more": told.pop("plans"), **told}
 
 
-def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
+def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> JudgedScores:
     """Score every model of a pool.
 
     Parameters
@@ -176,7 +176,7 @@ def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
     notes = [*NOTES, ORDER_NOTES[pool.order]]
     if empty:
         notes.append(f"{empty:,} queries were skipped as a whole and do not count.")
-    return Verdict(scores, differences, tuple(more), counts, tuple(notes))
+    return JudgedScores(scores, differences, tuple(more), counts, tuple(notes))
 
 
 def done_of(query: PooledQuery, grades: Grades) -> bool:

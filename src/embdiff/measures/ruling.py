@@ -132,18 +132,16 @@ def _at_most(seen: int, n: int, share: float) -> float:
     return math.fsum(math.comb(n, each) * share**each * (1 - share) ** (n - each) for each in range(seen + 1))
 
 
-@dataclass(frozen=True)
-class Settled(Record):
-    """What an interval says of some limits.
+@dataclass(frozen=True, kw_only=True)
+class Bounded(Record):
+    """A number with its interval, held against limits, and how many queries would tell where these do not.
 
     Parameters
     ----------
-    zone : int or None
-        0: below the first limit, 1: between it and the next or above the last, ...; None where that is not known.
     value, low, high : float
         With the interval at ``level``.
     level : float
-        That of Holm's step at which it was settled, or left open.
+        That of Holm's step at which it was settled, or left open: 0.95 for one number, higher for each of several.
     n : int
         Queries.
     least, expected, most : int or None
@@ -153,7 +151,6 @@ class Settled(Record):
         Why it is undefined, or what is to be known of its interval.
     """
 
-    zone: int | None
     value: Number
     low: Number
     high: Number
@@ -163,6 +160,19 @@ class Settled(Record):
     expected: int | None = None
     most: int | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled(Bounded):
+    """What an interval says of some limits.
+
+    Parameters
+    ----------
+    zone : int or None
+        0: below the first limit, 1: between it and the next or above the last, ...; None where that is not known.
+    """
+
+    zone: int | None
 
 
 def settled(
@@ -217,7 +227,11 @@ def _told(
     needed: tuple[int | None, int | None, int | None] = (None, None, None)
     if zone is None and math.isfinite(each.value):
         needed = _needed(each, limits, low, high, tests)
-    return Settled(zone, each.value, low, high, level, each.n, *needed, each.reason)
+    least, expected, most = needed
+    return Settled(
+        zone=zone, value=each.value, low=low, high=high, level=level, n=each.n,
+        least=least, expected=expected, most=most, reason=each.reason,
+    )  # fmt: skip
 
 
 def _needed(

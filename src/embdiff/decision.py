@@ -221,6 +221,37 @@ class Changed(Record):
 
 
 @dataclass(frozen=True)
+class Mapped(Record):
+    """How well old vectors, mapped into the space of another model, stand in for encoding again.
+
+    Parameters
+    ----------
+    models : tuple of str
+        From, to.
+    fitted : int
+        Rows that the map was fitted on; each was led over by one that did not see it.
+    k : int
+    shared, low, high : float
+        Share of the ``k`` neighbours that vectors made anew and mapped ones have in common, with its 95 % interval.
+    rulings : tuple of Ruling
+        Mapped against made anew, by the rules of the decision; each at the level 1 - error / m, m of them.
+    """
+
+    models: tuple[str, str]
+    fitted: int
+    k: int
+    shared: Number
+    low: Number
+    high: Number
+    rulings: tuple[Ruling, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What becomes of the rules together."""
+        return worst(self.rulings)
+
+
+@dataclass(frozen=True)
 class Change(Record):
     """What users see of a change from one model to another.
 
@@ -237,6 +268,8 @@ class Change(Record):
         What ``worst`` is ordered by.
     worst : tuple of Changed
         The queries that change for the worst; without labels those with fewest results kept.
+    mapped : Mapped or None
+        Whether the old vectors can be kept; None where it was not measured.
     """
 
     models: tuple[str, str]
@@ -248,6 +281,7 @@ class Change(Record):
     k: int
     by: str
     worst: tuple[Changed, ...]
+    mapped: Mapped | None = None
 
 
 @dataclass(frozen=True)

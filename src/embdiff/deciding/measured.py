@@ -104,7 +104,7 @@ class Measured:
             for (name, asked), here in scores.items():
                 there = scores.get((against or "", asked))
                 if name == model and there is not None:
-                    change = of_differences(_fall(there, here), rule.width, seed=self.run.config.seed)
+                    change = of_differences(fall(there, here), rule.width, seed=self.run.config.seed)
                     same = self._same(model, against or "")
                     yield (model, against or ""), asked, replace(SAME, n=change.n) if same else change
         elif rule.spec.measure.needs in TWO:
@@ -149,7 +149,7 @@ def own_share(run: Run, model: str) -> float:
     return min(again, default=math.nan)
 
 
-def _fall(before: Score, now: Score) -> Doubles:
+def fall(before: Score, now: Score) -> Doubles:
     """Return by how much the values per query fall, (q,)."""
     one, two = (np.asarray(each.per_query or (), dtype=np.float64) for each in (before, now))
     return one - two

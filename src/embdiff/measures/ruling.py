@@ -204,7 +204,7 @@ def settled(
         level, tests = 1 - error / len(waiting), len(waiting)
         for at in waiting:
             low, high = estimates[at].within(level)
-            found[at] = (_zone(low, high, limits[at]), low, high, level, tests)
+            found[at] = (zone_of(low, high, limits[at]), low, high, level, tests)
         left = [at for at in waiting if found[at][0] is None]
         if len(left) == len(waiting):
             break
@@ -213,8 +213,8 @@ def settled(
     return tuple(_told(each, limits[at], *found.get(at, undefined)) for at, each in enumerate(estimates))
 
 
-def _zone(low: float, high: float, limits: Sequence[float]) -> int | None:
-    """Return the number of limits that lie below the interval, if none lies within; an interval may end at a limit."""
+def zone_of(low: float, high: float, limits: Sequence[float]) -> int | None:
+    """Return the number of limits, ascending, that lie below an interval, if none lies within; it may end at one."""
     if math.isnan(low) or math.isnan(high):
         return None
     zone = sum(limit <= low for limit in limits)

@@ -93,7 +93,14 @@ def cutoffs(run: Run, current: str, model: str, at: float) -> tuple[Reason, list
 def _carried(each: CarryOver) -> str:
     if math.isnan(each.value):
         return f"none ({each.reason})"
-    return f"{each.value:.3f}" + ("" if math.isnan(each.low) else f" (95 % {each.low:.3f} to {each.high:.3f})")
+    return f"{each.value:.3f}{_interval(each.low, each.high)}"
+
+
+def _interval(low: float, high: float) -> str:
+    """Return an interval in brackets, which may be open at an end."""
+    if math.isnan(low):
+        return "" if math.isnan(high) else f" (95 % up to {high:.3f})"
+    return f" (95 % {low:.3f} or more)" if math.isnan(high) else f" (95 % {low:.3f} to {high:.3f})"
 
 
 @dataclass(frozen=True)

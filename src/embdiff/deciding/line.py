@@ -211,7 +211,7 @@ def _among(run: Run, chosen: Chosen) -> list[Reason]:
     elif chosen.verdict == "undecided" and len(chosen.left) > 2:
         found.append(Reason(f"Not told apart: {', '.join(chosen.left)}.", "rulings"))
     rough = [each for each in chosen.rulings if each.outcome == "inconclusive" and each.reason]
-    found += [Reason(f"Of {each.about}, {each.reason}.", "rulings") for each in rough[:1]]
+    found += [Reason(f"{each.about}: {each.reason}.", "rulings") for each in rough[:1]]
     if chosen.basis == "groups":
         found.append(Reason("Groups are weak labels: a neighbour of another group need not be wrong.", "answer"))
     return found
@@ -271,7 +271,5 @@ def _next(run: Run, chosen: Chosen, place: Path | None) -> list[Action]:
                 "embdiff decide --rules",
             ),
         ]
-    return [
-        Action(f"Add about {min(counts):,} judged questions to --queries and --expected, then decide again."),
-        by_model,
-    ]
+    more = Action(f"Add about {min(counts):,} judged questions to --queries and --expected, then decide again.")
+    return [more, by_model] if asked > max(each.n for each in chosen.rulings) else [more]

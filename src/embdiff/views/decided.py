@@ -89,7 +89,7 @@ def _decided(found: Decision, most: int, worst: int, lines: int = 0, *, everythi
     for act in found.actions:
         yield Line(f"> {act.sentence if everything else one_line(act.sentence, 3 * _NAME)}")
         if act.command:
-            yield Line(f"  {act.command}")
+            yield Line(f"  {act.command}", whole=True)
 
 
 def _worst(found: Decision, change: Change, most: int | None) -> Iterator[Part]:

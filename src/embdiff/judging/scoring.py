@@ -34,6 +34,8 @@ ORDER_NOTES = {
     "disputed": "The most disputed queries were asked first: these numbers speak of such queries. Over all queries the "
     "models differ less. For a sample of all queries: --order random.",
     "random": "The queries asked are a random sample of those of the run.",
+    "weighted": "The more disputed queries were drawn with a higher probability, which is known: these numbers speak "
+    "of such queries; of all queries of the run speak those that are weighted back.",
 }
 
 

@@ -73,7 +73,7 @@ function kept(head: Header, found: Mapped): HTMLElement {
     "details",
     { class: "fold", id: evidence("mapped") },
     h("summary", {}, "Old vectors, mapped, against encoding again"),
-    h("p", {}, ...coloured(head, `A linear map from the space of ${found.models[0]} into that of ${found.models[1]}, fitted on ${found.fitted.toLocaleString("en")} rows; each of these was led over by a map that did not see it. Queries of ${found.models[1]} find among mapped rows ${value} of the ${found.k} neighbours that they find among rows made anew (95 % ${low} to ${high}). The old vectors can be kept where no rule is broken; the chance that this is called wrong is that of the table by itself.`)),
+    h("p", {}, ...coloured(head, `A linear map from the space of ${found.models[0]} into that of ${found.models[1]}, fitted on ${found.fitted.toLocaleString("en")} rows; each of these was led over by a map that did not see it. Queries of ${found.models[1]} find among mapped rows ${value} of the ${found.k} neighbours that they find among rows made anew (95 % ${low} to ${high}). The old vectors can be kept where no rule is broken; this is decided by itself, with the error of the table.`)),
     ruled(head, found.rulings, "The rules for mapped vectors"),
   );
 }

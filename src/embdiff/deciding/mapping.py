@@ -132,7 +132,9 @@ def kept_words(found: Mapped) -> Reason:
         told.append(
             f"{drop_words(each)}, {beside} {limit(each)}" if rule.drop else f"{found.k * rule.limit:.3g} are wanted"
         )
-    told += [f"{found.fitted:,} rows are few to fit a map on"] if found.fitted < _FEW else []
+    told += (
+        [f"{found.fitted:,} rows are few to fit a map on"] if found.fitted < _FEW and found.outcome != "pass" else []
+    )
     opening = _OPENING.get(found.outcome, "Whether the old vectors can be kept cannot be told")
     return Reason(f"{opening}: {'; '.join(told)}.", "mapped")
 

@@ -2,7 +2,7 @@
 
 import { coloured } from "./answer.js";
 import { h } from "./dom.js";
-import type { Decision, Header, Ruling } from "./payload.js";
+import type { Decision, Header, Mapped, Ruling } from "./payload.js";
 
 /** What a part of the page is called that a reason may name as its evidence. */
 export const evidence = (name: string) => `evidence-${name}`;
@@ -14,7 +14,9 @@ const decimal = (value: number | null, digits = 3) => (value === null ? "n/a" : 
 export function decision(head: Header, there: (name: string) => boolean): HTMLElement | null {
   const found = head.decision;
   if (!found) return null;
-  const known = (name: string) => there(name) || name === "rulings" || (name === "changed" && found.changes.some((each) => each.worst.length));
+  const mapped = found.changes.flatMap((each) => each.mapped ?? []);
+  const here = { rulings: true, mapped: mapped.length > 0, changed: found.changes.some((each) => each.worst.length) };
+  const known = (name: string) => there(name) || (here[name as keyof typeof here] ?? false);
   const reasons = found.reasons.flatMap(({ sentence, evidence: name }) => [...linked(head, sentence, known(name) ? name : null), " "]);
   return h(
     "section",
@@ -24,6 +26,7 @@ export function decision(head: Header, there: (name: string) => boolean): HTMLEl
     ...(found.actions.length ? [h("ul", { class: "actions" }, ...found.actions.map(({ sentence, command }) => h("li", {}, ...coloured(head, sentence), command ? " " : null, command ? h("code", {}, command) : null)))] : []),
     rulings(head, found),
     ...changes(head, found),
+    ...mapped.map((each) => kept(head, each)),
   );
 }
 
@@ -55,7 +58,23 @@ function rulings(head: Header, found: Decision): HTMLElement {
     "details",
     { class: "fold", id: evidence("rulings"), open: rows.length <= 3 },
     h("summary", {}, `The rules, read off paired intervals. ${what}; the chance that any is called wrong is at most ${error} %`),
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "The rules" }, h("table", {}, h("thead", {}, h("tr", {}, ...["outcome", "broken if", "models", "found", "interval", "n", "what would tell"].map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, ...rows.map((each) => row(head, each))))),
+    ruled(head, rows, "The rules"),
+  );
+}
+
+function ruled(head: Header, rows: Ruling[], label: string): HTMLElement {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, h("table", {}, h("thead", {}, h("tr", {}, ...["outcome", "broken if", "models", "found", "interval", "n", "what would tell"].map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, ...rows.map((each) => row(head, each)))));
+}
+
+/** Whether the old vectors can be kept: the rules, held to what is found among them once they are mapped. */
+function kept(head: Header, found: Mapped): HTMLElement {
+  const [value, low, high] = [found.shared, found.low, found.high].map((each) => (each === null ? "n/a" : (found.k * each).toFixed(1)));
+  return h(
+    "details",
+    { class: "fold", id: evidence("mapped") },
+    h("summary", {}, "Old vectors, mapped, against encoding again"),
+    h("p", {}, ...coloured(head, `A linear map from the space of ${found.models[0]} into that of ${found.models[1]}, fitted on ${found.fitted.toLocaleString("en")} rows; each of these was led over by a map that did not see it. Queries of ${found.models[1]} find among mapped rows ${value} of the ${found.k} neighbours that they find among rows made anew (95 % ${low} to ${high}). The old vectors can be kept where no rule is broken; this is decided by itself, with the error of the table.`)),
+    ruled(head, found.rulings, "The rules for mapped vectors"),
   );
 }
 

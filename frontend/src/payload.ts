@@ -148,6 +148,18 @@ export interface Change {
   k: number;
   by: string;
   worst: { id: string; text: string; before: number | null; after: number | null }[];
+  /** whether the old vectors can be kept, mapped; null where that was not measured */
+  mapped: Mapped | null;
+}
+
+export interface Mapped {
+  models: [string, string];
+  fitted: number;
+  k: number;
+  shared: number | null;
+  low: number | null;
+  high: number | null;
+  rulings: Ruling[];
 }
 
 export interface Decision {

@@ -39,7 +39,8 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
   const agreement = [...heatmaps(head), ...curves(head), ...index, ...mixingFigures(head)];
   const change = [...cutoffs, ...cost];
   const notes = named("truncated", [folded("How to take these numbers", ...head.notes.map((note) => h("p", {}, note)))]);
-  const there = new Set(["evidence-answer", ...[...index, ...change, ...notes].map((each) => each.id)]);
+  const why = named("why", whyFold(head));
+  const there = new Set(["evidence-answer", ...[...why, ...index, ...change, ...notes].map((each) => each.id)]);
   return [
     h("header", {}, h("p", { class: "lead" }, head.facts), linkButton()),
     ...decided(head, (name) => there.has(evidence(name))),
@@ -49,7 +50,7 @@ export function report(scene: Scene, store: Store): HTMLElement[] {
       "section",
       { class: "chapter", "aria-label": "Everything else" },
       h("h2", {}, "Everything else"),
-      ...whyFold(head),
+      ...why,
       ...(agreement.length ? [folded("How much the models agree: by pair, by depth, by index, by group", ...agreement)] : []),
       ...(change.length ? [folded("What a change of model asks for: cut-offs and cost", ...change)] : []),
       everyNumber(head),

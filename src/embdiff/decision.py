@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embdiff._plain import Number, Record
+from embdiff.measures.ruling import Bounded
 
 Outcome = Literal["pass", "fail", "inconclusive"]
 OUTCOMES: tuple[Outcome, ...] = ("fail", "inconclusive", "pass")
 
 
-@dataclass(frozen=True)
-class Ruling(Record):
+@dataclass(frozen=True, kw_only=True)
+class Ruling(Bounded):
     """One rule, held to one model.
 
     Parameters
@@ -24,33 +25,14 @@ class Ruling(Record):
     models : tuple of str
         The model, and the one it is held against, if any.
     outcome : {"pass", "fail", "inconclusive"}
-    value, low, high : float
-        With the interval at ``level``.
-    level : float
-        After Holm's step: 0.95 for a single rule, higher for each of several.
-    n : int
-        Queries.
-    least, expected, most : int or None
-        Queries in all that would tell, where it is inconclusive; None where none would, or there is no upper limit.
     query_model : str or None
         Who asked; None where each model asked its own collection.
-    reason : str or None
-        Why it is undefined, or what is to be known of its interval.
     """
 
     rule: str
     models: tuple[str, ...]
     outcome: Outcome
-    value: Number
-    low: Number
-    high: Number
-    level: float
-    n: int
-    least: int | None = None
-    expected: int | None = None
-    most: int | None = None
     query_model: str | None = None
-    reason: str | None = None
 
     @property
     def about(self) -> str:
@@ -239,6 +221,37 @@ class Changed(Record):
 
 
 @dataclass(frozen=True)
+class Mapped(Record):
+    """How well old vectors, mapped into the space of another model, stand in for encoding again.
+
+    Parameters
+    ----------
+    models : tuple of str
+        From, to.
+    fitted : int
+        Rows that the map was fitted on; each was led over by one that did not see it.
+    k : int
+    shared, low, high : float
+        Share of the ``k`` neighbours that vectors made anew and mapped ones have in common, with its 95 % interval.
+    rulings : tuple of Ruling
+        Mapped against made anew, by the rules of the decision; each at the level 1 - error / m, m of them.
+    """
+
+    models: tuple[str, str]
+    fitted: int
+    k: int
+    shared: Number
+    low: Number
+    high: Number
+    rulings: tuple[Ruling, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What becomes of the rules together."""
+        return worst(self.rulings)
+
+
+@dataclass(frozen=True)
 class Change(Record):
     """What users see of a change from one model to another.
 
@@ -255,6 +268,8 @@ class Change(Record):
         What ``worst`` is ordered by.
     worst : tuple of Changed
         The queries that change for the worst; without labels those with fewest results kept.
+    mapped : Mapped or None
+        Whether the old vectors can be kept; None where it was not measured.
     """
 
     models: tuple[str, str]
@@ -266,6 +281,7 @@ class Change(Record):
     k: int
     by: str
     worst: tuple[Changed, ...]
+    mapped: Mapped | None = None
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ Emptiness = Literal["refuse", "keep", "drop"]
 Zeros = Literal["refuse", "drop", "keep"]
 Baseline = Literal["beside", "named", "none"]
 Task = Literal["retrieval", "pairs", "classes", "bitext"]
-Order = Literal["disputed", "random"]
+Order = Literal["disputed", "random", "weighted"]
 
 
 def _named_list(value: Any, info: ValidationInfo) -> Any:
@@ -319,7 +319,7 @@ class JudgingConfig(Settings):
     depth : int or None
         Results of each model that are pooled. Default 5.
     order : str
-        disputed (most disputed queries first) or random.
+        disputed (most disputed queries first), random, or weighted (drawn, disputed ones rather, with known chances).
     baseline : bool
         Whether bm25's results, if there are any, are judged too. Default: yes.
     seed : int

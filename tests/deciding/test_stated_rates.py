@@ -18,7 +18,7 @@ from embdiff.measures.rules import read_rule
 
 RUNS, ERROR = 1_000, 0.05
 MARGIN = 3 * math.sqrt(ERROR * (1 - ERROR) / RUNS)  # three standard errors of the simulation
-LAWS = {"often alike": law(0.6, 0.5), "rarely alike": law(0.1, 0.35)}
+LAWS = {"often alike": law(0.6, 0.5), "rarely alike": law(0.1, 0.35), "seldom worse": law(0.85, 1.0)}
 
 
 def table_at(limit: float) -> Rules:

@@ -21,6 +21,8 @@ out-if = ["{judgements}"]
 out-if = ["same_group drop > 0.02"]
 [agreement]
 not-same-if = ["overlap < 0.95"]
+[mapped]
+not-kept-if = ["overlap < 0.9"]
 """
 
 
@@ -81,7 +83,9 @@ def test_a_model_that_is_no_worse_may_be_had(texts, expected):
     found = ed.decide(texts, ["toy:4", "lsa:19"], expected=expected, current="toy:4", at=0.9, **MADE).decision
     assert (found.verdict, found.model) == ("switch", "lsa:19")
     assert found.rulings[0].high < 0.02
-    assert [each.sentence.split()[0] for each in found.actions] == ["Encode", "Set"]
+    assert [each.sentence.split()[0] for each in found.actions] == ["Encode", "Set"]  # old vectors cannot be kept
+    assert found.changes[0].mapped.outcome == "fail"
+    assert any(each.sentence.startswith("The old vectors cannot be kept") for each in found.reasons)
     cut = next(each for each in found.reasons if each.evidence == "cutoffs")
     value = float(cut.sentence.split("becomes ")[1].split()[0])
     assert f"Set the cut-off to {value:.3f}." == found.actions[1].sentence
@@ -100,7 +104,7 @@ def test_few_questions_leave_it_open_and_say_how_many_more(texts, expected):
     found = ed.decide(texts, ["toy:24", "toy:32"], expected=few, current="toy:24", **MADE).decision
     assert (found.verdict, found.model) == ("undecided", None)
     assert "cannot be told" in found.sentence
-    assert len(found.actions) == 1
+    assert [each.command and each.command.split(" --")[0] for each in found.actions] == [None, "embdiff judge RUN"]
     one = found.rulings[0]
     assert one.expected is None or f"about {one.expected - 12:,} judged questions" in found.actions[0].sentence
 
@@ -121,6 +125,7 @@ def test_without_labels_nothing_is_better(texts, tmp_path):
     pool = np.mean([len(set(a) | set(b)) for a, b in zip(*lists, strict=True)])
     assert f"Judge 20 questions, about {round(20 * pool)} results" in judge.sentence
     assert judge.command == f"embdiff judge {tmp_path / 'run'} --order random"
+    assert found.actions[1].command == f"{judge.command} --queries 60 --judge openai:MODEL --dry-run"
 
 
 def test_groups_are_said_to_be_weak_labels():
@@ -204,18 +209,102 @@ def test_what_cannot_be_decided_is_refused_before_anything_is_encoded(given, sai
         ed.decide("sample", given.pop("models", ["toy:8", "toy:4"]), **given)
 
 
+def found_among(rows, asking, k):
+    """The k nearest rows of each, itself left out."""
+    rows, asking = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (rows, asking))
+    close = asking @ rows.T
+    np.fill_diagonal(close, -2)
+    return np.argsort(-close, axis=1)[:, :k]
+
+
+def test_old_vectors_that_a_map_leads_over_can_be_kept(tmp_path):
+    """A second model that is the first, turned: by a map all of its neighbours are found; by noise none."""
+    rng = np.random.default_rng(3)
+    texts = [f"text {row}" for row in range(600)]
+    old = rng.standard_normal((600, 12)).astype(np.float32)
+    turned = old @ np.linalg.qr(rng.standard_normal((12, 12)))[0].astype(np.float32)
+    near = turned + 0.4 * rng.standard_normal(turned.shape).astype(np.float32)
+    noise = rng.standard_normal((600, 12)).astype(np.float32)
+    for name, vectors in (("old", old), ("turned", turned), ("near", near), ("noise", noise)):
+        np.save(tmp_path / f"{name}.npy", vectors)
+
+    def decided(name):
+        models = [f"old=vectors:{tmp_path / 'old.npy'}", f"{name}=vectors:{tmp_path / name}.npy"]
+        return ed.decide(texts, models, current="old", baseline=False, **MADE).decision
+
+    found = decided("turned").changes[0].mapped
+    assert (found.outcome, found.models, found.fitted) == ("pass", ("old", "turned"), 600)
+    assert (found.shared, found.low > 0.99) == (1.0, True)
+    found = decided("noise").changes[0].mapped
+    assert found.outcome == "fail"
+    assert found.low < 9 / 599 + 0.01
+    found = decided("near").changes[0].mapped
+    unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (old, near)]
+    turn = np.linalg.lstsq(unit[0] - unit[0].mean(0), unit[1] - unit[1].mean(0), rcond=None)[0]  # of so many rows near
+    led = (unit[0] - unit[0].mean(0)) @ turn + unit[1].mean(0)
+    pairs = zip(found_among(near, near, 10), found_among(led, near, 10), strict=True)
+    theirs = np.mean([len(set(a) & set(b)) / 10 for a, b in pairs])
+    assert found.shared == pytest.approx(theirs, abs=0.02)
+    assert found.low < found.shared < found.high
+
+
+def test_a_map_is_held_to_the_rules_and_offered_with_its_command(texts, expected, tmp_path, embdiff):
+    """Measured with the run; of the folder it is held to other rules; a run that was not decided is offered a look."""
+    made = {**MADE, "expected": expected}
+    found = ed.decide(texts, ["toy:32", "new=toy:64"], current="toy:32", out=tmp_path / "run", **made)
+    mapped = found.decision.changes[0].mapped
+    one = mapped.rulings[0]
+    assert (one.rule, one.models) == ("ndcg@10 drop > 0.02", ("toy:32 mapped", "new"))
+    loose = tmp_path / "loose.toml"
+    loose.write_text(TABLE.format(error="0.05", judgements="ndcg drop > 0.9"), encoding="utf-8")
+    again = ed.decide(tmp_path / "run", current="toy:32", rules=loose).decision
+    assert again.verdict == "switch"
+    assert again.changes[0].mapped.outcome == "pass"
+    assert again.changes[0].mapped.rulings[0].value == one.value
+    assert again.actions[1].command == "embdiff adapt STORE --from toy:32 --to toy:64"
+    other = tmp_path / "other.toml"
+    other.write_text(TABLE.format(error="0.05", judgements="recall drop > 0.9"), encoding="utf-8")
+    assert ed.decide(tmp_path / "run", current="toy:32", rules=other).decision.changes[0].mapped is None
+    ed.compare(texts, ["toy:32", "new=toy:64"], out=tmp_path / "plain", **made)
+    plain = ed.decide(tmp_path / "plain", current="toy:32", rules=loose).decision
+    assert plain.actions[1].command == "embdiff adapt STORE --from toy:32 --to toy:64 --dry-run"
+
+
+@pytest.fixture(scope="module")
+def explained(tmp_path_factory):
+    """An index that looks into one list of eight loses neighbours: that is why, and it counts."""
+    place = tmp_path_factory.mktemp("explained")
+    return ed.decide("sample", ["toy:64", "toy:16"], current="toy:64", index="ivf_flat(nlist=8,nprobe=1)",
+                     store=f"milvus:{place / 'a.db'}", layout="none", out=place / "run")  # fmt: skip
+
+
+def test_likely_causes_of_the_change_are_cited_with_their_shares(explained):
+    why = explained.comparison.run.why[0]
+    told = [each for each in explained.decision.reasons if each.evidence == "why"]
+    assert [cause.name for cause in why.counted] == ["index"]
+    share = why.counted[0].found
+    assert f"index {100 * share.share:.0f} % [{100 * share.low:.0f} %, {100 * share.high:.0f} %]" in told[0].sentence
+    without = ed.decide("sample", ["toy:64", "toy:16"], current="toy:64", **MADE)
+    assert not any(each.counted for each in without.comparison.run.why)
+    assert not any(each.evidence == "why" for each in without.decision.reasons)
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
-def test_every_sentence_leads_to_its_evidence(browser, stays):
+@pytest.mark.parametrize("which", ["stays", "explained"])
+def test_every_sentence_leads_to_its_evidence(browser, which, request):
+    found = request.getfixturevalue(which)
     page = browser.new_page(viewport={"width": 1366, "height": 768}, offline=True)
     wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto((stays.comparison.path / "report.html").as_uri())
+    page.goto((found.comparison.path / "report.html").as_uri())
     page.wait_for_selector("[data-mounted]")
     section = page.locator("section.decision")
-    assert section.locator("h2").inner_text().startswith("Stay with lsa:19")
+    assert section.locator("h2").inner_text().startswith(found.decision.sentence.split(":")[0])
     links = section.locator(".to-evidence").all()
-    assert len(links) == 1 + len(stays.decision.reasons)
+    assert len(links) == 1 + len(found.decision.reasons)
+    if which == "explained":
+        assert {"why", "mapped", "index"} <= {each.evidence for each in found.decision.reasons}
     for link in links:
         link.click()
         assert f"#{page.evaluate('document.activeElement.id')}" == link.get_attribute("href")

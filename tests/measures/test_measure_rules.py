@@ -9,6 +9,7 @@ from scipy import stats
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.measures.rules import read_rule
 from embdiff.measures.ruling import FEW_DIFFER, Estimate, most_of, of_differences, of_score, settled
+from embdiff.measures.statistics.resampling import interval
 from embdiff.records import Score
 
 LIMIT = 0.02
@@ -83,6 +84,24 @@ def test_of_few_that_differ_the_rest_is_what_they_rule_out(differing):
     assert open_.zone is None
     if not differing:  # n with 1 - .025^(1/n) <= .02
         assert open_.expected == 183
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_where_all_differ_by_the_same_others_may_differ_otherwise(n):
+    """Of which share is what n of n allow, by the exact interval; each may lie at either end of what is possible."""
+    low, high = of_differences(np.full(n, 0.4), 1.0, seed=0).within(0.95)
+    others = 1 - stats.beta.ppf(0.025, n, 1)
+    assert (low, high) == pytest.approx((0.4 * (1 - others) - others, 0.4 * (1 - others) + others))
+
+
+def test_from_thirty_on_it_reaches_as_far_as_student_s_and_the_bootstrap_s():
+    """Fifty queries of which most do not differ; and values with a long tail to one side."""
+    rng = np.random.default_rng(5)
+    for values in (np.where(rng.random(50) < 0.3, rng.choice([-0.4, 0.4], 50), 0.0), rng.exponential(0.05, 50)):
+        low, high = of_differences(values, 1.0, seed=0).within(0.95)
+        student = stats.t.interval(0.95, 49, values.mean(), stats.sem(values))
+        resampled = interval(values, seed=0, bounds=None)[:2]
+        assert (low, high) == pytest.approx((min(student[0], resampled[0]), max(student[1], resampled[1])))
 
 
 def test_no_query_no_ruling():

@@ -181,7 +181,7 @@ def walk(
     *,
     out: str | Path | None = None,
     preset: str | None = None,
-    finish: Callable[[runs.Run], runs.Run] | None = None,
+    finish: Callable[[runs.Run, Work], runs.Run] | None = None,
     **given: Any,
 ) -> Comparison:
     """See `compare`; ``finish`` adds to the run, before it is written, what is decided by it."""
@@ -196,7 +196,7 @@ def walk(
         work = size(work)
         work = search(work)
         run = _measured(work, opened.uri)
-        run = run if finish is None else finish(run)
+        run = run if finish is None else finish(run, work)
         if folder is not None and out is not None:
             no_report = write_run(run, folder, Path(out), work.kept)
     if no_report is not None:

@@ -15,8 +15,10 @@ from embdiff.decision import Action, Change, Changed, Reason
 from embdiff.errors import DataError
 from embdiff.measures.base import get_measure
 from embdiff.measures.statistics.quantiles import Doubles
+from embdiff.measures.thresholds import CarryOver
 from embdiff.runs import Run
 from embdiff.views.facts import Facts, Model
+from embdiff.views.why import likely
 
 _WORST = 5
 _FLOAT32 = 4  # bytes
@@ -68,21 +70,37 @@ def users(found: Change) -> Reason:
     )
 
 
-def cutoffs(run: Run, current: str, model: str, at: float) -> Iterator[tuple[Reason, Action | None]]:
+def causes(run: Run, one: str, other: str) -> Iterator[Reason]:
+    """Say which likely causes the changed neighbours of two models have; nothing where there is none."""
+    found = next((each for each in run.why if set(each.models) == {one, other}), None)
+    if found is not None and found.counted:
+        every = found.lost + found.gained
+        yield Reason(f"Of the {every:,} neighbours that only one of {one} and {other} returns {likely(found)}.", "why")
+
+
+def cutoffs(run: Run, current: str, model: str, at: float) -> tuple[Reason, list[Action]]:
     """Say what a cut-off becomes: with as many pairs that pass, and where results are expected with as many right."""
     try:
-        carried = carried_over(run, current, model, at).carried
+        carried = carried_over(run, current, model, at).carried[:2]
     except DataError as why:
-        yield Reason(f"What a cut-off of {at:g} becomes cannot be said: {why}", "cutoffs"), None
-        return
-    for each in carried[:2]:
-        if math.isnan(each.value):
-            yield Reason(f"Your cut-off of {at:g} has no counterpart by {each.by} ({each.reason}).", "cutoffs"), None
-            continue
-        within = "" if math.isnan(each.low) else f" (95 % {each.low:.3f} to {each.high:.3f})"
-        told = f"Your cut-off of {at:g} becomes {each.value:.3f}{within} in {model}, at the same {each.by}."
-        act = Action(f"Set the cut-off to {each.value:.3f}.") if each.by == "pass rate" else None
-        yield Reason(told, "cutoffs"), act
+        return Reason(f"What a cut-off of {at:g} becomes cannot be said: {why}", "cutoffs"), []
+    first, *more = (f"{_carried(each)} {{}}at the same {each.by}" for each in carried)
+    told = ", ".join([first.format(f"in {model} "), *(each.format("") for each in more)])
+    acts = [f"Set the cut-off to {each.value:.3f}." for each in carried[:1] if not math.isnan(each.value)]
+    return Reason(f"Your cut-off of {at:g} becomes {told}.", "cutoffs"), [Action(each) for each in acts]
+
+
+def _carried(each: CarryOver) -> str:
+    if math.isnan(each.value):
+        return f"none ({each.reason})"
+    return f"{each.value:.3f}{_interval(each.low, each.high)}"
+
+
+def _interval(low: float, high: float) -> str:
+    """Return an interval in brackets, which may be open at an end."""
+    if math.isnan(low):
+        return "" if math.isnan(high) else f" (95 % up to {high:.3f})"
+    return f" (95 % {low:.3f} or more)" if math.isnan(high) else f" (95 % {low:.3f} to {high:.3f})"
 
 
 @dataclass(frozen=True)
@@ -108,7 +126,7 @@ class Costs:
 
 def costs(run: Run, model: str, price: float | None) -> Costs:
     """Return what encoding the corpus with a model takes, by the rate at which this run encoded."""
-    told = _model(run, model)
+    told = model_of(run, model)
     done, rows = told.encoding, len(run.corpus)
     rate = done.texts_per_second if done else None
     each = done.tokens_each if done else None
@@ -141,7 +159,7 @@ def losses(run: Run, current: str | None, models: Sequence[str]) -> Iterator[Rea
         if lost:
             yield Reason(f"The index loses {100 * (1 - min(lost)):.1f} % of the neighbours of {name}.", "index")
     for name in (*filter(None, [current]), *models):
-        done = _model(run, name).encoding
+        done = model_of(run, name).encoding
         if done and done.truncated:
             yield Reason(
                 f"{name} sees only the beginning of {done.truncated:,} of {done.texts:,} texts (it takes "
@@ -151,11 +169,12 @@ def losses(run: Run, current: str | None, models: Sequence[str]) -> Iterator[Rea
 
 
 def _most(run: Run, name: str) -> str:
-    stamp = _model(run, name).stamp
+    stamp = model_of(run, name).stamp
     return "so many" if stamp is None or stamp.max_tokens is None else f"{stamp.max_tokens:,}"
 
 
-def _model(run: Run, name: str) -> Model:
+def model_of(run: Run, name: str) -> Model:
+    """Return what the manifest tells of a model."""
     return next(each for each in Facts(run, 0).manifest.models if each.model == name)
 
 

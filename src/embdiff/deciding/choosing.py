@@ -125,7 +125,9 @@ def _of(rulings: Sequence[Ruling], one: str, other: str, outcome: str | None = N
 
 def _switch(kept: Sequence[str], current: str, rulings: Sequence[Ruling]) -> str:
     first = kept[0]
-    told = " and ".join(f"{drop_words(each)}: not more than {limit(each)}" for each in _of(rulings, first, current))
+    told = " and ".join(
+        f"{drop_words(each)}: no drop of more than {limit(each)}" for each in _of(rulings, first, current)
+    )
     more = f" {' and '.join(kept[1:])} would do as well." if len(kept) > 1 else ""
     return f"Switch to {first}: against {current} {told}.{more}"
 
@@ -186,6 +188,11 @@ def interval_words(each: Ruling) -> str:
 
 
 def drop_words(each: Ruling) -> str:
-    """Return by how much a measure falls, as a clause."""
-    value, _, within = interval_words(each).partition(", ")
-    return f"{measure(each)} drops by {value} ({within})" if within else f"the drop of {measure(each)} is undefined"
+    """Return by how much a measure falls, or rises, as a clause."""
+    if each.value < 0:
+        told = interval_words(replace(each, value=-each.value, low=-each.high, high=-each.low))
+    else:
+        told = interval_words(each)
+    value, _, within = told.partition(", ")
+    verb = "rises" if each.value < 0 else "drops"
+    return f"{measure(each)} {verb} by {value} ({within})" if within else f"the drop of {measure(each)} is undefined"

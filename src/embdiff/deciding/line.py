@@ -13,12 +13,13 @@ from embdiff.comparison import Comparison, load
 from embdiff.comparison.line import walk
 from embdiff.comparison.plan import prices_of
 from embdiff.comparison.settings import Inputs
-from embdiff.deciding import changing
+from embdiff.comparison.work import Work
+from embdiff.deciding import changing, mapping
 from embdiff.deciding.choosing import Chosen, choose, interval_words, measure
 from embdiff.deciding.earlier import looked_at
 from embdiff.deciding.pairing import pairs, refuse_settings, refuse_unfit
 from embdiff.deciding.table import Rules, read_table
-from embdiff.decision import Action, Change, Decision, Reason
+from embdiff.decision import Action, Change, Decision, Mapped, Reason
 from embdiff.errors import ParameterError
 from embdiff.runs import Run, is_run
 from embdiff.settings import RunConfig
@@ -128,8 +129,8 @@ def decide(
     return Decided(comparison.run.decision, comparison)
 
 
-def _with_decision(run: Run, *, asked: Asked) -> Run:
-    return replace(run, decision=decision_of(run, asked))
+def _with_decision(run: Run, work: Work, *, asked: Asked) -> Run:
+    return replace(run, decision=decision_of(run, asked, work))
 
 
 def _asked(
@@ -156,12 +157,13 @@ def _asked(
         )
     groups = inputs.corpus.groups is not None and inputs.queries.groups is not None
     basis = "judgements" if inputs.expected is not None else "groups" if groups else "agreement"
-    refuse_unfit([rule.at(config.k) for rule in rules.of(basis)], inputs, config.k, others=True, then=False)
+    held = [*rules.of(basis), *(rules.mapped if current else ())]
+    refuse_unfit([rule.at(config.k) for rule in held], inputs, config.k, others=True, then=False)
     return Asked(rules, current, at, prices_of(prices, config.models, "a model of the run"), place)
 
 
-def decision_of(run: Run, asked: Asked) -> Decision:
-    """Return what is decided of the models of a run."""
+def decision_of(run: Run, asked: Asked, work: Work | None = None) -> Decision:
+    """Return what is decided of the models of a run; with its vectors (``work``) also whether old ones can be kept."""
     chosen = choose(run, asked.rules, asked.current)
     reasons, actions = _among(run, chosen), list[Action]()
     changes: tuple[Change, ...] = ()
@@ -170,12 +172,15 @@ def decision_of(run: Run, asked: Asked) -> Decision:
         changes = tuple(changing.change(run, asked.current, name) for name in others)
         subject = chosen.model if chosen.model not in (None, asked.current) else _leading(run, chosen, others)
         assert subject is not None
-        more, actions = _of_change(run, asked, subject, next(each for each in changes if each.models[1] == subject))
-        reasons += more
         changes = tuple(sorted(changes, key=lambda each: each.models[1] != subject))  # the one that is spoken of first
+        if chosen.verdict != "stay":
+            changes = (replace(changes[0], mapped=_mapped(run, asked, chosen, subject, work)), *changes[1:])
+        more, actions = _of_change(run, asked, subject, changes[0])
+        reasons += more
         if chosen.verdict not in ("switch", "same"):
             actions = []
     else:
+        reasons += changing.causes(run, *[*chosen.left, *chosen.out][:2])
         reasons += changing.losses(run, None, chosen.left)
     actions += _next(run, chosen, asked.place)
     return Decision(
@@ -206,7 +211,7 @@ def _among(run: Run, chosen: Chosen) -> list[Reason]:
     elif chosen.verdict == "undecided" and len(chosen.left) > 2:
         found.append(Reason(f"Not told apart: {', '.join(chosen.left)}.", "rulings"))
     rough = [each for each in chosen.rulings if each.outcome == "inconclusive" and each.reason]
-    found += [Reason(f"Of {each.about}, {each.reason}.", "rulings") for each in rough[:1]]
+    found += [Reason(f"{each.about}: {each.reason}.", "rulings") for each in rough[:1]]
     if chosen.basis == "groups":
         found.append(Reason("Groups are weak labels: a neighbour of another group need not be wrong.", "answer"))
     return found
@@ -215,32 +220,48 @@ def _among(run: Run, chosen: Chosen) -> list[Reason]:
 def _of_change(run: Run, asked: Asked, model: str, found: Change) -> tuple[list[Reason], list[Action]]:
     """Say what a change to one model means."""
     assert asked.current is not None
-    reasons, actions = [changing.users(found)], list[Action]()
+    reasons = [changing.users(found), *changing.causes(run, asked.current, model)]
     cost = changing.costs(run, model, asked.prices.get(model))
-    actions.append(Action(f"Encode the corpus again with {model}."))
+    actions = [
+        Action(f"Encode the corpus again with {model}."),
+        *mapping.adapting(run, asked.current, model, found.mapped),
+    ]
     if asked.at is not None:
-        for reason, act in changing.cutoffs(run, asked.current, model, asked.at):
-            reasons.append(reason)
-            actions += [act] if act else []
+        reason, acts = changing.cutoffs(run, asked.current, model, asked.at)
+        reasons, actions = [*reasons, reason], [*actions, *acts]
     reasons.append(changing.price_words(model, cost, asked.prices.get(model)))
+    reasons += [mapping.kept_words(found.mapped)] if found.mapped else []
     reasons += changing.losses(run, asked.current, [model])
     return reasons, actions
 
 
+def _mapped(run: Run, asked: Asked, chosen: Chosen, model: str, work: Work | None) -> Mapped | None:
+    """Return whether old vectors can be kept: measured now, or when the run was decided before."""
+    assert asked.current is not None
+    rules = asked.rules.judgements if chosen.basis == "judgements" else asked.rules.mapped
+    told = asked.current, model, [rule.at(run.config.k) for rule in rules], asked.rules.error
+    return mapping.mapped_before(run, *told) if work is None else mapping.mapped_old(run, work, *told)
+
+
 def _next(run: Run, chosen: Chosen, place: Path | None) -> list[Action]:
-    """Say what would settle what is open."""
+    """Say what would settle what is open, the cheapest first."""
     if chosen.verdict != "undecided":
         return []
-    named = place or Path("RUN")
+    judge, asked = f"embdiff judge {place or 'RUN'} --order random", len(run.queries)
+    by_model = Action(
+        "Or let a judge model label further questions; yours say what its labels are worth. This says what it costs:",
+        f"{judge} --queries {asked} --judge openai:MODEL --dry-run",
+    )
     if chosen.basis != "judgements":
-        count = min(_JUDGED, len(run.queries))
+        count = min(_JUDGED, asked)
         results = changing.pooled(run, count, _DEPTH)
         return [
             Action(
                 f"Judge {count} questions, about {results:,} results, blind; it then says how many more it takes.",
-                f"embdiff judge {named} --order random",
+                judge,
             ),
-            Action(f"Decide again by these judgements: --expected {named}.qrels."),
+            *([by_model] if asked > count else []),
+            Action(f"Decide again by these judgements: --expected {place or 'RUN'}.qrels."),
         ]
     counts = [each.expected - each.n for each in chosen.rulings if each.outcome == "inconclusive" and each.expected]
     if not counts:
@@ -250,4 +271,5 @@ def _next(run: Run, chosen: Chosen, place: Path | None) -> list[Action]:
                 "embdiff decide --rules",
             ),
         ]
-    return [Action(f"Add about {min(counts):,} judged questions to --queries and --expected, then decide again.")]
+    more = Action(f"Add about {min(counts):,} judged questions to --queries and --expected, then decide again.")
+    return [more, by_model] if asked > max(each.n for each in chosen.rulings) else [more]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,7 @@ from embdiff.deciding.pairing import TWO, pairs
 from embdiff.decision import Outcome, Ruling
 from embdiff.errors import DataError
 from embdiff.measures.rules import Rule
-from embdiff.measures.ruling import Estimate, Settled, of_differences, of_score, settled
+from embdiff.measures.ruling import Bounded, Estimate, Settled, of_differences, of_score, settled
 from embdiff.measures.statistics.quantiles import Doubles
 from embdiff.records import Score
 from embdiff.runs import Run
@@ -104,7 +104,7 @@ class Measured:
             for (name, asked), here in scores.items():
                 there = scores.get((against or "", asked))
                 if name == model and there is not None:
-                    change = of_differences(_fall(there, here), rule.width, seed=self.run.config.seed)
+                    change = of_differences(fall(there, here), rule.width, seed=self.run.config.seed)
                     same = self._same(model, against or "")
                     yield (model, against or ""), asked, replace(SAME, n=change.n) if same else change
         elif rule.spec.measure.needs in TWO:
@@ -149,7 +149,7 @@ def own_share(run: Run, model: str) -> float:
     return min(again, default=math.nan)
 
 
-def _fall(before: Score, now: Score) -> Doubles:
+def fall(before: Score, now: Score) -> Doubles:
     """Return by how much the values per query fall, (q,)."""
     one, two = (np.asarray(each.per_query or (), dtype=np.float64) for each in (before, now))
     return one - two
@@ -163,7 +163,5 @@ def _fingerprints(run: Run) -> dict[str, str]:
 def ruling(rule: Rule, models: tuple[str, ...], asked: str | None, found: Settled) -> Ruling:
     """Return what became of one rule."""
     outcomes: dict[bool | None, Outcome] = {True: "fail", False: "pass", None: "inconclusive"}
-    return Ruling(
-        str(rule), models, outcomes[rule.broken(found.zone)], found.value, found.low, found.high, found.level, found.n,
-        found.least, found.expected, found.most, asked, found.reason,
-    )  # fmt: skip
+    told = {each.name: getattr(found, each.name) for each in fields(Bounded)}
+    return Ruling(rule=str(rule), models=models, outcome=outcomes[rule.broken(found.zone)], query_model=asked, **told)

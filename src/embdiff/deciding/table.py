@@ -15,17 +15,18 @@ from embdiff.errors import DataError, EmbdiffError, ParameterError
 from embdiff.measures.rules import Rule, read_rule
 
 _BEGIN = "Begin with what 'embdiff decide --rules' prints."
-_KEYS = {"judgements": "out-if", "groups": "out-if", "agreement": "not-same-if"}
+_KEYS = {"judgements": "out-if", "groups": "out-if", "agreement": "not-same-if", "mapped": "not-kept-if"}
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What models are held to: by judgements, by groups, and for being the same."""
+    """What models are held to: by judgements, by groups, for being the same; and old vectors, mapped."""
 
     error: float
     judgements: tuple[Rule, ...]
     groups: tuple[Rule, ...]
     agreement: tuple[Rule, ...]
+    mapped: tuple[Rule, ...]
 
     def of(self, basis: str) -> tuple[Rule, ...]:
         """Return the rules for what a run rests on."""
@@ -97,7 +98,8 @@ def _section(told: dict[str, Any], name: str, where: str) -> list[Rule]:
     for rule in rules:
         labelled = rule.drop and rule.spec.measure.needs in LABELS
         alike = not rule.drop and rule.spec.measure.needs in LISTS and not rule.above
-        if not (alike if name == "agreement" else labelled):
-            what = "the lists of two models, from below" if name == "agreement" else "the drop of a labelled measure"
+        of_lists = name in ("agreement", "mapped")
+        if not (alike if of_lists else labelled):
+            what = "the lists of two models, from below" if of_lists else "the drop of a labelled measure"
             raise ParameterError(f"A rule of [{name}] must limit {what}. Got {rule} in {where}. {_BEGIN}")
     return rules

@@ -8,19 +8,19 @@ from embdiff.judging.asking import JudgeModel
 from embdiff.judging.book import Book, Judgement
 from embdiff.judging.line import Judging, open_judging
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, pooled_query
-from embdiff.judging.scoring import Verdict, score_judgements
+from embdiff.judging.scoring import JudgedScores, score_judgements
 from embdiff.judging.second import SecondJudge, second_judge
 
 __all__ = [
     "Book",
     "JudgeModel",
+    "JudgedScores",
     "Judgement",
     "Judging",
     "Pool",
     "PooledQuery",
     "Question",
     "SecondJudge",
-    "Verdict",
     "open_judging",
     "pool_run",
     "pooled_query",

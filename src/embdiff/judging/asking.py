@@ -14,6 +14,7 @@ from embdiff.judging.pool import Question
 from embdiff.sources.services.address import address_of
 from embdiff.sources.services.client import Client, Malformed, Refused
 from embdiff.sources.services.interfaces import OpenAI
+from embdiff.sources.services.service import estimated_tokens
 from embdiff.specs import ModelSpec
 
 PROMPT = """You judge results of a search. You get a query and one document, as JSON. Say how well the document serves \
@@ -26,7 +27,6 @@ VERSION = 1  # of the prompt: labels given to other words are another judge's
 HIGHEST = 2
 _KIND = "openai"
 _OPTIONS = ("base_url", "key_from", "temperature")
-_LETTERS = 4  # of ASCII that are taken for a token
 _MOST_REFUSED = 3  # in a row: then it is not the texts
 
 
@@ -42,7 +42,7 @@ class Cost(Record):
     requests : int
         One a document.
     tokens : int
-        Sent, estimated: a token is four letters, or one character that is no ASCII.
+        Sent, as `estimated_tokens` guesses them.
     price : float or None
         Of these tokens, in the currency of the price of a million of them.
     """
@@ -92,7 +92,7 @@ class JudgeModel:
 
     def cost(self, questions: Sequence[Question], price: float | None = None) -> Cost:
         """Return what these questions come to; ``price``: of a million tokens sent."""
-        tokens = sum(_tokens(json.dumps(self._body(each), ensure_ascii=False)) for each in questions)
+        tokens = int(estimated_tokens([json.dumps(self._body(each), ensure_ascii=False) for each in questions]).sum())
         money = None if price is None else tokens * price / 1e6
         return Cost(self.name, self._address.url, len(questions), tokens, money)
 
@@ -134,11 +134,6 @@ def _temperature(spec: ModelSpec) -> dict[str, float]:
     if not 0 <= found <= 2:
         raise ParameterError(f"The temperature of '{spec}' must be 0 to 2, or none. Got {text!r}. Leave it out for 0.")
     return {"temperature": found}
-
-
-def _tokens(text: str) -> int:
-    letters = sum(map(str.isascii, text))
-    return math.ceil(letters / _LETTERS) + len(text) - letters
 
 
 def _grade(answer: Any) -> int | None:

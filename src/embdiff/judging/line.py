@@ -14,8 +14,8 @@ from embdiff._settings import typed
 from embdiff.errors import ParameterError
 from embdiff.judging.book import Book, Judgement, TypedQueries, qrels_beside
 from embdiff.judging.pool import Pool, PooledQuery, Question, pool_run, with_typed
-from embdiff.judging.scoring import Verdict, score_judgements
-from embdiff.judging.second import SecondJudge, second_judge
+from embdiff.judging.scoring import JudgedScores, score_judgements
+from embdiff.judging.second import Combined, SecondJudge, of_all_queries, second_judge
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.agreement_tables import is_again
@@ -124,6 +124,10 @@ class Judging(AbstractContextManager["Judging"]):
         person = _grades(self.latest)
         return tuple(second_judge(name, self.pool, person, _grades(found)) for name, found in self.models.items())
 
+    def of_all_queries(self) -> tuple[Combined, ...]:
+        """Return what the people say of all queries of the run, where disputed ones were drawn rather; else nothing."""
+        return of_all_queries(self.pool, _grades(self.latest))
+
     def _write_qrels(self) -> None:
         self._note = self.book.write_qrels(self.latest.values())
 
@@ -153,7 +157,7 @@ class Judging(AbstractContextManager["Judging"]):
         """Questions with an answer."""
         return len(self.latest)
 
-    def score(self) -> Verdict:
+    def score(self) -> JudgedScores:
         """Score the models by what was judged so far."""
         return score_judgements(self.pool, _grades(self.latest), seed=self.seed)
 
@@ -183,6 +187,7 @@ class Judging(AbstractContextManager["Judging"]):
             "order": self.pool.order,
             "available": self.pool.available,
             "judges": list(dict.fromkeys(each.judge for each in self.latest.values())),
+            "of_all_queries": [each.to_dict() for each in self.of_all_queries()],
             "judge_models": [each.to_dict() for each in self.second()],
             "set_aside": self.set_aside,
             "noise": plain(self.noise),
@@ -226,8 +231,9 @@ def open_judging(
         How many to ask about, at least 1.
     depth : int, optional
         Results of each model that are pooled; by default 5, or k of the run if that is smaller.
-    order : {"disputed", "random"}
-        Most disputed first, or a random sample of the queries of the run.
+    order : {"disputed", "random", "weighted"}
+        Most disputed first; a random sample of the queries of the run; or one in which disputed queries are drawn up to
+        four times as often, with known probabilities.
     seed : int
         Of the blind order of the documents, and of the order of queries that are disputed alike.
     baseline : bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from embdiff.errors import DataError, ParameterError
 from embdiff.judging.book import TypedQuery
@@ -20,6 +21,7 @@ from embdiff.runs import Run
 from embdiff.settings import JudgingConfig, Order
 
 DEPTH = 5
+_LEAST = 0.25  # weight of a query on whose results all models agree, beside 1 of one where they share nothing
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,11 @@ class Pool:
     asked : int
     available : int
         Queries that could be asked: all of the run.
-    order : {"disputed", "random"}
+    order : {"disputed", "random", "weighted"}
     drawn : int
         How many of the first queries are of the run, in this order; what is asked after them was typed.
+    keys : tuple of float
+        Of a weighted sample, of every query that could be asked: what they are ordered by, descending.
     """
 
     queries: tuple[PooledQuery, ...]
@@ -93,6 +97,21 @@ class Pool:
     available: int
     order: Order
     drawn: int = 0
+    keys: tuple[float, ...] = ()
+
+    def weights(self, n: int) -> Doubles:
+        """Return one over the probability with which each of the first n queries was drawn, (n,).
+
+        A query stands among the first n where its weight over a uniform number is above the next key; given that key,
+        which the others decide, the chance is the weight over the key (priority sampling).
+
+        References
+        ----------
+        Duffield, Lund and Thorup, J. ACM 54 (2007) 32.
+        """
+        if self.order != "weighted" or n >= len(self.keys):
+            return np.ones(n)
+        return np.array([max(1.0, self.keys[n] / float(_weight(query.disputed))) for query in self.queries[:n]])
 
     def with_query(self, query: PooledQuery, texts: Mapping[str, str]) -> Pool:
         """Return the pool with one more query to ask, last; ``texts`` holds those of its documents.
@@ -179,8 +198,12 @@ def pool_run(run: Run, *, also: Collection[str] = (), **asked: Any) -> Pool:
     answers = (*run.answers, *(each for each in run.beside if config.baseline or each.model != BM25))
     systems = {_system(run, answer): _without_self(answer, depth) for answer in answers}
     disputed = _disputed(run, systems)
-    first = -disputed if config.order == "disputed" else np.zeros(len(disputed))
     ids = run.queries.ids
+    first = {
+        "disputed": -disputed,
+        "random": np.zeros(len(disputed)),
+        "weighted": -_weight(disputed) / np.array([_uniform(seed, name) for name in ids]),
+    }[config.order]
     there = np.flatnonzero(np.any([rows[:, 0] >= 0 for rows in systems.values()], axis=0))
     ranked = sorted(there.tolist(), key=lambda row: (first[row], _shuffled(seed, ids[row])))
     if not ranked:
@@ -199,7 +222,8 @@ def pool_run(run: Run, *, also: Collection[str] = (), **asked: Any) -> Pool:
     )
     row_of = {name: row for row, name in enumerate(run.corpus.ids)}
     texts = {name: run.corpus.items[row_of[name]] for query in pooled for name in query.documents}
-    return Pool(pooled, texts, depth, first_ones, len(ranked), config.order, first_ones)
+    keys = tuple((-first[ranked]).tolist()) if config.order == "weighted" else ()
+    return Pool(pooled, texts, depth, first_ones, len(ranked), config.order, first_ones, keys)
 
 
 def _depth(config: JudgingConfig, k: int) -> int:
@@ -237,6 +261,16 @@ def _disputed(run: Run, systems: Mapping[str, IntArray]) -> Doubles:
 
 def _neighbors(rows: IntArray) -> Neighbors:
     return Neighbors(rows, np.zeros(rows.shape, dtype=np.float32), "cosine")
+
+
+def _weight(disputed: npt.ArrayLike) -> Doubles:
+    """Return how much rather a query is drawn, 0.25 to 1, by how disputed it is, 0 to 1."""
+    return np.asarray(_LEAST + (1 - _LEAST) * np.asarray(disputed, dtype=np.float64))
+
+
+def _uniform(seed: int, name: str) -> float:
+    """Return a number above 0 and at most 1 that seed and name decide, as good as drawn at random."""
+    return (int.from_bytes(_shuffled(seed, "drawn", name)[:6]) + 1) / 2**48
 
 
 def _shuffled(seed: int, *names: str) -> bytes:

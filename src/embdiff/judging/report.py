@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from embdiff.judging.line import Judging
-from embdiff.judging.scoring import Verdict
-from embdiff.judging.second import SecondJudge
+from embdiff.judging.scoring import JudgedScores
+from embdiff.judging.second import Combined, SecondJudge
 from embdiff.records import Score
 from embdiff.views import answer, table
 from embdiff.views.agreement_tables import noise_tables
@@ -25,6 +25,7 @@ def show(judging: Judging, *, everything: bool = False) -> None:
         *(Line(line, "dim") for line in _head(found, judging.set_aside)),
         Line(""),
         *(part for each in _shown(found, judging.noise, everything) for part in (each, Line(""))),
+        *of_all(judging.of_all_queries()),
         *(part for each in judging.second() for part in second_lines(each, everything)),
         *answer.some_notes(notes, len(notes) if everything else _NOTES, "--all"),
         Line(""),
@@ -33,7 +34,7 @@ def show(judging: Judging, *, everything: bool = False) -> None:
     )
 
 
-def _shown(found: Verdict, noise: Sequence[Score], everything: bool) -> Iterator[Table]:
+def _shown(found: JudgedScores, noise: Sequence[Score], everything: bool) -> Iterator[Table]:
     if everything:
         yield from tables(found, noise)
     elif found.scores:
@@ -44,7 +45,7 @@ def _shown(found: Verdict, noise: Sequence[Score], everything: bool) -> Iterator
             yield Table(f"What would settle it ({found.plans[0].measure})", (), rows, more)
 
 
-def tables(found: Verdict, noise: Sequence[Score]) -> Iterator[Table]:
+def tables(found: JudgedScores, noise: Sequence[Score]) -> Iterator[Table]:
     """Yield what stands in which table, in order; ``noise``: what the same model again changes of the neighbours."""
     if not found.scores:
         return
@@ -80,15 +81,7 @@ def second_lines(found: SecondJudge, everything: bool) -> Iterator[Line | Table]
         yield Line(f"Its labels do not count: {found.reason}.")
     else:
         shown = [each for each in found.combined if everything or len(each.models) == 1]
-        rows = tuple(
-            (
-                one_line(" - ".join(each.models), _PAIR),
-                estimate(each.value, each.low, each.high),
-                number(each.weight, 2),
-                number(each.width, 2),
-            )
-            for each in shown
-        )
+        rows = tuple((*_mean(each), number(each.weight, 2), number(each.width, 2)) for each in shown)
         first = found.combined[0]
         title = (
             f"{first.measure} by both: {first.n:,} queries by you and {first.more:,} by it alone, "
@@ -102,7 +95,19 @@ def second_lines(found: SecondJudge, everything: bool) -> Iterator[Line | Table]
     yield Line("")
 
 
-def _head(found: Verdict, set_aside: int) -> Iterator[str]:
+def of_all(found: Sequence[Combined]) -> Iterator[Line | Table]:
+    """Yield what the judgements say of all queries of the run, where disputed ones were drawn rather."""
+    if found:
+        title = f"{found[0].measure} over all queries of the run, by {found[0].n:,} drawn with known probabilities"
+        yield Table(title, ("models", "mean or difference [95 %]"), tuple(map(_mean, found)))
+        yield Line("")
+
+
+def _mean(each: Combined) -> tuple[str, str]:
+    return one_line(" - ".join(each.models), _PAIR), estimate(each.value, each.low, each.high)
+
+
+def _head(found: JudgedScores, set_aside: int) -> Iterator[str]:
     counts = found.counts
     yield (
         f"{counts['judged']:,} documents judged ({counts['relevant']:,} relevant), {counts['skipped']:,} skipped; "

@@ -34,6 +34,8 @@ ORDER_NOTES = {
     "disputed": "The most disputed queries were asked first: these numbers speak of such queries. Over all queries the "
     "models differ less. For a sample of all queries: --order random.",
     "random": "The queries asked are a random sample of those of the run.",
+    "weighted": "The more disputed queries were drawn with a higher probability, which is known: these numbers speak "
+    "of such queries; of all queries of the run speak those that are weighted back.",
 }
 
 
@@ -119,7 +121,7 @@ def _plan(test: PairedTest, spread: float, pairs: int, available: int, per_query
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict(Record):
+class JudgedScores(Record):
     """What the judgements say.
 
     Parameters
@@ -152,7 +154,7 @@ class Verdict(Record):
         return {**told.pop("counts"), "more": told.pop("plans"), **told}
 
 
-def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
+def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> JudgedScores:
     """Score every model of a pool.
 
     Parameters
@@ -176,7 +178,7 @@ def score_judgements(pool: Pool, grades: Grades, *, seed: int = 0) -> Verdict:
     notes = [*NOTES, ORDER_NOTES[pool.order]]
     if empty:
         notes.append(f"{empty:,} queries were skipped as a whole and do not count.")
-    return Verdict(scores, differences, tuple(more), counts, tuple(notes))
+    return JudgedScores(scores, differences, tuple(more), counts, tuple(notes))
 
 
 def done_of(query: PooledQuery, grades: Grades) -> bool:

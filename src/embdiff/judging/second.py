@@ -16,6 +16,7 @@ from embdiff.measures.statistics import jackknife
 from embdiff.measures.statistics.quantiles import Doubles, student_quantile
 
 _BOTH = "judged by both"
+_FEWEST = {"random": jackknife.FEWEST, "weighted": 20}  # queries of the person: weights make fewer of them
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,8 @@ def second_judge(judge: str, pool: Pool, person: Grades, model: Grades) -> Secon
 
     Notes
     -----
-    Labels are combined where the queries are a random sample, the person judged the first of them and the model went
-    further, and where they agree beyond chance (the interval of kappa is above 0).
+    Labels are combined where the queries were drawn with known probabilities, the person judged the first of them and
+    the model went further, and where they agree beyond chance (the interval of kappa is above 0).
     """
     labels = sum(grade is not None for grade in model.values())
     found = SecondJudge(judge, labels, len(model) - labels, math.nan, agreement_of(pool.queries, person, model))
@@ -125,12 +126,8 @@ def second_judge(judge: str, pool: Pool, person: Grades, model: Grades) -> Secon
         return replace(found, reason=reason)
     measure, said = ndcg_of(pool, both, person)
     _, predicted = ndcg_of(pool, [*both, *further], model)
-    models = [name for name in said if name in predicted]
-    combined = tuple(
-        each
-        for names in [*((name,) for name in models), *combinations(models, 2)]
-        if (each := _combined(measure, names, said, predicted)) is not None
-    )
+    weights = pool.weights(len(both)), pool.weights(len(both) + len(further))
+    combined = _every(measure, said, predicted, weights)
     counted = sum(len(query.documents) for query in further)
     own = sum(len(query.documents) for query in both)
     return replace(found, share=counted / (own + counted), combined=combined)
@@ -194,29 +191,56 @@ def _reason(agreement: Agreement, order: str, both: int, further: int) -> str | 
         return f"its agreement with you is not known: {agreement.reason}"
     if not agreement.low > 0:
         return "it may agree with you no more than by chance"
-    if order != "random":
-        return "the queries are no random sample: judge with --order random, you and the model"
-    if both < jackknife.FEWEST:
+    if order == "disputed":
+        return "the queries are no random sample: judge with --order random or weighted, you and the model"
+    fewest = _FEWEST[order]
+    if both < fewest:
         return (
-            f"of the first queries of the sample, fewer than {jackknife.FEWEST} were judged by you and, every one, by "
-            "the model"
+            f"of the first queries of the sample, fewer than {fewest} were judged by you and, every one, by the model"
         )
     return None if further else "it judged no further queries than you: ask it about more (--queries)"
 
 
+def of_all_queries(pool: Pool, person: Grades) -> tuple[Combined, ...]:
+    """Return what a person's judgements say of all queries of the run where disputed ones were drawn rather: weighted.
+
+    Nothing for other orders, and where fewer than 20 of the first queries were judged.
+    """
+    both, _ = _samples(pool.queries[: pool.drawn], person, person)
+    if pool.order != "weighted" or len(both) < _FEWEST["weighted"]:
+        return ()
+    measure, said = ndcg_of(pool, both, person)
+    nothing = {name: np.zeros(len(both)) for name in said}
+    weights = pool.weights(len(both))
+    return _every(measure, said, nothing, (weights, weights))
+
+
+def _every(
+    measure: str, said: Mapping[str, Doubles], predicted: Mapping[str, Doubles], weights: tuple[Doubles, Doubles]
+) -> tuple[Combined, ...]:
+    """Return the mean of every model, and the difference of every two."""
+    models = [name for name in said if name in predicted]
+    every = [*((name,) for name in models), *combinations(models, 2)]
+    found = (_combined(measure, names, said, predicted, weights) for names in every)
+    return tuple(each for each in found if each is not None)
+
+
 def _combined(
-    measure: str, names: tuple[str, ...], said: Mapping[str, Doubles], predicted: Mapping[str, Doubles]
-) -> Combined | None:
+    measure: str, names: tuple[str, ...], said: Mapping[str, Doubles], predicted: Mapping[str, Doubles],
+    weights: tuple[Doubles, Doubles],
+) -> Combined | None:  # fmt: skip
     truth, guess = (
         values[names[0]] - values[names[1]] if len(names) == 2 else values[names[0]] for values in (said, predicted)
     )
-    first, rest = guess[: len(truth)], guess[len(truth) :]
-    known = ~np.isnan(truth + first)
-    truth, first, rest = truth[known], first[known], rest[~np.isnan(rest)]
-    if len(truth) < jackknife.FEWEST or not len(rest):
+    n = len(truth)
+    known = ~np.isnan(guess)
+    known[:n] &= ~np.isnan(truth)
+    truth, first, rest = truth[known[:n]], guess[:n][known[:n]], guess[n:][known[n:]]
+    if len(truth) < jackknife.FEWEST:
         return None
-    value, reach, weight = prediction_powered(truth, first, rest)
-    alone = prediction_powered(truth, np.zeros_like(truth), np.zeros_like(rest))[1]
+    told = weights[0][known[:n]], weights[1][known]
+    value, reach, weight = prediction_powered(truth, first, rest, told)
+    alone = prediction_powered(truth, np.zeros_like(truth), np.zeros_like(rest), told)[1]
     lowest = -1.0 if len(names) == 2 else 0.0
     low, high = max(lowest, value - reach), min(1.0, value + reach)
     value = min(max(value, low), high)
@@ -226,37 +250,54 @@ def _combined(
 
 
 def prediction_powered(
-    truth: Doubles, first: Doubles, rest: Doubles, *, level: float = 0.95
-) -> tuple[float, float, float]:
+    truth: Doubles, first: Doubles, rest: Doubles, weights: tuple[Doubles, Doubles] | None = None, *,
+    level: float = 0.95,
+) -> tuple[float, float, float]:  # fmt: skip
     """Return a mean, the half-width of its interval and the weight of the predictions.
 
-    The mean of the truth, corrected by how far the predictions of its units are from those of the others:
-    ``mean(y) + w (mean(f_rest) - mean(f_first))``, with variance ``var(y - w f) / n + w^2 var(f_rest) / N``. The weight
-    is the one that makes it smallest, ``cov(y, f) / ((1 + n / N) var(f))``, found for each half of the units from the
-    other half, so that no unit decides about its own correction, and kept within 0 and 1. Intervals are by Student's t
-    with n - 2 degrees of freedom. Units are drawn at random, and independent (queries, not documents).
+    The mean of the truth, corrected by how far the predictions of its units are from those of all units:
+    ``mean(y - w (f - mean(f_all)))``, means weighted by one over the probability with which a unit was drawn. Its
+    variance is the sum of the squares of what each unit adds (linearised). The weight w is the slope of y on f, for
+    each half of the units from the other half, so that no unit decides about its own correction, and kept within 0 and
+    1. Intervals are by Student's t with two degrees of freedom less than there are units, of which unequal weights make
+    fewer (Kish). Units are independent (queries, not documents).
 
     Parameters
     ----------
     truth, first : ndarray of float64, shape (n,)
         n at least 4.
     rest : ndarray of float64, shape (N,)
+    weights : tuple of two ndarray of float64, shapes (n,) and (n + N,), optional
+        One over the probability with which a unit was drawn for the truth, and with which one was drawn to be
+        predicted; equal ones by default.
     level : float
 
     References
     ----------
-    Angelopoulos et al., Science 382 (2023) 669; Angelopoulos, Duchi and Zrnic, arXiv:2311.01453 (the weight).
+    Angelopoulos et al., Science 382 (2023) 669; Angelopoulos, Duchi and Zrnic, arXiv:2311.01453 (the weight); Saerndal,
+    Swensson and Wretman, Model Assisted Survey Sampling (1992), ch. 6 (unequal probabilities); Kish (1965), 11.7.
     """
-    n, more = len(truth), len(rest)
-    middle, halves = float(rest.mean()), (slice(0, None, 2), slice(1, None, 2))
-    weights = np.empty(n)
+    n, every = len(truth), np.concatenate([first, rest])
+    own, of_all = (np.ones(n), np.ones(len(every))) if weights is None else weights
+    middle = float(np.average(every, weights=of_all))
+    slopes, halves = np.empty(n), (slice(0, None, 2), slice(1, None, 2))
     for half, other in (halves, halves[::-1]):
-        spread = float(np.var(np.concatenate([first[other], rest]), ddof=1))
-        together = float(np.cov(truth[other], first[other])[0, 1])
-        weights[half] = 0.0 if spread == 0 else min(1.0, max(0.0, together / ((1 + n / more) * spread)))
-    weight = float(weights.mean())
-    corrected = truth - weights * (first - middle)
-    variance = float(corrected.var(ddof=1)) / n
-    variance += weight**2 * (float(rest.var(ddof=1)) if more > 1 else float(first.var(ddof=1))) / more
-    reach = student_quantile(0.5 + level / 2, n - 2) * math.sqrt(variance)
-    return float(corrected.mean()), reach, weight
+        known = np.concatenate([of_all[:n][other], of_all[n:]])
+        slopes[half] = _slope(truth[other], first[other], rest, own[other], known)
+    slope = float(slopes.mean())
+    corrected = truth - slopes * (first - middle)
+    value = float(np.average(corrected, weights=own))
+    adds = slope * of_all / of_all.sum() * (every - middle)
+    adds[:n] += own / own.sum() * (corrected - value)
+    units = float(own.sum() ** 2 / (own**2).sum())
+    variance = float((adds**2).sum()) * units / (units - 1)
+    return value, student_quantile(0.5 + level / 2, max(1.0, units - 2)) * math.sqrt(variance), slope
+
+
+def _slope(truth: Doubles, first: Doubles, rest: Doubles, own: Doubles, weights: Doubles) -> float:
+    """Return the slope of the truth on its predictions, within 0 and 1; their spread is that of all predictions."""
+    every = np.concatenate([first, rest])
+    spread = float(np.average((every - np.average(every, weights=weights)) ** 2, weights=weights))
+    gone = first - np.average(first, weights=own)
+    together = float(np.average(gone * (truth - np.average(truth, weights=own)), weights=own))
+    return 0.0 if spread == 0 else min(1.0, max(0.0, together / spread))

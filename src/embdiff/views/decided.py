@@ -70,10 +70,13 @@ def decided(found: Decision, *, everything: bool = False) -> list[Part]:
     """Return a decision: the rules, the queries that change for the worst, last the paragraph and what to do."""
     if everything:
         return list(_decided(found, len(found.rulings), len(found.rulings), everything=True))
-    return _fitting(partial(_decided, found), ((5, 3), (3, 3), (2, 3), (2, 1), (1, 1), (1, 0)))
+    return _fitting(
+        partial(_decided, found),
+        ((5, 3, 18), (3, 3, 18), (2, 3, 18), (2, 1, 18), (1, 1, 18), (1, 0, 18), (1, 0, 12), (1, 0, 8)),
+    )
 
 
-def _decided(found: Decision, most: int, worst: int, *, everything: bool = False) -> Iterator[Part]:
+def _decided(found: Decision, most: int, worst: int, lines: int = 0, *, everything: bool = False) -> Iterator[Part]:
     yield Line(_RULES_READ[found.basis == "agreement"].format(error=f"{100 * found.error:g} %"), "dim")
     yield from _ruled(found.rulings, most, everything, _WORDS)
     for each in found.changes if everything else found.changes[:1]:
@@ -82,11 +85,11 @@ def _decided(found: Decision, most: int, worst: int, *, everything: bool = False
     told = found.paragraph.removeprefix(found.sentence).strip()
     yield Line(found.sentence if everything else one_line(found.sentence, 6 * _NAME), "bold")
     if told:
-        yield Line(told if everything else one_line(told, 9 * _NAME))
+        yield Line(told if everything else one_line(told, lines * _NAME))
     for act in found.actions:
         yield Line(f"> {act.sentence if everything else one_line(act.sentence, 3 * _NAME)}")
         if act.command:
-            yield Line(f"  {act.command}")
+            yield Line(f"  {act.command}", whole=True)
 
 
 def _worst(found: Decision, change: Change, most: int | None) -> Iterator[Part]:

@@ -19,11 +19,15 @@ _STYLES = {"kept": "dim", "moved": "yellow", "lost": "red", "gained": "green"}
 
 @dataclass(frozen=True)
 class Line:
-    """A paragraph; ``style``: bold, dim or none; ``picture``: a thumbnail before it where there are pages."""
+    """A paragraph; ``style``: bold, dim or none; ``picture``: a thumbnail before it where there are pages.
+
+    ``whole``: it is not broken, so that it can be copied.
+    """
 
     text: str
     style: str = ""
     picture: bytes = b""
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def plain_text(parts: Iterable[Part], width: int) -> str:
 def _print(console: Console, parts: Iterable[Part], whole: bool = False) -> None:
     for part in parts:
         if isinstance(part, Line):
-            console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=whole)
+            console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=whole or part.whole)
             continue
         if not part.head and part.title:  # as wide as the terminal, not as its table
             console.print(Text(visible(part.title), style="bold"), soft_wrap=whole)

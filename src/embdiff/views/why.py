@@ -55,17 +55,26 @@ def sentence(found: Why) -> str:
     partly = f" More frequent than among those both return: {', '.join(more)}." if more else ""
     if not found.counted:
         return f"{first} and {second}{asked}: {counts}; of the causes looked for none is likely.{partly}"
+    return f"{first} and {second}{asked}: {counts}; {likely(found)}.{partly}"
+
+
+def likely(found: Why) -> str:
+    """Say which share of the changed neighbours has a likely cause, and which; there must be one."""
     named = ", ".join(map(_shares, found.counted))
     also = f"; {KNOCK_ON} {_percent(found.knock_on)}" if found.knock_on > 0 else ""
-    within = f" [{_percent(found.low)}, {_percent(found.high)}]" if math.isfinite(found.low) else ""
-    likely = f"{_percent(found.explained)}{within} have a likely cause: {named}{also}"
-    return f"{first} and {second}{asked}: {counts}; {likely}.{partly}"
+    return f"{_within(found.explained, found.low, found.high)} have a likely cause: {named}{also}"
 
 
 def _shares(cause: Cause) -> str:
     """Return a cause with its share among the changed and, in brackets, among those that both models return."""
-    assert cause.found is not None
-    return f"{CAUSES[cause.name][0]} {_percent(cause.found.share)} ({_percent(cause.found.other)} of those both return)"
+    each = cause.found
+    assert each is not None
+    share = _within(each.share, each.low, each.high)
+    return f"{CAUSES[cause.name][0]} {share} ({_percent(each.other)} of those both return)"
+
+
+def _within(share: float, low: float, high: float) -> str:
+    return _percent(share) + (f" [{_percent(low)}, {_percent(high)}]" if math.isfinite(low) else "")
 
 
 def meanings(shown: Iterable[str]) -> Iterator[str]:
@@ -154,7 +163,7 @@ def tables(found: Why, slices: int = _SLICES, *, whole: bool = True) -> Iterator
             (
                 f"{each.by}: {one_line(each.value, _TEXT)}",
                 f"{each.n:,}",
-                f"{_percent(each.changed)} [{_percent(each.low)}, {_percent(each.high)}]",
+                _within(each.changed, each.low, each.high),
                 _percent(each.elsewhere),
                 number(each.p_adjusted, 4),
             )

@@ -24,7 +24,9 @@ from embdiff.evaluation.retrieval import Retrieval
 from embdiff.evaluation.settings import Settings, check, refuse_strangers
 from embdiff.evaluation.task import Walk
 from embdiff.measures.differences import between_models
+from embdiff.records import Role
 from embdiff.settings import Task
+from embdiff.sources.services.planning import Plan, Planning
 
 _ALONE = {each.task: each for each in (Retrieval, Classes)}
 _SEVERAL = {each.task: each for each in (PairsWalk, Bitext)}  # of which there may be several files
@@ -135,14 +137,53 @@ def _walk(data: Any, models: Sequence[Any] = (), *, out: str | Path | None = Non
     paths, found, how = _task_of(data, settings)
     refuse_strangers(settings, found)
     with nullcontext() if out is None else evaluation_folder(Path(out)) as part:
-        several = _SEVERAL.get(found)
-        walk: Walk = several(paths, settings) if several else _ALONE[found](paths[0], settings)
+        walk = _opened(paths, found, settings)
         outcome = walk.outcome()
         differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
         result = Evaluation(outcome, differences, how, settings.seed)
         if part is not None:
             result.write(part)
     return result
+
+
+def _opened(paths: list[Path], task: Task, settings: Settings) -> Walk:
+    """Read the data; nothing is encoded."""
+    several = _SEVERAL.get(task)
+    return several(paths, settings) if several else _ALONE[task](paths[0], settings)
+
+
+def plan(
+    data: Any,
+    models: Sequence[Any] = (),
+    *,
+    out: str | Path | None = None,
+    prices: Sequence[str | float] = (),
+    **given: Any,
+) -> Plan:
+    """Say what `evaluate`, with the same arguments, would send to services.
+
+    Parameters
+    ----------
+    data, models, out, **given
+        As for `evaluate`.
+    prices : sequence of str or float
+        Of a million tokens: ``0.02`` for every service, ``MODEL=0.13`` for one.
+
+    Raises
+    ------
+    EmbdiffError
+        For data and settings that `evaluate` would refuse; keys, and whether a service answers, are not looked at.
+    """
+    settings = check(models, given)
+    planning = Planning(settings.models, settings.objects, prices)
+    paths, found, _ = _task_of(data, settings)
+    refuse_strangers(settings, found)
+    texts = _opened(paths, found, settings).texts
+    asking = () if texts.queries is None else texts.queries.items
+    wanted: dict[Role, list[str]] = {"document": list(texts.corpus.items)}
+    wanted.setdefault(texts.role, []).extend(asking)
+    source = ", ".join(map(str, paths))
+    return planning.plan(source, len(texts.corpus), len(asking), lambda _name: wanted, settings.cache)
 
 
 def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:

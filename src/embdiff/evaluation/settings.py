@@ -125,9 +125,10 @@ def refuse_strangers(settings: Settings, task: Task) -> None:
         raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
     if task != "retrieval" and (settings.missing != "auto" or settings.self_matches != "keep"):
         raise ParameterError(f"Judged queries are of the task retrieval. Got {task}. Leave --missing and --self out.")
-    if settings.chunk is not None and (task != "retrieval" or settings.self_matches == "drop"):
-        found = f"the task {task}" if task != "retrieval" else "--self drop, and a query is none of their chunks"
-        raise ParameterError(f"--chunk cuts the documents of a retrieval collection. Got {found}. Leave one out.")
+    if settings.chunk is not None and task != "retrieval":
+        raise ParameterError(
+            f"--chunk cuts the documents of a retrieval collection. Got the task {task}. Leave one out."
+        )
     pair_columns = [role for role in settings.pair_columns if task != "bitext" or role == "score"]
     if pair_columns and task != "pairs":
         names = ", ".join(f"--{role}-column" for role in pair_columns)

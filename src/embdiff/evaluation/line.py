@@ -21,6 +21,7 @@ from embdiff.evaluation.pair_files import pair_columns, pair_table
 from embdiff.evaluation.pairs import PairsWalk
 from embdiff.evaluation.result import Evaluation, evaluation_folder
 from embdiff.evaluation.retrieval import Retrieval
+from embdiff.evaluation.scope import Scope
 from embdiff.evaluation.settings import Settings, check, refuse_strangers
 from embdiff.evaluation.task import Walk
 from embdiff.measures.differences import between_models
@@ -28,7 +29,7 @@ from embdiff.records import Role
 from embdiff.settings import Task
 from embdiff.sources.services.planning import Plan, Planning
 
-_ALONE = {each.task: each for each in (Retrieval, Classes)}
+_ALONE = {each.task: each for each in (Retrieval, Classes, Scope)}
 _SEVERAL = {each.task: each for each in (PairsWalk, Bitext)}  # of which there may be several files
 
 
@@ -55,6 +56,8 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     left_column: str | int | None = None,
     right_column: str | int | None = None,
     score_column: str | int | None = None,
+    positive: Sequence[str] = (),
+    outside: Sequence[str] = (),
     by: str | int | None = None,
     quotes: bool | None = None,
     header: bool | None = None,
@@ -62,7 +65,7 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     chunk: str | int | None = None,
     cache: str | Path | None = None,
 ) -> Evaluation:
-    """Score models on labelled data: judged queries, scored pairs, classes, or parallel texts.
+    """Score models on labelled data: judged queries, scored pairs, classes, parallel texts, or texts out of scope.
 
     Parameters
     ----------
@@ -73,12 +76,13 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         some, or two columns of one file (bitext).
     models : sequence of str or Encoder
         Text forms as ``embdiff models`` lists them, or objects with ``encode``.
-    task : {"retrieval", "pairs", "classes", "bitext"}, optional
-        By default found from the data; bitext only where it is asked for.
+    task : {"retrieval", "pairs", "classes", "bitext", "scope"}, optional
+        By default found from the data; bitext only where it is asked for, scope where ``outside`` is given.
     qrels : str
         Name of the judgements in the folder ``qrels``, or a file of them.
     k : int, optional
-        Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5).
+        Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5). Scope: which nearest text
+        tells (1).
     measures : sequence of str
         Text forms, such as ``hit@1``; by default the usual ones of the task.
     metric : {"cosine", "ip", "l2"}
@@ -102,6 +106,10 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         ``"{title} {text}"``, which is what is taken by default where there are both.
     left_column, right_column, score_column : str or int, optional
         Columns of pairs, or of the two sides of parallel texts: name or 0-based position.
+    positive : sequence of str
+        Pairs whose scores are labels: those that mean alike (``["entailment"]``); all others do not.
+    outside : sequence of str
+        Labels of texts that are of no known class: can a model tell them (scope)?
     by : str or int, optional
         A column by whose values the scores are told, too (a language, a topic): of the queries, the pairs, the texts to
         classify, or the left side of parallel texts.
@@ -191,7 +199,8 @@ def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:
     several = isinstance(data, (list, tuple))
     if several and not data:
         raise DataError("The data to evaluate must be at least one path. Got none. Name a folder or files.")
-    task = "pairs" if settings.task is None and settings.pair_columns else settings.task
+    told = "pairs" if settings.pair_columns or settings.positive else "scope" if settings.outside else None
+    task: Task | None = settings.task or told  # type: ignore[assignment]
     found = [
         find_task(each, task, columns_named=settings.columns_named, form=settings.form)
         for each in (data if several else [data])
@@ -202,7 +211,7 @@ def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:
             "Several files must all be of pairs, whose numbers are pooled, or two of parallel texts (--task bitext). "
             f"Got {shown(others)}. Name one folder or file of retrieval or of labelled texts."
         )
-    how = "columns of pairs were named" if task != settings.task else found[0][2]
+    how = "what was named is of this task" if task != settings.task else found[0][2]
     return [path for path, _, _ in found], found[0][1], how
 
 

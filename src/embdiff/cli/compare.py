@@ -37,7 +37,8 @@ def compare_command(
         str,
         typer.Argument(
             metavar="DATA",
-            help="txt, csv, tsv, jsonl or parquet file; 'sample' for the bundled sentences; or a run.toml to repeat.",
+            help="txt, csv, tsv, jsonl or parquet file, folder, or hf:NAME; 'sample' for the bundled sentences; or a "
+            "run.toml to repeat.",
         ),
     ],
     *,

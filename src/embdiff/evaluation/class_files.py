@@ -138,7 +138,9 @@ def place_in_class(labels: IntArray) -> IntArray:
 
 
 def _parts(folder: Path, name: str) -> list[Path]:
-    files = (each for each in folder.glob(f"{name}.*") if extension_of(each) in (*EXTENSIONS, ARCHIVE))
+    files = [each for each in folder.glob(f"{name}.*") if extension_of(each) in (*EXTENSIONS, ARCHIVE)]
+    for inside in (folder, folder / "data"):  # as data sets are downloaded
+        files += inside.glob(f"{name}-?????-of-?????.parquet")
     return sorted([*files, *([folder / name] if (folder / name).is_dir() else [])])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from embdiff._settings import done_by
 from embdiff.corpus.beir import is_beir
 from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
+from embdiff.corpus.hub import place_of
 from embdiff.corpus.images import ARCHIVE, image_table
 from embdiff.corpus.tables import Table, kind_of
 from embdiff.errors import DataError
@@ -280,6 +281,6 @@ def _tabs(table: Table) -> str:
 def _path(data: object) -> Path:
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(f"The data to evaluate must be a path. Got {kind_of(data)}. Write the data to files first.")
-    path = Path(data)
+    path = place_of(data).single
     refuse_missing(path, "data")
     return path

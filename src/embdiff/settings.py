@@ -32,7 +32,7 @@ MOST = 10**9  # of whatever is counted by an option
 Emptiness = Literal["refuse", "keep", "drop"]
 Zeros = Literal["refuse", "drop", "keep"]
 Baseline = Literal["beside", "named", "none"]
-Task = Literal["retrieval", "pairs", "classes", "bitext"]
+Task = Literal["retrieval", "pairs", "classes", "bitext", "scope"]
 Order = Literal["disputed", "random", "weighted"]
 
 
@@ -223,11 +223,13 @@ class EvaluationConfig(Settings):
     models : tuple of str
         Model, or ALIAS=MODEL to show it as ALIAS; repeat. See 'embdiff models'.
     task : str or None
-        retrieval, pairs, classes or bitext. Default: found from the data; bitext only where it is asked for.
+        retrieval, pairs, classes, bitext or scope. Default: found from the data; bitext only where it is asked for,
+        scope where --outside is given.
     qrels : str
         Judgements: NAME of qrels/NAME.tsv, or a file.
     k : int or None
-        Depth of ranked lists (default 1000), or neighbours that vote for a class (5).
+        Depth of ranked lists (default 1000), neighbours that vote for a class (5), or which nearest text tells what is
+        out of scope (1).
     measures : tuple of str
         Measure, such as hit@1; repeat. Default: the usual ones of the task. See 'embdiff measures'.
     metric : str
@@ -254,7 +256,11 @@ class EvaluationConfig(Settings):
     right_column : str or None
         Name or 0-based position of the second text of pairs, or of the right side of parallel texts.
     score_column : str or None
-        Name or 0-based position of the numbers of pairs.
+        Name or 0-based position of the numbers of pairs, or of their labels.
+    positive : tuple of str
+        Label of pairs that mean alike, such as entailment; all others do not; repeat.
+    outside : tuple of str
+        Label of texts that are of no known class (task scope); repeat.
     by : str or None
         Name or 0-based position of a column by whose values the scores are told, too, such as lang: of the queries, the
         pairs, the texts to classify, or the left side of parallel texts.
@@ -290,6 +296,8 @@ class EvaluationConfig(Settings):
     left_column: str | None = None
     right_column: str | None = None
     score_column: str | None = None
+    positive: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = ()
+    outside: Annotated[tuple[str, ...], BeforeValidator(_named_list)] = ()
     by: str | None = None
     quotes: bool | None = None
     header: bool | None = None
@@ -297,16 +305,6 @@ class EvaluationConfig(Settings):
     chunk: _Chunk | None = None
     seed: int = option(0, ge=0, le=2**63 - 1, strict=True)
     cache: Annotated[str, BeforeValidator(str)] = ""
-
-    @property
-    def depth(self) -> int:
-        """Depth of ranked lists, as MTEB and BEIR cut them unless told otherwise."""
-        return 1_000 if self.k is None else self.k
-
-    @property
-    def voters(self) -> int:
-        """Neighbours that vote for a class."""
-        return 5 if self.k is None else self.k
 
 
 class JudgingConfig(Settings):

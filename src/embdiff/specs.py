@@ -19,7 +19,7 @@ from embdiff.records import Metric
 
 MODEL_KEYS = (
     *("revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
-    *("size", "pooling", "top"),  # of models of images; of re-rankers
+    *("size", "pooling", "top"),  # of models of images, and how tokens become one vector; of re-rankers
     *("vectors", "rescore"),  # of variants that come from full vectors
     *("queries", "vector", "id", "text"),  # of ready vectors
     *("base_url", "dimensions", "key_from", "batch", "temperature"),  # of services

@@ -201,9 +201,16 @@ def test_hits_of_any_chunk_are_marked_and_paths_stand_beside_them(run):
 
 def test_chunks_are_encoded_by_their_ids(docs, tmp_path):
     embdiff("encode", docs, "-m", "toy:8", "--chunk", "heading:20", "-o", tmp_path / "v.parquet")
-    ids = pq.read_table(tmp_path / "v.parquet").column("id").to_pylist()
     corpus = ed.read_corpus(docs, chunk="heading:20")
-    assert tuple(ids) == corpus.ids
+    embdiff("encode", docs, "-m", "toy:8", "--chunk", "heading:20", "-o", tmp_path / "parts", "--part-rows", "2")
+    for out in ("v.parquet", "parts"):
+        table = pq.read_table(tmp_path / out)
+        assert table.column_names == ["id", "parent", "text", "group", "vector"]
+        ids = table.column("id").to_pylist()
+        assert tuple(ids) == corpus.ids
+        assert tuple(table.column("parent").to_pylist()) == corpus.parents
+    embdiff("encode", docs, "-m", "toy:8", "-o", tmp_path / "whole.parquet")
+    assert "parent" not in pq.read_schema(tmp_path / "whole.parquet").names
     joined = ed.compare(docs, [f"vectors:{tmp_path / 'v.parquet'}", "toy:24"], chunk="heading:20", k=3)
     assert len(joined.run.corpus) == len(ids)
 

@@ -61,6 +61,82 @@ def test_a_dry_run_needs_no_key_and_tells_queries_from_documents(monkeypatch):
             plan(TEXTS, ["openai:m", "toy:8"], prices=[price])
 
 
+def test_a_dry_run_of_encode_says_what_is_then_sent_part_by_part(server, embdiff):
+    Path("texts.txt").write_text("\n".join([*TEXTS, *TEXTS[:9]]), encoding="utf-8")
+    command = (
+        "encode",
+        "texts.txt",
+        "-m",
+        f"openai:m?base_url={server.url}&batch=7",
+        "--part-rows",
+        "20",
+        "-o",
+        "v.parquet",
+    )
+    done = embdiff(*command, "--dry-run", "--price", "2", "--json")
+    assert done.code == 0, done.err
+    assert (server.requests, Path("v.parquet").exists()) == ([], False)
+    told = json.loads(done.out)
+    assert (told["source"], told["rows"], told["queries"], told["others"]) == ("texts.txt", 69, 0, [])
+    tokens = sum(-(-len(text) // 4) for text in TEXTS)
+    (one,) = told["services"]
+    assert one == {
+        "model": command[3],
+        "texts": 60,
+        "kept": 0,
+        "tokens": tokens,
+        "requests": 9,
+        "price": tokens * 2 / 1e6,
+    }
+    assert embdiff(*command).code == 0
+    assert sum(1 for body in server.requests if not body["_texts"][0].startswith("embdiff asks")) == 9
+    assert json.loads(embdiff(*command, "--dry-run", "--json").out)["services"][0]["kept"] == 60
+    assert (
+        "toy:8 gets its texts on this machine"
+        in embdiff("encode", "texts.txt", "-m", "toy:8", "-o", "v", "--dry-run").out
+    )
+    for wrong, message in (
+        (("--part-rows", "0"), "A part must have"), (("--price", "x"), "A price must be written"),
+        (("--text-column", "nothing"), "nothing"), (("--metric", "l2"), "--metric is for a collection"),
+    ):  # fmt: skip
+        refused = embdiff(*command, "--dry-run", *wrong)
+        assert refused.code == 2
+        assert message in " ".join(refused.err.split())
+    alone = embdiff(*command, "--price", "2")
+    assert (alone.code, "Add --dry-run" in alone.err) == (2, True)
+
+
+def test_a_dry_run_of_evaluate_says_what_is_then_sent(server, embdiff):
+    rows = [
+        f"{left}\t{right}\t{number % 5}" for number, (left, right) in enumerate(zip(TEXTS, TEXTS[::-1], strict=True))
+    ]
+    Path("pairs.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *rows]), encoding="utf-8")
+    Path("classes.csv").write_text(
+        "\n".join(["text,label", *(f"{text},{text[-1]}" for text in TEXTS)]), encoding="utf-8"
+    )
+    model = f"served=openai:m?base_url={server.url}"
+    for data, queries in (("pairs.tsv", 0), ("classes.csv", 14)):
+        command = ("evaluate", data, "-m", model, "-m", "toy:8", "--no-baseline", "--cache", data.partition(".")[0])
+        done = embdiff(*command, "--dry-run", "--price", "served=2", "--json")
+        assert done.code == 0, done.err
+        told = json.loads(done.out)
+        assert (told["services"][0]["texts"], told["queries"], told["others"]) == (60, queries, ["toy:8"])
+        before = len(server.sent)
+        assert before == (0 if data == "pairs.tsv" else 60)
+        ran = embdiff(*command)
+        assert ran.code == 0, ran.err
+        assert sorted(server.sent[before:]) == sorted(TEXTS)
+    refused = embdiff("evaluate", "pairs.tsv", "-m", model, "--dry-run", "--run", "x.run")
+    assert (refused.code, "task retrieval only" in refused.err) == (2, True)
+
+
+def test_a_re_ranker_behind_a_service_is_planned_as_that_service():
+    pair = "openai:m+rerank:st:./cross"
+    found = plan(TEXTS, [pair, "openai:m", "toy:8"], k=2)
+    assert [(each.model, each.texts) for each in found.services] == [(pair, 60)]
+    assert found.others == ("toy:8",)
+
+
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
 def test_one_model_on_two_runtimes_is_told_apart_by_its_largest_distance(noise, server, embdiff):
     server.noise = noise

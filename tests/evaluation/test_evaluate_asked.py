@@ -102,6 +102,37 @@ def test_queries_that_are_documents_are_counted_and_can_be_left_out(tmp_path, id
     assert dropped.score("rr", "toy:64").chance < without.score("rr", "toy:64").chance  # 14 documents against 12
 
 
+@pytest.mark.parametrize("k", [3, 1_000])
+def test_a_query_that_is_a_document_is_left_out_where_that_is_cut_into_chunks(tmp_path, k):
+    """As in ArguAna, where the queries are whole documents: none of its chunks has the text of the query."""
+    documents = {
+        f"d{at}": " ".join(WORDS[at:] + WORDS[:at] + [f"more {word}" for word in WORDS[at:]]) for at in range(9)
+    }
+    queries = {f"q{at}": documents[f"d{at}"] for at in range(3)} | {"q3": "bread and apple"}
+    where = folder(tmp_path / "set", documents, queries, [(f"q{at}", f"d{at + 1}", 1) for at in range(4)])
+    measures = ["hit@1", "ndcg@3"]
+    given = {"chunk": 10, "k": k, "baseline": False, "measures": measures}
+    kept = embdiff.evaluate(where, ["toy:64"], **given)
+    dropped = embdiff.evaluate(where, ["toy:64"], **given, self_matches="drop")
+    assert any("3 of 4 queries are themselves documents, by text: left out" in note for note in dropped.outcome.notes)
+    corpus, encoder = embdiff.read_corpus(where / "corpus.jsonl", chunk=10), embdiff.get_encoder("toy:64")
+    assert len(corpus) > 2 * len(documents)
+    asking, there = (encoder.encode(list(texts)) for texts in (queries.values(), corpus.items))
+    asking, there = (table / np.linalg.norm(table, axis=1, keepdims=True) for table in (asking, there))
+    similar = asking @ there.T
+    for name, line in zip(queries, similar, strict=True):
+        best = {
+            page: max(float(line[row]) for row in range(len(line)) if corpus.parents[row] == page) for page in documents
+        }
+        order = sorted(best, key=lambda page: -best[page])
+        assert list(kept.outcome.runs["toy:64"][name]) == order[:k]
+        own = f"d{name[1]}" if name != "q3" else ""
+        assert list(dropped.outcome.runs["toy:64"][name]) == [page for page in order if page != own][:k]
+    assert dropped.score("hit@1", "toy:64").chance == pytest.approx((3 / 8 + 1 / 9) / 4)
+    words = embdiff.evaluate(where, ["bm25"], **given | {"baseline": True}, self_matches="drop")
+    assert all(f"d{at}" not in words.outcome.runs["bm25"][f"q{at}"] for at in range(3))
+
+
 def test_an_id_alone_is_not_the_query_itself(tmp_path):
     documents = {str(at): f"old {word} near the {word}" for at, word in enumerate(WORDS)}
     queries = {str(at): f"{WORDS[at + 1]} near" for at in range(3)}

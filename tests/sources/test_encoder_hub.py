@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from embdiff._files import sha256_of
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.sources import get_encoder
+from small_hub import COMMIT, Answers, serving
 
 hub = pytest.importorskip("huggingface_hub", reason="sentence-transformers is not installed")
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
-
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
@@ -37,65 +30,10 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
-class Answers(BaseHTTPRequestHandler):
-    """A hub with one model, real/model, in one revision; it keeps to what huggingface_hub asks for."""
-
-    folder = Path()
-    asked: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.asked.append(path)
-        file = self.folder / path.replace("/main/", f"/{COMMIT}/").removeprefix(f"/real/model/resolve/{COMMIT}/")
-        if path in ("/api/models/real/model", f"/api/models/real/model/revision/{COMMIT}"):
-            siblings = [{"rfilename": entry["path"]} for entry in self.tree()]
-            self.answer(json.dumps({"id": "real/model", "sha": COMMIT, "siblings": siblings}).encode())
-        elif path == f"/api/models/real/model/tree/{COMMIT}":
-            self.answer(json.dumps(self.tree()).encode())
-        elif "/resolve/" in path and file.is_file():
-            self.answer(file.read_bytes(), ETag=f'"{sha256_of(file)}"')
-        elif path == "/api/models/gated/model":
-            self.answer(b"", 403, **{"X-Error-Code": "GatedRepo"})
-        elif path == "/api/models/real/model/revision/x":
-            self.answer(b"", 404, **{"X-Error-Code": "RevisionNotFound"})
-        else:
-            code = "EntryNotFound" if "/resolve/" in path or "/tree/" in path else "RepoNotFound"
-            self.answer(b"", 404, **{"X-Error-Code": code})
-
-    do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
-
-    def tree(self) -> list[dict[str, object]]:
-        files = sorted(file for file in self.folder.rglob("*") if file.is_file())
-        names = [file.relative_to(self.folder).as_posix() for file in files]
-        return [
-            {"type": "file", "path": name, "size": file.stat().st_size, "oid": sha256_of(file)}
-            for name, file in zip(names, files, strict=True)
-        ]
-
-    def answer(self, content: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), "X-Repo-Commit": COMMIT, **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def small_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
-    monkeypatch.setattr(
-        "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-    )
-    yield
-    server.shutdown()
+def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answers]]:
+    with serving(monkeypatch, "models", "real/model", tmp_path) as answers:
+        yield answers
 
 
 def refusal(spec: str) -> str:
@@ -132,7 +70,7 @@ def test_with_a_closed_port(monkeypatch: pytest.MonkeyPatch):
         ("st:what a/name", "the hub has no names like that"),
     ],
 )
-def test_what_the_hub_says_is_passed_on(small_hub: None, spec: str, words: str):
+def test_what_the_hub_says_is_passed_on(small_hub: type[Answers], spec: str, words: str):
     assert words in refusal(spec)
 
 
@@ -157,14 +95,13 @@ def test_a_folder_has_no_revision(tmp_path: Path):
 
 
 def test_a_model_is_downloaded_pinned_and_then_taken_from_the_cache(
-    small_hub: None, tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    small_hub: type[Answers], tiny: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ):
     folder = tiny({"query": "query : "})
-    monkeypatch.setattr(Answers, "folder", folder)
-    Answers.asked.clear()
+    small_hub.folder = folder
     first = get_encoder("st:real/model")
     assert (first.stamp.model, first.stamp.revision) == ("st:real/model", COMMIT)
-    assert f"/real/model/resolve/{COMMIT}/model.safetensors" in Answers.asked
+    assert f"/real/model/resolve/{COMMIT}/model.safetensors" in small_hub.asked
     texts = ["the ferry was late", "home"]
     for role in ("document", "query"):
         expected = get_encoder(f"st:{folder}").encode(texts, role=role)

@@ -2,7 +2,8 @@
 
 from embdiff.bulk.adapted import adapt
 from embdiff.bulk.adapting import Adaptation
+from embdiff.bulk.asked import plan
 from embdiff.bulk.line import encode_corpus
 from embdiff.bulk.result import Encoding
 
-__all__ = ["Adaptation", "Encoding", "adapt", "encode_corpus"]
+__all__ = ["Adaptation", "Encoding", "adapt", "encode_corpus", "plan"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import reduce
 from pathlib import Path
@@ -16,32 +15,27 @@ import numpy as np
 from embdiff import _files
 from embdiff._optional import versions
 from embdiff._progress import progress
-from embdiff._settings import typed
-from embdiff.bulk.outputs import FileOutput, FolderOutput, Output, Parts, StoreOutput, kind_of
-from embdiff.bulk.parts import ENGINES, Engine, Job, Plan, lay_ready
+from embdiff._settings import done_by
+from embdiff.bulk.asked import PART_ROWS, Asked
+from embdiff.bulk.outputs import Output, Parts
+from embdiff.bulk.parts import Engine, Job, Plan, lay_ready
 from embdiff.bulk.result import Encoding
-from embdiff.corpus.columns import Columns
-from embdiff.corpus.files import Form
-from embdiff.corpus.pieces import Pieces, open_pieces
-from embdiff.corpus.read import chunking
-from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.corpus.pieces import Pieces
+from embdiff.errors import DataError, ParameterError
 from embdiff.kept import VectorCache
 from embdiff.records import UNPINNED, Role, Stamp, digest_of
-from embdiff.settings import MOST
 from embdiff.sources import Encoder, get_encoder
-from embdiff.sources.batches import checked_role
 from embdiff.sources.derived import Derived
 from embdiff.sources.parquet import FORMAT, label_of, label_on
 from embdiff.sources.tally import added, figures
 from embdiff.stores.collection import Batch
 from embdiff.variants import ROWS, measure_variant
 
-PART_ROWS = 5_000
 _VARIANT, _VARIANT_SEED = "variant.json", 0
 
 
-@typed
-def encode_corpus(
+@done_by(lambda **asked: _encoded(**asked))
+def encode_corpus(  # type: ignore[empty-body]  # what is given goes on, by name
     data: Any,
     model: str | Encoder,
     out: str | Path,
@@ -116,81 +110,38 @@ def encode_corpus(
     EncoderError, CacheError, StoreError
         When the model, the cache or the store fails; the same call goes on then.
     """
+
+
+def _encoded(data: Any, model: str | Encoder, out: str | Path, **given: Any) -> Encoding:
+    """See `encode_corpus`."""
     start = time.perf_counter()
-    if not 1 <= part_rows <= MOST:
-        raise ParameterError(f"A part must have 1 to {MOST:,} rows. Got {part_rows}. Mend --part-rows.")
-    as_role = checked_role(role)
-    vectors = VectorCache.at("off" if engine == "ray" and cache is None else cache)
-    engaged = _engine(engine, model, vectors, ray_address=ray_address, workers=workers, worker_gpus=worker_gpus)
-    form = Form(quotes, header, encoding)
-    titles = as_role == "document"  # a query is its text alone
-    columns = Columns(
-        text_column, id_column, group_column, titles=titles, form=form, group_empty=group_empty, chunk=chunking(chunk)
-    )
-    pieces = open_pieces(data, columns, empty)
-    output = _output(str(out), pieces, work, metric, index)
-    encoder = _loaded(model, engaged, pieces, part_rows, vectors)
-    job = _job(output, encoder, as_role, pieces, part_rows, vectors)
+    asked = Asked.of(data, model, out, **given)
+    vectors, engaged, pieces, output = asked.vectors, asked.engine, asked.pieces, asked.output
+    encoder = _loaded(model, engaged, pieces, asked.part_rows, vectors)
+    job = _job(output, encoder, asked.role, pieces, asked.part_rows, vectors)
     with ExitStack() as stack:
         label = output.found(job)
-        plan, found, cut = None, 0, 0
+        laid, found, cut = None, 0, 0
         if label is not None:
             _files.remove_left_over(output.target)  # of a command that was killed when it was done
         else:
             what = "database" if output.kind == "store" else output.kind
             stack.enter_context(_files.work_folder(output.target, job.label["job"], _worth_keeping, what))
-            plan = lay_ready(pieces, job, part_rows)
-            found = _encode(engaged, encoder, job, plan)
-            label = _whole_label(job, plan, _measured(encoder, job, plan, vectors))
-            cut = output.finish(job, plan, label)
+            laid = lay_ready(pieces, job, asked.part_rows)
+            found = _encode(engaged, encoder, job, laid)
+            label = _whole_label(job, laid, _measured(encoder, job, laid, vectors))
+            cut = output.finish(job, laid, label)
     stamp = Stamp(**job.label["stamp"])
     sizes = {"bytes_per_vector": 4 * stamp.dim, "bytes_kept": vectors.bytes_kept(stamp)}
     assumed = (f"{encoder.spec}: {told}." for told in encoder.about.get("assumed", ()))
     return Encoding(
-        out=output.text, kind=output.kind, model=encoder.spec, role=role, fingerprint=job.label["fingerprint"],
-        dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=plan is None,
+        out=output.text, kind=output.kind, model=encoder.spec, role=asked.role, fingerprint=job.label["fingerprint"],
+        dim=job.label["dim"], rows=label["rows"], parts=label["parts"], parts_found=found, reused=laid is None,
         seconds=time.perf_counter() - start, encoding=figures(label["encoding"]) | sizes, engine=engaged.name,
         workers=engaged.workers, variant=label.get("variant"), collection=output.collection, cut=cut,
-        dropped=plan.dropped if plan else 0, dropped_ids=tuple(plan.dropped_ids) if plan else (),
-        notes=(*(plan.notes if plan else ()), *vectors.notes, *assumed),
+        dropped=laid.dropped if laid else 0, dropped_ids=tuple(laid.dropped_ids) if laid else (),
+        notes=(*(laid.notes if laid else ()), *vectors.notes, *assumed),
     )  # fmt: skip
-
-
-def _engine(name: str, model: Any, cache: VectorCache, **options: Any) -> Engine:
-    """Return the engine; refuse options that it would silently ignore."""
-    if name == "ray":
-        from embdiff.bulk.cluster import Ray
-
-        if not isinstance(model, str):
-            raise ParameterError(
-                f"A model for the engine ray must be a text form, which every machine can load. Got {model!r}. Save it "
-                "as a folder and name that (st:FOLDER), or use the engine local."
-            )
-        return Ray(options["ray_address"], options["workers"], options["worker_gpus"] or 0.0, cache)
-    if name not in ENGINES:
-        raise UnknownNameError(f"An engine must be one of {', '.join(ENGINES)}. Got {name!r}. Choose one of these.")
-    what = "the engine ray: the local one is this process, with all its cores"
-    _refuse_given(options, what, "the engine local", "add --engine ray")
-    return Engine(cache)
-
-
-def _refuse_given(options: Mapping[str, Any], what: str, without: str, remedy: str) -> None:
-    """Refuse options that would silently be ignored: ``what`` they are for, and what there is instead."""
-    for option, value in options.items():
-        if value is not None:
-            raise ParameterError(
-                f"--{option.replace('_', '-')} is for {what}. Got it with {without}. Leave it out, or {remedy}."
-            )
-
-
-def _output(out: str, pieces: Pieces, work: str | Path | None, metric: str | None, index: str | None) -> Output:
-    kind = kind_of(out)
-    if kind == "store":
-        name = Path(pieces.source).stem
-        return StoreOutput(out, None if work is None else Path(work), name, metric or "cosine", index or "flat")
-    options = {"metric": metric, "index": index, "work": work}
-    _refuse_given(options, "a collection in a store", f"the {kind} {out}", "write to a store")
-    return FileOutput(Path(out)) if kind == "file" else FolderOutput(Path(out))
 
 
 def _loaded(model: str | Encoder, engine: Engine, pieces: Pieces, part_rows: int, cache: VectorCache) -> Encoder:

@@ -123,7 +123,7 @@ class FileOutput(Output):
         DataError
             When a page of a part is damaged.
         """
-        schema = schema_of(label, groups=plan.groups)
+        schema = schema_of(label, plan.columns)
         with (
             _files.whole_file(self.target) as part,
             writer(part, schema) as file,

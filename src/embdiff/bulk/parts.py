@@ -24,7 +24,7 @@ from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus, Role, Space
 from embdiff.sources import Encoder, Source
-from embdiff.sources.parquet import label_on, rows_of, with_images, write_vectors
+from embdiff.sources.parquet import columns_of, label_on, rows_of, with_images, write_vectors
 from embdiff.sources.tally import Tally
 
 ENGINES = ("local", "ray")
@@ -84,8 +84,8 @@ class Plan:
     ----------
     sizes : list of int
         Rows of each part.
-    groups : bool
-        Whether rows have groups.
+    columns : list of str
+        Which there are of id, parent, text and group.
     dropped : int
         Rows left out because they hold no text, as was asked for.
     dropped_ids : list of str
@@ -95,7 +95,7 @@ class Plan:
     """
 
     sizes: list[int]
-    groups: bool
+    columns: list[str]
     dropped: int
     dropped_ids: list[str]
     notes: list[str]
@@ -140,16 +140,17 @@ def lay_ready(pieces: Pieces, job: Job, part_rows: int) -> Plan:
     sizes: list[int] = []
     dropped: list[str] = []
     notes: list[str] = []
-    grouped, left_out = False, 0
+    columns: list[str] = []
+    left_out = 0
     for number, corpus in enumerate(pieces.read(part_rows)):
+        columns, laid = list(columns_of(corpus)), pa.table(with_images(corpus, job.model))
         with _files.whole_file(job.texts_of(number)) as aside:
-            pq.write_table(pa.table(with_images(corpus, job.model)), aside, compression="zstd")
+            pq.write_table(laid, aside, compression="zstd")
         sizes.append(len(corpus))
-        grouped = corpus.groups is not None
         left_out += len(corpus.dropped)
         dropped += corpus.dropped[: _EXAMPLES - len(dropped)]
         notes += [note for note in corpus.notes if note not in notes]
-    plan = Plan(sizes, grouped, left_out, dropped, notes)
+    plan = Plan(sizes, columns, left_out, dropped, notes)
     _files.write_json(path, asdict(plan))
     return plan
 

@@ -11,11 +11,14 @@ import typer
 
 from embdiff.cli.output import (
     AllOption,
+    DryRunOption,
     JsonOption,
     MarkdownOption,
     OnlyOption,
+    PriceOption,
     TrustOption,
     WhyOption,
+    dry,
     one_form,
     one_part,
     put,
@@ -34,7 +37,8 @@ def compare_command(
         str,
         typer.Argument(
             metavar="DATA",
-            help="txt, csv, tsv, jsonl or parquet file; 'sample' for the bundled sentences; or a run.toml to repeat.",
+            help="txt, csv, tsv, jsonl or parquet file, folder, or hf:NAME; 'sample' for the bundled sentences; or a "
+            "run.toml to repeat.",
         ),
     ],
     *,
@@ -50,12 +54,8 @@ def compare_command(
     only: OnlyOption = None,
     why: WhyOption = False,
     trust: TrustOption = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what services would be sent: texts, tokens, requests. Send nothing.")
-    ] = False,
-    price: Annotated[
-        list[str] | None, typer.Option(help="With --dry-run: price of a million tokens, or MODEL=PRICE; repeat.")
-    ] = None,
+    dry_run: DryRunOption = False,
+    price: PriceOption = None,
     as_json: JsonOption = False,
     markdown: MarkdownOption = False,
     **given: Any,
@@ -63,11 +63,9 @@ def compare_command(
     """Encode DATA with each model, store, search, and show whose neighbours changed."""
     one_form(as_json, markdown)
     only = one_part(only, why)
-    if dry_run:
+    if dry(dry_run, price):
         _plan_and_print(data, {"preset": preset, **given}, price or [], as_json, trust)
         return
-    if price:
-        raise ParameterError("A price must come with --dry-run, which counts tokens. Got --price alone. Add --dry-run.")
     if against is not None:
         _drift_and_print(data, {"preset": preset, **given}, out, against, as_json, markdown, trust)
         return
@@ -140,7 +138,7 @@ def _plan_and_print(data: str, given: dict[str, Any], prices: list[str], as_json
     if data.endswith(".toml"):
         data, given = repeated(Path(data), given, trust)
     found = plan(data, prices=prices, **given)
-    put(as_json, lambda: found, lambda: show_plan(**vars(found)))
+    put(as_json, lambda: found, lambda: show_plan(found))
 
 
 def repeated(path: Path, given: dict[str, Any], trust: bool) -> tuple[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import JsonOption, put
+from embdiff.cli.output import DryRunOption, JsonOption, PriceOption, dry, put
 
 
 def encode_command(
@@ -24,13 +24,21 @@ def encode_command(
         ),
     ],
     *,
+    dry_run: DryRunOption = False,
+    price: PriceOption = None,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
     """Encode INPUT with one model and keep the vectors: in Parquet, or in a store. Interrupted, it goes on."""
-    from embdiff.bulk import encode_corpus, report
+    from embdiff.bulk import encode_corpus, plan, report
+    from embdiff.views.listings import show_plan
 
-    done = encode_corpus(data, model, out, **{key: value for key, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
+    if dry(dry_run, price):
+        found = plan(data, model, out, prices=price or [], **given)
+        put(as_json, lambda: found, lambda: show_plan(found))
+        return
+    done = encode_corpus(data, model, out, **given)
     put(as_json, done.to_dict, lambda: report.show(done))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, one_form, put
+from embdiff.cli.output import AllOption, DryRunOption, JsonOption, MarkdownOption, PriceOption, dry, one_form, put
 
 
 def evaluate_command(
@@ -22,15 +22,23 @@ def evaluate_command(
     *,
     out: Annotated[Path | None, typer.Option(help="Folder to write: JSON, values, TREC runs and judgements.")] = None,
     everything: AllOption = False,
+    dry_run: DryRunOption = False,
+    price: PriceOption = None,
     as_json: JsonOption = False,
     markdown: MarkdownOption = False,
     **given: Any,
 ) -> None:
     """Score models on labelled data: judged queries, scored pairs, or classes."""
-    from embdiff.evaluation import evaluate
+    from embdiff.evaluation import evaluate, plan
+    from embdiff.views.listings import show_plan
     from embdiff.views.table import show
 
     one_form(as_json, markdown)
-    result = evaluate(data if len(data) > 1 else data[0], out=out, **given)
+    named = data if len(data) > 1 else data[0]
+    if dry(dry_run, price):
+        found = plan(named, prices=price or [], **given)
+        put(as_json, lambda: found, lambda: show_plan(found))
+        return
+    result = evaluate(named, out=out, **given)
     put(as_json, result.to_dict, lambda: show(*result.drawn(everything=everything)),
         result.to_markdown if markdown else None)  # fmt: skip

@@ -21,6 +21,12 @@ AllOption = Annotated[bool, typer.Option("--all", help="Print every table, not t
 OnlyOption = Annotated[
     str | None, typer.Option(help="Print one part: queries, agreement, disputed, groups, index, costs, notes...")
 ]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what services would be sent: texts, tokens, requests. Send nothing.")
+]
+PriceOption = Annotated[
+    list[str] | None, typer.Option(help="With --dry-run: price of a million tokens, or MODEL=PRICE; repeat.")
+]
 WhyOption = Annotated[bool, typer.Option("--why", help="Print why neighbours changed: short for --only why.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that compare wrote.")]
 
@@ -66,6 +72,19 @@ def one_part(only: str | None, why: bool) -> str | None:
     if why and only not in (None, "why"):
         raise ParameterError(f"One part is printed at a time. Got --why and --only {only}. Choose one of them.")
     return "why" if why else only
+
+
+def dry(dry_run: bool, price: list[str] | None) -> bool:
+    """Return whether only a plan is asked for.
+
+    Raises
+    ------
+    ParameterError
+        When there is a price of what is not counted.
+    """
+    if price and not dry_run:
+        raise ParameterError("A price must come with --dry-run, which counts tokens. Got --price alone. Add --dry-run.")
+    return dry_run
 
 
 def put(

@@ -39,21 +39,24 @@ class Collection:
         All queries of the folder, judged or not.
     qrels : Qrels
         As in the file, judgements of documents that are not in the corpus included.
+    whole : Corpus
+        The documents before they are cut, where rows of ``corpus`` are chunks; else that very corpus.
     """
 
     corpus: Corpus
     queries: Corpus
     qrels: Qrels
+    whole: Corpus
 
     @property
     def documents(self) -> tuple[str, ...]:
         """Ids of the documents, each once, also where rows are chunks of them."""
-        return self.corpus.ids if self.corpus.parents is None else tuple(dict.fromkeys(self.corpus.parents))
+        return self.whole.ids
 
     @property
     def empty_documents(self) -> tuple[str, ...]:
         """Ids of documents without text."""
-        rows = zip(self.corpus.ids, self.corpus.items, strict=True)
+        rows = zip(self.whole.ids, self.whole.items, strict=True)
         return tuple(name for name, item in rows if not item.strip())
 
     @property
@@ -124,15 +127,18 @@ def read_beir(
             "Name another folder, or give --task."
         )
     split = qrels if not Path(qrels).suffix else None
-    corpus = _rows(_only(folder, "corpus"), replace(columns, group=NONE), split)
+    columns = replace(columns, group=NONE)
+    corpus = whole = _rows(_only(folder, "corpus"), columns, split)
+    if columns.chunk is not None:  # of a query that is a document only the whole one tells
+        whole = _rows(_only(folder, "corpus"), replace(columns, chunk=None), split)
     form = replace(columns.form, header=None)
     queries = _rows(
         _only(folder, "queries"),
         Columns(group=NONE if by is None else by, titles=False, form=form, group_called="by"),
         split,
     )
-    whole = Collection(corpus, queries, Qrels({}))
-    return replace(whole, qrels=_judgements(_qrels_path(folder, qrels), whole, columns.form))
+    unjudged = Collection(corpus, queries, Qrels({}), whole)
+    return replace(unjudged, qrels=_judgements(_qrels_path(folder, qrels), unjudged, columns.form))
 
 
 def _only(folder: Path, name: str) -> Path:

@@ -62,7 +62,17 @@ KNOWN = {
         *("question2", "hypothesis", "right", "b"),
     ),
     "score": (
-        *("score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "gold", "label"),
+        *(
+            "score",
+            "similarity",
+            "similarity_score",
+            "relatedness",
+            "relatedness_score",
+            "rating",
+            "gold",
+            "label",
+            "gold_label",
+        ),
         *("is_duplicate", "target"),
     ),
 }

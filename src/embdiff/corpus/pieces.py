@@ -15,6 +15,7 @@ import numpy as np
 from embdiff import _files, _names
 from embdiff.corpus.columns import Columns, pick
 from embdiff.corpus.files import reading, shown
+from embdiff.corpus.hub import place_of
 from embdiff.corpus.parquet import batches, read_parquet
 from embdiff.corpus.read import corpus_from, corpus_of, rows_of
 from embdiff.corpus.tables import Table, as_name
@@ -68,13 +69,14 @@ def open_pieces(data: Any, columns: Columns, empty: str) -> Pieces:
     """
     way = RunConfig.checked(empty=empty).empty
     if isinstance(data, (str, os.PathLike)):
-        path = Path(data)
-        files = (
-            _names.by_number(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path] if path.suffix == _SUFFIX else []
-        )
+        place = place_of(data)
+        path, files = place.path, [each for each in place.files if each.suffix == _SUFFIX]
+        if not place.files:
+            inside = _names.by_number(path.glob(f"*{_SUFFIX}")) if path.is_dir() else [path]
+            files = [each for each in inside if each.suffix == _SUFFIX]
         if files and path.exists():
-            parquet = _Parquet(str(path), files, columns, way)
-            return Pieces(str(path), parquet.digest, parquet.read)
+            parquet = _Parquet(place.called, files, columns, way)
+            return Pieces(place.called, parquet.digest, parquet.read)
     whole = corpus_from(data, columns, way)
     return Pieces(whole.source, whole.digest, partial(_pieces_of, whole))
 

@@ -13,9 +13,10 @@ from typing import Any
 from embdiff.corpus.columns import Columns, header_rule
 from embdiff.corpus.delimited import SEPARATORS, always_header, notes_on_lines, read_delimited
 from embdiff.corpus.files import EXTENSIONS, FOUND, Form, check_file, exists, extension_of, lines_of, read_text, shown
+from embdiff.corpus.hub import Place, place_of
 from embdiff.corpus.images import image_table
 from embdiff.corpus.pages.folder import page_table
-from embdiff.corpus.shards import shard_table
+from embdiff.corpus.shards import joined, shard_table
 from embdiff.corpus.tables import (
     ABSENT,
     HeaderRule,
@@ -43,9 +44,7 @@ def table_of(data: object, columns: Columns) -> Table:
     if names_sample(data):
         return replace(read_table(SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
     if isinstance(data, (str, os.PathLike)):
-        path = _path(data)
-        own = page_table(path, columns.form) or image_table(path) or shard_table(path)
-        return own or replace(read_table(path, header_rule(columns), columns.form), home=path.parent)
+        return _table_at(place_of(data), data, columns)
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
         table = _from_frame(data)
     else:
@@ -60,6 +59,17 @@ def table_of(data: object, columns: Columns) -> Table:
     if not table.size:
         raise DataError(f"The data must have at least one row. Got an empty {table.source}. Add rows.")
     return table
+
+
+def _table_at(place: Place, data: str | os.PathLike[str], columns: Columns) -> Table:
+    """Return the table of a file, a folder, or the split of one."""
+    if len(place.files) > 1:
+        table = joined(place.files, place.called)
+    else:
+        path = place.single if place.files or place.notes else _path(data)
+        own = None if place.files else page_table(path, columns.form) or image_table(path) or shard_table(path)
+        table = own or replace(read_table(path, header_rule(columns), columns.form), home=path.parent)
+    return replace(table, source=place.called, notes=(*place.notes, *table.notes))
 
 
 def _from_objects(objects: Sequence[Mapping[str, object]], source: str, lines: Sequence[int] | None = None) -> Table:

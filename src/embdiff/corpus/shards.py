@@ -35,7 +35,7 @@ def shard_table(folder: Path, split: str | None = None) -> Table | None:
     """
     if not exists(folder) or not folder.is_dir():
         return None
-    tables = _tables_in(folder)
+    tables = tables_in(folder)
     if not tables:
         _refuse_arrow(folder)
         return None
@@ -48,15 +48,20 @@ def shard_table(folder: Path, split: str | None = None) -> Table | None:
     return joined(tables[chosen[0]], str(folder))
 
 
-def _tables_in(folder: Path) -> dict[str, list[Path]]:
+def tables_in(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each table below a folder, by what their names begin with."""
     found: dict[str, list[Path]] = {}
     with reading(folder):
         for name in names_under(folder, lambda each: is_for_systems(each.name)):
             path = PurePosixPath(name)
             if path.suffix == SUFFIX and not is_for_systems(path.name):
-                found.setdefault(_NUMBER.sub("", str(path.with_suffix(""))), []).append(folder / name)
+                found.setdefault(table_of_file(Path(path)), []).append(folder / name)
     return {name: by_number(files) for name, files in sorted(found.items())}
+
+
+def table_of_file(path: Path) -> str:
+    """Return what the name of a file says of its table: ``data/train`` of ``data/train-00000-of-00002.parquet``."""
+    return _NUMBER.sub("", path.with_name(path.name.partition(".")[0]).as_posix())
 
 
 def _refuse_arrow(folder: Path) -> None:

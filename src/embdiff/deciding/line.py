@@ -11,7 +11,6 @@ from typing import Any
 from embdiff._settings import typed
 from embdiff.comparison import Comparison, load
 from embdiff.comparison.line import walk
-from embdiff.comparison.plan import prices_of
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.work import Work
 from embdiff.deciding import changing, mapping
@@ -23,6 +22,7 @@ from embdiff.decision import Action, Change, Decision, Mapped, Reason
 from embdiff.errors import ParameterError
 from embdiff.runs import Run, is_run
 from embdiff.settings import RunConfig
+from embdiff.sources.services.planning import prices_of
 from embdiff.views import html, table
 from embdiff.views.decided import decided
 from embdiff.views.markdown import decision_markdown

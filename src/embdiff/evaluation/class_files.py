@@ -61,6 +61,7 @@ def read_classes(
     label_column: str | int | None = None,
     by: str | int | None = None,
     form: Form = FOUND,
+    fewest: int = 2,
 ) -> Labelled:
     """Read labelled texts.
 
@@ -77,6 +78,8 @@ def read_classes(
         The column by which scores are told.
     form : Form, optional
         How the files are written, where they do not say so themselves.
+    fewest : int
+        Classes to learn from.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def read_classes(
                 f"of as many classes in {path}. Add texts."
             )
     learned = set(train.groups or ())
-    if len(learned) < 2:
+    if len(learned) < fewest:
         raise DataError(
             f"There must be two classes or more to learn from. Got only {shown(learned)} in {path}. "
             "Add texts of other classes, or name another column with --label-column."
@@ -135,7 +138,9 @@ def place_in_class(labels: IntArray) -> IntArray:
 
 
 def _parts(folder: Path, name: str) -> list[Path]:
-    files = (each for each in folder.glob(f"{name}.*") if extension_of(each) in (*EXTENSIONS, ARCHIVE))
+    files = [each for each in folder.glob(f"{name}.*") if extension_of(each) in (*EXTENSIONS, ARCHIVE)]
+    for inside in (folder, folder / "data"):  # as data sets are downloaded
+        files += inside.glob(f"{name}-?????-of-?????.parquet")
     return sorted([*files, *([folder / name] if (folder / name).is_dir() else [])])
 
 

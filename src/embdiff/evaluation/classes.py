@@ -43,8 +43,7 @@ class Classes(Walk):
     so = "they are nobody's neighbours, and classified wrong by neighbours."
 
     def __init__(self, path: Path, settings: Settings) -> None:
-        columns = {"text_column": settings.text_column, "label_column": settings.label_column}
-        self.data = data = read_classes(path, seed=settings.seed, **columns, by=settings.by, form=settings.form)
+        self.data = data = read_classes(path, seed=settings.seed, **settings.labelled)
         tested = Wanted.whole(data.test.items, data.test.ids, "test texts")
         super().__init__(
             settings,

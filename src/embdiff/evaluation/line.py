@@ -11,6 +11,7 @@ from typing import Any
 from embdiff._settings import done_by
 from embdiff.corpus.beir import is_beir
 from embdiff.corpus.files import FOUND, Form, refuse_missing, shown
+from embdiff.corpus.hub import place_of
 from embdiff.corpus.images import ARCHIVE, image_table
 from embdiff.corpus.tables import Table, kind_of
 from embdiff.errors import DataError
@@ -21,12 +22,15 @@ from embdiff.evaluation.pair_files import pair_columns, pair_table
 from embdiff.evaluation.pairs import PairsWalk
 from embdiff.evaluation.result import Evaluation, evaluation_folder
 from embdiff.evaluation.retrieval import Retrieval
+from embdiff.evaluation.scope import Scope
 from embdiff.evaluation.settings import Settings, check, refuse_strangers
 from embdiff.evaluation.task import Walk
 from embdiff.measures.differences import between_models
+from embdiff.records import Role
 from embdiff.settings import Task
+from embdiff.sources.services.planning import Plan, Planning
 
-_ALONE = {each.task: each for each in (Retrieval, Classes)}
+_ALONE = {each.task: each for each in (Retrieval, Classes, Scope)}
 _SEVERAL = {each.task: each for each in (PairsWalk, Bitext)}  # of which there may be several files
 
 
@@ -53,6 +57,8 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     left_column: str | int | None = None,
     right_column: str | int | None = None,
     score_column: str | int | None = None,
+    positive: Sequence[str] = (),
+    outside: Sequence[str] = (),
     by: str | int | None = None,
     quotes: bool | None = None,
     header: bool | None = None,
@@ -60,7 +66,7 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
     chunk: str | int | None = None,
     cache: str | Path | None = None,
 ) -> Evaluation:
-    """Score models on labelled data: judged queries, scored pairs, classes, or parallel texts.
+    """Score models on labelled data: judged queries, scored pairs, classes, parallel texts, or texts out of scope.
 
     Parameters
     ----------
@@ -71,12 +77,13 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         some, or two columns of one file (bitext).
     models : sequence of str or Encoder
         Text forms as ``embdiff models`` lists them, or objects with ``encode``.
-    task : {"retrieval", "pairs", "classes", "bitext"}, optional
-        By default found from the data; bitext only where it is asked for.
+    task : {"retrieval", "pairs", "classes", "bitext", "scope"}, optional
+        By default found from the data; bitext only where it is asked for, scope where ``outside`` is given.
     qrels : str
         Name of the judgements in the folder ``qrels``, or a file of them.
     k : int, optional
-        Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5).
+        Retrieval: depth of the ranked lists (1,000). Classes: neighbours that vote (5). Scope: which nearest text
+        tells (1).
     measures : sequence of str
         Text forms, such as ``hit@1``; by default the usual ones of the task.
     metric : {"cosine", "ip", "l2"}
@@ -100,6 +107,10 @@ def evaluate(  # type: ignore[empty-body]  # what is given goes to the walk, by 
         ``"{title} {text}"``, which is what is taken by default where there are both.
     left_column, right_column, score_column : str or int, optional
         Columns of pairs, or of the two sides of parallel texts: name or 0-based position.
+    positive : sequence of str
+        Pairs whose scores are labels: those that mean alike (``["entailment"]``); all others do not.
+    outside : sequence of str
+        Labels of texts that are of no known class: can a model tell them (scope)?
     by : str or int, optional
         A column by whose values the scores are told, too (a language, a topic): of the queries, the pairs, the texts to
         classify, or the left side of parallel texts.
@@ -135,8 +146,7 @@ def _walk(data: Any, models: Sequence[Any] = (), *, out: str | Path | None = Non
     paths, found, how = _task_of(data, settings)
     refuse_strangers(settings, found)
     with nullcontext() if out is None else evaluation_folder(Path(out)) as part:
-        several = _SEVERAL.get(found)
-        walk: Walk = several(paths, settings) if several else _ALONE[found](paths[0], settings)
+        walk = _opened(paths, found, settings)
         outcome = walk.outcome()
         differences = between_models(outcome.scores, seed=settings.seed, kinds=walk.kinds)
         result = Evaluation(outcome, differences, how, settings.seed)
@@ -145,12 +155,53 @@ def _walk(data: Any, models: Sequence[Any] = (), *, out: str | Path | None = Non
     return result
 
 
+def _opened(paths: list[Path], task: Task, settings: Settings) -> Walk:
+    """Read the data; nothing is encoded."""
+    several = _SEVERAL.get(task)
+    return several(paths, settings) if several else _ALONE[task](paths[0], settings)
+
+
+def plan(
+    data: Any,
+    models: Sequence[Any] = (),
+    *,
+    out: str | Path | None = None,
+    prices: Sequence[str | float] = (),
+    **given: Any,
+) -> Plan:
+    """Say what `evaluate`, with the same arguments, would send to services.
+
+    Parameters
+    ----------
+    data, models, out, **given
+        As for `evaluate`.
+    prices : sequence of str or float
+        Of a million tokens: ``0.02`` for every service, ``MODEL=0.13`` for one.
+
+    Raises
+    ------
+    EmbdiffError
+        For data and settings that `evaluate` would refuse; keys, and whether a service answers, are not looked at.
+    """
+    settings = check(models, given)
+    planning = Planning(settings.models, settings.objects, prices)
+    paths, found, _ = _task_of(data, settings)
+    refuse_strangers(settings, found)
+    texts = _opened(paths, found, settings).texts
+    asking = () if texts.queries is None else texts.queries.items
+    wanted: dict[Role, list[str]] = {"document": list(texts.corpus.items)}
+    wanted.setdefault(texts.role, []).extend(asking)
+    source = ", ".join(map(str, paths))
+    return planning.plan(source, len(texts.corpus), len(asking), lambda _name: wanted, settings.cache)
+
+
 def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:
     """Return the files, the task, and in words how it was found; several files must be of pairs."""
     several = isinstance(data, (list, tuple))
     if several and not data:
         raise DataError("The data to evaluate must be at least one path. Got none. Name a folder or files.")
-    task = "pairs" if settings.task is None and settings.pair_columns else settings.task
+    told = "pairs" if settings.pair_columns or settings.positive else "scope" if settings.outside else None
+    task: Task | None = settings.task or told  # type: ignore[assignment]
     found = [
         find_task(each, task, columns_named=settings.columns_named, form=settings.form)
         for each in (data if several else [data])
@@ -161,7 +212,7 @@ def _task_of(data: Any, settings: Settings) -> tuple[list[Path], Task, str]:
             "Several files must all be of pairs, whose numbers are pooled, or two of parallel texts (--task bitext). "
             f"Got {shown(others)}. Name one folder or file of retrieval or of labelled texts."
         )
-    how = "columns of pairs were named" if task != settings.task else found[0][2]
+    how = "what was named is of this task" if task != settings.task else found[0][2]
     return [path for path, _, _ in found], found[0][1], how
 
 
@@ -230,6 +281,6 @@ def _tabs(table: Table) -> str:
 def _path(data: object) -> Path:
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(f"The data to evaluate must be a path. Got {kind_of(data)}. Write the data to files first.")
-    path = Path(data)
+    path = place_of(data).single
     refuse_missing(path, "data")
     return path

@@ -8,9 +8,10 @@ from typing import Any, TypedDict
 from embdiff._plain import Record
 from embdiff.evaluation.together import Gain
 from embdiff.measures.noise import Change
+from embdiff.measures.scope import CutOff
 from embdiff.records import Qrels, Score, Stamp
 
-UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts", "bitext": "pairs"}
+UNITS = {"retrieval": "queries", "pairs": "pairs", "classes": "test texts", "bitext": "pairs", "scope": "test texts"}
 Confused = TypedDict("Confused", {"class": str, "taken_for": str | None, "texts": int, "of": int})
 Confusion = TypedDict("Confusion", {"in": str, "not_in": str, "texts": int, "pairs": list[Confused]})
 
@@ -70,6 +71,8 @@ class Outcome(Record):
         Scores in each file, where several are pooled (pairs).
     by_group : dict of str to tuple of Score
         Scores of the units that have each value of a column (``by``), where one was named.
+    cuts : tuple of CutOff
+        The cut-off of each model that lets texts of known classes through (scope).
     runs : dict of str to mapping
         Ranked lists by model (retrieval).
     qrels : Qrels or None
@@ -90,5 +93,6 @@ class Outcome(Record):
     together: tuple[Gain, ...] = ()
     by_file: dict[str, tuple[Score, ...]] = field(default_factory=dict)
     by_group: dict[str, tuple[Score, ...]] = field(default_factory=dict)
+    cuts: tuple[CutOff, ...] = ()
     runs: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict, repr=False)
     qrels: Qrels | None = field(default=None, repr=False)

@@ -15,7 +15,7 @@ from embdiff.corpus.files import FOUND, Form, shown
 from embdiff.corpus.read import refuse_characters
 from embdiff.corpus.readers import read_table
 from embdiff.corpus.tables import Table, as_name, as_number, as_text, held, is_missing
-from embdiff.errors import DataError
+from embdiff.errors import DataError, ParameterError
 from embdiff.measures.statistics.kinds import Kinds, kinds_of
 
 _T = TypeVar("_T")
@@ -40,6 +40,8 @@ class Pairs:
         The files in order, and how many pairs are of each.
     parts : tuple of str, optional
         Of each pair the value of the column by which scores are told.
+    labels : tuple of str, optional
+        Of each pair the label that its score stands for: 1 for those that are positive, else 0.
     """
 
     left: tuple[str, ...]
@@ -49,6 +51,7 @@ class Pairs:
     notes: tuple[str, ...] = ()
     files: tuple[tuple[str, int], ...] = ()
     parts: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.left)
@@ -113,34 +116,59 @@ def pair_columns(table: Table, *, sure: bool = False, given: NamedColumns | None
 
 
 def read_pairs(
-    paths: Sequence[Path], form: Form = FOUND, given: NamedColumns | None = None, by: ColumnName = None
+    paths: Sequence[Path],
+    form: Form = FOUND,
+    given: NamedColumns | None = None,
+    by: ColumnName = None,
+    positive: Sequence[str] = (),
 ) -> Pairs:
     """Read pairs from one file, or several that are pooled; rows without a score are left out and counted.
 
-    ``by`` is the column by which scores are told, where one was named.
+    ``by`` is the column by which scores are told, where one was named; ``positive`` are the labels that stand for 1
+    where scores are labels, all others for 0.
 
     Raises
     ------
     DataError
         When the columns are not found, a cell is not what its column needs, or a file is named twice; the message names
         the line.
+    ParameterError
+        When a label is none of the file, or all are positive.
     """
     twice = [str(path) for path in paths if list(paths).count(path) > 1]
     if twice:
         raise DataError(f"Every file of pairs must be named once. Got {twice[0]} more than once. Name it once.")
-    parts = [_read(path, form, given or {}, by) for path in paths]
+    parts = [_read(path, form, given or {}, by, bool(positive)) for path in paths]
+    labels = tuple(label for part in parts for label in part.labels or ()) or None
+    score = np.concatenate([part.score for part in parts])
+    if labels is not None:
+        score = _refuse_labels(labels, positive, ", ".join(map(str, paths)))
     return Pairs(
         tuple(text for part in parts for text in part.left),
         tuple(text for part in parts for text in part.right),
-        np.concatenate([part.score for part in parts]),
+        score,
         "; ".join(dict.fromkeys(part.how for part in parts)),
         tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         tuple((str(path), len(part)) for path, part in zip(paths, parts, strict=True)),
         None if by is None else tuple(value for part in parts for value in part.parts or ()),
+        labels,
     )
 
 
-def _read(path: Path, form: Form, given: NamedColumns, by: ColumnName) -> Pairs:
+def _refuse_labels(labels: Sequence[str], positive: Sequence[str], source: str) -> npt.NDArray[np.float64]:
+    """Return 1 for each label that is positive, else 0; refuse what leaves one kind of pairs."""
+    there = sorted(set(labels))
+    unknown = [label for label in positive if label not in there]
+    if unknown or not set(there) - set(positive):
+        found = f"{shown(unknown)}, which is none of them" if unknown else "all of them"
+        raise ParameterError(
+            f"--positive must name some labels of pairs, and leave others. Got {found}, in {source}. The labels are "
+            f"{shown(there, 8)}."
+        )
+    return np.isin(np.array(labels, dtype=object), list(positive)).astype(np.float64)
+
+
+def _read(path: Path, form: Form, given: NamedColumns, by: ColumnName, labelled: bool) -> Pairs:
     table = pair_table(path, form, given if by is None else {**given, "by": by})
     columns = pair_columns(table, sure=True, given=given)
     if columns is None:
@@ -164,8 +192,10 @@ def _read(path: Path, form: Form, given: NamedColumns, by: ColumnName) -> Pairs:
     left, right = (_cells(table, position, _text, must, way_out, rows) for position in columns[:2])
     for texts in (left, right):
         refuse_characters(table, "text", texts, rows)
-    way_out = "Write it like 3.5, empty it to leave the pair out, or delete the row."
-    score = np.array(_cells(table, columns[2], as_number, "The score of a pair must be a number.", way_out, rows))
+    labels = _cells(table, columns[2], as_name, "Every pair must have a label.", way_out, rows) if labelled else None
+    way_out = "Write it like 3.5, empty it to leave the pair out, or name the labels that mean alike with --positive."
+    must = "The score of a pair must be a number."
+    score = np.zeros(len(rows)) if labelled else np.array(_cells(table, columns[2], as_number, must, way_out, rows))
     names = ", ".join(table.columns[position] for position in columns)
     order = "number, text, text" if columns[2] == 0 else "text, text, number"
     how = f"three columns without a header: {order}" if table.headerless else f"columns {names}"
@@ -179,7 +209,9 @@ def _read(path: Path, form: Form, given: NamedColumns, by: ColumnName) -> Pairs:
     at = column_of(table, "by", by)
     told = "Every pair must have a value in the column by which scores are told."
     values = None if at is None else tuple(_cells(table, at, as_name, told, "Fill it in.", rows))
-    return Pairs(tuple(left), tuple(right), score, how, notes, parts=values)
+    return Pairs(
+        tuple(left), tuple(right), score, how, notes, parts=values, labels=None if labels is None else tuple(labels)
+    )
 
 
 def _cells(

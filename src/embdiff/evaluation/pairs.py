@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class PairsWalk(Walk):
     task = "pairs"
 
     def __init__(self, paths: Sequence[Path], settings: Settings) -> None:
-        self.pairs = pairs = read_pairs(paths, settings.form, settings.pair_columns, settings.by)
+        self.pairs = pairs = read_pairs(paths, settings.form, settings.pair_columns, settings.by, settings.positive)
         path = ", ".join(map(str, paths))
         both = TextPairs.of(pairs.left, pairs.right, seed=settings.seed)
         self.left, self.right, self.few = both.left, both.right, both.few
@@ -47,6 +48,8 @@ class PairsWalk(Walk):
         super().__init__(settings, str(path), about, units, Texts(corpus, None, settings.seed, again=both.again))
         self.notes += pairs.notes
         self.divide(pairs.parts)
+        if pairs.labels is not None:
+            self._label(pairs.labels)
         self.by_file: dict[str, list[Score]] = {}
         # auc compares two kinds of pairs; the first measure is that of the same model again.
         wanted, self.kinds = sorted(measures_for(NEEDS), key=lambda each: each.symmetric), pairs.kinds
@@ -70,6 +73,16 @@ class PairsWalk(Walk):
             "differences": "tests on the pseudo-values of the pairs (value + influence), whose mean is the number"
             + ("; Student's, the variance the sum of those of both kinds" if binary else ""),
         }
+
+    def _label(self, labels: Sequence[str]) -> None:
+        """Say how many pairs have which label; hold each of several others against the positive ones."""
+        positive, found = self.pairs.score == 1.0, Counter(labels)
+        told = (f"{name} {count:,}{' (positive)' * (name in self.settings.positive)}" for name, count in found.items())
+        self.notes.append(f"Labels of the pairs: {', '.join(told)}.")
+        others = sorted(set(found) - set(self.settings.positive))
+        if len(others) > 1 and not self.parts:
+            every = np.array(labels, dtype=object)
+            self.parts = {f"against {name}": np.flatnonzero(positive | (every == name)) for name in others}
 
     def add_words(self) -> None:
         """Add that bm25 has no such numbers."""

@@ -9,6 +9,7 @@ from embdiff.evaluation.outcome import UNITS, Confusion, Outcome
 from embdiff.evaluation.together import Gain
 from embdiff.headline import Headline
 from embdiff.measures.differences import Differences
+from embdiff.measures.scope import KEPT, CutOff
 from embdiff.views import answer as answering
 from embdiff.views.facts import models_told
 from embdiff.views.labelled_tables import by_group_table, change_table, difference_table, score_table, standing_table
@@ -32,6 +33,9 @@ def answer(found: Outcome, differences: Sequence[Differences], how: str, headlin
         yield Line("")
     elif found.by_group:
         yield Line(f"The scores of each of {len(found.by_group):,} groups: --all")
+    if found.cuts and len(found.cuts) <= _GROUPS:
+        yield from _cut_table(found.cuts)
+        yield Line("")
     yield from answering.some_notes(found.notes, _NOTES, "--all")
     yield Line("")
     yield from answering.finding(headline)
@@ -62,6 +66,7 @@ def tables(found: Outcome, differences: Sequence[Differences]) -> list[Table]:
         *by_group_table(found.by_group),
         *(difference_table(each, unit) for each in differences[:1]),
         *change_table(found.noise, unit),
+        *_cut_table(found.cuts),
         *_together_tables(found.together),
         *_draw_table(found),
         *_confusion_tables(found.confusions),
@@ -119,6 +124,21 @@ def _gain_row(gain: Gain) -> tuple[str, str, str, str]:
         f"{number(gain.compared[gain.models.index(gain.higher)])} {gain.higher}",
         estimate(gain.difference, gain.difference_low, gain.difference_high),
     )
+
+
+def _cut_table(cuts: Sequence[CutOff]) -> Iterator[Table]:
+    if not cuts:
+        return
+    rows = tuple(
+        (each.model, estimate(each.value, each.low, each.high), number(each.kept, 2),
+         estimate(each.passed, each.passed_low, each.passed_high, 2, 2))
+        for each in cuts
+    )  # fmt: skip
+    remarks = ("n/a at an end of the interval: so few texts do not bound it.",)
+    unbounded = any(math.isnan(each.low) or math.isnan(each.high) for each in cuts)
+    head = ("model", "cut-off [95 %]", "known kept", "others that pass [95 %]")
+    title = f"The cut-off that {KEPT:.0%} of {cuts[0].n:,} texts of known classes reach, and {cuts[0].others:,} others"
+    yield Table(title, head, rows, remarks if unbounded else ())
 
 
 def _draw_table(found: Outcome) -> Iterator[Table]:

@@ -50,7 +50,7 @@ class Evaluation:
 
     @property
     def task(self) -> str:
-        """``retrieval``, ``pairs``, ``classes`` or ``bitext``."""
+        """``retrieval``, ``pairs``, ``classes``, ``bitext`` or ``scope``."""
         return self.outcome.task
 
     @property
@@ -99,10 +99,9 @@ class Evaluation:
         told = self.outcome.to_dict()
         if self.task != "classes":
             del told["draws"], told["confusions"]
-        if not self.outcome.by_file:
-            del told["by_file"]
-        if not self.outcome.by_group:
-            del told["by_group"]
+        for name in ("by_file", "by_group", "cuts"):
+            if not told[name]:
+                del told[name]
         about = {"evaluation": VERSION, "task_found": self._how, "seed": self._seed}
         return {**about, "headline": self.headline.to_dict(), **told, "differences": plain(self.differences)}
 

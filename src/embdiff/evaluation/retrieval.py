@@ -57,10 +57,10 @@ class Retrieval(Walk):
         row = np.array([rows[units[place]] for place in self.places], dtype=np.int64)
         asked = rows_of(collection.queries, row.tolist())
         own = [np.zeros(0, dtype=np.int64)] * len(units)
-        for place, found in zip(self.places.tolist(), self_rows(asked, None, collection.corpus), strict=True):
+        for place, found in zip(self.places.tolist(), self_rows(asked, None, collection.whole), strict=True):
             own[place] = found
         self.own = OwnRows(own, drop=settings.self_matches == "drop")
-        self.own.check_k(1, len(collection.corpus))
+        self.own.check_k(1, len(collection.whole))
         wanted = Wanted(asked.items, asked.ids, row, len(rows), "queries")
         parents = collection.corpus.parents
         self.pages = None if parents is None else Pages.of(parents)
@@ -104,7 +104,7 @@ class Retrieval(Walk):
 
     def _own_notes(self, asked: Corpus) -> list[str]:
         """Say how many queries stand among the documents, and what became of that."""
-        corpus, notes = self.collection.corpus, []
+        documents, notes = self.collection.whole, []
         themselves = [asked.ids[at] for at, place in enumerate(self.places.tolist()) if len(self.own.rows[place])]
         if themselves:
             then = (
@@ -117,7 +117,7 @@ class Retrieval(Walk):
                 f"({_first(themselves)})."
             )
         others = [
-            asked.ids[at] for at, row in same_ids(asked, corpus).items() if row not in self.own.rows[self.places[at]]
+            asked.ids[at] for at, row in same_ids(asked, documents).items() if row not in self.own.rows[self.places[at]]
         ]
         if others:
             notes.append(
@@ -142,12 +142,13 @@ class Retrieval(Walk):
 
     def _deep(self, depth: int) -> int:
         """Return how many rows a list must have, so that it surely has so many documents without the query itself."""
-        return depth + self.own.dropped if self.pages is None else self.pages.deep(depth)
+        depth += self.own.dropped
+        return depth if self.pages is None else self.pages.deep(depth)
 
     def _without_own(self, found: Neighbors, units: IntArray) -> Neighbors:
         """Return the documents in the lists of some queries, these themselves left out; ties stand by id."""
         if self.pages is not None:
-            return self.pages.best(found, self.name_rank, self.settings.depth)
+            found = self.pages.best(found, self.name_rank, self.settings.depth + self.own.dropped)
         return self._of_documents(found, units)
 
     def _of_documents(self, found: Neighbors, units: IntArray) -> Neighbors:

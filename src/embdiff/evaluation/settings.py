@@ -35,6 +35,21 @@ class Settings(EvaluationConfig):
     cache: VectorCache  # type: ignore[assignment]
 
     @property
+    def depth(self) -> int:
+        """Depth of ranked lists, as MTEB and BEIR cut them unless told otherwise."""
+        return 1_000 if self.k is None else self.k
+
+    @property
+    def voters(self) -> int:
+        """Neighbours that vote for a class."""
+        return 5 if self.k is None else self.k
+
+    @property
+    def nearest(self) -> int:
+        """Which of the nearest texts tells what is out of scope."""
+        return 1 if self.k is None else self.k
+
+    @property
     def ranking(self) -> list[str]:
         """The models that rank texts without a dense vector of them."""
         return [name for name in self.models if ranks(str(self.objects.get(name, name)))]
@@ -48,6 +63,12 @@ class Settings(EvaluationConfig):
     def columns_named(self) -> bool:
         """Whether a column of labelled texts was named."""
         return self.text_column is not None or self.label_column is not None
+
+    @property
+    def labelled(self) -> dict[str, Any]:
+        """How labelled texts are to be read."""
+        columns = {"text_column": self.text_column, "label_column": self.label_column}
+        return {**columns, "by": self.by, "form": self.form}
 
     @property
     def pair_columns(self) -> dict[str, str]:
@@ -125,17 +146,21 @@ def refuse_strangers(settings: Settings, task: Task) -> None:
         raise ParameterError(f"Runs can be scored for the task retrieval only. Got {task}. Leave --run out.")
     if task != "retrieval" and (settings.missing != "auto" or settings.self_matches != "keep"):
         raise ParameterError(f"Judged queries are of the task retrieval. Got {task}. Leave --missing and --self out.")
-    if settings.chunk is not None and (task != "retrieval" or settings.self_matches == "drop"):
-        found = f"the task {task}" if task != "retrieval" else "--self drop, and a query is none of their chunks"
-        raise ParameterError(f"--chunk cuts the documents of a retrieval collection. Got {found}. Leave one out.")
+    if settings.chunk is not None and task != "retrieval":
+        raise ParameterError(
+            f"--chunk cuts the documents of a retrieval collection. Got the task {task}. Leave one out."
+        )
+    for given, of, option in ((settings.positive, "pairs", "positive"), (settings.outside, "scope", "outside")):
+        if given and task != of:
+            raise ParameterError(f"--{option} names labels of the task {of}. Got {task}. Leave it out.")
     pair_columns = [role for role in settings.pair_columns if task != "bitext" or role == "score"]
     if pair_columns and task != "pairs":
         names = ", ".join(f"--{role}-column" for role in pair_columns)
         raise ParameterError(f"Columns of two texts and a score are of the task pairs. Got {task}. Leave {names} out.")
     texts_too = task in ("retrieval", "bitext")  # of which a text column may be named
     named = settings.label_column is not None if texts_too else settings.columns_named
-    if named and task != "classes":
+    if named and task not in ("classes", "scope"):
         raise ParameterError(
-            f"Columns of texts and labels can be named for the task classes only. Got {task}. Leave --text-column and "
-            "--label-column out, or name the task."
+            f"Columns of texts and labels can be named for the tasks classes and scope only. Got {task}. Leave "
+            "--text-column and --label-column out, or name the task."
         )

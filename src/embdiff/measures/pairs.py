@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +138,7 @@ class ScoredPairs(Whole):
     score: Doubles
     models: tuple[str, ...]
     query_model: str | None = None
+    units: ClassVar[str] = "pairs"
 
     def arguments(self, needs: str) -> tuple[Doubles, Doubles]:
         """Return similarity and score of the pairs that have both; similarities equal but for rounding are equal."""
@@ -145,7 +146,7 @@ class ScoredPairs(Whole):
         if needs != NEEDS:
             raise Undefined(f"pairs have no {needs}")
         if np.count_nonzero(known) < 2:
-            raise Undefined("there are fewer than two pairs")
+            raise Undefined(f"there are fewer than two {self.units}")
         return levelled(self.similarity[known]), self.score[known]
 
 
@@ -177,12 +178,12 @@ class FromInfluence:
     def _score(self, spec: MeasureSpec, pairs: ScoredPairs) -> Score:
         known = ~np.isnan(pairs.similarity)
         left_out = int(np.count_nonzero(~known))
-        note = f"{left_out} of {len(known)} pairs with a zero vector are left out" if left_out else None
+        note = f"{left_out} of {len(known)} {pairs.units} with a zero vector are left out" if left_out else None
         n = len(known) - left_out
         try:
             x, y = pairs.arguments(spec.measure.needs)
             if self.kinds and len(np.unique(y)) == 1:
-                raise Undefined("there is only one kind of pair")
+                raise Undefined(f"there is only one kind of {pairs.units}")
             value = float(spec.measure.function(x, y))
             if math.isnan(value):
                 raise Undefined("all similarities or all scores are equal")
@@ -191,7 +192,7 @@ class FromInfluence:
             return replace(Score.undefined(spec, pairs.models, reason, n=n), chance=self.chance)
         pulls = self.influence(x, y)
         kinds = kinds_of(y)
-        few = too_few(n, n if kinds is None else rarer(kinds))
+        few = too_few(n, n if kinds is None else rarer(kinds), (pairs.units, "kind"))
         low, high, method = (math.nan, math.nan, "none") if few else self.ends(value, pulls, x, y)
         values = np.full(len(known), np.nan)
         values[known] = value + pulls

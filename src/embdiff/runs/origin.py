@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from embdiff.corpus.hub import HUB
 from embdiff.errors import DataError, EmbdiffError, ParameterError, in_one_line
 from embdiff.forms import BM25, RANKING, reranking
 from embdiff.settings import RunConfig
@@ -130,6 +131,8 @@ def _why_not(named: Named, home: Path) -> Iterator[str]:
         place = text.partition("?")[0]
         if place and place.lower() != "off":
             yield from _of_path(place, [home])
+    elif text.startswith(HUB):
+        yield "another host, which would be asked for it"
     elif not re.fullmatch(_CHOICES, text, re.DOTALL):
         yield from _of_path(text, [home, Path.cwd()])
 

@@ -19,25 +19,16 @@ from typing import Any
 
 from embdiff._files import sha256_of
 from embdiff.corpus.files import exists
+from embdiff.corpus.hub import SECONDS, trouble_of
 from embdiff.errors import EncoderError, ParameterError, in_one_line
 
 _ORGANISATION = "sentence-transformers"  # where the library itself looks for names without one
-_SECONDS = 5.0
 MODULES, CONFIG = "modules.json", "config.json"
 _ADAPTER, _BASE = "adapter_config.json", "base_model_name_or_path"
 # What does not decide vectors: words and pictures for people, and what others write down beside a model.
 _FOR_PEOPLE = (".md", ".rst", ".pdf", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp")
 _NAMES_FOR_PEOPLE = ("readme", "license", "licence", "notice", ".git", ".ds_store")
 _NOTES_OF_TOOLS = ("__pycache__", ".git", ".cache", ".ipynb_checkpoints")
-
-# Errors of huggingface_hub, by name: their classes, and those of the HTTP library below it, differ between versions.
-_TROUBLES = {
-    "RevisionNotFoundError": "the hub has no such revision",
-    "GatedRepoError": "the hub asks to accept its terms first, and to log in (hf auth login)",
-    "RepositoryNotFoundError": "the hub has no such model, or it is private (then log in: hf auth login)",
-    "OfflineModeIsEnabled": "the hub was not asked, because HF_HUB_OFFLINE is set",
-    "HFValidationError": "the hub has no names like that",
-}
 
 
 @dataclass(frozen=True)
@@ -197,7 +188,7 @@ def _on_the_hub(name: str, revision: str | None, typed: str) -> Located:
         commit, bare = _ask(name, revision)
         return Located(name, f"st:{name}", commit, local=False, bare=bare)
     except Exception as error:
-        trouble = _TROUBLES.get(type(error).__name__) or f"the hub did not answer ({in_one_line(error)})"
+        trouble = trouble_of(error, "model")
     commits = [_cached_commit(name, file, revision) for file in (MODULES, CONFIG)]
     commit = commits[0] or commits[1] or ""
     if not commit:
@@ -219,7 +210,7 @@ def _ask(name: str, revision: str | None) -> tuple[str, bool]:
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
 
-    info = HfApi().model_info(name, revision=revision, timeout=_SECONDS)
+    info = HfApi().model_info(name, revision=revision, timeout=SECONDS)
     bare = all(sibling.rfilename != MODULES for sibling in info.siblings or ())
     with bars_of_downloads():
         disable_progress_bars()  # for a file of a few hundred bytes

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._optional import require
-from embdiff.errors import EmbdiffError, EncoderError, UnsoundModelError, in_one_line
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError, UnsoundModelError, in_one_line
 from embdiff.records import FloatArray
 from embdiff.sources.families import DENSE, Family, refuse_other_families, settings_of
 from embdiff.sources.foreign_code import refuse_code
@@ -36,7 +36,11 @@ from embdiff.specs import ModelSpec
 _NAMED = 4  # parameters that a message names
 # One word each, of several scripts: no tokenizer of any language has none of them.
 _WORDS = ("home", "the", "a", "7", "日", "я")
-_POOLED = {"lasttoken": "last token", "mean": "mean of tokens", "cls": "first token"}
+_POOLED = {
+    "mean": "mean of tokens", "cls": "first token", "lasttoken": "last token", "max": "max of tokens",
+    "weightedmean": "mean of tokens, later ones more",
+}  # fmt: skip
+POOLINGS = tuple(_POOLED)
 _TABLES = ("position_ids", "token_type_ids", "inv_freq")  # buffers that older files hold and nobody needs
 
 Numbers = Callable[[tuple[str, ...]], FloatArray]
@@ -82,14 +86,21 @@ def device_for(backend: str) -> str:
 
 
 def load(
-    there: Located, spec: ModelSpec, trust_remote_code: bool = False, device: str = "cpu", family: Family = DENSE
+    there: Located,
+    spec: ModelSpec,
+    trust_remote_code: bool = False,
+    device: str = "cpu",
+    family: Family = DENSE,
+    pooling: str | None = None,
 ) -> Loaded:
-    """Load a located model of a family in float32, without progress bars and log lines.
+    """Load a located model of a family in float32, without progress bars and log lines; ``pooling`` replaces its own.
 
     Raises
     ------
     EncoderError
         When it cannot be loaded, or what is loaded is not the model of the files; one line says why.
+    ParameterError
+        When a pooling is asked for of a model that makes its vectors otherwise.
     """
     purpose = f"The model '{spec}'"
     library = require("sentence_transformers", "st", purpose)
@@ -126,9 +137,28 @@ def load(
             f"{purpose} must load as a sentence-transformers model. Got {found} Check that it is one, and "
             "that all its files are there; a download cut short goes on when run again."
         ) from error
-    pooled = _pooled(model) if there.bare and family is DENSE else ""
+    own = _pooled(model)
+    if pooling is not None:
+        _pool(model, pooling, spec)
+    pooled = _pooled(model) if (there.bare and family is DENSE) or _pooled(model) != own else ""
     name = f"{there.name} + {pooled}" if pooled else there.name
-    return Loaded(model, name, tuple(_assumed(pooled, reports)))
+    told = _assumed(pooled if pooling is None else "", reports)
+    asked = (
+        [] if pooling is None or _pooled(model) == own else [f"the {pooled} is taken, as asked: its own is the {own}"]
+    )
+    return Loaded(model, name, (*told, *asked))
+
+
+def _pool(model: Any, pooling: str, spec: ModelSpec) -> None:
+    """Let a model make one vector of its tokens in another way."""
+    places = [at for at, module in enumerate(model) if type(module).__name__ == "Pooling"]
+    if len(places) != 1 or not isinstance(model[places[0]].pooling_mode, str):
+        raise ParameterError(
+            f"pooling must be of a model that makes one vector of its tokens in one way. Got '{spec}', which does not. "
+            "Leave pooling out."
+        )
+    own = model[places[0]]
+    model[places[0]] = type(own)(own.embedding_dimension, pooling, own.include_prompt)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Vectors in Parquet files: columns id, text, group and vector, and on the schema where the vectors came from.
+"""Vectors in Parquet files: columns id, parent, text, group, vector; on the schema where the vectors came from.
 
 The vector is a fixed-size list of float32, which every reader of Arrow knows. Under the key ``embdiff`` the schema
 carries JSON: ``format``, ``stamp`` and ``fingerprint`` of the model, ``dim``, ``role``, ``versions``, and what the
@@ -8,7 +8,7 @@ writer adds. Nothing in it depends on a metric.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ from embdiff.records import Corpus, FloatArray, Picture, Role, Stamp
 from embdiff.sources.tally import Variant
 
 FORMAT = 1
-ID, TEXT, GROUP, VECTOR, IMAGE = "id", "text", "group", "vector", "image"
+ID, PARENT, TEXT, GROUP, VECTOR, IMAGE = "id", "parent", "text", "group", "vector", "image"
 SUFFIX = ".parquet"
 ABOUT = "_embdiff.json"  # of a folder; readers of tables pass over names that begin so
 _KEY = b"embdiff"
@@ -60,23 +60,21 @@ def label_of(stamp: Stamp, role: Role, versions: Mapping[str, str], **more: Any)
     }
 
 
-def schema_of(label: Mapping[str, Any], *, groups: bool) -> pa.Schema:
-    """Return the columns of a file of vectors, stamped with ``label``."""
-    fields = [pa.field(ID, pa.string(), nullable=False), pa.field(TEXT, pa.string(), nullable=False)]
-    if groups:
-        fields.append(pa.field(GROUP, pa.string(), nullable=False))
+def schema_of(label: Mapping[str, Any], named: Collection[str]) -> pa.Schema:
+    """Return the columns of a file of vectors, stamped with ``label``; ``named`` are those that there are besides."""
+    fields = [pa.field(name, pa.string(), nullable=False) for name in (ID, PARENT, TEXT, GROUP) if name in named]
     fields.append(pa.field(VECTOR, pa.list_(pa.float32(), int(label["dim"])), nullable=False))
     return pa.schema(fields, metadata={_KEY: json.dumps(label, allow_nan=False, ensure_ascii=False).encode()})
 
 
 def writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     """Open a file to write: texts compressed, vectors as they are (they do not shrink), a checksum on every page."""
-    compression = {name: "zstd" for name in (ID, TEXT, GROUP) if name in schema.names}
+    compression = {name: "zstd" for name in schema.names if name != VECTOR}
     return pq.ParquetWriter(
         path,
         schema,
         compression={**compression, f"{VECTOR}.list.element": "none"},
-        use_dictionary=[GROUP] if GROUP in schema.names else False,
+        use_dictionary=[name for name in (PARENT, GROUP) if name in schema.names] or False,
         write_page_checksum=True,
     )
 
@@ -93,17 +91,18 @@ def write_vectors(path: Path, corpus: Corpus, vectors: FloatArray, label: Mappin
     label : mapping
         As `label_of` makes it.
     """
-    schema = schema_of(label, groups=corpus.groups is not None)
+    texts = columns_of(corpus)
+    schema = schema_of(label, texts)
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-    columns = {**columns_of(corpus), VECTOR: pa.FixedSizeListArray.from_arrays(flat, int(label["dim"]))}
+    columns = {**texts, VECTOR: pa.FixedSizeListArray.from_arrays(flat, int(label["dim"]))}
     with _files.whole_file(path) as aside, writer(aside, schema) as file:
         file.write_table(pa.table(columns, schema=schema))
 
 
 def columns_of(corpus: Corpus) -> dict[str, Any]:
-    """Return the columns of rows without vectors, by name."""
-    columns = {ID: corpus.ids, TEXT: corpus.items} | ({} if corpus.groups is None else {GROUP: corpus.groups})
-    return {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    """Return the columns of rows without vectors, by name; ``parent`` says which document a chunk is of."""
+    columns = {ID: corpus.ids, PARENT: corpus.parents, TEXT: corpus.items, GROUP: corpus.groups}
+    return {name: pa.array(values, pa.string()) for name, values in columns.items() if values is not None}
 
 
 def label_on(path: Path) -> dict[str, Any] | None:
@@ -205,13 +204,18 @@ def head_of(path: Path) -> tuple[pa.Schema, int]:
 def rows_of(path: Path) -> Corpus:
     """Return the rows of a file of ours, without the vectors; as images where `with_images` wrote them."""
     with pq.ParquetFile(path) as file:
-        table = file.read(columns=[name for name in (ID, TEXT, GROUP, IMAGE) if name in file.schema_arrow.names])
-    groups = tuple(table[GROUP].to_pylist()) if GROUP in table.column_names else None
-    ids, texts = (tuple(table[name].to_pylist()) for name in (ID, TEXT))
+        table = file.read(
+            columns=[name for name in (ID, PARENT, TEXT, GROUP, IMAGE) if name in file.schema_arrow.names]
+        )
+    ids, texts, groups, parents = (
+        tuple(table[name].to_pylist()) if name in table.column_names else None for name in (ID, TEXT, GROUP, PARENT)
+    )
+    assert ids is not None
+    assert texts is not None
     if IMAGE in table.column_names:
         images = zip(texts, table[IMAGE].to_pylist(), strict=True)
         texts = tuple(Picture.of(name, content, b"", partial(bytes, content)) for name, content in images)
-    return Corpus(texts, ids, groups, source=path.name, ids_given=True)
+    return Corpus(texts, ids, groups, source=path.name, ids_given=True, parents=parents)
 
 
 def with_images(corpus: Corpus, spec: str) -> dict[str, Any]:

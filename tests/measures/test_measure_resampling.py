@@ -67,7 +67,7 @@ def test_student_interval_against_scipy():
 
 def with_student(values, low, high):
     """Return the farther of these ends and of Student's, which small samples get."""
-    student = stats.ttest_1samp(values, 0).confidence_interval() if len(values) < 200 else (math.inf, -math.inf)
+    student = stats.ttest_1samp(values, 0).confidence_interval() if len(values) < 500 else (math.inf, -math.inf)
     return min(low, student[0]), max(high, student[1])
 
 

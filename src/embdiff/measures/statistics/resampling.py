@@ -22,7 +22,7 @@ Interval = tuple[float, float, str]
 RESAMPLES = 4_000
 FEW = 30  # values; below, there is nothing to resample
 FEW_BOUNDED = 50  # of values within bounds, where Wilson's interval holds: fewer know too little of a long tail
-SMALL = 200  # values; of fewer, resampling alone holds the mean of skewed ones in 93 to 94 %
+SMALL = 500  # values; of fewer, resampling alone holds the mean of skewed ones in 93 to 94 %
 STEPS = 32  # distinct values at most that count as a distribution with steps
 STUDENTISED = 4_096  # values at most for the studentised bootstrap; skewness of more no longer moves the ends
 _AT_ONCE = 2**21  # counts held at a time
@@ -61,7 +61,7 @@ def mean_intervals(
         50 are known (rescaled to the bounds; conservative); without bounds ``student`` below 30, ``none`` when all are
         equal. Else ``bca``, widened for small samples (4 % at n = 50, 1 % at 200), for at most 32 distinct values
         within bounds, for more than 4,096 values, and where so few values differ that resamples often have none of
-        them; else ``bootstrap-t``. Both with 4,000 resamples; below 200 values neither end is nearer to the mean than
+        them; else ``bootstrap-t``. Both with 4,000 resamples; below 500 values neither end is nearer to the mean than
         Student's. ``none`` when there is no value.
 
     Raises
@@ -75,7 +75,7 @@ def mean_intervals(
     values (and, for the studentised bootstrap, with their squares). Values with a long tail (ranks, second-order
     cosines) need the studentised bootstrap: at n = 50 BCa covers 92 % of their means where it covers 94 %
     (docs/calibration.md); where values have no long tail the two agree. Resampling errs on the side of the long tail,
-    Student's interval on the other: of 50 to 199 skewed values both ends together hold 94.7 to 96.3 % of the means,
+    Student's interval on the other: of 50 to 499 skewed values both ends together hold 94.7 to 96.3 % of the means,
     each alone 93 to 95 %, for 1 to 8 % of width. Of 10 to 40 graded values resampling holds
     the mean of ranks and second-order cosines in 82 to 93 %, Wilson's interval any mean in 94 % or more, at one and a
     half to twice the width.

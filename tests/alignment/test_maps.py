@@ -56,14 +56,46 @@ def test_ridge_is_scikit_learns(d, e, penalty):
     np.testing.assert_allclose(found(x), other.predict(x.astype(np.float64)), atol=1e-5)
 
 
-@pytest.mark.parametrize("n", [15, 60])
-def test_the_penalty_is_the_one_that_leave_one_out_chooses(n):
+def _tried(x):
+    return float(np.linalg.svd(_centred(x), compute_uv=False)[0] ** 2) * 10.0 ** np.arange(-6.0, 2.0)
+
+
+@pytest.mark.parametrize("n", [8, 1_001])
+def test_of_very_few_and_of_many_rows_leave_one_out_error_chooses_the_penalty(n):
     x, y = _space(n, 20), (_space(n, 20)[:, :6] + 0.7 * _space(n, 6, 5)).astype(np.float32)
     found = fit(x, y, "ridge", metric="l2")
-    largest = float(np.linalg.svd(_centred(x), compute_uv=False)[0] ** 2)
-    tried = largest * 10.0 ** np.arange(-6.0, 2.0)
-    other = RidgeCV(alphas=tried, scoring=None).fit(x.astype(np.float64), y.astype(np.float64))
+    other = RidgeCV(alphas=_tried(x), scoring=None).fit(x.astype(np.float64), y.astype(np.float64))
     assert found.penalty == pytest.approx(other.alpha_, rel=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+@pytest.mark.parametrize("n", [15, 60])
+def test_the_penalty_is_the_one_with_which_rows_left_out_find_most_neighbours_again(n, metric):
+    """By fitting without each row in turn, for each penalty, with scikit-learn."""
+    x, y = _space(n, 20), (_space(n, 20)[:, :6] + 0.7 * _space(n, 6, 5)).astype(np.float32)
+    found = fit(x, y, "ridge", metric=metric)
+    if metric == "cosine":
+        x, y = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (x.astype(float), y.astype(float)))
+    few = n // 10
+
+    def nearest(asking, row):
+        if metric == "l2":
+            away = ((y - asking) ** 2).sum(axis=1)
+        else:
+            away = -(y @ asking) / (np.linalg.norm(asking) if metric == "cosine" else 1.0)
+        return set(np.argsort(np.where(np.arange(n) == row, np.inf, away))[:few].tolist())
+
+    scored = []
+    for penalty in _tried(x):
+        again, error = 0, 0.0
+        for row in range(n):
+            others = np.arange(n) != row
+            without = Ridge(alpha=penalty, solver="svd").fit(x[others].astype(float), y[others].astype(float))
+            value = without.predict(x[row : row + 1].astype(float))[0]
+            again += len(nearest(value, row) & nearest(y[row], row))
+            error += float(((value - y[row]) ** 2).sum())
+        scored.append((-again, error))
+    assert found.penalty == pytest.approx(_tried(x)[min(range(8), key=scored.__getitem__)], rel=1e-9)
 
 
 def test_low_rank_is_the_best_of_its_rank():

@@ -7,7 +7,6 @@ EMBDIFF_INFINITY=/somewhere/infinity/bin/infinity_emb make batteries
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -74,8 +73,9 @@ def test_minilm_served_by_infinity_is_minilm(infinity: str):
     assert overlap.value > 0.99
 
 
-def test_what_it_refuses_is_said_and_dimensions_are_cut(infinity: str, embdiff):
-    done = embdiff("compare", "sample", "-m", f"openai:minilm?base_url={infinity}&dimensions=64", "-m", "minilm?dim=64",
-                   "-k", "3", "--store", "memory:", "--cache", "off", "--no-baseline", "--json", "--out", "run")  # fmt: skip
-    assert done.code == 0, done.err
-    assert {model["dim"] for model in json.loads(done.out)["models"]} == {64}
+def test_dimensions_are_asked_for_and_cut_as_here(infinity: str):
+    models = ["minilm?dim=64", f"openai:minilm?base_url={infinity}&dimensions=64"]
+    result = ed.compare("sample", models, k=5, store="memory:", baseline=False, cache="off")
+    assert [model["stamp"]["dim"] for model in result.run.manifest["models"]] == [64, 64]
+    overlap = next(score for score in result.run.scores if score.measure == "overlap@5")
+    assert overlap.value > 0.99

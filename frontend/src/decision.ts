@@ -69,11 +69,13 @@ function ruled(head: Header, rows: Ruling[], label: string): HTMLElement {
 /** Whether the old vectors can be kept: the rules, held to what is found among them once they are mapped. */
 function kept(head: Header, found: Mapped): HTMLElement {
   const [value, low, high] = [found.shared, found.low, found.high].map((each) => (each === null ? "n/a" : (found.k * each).toFixed(1)));
+  const led = `A linear map from the space of ${found.models[0]} into that of ${found.models[1]}, fitted on ${found.fitted.toLocaleString("en")} rows; each of these was led over by a map that did not see it.`;
+  const how = found.fitted ? led : "The old vectors are asked as they are, without a map.";
   return h(
     "details",
     { class: "fold", id: evidence("mapped") },
-    h("summary", {}, "Old vectors, mapped, against encoding again"),
-    h("p", {}, ...coloured(head, `A linear map from the space of ${found.models[0]} into that of ${found.models[1]}, fitted on ${found.fitted.toLocaleString("en")} rows; each of these was led over by a map that did not see it. Queries of ${found.models[1]} find among mapped rows ${value} of the ${found.k} neighbours that they find among rows made anew (95 % ${low} to ${high}). The old vectors can be kept where no rule is broken; this is decided by itself, with the error of the table.`)),
+    h("summary", {}, "Old vectors against encoding again"),
+    h("p", {}, ...coloured(head, `${how} Queries of ${found.models[1]} find among the old rows ${value} of the ${found.k} neighbours that they find among rows made anew (95 % ${low} to ${high}). The old vectors can be kept where no rule is broken; this is decided by itself, with the error of the table.`)),
     ruled(head, found.rulings, "The rules for mapped vectors"),
   );
 }

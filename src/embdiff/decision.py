@@ -229,7 +229,8 @@ class Mapped(Record):
     models : tuple of str
         From, to.
     fitted : int
-        Rows that the map was fitted on; each was led over by one that did not see it.
+        Rows that the map was fitted on; each was led over by one that did not see it. 0: there is none, they are asked
+        as they are.
     k : int
     shared, low, high : float
         Share of the ``k`` neighbours that vectors made anew and mapped ones have in common, with its 95 % interval.

@@ -225,7 +225,7 @@ def test_old_vectors_that_a_map_leads_over_can_be_kept(tmp_path):
     turned = old @ np.linalg.qr(rng.standard_normal((12, 12)))[0].astype(np.float32)
     near = turned + 0.4 * rng.standard_normal(turned.shape).astype(np.float32)
     noise = rng.standard_normal((600, 12)).astype(np.float32)
-    for name, vectors in (("old", old), ("turned", turned), ("near", near), ("noise", noise)):
+    for name, vectors in (("old", old), ("turned", turned), ("near", near), ("noise", noise), ("same", old)):
         np.save(tmp_path / f"{name}.npy", vectors)
 
     def decided(name):
@@ -238,6 +238,8 @@ def test_old_vectors_that_a_map_leads_over_can_be_kept(tmp_path):
     found = decided("noise").changes[0].mapped
     assert found.outcome == "fail"
     assert found.low < 9 / 599 + 0.01
+    found = decided("same").changes[0].mapped  # in one space no map is needed
+    assert (found.outcome, found.fitted, found.rulings[0].models[0]) == ("pass", 0, "old as it is")
     found = decided("near").changes[0].mapped
     unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (old, near)]
     turn = np.linalg.lstsq(unit[0] - unit[0].mean(0), unit[1] - unit[1].mean(0), rcond=None)[0]  # of so many rows near

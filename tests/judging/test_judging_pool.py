@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused(run, by_hand, tmp_path):
         pool_run(records, depth=5)
     with pytest.raises(ParameterError, match=r"seed must be an integer from 0 to 9,223,372,036,854,775,807. Got -1"):
         pool_run(records, seed=-1)
-    with pytest.raises(ParameterError, match=r"order must be one of disputed, random. Got 'randm'"):
+    with pytest.raises(ParameterError, match=r"order must be one of disputed, random, weighted. Got 'randm'"):
         pool_run(records, order="randm")
     with pytest.raises(ParameterError, match=r"A query of a pool must be new. Got the id 'q1'"):
         by_hand.with_query(by_hand.queries[0], {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def mapped_old(run: Run, work: Work, current: str, model: str, rules: Sequence[R
     """Measure how well old vectors, mapped, stand in for encoding again; None where that takes long or has no map.
 
     Queries of the new model ask the old rows, each led over by a map that did not see it, and what they find is held
-    against what they find among the rows encoded again: by the rules, each at the level 1 - error / m.
+    against what they find among the rows encoded again: by the rules, each at the level 1 - error / m. Rows that may be
+    asked as they are, in one space with the new ones, need no map.
 
     Parameters
     ----------
@@ -54,18 +56,30 @@ def mapped_old(run: Run, work: Work, current: str, model: str, rules: Sequence[R
         return None
     if n > _ROWS or n * q > _SIMILARITIES:
         return None
+    held = partial(_held, run, work, (current, model), rules, error)
+    old, new = (np.asarray(each) for each in vectors)
+    if old.shape[1] == new.shape[1] and (found := held(old, 0)).outcome == "pass":
+        return found
     try:
-        led, fitted = _led(vectors[0], vectors[1], run, (current, model))  # type: ignore[arg-type]
+        led, fitted = _led(old, new, run, (current, model))
     except ParameterError:  # too few rows, or one without a direction
         return None
-    if Space(model, run.corpus.ids, vectors[1], work.encoded[model].stamp).normalized:  # type: ignore[arg-type]
+    if Space(model, run.corpus.ids, new, work.encoded[model].stamp).normalized:
         led = scaled(led)
+    return held(led, fitted)
+
+
+def _held(
+    run: Run, work: Work, models: tuple[str, str], rules: Sequence[Rule], error: float, rows: FloatArray, fitted: int
+) -> Mapped:
+    """Return what the queries of the second model find among other vectors of the rows, held to the rules."""
+    current, model = models
     anew = next(each for each in run.answers if each.model == model)
-    beside = _asked(work, led, anew, f"{current} mapped")
+    beside = _asked(work, rows, anew, f"{current} mapped" if fitted else f"{current} as it is")
     lists = replace(relisted(run), answers=(anew, beside), beside=())
     shared = list_scores(lists, get_measure(f"overlap@{run.config.k}"), model, beside.model)[0]
     found = tuple(_ruled(lists, rule, (beside.model, model), error / len(rules)) for rule in rules)
-    return Mapped((current, model), fitted, run.config.k, shared.value, shared.low, shared.high, found)
+    return Mapped(models, fitted, run.config.k, shared.value, shared.low, shared.high, found)
 
 
 def _led(old: FloatArray, new: FloatArray, run: Run, models: tuple[str, str]) -> tuple[FloatArray, int]:
@@ -125,7 +139,8 @@ def _again(rule: Rule, each: Ruling) -> Ruling:
 
 def kept_words(found: Mapped) -> Reason:
     """Say whether the old vectors can be kept, and by which figures."""
-    told = [f"mapped into the space of {found.models[1]}, they find {_shared(found)}"]
+    how = f"mapped into the space of {found.models[1]}" if found.fitted else f"asked by {found.models[1]} as they are"
+    told = [f"{how}, they find {_shared(found)}"]
     for each in found.rulings:
         rule = read_rule(each.rule)
         beside = _BESIDE.get(each.outcome, "about the limit of")
@@ -150,6 +165,8 @@ def adapting(run: Run, current: str, model: str, found: Mapped | None) -> list[A
 
     Vectors that came from a file or a collection have no model to encode a sample with, which `adapt` needs.
     """
+    if found is not None and not found.fitted:
+        return [Action("Or keep the old vectors as they are, and ask them with it.")]
     encoded = [model_of(run, name).encoding for name in (current, model)]
     if not all(each and each.joined is None for each in encoded):
         return []

@@ -61,7 +61,7 @@ class Shared(Record):
 
 @dataclass(frozen=True)
 class Remark(Record):
-    """A sentence beside the answer, and which question it answers: is it proven, who agrees, what is noise, and so on."""
+    """A sentence beside the answer, and which question it answers: is it proven, who agrees, and so on."""
 
     about: Question
     words: str

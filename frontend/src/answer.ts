@@ -18,17 +18,29 @@ export function answer(scene: Scene, store: Store, query: HTMLElement | null): H
     { class: "answer", "aria-label": "The answer", id: "evidence-answer" },
     h("h1", { dir: "auto" }, ...coloured(head, headline.sentence)),
     h("div", { class: "cards" }, ...cards),
-    h("p", { class: "more" }, ...head.findings.flatMap((words) => [...coloured(head, words), " "])),
-    ...reaches(head),
+    ...warnings(head),
+    questions(head),
     query,
   );
 }
 
-/** How far query models reach in the collections of others, above their lists; nothing where none asks another's. */
-function reaches(head: Header): HTMLElement[] {
-  const [first, ...others] = head.reaches.map((words) => h("p", {}, ...coloured(head, words)));
+/** Lists that cannot be taken as they are, above all that rests on them. */
+function warnings(head: Header): HTMLElement[] {
+  const [first, ...others] = head.warnings.map((words) => h("p", {}, ...coloured(head, words)));
   const more = others.length ? h("details", {}, h("summary", {}, `${others.length} more such`), ...others) : null;
-  return first ? [h("div", { class: "reaches", role: "note" }, first, more)] : [];
+  return first ? [h("div", { class: "warnings", role: "note" }, first, more)] : [];
+}
+
+const QUESTIONS = { proof: "Is it proven?", agreement: "Who agrees?", noise: "How much is noise?", where: "Where?", next: "What next?" } as const;
+
+/** What stands beside the answer, each sentence with the question that it answers; what answers none is folded. */
+function questions(head: Header): HTMLElement {
+  const { remarks } = head.headline;
+  const asked = Object.entries(QUESTIONS).map(([about, question]) => ({ question, said: remarks.filter((each) => each.about === about) }));
+  const rows = asked.filter(({ said }) => said.length).flatMap(({ question, said }) => [h("dt", {}, question), h("dd", {}, ...coloured(head, said.map(({ words }) => words).join(" ")))]);
+  const many = head.besides.length;
+  const besides = many ? [h("dt", {}, "What else?"), h("dd", {}, h("details", {}, h("summary", {}, `${many} more remark${many > 1 ? "s" : ""}`), ...head.besides.map((words) => h("p", {}, ...coloured(head, words)))))] : [];
+  return h("dl", { class: "questions" }, ...rows, ...besides);
 }
 
 /** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */
@@ -136,11 +148,15 @@ function agreement(head: Header): HTMLElement | null {
   const order = head.models.filter((name) => found.some((each) => each.models.includes(name)));
   const shared = (a: string, b: string) => found.find(({ models }) => models.includes(a) && models.includes(b));
   const names = together([...new Set([...order, ...found.flatMap((each) => each.models)])], (a, b) => shared(a, b)?.value ?? null);
+  const mark = () => h("i", { class: "mark", "aria-hidden": "true" });
+  // The first row has no numbers: there the columns are named, by the colours of their models.
+  const columns = names.slice(0, -1).map((name) => h("th", { scope: "col", class: modelClass(head, name), title: name }, mark(), h("span", { class: "visually-hidden" }, name)));
   const rows = names.map((name, at) =>
     h(
       "tr",
       {},
-      h("th", { scope: "row", class: modelClass(head, name) }, name),
+      h("th", { scope: "row", class: modelClass(head, name) }, mark(), " ", name),
+      ...(at ? [] : columns),
       ...names.slice(0, at).map((other) => {
         const each = shared(name, other);
         if (!each || each.value === null) return h("td", {}, "n/a");

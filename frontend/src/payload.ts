@@ -87,7 +87,7 @@ export interface MapHead {
 export interface Headline {
   basis: "judgements" | "groups" | "agreement";
   sentence: string;
-  more: string[];
+  remarks: { about: "proof" | "agreement" | "noise" | "where" | "next"; words: string }[];
   measure: string | null;
   standings: { model: string; value: number | null; low: number | null; high: number | null; chance: number | null; n: number }[];
   agreement: Shared[];
@@ -181,9 +181,10 @@ export interface Header {
   headline: Headline;
   /** which model to take, where that was asked */
   decision: Decision | null;
-  findings: string[];
-  /** how far query models reach in the collections of others, warnings first */
-  reaches: string[];
+  /** what else was found, in sentences */
+  besides: string[];
+  /** lists that cannot be taken as they are */
+  warnings: string[];
   /** by query: the rows it should find; null where there are no expected results */
   expected: Record<number, number[]> | null;
   notes: string[];
@@ -266,7 +267,7 @@ export interface Scene {
 }
 
 const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 11;
+export const VERSION = 12;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {

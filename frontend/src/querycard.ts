@@ -67,7 +67,7 @@ function placeWords(query: number, { order, words }: ReturnType<typeof gallery>)
   const [at, many] = [order.indexOf(query) + 1, order.length.toLocaleString("en")];
   if (!at) return order.length ? `Not among the ${many} ${words} ` : `No query ${words} `;
   const of = words ? `${many}: ${words}` : many;
-  return at === 1 ? `The query they disagree on most, of ${of} ` : `By disagreement number ${at.toLocaleString("en")} of ${of} `;
+  return at === 1 ? `Look here first: the query they disagree on most, of ${of} ` : `By disagreement number ${at.toLocaleString("en")} of ${of} `;
 }
 
 /** Queries of a kind at one click, with how many there are; the first of them is shown. */

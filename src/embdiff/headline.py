@@ -18,7 +18,13 @@ from embdiff.measures.same_group import NEEDS as OWN_GROUP
 from embdiff.records import Score
 
 Basis = Literal["judgements", "groups", "agreement"]
+Question = Literal["proof", "agreement", "noise", "where", "next"]
 _MOST_NAMED = 4
+_WEAK = "Groups are weak labels: a neighbour of another group need not be wrong."
+_UNKNOWN = (
+    "Agreement does not say which one to prefer. For that, judge some queries (embdiff judge RUN), or give expected "
+    "results (--expected) or groups (--group-column)."
+)
 _TESTS = {"randomisation": "paired randomisation test", "student": "paired Student's test"}
 
 
@@ -54,6 +60,14 @@ class Shared(Record):
 
 
 @dataclass(frozen=True)
+class Remark(Record):
+    """A sentence beside the answer, and which question it answers: is it proven, who agrees, and so on."""
+
+    about: Question
+    words: str
+
+
+@dataclass(frozen=True)
 class Headline(Record):
     """The answer.
 
@@ -63,7 +77,7 @@ class Headline(Record):
         What it rests on.
     sentence : str
         The answer in one sentence.
-    more : tuple of str
+    remarks : tuple of Remark
         What else must be known to read it rightly, the most important first: is it proven, how much is noise.
     measure : str or None
         What the models are ordered by; None where nothing says which is better.
@@ -85,7 +99,7 @@ class Headline(Record):
 
     basis: Basis
     sentence: str
-    more: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     measure: str | None = None
     standings: tuple[Standing, ...] = ()
     ties: tuple[tuple[str, ...], ...] = ()
@@ -94,13 +108,18 @@ class Headline(Record):
     where: tuple[Gap, ...] = ()
     by_part: tuple[Shared, ...] = ()
 
+    @property
+    def more(self) -> tuple[str, ...]:
+        """The sentences of ``remarks``."""
+        return tuple(each.words for each in self.remarks)
+
 
 UNTOLD = Headline("agreement", "Nothing was compared.")
 
 
 def by_labels(
     scores: Sequence[Score], found: Differences | None, *, units: str, agreement: Sequence[Shared] = (),
-    noise: float = math.nan, where: Sequence[Gap] = (), besides: Sequence[str] = (),
+    noise: float = math.nan, where: Sequence[Gap] = (), besides: Sequence[Remark] = (),
 ) -> Headline:  # fmt: skip
     """Return the headline of one labelled measure.
 
@@ -114,21 +133,20 @@ def by_labels(
         What the scores are means over, in the plural: "judged queries".
     agreement, noise, where
         As in `Headline`.
-    besides : sequence of str
-        Sentences that stand at the end of ``more``.
+    besides : sequence of Remark
+        What stands at the end of ``remarks``.
     """
     known = sorted((each for each in scores if math.isfinite(each.value)), key=lambda each: -each.value)
     standings = tuple(Standing(each.models[0], each.value, each.low, each.high, each.chance, each.n) for each in known)
     measure = scores[0].measure
     grouped = _grouped(measure)
     ties = found.ties if found else ()
-    weak = (
-        "Groups are weak labels: a neighbour of another group need not be wrong.",
-    ) if grouped else ()  # fmt: skip
+    weak = (Remark("proof", _WEAK),) if grouped else ()
     more = (*_proof(standings, found, units), *weak, *_where_words(where, measure), *agreement_words(agreement, noise))
     sentence = _standing_sentence(standings, ties, measure, tested=found is not None)
     if len(known) > 1 and found is None:
-        more = (f"No difference could be tested: {known[0].reason or 'there are too few values'}.", *more)
+        untested = f"No difference could be tested: {known[0].reason or 'there are too few values'}."
+        more = (Remark("proof", untested), *more)
     return Headline(
         "groups" if grouped else "judgements", sentence, (*more, *besides), measure, standings, ties,
         _closest_first(agreement), noise, tuple(where),
@@ -144,18 +162,14 @@ def by_first_measure(scores: Sequence[Score], differences: Sequence[Differences]
     return by_labels([score for score in scores if score.measure == measure], found, units=units)
 
 
-def by_agreement(agreement: Sequence[Shared], noise: float, *, besides: Sequence[str] = ()) -> Headline:
+def by_agreement(agreement: Sequence[Shared], noise: float, *, besides: Sequence[Remark] = ()) -> Headline:
     """Return the headline where nothing says which model is better; parameters as for `by_labels`."""
     if not agreement:
         sentence = "There is only one collection, so there is nothing to agree or disagree with."
         return Headline("agreement", sentence, tuple(besides), noise=noise)
-    sentence, *others = agreement_words(agreement, noise)
-    unknown = (
-        "Agreement does not say which one to prefer. For that, judge some queries (embdiff judge RUN), or give "
-        "expected results (--expected) or groups (--group-column)."
-    )
-    more = (*others, unknown, *besides)
-    return Headline("agreement", sentence, more, agreement=_closest_first(agreement), noise=noise)
+    first, *others = agreement_words(agreement, noise)
+    more = (*others, Remark("next", _UNKNOWN), *besides)
+    return Headline("agreement", first.words, more, agreement=_closest_first(agreement), noise=noise)
 
 
 def _closest_first(agreement: Iterable[Shared]) -> tuple[Shared, ...]:
@@ -198,7 +212,7 @@ def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _proof(standings: Sequence[Standing], found: Differences | None, units: str) -> tuple[str, ...]:
+def _proof(standings: Sequence[Standing], found: Differences | None, units: str) -> tuple[Remark, ...]:
     """Say whether the differences are more than chance, by which test, and what would have been seen."""
     if found is None or not standings:
         return ()
@@ -225,7 +239,7 @@ def _proof(standings: Sequence[Standing], found: Differences | None, units: str)
     if seen:
         reach = in_measure(max(seen), found.measure)
         said.append(f"With this many {units}, a difference of {reach} would usually be detected.")
-    return tuple(said)
+    return tuple(Remark("proof", each) for each in said)
 
 
 def _p(value: float) -> str:
@@ -234,52 +248,57 @@ def _p(value: float) -> str:
     return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
 
 
-def _where_words(where: Sequence[Gap], measure: str) -> tuple[str, ...]:
+def _where_words(where: Sequence[Gap], measure: str) -> tuple[Remark, ...]:
     """Name the group in which two models surely differ most."""
     sure = [each for each in where if each.p_adjusted < ALPHA and each.low > 0]
     if not sure:
-        return ("In no group by itself is a difference beyond chance.",) if where else ()
+        return (Remark("where", "In no group by itself is a difference beyond chance."),) if where else ()
     first = sure[0]
     values = [in_measure(each, measure) for each in first.values]
-    return (
-        f"They differ most on {first.group!r} ({first.n:,} queries): {first.models[0]} {values[0]}, {first.models[1]} "
-        f"{values[1]}.",
-    )
+    named = ", ".join(f"{model} {value}" for model, value in zip(first.models, values, strict=True))
+    return (Remark("where", f"They differ most on {first.group!r} ({first.n:,} queries): {named}."),)
 
 
-def agreement_words(agreement: Sequence[Shared], noise: float) -> list[str]:
+def agreement_words(agreement: Sequence[Shared], noise: float) -> list[Remark]:
     """Say how many neighbours the models share, and how many a model shares with itself."""
     known = [each for each in _closest_first(agreement) if math.isfinite(each.value)]
     if not known:
-        return ["How many neighbours the models share is undefined."] if agreement else []
+        return [Remark("agreement", "How many neighbours the models share is undefined.")] if agreement else []
     high, low = known[0], known[-1]
-    said = [f"{_listed(high.models)} share {_shared(high)}."]
-    if len(known) > 1:
-        said = [
-            f"{_listed(high.models)} agree most, {_shared(high)} in common; {_listed(low.models)} least, "
-            f"{low.value:.1f} ({low.low:.1f} to {low.high:.1f})."
-        ]
+    said = [Remark("agreement", _shared_words(known))]
     if low.low <= low.chance:
-        said.append(f"What {_listed(low.models)} share cannot be told from chance.")
+        said.append(Remark("agreement", f"What {_listed(low.models)} share cannot be told from chance."))
     if math.isfinite(noise):
         same = "all of them" if noise > high.of - 0.005 else f"at least {noise:.2f} of {high.of}"
-        said.append(
-            f"The same model again shares {same}: what is missing beyond that is a difference between the models."
-        )
+        beyond = "what is missing beyond that is a difference between the models."
+        said.append(Remark("noise", f"The same model again shares {same}: {beyond}"))
     return said
 
 
-def part_words(agreement: Sequence[Shared], by_part: Sequence[Shared], by: str) -> tuple[str, ...]:
+def _shared_words(known: Sequence[Shared]) -> str:
+    """Say which models agree most and least, and of several only where their intervals part."""
+    high, low = known[0], known[-1]
+    if len(known) == 1:
+        return f"{_listed(high.models)} share {_shared(high)}."
+    least = f"{low.value:.1f} ({low.low:.1f} to {low.high:.1f})"
+    if low.high < high.low:
+        return f"{_listed(high.models)} agree most, {_shared(high)} in common; {_listed(low.models)} least, {least}."
+    return (
+        f"No two models surely agree more than others: {_listed(high.models)} have {_shared(high)} in common, "
+        f"{_listed(low.models)} {least}."
+    )
+
+
+def part_words(agreement: Sequence[Shared], by_part: Sequence[Shared], by: str) -> tuple[Remark, ...]:
     """Name the group or cluster on which two models surely agree less than on average; nothing where there is none."""
     average = {each.models: each.value for each in agreement}
     sure = [each for each in by_part if each.high < average[each.models]]
     if not sure:
         return ()
     first, what = sure[0], "a suggested cluster, " if by == "clusters" else ""
-    return (
-        f"{_listed(first.models)} share fewest on {first.part!r} ({what}{first.n:,} queries): {first.value:.1f} of "
-        f"{first.of} ({first.low:.1f} to {first.high:.1f}).",
-    )
+    share = f"{first.value:.1f} of {first.of} ({first.low:.1f} to {first.high:.1f})"
+    words = f"{_listed(first.models)} share fewest on {first.part!r} ({what}{first.n:,} queries): {share}."
+    return (Remark("where", words),)
 
 
 def _shared(each: Shared) -> str:

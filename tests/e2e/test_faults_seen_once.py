@@ -60,6 +60,13 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> ed.Comparison:
     return ed.compare(TEXTS, ["toy:8", "toy:16"], k=3, store="memory:", groups=groups, out=out)
 
 
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> ed.Comparison:
+    out = tmp_path_factory.mktemp("few") / "run"
+    groups = [("apples", "pears", "quinces and medlars")[row % 3] for row in range(60)]
+    return ed.compare(TEXTS[:60], ["toy:8", "toy:16"], k=3, store="memory:", groups=groups, out=out)
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(not report.is_built(), reason="the page is not bundled ('make frontend' does that)")
 class TestPage:
@@ -89,3 +96,23 @@ class TestPage:
         for part in (".cards", ".query-card", ".pane-diff", ".pane-list"):
             box = opened.view.locator(part).bounding_box()
             assert box["x"] + box["width"] > 1780, part
+
+    def test_a_matrix_of_groups_keeps_its_words_whole_on_a_phone(self, browser: Any, few: ed.Comparison) -> None:
+        """Once their names stood one letter a line; wide tables are moved by themselves, not the page."""
+        opened = Page(browser, few.path / "report.html", viewport={"width": 390, "height": 844})
+        for fold in opened.view.locator("details.fold").all():
+            fold.evaluate("each => { each.open = true; }")
+        heads = opened.view.locator(".heat th").evaluate_all(
+            """all => all.filter((each) => each.innerText.trim()).map((each) => [each.innerText.trim(),
+               each.clientHeight / parseFloat(getComputedStyle(each).lineHeight)])"""
+        )
+        assert {"apples", "pears"} <= {name for name, _ in heads}
+        assert [each for each in heads if each[1] > 5] == []
+        assert opened.view.evaluate("document.documentElement.scrollWidth") <= 390
+
+    def test_print_begins_with_the_answer_and_not_with_hashes(self, browser: Any, few: ed.Comparison) -> None:
+        opened = Page(browser, few.path / "report.html", viewport={"width": 720, "height": 1000})
+        opened.view.emulate_media(media="print")
+        answer = opened.view.locator("h1").bounding_box()
+        assert answer["y"] + answer["height"] < 200
+        assert opened.view.locator(".facts").first.is_hidden()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.headline import Shared, by_agreement, by_labels, part_words
+from embdiff.headline import Remark, Shared, by_agreement, by_labels, part_words
 from embdiff.measures.differences import between_models
 from embdiff.records import Score
 from embdiff.views import terminal
@@ -120,6 +120,20 @@ def test_what_is_no_more_than_chance_is_said():
     assert "at least 9.98 of 10" in " ".join(found.more)
 
 
+def test_who_agrees_most_is_said_only_where_intervals_part():
+    def shared(models: str, value: float) -> Shared:
+        return Shared((models[0], models[1]), 10, value, value - 0.3, value + 0.3, 0.1, 50)
+
+    apart = by_agreement([shared("ab", 4.0), shared("ac", 5.0), shared("bc", 4.5)], math.nan)
+    assert apart.sentence.startswith("a and c agree most, 5.0 of 10 neighbours")
+    alike = by_agreement([shared("ab", 4.0), shared("ac", 4.4), shared("bc", 4.2)], math.nan)
+    assert alike.sentence == (
+        "No two models surely agree more than others: a and c have 4.4 of 10 neighbours (95 % 4.1 to 4.7, chance 0.1) "
+        "in common, a and b 4.0 (3.7 to 4.3)."
+    )
+    assert {each.about for each in by_agreement([shared("ab", 4.0)], 10.0).remarks} == {"noise", "next"}
+
+
 def test_it_is_the_same_in_every_view_and_after_reading(tmp_path):
     result = compared(groups=GROUPS, out=tmp_path / "run")
     again = ed.load(tmp_path / "run")
@@ -153,9 +167,8 @@ def test_the_answer_is_on_one_screen(count, labels):
 def test_the_group_on_which_they_share_fewest_is_named_only_where_that_is_sure():
     every = [Shared(("a", "b"), 10, 5.0, 4.0, 6.0, 0.1, 90)]
     low, open_ = (Shared(("a", "b"), 10, 2.0, 1.0, high, 0.1, 30, part="fees") for high in (3.0, 5.5))
-    assert part_words(every, [low], "groups") == (
-        "a and b share fewest on 'fees' (30 queries): 2.0 of 10 (1.0 to 3.0).",
-    )
+    (told,) = part_words(every, [low], "groups")
+    assert told == Remark("where", "a and b share fewest on 'fees' (30 queries): 2.0 of 10 (1.0 to 3.0).")
     assert part_words(every, [open_], "groups") == ()
 
 

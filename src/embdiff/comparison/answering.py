@@ -13,7 +13,7 @@ from embdiff.clusters import Parts
 from embdiff.comparison.scored import kept_scores
 from embdiff.comparison.scoring import Scored
 from embdiff.comparison.work import Work
-from embdiff.headline import Headline, Shared, by_agreement, by_labels, part_words
+from embdiff.headline import Headline, Remark, Shared, by_agreement, by_labels, part_words
 from embdiff.measures import get_measure
 from embdiff.measures.by_group import Gap, gaps, group_means
 from embdiff.measures.differences import between_models
@@ -126,11 +126,9 @@ def _noise(floor: Sequence[Score], agreement: Sequence[Shared]) -> float:
     return agreement[0].of * min(again, default=math.nan)
 
 
-def _index_words(work: Work, scores: Iterable[Score]) -> Iterable[str]:
+def _index_words(work: Work, scores: Iterable[Score]) -> Iterable[Remark]:
     """Say what the index lost, only where it lost something."""
     values = [score.value for score in scores if score.measure.startswith("index_recall") and score.value < 1.0]
     if values:
-        yield (
-            f"The index ({work.config.index}) returned at least {100 * min(values):.0f} % of the exact neighbours: "
-            "part of every difference is the index and not the model."
-        )
+        found = f"The index ({work.config.index}) returned at least {100 * min(values):.0f} % of the exact neighbours"
+        yield Remark("noise", f"{found}: part of every difference is the index and not the model.")

@@ -36,11 +36,11 @@ from embdiff.views.costs import costs
 from embdiff.views.diff import distance_of
 from embdiff.views.drawn import Drawn, drawn_rows, shown_answers
 from embdiff.views.facts import Facts
-from embdiff.views.reaching import told
+from embdiff.views.reaching import far, warnings
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 11
+VERSION = 12
 COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
@@ -90,7 +90,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "expected": _expected(run, drawn),
         "rows": drawn.total,
         "drawn": drawn.words,
-        "findings": [*run.headline.more, *story.group_words(facts), *why.findings(run)],
+        "besides": [*story.group_words(facts), *far(run.reaches), *why.findings(run)],
         "notes": notes(facts),
         "models": list(run.config.models),
         "metric": run.config.metric,
@@ -109,7 +109,7 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "queries": _queries(run, arrays, drawn),
         "answers": [_answer(answer, answer in run.beside, arrays, drawn) for answer in shown_answers(run)],
         "maps": [_map(layout, arrays, drawn) for layout in run.layouts],
-        "reaches": told(run.reaches),
+        "warnings": warnings(run.reaches),
         "maps_words": " ".join(filter(None, (story.maps_words(run.layouts), drawn.words))),
         "disagreement": arrays.add(_values(disputed.query_values if disputed else None, len(run.queries))),
         "disagreement_words": story.DISAGREEMENT,

@@ -71,14 +71,14 @@ def _in_words(each: Reach, what: str = "") -> str:
     )
 
 
-def told(reaches: Sequence[Reach]) -> list[str]:
-    """Return what a page says beside the lists: every warning, and how far the others reach."""
+def far(reaches: Sequence[Reach]) -> Iterator[str]:
+    """Yield how far those reach that are worth no warning; nothing where there are none."""
     fine = [each for each in reaches if each.verdict == "most"]
     named = "; ".join(
         f"{each.query_model} in {each.model} {_in_words(each)}, {each.method or _AS_THEY_ARE}" for each in fine
     )
-    rest = [f"Own neighbours that another model's queries find again: {named}."] if fine else []
-    return [*warnings(reaches), *rest]
+    if fine:
+        yield f"Own neighbours that another model's queries find again: {named}."
 
 
 def reach_tables(reaches: Sequence[Reach]) -> Iterator[Table]:

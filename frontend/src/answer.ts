@@ -79,6 +79,9 @@ function card(title: string, ...content: (Node | string)[]): HTMLElement {
 }
 const inMeasure = (headline: Headline, value: number | null) =>
   value === null ? "n/a" : headline.basis === "groups" ? `${(100 * value).toFixed(0)} %` : value.toFixed(3);
+/** A difference of shares is in points: 74 % against 50 % is 24 points, and not 24 % more. */
+const differenceInMeasure = (headline: Headline, value: number | null) =>
+  value !== null && headline.basis === "groups" ? `${(100 * value).toFixed(0)} points` : inMeasure(headline, value);
 
 /** Dots with intervals on a line from 0 to 1, chance as a dash. */
 function standings(head: Header): HTMLElement | null {
@@ -127,7 +130,7 @@ function where(scene: Scene, store: Store): HTMLElement | null {
       {},
       h("th", { scope: "row", dir: "auto" }, head.parts.by === "groups" ? onlyButton(scene, store, gap.group) : gap.group, h("small", {}, ` n ${gap.n.toLocaleString("en")}`)),
       h("td", { class: "dots" }, dots(gap.models.map((model, at) => ({ model, value: gap.values[at] })), head, null)),
-      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, gap.low)} to ${inMeasure(headline, gap.high)}` }, `+${inMeasure(headline, gap.difference)}`),
+      h("td", { class: "value", title: `95 % interval ${differenceInMeasure(headline, gap.low)} to ${differenceInMeasure(headline, gap.high)}` }, `+${differenceInMeasure(headline, gap.difference)}`),
     ),
   );
   const luck = sure.some((gap) => (gap.p_adjusted ?? 1) < 0.05) ? "" : "; of so many groups, no more than luck";

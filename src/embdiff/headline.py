@@ -181,6 +181,11 @@ def in_measure(value: float, measure: str) -> str:
     return f"{100 * value:.0f} %" if _grouped(measure) else f"{value:.3f}"
 
 
+def _difference_in_measure(value: float, measure: str) -> str:
+    """Return a difference of two values: of groups in points, as 50 % against 26 % is not 24 % more."""
+    return f"{100 * value:.0f} points" if _grouped(measure) else in_measure(value, measure)
+
+
 def _grouped(measure: str) -> bool:
     return get_measure(measure).measure.needs == OWN_GROUP
 
@@ -237,7 +242,7 @@ def _proof(standings: Sequence[Standing], found: Differences | None, units: str)
         said.append(f"No difference is beyond chance ({how}, p {_p(min(test.p_holm for test in open_))}).")
     seen = [test.detectable for test in open_ if math.isfinite(test.detectable)]
     if seen:
-        reach = in_measure(max(seen), found.measure)
+        reach = _difference_in_measure(max(seen), found.measure)
         said.append(f"With this many {units}, a difference of {reach} would usually be detected.")
     return tuple(Remark("proof", each) for each in said)
 

@@ -272,6 +272,17 @@ def test_a_map_is_held_to_the_rules_and_offered_with_its_command(texts, expected
     assert plain.actions[1].command == "embdiff adapt STORE --from toy:32 --to toy:64 --dry-run"
 
 
+def test_a_map_is_not_offered_for_models_that_learn_from_the_corpus(texts, expected, tmp_path):
+    """`embdiff adapt` could not encode a sample with them."""
+    loose = tmp_path / "loose.toml"
+    loose.write_text(TABLE.format(error="0.05", judgements="ndcg drop > 0.9"), encoding="utf-8")
+    made = {**MADE, "expected": expected, "rules": loose}
+    for current, model, offered in (("lsa:9", "toy:64", False), ("toy:32", "toy:64", True)):
+        found = ed.decide(texts, [current, model], current=current, **made).decision
+        assert found.changes[0].mapped.outcome == "pass"
+        assert any("embdiff adapt" in (each.command or "") for each in found.actions) == offered
+
+
 @pytest.fixture(scope="module")
 def explained(tmp_path_factory):
     """An index that looks into one list of eight loses neighbours: that is why, and it counts."""

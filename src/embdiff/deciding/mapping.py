@@ -26,6 +26,7 @@ from embdiff.measures.ruling import Settled, of_differences, of_score, settled, 
 from embdiff.own_rows import without_own
 from embdiff.records import Answer, ElsewhereRows, FloatArray, Space
 from embdiff.runs import Run
+from embdiff.views.facts import Model
 
 _ROWS, _SIMILARITIES = 50_000, 200_000_000  # more are left to `adapt`, which draws a sample: here it takes seconds
 _FEW = 500  # rows for a map
@@ -38,7 +39,7 @@ def mapped_old(run: Run, work: Work, current: str, model: str, rules: Sequence[R
 
     Queries of the new model ask the old rows, each led over by a map that did not see it, and what they find is held
     against what they find among the rows encoded again: by the rules, each at the level 1 - error / m. Rows that may be
-    asked as they are, in one space with the new ones, need no map.
+    asked as they are, in one space with the new ones, need no map; where both is looked at, each has half the error.
 
     Parameters
     ----------
@@ -56,9 +57,10 @@ def mapped_old(run: Run, work: Work, current: str, model: str, rules: Sequence[R
         return None
     if n > _ROWS or n * q > _SIMILARITIES:
         return None
-    held = partial(_held, run, work, (current, model), rules, error)
     old, new = (np.asarray(each) for each in vectors)
-    if old.shape[1] == new.shape[1] and (found := held(old, 0)).outcome == "pass":
+    one_space = old.shape[1] == new.shape[1]
+    held = partial(_held, run, work, (current, model), rules, error / (2 if one_space else 1))
+    if one_space and (found := held(old, 0)).outcome == "pass":
         return found
     try:
         led, fitted = _led(old, new, run, (current, model))
@@ -120,8 +122,8 @@ def mapped_before(run: Run, current: str, model: str, rules: Sequence[Rule], err
     if found is None:
         return None
     before = [replace(read_rule(each.rule), limit=0.5) for each in found.rulings]
-    level = 1 - error / len(rules)
-    if before != [replace(rule, limit=0.5) for rule in rules] or found.rulings[0].level != level:
+    levels = [1 - error / looks / len(rules) for looks in (1, 2)]
+    if before != [replace(rule, limit=0.5) for rule in rules] or found.rulings[0].level not in levels:
         return None
     again = zip(rules, found.rulings, strict=True)
     return replace(found, rulings=tuple(_again(rule, each) for rule, each in again))
@@ -160,15 +162,20 @@ def _shared(found: Mapped) -> str:
     return f"{value:.1f} of the {found.k} neighbours that encoding again finds{within}"
 
 
+def _encodes_any_text(told: Model) -> bool:
+    done, stamp = told.encoding, told.stamp
+    return done is not None and done.joined is None and stamp is not None and stamp.fitted_on is None
+
+
 def adapting(run: Run, current: str, model: str, found: Mapped | None) -> list[Action]:
     """Offer to keep the old vectors where that is good enough, or to measure it where it was not.
 
-    Vectors that came from a file or a collection have no model to encode a sample with, which `adapt` needs.
+    Vectors that came from a file or a collection, and models that learn from the corpus, encode no sample, which
+    `adapt` needs.
     """
     if found is not None and not found.fitted:
         return [Action("Or keep the old vectors as they are, and ask them with it.")]
-    encoded = [model_of(run, name).encoding for name in (current, model)]
-    if not all(each and each.joined is None for each in encoded):
+    if not all(_encodes_any_text(model_of(run, name)) for name in (current, model)):
         return []
     names = [run.config.aliases.get(name, name) for name in (current, model)]
     command = f"embdiff adapt STORE --from {names[0]} --to {names[1]}"

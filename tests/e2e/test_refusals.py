@@ -13,6 +13,7 @@ import pytest
 
 import embdiff as ed
 from embdiff.errors import EmbdiffError, EncoderError
+from embdiff.runs.folder import FORMAT
 
 TOY = ("-m", "toy:8", "-m", "toy:16", "--store", "memory:", "-k", "2")
 
@@ -207,14 +208,14 @@ def test_damaged_run(embdiff, sentences, name, content):
     assert "Traceback" not in done.err
 
 
-@pytest.mark.parametrize("found", [1, 4, None])
+@pytest.mark.parametrize("found", [1, FORMAT + 1, None])
 def test_run_of_another_format(embdiff, sentences, found):
     assert embdiff("compare", str(sentences), *TOY, "--out", "whole").code == 0
     path = Path("whole/manifest.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": found}))
     done = embdiff("show", "whole")
     assert done.code == 2
-    assert f"A run must be of format 3. Got {found!r}" in done.err
+    assert f"A run must be of format {FORMAT}. Got {found!r}" in done.err
     assert "Run the comparison again" in done.err
 
 

@@ -162,7 +162,7 @@ def test_tables_for_people(beir, command):
     [
         (
             ("-m", "toy:64", "--task", "retrival"),
-            "task must be one of retrieval, pairs, classes, bitext. Got 'retrival'",
+            "task must be one of retrieval, pairs, classes, bitext, scope. Got 'retrival'",
         ),
         ((), "An evaluation needs at least one model. Got none."),
         (("-m", "toy:64", "-m", "toy:64"), "Every model must be named once. Got toy:64 more than once"),

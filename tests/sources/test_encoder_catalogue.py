@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from importlib.metadata import EntryPoint
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,9 +120,23 @@ class Plain:
         return np.ones((len(items), self.size), dtype=np.float32)
 
 
-def test_other_packages_add_kinds(monkeypatch: pytest.MonkeyPatch):
-    point = EntryPoint("plain", f"{__name__}:Plain", "embdiff.encoders")
-    monkeypatch.setattr("embdiff._registry.entry_points", lambda group: [point])
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, type], None]:
+    """Install a package that registers a kind, while this process has long asked which there are."""
+
+    def installed(kind: str, what: type) -> None:
+        list_encoders()
+        about = tmp_path / "theirs-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[embdiff.encoders]\n{kind} = {__name__}:{what.__name__}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return installed
+
+
+def test_other_packages_add_kinds(install: Callable[[str, type], None]):
+    install("plain", Plain)
     encoder = get_encoder("plain:3")
     assert encoder.encode(["a", "b"]).shape == (2, 3)
     assert encoder.stamp.model == "plain:3"
@@ -139,9 +153,8 @@ class Stamped(Plain):
         return Stamp("stamped", "7", self.size, precision="int8")
 
 
-def test_a_kind_of_another_package_that_is_no_model_keeps_its_stamp_and_its_roles(monkeypatch: pytest.MonkeyPatch):
-    point = EntryPoint("stamped", f"{__name__}:Stamped", "embdiff.encoders")
-    monkeypatch.setattr("embdiff._registry.entry_points", lambda group: [point])
+def test_a_kind_of_another_package_that_is_no_model_keeps_its_stamp_and_its_roles(install: Callable[[str, type], None]):
+    install("stamped", Stamped)
     encoder = get_encoder("stamped:3")
     assert encoder.stamp == Stamp("stamped", "7", 3, precision="int8")
     assert not encoder.same_roles

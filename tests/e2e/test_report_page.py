@@ -266,7 +266,7 @@ def test_hostile_text_is_text(browser, tmp_path):
     texts = ["<script>console.log('ran')</script>", "<img src=x onerror=alert(1)>", "</script><b>bold</b>", "a & b"]
     ed.compare(texts, ["toy:8", "toy:16"], k=2, store="memory:", groups=["<i>g</i>", "h"] * 2, out=tmp_path / "run")
     opened = Page(browser, tmp_path / "run" / "report.html")
-    assert opened.view.locator("main img, main script, main i:not(.swatch)").count() == 0
+    assert opened.view.locator("main img, main script, main i:not(.swatch, .mark)").count() == 0
     shown = opened.view.locator("main").inner_text()
     assert "<img src=x onerror=alert(1)>" in shown
     assert "<i>g</i>" in shown

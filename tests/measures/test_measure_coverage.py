@@ -48,7 +48,7 @@ def values(name):
 BOUNDS = {"rbo": (0, 1), "rank_similarity": (0, 1), "kendall_tau": (-1, 1), "difference": None}
 
 
-@pytest.mark.battery
+@pytest.mark.battery(one_in=9)
 @pytest.mark.parametrize("name", ["overlap", "jaccard", *BOUNDS])
 @pytest.mark.parametrize("n", [50, 200, 1_000])
 def test_coverage_of_lists(name, n, record_property):

@@ -79,7 +79,7 @@ OVERLAPS = {
 }
 
 
-@pytest.mark.battery
+@pytest.mark.battery(one_in=9)
 @pytest.mark.parametrize("name", OVERLAPS)
 @pytest.mark.parametrize("n", [50, 200, 1_000])
 def test_coverage(name, n, record_property):

@@ -55,8 +55,10 @@ export function presets(scene: Scene, asked: string | null, [a, b]: readonly [st
 /** The words of a preset on its button, and what exactly they mean. */
 export function presetWords(scene: Scene, [kind, , a, b]: Preset): { words: string; about: string } {
   const what = rightWords(scene);
-  if (kind === "only") return { words: `${a} right, ${b} wrong`, about: `${FIRST} of ${a} is ${what}, that of ${b} is not` };
-  if (kind === "nobody") return { words: "nobody right", about: `${FIRST} of no model is ${what}` };
+  const judged = scene.head.expected !== null; // a group is no judgement: a neighbour of another one need not be wrong
+  const only = judged ? `${a} right, ${b} wrong` : `own group in ${a}, not in ${b}`;
+  if (kind === "only") return { words: only, about: `${FIRST} of ${a} is ${what}, that of ${b} is not` };
+  if (kind === "nobody") return { words: judged ? "nobody right" : "own group in none", about: `${FIRST} of no model is ${what}` };
   return isJudged(scene)
     ? { words: "index lost it", about: `an exact neighbour that is ${what} was not returned by the index` }
     : { words: "index lost some", about: "the index did not return every exact neighbour" };

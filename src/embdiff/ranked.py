@@ -12,7 +12,7 @@ from embdiff.errors import ParameterError
 from embdiff.forms import BM25, Rerank, ranks, reranking
 from embdiff.kept import VectorCache
 from embdiff.lexical import Bm25
-from embdiff.rankings import Ranking
+from embdiff.rankings import Ranking, VectorRanking
 from embdiff.records import Corpus, Kind, Metric, Neighbors, Stamp
 from embdiff.search import nearest_rows
 from embdiff.sources import get_encoder
@@ -140,7 +140,16 @@ def ranked(
     loaded = time.perf_counter()
     ranking = ranker.ranking(corpus.items, cache.results, tally)
     seconds = {"load_model": loaded - start, "encode": time.perf_counter() - loaded}
-    return Ranked(name, ranking, backend.stamp(), seconds, tally, {**told, **_about(backend), "cache": _kept(cache)})
+    about = {**told, **_about(backend), "cache": _kept(cache), "bytes_per_vector": _bytes_of_a_row(ranking)}
+    return Ranked(name, ranking, backend.stamp(), seconds, tally, about)
+
+
+def _bytes_of_a_row(ranking: Ranking) -> float | None:
+    """Return how many bytes a row takes, on average: its weights and their places, or the vectors of its tokens."""
+    if not isinstance(ranking, VectorRanking):
+        return None
+    rows = ranking.rows
+    return (rows.values.nbytes + (rows.columns.nbytes if rows.columns is not None else 0)) / max(1, len(rows))
 
 
 def _reranked(

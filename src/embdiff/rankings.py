@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from embdiff._progress import progress
-from embdiff.records import FloatArray, IntArray, Neighbors
+from embdiff.records import FloatArray, IntArray, Neighbors, Ragged
 from embdiff.ties import TOLERANCE, Entries, entries, groups, listed
 
 Doubles = npt.NDArray[np.float64]
+Asked = Sequence[str] | Ragged  # queries: texts, or what a model makes of them
 _REMEMBERED = 2**25  # scores of one list of queries that are kept: 256 MiB
 
 
@@ -32,7 +34,7 @@ class Ranking(ABC):
 
     def __init__(self, kind: str, size: int) -> None:
         self.kind, self.size = kind, size
-        self._known: tuple[tuple[str, ...], dict[int, Doubles]] = ((), {})
+        self._known: tuple[Ragged | tuple[str, ...], dict[int, Doubles]] = ((), {})
 
     @property
     @abstractmethod
@@ -40,13 +42,13 @@ class Ranking(ABC):
         """What was run, for the protocol."""
 
     @abstractmethod
-    def scored(self, queries: Sequence[str]) -> Iterator[tuple[int, Doubles]]:
+    def scored(self, queries: Any) -> Iterator[tuple[int, Doubles]]:
         """Yield the number of each query that finds something, ascending, and the score (n,) of every row.
 
-        NaN where a row is not ranked.
+        NaN where a row is not ranked. Queries are texts; a `VectorRanking` takes what its `asked` returns, too.
         """
 
-    def rank(self, queries: Sequence[str], depth: int) -> Neighbors:
+    def rank(self, queries: Asked, depth: int) -> Neighbors:
         """Return the best rows of each query, (q, min(depth, n)), equal scores by row; ties (`embdiff.ties`) are told.
 
         Rows that are not ranked are not returned: -1 and NaN pad.
@@ -55,7 +57,7 @@ class Ranking(ABC):
         return self.rank_and_place(queries, depth, nobody)[0]
 
     def rank_and_place(
-        self, queries: Sequence[str], depth: int, rows: IntArray
+        self, queries: Asked, depth: int, rows: IntArray
     ) -> tuple[Neighbors, tuple[IntArray, FloatArray]]:
         """Return what `rank` does, and of given rows (q, m) the rank, from 1, and the score for each query.
 
@@ -77,10 +79,10 @@ class Ranking(ABC):
         joined = Entries(*map(np.concatenate, zip(*best, strict=True)))
         return listed(joined, self._nothing(shape), shape), (at, there)
 
-    def _once(self, queries: Sequence[str]) -> Iterator[tuple[int, Doubles]]:
+    def _once(self, queries: Asked) -> Iterator[tuple[int, Doubles]]:
         """Yield the scores of queries, those of the last list of queries from memory, where they fit into it."""
-        asked, (before, known) = tuple(queries), self._known
-        if asked and asked == before:
+        asked, (before, known) = queries if isinstance(queries, Ragged) else tuple(queries), self._known
+        if len(asked) and asked == before:
             yield from known.items()
             return
         fits, kept = len(asked) * self.size <= _REMEMBERED, {}
@@ -100,6 +102,45 @@ class Ranking(ABC):
         """Return lists in which nothing is found."""
         rows, scores = np.full(shape, -1, dtype=np.int64), np.full(shape, np.nan, dtype=np.float32)
         return Neighbors(rows, scores, "ip", self.kind)
+
+
+class VectorRanking(Ranking):
+    """A ranking by vectors, of rows of unequal length, that some databases can search, too.
+
+    It answers as `embdiff.exact.Index` does, to queries that `asked` made.
+    """
+
+    rows: Ragged  # of the corpus, as a database would hold them
+    _last: tuple[tuple[str, ...], Ragged] | None = None  # queries are asked of a database, and of all that is here
+
+    @property
+    @abstractmethod
+    def unfit(self) -> str | None:
+        """Why no database would rank these rows as this does; None where one can."""
+
+    def asked(self, queries: Asked) -> Ragged:
+        """Return what the model makes of queries; of the last ones it is remembered."""
+        if isinstance(queries, Ragged):
+            return queries
+        if self._last is None or self._last[0] != tuple(queries):
+            self._last = tuple(queries), self.encoded(queries)
+        return self._last[1]
+
+    @abstractmethod
+    def encoded(self, queries: Sequence[str]) -> Ragged:
+        """Return what the model makes of queries."""
+
+    def search(self, queries: Ragged, k: int) -> Neighbors:
+        """Return what `rank` does."""
+        return self.rank(queries, k)
+
+    def ranks(self, queries: Ragged, rows: IntArray) -> IntArray:
+        """Return the rank of given rows (q, m) for each query, from 1; -1 for pads and rows without one."""
+        return self.rank_and_place(queries, 1, rows)[1][0]
+
+    def similarity(self, queries: Ragged, rows: IntArray) -> FloatArray:
+        """Return the score of given rows (q, m) for each query; NaN for pads and rows without one."""
+        return self.rank_and_place(queries, 1, rows)[1][1]
 
 
 def _best(scores: Doubles, depth: int) -> tuple[IntArray, Doubles, IntArray]:

@@ -15,16 +15,18 @@ import numpy as np
 from embdiff._corpus import Corpus, Qrels, Row, digest_of, first_repeated
 from embdiff._picture import Kind, Picture
 from embdiff._plain import BoolArray, FloatArray, IntArray, Number, Record, plain
+from embdiff._ragged import Ragged, RaggedRow
 from embdiff.errors import ShapeError
 
 __all__ = [
     "Answer", "BoolArray", "Corpus", "ElsewhereRows", "FloatArray", "IntArray", "Kind", "Method",
-    "Metric", "Neighbors", "Picture", "Qrels", "Role", "Row", "Score", "Space", "Stamp", "Ties", "digest_of",
-    "first_repeated",
+    "Metric", "Neighbors", "Picture", "Qrels", "Ragged", "RaggedRow", "Role", "Row", "Score", "Shape", "Space", "Stamp",
+    "Ties", "digest_of", "first_repeated",
 ]  # fmt: skip
 Metric = Literal["cosine", "ip", "l2"]
 Method = Literal["procrustes", "ridge", "low-rank"]  # how one space is mapped into another
 Role = Literal["document", "query"]
+Shape = Literal["dense", "sparse", "tokens"]  # what a model makes of a text: a vector, weights, a vector for each token
 _ROWS = 16_384  # rows looked at together
 
 

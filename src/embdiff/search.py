@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from embdiff import exact
 from embdiff.kept import Kept
 from embdiff.own_rows import OwnRows, contains, followed_by_own, without_own
 from embdiff.records import Answer, BoolArray, ElsewhereRows, FloatArray, IntArray, Metric, Neighbors
-from embdiff.stores.collection import CollectionSpec
+from embdiff.stores.collection import CollectionSpec, Vectors, dense
 from embdiff.stores.store import Searched
 from embdiff.ties import among_others, cut, either, tied_like
 
@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 WARM_CALLS = 5
 WARM_QUERIES = 100
+WARM_SECONDS = 5.0  # a search that takes this long shows its time in fewer calls
 EXACT_INDEX = "flat"
 _CONFUSED = 2e-6  # of the largest similarity: float32 sums in another order
 
@@ -60,6 +61,19 @@ class Found:
     store_queries: int = 0
 
 
+class Exact(Protocol):
+    """What gives the exact answer, as `embdiff.exact.Index` does."""
+
+    def search(self, queries: Any, k: int) -> Neighbors:
+        """Return the k nearest rows of each query, with their ties."""
+
+    def ranks(self, queries: Any, rows: IntArray) -> IntArray:
+        """Return the rank of given rows (q, m) for each query, from 1; -1 for pads and rows that have none."""
+
+    def similarity(self, queries: Any, rows: IntArray) -> FloatArray:
+        """Return the similarity of given rows (q, m) for each query; NaN for pads and rows that have none."""
+
+
 class Searcher:
     """A collection in a store together with the vectors it was made from.
 
@@ -75,32 +89,36 @@ class Searcher:
         Where results of earlier runs are found again.
     most_asked : int, optional
         Of an exact index the store is asked so many queries, drawn with the ``seed``; all when None.
+    index : Exact, optional
+        What gives the exact answer, where vectors are no table of n times d numbers.
     """
 
     def __init__(
         self,
         store: Searched,
         spec: CollectionSpec,
-        vectors: FloatArray,
+        vectors: Vectors,
         kept: Kept | None = None,
         *,
+        index: Exact | None = None,
         most_asked: int | None = None,
         seed: int = 0,
     ) -> None:
         self._store, self._spec, self._vectors = store, spec, vectors
         self._kept = Kept(None) if kept is None else kept
+        self._exact = index
         self._most_asked, self._seed = most_asked if spec.index.name == EXACT_INDEX else None, seed
 
     @cached_property
-    def _index(self) -> exact.Index:
-        return exact.Index(self._vectors, self._spec.metric)
+    def _index(self) -> Exact:
+        return exact.Index(dense(self._vectors), self._spec.metric) if self._exact is None else self._exact
 
-    def search(self, queries: FloatArray, k: int, own: OwnRows) -> Found:
+    def search(self, queries: Vectors, k: int, own: OwnRows) -> Found:
         """Return the k nearest rows of each query vector, from the store and exactly.
 
         Parameters
         ----------
-        queries : ndarray of float32, shape (q, d)
+        queries : ndarray of float32, shape (q, d), or Ragged of q rows
         k : int
             Neighbours per query, own rows not counted when they are dropped.
         own : OwnRows
@@ -130,7 +148,7 @@ class Searcher:
         )
 
     def _returned(
-        self, queries: FloatArray, k: int, truth: Neighbors
+        self, queries: Vectors, k: int, truth: Neighbors
     ) -> tuple[Neighbors, dict[str, float], str | None, int]:
         """Return what the store answers, the seconds it took, when it was asked, and how many queries it was asked.
 
@@ -147,7 +165,7 @@ class Searcher:
         close = self._as_close(raw, queries, truth.similarity)
         return either(tied_like(raw, truth), truth, close), seconds, asked, len(queries)
 
-    def _as_close(self, raw: Neighbors, queries: FloatArray, wanted: FloatArray) -> BoolArray:
+    def _as_close(self, raw: Neighbors, queries: Vectors, wanted: FloatArray) -> BoolArray:
         """Return which lists (q,) are of similarities (q, k) wanted, up to what float32 in a store may confuse."""
         if raw.rows.shape != wanted.shape:
             return np.zeros(len(queries), dtype=bool)
@@ -159,7 +177,7 @@ class Searcher:
         )
         return np.asarray(told & true)
 
-    def _ask(self, queries: FloatArray, k: int) -> tuple[Neighbors, dict[str, float], str | None]:
+    def _ask(self, queries: Vectors, k: int) -> tuple[Neighbors, dict[str, float], str | None]:
         """Return what the store answers, the seconds it took, and when an earlier run was told so.
 
         A collection that can be told from every other, also from one made later in the same way, is asked once.
@@ -182,29 +200,29 @@ class Searcher:
         """Return what the exact index computes, or computed before from the same vectors."""
         return self._kept.recall(f"exact.{what}", (self._vectors, self._spec.metric, *inputs), compute)[0]
 
-    def nearest(self, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
+    def nearest(self, queries: Vectors, k: int, own: OwnRows) -> Neighbors:
         """Return the exact k nearest rows of each query, (q, k), the store not asked; as `search` for the rest."""
         return self._recall("lists", lambda: exact_lists(self._index, queries, k, own), queries, k, own)
 
-    def place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
+    def place_of(self, queries: Vectors, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         """Return the exact rank and similarity of given rows for each query; dropped own rows do not count."""
         return self._recall("places", lambda: self._place_of(queries, rows, own), queries, rows, own)
 
-    def _place_of(self, queries: FloatArray, rows: IntArray, own: OwnRows) -> ElsewhereRows:
+    def _place_of(self, queries: Vectors, rows: IntArray, own: OwnRows) -> ElsewhereRows:
         ranks = self._index.ranks(queries, followed_by_own(rows, own))
         return places(rows, ranks, self._index.similarity(queries, rows))
 
-    def _warm(self, queries: FloatArray, k: int) -> dict[str, float]:
+    def _warm(self, queries: Vectors, k: int) -> dict[str, float]:
         few = queries[:WARM_QUERIES]
-        spent = []
-        for _ in range(WARM_CALLS):
+        spent: list[float] = []
+        while len(spent) < WARM_CALLS and sum(spent) < WARM_SECONDS:
             start = time.perf_counter()
             self._store.search(self._spec, few, k)
             spent.append(time.perf_counter() - start)
         return {"warm": float(np.median(spent)), "warm_queries": len(few)}
 
 
-def exact_lists(index: exact.Index, queries: FloatArray, k: int, own: OwnRows) -> Neighbors:
+def exact_lists(index: Exact, queries: Vectors, k: int, own: OwnRows) -> Neighbors:
     """Return the k nearest rows of each query, exactly; its own rows left out where they are dropped, (q, k)."""
     return without_own(index.search(queries, k + own.dropped), own, k)
 

@@ -81,7 +81,7 @@ def test_any_number_of_queries(store: Store, points: Any, count: int, monkeypatc
 
 def test_search_refuses_queries_that_fit_no_answer(store: Store, points: Any) -> None:
     spec = points("cosine")
-    with pytest.raises(ShapeError, match=r"must have its dimension, 8\. Got an array of shape \(1, 9\)"):
+    with pytest.raises(ShapeError, match=r"must be dense, of dimension 8\. Got dense ones of 9\."):
         store.search(spec, np.ones((1, 9), np.float32), 3)
     with pytest.raises(ParameterError, match=r"must be finite\. Got one that is not in query 1, 1 in all"):
         store.search(spec, np.array([[1.0] * 8, [np.nan] * 8], np.float32), 3)

@@ -15,8 +15,11 @@ import ranking_models as made
 from embdiff.errors import ParameterError
 from embdiff.judging.pool import pool_run
 from embdiff.measures import get_measure
+from embdiff.records import Ragged
 from embdiff.runs import Named, Origin
+from embdiff.sources.sparse import ByWeights
 from embdiff.views.packing import pack
+from embdiff.views.words import notes
 
 pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
 SPARSE, LATE, RERANKED = "sparse", "late", "reranked"
@@ -56,9 +59,55 @@ def test_every_two_are_compared_and_what_needs_a_space_is_undefined(compared):
     assert math.isfinite(spread["toy:16", LATE].value)  # every row has a rank
     assert "ranks only the first 21" in spread["toy:16", RERANKED].reason
     assert [layout.model for layout in compared.run.layouts] == ["toy:16"]
-    assert {each["model"]: each["collection"] is None for each in compared.run.manifest["models"]} == {
-        "toy:16": False, SPARSE: True, LATE: True, RERANKED: True,
+    told = {each["model"]: each["collection"] for each in compared.run.manifest["models"]}
+    assert {name: each and each["shape"] for name, each in told.items()} == {
+        "toy:16": "dense", SPARSE: "sparse", LATE: None, RERANKED: None,
     }  # fmt: skip
+
+
+def told_of(found: ed.Comparison) -> dict[str, str | None]:
+    return {each["model"]: each["no_collection"] for each in found.run.manifest["rankings"]}
+
+
+def test_a_database_that_holds_such_vectors_is_asked(models, compared, tmp_path: Path):
+    pytest.importorskip("lancedb")
+    for found, has, other in (
+        (compared, SPARSE, LATE),
+        (ed.compare("sample", models, store=f"lancedb:{tmp_path / 'lance'}", cache="off"), LATE, SPARSE),
+    ):
+        assert told_of(found)[has] is None
+        assert told_of(found)[other].startswith("this store holds no such vectors")
+        assert told_of(found)[RERANKED] == "it scores pairs of texts"
+        searches = {each["model"]: each for each in found.run.manifest["searches"]}
+        assert set(searches) == {"toy:16", has}
+        assert (searches[has]["store_queries"], searches[has]["short_lists"]) == (52, 0)
+        assert searches[has]["seconds"]["warm"] > 0
+        lost = {score.models[0]: score.value for score in found.scores if score.measure == "index_recall@10"}
+        assert lost == {"toy:16": 1.0, has: 1.0}
+        note = next(note for note in notes(found.facts()) if note.startswith(f"{other} ranks texts"))
+        assert "It has no collection: this store holds no such vectors" in note
+    again = ed.compare("sample", models, store=f"lancedb:{tmp_path / 'lance'}", cache="off")
+    assert next(each for each in again.run.manifest["models"] if each["model"] == LATE)["collection"]["reused"]
+
+
+def test_lists_are_those_that_no_database_gave(models, compared):
+    exact = ed.compare("sample", models, store="memory:", cache="off", baseline=False)
+    assert set(told_of(exact).values()) != {None}
+    for here, there in zip(exact.run.shown, compared.run.shown, strict=True):
+        np.testing.assert_array_equal(here.returned.rows, there.returned.rows)
+        np.testing.assert_array_equal(here.returned.similarity, there.returned.similarity)
+
+
+def test_rows_that_no_sparse_index_takes_are_ranked_without_one(models, monkeypatch):
+    real = ByWeights._made
+
+    def below_zero(self, items, role):
+        made = real(self, items, role)
+        return Ragged(made.offsets, np.where(np.arange(len(made.values)) == 5, -1, made.values), made.columns)
+
+    monkeypatch.setattr(ByWeights, "_made", below_zero)
+    found = ed.compare("sample", models[:2], cache="off")
+    assert told_of(found)[SPARSE] == "some weights are below zero, which no sparse index takes"
 
 
 def test_re_ranked_lists_hold_what_was_found_before(compared):

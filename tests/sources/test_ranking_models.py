@@ -106,7 +106,7 @@ def first_lists(base: str) -> np.ndarray:
 def test_rows_that_share_no_weight_are_not_ranked(tmp_path: Path):
     folder = made.sparse(tmp_path)
     ranking = ranked(f"sparse:{folder}", {}, CORPUS, OFF, "cosine").ranking
-    ranking._rows = ranking._rows.multiply(np.arange(len(CORPUS)) % 2).tocsr()  # every other row weighs nothing
+    ranking._table = ranking._table.multiply(np.arange(len(CORPUS)) % 2).tocsr()  # every other row weighs nothing
     lists, (ranks, scores) = ranking.rank_and_place(QUERIES, 52, np.tile(np.arange(4), (4, 1)))
     assert (lists.rows[lists.rows >= 0] % 2 == 1).all()
     assert (lists.rows >= 0).sum() == 4 * 26

@@ -27,7 +27,7 @@ from embdiff.records import Corpus, FloatArray, Method, Qrels, Space
 from embdiff.sources import Encoder
 from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
-from embdiff.stores.collection import Batch, CollectionSpec, collection_name
+from embdiff.stores.collection import Batch, CollectionSpec, collection_name, dense
 from embdiff.stores.copying import copy_rows
 from embdiff.stores.placing import is_whole
 from embdiff.stores.store import Store
@@ -197,7 +197,8 @@ class Job:
             )
         other = self._models[1 - made_by]
         anew = other.encode(texts, cache=self._cache)
-        pair = (rows.vectors, anew) if made_by == 0 else (anew, rows.vectors)
+        old = dense(rows.vectors)
+        pair = (old, anew) if made_by == 0 else (anew, old)
         return _Sample(rows, texts, self._models, pair, made_by == 1)
 
     def _judged_places(self) -> list[int]:
@@ -215,20 +216,20 @@ class Job:
         ParameterError
             When they are of neither.
         """
-        some = list(range(min(_PROBED, len(texts))))
+        some, vectors = list(range(min(_PROBED, len(texts)))), dense(rows.vectors)
         told = []
         for number, model in enumerate(self._models):
-            if model.stamp.dim != rows.vectors.shape[1]:
+            if model.stamp.dim != vectors.shape[1]:
                 told.append(f"{model.spec} makes {model.stamp.dim} dimensions")
                 continue
             made = model.encode([texts[at] for at in some], cache=self._cache)
-            median = float(np.median(pair_similarity(rows.vectors[some], made, "cosine")))
+            median = float(np.median(pair_similarity(vectors[some], made, "cosine")))
             if median >= 1 - _ALIKE:
                 return number
             told.append(f"{model.spec} has a median cosine of {median:.3f} with them")
         raise ParameterError(
             f"The vectors of a collection to map must be those of the model --from. Got {self._old.where} of "
-            f"{rows.vectors.shape[1]} dimensions: {'; '.join(told)} ({len(some)} rows encoded again). Name the model "
+            f"{vectors.shape[1]} dimensions: {'; '.join(told)} ({len(some)} rows encoded again). Name the model "
             "that made them; 'embdiff doctor STORE --model MODEL' compares row by row."
         )
 
@@ -289,5 +290,5 @@ def _worth_keeping(folder: Path, _error: BaseException) -> bool:
 def _some(rows: Batch, at: list[int]) -> Batch:
     return Batch(
         rows.rows[at], tuple(rows.ids[row] for row in at), tuple(rows.texts[row] for row in at),
-        tuple(rows.groups[row] for row in at), rows.vectors[at],
+        tuple(rows.groups[row] for row in at), dense(rows.vectors)[at],
     )  # fmt: skip

@@ -28,7 +28,7 @@ from embdiff.sources import Encoder, get_encoder
 from embdiff.sources.derived import Derived
 from embdiff.sources.parquet import FORMAT, label_of, label_on
 from embdiff.sources.tally import added, figures
-from embdiff.stores.collection import Batch
+from embdiff.stores.collection import Batch, dense
 from embdiff.variants import ROWS, measure_variant
 
 _VARIANT, _VARIANT_SEED = "variant.json", 0
@@ -214,7 +214,9 @@ def _measured(encoder: Encoder, job: Job, plan: Plan, cache: VectorCache) -> dic
     rows = np.sort(np.random.default_rng(_VARIANT_SEED).choice(plan.rows, count, replace=False)).tolist()
     parts = Parts(job, plan)
     drawn = reduce(Batch.followed_by, (parts.read("", row, row + 1) for row in rows))
-    found = measure_variant(*lower, drawn.texts, drawn.vectors, cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows)
+    found = measure_variant(
+        *lower, drawn.texts, dense(drawn.vectors), cache, _VARIANT_SEED, role=job.role, of_rows=plan.rows
+    )
     _files.write_json(path, found)
     return found
 

@@ -12,7 +12,7 @@ from embdiff.errors import DataError, ParameterError, StoreError
 from embdiff.records import Corpus, FloatArray, Metric
 from embdiff.sources.looked import id_of, is_ours, text_of, vectors_of
 from embdiff.specs import check_metric
-from embdiff.stores.collection import FIELDS, SHORTEST, Batch, CollectionSpec, check_vectors, read_stamp
+from embdiff.stores.collection import FIELDS, SHORTEST, Batch, CollectionSpec, check_vectors, dense, read_stamp
 from embdiff.stores.looking import Look
 
 _BLOCK = 1_000  # rows that are mapped together: rounding depends on it, and a command that goes on must find the same
@@ -145,7 +145,7 @@ class MappedRows:
         if self._open is None or self._open[0] != number:
             first = number * _BLOCK
             rows = self._old.rows(range(first, min(first + _BLOCK, self._old.count)))
-            vectors = mapped(self._by, rows.vectors, self._unit)
+            vectors = mapped(self._by, dense(rows.vectors), self._unit)
             check_vectors(vectors, self._spec, rows.ids, first)
             self._open = number, Batch(rows.rows, rows.ids, rows.texts, rows.groups, vectors)
         return self._open[1]

@@ -38,7 +38,7 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
     ----------
     run : Run
     models : iterable of str, optional
-        Only these; by default every model with a collection.
+        Only these; by default every model with a space.
 
     Raises
     ------
@@ -47,7 +47,8 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
     ParameterError
         When the run was read from a folder that names what only the user may; before anything is loaded.
     """
-    stamps = {each["model"]: each["fingerprint"] for each in run.manifest["models"] if each["collection"]}
+    told = ((each["model"], each["fingerprint"]) for each in run.manifest["models"] if each["collection"])
+    stamps = {name: fingerprint for name, fingerprint in told if name not in run.config.ranking}
     forms = run.config.aliases
     named = (forms.get(name, name) for name in dict.fromkeys((*stamps, *(models or ()))))
     run.origin.admit([*(Named("model", form) for form in named), Named("cache", run.config.cache)])

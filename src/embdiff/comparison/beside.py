@@ -1,4 +1,4 @@
-"""What ranks the texts of queries without a collection: bm25, sparse and late-interaction models, re-rankers."""
+"""What ranks texts without a dense vector of them: bm25, sparse and late-interaction models, re-rankers."""
 
 from __future__ import annotations
 
@@ -11,50 +11,62 @@ import numpy as np
 
 from embdiff._optional import is_installed
 from embdiff.comparison.settings import Inputs
+from embdiff.comparison.shelved import ask_shelved
 from embdiff.comparison.work import Work
 from embdiff.lexical import BM25, NO_WORDS, Bm25
 from embdiff.own_rows import followed_by_own, without_own
 from embdiff.ranked import Ranked, ranked
 from embdiff.rankings import Ranking
 from embdiff.records import Answer, ElsewhereRows, IntArray, Neighbors
-from embdiff.search import places, rows_only_elsewhere
+from embdiff.search import Found, places, rows_only_elsewhere
 from embdiff.settings import RunConfig
 
 # Each query looks at each row: beyond these bm25 would take longer than a small model, and must be named.
 MOST_PAIRS, MOST_ROWS = 100_000_000, 200_000
 
 
+def rank(work: Work) -> dict[str, Ranked]:
+    """Return the models that rank texts, ready to be asked, by name; the others are encoded."""
+    config, inputs = work.config, work.inputs
+    return {
+        name: ranked(
+            name, config.aliases, inputs.corpus, work.vectors, config.metric, more=inputs.own.dropped,
+            others=work.encoded,
+        )
+        for name in config.ranking
+    }  # fmt: skip
+
+
 def ask_beside(work: Work) -> Work:
     """Ask the models that rank texts, and bm25 where it stands beside the models; the collections were asked.
 
-    Rows that are not ranked leave lists short (-1, NaN); the ``exact`` neighbours are the same, as there is no index.
+    Rows that are not ranked leave lists short (-1, NaN); without a collection the ``exact`` neighbours are the same.
     The places of rows that others returned are given where there are any.
     """
-    config, inputs = work.config, work.inputs
-    models: dict[str, Ranked] = {}
-    lists: dict[str, Neighbors] = {}
-    for name in config.ranking:
-        made = ranked(
-            name, config.aliases, inputs.corpus, work.vectors, config.metric, more=inputs.own.dropped,
-            others=work.encoded,
-        )  # fmt: skip
-        start = time.perf_counter()
-        lists[name] = without_own(
-            made.ranking.rank(inputs.queries.items, config.k + inputs.own.dropped), inputs.own, config.k
-        )
-        models[name] = replace(made, seconds={**made.seconds, "search": time.perf_counter() - start})
+    inputs, models = work.inputs, dict(work.ranked)
+    lists: dict[str, tuple[Neighbors, Neighbors]] = {}
+    found: dict[str, Found] = {}
+    for name, made in work.ranked.items():
+        start, searcher = time.perf_counter(), work.shelved[name].searcher
+        if searcher is None:
+            wide = made.ranking.rank(inputs.queries.items, work.config.k + inputs.own.dropped)
+            lists[name] = (without_own(wide, inputs.own, work.config.k),) * 2
+            models[name] = replace(made, seconds={**made.seconds, "search": time.perf_counter() - start})
+        else:
+            found[name] = ask_shelved(made.ranking, searcher, work.config.k, inputs)
+            lists[name] = found[name].returned, found[name].exact
     collections = [here.returned.rows for here in work.found.values()]
-    words, told = _ask_words(work, [*collections, *(each.rows for each in lists.values())])
+    words, told = _ask_words(work, [*collections, *(returned.rows for returned, _ in lists.values())])
     if words is not None:
-        lists[BM25] = words.returned
+        lists[BM25] = words.returned, words.exact
     answers = []
-    for name, here in lists.items():
+    for name, (here, exact) in lists.items():
         if name in models:
-            others = [*collections, *(each.rows for other, each in lists.items() if other != name)]
+            others = [*collections, *(each.rows for other, (each, _) in lists.items() if other != name)]
             there = placed(models[name].ranking, rows_only_elsewhere(here.rows, others), inputs)
-            answers.append(Answer(name, name, here, here, inputs.own.marked(here.rows), there))
+            answers.append(Answer(name, name, here, exact, inputs.own.marked(here.rows), there))
     beside = (*answers, *([words] if words is not None else []))
-    return replace(work, ranked=models, beside=beside, words=told)
+    return replace(work, ranked=models, asked=found, beside=beside, words=told)
 
 
 def placed(ranking: Ranking, rows: IntArray, inputs: Inputs) -> ElsewhereRows:

@@ -12,6 +12,7 @@ from embdiff._optional import versions
 from embdiff.comparison.expected import Expected
 from embdiff.comparison.sampling import describe_sample
 from embdiff.comparison.settings import Inputs
+from embdiff.comparison.shelved import Shelved
 from embdiff.comparison.work import Placed, Work
 from embdiff.encoding import Encoded
 from embdiff.ranked import Ranked
@@ -38,7 +39,7 @@ def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str,
         "sample": describe_sample(work),
         "models": [
             *(_model(name, inputs, each, work.placed.get(name)) for name, each in work.encoded.items()),
-            *(_model(name, inputs, each, None) for name, each in work.ranked.items()),
+            *(_model(name, inputs, each, work.shelved[name]) for name, each in work.ranked.items()),
         ],
         "searches": [
             {
@@ -47,15 +48,20 @@ def describe(work: Work, store_uri: str, expected: Expected | None) -> dict[str,
                 "index": here.returned.index,
                 "queries": len(here.returned.rows),
                 "store_queries": here.store_queries,
-                "short_lists": int((here.returned.rows < 0).any(axis=1).sum()),
+                "short_lists": int(((here.returned.rows < 0) & (here.exact.rows >= 0)).any(axis=1).sum()),
                 "seconds": here.seconds,
                 "asked": here.asked,
             }
-            for (asks, name), here in work.found.items()
+            for (asks, name), here in work.searches.items()
         ],
         "baseline": work.words and dict(work.words),
         "rankings": [
-            {"model": name, "about": each.ranking.about, "short_lists": _short(work, name)}
+            {
+                "model": name,
+                "about": each.ranking.about,
+                "short_lists": _short(work, name),
+                "no_collection": work.shelved[name].why_not,
+            }
             for name, each in work.ranked.items()
         ],
         "expected": expected and {"own": expected.own, "absent": expected.absent},
@@ -80,7 +86,7 @@ def _short(work: Work, name: str) -> int:
     return int((lists < 0).any(axis=1).sum())
 
 
-def _model(name: str, inputs: Inputs, encoded: Encoded | Ranked, placed: Placed | None) -> dict[str, Any]:
+def _model(name: str, inputs: Inputs, encoded: Encoded | Ranked, placed: Placed | Shelved | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": name,
         "stamp": encoded.stamp.to_dict(),
@@ -89,11 +95,14 @@ def _model(name: str, inputs: Inputs, encoded: Encoded | Ranked, placed: Placed 
         "seconds": encoded.seconds,
         "collection": None,
     }
-    if placed is None:
+    if placed is None or placed.spec is None or placed.placement is None:
         return facts
     collection = {
         "name": placed.spec.name,
         "dim": placed.spec.dim,  # two more than the model's where zero vectors were kept
+        "shape": placed.spec.shape,
+        "metric": placed.spec.metric,
+        "index": str(placed.spec.index),
         "reused": placed.placement.reused,
         "resumed": placed.placement.resumed,
         "rows": placed.spec.rows,

@@ -67,7 +67,7 @@ def _searches(work: Work) -> list[OneSearch]:
             here.returned, here.exact, here.nearest, here.exact_similarity, inputs.twins.rows, (name,), asks,
             inputs.candidates, len(inputs.corpus), wanted,
         )
-        for (asks, name), here in work.found.items()
+        for (asks, name), here in work.searches.items()
     ]  # fmt: skip
 
 

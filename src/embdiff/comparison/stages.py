@@ -13,10 +13,11 @@ import numpy as np
 
 from embdiff._memory import share
 from embdiff._sizes import written_size
-from embdiff.comparison.beside import ask_beside
+from embdiff.comparison.beside import ask_beside, rank
 from embdiff.comparison.crossing import askers, drawn_rows
 from embdiff.comparison.sampling import queries_needed, spare
 from embdiff.comparison.settings import Inputs
+from embdiff.comparison.shelved import shelve
 from embdiff.comparison.work import Pilot, Placed, Work
 from embdiff.corpus.files import shown
 from embdiff.encoding import Encoded, Texts, encode_models
@@ -191,7 +192,10 @@ def _wanted(inputs: Inputs) -> Wanted:
 
 def fill(work: Work, store: Store, label: str) -> Work:
     """Put each model's vectors into its own collection, whose name begins with ``label``, or find them there."""
-    return replace(work, placed={name: _place(work, store, name, label) for name in work.config.spaces})
+    work = replace(work, placed={name: _place(work, store, name, label) for name in work.config.spaces})
+    made = rank(work)
+    shelved = {name: shelve(each, store, label, work.config, work.inputs, work.kept) for name, each in made.items()}
+    return replace(work, ranked=made, shelved=shelved)
 
 
 def _place(work: Work, store: Store, name: str, label: str) -> Placed:

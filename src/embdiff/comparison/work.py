@@ -10,6 +10,7 @@ import numpy as np
 
 from embdiff.alignment import Alignment, Reach
 from embdiff.comparison.settings import Inputs
+from embdiff.comparison.shelved import Shelved
 from embdiff.encoding import Encoded
 from embdiff.kept import Kept, VectorCache
 from embdiff.lexical import BM25
@@ -85,7 +86,11 @@ class Work:
     found : mapping of (str, str) to Found
         By query model and collection, once searched.
     ranked : mapping of str to Ranked
-        By model that ranks texts without a dense vector of them, once asked.
+        By model that ranks texts without a dense vector of them, once the collections are filled.
+    shelved : mapping of str to Shelved
+        By such a model: its collection, or why it has none.
+    asked : mapping of str to Found
+        By such a model with a collection, once searched.
     beside : tuple of Answer
         Of these models, and of bm25 where it stands beside the models.
     words : mapping or None
@@ -103,6 +108,8 @@ class Work:
     pilot: Pilot | None = None
     found: Mapping[tuple[str, str], Found] = field(default_factory=dict)
     ranked: Mapping[str, Ranked] = field(default_factory=dict)
+    shelved: Mapping[str, Shelved] = field(default_factory=dict)
+    asked: Mapping[str, Found] = field(default_factory=dict)
     beside: tuple[Answer, ...] = ()
     words: Mapping[str, Any] | None = None
     answers: tuple[Answer, ...] = ()
@@ -126,6 +133,11 @@ class Work:
     def named(self) -> tuple[Answer, ...]:
         """Of what stands beside the collections what was named: all of it but bm25, and bm25 where it was."""
         return tuple(each for each in self.beside if each.model != BM25 or self.config.baseline == "named")
+
+    @property
+    def searches(self) -> dict[tuple[str, str], Found]:
+        """Every search of a collection: by query model and collection."""
+        return {**self.found, **{(name, name): here for name, here in self.asked.items()}}
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -76,7 +76,7 @@ class Collection:
         notes.found(self._stamped(notes))
         vectors = vectors_of(self.look, self._wish.fields, self.where)
         if not vectors:
-            notes.unseen.append(f"{self.where} has no field of float vectors: its vectors were not looked at.")
+            notes.unseen.append(f"{self.where} has no field of float vectors (one a row): they were not looked at.")
         for vector in vectors:  # before rows are read, which may need an index
             notes.found(self._indexed(vector))
         if not self.count:

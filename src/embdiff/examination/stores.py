@@ -108,7 +108,7 @@ def _examined(store: Store, name: str, lite: Path | None, wish: Wish, notes: Not
         collection.examine(notes)
     except StoreError as error:
         notes.unseen.append(f"The rows of {name}: {str(error)[:300]}")
-    if lite is not None:
+    if lite is not None and "vector" in collection.look.kinds.values():  # of a sparse index it keeps no file
         notes.found(_unbuilt(lite, name))
     return collection
 

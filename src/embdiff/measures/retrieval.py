@@ -93,7 +93,7 @@ def expected_hit(neighbors: Neighbors, expected: Sequence[IntArray]) -> Doubles:
 def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) -> Doubles:
     """Return, per query, the share of the k results of an index that are as close as the exact k-th neighbour.
 
-    ``|{returned : similarity >= exact k-th similarity}| / k``.
+    ``|{returned : similarity >= exact k-th similarity}| / k``; where fewer than k rows have a rank at all, of those.
 
     Parameters
     ----------
@@ -107,9 +107,9 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
     Returns
     -------
     ndarray of float64, shape (q,)
-        In [0, 1]. A returned row is right when its exact similarity reaches the exact k-th best, ties included, less
-        1e-6 of the scale (1 for cosine, else the largest absolute similarity of the exact list). Missing rows are
-        lost.
+        In [0, 1], NaN where no row has a rank. A returned row is right when its exact similarity reaches the exact
+        k-th best, ties included, less 1e-6 of the scale (1 for cosine, else the largest absolute similarity of the
+        exact list). Missing rows are lost.
 
     Raises
     ------
@@ -135,11 +135,12 @@ def index_recall(returned: Neighbors, exact: Neighbors, similarity: FloatArray) 
         raise ParameterError(
             f"Both lists must come from one metric. Got {returned.metric} and {exact.metric}. Search with one metric."
         )
-    best = exact.similarity.astype(np.float64)
-    scale = np.ones(len(best)) if exact.metric == "cosine" else np.abs(best).max(axis=1)
-    lowest = best[:, -1] - _TOLERANCE * scale
+    there = exact.rows >= 0
+    best, count = np.where(there, exact.similarity, np.inf).astype(np.float64), there.sum(axis=1)
+    scale = np.ones(len(best)) if exact.metric == "cosine" else np.abs(np.where(there, best, 0.0)).max(axis=1)
+    lowest = best.min(axis=1) - _TOLERANCE * scale
     right = (returned.rows >= 0) & (similarity >= lowest[:, None])
-    return np.asarray(right.mean(axis=1), dtype=np.float64)
+    return np.where(count > 0, np.minimum(right.sum(axis=1), count) / np.maximum(count, 1), np.nan)
 
 
 def lost_by_index(returned: Neighbors, exact: Neighbors) -> IntArray:
@@ -203,5 +204,5 @@ INDEX_RECALL = Measure(
     range=(0.0, 1.0),
     symmetric=False,
     invariances=("order of the queries", "order of the returned rows", "which of several tied rows is returned"),
-    scorer=PerQuery(_recall_by_chance),
+    scorer=PerQuery(_recall_by_chance, "for which no row has a rank"),
 )

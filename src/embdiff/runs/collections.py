@@ -13,10 +13,11 @@ def collections_of(run: Run) -> dict[str, CollectionSpec]:
         each["model"]: CollectionSpec(
             name=each["collection"]["name"],
             dim=each["collection"]["dim"],
-            metric=check_metric(run.config.metric),
-            index=IndexSpec.parse(run.config.index),
+            metric=check_metric(each["collection"]["metric"]),
+            index=IndexSpec.parse(each["collection"]["index"]),
             rows=len(run.corpus),
             stamp=each["stamp"],
+            shape=each["collection"]["shape"],
         )
         for each in run.manifest["models"]
         if each["collection"]

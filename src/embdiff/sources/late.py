@@ -21,15 +21,16 @@ from embdiff._memory import share
 from embdiff._sizes import written_size
 from embdiff.errors import EncoderError, ParameterError
 from embdiff.kept import Kept
-from embdiff.rankings import Doubles, Ranking
-from embdiff.records import IntArray
+from embdiff.rankings import Asked, Doubles, Ranking, VectorRanking
+from embdiff.records import IntArray, Ragged
 from embdiff.sources.families import LATE
-from embdiff.sources.ranker import Parts, Ragged, RaggedModel, Ranker, found
+from embdiff.sources.ranker import Parts, RaggedModel, Ranker, found
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
 _MEANS = {"maxsim": False, "meanmaxsim": True}
 _QUERIES = 32  # asked together
+_UNIT = 1e-3  # a vector whose length is 1 but for so much is a unit vector
 _TOKENS = 8_192  # of rows, multiplied with the tokens of these queries at a time
 
 
@@ -70,7 +71,7 @@ class LateRanker(Ranker):
         return ByTokens(parts, items, mean=_MEANS[similarity])
 
 
-class ByTokens(Ranking):
+class ByTokens(VectorRanking):
     """The vectors of all tokens of rows; every row is ranked.
 
     Parameters
@@ -92,17 +93,29 @@ class ByTokens(Ranking):
         super().__init__(forms.MAXSIM, len(items))
         self._parts, self._mean = parts, mean
         _refuse_large(parts, items)
-        self._rows = parts.encoded(items, "document")
+        self.rows = parts.encoded(items, "document")
 
     @property
     def about(self) -> str:
         """What was run, for the protocol."""
-        vectors, width = self._rows.values.shape
-        return f"MaxSim of {vectors / max(1, self.size):,.1f} vectors a row of {width} numbers; exact, in float64"
+        vectors, width = self.rows.values.shape
+        return f"MaxSim of {vectors / max(1, self.size):,.1f} vectors a row of {width} numbers"
 
-    def scored(self, queries: Sequence[str]) -> Iterator[tuple[int, Doubles]]:
+    @property
+    def unfit(self) -> str | None:
+        """LanceDB adds up cosines, which are inner products of unit vectors."""
+        if self._mean:
+            return "its score is a mean over the tokens of the query, where databases have the sum"
+        longest = np.abs(np.linalg.norm(self.rows.values, axis=1) - 1.0).max(initial=0.0)
+        return "its vectors are not of length 1, and databases have MaxSim of cosines" if longest > _UNIT else None
+
+    def encoded(self, queries: Sequence[str]) -> Ragged:
+        """Return the vectors of the tokens of queries."""
+        return self._parts.encoded(queries, "query")
+
+    def scored(self, queries: Asked) -> Iterator[tuple[int, Doubles]]:
         """Yield the number of each query, and the MaxSim of every row (n,)."""
-        asking = self._parts.encoded(queries, "query")
+        asking = self.asked(queries)
         for start in range(0, len(queries), _QUERIES):
             some = asking.take(np.arange(start, min(start + _QUERIES, len(queries))))
             yield from enumerate(self._maxsim(some), start=start)
@@ -111,10 +124,10 @@ class ByTokens(Ranking):
         """Return the MaxSim of some queries with every row, (q, n), the rows in blocks of many tokens."""
         tokens, counts = asking.values.astype(np.float64), np.diff(asking.offsets)
         out = np.empty((len(counts), self.size))
-        for begin, end in _blocks(self._rows.offsets):
-            first, last = self._rows.offsets[begin], self._rows.offsets[end]
-            products = tokens @ self._rows.values[first:last].astype(np.float64).T
-            nearest = np.maximum.reduceat(products, self._rows.offsets[begin:end] - first, axis=1)
+        for begin, end in _blocks(self.rows.offsets):
+            first, last = self.rows.offsets[begin], self.rows.offsets[end]
+            products = tokens @ self.rows.values[first:last].astype(np.float64).T
+            nearest = np.maximum.reduceat(products, self.rows.offsets[begin:end] - first, axis=1)
             out[:, begin:end] = np.add.reduceat(nearest, asking.offsets[:-1], axis=0)
         return out / counts[:, None] if self._mean else out
 

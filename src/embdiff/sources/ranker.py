@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from embdiff._optional import versions
 from embdiff._progress import progress
 from embdiff.errors import EmbdiffError, EncoderError, in_one_line
 from embdiff.kept import Kept, keys_of
 from embdiff.rankings import Ranking
-from embdiff.records import FloatArray, IntArray, Kind, Role
+from embdiff.records import IntArray, Kind, Ragged, Role
 from embdiff.sources.batches import TEXTS, Model, checked_items, first_words
 from embdiff.sources.families import SPARSE, Family
 from embdiff.sources.hub import locate
@@ -31,40 +30,6 @@ OPTIONS = ("revision", "prompt", "query_prompt", "max_tokens", "trust_remote_cod
 _MASKED = "it does not say that it is a SparseEncoder: its head for masked words is taken"
 PART = 256  # texts that are encoded, and kept, together
 _AT_ONCE = 32  # in a batch of the library, which sorts a part by length
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """What a model makes of texts, of each as much as it takes.
-
-    Parameters
-    ----------
-    offsets : ndarray of int64, shape (n + 1,)
-        Text i has the entries ``offsets[i]`` to ``offsets[i + 1]``.
-    values : ndarray of float32, shape (m,) or (m, d)
-        A weight, or a vector, for each entry.
-    columns : ndarray of int32, shape (m,), or None
-        Of a sparse vector the place of each weight.
-    """
-
-    offsets: IntArray
-    values: FloatArray
-    columns: npt.NDArray[np.int32] | None = None
-
-    @classmethod
-    def joined(cls, parts: Sequence[Ragged]) -> Ragged:
-        """Return the texts of all parts."""
-        counts = np.concatenate([np.diff(part.offsets) for part in parts])
-        columns = None if parts[0].columns is None else np.concatenate([part.columns for part in parts])
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
-        return cls(offsets, np.concatenate([part.values for part in parts]), columns)
-
-    def take(self, rows: IntArray) -> Ragged:
-        """Return some of the texts, in this order; a text may come again."""
-        counts = np.diff(self.offsets)[rows]
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
-        at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
-        return Ragged(offsets, self.values[at], None if self.columns is None else self.columns[at])
 
 
 class RaggedModel(SentenceTransformers):

@@ -18,10 +18,10 @@ import numpy as np
 from embdiff import forms
 from embdiff.errors import EncoderError
 from embdiff.kept import Kept
-from embdiff.rankings import Doubles, Ranking
-from embdiff.records import Role
+from embdiff.rankings import Asked, Doubles, Ranking, VectorRanking
+from embdiff.records import Ragged, Role
 from embdiff.sources.families import SPARSE
-from embdiff.sources.ranker import Parts, Ragged, RaggedModel, Ranker, found
+from embdiff.sources.ranker import Parts, RaggedModel, Ranker, found
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec
 
@@ -69,7 +69,7 @@ class SparseRanker(Ranker):
         return ByWeights(Parts(self.spec, backend, kept, tally), items, similarity)
 
 
-class ByWeights(Ranking):
+class ByWeights(VectorRanking):
     """An index of the weights of rows.
 
     Rows that share no weight with a query have the inner product 0, and are not ranked, as in an inverted index.
@@ -87,30 +87,51 @@ class ByWeights(Ranking):
         super().__init__(forms.SPARSE, len(items))
         self.partial = f"{parts.spec} ranks only rows that share a weight with the query"
         self._parts, self._width, self._cosine = parts, parts.backend.stamp().dim, similarity == "cosine"
-        self._rows = self._table(items, "document").T.tocsr()
+        self.rows = self._made(items, "document")
+        self._table = _table(self.rows, self._width).T.tocsr()
 
     @property
     def about(self) -> str:
         """What was run, for the protocol."""
         what = "cosine" if self._cosine else "inner product"
-        per_row = self._rows.nnz / max(1, self.size)
-        return f"{what} of sparse vectors, {per_row:,.0f} weights a row of {self._width:,}; exact, in float64"
+        per_row = len(self.rows.values) / max(1, self.size)
+        return f"{what} of sparse vectors, {per_row:,.0f} weights a row of {self._width:,}"
 
-    def _table(self, items: Sequence[str], role: Role) -> Any:
-        from scipy import sparse  # sentence-transformers brings it
+    @property
+    def unfit(self) -> str | None:
+        """Milvus takes no row without a weight, and no weight below zero."""
+        if (self.rows.values < 0.0).any():
+            return "some weights are below zero, which no sparse index takes"
+        bare = int((self.rows.counts == 0).sum())
+        return f"{bare:,} rows have no weight at all, which no sparse index takes" if bare else None
 
+    def encoded(self, queries: Sequence[str]) -> Ragged:
+        """Return the weights of queries."""
+        return self._made(queries, "query")
+
+    def _made(self, items: Sequence[str], role: Role) -> Ragged:
         made = self._parts.encoded(items, role)
-        values = made.values.astype(np.float64)
-        table = sparse.csr_matrix((values, made.columns, made.offsets), shape=(len(items), self._width))
-        if self._cosine:
-            norms = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
-            table = sparse.diags(1.0 / np.where(norms > 0, norms, 1.0)) @ table
-        return table
+        return _unit(made) if self._cosine else made
 
-    def scored(self, queries: Sequence[str]) -> Iterator[tuple[int, Doubles]]:
+    def scored(self, queries: Asked) -> Iterator[tuple[int, Doubles]]:
         """Yield the number of each query, and its inner product with every row (n,); NaN where it is 0."""
-        asking = self._table(queries, "query").tocsr()
+        asking = _table(self.asked(queries), self._width)
         for start in range(0, len(queries), _QUERIES):
-            products = (asking[start : start + _QUERIES] @ self._rows).toarray()
+            products = (asking[start : start + _QUERIES] @ self._table).toarray()
             for number, scores in enumerate(products, start=start):
                 yield number, np.where(scores != 0.0, scores, np.nan)
+
+
+def _unit(made: Ragged) -> Ragged:
+    """Return rows of Euclidean length 1, those without a weight as they are."""
+    of = np.repeat(np.arange(len(made)), made.counts)
+    lengths = np.sqrt(np.bincount(of, made.values.astype(np.float64) ** 2, len(made)))
+    return Ragged(made.offsets, (made.values / lengths[of]).astype(np.float32), made.columns)
+
+
+def _table(made: Ragged, width: int) -> Any:
+    """Return sparse vectors as a matrix of float64, (n, width)."""
+    from scipy import sparse  # sentence-transformers brings it
+
+    values = made.values.astype(np.float64)
+    return sparse.csr_matrix((values, made.columns, made.offsets), shape=(len(made), width))

@@ -12,10 +12,10 @@ from embdiff._progress import progress, silent
 from embdiff.errors import StoreError
 from embdiff.exact import first
 from embdiff.records import FloatArray, IntArray, Neighbors
-from embdiff.stores.collection import CollectionSpec, check_vectors
+from embdiff.stores.collection import CollectionSpec, Vectors, check_vectors
 
 Lists = tuple[IntArray, FloatArray]
-Ask = Callable[[FloatArray, int], Lists]
+Ask = Callable[[Vectors, int], Lists]
 _LONGEST_TIE = 100  # Milvus Lite spends 0.1 ms on every hit
 
 
@@ -24,7 +24,7 @@ def nothing(queries: int, width: int) -> Lists:
     return np.full((queries, width), -1, dtype=np.int64), np.full((queries, width), np.nan, dtype=np.float32)
 
 
-def in_calls(ask: Ask, step: int, name: str, queries: FloatArray, width: int) -> Lists:
+def in_calls(ask: Ask, step: int, name: str, queries: Vectors, width: int) -> Lists:
     """Return what ``ask`` returns, asked for at most ``step`` queries at a time; one call alone shows no progress.
 
     Parameters
@@ -34,7 +34,7 @@ def in_calls(ask: Ask, step: int, name: str, queries: FloatArray, width: int) ->
     step : int
     name : str
         Of the collection, for the progress.
-    queries : ndarray of float32, shape (q, d)
+    queries : ndarray of float32, shape (q, d), or Ragged of q rows
     width : int
     """
     lists = [nothing(0, width)]
@@ -48,7 +48,7 @@ def in_calls(ask: Ask, step: int, name: str, queries: FloatArray, width: int) ->
     return np.concatenate(rows), np.concatenate(similarity)
 
 
-def nearest(ask: Ask, spec: CollectionSpec, vectors: FloatArray, k: int, most: int, step: int, where: str) -> Neighbors:
+def nearest(ask: Ask, spec: CollectionSpec, vectors: Vectors, k: int, most: int, step: int, where: str) -> Neighbors:
     """Return the k nearest rows of each query as `Store.search` does, of what a database is asked for.
 
     Parameters
@@ -56,7 +56,7 @@ def nearest(ask: Ask, spec: CollectionSpec, vectors: FloatArray, k: int, most: i
     ask : callable
         See `in_calls`.
     spec : CollectionSpec
-    vectors : ndarray of float32, shape (q, d)
+    vectors : ndarray of float32, shape (q, d), or Ragged of q rows
     k : int
     most : int
         The longest list that the store gives; an index may give shorter ones.
@@ -78,7 +78,7 @@ def nearest(ask: Ask, spec: CollectionSpec, vectors: FloatArray, k: int, most: i
     return lengthened(rows, similarity, k, spec, where)
 
 
-def settled(ask: Ask, queries: FloatArray, k: int, most: int) -> Lists:
+def settled(ask: Ask, queries: Vectors, k: int, most: int) -> Lists:
     """Return lists of length k in which equal similarities stand by row number, also where the list ends.
 
     A database returns any k of the rows that tie for the last places, so that equal texts would make equal models
@@ -89,7 +89,7 @@ def settled(ask: Ask, queries: FloatArray, k: int, most: int) -> Lists:
     ----------
     ask : callable
         See `in_calls`.
-    queries : ndarray of float32, shape (q, d)
+    queries : ndarray of float32, shape (q, d), or Ragged of q rows
     k : int
         Length of the lists, at most ``most``.
     most : int
@@ -124,10 +124,10 @@ def lengthened(rows: IntArray, similarity: FloatArray, k: int, spec: CollectionS
     Raises
     ------
     StoreError
-        When ``flat``, which looks at every row, has found fewer.
+        When ``flat``, which looks at every row, has found fewer; sparse rows that share no weight are not found.
     """
     found = (rows >= 0).sum(axis=1)
-    if spec.index.name == "flat" and (found < rows.shape[1]).any():
+    if spec.index.name == "flat" and spec.shape != "sparse" and (found < rows.shape[1]).any():
         short = int(np.argmin(found))
         raise StoreError(
             f"A flat search must find as many rows as it is asked for. Got {found[short]:,} of {rows.shape[1]:,} for "

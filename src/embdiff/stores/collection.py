@@ -15,10 +15,11 @@ import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import norms
-from embdiff.records import FloatArray, IntArray, Metric
+from embdiff.records import FloatArray, IntArray, Metric, Ragged, Shape
 from embdiff.specs import IndexSpec
 
-STAMP_SCHEMA = 1
+STAMP_SCHEMA = 2
+Vectors = FloatArray | Ragged  # float32 (m, d) for the shape dense, else rows of unequal length
 FIELDS = ("row", "id", "text", "group", "vector")  # of a row, in a database that has names for them
 # Beyond these lengths databases lose rows without a word, or give wrong similarities: Milvus Lite leaves out rows whose
 # squared distance is above 1e30, and LanceDB and a Milvus server those whose squared length is zero in float32.
@@ -65,7 +66,7 @@ class CollectionSpec:
     name : str
         As `collection_name` made it.
     dim : int
-        Dimension of the vectors.
+        Dimension of the vectors; of sparse ones how many places for weights there are, of tokens that of each vector.
     metric : {"cosine", "ip", "l2"}
     index : IndexSpec
         How to index, and how to search.
@@ -73,6 +74,9 @@ class CollectionSpec:
         Number of rows when complete.
     stamp : mapping
         Provenance of vectors and corpus, JSON-able.
+    shape : {"dense", "sparse", "tokens"}
+        What a row holds: a vector; weights, of which the inner product is searched (metric ip); or a unit vector for
+        each token, searched by MaxSim of their cosines (metric cosine).
     """
 
     name: str
@@ -81,6 +85,7 @@ class CollectionSpec:
     index: IndexSpec
     rows: int
     stamp: Mapping[str, Any]
+    shape: Shape = "dense"
 
     def full_stamp(self, *, complete: bool) -> dict[str, Any]:
         """Return what is written on the collection, as JSON gives it back.
@@ -96,6 +101,7 @@ class CollectionSpec:
             "complete": complete,
             "rows": self.rows,
             "dim": self.dim,
+            "shape": self.shape,
             "metric": self.metric,
             # Search parameters are left out: another nprobe asks the same collection.
             "index": str(IndexSpec(self.index.name, self.index.build_params)),
@@ -123,14 +129,14 @@ class Batch:
         Row numbers, ascending.
     ids, texts, groups : tuple of str, length m
         As stored; a group is "" for none.
-    vectors : ndarray of float32, shape (m, d)
+    vectors : ndarray of float32, shape (m, d), or Ragged of m rows
     """
 
     rows: IntArray
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     groups: tuple[str, ...]
-    vectors: FloatArray
+    vectors: Vectors
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -146,16 +152,38 @@ class Batch:
         """Return the rows of both, which must come in this order."""
         if not len(self) or not len(other):
             return self if len(self) else other
-        rows, vectors = np.concatenate([self.rows, other.rows]), np.concatenate([self.vectors, other.vectors])
+        rows, vectors = np.concatenate([self.rows, other.rows]), _joined(self.vectors, other.vectors)
         return Batch(rows, self.ids + other.ids, self.texts + other.texts, self.groups + other.groups, vectors)
 
 
-def check_vectors(vectors: FloatArray, spec: CollectionSpec, ids: Sequence[str] | None = None, first: int = 0) -> None:
+def _joined(first: Vectors, second: Vectors) -> Vectors:
+    if isinstance(first, Ragged) and isinstance(second, Ragged):
+        return Ragged.joined((first, second))
+    return np.concatenate([dense(first), dense(second)])
+
+
+def dense(vectors: Vectors) -> FloatArray:
+    """Return vectors as the table that they are, of one for each row; raises ShapeError for others."""
+    if isinstance(vectors, Ragged):
+        raise ShapeError("There must be one vector for each row. Got rows of unequal length. Name a dense model.")
+    return vectors
+
+
+def shape_of(vectors: Vectors) -> tuple[Shape, int]:
+    """Return what rows hold, and their dimension; of sparse ones the smallest that it can be."""
+    if not isinstance(vectors, Ragged):
+        return "dense", int(vectors.shape[1]) if vectors.ndim == 2 else 0
+    if vectors.columns is None:
+        return "tokens", int(vectors.values.shape[1])
+    return "sparse", 1 + int(vectors.columns.max(initial=-1))
+
+
+def check_vectors(vectors: Vectors, spec: CollectionSpec, ids: Sequence[str] | None = None, first: int = 0) -> None:
     """Refuse vectors that no store should be asked to take or to look for: databases differ in what they do with them.
 
     Parameters
     ----------
-    vectors : ndarray of float32, shape (m, d)
+    vectors : ndarray of float32, shape (m, d), or Ragged of m rows
     spec : CollectionSpec
         The collection they are for.
     ids : sequence of str, length m, optional
@@ -171,12 +199,15 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, ids: Sequence[str] 
         When a value is NaN or infinite, a vector is 1e14 long or more, or, under the metric cosine, zero or shorter
         than 1e-17.
     """
-    if vectors.ndim != 2 or vectors.shape[1] != spec.dim:
+    shape, dim = shape_of(vectors)
+    if shape != spec.shape or dim > spec.dim or (shape != "sparse" and dim != spec.dim):
         raise ShapeError(
-            f"Vectors for {spec.name} must have its dimension, {spec.dim}. Got an array of shape {vectors.shape}. "
+            f"Vectors for {spec.name} must be {spec.shape}, of dimension {spec.dim}. Got {shape} ones of {dim}. "
             "Use the model that the collection was made with."
         )
-    length = norms(vectors)
+    values = vectors.values if isinstance(vectors, Ragged) else vectors
+    length = norms(values if values.ndim == 2 else values[:, None])  # of a weight, or of a token's vector, too
+    of = np.repeat(np.arange(len(vectors)), vectors.counts) if isinstance(vectors, Ragged) else np.arange(len(vectors))
     wrong = [
         (~np.isfinite(length), "finite", _CHECK),
         (length >= LONGEST, f"shorter than {LONGEST:g} (databases square lengths in float32)", _CHECK),
@@ -186,7 +217,7 @@ def check_vectors(vectors: FloatArray, spec: CollectionSpec, ids: Sequence[str] 
         short = f"at least {SHORTEST:g} long for the metric cosine (the square of less is lost in float32)"
         wrong += [(length == 0, zero, _LEAVE), (length < SHORTEST, short, _LEAVE)]
     for which, what, remedy in wrong:
-        bad = np.flatnonzero(which)
+        bad = np.unique(of[which])
         if bad.size:
             at = int(bad[0])
             where = f"query {at}" if ids is None else f"row {first + at} (id {ids[at]!r})"

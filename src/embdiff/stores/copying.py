@@ -13,6 +13,7 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff._settings import typed
 from embdiff.errors import ParameterError, StoreError
+from embdiff.records import RaggedRow
 from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named, without_secrets
 from embdiff.stores import get_store, path_of
 from embdiff.stores.collection import Batch, CollectionSpec
@@ -121,6 +122,9 @@ def copy_collections(
         specs, left_out = _wanted(here, collections)
         copied = []
         for spec in specs:
+            if spec.shape not in there.shapes:
+                left_out[spec.name] = f"holds {spec.shape} vectors, which {there.uri} does not hold"
+                continue
             _make_way(there, spec, overwrite)
             copied.append(copy_rows(here, there, spec))
         return Copies(here.uri, there.uri, tuple(copied), left_out)
@@ -204,12 +208,13 @@ def _rows(store: Source, spec: CollectionSpec, start: int, stop: int) -> Batch:
 
 def _hash(digest: Any, part: Batch) -> None:
     """Go on with a digest row by row: it is the same in whatever batches the rows come."""
-    vectors = np.ascontiguousarray(part.vectors, dtype="<f4")
-    for row, *texts, vector in zip(part.rows.tolist(), part.ids, part.texts, part.groups, vectors, strict=True):
+    for row, *texts, vector in zip(part.rows.tolist(), part.ids, part.texts, part.groups, part.vectors, strict=True):
         digest.update(row.to_bytes(8, "little"))
         for value in (text.encode("utf-8") for text in texts):
             digest.update(len(value).to_bytes(8, "little") + value)
-        digest.update(vector.tobytes())
+        values, places = (vector.values, vector.columns) if isinstance(vector, RaggedRow) else (vector, None)
+        for numbers in (values.astype("<f4"), *(() if places is None else (places.astype("<i4"),))):
+            digest.update(numbers.tobytes())
 
 
 def _make_way(target: Store, spec: CollectionSpec, overwrite: bool) -> None:
@@ -258,7 +263,7 @@ def _spec_of(name: str, stamp: dict[str, Any], where: str) -> CollectionSpec:
         params = read_parameters(index_name, inside, INDEXES[index_name], stamp["index"])
         index = IndexSpec(index_name, {key: int(value) for key, value in params.items()})
         metric, dim, rows = check_metric(stamp["metric"]), int(stamp["dim"]), int(stamp["rows"])
-        spec = CollectionSpec(name, dim, metric, index, rows, stamp["source"])
+        spec = CollectionSpec(name, dim, metric, index, rows, stamp["source"], stamp["shape"])
         if spec.full_stamp(complete=True) == stamp:
             return spec
     raise StoreError(

@@ -21,10 +21,10 @@ from lancedb.index import HnswFlat, IvfFlat, IvfSq
 from embdiff import _files
 from embdiff.errors import ParameterError, StoreError
 from embdiff.exact import norms
-from embdiff.records import FloatArray, Neighbors
+from embdiff.records import FloatArray, Neighbors, Ragged, Shape
 from embdiff.specs import without_secrets
 from embdiff.stores._lists import Lists, nearest, nothing
-from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
+from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, Vectors, read_stamp
 from embdiff.stores.lance_look import STAMP_KEY, LanceLook, stamp_on
 from embdiff.stores.looking import Look
 from embdiff.stores.store import Store
@@ -53,6 +53,7 @@ class LanceStore(Store):
     """
 
     field_bytes: int | None = (1 << 31) - 1  # offsets of Arrow strings are 32 bits wide
+    shapes: frozenset[Shape] = frozenset({"dense", "tokens"})
 
     def __init__(self, uri: str) -> None:
         folder = uri.partition(":")[2]
@@ -110,10 +111,8 @@ class LanceStore(Store):
             wanted = table.search().where(f"row >= {start} AND row < {stop}").select(list(FIELDS))
             found = wanted.limit(max(stop - start, 1)).to_arrow().sort_by("row").combine_chunks()
         ids, texts, groups = (tuple(found[name].to_pylist()) for name in FIELDS[1:4])
-        vectors = found["vector"].combine_chunks()
-        numbers = vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         rows = found["row"].to_numpy().astype(np.int64)
-        return Batch(rows, ids, texts, groups, numbers.reshape(-1, vectors.type.list_size))
+        return Batch(rows, ids, texts, groups, _to_vectors(found["vector"].combine_chunks()))
 
     def rows_there(self, name: str) -> int | None:
         """Return m when exactly the rows 0..m-1 are there: by every key."""
@@ -140,8 +139,7 @@ class LanceStore(Store):
 
     def add(self, name: str, rows: Batch) -> None:
         """Insert rows, all of them or, when the process dies, none; see `Store.add`."""
-        flat = pa.array(np.ascontiguousarray(rows.vectors, dtype=np.float32).ravel())
-        vectors = pa.FixedSizeListArray.from_arrays(flat, rows.vectors.shape[1])
+        vectors = _to_arrow(rows.vectors)
         texts = (pa.array(values, pa.string()) for values in (rows.ids, rows.texts, rows.groups))
         with self.table(name, "insert into") as table:
             table.add(pa.Table.from_arrays([pa.array(rows.rows), *texts, vectors], schema=table.schema))
@@ -159,8 +157,8 @@ class LanceStore(Store):
         with self.table(spec.name, "stamp") as table:
             table.update_field_metadata({"path": "row", "metadata": {STAMP_KEY: stamp}})
 
-    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
-        """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`.
+    def search(self, spec: CollectionSpec, vectors: Vectors, k: int) -> Neighbors:
+        """Return the k nearest rows of queries, ties by row; see `Store.search`.
 
         Raises
         ------
@@ -170,7 +168,8 @@ class LanceStore(Store):
         if k < 1:
             raise ParameterError(f"k must be between 1 and the number of rows. Got {k}. Raise k.")
         spec.index.check_rows(spec.rows, min(k, spec.rows))
-        return nearest(partial(self._found, spec), spec, vectors, k, spec.rows, _QUERIES_PER_CALL, self.uri)
+        find = self._by_tokens if spec.shape == "tokens" else self._found
+        return nearest(partial(find, spec), spec, vectors, k, spec.rows, _QUERIES_PER_CALL, self.uri)
 
     def drop(self, name: str) -> None:
         """Remove a table, if it is there."""
@@ -205,6 +204,17 @@ class LanceStore(Store):
         similarity[of, rank] = (-distance if spec.metric == "l2" else 1 - distance) / times[of]
         return rows, similarity
 
+    def _by_tokens(self, spec: CollectionSpec, queries: Ragged, width: int) -> Lists:
+        """Search for the vectors of all tokens of one query after the other; rows and the sum of their best cosines."""
+        rows, similarity = nothing(len(queries), width)
+        with self.table(spec.name, "search") as table:
+            for number, query in enumerate(queries):
+                search = table.search(query.values, vector_column_name="vector").distance_type("cosine")
+                found = search.select(["row", "_distance"]).limit(width).to_arrow()
+                rows[number, : len(found)] = found["row"].to_numpy()
+                similarity[number, : len(found)] = len(query.values) - found["_distance"].to_numpy()
+        return rows, similarity
+
     @contextmanager
     def _asking(self, what: str) -> Iterator[Any]:
         """Yield the database; turn what LanceDB raises into a StoreError of one line."""
@@ -228,9 +238,32 @@ class LanceStore(Store):
 
 def _schema(spec: CollectionSpec) -> Any:
     stamp = {STAMP_KEY: json.dumps(spec.full_stamp(complete=False))}
-    types = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.list_(pa.float32(), spec.dim))
+    vector = pa.list_(pa.float32(), spec.dim)
+    types = (pa.int64(), pa.string(), pa.string(), pa.string(), pa.list_(vector) if spec.shape == "tokens" else vector)
     row, *others = map(pa.field, FIELDS, types)
     return pa.schema([row.with_metadata(stamp), *others])
+
+
+def _to_arrow(vectors: Vectors) -> Any:
+    """Return vectors as a column of lists of one length, those of tokens as lists of such lists."""
+    values = vectors.values if isinstance(vectors, Ragged) else vectors
+    flat = pa.array(np.ascontiguousarray(values, dtype=np.float32).ravel())
+    lists = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+    if not isinstance(vectors, Ragged):
+        return lists
+    return pa.ListArray.from_arrays(pa.array(vectors.offsets.astype(np.int32)), lists)
+
+
+def _to_vectors(column: Any) -> Vectors:
+    """Return what `_to_arrow` was given."""
+    tokens = pa.types.is_list(column.type)
+    lists = column.flatten() if tokens else column
+    flat = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    numbers: FloatArray = flat.reshape(-1, lists.type.list_size)
+    if not tokens:
+        return numbers
+    counts = column.value_lengths().to_numpy().astype(np.int64)
+    return Ragged(np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]), numbers)
 
 
 def _index(spec: CollectionSpec) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 
 from embdiff import exact
 from embdiff.errors import ParameterError, StoreError
-from embdiff.records import FloatArray, Neighbors
+from embdiff.records import Neighbors
 from embdiff.stores._lists import lengthened
-from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
+from embdiff.stores.collection import Batch, CollectionSpec, Vectors, check_vectors, dense
 from embdiff.stores.store import Store
 
 
@@ -96,13 +96,13 @@ class MemoryStore(Store):
         """Stamp the collection as complete."""
         self._get(spec.name).stamp = spec.full_stamp(complete=True)
 
-    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
+    def search(self, spec: CollectionSpec, vectors: Vectors, k: int) -> Neighbors:
         """Return the k exactly nearest rows of queries float32 (q, d), ties by row; see `Store.search`."""
         check_vectors(vectors, spec)
         collection = self._get(spec.name)
         if collection.index is None:
-            collection.index = exact.Index(collection.rows.vectors, spec.metric)
-        found = collection.index.search(vectors, min(k, spec.rows))
+            collection.index = exact.Index(dense(collection.rows.vectors), spec.metric)
+        found = collection.index.search(dense(vectors), min(k, spec.rows))
         return lengthened(found.rows, found.similarity, k, spec, self.uri)
 
     def drop(self, name: str) -> None:

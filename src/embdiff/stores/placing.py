@@ -13,8 +13,8 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff.errors import DataError, ParameterError, ShapeError, StoreError
 from embdiff.exact import FileVectors
-from embdiff.records import Corpus, FloatArray
-from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
+from embdiff.records import Corpus, Ragged
+from embdiff.stores.collection import Batch, CollectionSpec, Vectors, check_vectors
 from embdiff.stores.store import Store
 
 _ROWS_CHECKED = 65_536
@@ -67,7 +67,7 @@ class Placement:
     resumed: int = 0
 
 
-def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVectors) -> Placement:
+def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: Vectors | FileVectors) -> Placement:
     """Make sure that a complete collection of a corpus is loaded, as `fill` does.
 
     Parameters
@@ -77,8 +77,8 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
         The collection wanted.
     corpus : Corpus
         n rows.
-    vectors : ndarray of float32, or FileVectors, shape (n, d)
-        One vector per row, finite; not zero for the metric cosine.
+    vectors : ndarray of float32, or FileVectors, shape (n, d), or Ragged of n rows
+        Finite; not zero for the metric cosine.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def place(store: Store, spec: CollectionSpec, corpus: Corpus, vectors: FloatArra
     _check(spec, corpus, vectors)
     numbers, groups = np.arange(spec.rows, dtype=np.int64), corpus.groups or ("",) * spec.rows
     # Vectors in a file are sliced as arrays are, which is all that is done with them on their way into a store.
-    whole = Batch(numbers, corpus.ids, corpus.items, groups, cast(FloatArray, vectors))
+    whole = Batch(numbers, corpus.ids, corpus.items, groups, cast(Vectors, vectors))
     fitted, cuts = fit(whole, store.field_bytes, corpus.source)
     return replace(fill(store, spec, fitted.part), cuts=cuts)
 
@@ -303,16 +303,18 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     seconds[stage] = time.perf_counter() - start
 
 
-def _check(spec: CollectionSpec, corpus: Corpus, vectors: FloatArray | FileVectors) -> None:
-    if vectors.dtype != np.float32 or vectors.shape != (spec.rows, spec.dim) or len(corpus) != spec.rows:
+def _check(spec: CollectionSpec, corpus: Corpus, vectors: Vectors | FileVectors) -> None:
+    values = vectors.values if isinstance(vectors, Ragged) else vectors
+    wanted = values.shape if isinstance(vectors, Ragged) else (spec.rows, spec.dim)
+    if values.dtype != np.float32 or values.shape != wanted or not len(vectors) == len(corpus) == spec.rows:
         raise ShapeError(
             f"A collection of {spec.rows} rows and dimension {spec.dim} must get that many texts and float32 vectors "
-            f"of shape ({spec.rows}, {spec.dim}). Got {len(corpus)} texts and {vectors.dtype} of shape "
-            f"{vectors.shape}. Encode this corpus with this model again."
+            f"of shape ({spec.rows}, {spec.dim}). Got {len(corpus)} texts and {values.dtype} of shape "
+            f"{values.shape}. Encode this corpus with this model again."
         )
     if not spec.rows:
         raise ParameterError("A collection must have at least one row. Got none. Give at least one text.")
-    step = len(vectors) if isinstance(vectors, np.ndarray) else _ROWS_CHECKED  # what lies in a file is read in parts
+    step = _ROWS_CHECKED if isinstance(vectors, FileVectors) else len(vectors)  # what lies in a file is read in parts
     for start in range(0, len(vectors), step):
         check_vectors(vectors[start : start + step], spec, corpus.ids[start : start + step], start)
     spec.index.check_rows(spec.rows, 1)

@@ -6,15 +6,15 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, Self
 
 from embdiff.errors import StoreError
-from embdiff.records import FloatArray, Neighbors
-from embdiff.stores.collection import Batch, CollectionSpec
+from embdiff.records import Neighbors, Shape
+from embdiff.stores.collection import Batch, CollectionSpec, Vectors
 from embdiff.stores.looking import Look
 
 
 class Searched(Protocol):
     """What can be searched: a store, or a single collection that others made."""
 
-    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
+    def search(self, spec: CollectionSpec, vectors: Vectors, k: int) -> Neighbors:
         """Return the k nearest rows of each query; see `Store.search`."""
 
     def identity(self, name: str) -> str | None:
@@ -37,6 +37,8 @@ class Store(Searched, Protocol):
     in_place : bool
         Whether `add` is given all rows of a collection at once and searches their vectors where they lie, also in a
         file.
+    shapes : frozenset of {"dense", "sparse", "tokens"}
+        What a row of a collection can hold.
     on_disk : bool
         Whether what stands behind the colon of its text form is a file or folder of this machine.
     """
@@ -44,6 +46,7 @@ class Store(Searched, Protocol):
     uri: str
     field_bytes: int | None
     in_place: bool = False
+    shapes: frozenset[Shape] = frozenset({"dense"})
     on_disk: bool = True
 
     def filling(self, name: str) -> AbstractContextManager[object]:
@@ -94,15 +97,15 @@ class Store(Searched, Protocol):
         """Make a complete collection ready to be searched; where nothing is to be done, check that it is there."""
         self.count(spec.name)
 
-    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
+    def search(self, spec: CollectionSpec, vectors: Vectors, k: int) -> Neighbors:
         """Return the k nearest rows of each query.
 
         Parameters
         ----------
         spec : CollectionSpec
             A loaded collection.
-        vectors : ndarray of float32, shape (q, d)
-            Any number of queries.
+        vectors : ndarray of float32, shape (q, d), or Ragged of q rows
+            Any number of queries, of the shape of the collection.
         k : int
             Neighbours per query; where there are fewer rows the lists are padded with -1 and NaN.
 

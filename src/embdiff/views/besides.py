@@ -23,6 +23,7 @@ def about_rankings(facts: Facts) -> list[str]:
     return _about_baseline(facts) + [
         f"{each.model} ranks texts by {each.about}. It has lists and no space: maps, clusters, geometry, cut-offs and "
         "noise are not applicable (n/a) to it."
+        + (f" It has no collection: {each.no_collection}; its lists are exact." if each.no_collection else "")
         + (f" {each.short_lists:,} of its lists are shorter than k: it ranks no more rows." if each.short_lists else "")
         for each in facts.manifest.rankings
     ]

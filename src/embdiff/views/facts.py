@@ -132,11 +132,15 @@ class Baseline:
 
 @dataclass(frozen=True)
 class RankedBy:
-    """How a model ranks texts without a dense vector of them, and how many of its lists are shorter than k."""
+    """How a model ranks texts without a dense vector of them, and how many of its lists are shorter than k.
+
+    ``no_collection``: why the lists are the exact answer only; None where a database was asked.
+    """
 
     model: str
     about: str
     short_lists: int
+    no_collection: str | None
 
 
 @dataclass(frozen=True)

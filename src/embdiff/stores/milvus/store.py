@@ -7,6 +7,7 @@ What the two do differently is levelled here: Strong consistency always, row num
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -16,9 +17,9 @@ from typing import Any
 from embdiff._progress import progress
 from embdiff._secrets import TOKEN_VARIABLE, secret
 from embdiff.errors import ParameterError, StoreError
-from embdiff.records import FloatArray, Neighbors
+from embdiff.records import Neighbors, Ragged, Shape
 from embdiff.stores._lists import Lists, nearest
-from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, read_stamp
+from embdiff.stores.collection import FIELDS, Batch, CollectionSpec, Vectors, read_stamp
 from embdiff.stores.looking import Look
 from embdiff.stores.milvus import layout
 from embdiff.stores.milvus.address import Address
@@ -72,6 +73,7 @@ class MilvusStore(Store):
             self.versions = (
                 str(version).replace("milvus_lite-", "Milvus Lite ") if self._is_lite else f"Milvus {version}"
             )
+            self.shapes = _shapes(self.versions, lite=self._is_lite)
             if address.db:  # a server notices a database that does not exist only when it is used
                 self.names()
             self._opened = opened.pop_all()
@@ -172,7 +174,7 @@ class MilvusStore(Store):
         what, index = f"create {spec.name}", layout.index(spec, lite=self._is_lite)
         stamp = json.dumps(spec.full_stamp(complete=False))
         properties = {layout.PROPERTY: stamp, layout.IDENTITY: secrets.token_hex(16)}
-        made = {"schema": layout.schema(spec.dim), "properties": properties, "consistency_level": "Strong"}
+        made = {"schema": layout.schema(spec), "properties": properties, "consistency_level": "Strong"}
         # A collection that is there with the same schema is no error.
         self.ask(what, lambda client: client.create_collection(spec.name, timeout=WORD, **made))
         # sync=False: pymilvus would sleep half a second to see an index of nothing finished.
@@ -228,12 +230,12 @@ class MilvusStore(Store):
         with without_clustering_warning(spec.rows, nlist):
             self.open(spec.name)
 
-    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
-        """Return the k nearest rows of queries float32 (q, d), ties by row; see `Store.search`."""
+    def search(self, spec: CollectionSpec, vectors: Vectors, k: int) -> Neighbors:
+        """Return the k nearest rows of queries, ties by row; see `Store.search`."""
         return self.searched(spec, layout.VECTOR, vectors, k)
 
     def searched(
-        self, spec: CollectionSpec, field: str, vectors: FloatArray, k: int, rows_of: layout.RowsOf | None = None
+        self, spec: CollectionSpec, field: str, vectors: Vectors, k: int, rows_of: layout.RowsOf | None = None
     ) -> Neighbors:
         """Return the k nearest rows of queries in a collection that is loaded, also in one that others made.
 
@@ -242,7 +244,7 @@ class MilvusStore(Store):
         spec : CollectionSpec
         field : str
             Of the vectors.
-        vectors : ndarray of float32, shape (q, d)
+        vectors : ndarray of float32, shape (q, d), or Ragged of q rows
         k : int
         rows_of : callable, optional
             Returns the row numbers that primary keys of others stand for; those of ours are these.
@@ -260,11 +262,13 @@ class MilvusStore(Store):
         options = {"anns_field": field, "search_params": how, "output_fields": [], **STRONGLY}
         what = f"search {spec.name}"
 
-        def ask(queries: FloatArray, width: int) -> Lists:
-            found = self.ask(what, lambda client: client.search(spec.name, data=list(queries), limit=width, **options))
+        def ask(queries: Vectors, width: int) -> Lists:
+            data = layout.written(queries)
+            found = self.ask(what, lambda client: client.search(spec.name, data=data, limit=width, **options))
             return layout.to_arrays(found, width, spec.metric, rows_of or list)
 
-        step = max(1, min(_QUERIES_PER_CALL, _HITS_PER_CALL // k, _BYTES_PER_CALL // (4 * spec.dim)))
+        longest = 2 * int(vectors.counts.max(initial=1)) if isinstance(vectors, Ragged) else spec.dim
+        step = max(1, min(_QUERIES_PER_CALL, _HITS_PER_CALL // k, _BYTES_PER_CALL // (4 * longest)))
         return nearest(ask, spec, vectors, k, _MOST, step, self.uri)
 
     def drop(self, name: str) -> None:
@@ -283,6 +287,13 @@ class MilvusStore(Store):
         """Ask for rows by a filter; the collection is loaded first."""
         self.open(name)
         return self.ask(what, lambda client: _rows(client, name, fields, where))
+
+
+def _shapes(version: str, *, lite: bool) -> frozenset[Shape]:
+    """Return what collections can hold: sparse vectors in Lite, and on servers from 2.4 on."""
+    told = re.search(r"(\d+)\.(\d+)", version)
+    sparse = lite or (told is not None and (int(told[1]), int(told[2])) >= (2, 4))
+    return frozenset({"dense", "sparse"} if sparse else {"dense"})
 
 
 def _rows(client: Any, name: str, fields: list[str], where: str) -> Any:

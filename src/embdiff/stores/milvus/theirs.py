@@ -15,7 +15,7 @@ from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameError
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.specs import IndexSpec, check_metric
-from embdiff.stores.collection import Batch, CollectionSpec
+from embdiff.stores.collection import Batch, CollectionSpec, Vectors
 from embdiff.stores.milvus.store import MilvusStore
 from embdiff.stores.store import Searched
 
@@ -149,7 +149,7 @@ class TheirCollection(Searched):
         """Say which of the rows read is each row of the corpus, (n,); needed before `search`."""
         self._row_of = {self._keys[place]: row for row, place in enumerate(order.tolist())}
 
-    def search(self, spec: CollectionSpec, vectors: FloatArray, k: int) -> Neighbors:
+    def search(self, spec: CollectionSpec, vectors: Vectors, k: int) -> Neighbors:
         """Return the k nearest rows of queries float32 (q, d), found by the collection's own index; ties by row."""
         return self._store.searched(spec, self._fields["vector"], vectors, k, self._rows_of)
 

@@ -52,8 +52,8 @@ def test_reuse_by_stamp(store: Store) -> None:
     assert store.count("reused") == 20
     stamp = store.stamp("reused")
     assert stamp is not None
-    assert {key: stamp[key] for key in ("schema", "complete", "rows", "dim", "metric", "index")} == {
-        "schema": 1, "complete": True, "rows": 20, "dim": 8, "metric": "l2", "index": "flat",
+    assert {key: stamp[key] for key in ("schema", "complete", "rows", "dim", "shape", "metric", "index")} == {
+        "schema": 2, "complete": True, "rows": 20, "dim": 8, "shape": "dense", "metric": "l2", "index": "flat",
     }  # fmt: skip
     assert stamp["source"] == {"model": "toy:8", "revision": "1"}
 

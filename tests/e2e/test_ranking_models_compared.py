@@ -12,6 +12,7 @@ import pytest
 
 import embdiff as ed
 import ranking_models as made
+from embdiff.comparison.again import models_again
 from embdiff.errors import ParameterError
 from embdiff.judging.pool import pool_run
 from embdiff.measures import get_measure
@@ -139,6 +140,7 @@ def test_the_run_folder_the_page_and_the_diff_have_them(compared):
     found = compared.diff(3, models=[SPARSE, LATE])
     assert found.pairs[0]["metrics"] == ["sparse", "maxsim"]
     assert all(None not in entry["ranks"] for entry in found.pairs[0]["entries"])
+    assert set(models_again(compared.run)) == {"toy:16"}  # what the live page and exports load
     assert set(pool_run(compared.run).queries[0].lists) == {"toy:16", SPARSE, LATE, RERANKED}
 
 

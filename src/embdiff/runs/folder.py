@@ -26,7 +26,7 @@ from typing import Any
 from embdiff import _files, _names
 from embdiff.errors import DataError, ParameterError
 
-FORMAT = 4
+FORMAT = 5
 STORE_FILE, REPORT_FILE = "milvus.db", "report.html"
 SETTINGS, MANIFEST = "run.toml", "manifest.json"
 CORPUS, QUERIES, ARRAYS = "corpus.parquet", "queries.parquet", "arrays.parquet"

@@ -16,6 +16,7 @@ from embdiff.specs import IndexSpec
 from embdiff.stores._lists import Lists, settled
 from embdiff.stores.collection import Batch, CollectionSpec, collection_name
 from embdiff.stores.milvus.layout import parts, to_arrays
+from embdiff.stores.milvus.store import shapes_of
 from embdiff.stores.placing import fit
 
 
@@ -111,3 +112,14 @@ def test_a_stamp_tells_complete_from_half_made_and_forgets_how_to_search() -> No
     assert one != stamp("ivf_flat(nlist=3,nprobe=1)", complete=True)
     assert one["index"] == "ivf_flat(nlist=4)"
     assert one["source"] == {"keys": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("version", "lite", "sparse"),
+    [
+        ("Milvus v2.3.5", False, False), ("Milvus v2.4.0-rc1", False, True), ("Milvus v2.10.1", False, True),
+        ("Milvus 3.0.0", False, True), ("Milvus unknown", False, False), ("Milvus Lite 3.2.2", True, True),
+    ],
+)  # fmt: skip
+def test_servers_hold_sparse_vectors_from_2_4_on(version: str, lite: bool, sparse: bool) -> None:
+    assert ("sparse" in shapes_of(version, lite=lite)) is sparse

@@ -73,7 +73,7 @@ class MilvusStore(Store):
             self.versions = (
                 str(version).replace("milvus_lite-", "Milvus Lite ") if self._is_lite else f"Milvus {version}"
             )
-            self.shapes = _shapes(self.versions, lite=self._is_lite)
+            self.shapes = shapes_of(self.versions, lite=self._is_lite)
             if address.db:  # a server notices a database that does not exist only when it is used
                 self.names()
             self._opened = opened.pop_all()
@@ -289,7 +289,7 @@ class MilvusStore(Store):
         return self.ask(what, lambda client: _rows(client, name, fields, where))
 
 
-def _shapes(version: str, *, lite: bool) -> frozenset[Shape]:
+def shapes_of(version: str, *, lite: bool) -> frozenset[Shape]:
     """Return what collections can hold: sparse vectors in Lite, and on servers from 2.4 on."""
     told = re.search(r"(\d+)\.(\d+)", version)
     sparse = lite or (told is not None and (int(told[1]), int(told[2])) >= (2, 4))

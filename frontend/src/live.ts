@@ -11,12 +11,14 @@ interface Heard {
   text: string;
   k: number;
   metric: string;
-  distance_word: string;
   index: string;
   /** rows that the page does not hold: numbered after its own */
   more: { id: string; text: string; group: string | null }[];
   answers: {
     model: string;
+    /** whether it ranks texts without a space of its own */
+    beside: boolean;
+    distance_word: string;
     rows: number[];
     distance: (number | null)[];
     elsewhere: { rows: number[]; ranks: number[]; distance: (number | null)[] };
@@ -123,7 +125,7 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
       told.textContent = `${heard.answers.length} models, k = ${heard.k}, ${heard.metric}, ${heard.index}`;
       place.asks(wanted);
       const placeOf = held(heard.more);
-      const answers = heard.answers.map((each) => asAnswer(each, heard.distance_word, placeOf));
+      const answers = heard.answers.map((each) => asAnswer(each, placeOf));
       store.set({ typed: { text: heard.text, answers, labels: new Map(), label } });
     } catch (error) {
       if (now === last) told.textContent = words(error);
@@ -206,13 +208,13 @@ function newHeld(scene: Scene): (more: Heard["more"]) => (row: number) => number
   };
 }
 
-function asAnswer(each: Heard["answers"][number], distanceWord: string, placeOf: (row: number) => number): Answer {
+function asAnswer(each: Heard["answers"][number], placeOf: (row: number) => number): Answer {
   const numbers = (values: (number | null)[]) => Float32Array.from(values, (value) => value ?? Number.NaN);
   return {
     model: each.model,
     queryModel: each.model,
-    beside: false,
-    distanceWord,
+    beside: each.beside,
+    distanceWord: each.distance_word,
     width: each.rows.length,
     rows: Int32Array.from(each.rows, placeOf),
     distance: numbers(each.distance),

@@ -12,12 +12,13 @@ import pytest
 
 import embdiff as ed
 import ranking_models as made
-from embdiff.comparison.again import models_again
+from embdiff.comparison.again import models_again, rankings_again
 from embdiff.errors import ParameterError
 from embdiff.judging.pool import pool_run
 from embdiff.measures import get_measure
 from embdiff.records import Ragged
 from embdiff.runs import Named, Origin
+from embdiff.server.asking import Asker
 from embdiff.sources.sparse import ByWeights
 from embdiff.views.packing import pack
 from embdiff.views.words import notes
@@ -142,6 +143,26 @@ def test_the_run_folder_the_page_and_the_diff_have_them(compared):
     assert all(None not in entry["ranks"] for entry in found.pairs[0]["entries"])
     assert set(models_again(compared.run)) == {"toy:16"}  # what the live page and exports load
     assert set(pool_run(compared.run).queries[0].lists) == {"toy:16", SPARSE, LATE, RERANKED}
+
+
+def test_the_live_page_asks_them_as_the_run_did(models, tmp_path: Path):
+    pytest.importorskip("bm25s")
+    run = ed.compare("sample", [*models, "bm25"], k=6, out=tmp_path / "run", cache=tmp_path / "cache").run
+    asker = Asker(run, models_again(run), None, {}, rankings_again(run))
+    text = "a lamp on the ferry pier"
+    wanted = ed.compare("sample", [*models, "bm25"], queries=[text], k=6, store="memory:", cache=tmp_path / "cache").run
+    got = asker.ask(text)["answers"]
+    assert [each["model"] for each in got] == ["toy:16", SPARSE, LATE, RERANKED, "bm25"]
+    assert [each["beside"] for each in got] == [False, True, True, True, True]
+    for here, there in zip(got, wanted.shown, strict=True):
+        listed = there.returned.rows[0] >= 0
+        assert here["rows"] == there.returned.rows[0][listed].tolist()
+        assert here["distance"] == pytest.approx(there.returned.distance[0][listed].tolist(), rel=1e-5)
+        asked = dict(zip(here["elsewhere"]["rows"], here["elsewhere"]["ranks"], strict=True))
+        told = there.elsewhere
+        assert asked == {int(row): int(rank) for row, rank in zip(told.rows[0], told.ranks[0], strict=True) if row >= 0}
+    assert got[1]["distance_word"] == "sparse product"
+    assert set(asker.lists(text)) == {"toy:16", SPARSE, LATE, RERANKED, "bm25"}
 
 
 def test_a_repeated_run_encodes_nothing(models, compared):

@@ -49,7 +49,7 @@ def labels(result: ed.Comparison, tmp_path: Path) -> Labels:
 
 @pytest.fixture
 def client(result: ed.Comparison, labels: Labels) -> Iterator[TestClient]:
-    asker = Asker(result.run, models_again(result.run), None, {})
+    asker = Asker(result.run, models_again(result.run), None, {}, {})
 
     async def ask_of(what: str, wanted: dict[str, Any]) -> Any:
         return getattr(asker, what)(**wanted)
@@ -292,9 +292,11 @@ def test_rows_that_the_page_does_not_hold_are_found_and_shown(tmp_path, monkeypa
     """They are numbered after its own, and come with their texts; who judges them is told their ids as ever."""
     groups = [f"g{row % 3}" for row in range(52)]
     run = ed.compare("sample", ["toy:8", "toy:16"], k=3, queries="rows:0", groups=groups, store="memory:").run
-    whole, lists = (getattr(Asker(run, models_again(run), None, {}), name)("a bird sings") for name in ("ask", "lists"))
+    whole, lists = (
+        getattr(Asker(run, models_again(run), None, {}, {}), name)("a bird sings") for name in ("ask", "lists")
+    )
     monkeypatch.setattr(drawn, "MOST_ROWS", 10)
-    asker, held = Asker(run, models_again(run), None, {}), drawn.drawn_rows(run).rows
+    asker, held = Asker(run, models_again(run), None, {}, {}), drawn.drawn_rows(run).rows
     ids = [run.corpus.ids[row] for row in held]
     told = asker.ask("a bird sings")
     ids += [each["id"] for each in told["more"]]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from embdiff.encoding import Texts, encode, stamp_of
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
+from embdiff.lexical import BM25, Bm25
+from embdiff.ranked import ranked
+from embdiff.rankings import Ranking
 from embdiff.records import FloatArray
 from embdiff.runs import Named, Run
 from embdiff.sources import Source
@@ -47,8 +50,8 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
     ParameterError
         When the run was read from a folder that names what only the user may; before anything is loaded.
     """
-    told = ((each["model"], each["fingerprint"]) for each in run.manifest["models"] if each["collection"])
-    stamps = {name: fingerprint for name, fingerprint in told if name not in run.config.ranking}
+    collections = {each["model"] for each in run.manifest["models"] if each["collection"]}
+    stamps = {name: each for name, each in _stamps(run).items() if name in collections.difference(run.config.ranking)}
     forms = run.config.aliases
     named = (forms.get(name, name) for name in dict.fromkeys((*stamps, *(models or ()))))
     run.origin.admit([*(Named("model", form) for form in named), Named("cache", run.config.cache)])
@@ -62,13 +65,43 @@ def models_again(run: Run, models: Iterable[str] | None = None) -> dict[str, Mod
             )
 
         def check(source: Source, name: str = name) -> None:
-            if stamp_of(source, cache).fingerprint() != stamps[name]:
-                raise DataError(
-                    f"A model must be the one that the run was made with. Got another revision or setting of {name}. "
-                    "Run the comparison again, or name the revision (?revision=)."
-                )
+            _refuse_another(name, stamp_of(source, cache).fingerprint(), stamps)
 
         source, encoded = encode(name, forms, texts, cache, check=check)
         assert encoded.documents is not None
         found[name] = ModelAgain(name, source, encoded.documents)
     return found
+
+
+def rankings_again(run: Run) -> dict[str, Ranking]:
+    """Make ready again what ranks the texts of a run without a dense vector of them, by name, as its lists are shown.
+
+    Raises
+    ------
+    DataError, ParameterError
+        As `models_again`.
+    """
+    named = [answer.model for answer in run.named]
+    forms, cache, stamps = run.config.aliases, VectorCache.at(run.config.cache), _stamps(run)
+    run.origin.admit([Named("model", forms.get(name, name)) for name in named if name != BM25])
+    found: dict[str, Ranking] = {}
+    for name in named:
+        if name == BM25:
+            found[name] = Bm25(run.corpus.items)
+            continue
+        made = ranked(name, forms, run.corpus, cache, run.config.metric)
+        _refuse_another(name, made.stamp.fingerprint(), stamps)
+        found[name] = made.ranking
+    return found
+
+
+def _stamps(run: Run) -> dict[str, str]:
+    return {each["model"]: each["fingerprint"] for each in run.manifest["models"]}
+
+
+def _refuse_another(name: str, found: str, stamps: Mapping[str, str]) -> None:
+    if found != stamps[name]:
+        raise DataError(
+            f"A model must be the one that the run was made with. Got another revision or setting of {name}. "
+            "Run the comparison again, or name the revision (?revision=)."
+        )

@@ -13,6 +13,7 @@ from embdiff._progress import silent
 from embdiff.comparison.again import ModelAgain
 from embdiff.encoding import directed
 from embdiff.errors import ParameterError
+from embdiff.rankings import Ranking
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
 from embdiff.search import rows_only_elsewhere
@@ -42,12 +43,15 @@ class Asker:
         Where the run's collections are; None when only exact search can be had.
     specs : mapping of str to CollectionSpec
         The collection of each model in ``store``.
+    rankings : mapping of str to Ranking
+        Those of `rankings_again`.
     """
 
     def __init__(
-        self, run: Run, models: Mapping[str, ModelAgain], store: Store | None, specs: Mapping[str, CollectionSpec]
-    ) -> None:
-        self._run, self._models, self._store, self._specs = run, models, store, specs
+        self, run: Run, models: Mapping[str, ModelAgain], store: Store | None, specs: Mapping[str, CollectionSpec],
+        rankings: Mapping[str, Ranking],
+    ) -> None:  # fmt: skip
+        self._run, self._models, self._store, self._specs, self._rankings = run, models, store, specs, rankings
         self._drawn = drawn_rows(run)
 
     @property
@@ -89,9 +93,10 @@ class Asker:
         with silent():
             vectors = {name: self._vector(each, text) for name, each in self._models.items()}
             found = {name: self._search(name, vectors[name], k, wanted, index) for name in self._models}
+            found |= {name: each.rank([self._text(text)], k) for name, each in self._rankings.items()}
             answers = [self._answer(name, vectors[name], found, wanted) for name in self._models]
-        asked = {"text": text, "k": k, "metric": wanted, "distance_word": DISTANCE_WORDS[wanted], "index": index}
-        return asked, answers
+            answers += [self._ranked(name, text, found) for name in self._rankings]
+        return {"text": text, "k": k, "metric": wanted, "index": index}, answers
 
     def _placed(self, answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return the rows that the page does not hold; in the answers they are numbered after its own."""
@@ -150,6 +155,12 @@ class Asker:
             f"({model.model}). Got {text[:100]!r}. Type one of these, or compare models that encode."
         )
 
+    def _text(self, text: str) -> str:
+        """Return the text of the row that is asked with by its id, where vectors are ready; else what was typed."""
+        corpus = self._run.corpus
+        by_id = any(isinstance(each.encoder, ReadyVectors) for each in self._models.values()) and text in corpus.ids
+        return corpus.items[corpus.ids.index(text)] if by_id else text
+
     def lists(self, text: str) -> dict[str, list[str]]:
         """Return the ids that each model returns to a text, as the run itself searched: to be judged.
 
@@ -196,14 +207,32 @@ class Asker:
         return directed(query, "query"), directed(documents, "document")
 
     def _answer(self, name: str, query: FloatArray, found: Mapping[str, Neighbors], metric: Metric) -> dict[str, Any]:
-        here, (query, vectors) = found[name], self._compared(name, query, metric)
-        others = [there.rows for other, there in found.items() if other != name]
-        only_there: IntArray = rows_only_elsewhere(here.rows, others)
+        (query, vectors), only_there = self._compared(name, query, metric), _only_elsewhere(name, found)
         ranks = exact.ranks(query, vectors, only_there, metric)
         elsewhere = Neighbors(only_there, exact.similarity(query, vectors, only_there, metric), metric)
-        return {
-            "model": name,
-            "rows": here.rows[0],
-            "distance": here.distance[0],
-            "elsewhere": {"rows": only_there[0], "ranks": ranks[0], "distance": elsewhere.distance[0]},
-        }
+        return _told(name, found[name], elsewhere, ranks, DISTANCE_WORDS[metric], beside=False)
+
+    def _ranked(self, name: str, text: str, found: Mapping[str, Neighbors]) -> dict[str, Any]:
+        ranking, only_there = self._rankings[name], _only_elsewhere(name, found)
+        _, (ranks, scores) = ranking.rank_and_place([self._text(text)], 1, only_there)
+        elsewhere = Neighbors(only_there, scores, "ip")
+        return _told(name, found[name], elsewhere, ranks, DISTANCE_WORDS[ranking.kind], beside=True)
+
+
+def _only_elsewhere(name: str, found: Mapping[str, Neighbors]) -> IntArray:
+    return rows_only_elsewhere(found[name].rows, [there.rows for other, there in found.items() if other != name])
+
+
+def _told(
+    name: str, here: Neighbors, elsewhere: Neighbors, ranks: IntArray, word: str, *, beside: bool
+) -> dict[str, Any]:
+    """Return the answer of a model, as the page draws it; rows that are not ranked are left out."""
+    listed = here.rows[0] >= 0
+    return {
+        "model": name,
+        "beside": beside,
+        "distance_word": word,
+        "rows": here.rows[0][listed],
+        "distance": here.distance[0][listed],
+        "elsewhere": {"rows": elsewhere.rows[0], "ranks": ranks[0], "distance": elsewhere.distance[0]},
+    }

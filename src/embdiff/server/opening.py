@@ -10,7 +10,7 @@ from typing import Any
 from embdiff import runs
 from embdiff._progress import progress, silent
 from embdiff.comparison import load
-from embdiff.comparison.again import ModelAgain, models_again
+from embdiff.comparison.again import ModelAgain, models_again, rankings_again
 from embdiff.errors import StoreError
 from embdiff.runs import Run
 from embdiff.server.asking import Asker
@@ -46,15 +46,19 @@ def opened(folder: Path, *, store: str | None = None, damaged: bool = False, tru
     run = load(folder, damaged=damaged, trust=trust).run
     uri = _store_of(run, folder, store)
     with run.origin.reading():
-        again = models_again(run)
-    with progress("load the models", len(again), "models") as advance:
+        again, rankings = models_again(run), rankings_again(run)
+    with progress("load the models", len(again) + len(rankings), "models") as advance:
         for each in again.values():
             with silent():
                 if not isinstance(each.encoder, ReadyVectors):
                     each.encoder.encode([_WARMING], role="query")
             advance(1)
+        for ranking in rankings.values():
+            with silent():
+                ranking.rank([_WARMING], 1)
+            advance(1)
     with _collections(run, uri, again, damaged) as (there, specs):
-        asker = Asker(run, again, there, specs)
+        asker = Asker(run, again, there, specs, rankings)
         ready = any(isinstance(each.encoder, ReadyVectors) for each in again.values())
         for index in asker.indexes:
             asker.ask(run.corpus.ids[0] if ready else _WARMING, index=index)

@@ -23,8 +23,8 @@ ROWS = {
 
 def filled(folder: Path) -> str:
     """Make the collection; return its store."""
+    from embdiff.indexes import IndexSpec
     from embdiff.records import Corpus
-    from embdiff.specs import IndexSpec
     from embdiff.stores import get_store
     from embdiff.stores.collection import CollectionSpec
     from embdiff.stores.placing import place

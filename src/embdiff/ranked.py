@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from embdiff.encoding import Encoded, form_of
+from embdiff.encoded import Encoded
+from embdiff.encoding import form_of
 from embdiff.errors import ParameterError
 from embdiff.forms import BM25, Rerank, ranks, reranking
 from embdiff.kept import VectorCache
@@ -16,8 +17,9 @@ from embdiff.rankings import Ranking, VectorRanking
 from embdiff.records import Corpus, Kind, Metric, Neighbors, Stamp
 from embdiff.search import nearest_rows
 from embdiff.sources import get_encoder
-from embdiff.sources.batches import Model, refuse_unread
+from embdiff.sources.batches import Model
 from embdiff.sources.catalogue import REGISTRY
+from embdiff.sources.items import refuse_unread
 from embdiff.sources.pairs import Reranked
 from embdiff.sources.pairs import from_spec as reranker_from_spec
 from embdiff.sources.ranker import Ranker

@@ -20,8 +20,9 @@ from embdiff._sizes import read_size
 from embdiff.chunking import Chunking
 from embdiff.errors import DataError, ParameterError
 from embdiff.forms import ranks
+from embdiff.indexes import IndexSpec, check_metric
 from embdiff.records import Method, Metric
-from embdiff.specs import IndexSpec, check_metric, without_secrets
+from embdiff.specs import without_secrets
 
 SAMPLE_ABOVE = 20_000  # rows: above, ``all`` asks a random sample of them unless told otherwise
 SAMPLE_SIZE = 5_000  # queries of such a sample: at worst within .014 of what every row would give

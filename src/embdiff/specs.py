@@ -9,13 +9,12 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote, unquote
 
 from embdiff._names import refuse_unwritable
 from embdiff._registry import nearest
 from embdiff.errors import ParameterError, UnknownNameError
-from embdiff.records import Metric
 
 MODEL_KEYS = (
     *("revision", "dim", "max_tokens", "prompt", "query_prompt", "backend", "precision", "trust_remote_code"),
@@ -28,7 +27,6 @@ SERVICES = ("openai", "ollama", "cohere", "voyage", "gemini")  # kinds of models
 # Of collections that others made, read in the place of a model.
 COLLECTION_KEYS = ("vector", "id", "text", "group", "encoder", "db")
 MOST_DIMENSIONS = 32_768  # that Milvus stores
-METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 def read_options(
@@ -263,99 +261,6 @@ def _refuse_secrets(kind: str, options: Mapping[str, str]) -> None:
             f"key_from of {kind} must name the environment variable that has the key, in capitals. Got something else, "
             "which is not shown: it may be the key. Write key_from=OPENAI_API_KEY, for example."
         )
-
-
-def _whole(default: int, low: int, high: int) -> Parameter:
-    return Parameter(default, low, high, whole=True)
-
-
-# name → its parameters; the bounds are those Milvus documents for each index.
-_CELLS = {"nlist": _whole(128, 1, 65_536), "nprobe": _whole(8, 1, 65_536)}
-INDEXES: Mapping[str, Mapping[str, Parameter]] = {
-    "flat": {},
-    "ivf_flat": _CELLS,
-    "ivf_sq8": _CELLS,
-    "hnsw": {"M": _whole(16, 2, 2_048), "efConstruction": _whole(200, 8, 4_096), "ef": _whole(64, 1, 32_768)},
-    "autoindex": {},
-}
-_SEARCH_PARAMETERS = ("nprobe", "ef")
-
-
-@dataclass(frozen=True)
-class IndexSpec:
-    """An index in text form: ``flat``, ``ivf_flat(nlist=4,nprobe=2)``, ``hnsw(M=16,ef=64)``.
-
-    Parameters
-    ----------
-    name : str
-        A key of `INDEXES`.
-    params : mapping of str to int
-        Every parameter of the index, defaults filled in.
-    """
-
-    name: str
-    params: Mapping[str, int] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, text: str) -> IndexSpec:
-        """Read the text form, fill in defaults, and check every bound.
-
-        Raises
-        ------
-        UnknownNameError
-            For an unknown index or parameter.
-        ParameterError
-            For a parameter that is no integer, or out of range.
-        """
-        name, inside, k = split_named(text)
-        if name not in INDEXES or k is not None:
-            raise UnknownNameError(
-                f"An index must be one of {', '.join(INDEXES)}. Got {text!r}. {nearest(name, INDEXES)}"
-            )
-        params = {key: int(value) for key, value in read_parameters(name, inside, INDEXES[name], text).items()}
-        if "nprobe" in params and not re.search(r"\bnprobe\s*=", inside):  # what nobody chose fits what was chosen
-            params["nprobe"] = min(params["nprobe"], params["nlist"])
-        if "nprobe" in params and params["nprobe"] > params["nlist"]:
-            raise ParameterError(
-                f"nprobe of {name} must be at most nlist. Got nprobe={params['nprobe']} and nlist={params['nlist']}. "
-                "Lower nprobe or raise nlist."
-            )
-        return cls(name, params)
-
-    def check_rows(self, rows: int, k: int) -> None:
-        """Refuse parameters that do not fit a corpus of ``rows`` rows searched for ``k`` neighbours."""
-        if self.params.get("nlist", 0) > rows:
-            raise ParameterError(
-                f"nlist of {self.name} must be at most the number of rows. Got nlist={self.params['nlist']} for "
-                f"{rows} rows. Lower nlist or use the index flat."
-            )
-        if self.params.get("ef", k) < k:
-            raise ParameterError(
-                f"ef of {self.name} must be at least the number of neighbours searched. "
-                f"Got ef={self.params['ef']} for {k} neighbours. Raise ef or lower k."
-            )
-
-    @property
-    def build_params(self) -> dict[str, int]:
-        """The parameters that shape the index when it is built."""
-        return {key: value for key, value in self.params.items() if key not in _SEARCH_PARAMETERS}
-
-    @property
-    def search_params(self) -> dict[str, int]:
-        """The parameters given with each search."""
-        return {key: value for key, value in self.params.items() if key in _SEARCH_PARAMETERS}
-
-    def __str__(self) -> str:
-        return write_named(self.name, self.params)
-
-
-def check_metric(name: str) -> Metric:
-    """Return the metric called ``name`` ("dot" means ip), or raise `UnknownNameError`."""
-    wanted = {"dot": "ip"}.get(name.lower(), name.lower())
-    for metric in METRICS:
-        if metric == wanted:
-            return metric
-    raise UnknownNameError(f"A metric must be one of {', '.join(METRICS)}. Got {name!r}. {nearest(name, METRICS)}")
 
 
 _NO_SECRETS = ("db", "patience")  # of the options of a server

@@ -18,7 +18,7 @@ import embdiff as ed
 from embdiff.bulk.mapfile import read_map
 from embdiff.cli import app
 from embdiff.errors import DataError, EmbdiffError, ParameterError, StoreError
-from embdiff.specs import IndexSpec
+from embdiff.indexes import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place

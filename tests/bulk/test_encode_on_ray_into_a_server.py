@@ -21,9 +21,9 @@ from ray_workers import (
 
 from embdiff import exact
 from embdiff.bulk import encode_corpus
+from embdiff.indexes import IndexSpec
 from embdiff.records import Neighbors
 from embdiff.sources import get_encoder
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from milvus_server import TOKEN

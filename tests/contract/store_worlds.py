@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus, FloatArray, IntArray, Metric
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.store import Store

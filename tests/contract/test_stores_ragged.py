@@ -9,8 +9,8 @@ import pytest
 from store_worlds import corpus_of, rows_of
 
 from embdiff.errors import ShapeError
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus, Ragged, Shape
-from embdiff.specs import IndexSpec
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.placing import fill, place
 from embdiff.stores.store import Store

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place

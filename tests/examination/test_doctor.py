@@ -116,7 +116,7 @@ def test_one_model_in_two_revisions(tmp_path: Path) -> None:
 
 
 def test_texts_that_were_cut_to_fit_are_not_called_stale(tmp_path: Path) -> None:
-    from embdiff.specs import IndexSpec
+    from embdiff.indexes import IndexSpec
     from embdiff.stores import get_store
     from embdiff.stores.collection import CollectionSpec
     from embdiff.stores.placing import place

@@ -104,7 +104,7 @@ def test_a_key_that_is_there_twice(world: World) -> None:
 
 
 def test_a_collection_without_its_stamp_and_one_left_half_made(world: World) -> None:
-    from embdiff.specs import IndexSpec
+    from embdiff.indexes import IndexSpec
     from embdiff.stores import get_store
     from embdiff.stores.collection import CollectionSpec
 

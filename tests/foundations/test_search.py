@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embdiff.errors import ParameterError
+from embdiff.indexes import IndexSpec
 from embdiff.own_rows import OwnRows, contains
 from embdiff.records import Corpus
 from embdiff.search import Searcher, rows_only_elsewhere
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place

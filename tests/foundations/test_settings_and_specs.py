@@ -15,16 +15,13 @@ from hypothesis import strategies as st
 import embdiff
 from embdiff._settings import typed
 from embdiff.errors import DataError, ParameterError, UnknownNameError
+from embdiff.indexes import INDEXES, METRICS, IndexSpec, check_metric
 from embdiff.judging import open_judging
 from embdiff.settings import EvaluationConfig, JudgingConfig, RunConfig
 from embdiff.specs import (
-    INDEXES,
-    METRICS,
     MODEL_KEYS,
-    IndexSpec,
     ModelSpec,
     Parameter,
-    check_metric,
     read_options,
     read_parameters,
     split_named,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import embdiff as ed
-from embdiff.encoding import Encoded, Texts, encode, encode_models
+from embdiff.encoded import Encoded, Texts
+from embdiff.encoding import encode, encode_models
 from embdiff.errors import DataError, EmbdiffError
 from embdiff.kept import VectorCache
 from embdiff.records import Corpus, Stamp

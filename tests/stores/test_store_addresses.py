@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from embdiff.errors import ParameterError, StoreError, UnknownNameError
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store, list_stores
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.milvus.address import Address

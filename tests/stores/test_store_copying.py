@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 import embdiff as ed
 from embdiff.cli import app
 from embdiff.errors import ParameterError, StoreError
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.copying import copy_collections

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from embdiff.errors import MissingDependencyError, ParameterError, StoreError
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus, Metric
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.placing import place

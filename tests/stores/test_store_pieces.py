@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embdiff.indexes import IndexSpec
 from embdiff.records import FloatArray
-from embdiff.specs import IndexSpec
 from embdiff.stores._lists import Lists, settled
 from embdiff.stores.collection import Batch, CollectionSpec, collection_name
 from embdiff.stores.milvus.layout import parts, to_arrays

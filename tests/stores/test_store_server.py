@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from embdiff.errors import StoreError
+from embdiff.indexes import IndexSpec
 from embdiff.records import Corpus
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.milvus.asking import Asking, Once

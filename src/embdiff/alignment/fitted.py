@@ -12,8 +12,8 @@ from embdiff.alignment.maps import Map, check_method, fit
 from embdiff.alignment.reach import Reach, reach
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import FileVectors
+from embdiff.indexes import check_metric
 from embdiff.records import FloatArray, IntArray, Method, Metric
-from embdiff.specs import check_metric
 
 LEAST_ROWS = 20  # different rows that a map is fitted on
 MOST_ROWS = 5_000  # rows that it is fitted on at most

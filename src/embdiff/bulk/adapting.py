@@ -21,11 +21,11 @@ from embdiff.bulk.old import MappedRows, OldCollection
 from embdiff.bulk.outputs import work_place
 from embdiff.bulk.recovery import Recovery, Spaces, measure_recovery
 from embdiff.errors import ParameterError
+from embdiff.indexes import IndexSpec
 from embdiff.kept import VectorCache
 from embdiff.measures.row_pairs import pair_similarity
 from embdiff.records import Corpus, FloatArray, Method, Qrels, Space
 from embdiff.sources import Encoder
-from embdiff.specs import IndexSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, collection_name, dense
 from embdiff.stores.copying import copy_rows

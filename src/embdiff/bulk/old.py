@@ -9,9 +9,9 @@ import numpy as np
 
 from embdiff.alignment import Map
 from embdiff.errors import DataError, ParameterError, StoreError
+from embdiff.indexes import check_metric
 from embdiff.records import Corpus, FloatArray, Metric
 from embdiff.sources.looked import id_of, is_ours, text_of, vectors_of
-from embdiff.specs import check_metric
 from embdiff.stores.collection import FIELDS, SHORTEST, Batch, CollectionSpec, check_vectors, dense, read_stamp
 from embdiff.stores.looking import Look
 

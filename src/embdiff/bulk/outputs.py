@@ -20,10 +20,11 @@ from embdiff import _files, _names
 from embdiff._progress import progress
 from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
+from embdiff.indexes import IndexSpec, check_metric
 from embdiff.records import digest_of
 from embdiff.sources.parquet import ABOUT, SUFFIX, label_on, opened, read_label, rows_of, schema_of, vectors_of, writer
 from embdiff.sources.tally import added
-from embdiff.specs import IndexSpec, check_metric, without_secrets
+from embdiff.specs import without_secrets
 from embdiff.stores import get_store, list_stores
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors, collection_name
 from embdiff.stores.copying import copy_rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from embdiff.encoding import Texts, encode, stamp_of
+from embdiff.encoded import Texts
+from embdiff.encoding import encode, stamp_of
 from embdiff.errors import DataError
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25, Bm25

@@ -10,7 +10,7 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff.alignment import ASKED, MOST_ROWS, Alignment, align, reach
 from embdiff.comparison.work import Crossed, Work
-from embdiff.encoding import Encoded
+from embdiff.encoded import Encoded
 from embdiff.records import Corpus, FloatArray, IntArray
 from embdiff.settings import RunConfig
 

@@ -14,7 +14,7 @@ from embdiff.comparison.sampling import describe_sample
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.shelved import Shelved
 from embdiff.comparison.work import Placed, Work
-from embdiff.encoding import Encoded
+from embdiff.encoded import Encoded
 from embdiff.ranked import Ranked
 from embdiff.runs import STORE_FILE
 from embdiff.settings import RunConfig

@@ -17,15 +17,17 @@ from embdiff.corpus.files import Form
 from embdiff.corpus.read import chunking, corpus_from
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.forms import expanded, ranks
+from embdiff.indexes import IndexSpec
 from embdiff.lexical import BM25
 from embdiff.own_rows import OwnRows
 from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.runs import Run
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
 from embdiff.sources import PRESETS, named_models
-from embdiff.sources.batches import TEXTS, refuse_unread
+from embdiff.sources.batches import TEXTS
 from embdiff.sources.existing import Existing, corpus_of
-from embdiff.specs import IndexSpec, is_reference, split_alias
+from embdiff.sources.items import refuse_unread
+from embdiff.specs import is_reference, split_alias
 
 # What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.
 TUTORIAL: Mapping[str, Any] = {

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from embdiff.comparison.settings import Inputs
+from embdiff.indexes import IndexSpec
 from embdiff.kept import Kept
 from embdiff.ranked import Ranked
 from embdiff.rankings import Ranking, VectorRanking
 from embdiff.records import Shape
 from embdiff.search import EXACT_INDEX, Found, Searcher
 from embdiff.settings import RunConfig
-from embdiff.specs import IndexSpec
 from embdiff.stores.collection import CollectionSpec, collection_name, shape_of
 from embdiff.stores.placing import Placement, place
 from embdiff.stores.store import Store

@@ -20,8 +20,10 @@ from embdiff.comparison.settings import Inputs
 from embdiff.comparison.shelved import shelve
 from embdiff.comparison.work import Pilot, Placed, Work
 from embdiff.corpus.files import shown
-from embdiff.encoding import Encoded, Texts, encode_models
+from embdiff.encoded import Encoded, Texts
+from embdiff.encoding import encode_models
 from embdiff.errors import ParameterError
+from embdiff.indexes import IndexSpec
 from embdiff.measures.overlap import overlap
 from embdiff.ranked import refuse_unranked
 from embdiff.records import UNPINNED, Answer, FloatArray, IntArray, Space
@@ -29,7 +31,6 @@ from embdiff.search import Searcher, rows_only_elsewhere
 from embdiff.settings import PILOT
 from embdiff.sources import Source, Wanted
 from embdiff.sources.existing import Existing
-from embdiff.specs import IndexSpec
 from embdiff.stores.collection import CollectionSpec, collection_name
 from embdiff.stores.placing import Placement, place
 from embdiff.stores.store import Store

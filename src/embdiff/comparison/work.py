@@ -11,7 +11,7 @@ import numpy as np
 from embdiff.alignment import Alignment, Reach
 from embdiff.comparison.settings import Inputs
 from embdiff.comparison.shelved import Shelved
-from embdiff.encoding import Encoded
+from embdiff.encoded import Encoded
 from embdiff.kept import Kept, VectorCache
 from embdiff.lexical import BM25
 from embdiff.ranked import Ranked

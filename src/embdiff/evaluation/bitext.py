@@ -14,7 +14,7 @@ from embdiff.corpus.files import EXTENSIONS, extension_of, lines_of, read_text, 
 from embdiff.corpus.read import corpus_of
 from embdiff.corpus.readers import table_of
 from embdiff.corpus.tables import Table, plain
-from embdiff.encoding import Texts
+from embdiff.encoded import Texts
 from embdiff.errors import DataError
 from embdiff.evaluation.pair_files import pair_table
 from embdiff.evaluation.settings import Settings, chosen

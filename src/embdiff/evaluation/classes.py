@@ -15,7 +15,7 @@ import numpy as np
 
 from embdiff._optional import require
 from embdiff._progress import progress
-from embdiff.encoding import Texts
+from embdiff.encoded import Texts
 from embdiff.errors import MissingDependencyError
 from embdiff.evaluation.class_files import Labelled, place_in_class, read_classes
 from embdiff.evaluation.outcome import Confusion

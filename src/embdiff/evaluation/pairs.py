@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embdiff.encoding import Texts
+from embdiff.encoded import Texts
 from embdiff.errors import ParameterError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.pair_files import read_pairs

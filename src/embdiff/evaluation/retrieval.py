@@ -16,7 +16,7 @@ from embdiff.corpus.files import shown
 from embdiff.corpus.queries import same_ids
 from embdiff.corpus.read import chunking
 from embdiff.corpus.trec import read_run
-from embdiff.encoding import Texts
+from embdiff.encoded import Texts
 from embdiff.errors import DataError
 from embdiff.evaluation.outcome import ModelFacts
 from embdiff.evaluation.settings import Settings, chosen, refuse_deeper

@@ -9,7 +9,7 @@ import numpy as np
 
 from embdiff.corpus import rows_of
 from embdiff.corpus.files import shown
-from embdiff.encoding import Texts
+from embdiff.encoded import Texts
 from embdiff.errors import DataError, ParameterError
 from embdiff.evaluation.class_files import read_classes
 from embdiff.evaluation.settings import Settings, chosen

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embdiff._picture import kinds_of
-from embdiff.encoding import Texts, encode, form_of, refuse_early
+from embdiff.encoded import Texts
+from embdiff.encoding import encode, form_of, refuse_early
 from embdiff.errors import DataError, MissingDependencyError
 from embdiff.evaluation.outcome import UNITS, ModelFacts, Outcome
 from embdiff.evaluation.settings import Settings

@@ -14,7 +14,8 @@ from embdiff._settings import typed
 from embdiff.corpus.columns import Columns
 from embdiff.corpus.files import Form
 from embdiff.corpus.read import corpus_from
-from embdiff.encoding import Texts, refuse_early
+from embdiff.encoded import Texts
+from embdiff.encoding import refuse_early
 from embdiff.errors import ParameterError, UnknownNameError
 from embdiff.kept import VectorCache
 from embdiff.lexical import BM25

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from embdiff.indexes import IndexSpec, check_metric
 from embdiff.runs.record import Run
-from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores.collection import CollectionSpec
 
 

@@ -11,14 +11,14 @@ from embdiff import exact
 from embdiff._plain import plain
 from embdiff._progress import silent
 from embdiff.comparison.again import ModelAgain
-from embdiff.encoding import directed
+from embdiff.encoded import directed
 from embdiff.errors import ParameterError
+from embdiff.indexes import check_metric
 from embdiff.rankings import Ranking
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
 from embdiff.runs import Run
 from embdiff.search import rows_only_elsewhere
 from embdiff.sources.ready import ReadyVectors
-from embdiff.specs import check_metric
 from embdiff.stores.collection import CollectionSpec
 from embdiff.stores.store import Store
 from embdiff.views.drawn import drawn_rows

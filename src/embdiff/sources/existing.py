@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 
 from embdiff.errors import DataError, ParameterError, StoreError
+from embdiff.indexes import check_metric
 from embdiff.records import Corpus, FloatArray, Space, Stamp
 from embdiff.sources import load_named
 from embdiff.sources.fields import named
 from embdiff.sources.source import How, Source, not_fitted
-from embdiff.specs import ModelSpec, check_metric
+from embdiff.specs import ModelSpec
 from embdiff.stores import get_store
 from embdiff.stores.collection import Batch, CollectionSpec, check_vectors
 

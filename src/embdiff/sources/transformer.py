@@ -15,7 +15,8 @@ import numpy as np
 from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import ParameterError
 from embdiff.records import FloatArray, IntArray, Kind, Picture, Role, Stamp
-from embdiff.sources.batches import IMAGES, TEXTS, Model, by_kind, each_one
+from embdiff.sources.batches import IMAGES, TEXTS, Model
+from embdiff.sources.items import by_kind, each_one
 from embdiff.sources.loading import Loaded
 from embdiff.sources.prompts import AUTO, advice, automatic
 from embdiff.sources.streams import Replicas, shared_out, threads_for_torch

@@ -15,8 +15,8 @@ import numpy as np
 
 from embdiff.errors import ParameterError, ShapeError
 from embdiff.exact import norms
+from embdiff.indexes import IndexSpec
 from embdiff.records import FloatArray, IntArray, Metric, Ragged, Shape
-from embdiff.specs import IndexSpec
 
 STAMP_SCHEMA = 2
 Vectors = FloatArray | Ragged  # float32 (m, d) for the shape dense, else rows of unequal length

@@ -13,8 +13,9 @@ import numpy as np
 from embdiff._progress import progress
 from embdiff._settings import typed
 from embdiff.errors import ParameterError, StoreError
+from embdiff.indexes import INDEXES, IndexSpec, check_metric
 from embdiff.records import RaggedRow
-from embdiff.specs import INDEXES, IndexSpec, check_metric, read_parameters, split_named, without_secrets
+from embdiff.specs import read_parameters, split_named, without_secrets
 from embdiff.stores import get_store, path_of
 from embdiff.stores.collection import Batch, CollectionSpec
 from embdiff.stores.placing import ROWS_PER_ADD, fill, fit, standing

@@ -23,9 +23,10 @@ from embdiff._optional import require, versions
 from embdiff.corpus.decoding import rgb_of
 from embdiff.errors import EncoderError, in_one_line
 from embdiff.records import FloatArray, IntArray, Role, Stamp
-from embdiff.sources.batches import IMAGES, TEXTS, Model, by_kind, each_one
+from embdiff.sources.batches import IMAGES, TEXTS, Model
 from embdiff.sources.images import efficientnet
 from embdiff.sources.images.model import side_of
+from embdiff.sources.items import by_kind, each_one
 from embdiff.sources.remembered import Unloaded
 from embdiff.sources.st import LIBRARIES, minilm_from_spec
 from embdiff.specs import ModelSpec

@@ -8,7 +8,8 @@ from typing import Any
 
 from embdiff.corpus.decoding import rgb_of
 from embdiff.records import FloatArray, IntArray, Role
-from embdiff.sources.batches import IMAGES, Model, each_one
+from embdiff.sources.batches import IMAGES, Model
+from embdiff.sources.items import each_one
 from embdiff.specs import ModelSpec
 
 _SMALLEST, _LARGEST = 32, 1_024

@@ -1,7 +1,7 @@
 """Milvus Lite and Milvus servers behind one adapter; only `asking`, `layout` and `lite` name pymilvus.
 
 What the two do differently is levelled here: Strong consistency always, row numbers as keys, lengths in bytes (see
-`embdiff.stores.placing.place`), index names and parameters checked before (see `embdiff.specs.INDEXES`).
+`embdiff.stores.placing.place`), index names and parameters checked before (see `embdiff.indexes.INDEXES`).
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ import numpy as np
 
 from embdiff._registry import nearest
 from embdiff.errors import DataError, ParameterError, StoreError, UnknownNameError
+from embdiff.indexes import IndexSpec, check_metric
 from embdiff.records import FloatArray, IntArray, Metric, Neighbors
-from embdiff.specs import IndexSpec, check_metric
 from embdiff.stores.collection import Batch, CollectionSpec, Vectors
 from embdiff.stores.milvus.store import MilvusStore
 from embdiff.stores.store import Searched

@@ -168,8 +168,9 @@ class LanceStore(Store):
         if k < 1:
             raise ParameterError(f"k must be between 1 and the number of rows. Got {k}. Raise k.")
         spec.index.check_rows(spec.rows, min(k, spec.rows))
-        find = self._by_tokens if spec.shape == "tokens" else self._found
-        return nearest(partial(find, spec), spec, vectors, k, spec.rows, _QUERIES_PER_CALL, self.uri)
+        # Queries with a vector for each token are asked one by one: progress is to be seen.
+        find, step = (self._by_tokens, 10) if spec.shape == "tokens" else (self._found, _QUERIES_PER_CALL)
+        return nearest(partial(find, spec), spec, vectors, k, spec.rows, step, self.uri)
 
     def drop(self, name: str) -> None:
         """Remove a table, if it is there."""

@@ -81,8 +81,8 @@ class Origin:
             more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
             raise ParameterError(
                 f"A file is data: it cannot name code, a host or a place outside its folder. Got from {self.file}: "
-                f"{'; '.join(found[:_SHOWN])}{more}. Say it again where the command takes it (--store, -m, --cache), or add "
-                "--trust (trust=True) if you know who made the file."
+                f"{'; '.join(found[:_SHOWN])}{more}. Say it again where the command takes it (--store, -m, --cache), "
+                "or add --trust (trust=True) if you know who made the file."
             )
 
     @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from embdiff.cli.compare import default_folder, repeated
+from embdiff.cli.judge import offer
 from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, TrustOption, one_form, put
 from embdiff.errors import ParameterError
 
@@ -55,3 +56,6 @@ def decide_command(
     page = made and made / REPORT_FILE
     parts = [*decided(found.decision, everything=everything), *([Line(f"Report: {page}", "bold")] if page else [])]
     put(as_json, found.to_dict, lambda: show(*parts), found.to_markdown if markdown else None)
+    place = made or (Path(data) if is_run(Path(data)) else None)
+    if place and found.decision.to_judge and not (as_json or markdown):
+        offer(place)

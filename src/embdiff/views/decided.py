@@ -119,7 +119,8 @@ def drifted(found: Sequence[Drift]) -> Iterator[Part]:
         yield Line("")
     yield from (Line(_cut(each.sentence), "bold" if not each.zero else "") for each in found[:_DRIFTS])
     if len(found) > _DRIFTS:
-        yield Line(f"{len(found) - _DRIFTS:,} more models: --json", "dim")
+        more = len(found) - _DRIFTS
+        yield Line(f"{more:,} more model{'s' * (more > 1)}: --json", "dim")
 
 
 def _cut(text: str) -> str:

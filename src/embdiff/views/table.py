@@ -80,6 +80,11 @@ def once(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
         above = first
 
 
+def named(name: str, text: str) -> str:
+    """Return a row by its id and its text; an image, whose path is its id, by that alone."""
+    return name if str(text) == name else f"{name}: {text}"
+
+
 def one_line(text: str, cells: int) -> str:
     """Return text as it is shown, cut to so many columns of a terminal: a wide character takes two."""
     shown = visible(" ".join(text.split()))

@@ -114,8 +114,8 @@ def drifted(found: Sequence[Drift]) -> Iterator[Part]:
         if each.zero or not each.moved:
             continue
         rows = tuple((f"{one.shared:.1f}", one_line(named(one.id, one.text), _NAME - 6)) for one in each.moved[:most])
-        named = one_line(each.model, _NAME - 40)
-        yield Table(f"Queries of {named} that moved most (neighbours kept, of {each.of})", (), rows)
+        model = one_line(each.model, _NAME - 40)
+        yield Table(f"Queries of {model} that moved most (neighbours kept, of {each.of})", (), rows)
         yield Line("")
     yield from (Line(_cut(each.sentence), "bold" if not each.zero else "") for each in found[:_DRIFTS])
     if len(found) > _DRIFTS:

@@ -149,6 +149,7 @@ def test_texts_find_images_under_two_models_that_read_both(pictures: Path, tmp_p
 
 def test_sub_folders_are_labels_to_evaluate(pictures: Path):
     found = ed.evaluate(str(pictures), ["pixels:64", "pixels:4"], cache="off", measures=["knn_accuracy@1"])
+    assert " images of 3 classes to classify, " in found.outcome.about
     assert found.outcome.task == "classes"
     assert "bm25 is left out: images have no words." in found.outcome.notes
     assert {score.models[0] for score in found.outcome.scores} == {"pixels:64", "pixels:4"}

@@ -22,7 +22,8 @@ def command_line() -> str:
     runner, group = CliRunner(), typer.main.get_command(app)
     parts = [
         MADE + "# Command line\n\nExit codes: 0 done; 2 something you can mend; 3 `check` saw a rule broken, or the "
-        "doctor found something; 4 too few queries for `check` to tell; 130 interrupted; 1 anything else. Results go "
+        "doctor found something; 4 too few queries for `check` to tell; 130 interrupted; 1 anything else, of which "
+        "`EMBDIFF_TRACEBACK=1` prints all. Results go "
         "to stdout, messages and progress to stderr; with `--json` stdout holds JSON alone.\n"
     ]
     for name in _names(group):

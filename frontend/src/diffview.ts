@@ -31,7 +31,7 @@ function heading(scene: Scene, { typed }: Readonly<State>, query: number): HTMLE
   const { groups } = scene.head.items;
   const group = typed || !scene.queryRow ? null : groups?.[scene.queryRow[query]];
   const [name, text] = typed ? ["your query", typed.text] : [queryId(scene, query), queryText(scene, query)];
-  return h("p", { class: "query-line", dir: "auto" }, typed ? null : queryThumbnail(scene, query), h("strong", {}, name), ` ${text}`, group ? h("span", { class: "tag" }, group) : null);
+  return h("p", { class: "query-line", dir: "auto" }, typed ? null : queryThumbnail(scene, query), h("strong", {}, name), text === name ? "" : ` ${text}`, group ? h("span", { class: "tag" }, group) : null);
 }
 
 function threeBlocks(scene: Scene, store: Store, state: Readonly<State>, found: Answer[], query: number): Node[] {
@@ -70,7 +70,7 @@ function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: n
   const far = pair.map((answer, at) => `${answer.model}: rank ${entry.ranks[at] || "not known"}, ${answer.distanceWord} ${Number.isFinite(entry.distances[at]) ? entry.distances[at].toFixed(3) : "n/a"}`);
   const shown = [
     ...pair.map((answer, at) => h("span", { class: `rank ${modelClass(scene.head, answer.model)}` }, entry.ranks[at] > 0 ? entry.ranks[at].toLocaleString("en") : "–")),
-    h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", thumbnail(scene, entry.row), ...(items.chunks ? [id, ` ${text}`] : [`${text} `, id])),
+    h("span", { class: "what", dir: "auto" }, entry.isSelf ? "self: " : "", thumbnail(scene, entry.row), ...(text === items.ids[entry.row] ? [text] : items.chunks ? [id, ` ${text}`] : [`${text} `, id])),
     ...causes.map((bit) => h("span", { class: "cause", title: scene.head.causes[bit][1] }, scene.head.causes[bit][0])),
     items.groups ? h("span", { class: "tag" }, items.groups[entry.row]) : null,
   ];

@@ -115,7 +115,7 @@ export function mixingFigures(head: Header): HTMLElement[] {
     figure(
       "Which groups find which.",
       `A row of a table says to which groups the ${k} nearest rows of that group's rows belong, as shares; in brackets what chance alone would give. A group far above its bracket keeps to itself, one far below turns up too rarely.` +
-        (more > 0 ? ` ${more} more models are in the tables below.` : ""),
+        (more > 0 ? ` ${more} more ${more === 1 ? "model is" : "models are"} in the tables below.` : ""),
       h(
         "div",
         { class: "side" },
@@ -179,7 +179,7 @@ export function cutoffFigure(head: Header): HTMLElement[] {
       h(
         "p",
         { class: "small" },
-        `Any other cut-off, precision and recall: embdiff thresholds RUN.${more > 0 ? ` ${more} more models can be had there.` : ""}`,
+        `Any other cut-off, precision and recall: embdiff thresholds RUN.${more > 0 ? ` ${more} more ${more === 1 ? "model" : "models"} can be had there.` : ""}`,
       ),
     ),
   ];

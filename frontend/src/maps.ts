@@ -106,7 +106,7 @@ function swatch(colour: string): HTMLElement {
 }
 
 function say(scene: Scene, tip: HTMLElement, row: number | null): void {
-  const { ids, texts, groups } = scene.head.items;
+  const { ids, texts, groups } = scene.head.items; // an image has its path for an id, which stands there once
   tip.hidden = row === null;
-  tip.replaceChildren(...(row === null ? [] : [thumbnail(scene, row) ?? "", h("b", {}, ids[row]), groups ? h("span", { class: "tag" }, groups[row]) : "", ` ${texts[row]}`]));
+  tip.replaceChildren(...(row === null ? [] : [thumbnail(scene, row) ?? "", h("b", {}, ids[row]), groups ? h("span", { class: "tag" }, groups[row]) : "", texts[row] === ids[row] ? "" : ` ${texts[row]}`]));
 }

@@ -103,7 +103,7 @@ function drawn(scene: Scene, answers: Answer[], query: number): Node[] {
   return [
     h("p", { class: "query-line", dir: "auto" }, queryThumbnail(scene, query), h("strong", {}, `“${queryText(scene, query)}”`), h("span", { class: "small" }, ` ${own ?? queryId(scene, query)}`)),
     h("div", { class: "query-columns" }, ...shown.map((answer) => column(scene, answer, query))),
-    ...(hidden > 0 ? [h("p", { class: "small" }, `${hidden} more models: below, in the neighbour diff.`)] : []),
+    ...(hidden > 0 ? [h("p", { class: "small" }, `${hidden} more ${hidden === 1 ? "model" : "models"}: below, in the neighbour diff.`)] : []),
   ];
 }
 

@@ -330,3 +330,8 @@ class Decision(Record):
     def paragraph(self) -> str:
         """All of it in one paragraph."""
         return " ".join([self.sentence, *(each.sentence for each in self.reasons)])
+
+    @property
+    def to_judge(self) -> bool:
+        """Whether the cheapest way on is to judge results of the run, as nothing tells yet which model is better."""
+        return self.verdict == "undecided" and self.basis != "judgements"

@@ -36,7 +36,7 @@ def test_title_and_text_make_the_document_in_every_form(rows):
     corpus = read_corpus(rows)
     assert (corpus.ids, corpus.items) == (("a", "b", "c"), DOCUMENTS)
     (note,) = corpus.notes
-    assert "text = title + \" \" + text, id = _id; not used: 'year', 'url'." in note
+    assert "text = title + \" \" + text, id = _id; others: 'year', 'url'." in note
 
 
 def test_a_column_that_is_named_is_that_column_alone(rows):
@@ -101,7 +101,7 @@ def test_a_query_is_its_text_alone_and_the_line_says_so(write):
     corpus = read_corpus(["x", "y"])
     queries, _ = read_queries(write("q.csv", "id,title,text\nq,T,a\n"), corpus)
     assert queries.items == ("a",)
-    assert "not used: 'title'" in queries.notes[0]
+    assert "others: 'title'" in queries.notes[0]
 
 
 def test_pieces_are_the_same_documents(tmp_path):

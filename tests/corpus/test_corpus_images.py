@@ -72,7 +72,7 @@ def test_images_are_equal_by_content_and_not_by_name(folder: Path):
 
 def test_a_mixed_folder_is_refused_by_name(folder: Path):
     (folder / "captions.csv").write_text("text\na\n")
-    with pytest.raises(DataError, match=r"Got 1 other files among 12 images in .*'captions\.csv'.*table that names"):
+    with pytest.raises(DataError, match=r"Got 1 other file among 12 images in .*'captions\.csv'.*table that names"):
         read_corpus(folder)
     texts = folder.parent / "texts"
     texts.mkdir()

@@ -216,6 +216,17 @@ class TestSample:
         assert corpus.source == "sample"
         assert len(set(corpus.items)) == len(corpus)
 
+    def test_the_same_in_four_languages(self):
+        corpus = read_corpus("sample-languages", group_column="group")
+        assert corpus.source == "sample-languages"
+        assert len(set(corpus.items)) == len(corpus) == 72
+        meanings = dict.fromkeys(corpus.groups, "")
+        for name, group, language in zip(corpus.ids, corpus.groups, corpus.columns["language"], strict=True):
+            assert name == f"{group}-{language}"
+            meanings[group] += language
+        assert set(meanings.values()) == {"endefrja"}
+        assert len(meanings) == 18
+
     def test_by_name(self, tmp_path, monkeypatch, write):
         monkeypatch.chdir(tmp_path)
         assert read_corpus("sample") == sample()

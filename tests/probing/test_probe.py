@@ -6,12 +6,14 @@ import json
 import re
 import zlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import embdiff as ed
 from embdiff.probing.changes import CHANGES, changed
+from embdiff.probing.report import findings
 from embdiff.views.table import plain_text
 
 TEXTS = [
@@ -148,6 +150,14 @@ def test_it_fits_on_a_screen_and_into_json_and_is_the_same_for_a_seed(found):
     again = ed.probe(TEXTS, [Bag(), Exact()], seed=4, cache="off")
     assert again == found
     assert ed.probe(TEXTS, [Bag()], seed=5, cache="off", changes=["typo"]).probes[0].drop != found.probes[0].drop
+
+
+def test_a_sure_difference_shows_in_the_numbers_beside_it(found):
+    """Two drops of .07 with p = .0008 beside them are no finding anyone can read."""
+    close = {"object:Bag": 0.0738, "object:Exact": 0.0741}
+    probes = tuple(replace(each, drop=close[each.model]) if each.change == "typo" else each for each in found.probes)
+    told = next(each for each in findings(replace(found, probes=probes)) if each.startswith("typo"))
+    assert "object:Exact is more fragile than object:Bag: drop 0.0741 against 0.0738" in told
 
 
 def test_sentences_that_cannot_be_changed_are_counted():

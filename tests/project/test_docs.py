@@ -25,7 +25,7 @@ PYTHON = (
 )  # fmt: skip
 SHELL = (
     "docs/why.md", "docs/probe.md", "docs/alignment.md", "docs/services.md", "docs/variants.md", "docs/images.md",
-    "docs/doctor.md", "docs/documents.md", "docs/adapt.md", "docs/compare-vectors.md", *TO_DO[:4],
+    "docs/doctor.md", "docs/documents.md", "docs/languages.md", "docs/adapt.md", "docs/compare-vectors.md", *TO_DO[:4],
 )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ from typing import Any, cast
 from embdiff._settings import typed
 from embdiff.alignment import LEAST_ROWS
 from embdiff.alignment.maps import check_method
-from embdiff.bulk.adapting import Adaptation, Job, Wish
+from embdiff.bulk.adaptation import Adaptation
+from embdiff.bulk.adapting import Job, Wish
 from embdiff.bulk.old import OldCollection
 from embdiff.bulk.outputs import kind_of
 from embdiff.corpus.queries import read_expected, read_queries

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
 from embdiff import _files, _names
-from embdiff._plain import Record, plain, reader
+from embdiff._plain import plain, reader
 from embdiff.alignment import Map, align, refuse_few
+from embdiff.bulk.adaptation import Adaptation
 from embdiff.bulk.mapfile import read_map, write_map
 from embdiff.bulk.old import MappedRows, OldCollection
 from embdiff.bulk.outputs import work_place
@@ -35,61 +35,6 @@ from embdiff.stores.store import Store
 _PROBED, _ALIKE = 50, 0.05  # rows by which it is seen whose the vectors are, and what of a cosine may be rounding
 _MAP = "map.npz"
 _FLAT = IndexSpec.parse("flat")
-
-
-@dataclass(frozen=True)
-class Adaptation(Record):
-    """What `adapt` did.
-
-    Parameters
-    ----------
-    collection : str
-        The old one, with its store.
-    rows : int
-    from_model, to_model : str
-    method : str
-    fitted : int
-        Rows that the map was fitted on.
-    of_queries : bool
-        Whether the map leads queries of the new model into the old collection.
-    recovery : Recovery
-    out : str or None
-        Store of the mapped collection; None where none was written.
-    mapped : str or None
-        Its name.
-    exported : str or None
-        File of the map.
-    reused : bool
-        Whether the mapped collection was there already, whole.
-    notes : tuple of str
-    """
-
-    collection: str
-    rows: int
-    from_model: str
-    to_model: str
-    method: str
-    fitted: int
-    of_queries: bool
-    recovery: Recovery
-    out: str | None = None
-    mapped: str | None = None
-    exported: str | None = None
-    reused: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def as_model(self) -> str | None:
-        """What one types to take the mapped collection as a model; None where there is none that is read so."""
-        if self.out is None or not self.out.startswith(("milvus:", "http:", "https:")):
-            return None
-        place, _, options = self.out.partition("?")
-        encoder = quote(self.to_model, safe="/:")
-        return f"{place}#{self.mapped}?id=id&text=text&encoder={encoder}" + (f"&{options}" if options else "")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values, `as_model` among them."""
-        return {**super().to_dict(), "as_model": self.as_model}
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,11 +29,11 @@ def show(done: Encoding) -> None:
         rows.append(("dropped", f"{done.dropped:,} without text: {', '.join(done.dropped_ids)}"[:200]))
     rows.append(("time", f"{done.seconds:,.1f} s here, {done.engine} engine, {done.workers:,} at work"))
     models = [Model(done.model, None, {}, told)] if told.texts else []
-    parts = [Table(f"{done.model} → {done.out}", ("", ""), tuple(rows)), *encoding_table(models)]
+    parts = [Table(f"{done.model} → {done.out}", (), tuple(rows)), *encoding_table(models)]
     lines = [Line("  Rates are of one worker, the peak is that of the largest.", "dim")] if done.workers > 1 else []
     if done.variant:
         lines.append(Line(variant_words(done.model, reader(Variant).validate_python(done.variant))))
     lines += map(Line, done.notes)
     if done.as_model:
-        lines.append(Line(f"Use it as a model: -m '{done.as_model}'"))
-    table.show(*parts, *lines, whole=True)
+        lines.append(Line(f"Use it as a model: -m '{done.as_model}'", whole=True))
+    table.show(*parts, *lines)

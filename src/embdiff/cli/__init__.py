@@ -2,12 +2,16 @@
 
 Exit codes: 0 done; 2 something the user can mend; 3 ``check`` saw a rule broken, or the doctor found something; 4 too
 few queries for ``check`` to tell; 130 interrupted with Ctrl-C; 1 anything else. Progress and messages go to stderr,
-results to stdout; with ``--json`` stdout holds JSON alone.
+results to stdout; with ``--json`` stdout holds JSON alone. What nobody foresaw is told in a sentence, too;
+``EMBDIFF_TRACEBACK=1`` lets Python print all of it.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -25,7 +29,7 @@ from embdiff.cli.judge import judge_command
 from embdiff.cli.options import add
 from embdiff.cli.output import Interrupted
 from embdiff.cli.probe import probe_command
-from embdiff.errors import EmbdiffError
+from embdiff.errors import EmbdiffError, in_one_line, without_quoted_secrets
 
 app = typer.Typer(
     name="embdiff",
@@ -95,6 +99,21 @@ def _ended() -> int:
             "or mend what is named, and run again; what is in files already stays."
         )
         return 1
+    except Exception as error:  # of ours, or of a package: a store of others may raise anything
+        if os.environ.get("EMBDIFF_TRACEBACK"):
+            raise
+        streams.tell(_unforeseen(error))
+        return 1
     if code == 130:  # Ctrl-C, which typer has caught already
         streams.tell(_INTERRUPTED)
     return int(code)
+
+
+def _unforeseen(error: Exception) -> str:
+    """Say what went wrong and where, in a sentence; it may quote an address, whose secrets are left out."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return without_quoted_secrets(
+        f"A command must end with its result, or say what is to be mended. Got {in_one_line(error)} (line {at.lineno} "
+        f"of {Path(at.filename).name}): a fault of embdiff, or of a package that it uses, and not of what was typed. "
+        "The same command goes on where this one stopped. Run it with EMBDIFF_TRACEBACK=1 and report what is printed."
+    )

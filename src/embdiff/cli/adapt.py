@@ -23,8 +23,8 @@ def adapt_command(
 ) -> None:
     """Map old vectors into the space of a new model, as a new collection or a file, and say if that is good enough."""
     from embdiff.bulk import adapt
-    from embdiff.bulk.adapt_report import show_adaptation
+    from embdiff.views.table import show
 
     options = {key: value for key, value in given.items() if value is not None}
     done = adapt(store, from_, to, dry_run=dry_run, **options)
-    put(as_json, done.to_dict, lambda: show_adaptation(done))
+    put(as_json, done.to_dict, lambda: show(*done.drawn()))

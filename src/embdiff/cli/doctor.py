@@ -27,9 +27,9 @@ def doctor_command(
 ) -> None:
     """Say what is wrong with TARGET, where, and how to mend it; nothing is changed. Exit 0: nothing, 3: findings."""
     from embdiff.examination import doctor
-    from embdiff.examination.report import show_diagnosis
+    from embdiff.views.table import show
 
     found = doctor(target, **{key: value for key, value in given.items() if value is not None})
-    put(as_json, found.to_dict, lambda: show_diagnosis(found, everything))
+    put(as_json, found.to_dict, lambda: show(*found.drawn(everything=everything)))
     if not found.sound:
         raise typer.Exit(FOUND)

@@ -45,7 +45,6 @@ def judge_command(
     """
     from embdiff.judging import open_judging, report
     from embdiff.judging.asking import is_model
-    from embdiff.judging.session import run_session
 
     by_model = is_model(judge)
     if as_json and not status and not by_model:
@@ -63,13 +62,36 @@ def judge_command(
             if dry_run:
                 return
         elif not status:
-            try:
-                run_session(judging, judge=judge, read=_line, write=_write)
-            except KeyboardInterrupt:
-                _write(f"\nSaved: {judging.answered:,} answers in {judging.book.path}. The same command goes on.\n")
-                raise Interrupted from None
-            _write("\n\n")
+            _ask_person(judging, judge)
     put(as_json, judging.to_dict, lambda: report.show(judging, everything=everything))
+
+
+def offer(run: Path) -> None:
+    """Offer whoever sits at a terminal to judge a run now, by one key; elsewhere nothing is asked."""
+    from embdiff.judging import open_judging, report
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    _write("j to judge now, any other key to end > ")
+    key = typer.getchar()
+    _write("\n")
+    if key[:1].lower() != "j":
+        return
+    with open_judging(run, order="random") as judging:
+        _ask_person(judging, "judge")
+        report.show(judging, everything=False)
+
+
+def _ask_person(judging: Judging, judge: str) -> None:
+    """Ask until all is judged or whoever judges has enough."""
+    from embdiff.judging.session import run_session
+
+    try:
+        run_session(judging, judge=judge, read=_line, write=_write)
+    except KeyboardInterrupt:
+        _write(f"\nSaved: {judging.answered:,} answers in {judging.book.path}. The same command goes on.\n")
+        raise Interrupted from None
+    _write("\n\n")
 
 
 def _ask_model(judging: Judging, judge: str, price: float | None, dry_run: bool) -> None:

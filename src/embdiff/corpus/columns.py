@@ -149,11 +149,11 @@ class Picked:
         return list(dict.fromkeys((*self.recipe.positions, *others)))
 
     def told(self, table: Table) -> str:
-        """Return in a sentence which columns of a table are used, and which are not."""
+        """Return in a sentence which columns of a table are text, id and group, and which others there are."""
         names = table.columns
         used = [f"{role} = {names[at]}" for role, at in (("id", self.id), ("group", self.group)) if at is not None]
         ignored = [name for at, name in enumerate(names) if at not in self.positions()]
-        rest = f"not used: {shown(ignored)}" if ignored else "all are used"
+        rest = f"others: {shown(ignored)}" if ignored else "all are used"
         return f"Columns of {table.source}: {', '.join([f'text = {self.recipe.told(names)}', *used])}; {rest}."
 
 

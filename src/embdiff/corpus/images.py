@@ -79,10 +79,11 @@ def _images_among(names: Sequence[str], source: Path) -> list[str]:
     images = [name for name in names if is_image_name(name) and not _hidden(name)]
     others = [name for name in names if not is_image_name(name) and not _hidden(name)]
     if images and others:
+        files, pictures = ("s" * (len(each) > 1) for each in (others, images))
         raise DataError(
             "A folder of images must hold nothing else but words for people (README, LICENSE). Got "
-            f"{len(others):,} other files among {len(images):,} images in {source}: {shown(others, 3)}. Move them "
-            "elsewhere; or name one file, of texts, or a table that names the images."
+            f"{len(others):,} other file{files} among {len(images):,} image{pictures} in {source}: "
+            f"{shown(others, 3)}. Move them elsewhere; or name one file, of texts, or a table that names the images."
         )
     return images
 

@@ -52,8 +52,9 @@ def read_corpus(
         A file: ``.txt`` (one item a line), ``.csv`` or ``.tsv`` (RFC 4180), ``.jsonl`` or ``.ndjson`` (an object or
         a string a line), all these also with ``.gz`` or ``.zst`` behind, ``.parquet``. A folder of ``.md``, ``.html``,
         ``.rst``, ``.txt`` and ``.pdf`` files, each a document with its path as id and its sub-folder as group; or a
-        folder of images. ``"sample"`` is the bundled sample, unless a file has that name. The index of a Series or
-        DataFrame is not looked at. A Corpus comes back as it is.
+        folder of images. ``"sample"`` is the bundled sample, ``"sample-languages"`` one of 18 sentences in four
+        languages, unless a file has that name. The index of a Series or DataFrame is not looked at. A Corpus comes
+        back as it is.
     text_column, id_column, group_column : str or int, optional
         Name (case ignored) or 0-based position (an int, or digits; a column with that very name wins). By default
         the columns are found by usual names: ``text``, ``sentence``, ``content``...; ``id``, ``doc_id``...;

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, TypeGuard
 
 from embdiff.corpus.columns import Columns, header_rule
 from embdiff.corpus.delimited import SEPARATORS, always_header, notes_on_lines, read_delimited
@@ -32,17 +32,18 @@ from embdiff.errors import DataError
 
 SAMPLE = "sample"
 SAMPLE_FILE = Path(__file__).parent / "sample" / "four_songs.csv"
+_SAMPLES = {SAMPLE: SAMPLE_FILE, "sample-languages": SAMPLE_FILE.with_name("four_languages.csv")}
 
 
-def names_sample(data: object) -> bool:
-    """Return whether ``data`` means the bundled sample: its name, unless a file is called so."""
-    return isinstance(data, str) and data == SAMPLE and not Path(data).is_file()
+def names_sample(data: object) -> TypeGuard[str]:
+    """Return whether ``data`` means a bundled sample: its name, unless a file is called so."""
+    return isinstance(data, str) and data in _SAMPLES and not Path(data).is_file()
 
 
 def table_of(data: object, columns: Columns) -> Table:
     """Return a file, the sample, a list, dict rows, a Series or a DataFrame as a table."""
     if names_sample(data):
-        return replace(read_table(SAMPLE_FILE, header_rule(columns)), source=SAMPLE)
+        return replace(read_table(_SAMPLES[data], header_rule(columns)), source=data)
     if isinstance(data, (str, os.PathLike)):
         return _table_at(place_of(data), data, columns)
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):

@@ -18,7 +18,18 @@ from embdiff.errors import ParameterError
 from embdiff.measures.rules import Rule, read_rule
 from embdiff.measures.statistics.power import ALPHA
 from embdiff.runs import Run, is_run
+from embdiff.views.decided import checked
+from embdiff.views.shown import Shown
+from embdiff.views.table import Part
 from embdiff.views.words import title
+
+
+class Checked(Shown, Check):
+    """Whether models keep to rules; see `embdiff.decision.Check`. Shown it is what the terminal says."""
+
+    def drawn(self, *, everything: bool = False) -> Sequence[Part]:
+        """Return what a terminal shows: on one screen, or everything."""
+        return checked(self, everything=everything)
 
 
 @typed
@@ -31,7 +42,7 @@ def check(
     current: str | None = None,
     out: str | Path | None = None,
     **options: Any,
-) -> Check:
+) -> Checked:
     """Say whether models keep to rules: pass, fail, or inconclusive, and how many more queries would tell.
 
     Parameters
@@ -75,7 +86,7 @@ def check(
         rulings = found.rulings([rule.at(found.work.config.k) for rule in rules], error=ALPHA)
     besides = f", against {label}" if then else ""
     notes = tuple(dict.fromkeys(f"{each.rule}: {each.reason}." for each in rulings if each.reason))
-    return Check(worst(rulings), title(run) + besides, ALPHA, rulings, notes)
+    return Checked(worst(rulings), title(run) + besides, ALPHA, rulings, notes)
 
 
 def read_rules(texts: Sequence[str]) -> list[Rule]:

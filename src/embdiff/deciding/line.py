@@ -23,17 +23,18 @@ from embdiff.errors import ParameterError
 from embdiff.runs import Run, is_run
 from embdiff.settings import RunConfig
 from embdiff.sources.services.planning import prices_of
-from embdiff.views import html, table
 from embdiff.views.decided import decided
 from embdiff.views.markdown import decision_markdown
+from embdiff.views.shown import Shown
+from embdiff.views.table import Part
 from embdiff.views.words import title
 
 _TOLD, _ALIKE = 3, {"pass": "are the same", "fail": "are not the same"}
 _JUDGED, _DEPTH = 20, 5  # what `embdiff judge` asks of unless told otherwise
 
 
-@dataclass(frozen=True, eq=False)
-class Decided:
+@dataclass(frozen=True, eq=False, repr=False)
+class Decided(Shown):
     """What `decide` found: the decision, and the comparison that it rests on. Shown it is the decision."""
 
     decision: Decision
@@ -47,11 +48,9 @@ class Decided:
         """Return the decision as Markdown, for the summary of a CI job or a ticket."""
         return decision_markdown(self.decision, title(self.comparison.run))
 
-    def __repr__(self) -> str:
-        return table.plain_text(decided(self.decision), width=100)
-
-    def _repr_html_(self) -> str:
-        return html.fragment(decided(self.decision))
+    def drawn(self, *, everything: bool = False) -> Sequence[Part]:
+        """Return what a terminal shows: on one screen, or everything."""
+        return decided(self.decision, everything=everything)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from embdiff._optional import require
+from embdiff._picture import WHAT
 from embdiff._progress import progress
 from embdiff.encoded import Texts
 from embdiff.errors import MissingDependencyError
@@ -48,8 +49,8 @@ class Classes(Walk):
         super().__init__(
             settings,
             str(path),
-            f"{len(data.test):,} texts of {len(data.classes):,} classes to classify, {len(data.train):,} to learn "
-            f"from, of {path}",
+            f"{len(data.test):,} {WHAT[data.test.kinds]} of {len(data.classes):,} classes to classify, "
+            f"{len(data.train):,} to learn from, of {path}",
             tuple(map(str, range(len(data.test)))),
             Texts(data.train, tested, settings.seed, role="document", whole=data.whole),
             min(settings.voters, len(data.train)),

@@ -12,7 +12,8 @@ from embdiff.errors import ParameterError
 from embdiff.examination.caches import examine_cache, is_cache
 from embdiff.examination.collections import Wish
 from embdiff.examination.models import examine_model
-from embdiff.examination.record import Diagnosis, Notes
+from embdiff.examination.record import Notes
+from embdiff.examination.report import Diagnosis, diagnosis
 from embdiff.examination.runs import examine_run
 from embdiff.examination.staleness import Freshness
 from embdiff.examination.stores import examine_store
@@ -85,21 +86,21 @@ def doctor(
             encoder = None if model is None else get_encoder(model, cache=vectors)
             fresh = Freshness(None, encoder, vectors, seed, max(rows, TEXTS))
             examine_run(place, Wish(rows, seed, {}, fresh), encoder, vectors, notes)
-            return notes.diagnosis(text, "run")
+            return diagnosis(notes, text, "run")
         _refuse(model=model)
         examine_cache(place if is_cache(place) else _cache_folder(text), notes)
-        return notes.diagnosis(text, "cache")
+        return diagnosis(notes, text, "cache")
     named = place_of(text)
     if named is None:
         _refuse_others(text, place)
         _refuse(model=model)
         examine_model(text, texts, rows, seed, notes)
-        return notes.diagnosis(text, "model")
+        return diagnosis(notes, text, "model")
     uri, collection, fields = named
     encoder = None if model is None else get_encoder(model, cache=vectors)
     fresh = Freshness(texts, encoder, vectors, seed, max(rows, TEXTS), named=bool(collection))
     examine_store(uri, collection, Wish(rows, seed, fields, fresh), notes)
-    return notes.diagnosis(without_secrets(text) if collection == "" else text, "store")
+    return diagnosis(notes, without_secrets(text) if collection == "" else text, "store")
 
 
 def _place(text: str) -> Path:

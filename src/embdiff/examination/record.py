@@ -68,38 +68,6 @@ class Finding(Record):
     places: tuple[Place, ...] = ()
 
 
-@dataclass(frozen=True)
-class Diagnosis(Record):
-    """What `embdiff.doctor` found.
-
-    Parameters
-    ----------
-    target : str
-        What was examined, without secrets.
-    kind : {"store", "run", "cache", "model"}
-    findings : tuple of Finding
-        The gravest first.
-    looked : tuple of str
-        What was looked at, a sentence each.
-    unseen : tuple of str
-        What could not be looked at, and why.
-    """
-
-    target: str
-    kind: Kind
-    findings: tuple[Finding, ...]
-    looked: tuple[str, ...]
-    unseen: tuple[str, ...] = ()
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
-
-    def __repr__(self) -> str:
-        return f"Diagnosis({self.target!r}, {len(self.findings)} findings)"
-
-
 class Notes:
     """What an examination finds on its way.
 
@@ -117,8 +85,3 @@ class Notes:
     def found(self, findings: Iterable[Finding]) -> None:
         """Take findings."""
         self.findings += findings
-
-    def diagnosis(self, target: str, kind: Kind) -> Diagnosis:
-        """Return all that was found, the gravest first."""
-        ordered = sorted(self.findings, key=lambda finding: SEVERITIES.index(finding.severity))
-        return Diagnosis(target, kind, tuple(ordered), tuple(self.looked), tuple(dict.fromkeys(self.unseen)))

@@ -1,19 +1,56 @@
-"""A diagnosis at a terminal: what was found first, then what was looked at and what was not."""
+"""A diagnosis, and how it is told: what was found first, then what was looked at and what was not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from embdiff.examination.record import SEVERITIES, Diagnosis, Finding
-from embdiff.views.table import Line, Part, one_line, plain_text, show
+from embdiff._plain import Record
+from embdiff.examination.record import SEVERITIES, Finding, Kind, Notes
+from embdiff.views.shown import Shown
+from embdiff.views.table import Line, Part, one_line, plain_text
 
 _WIDTH = 80
 _ROOM, _HEADS = 20, 4  # lines of findings in full, and of others by their heads: all of it is a screen
 
 
-def show_diagnosis(found: Diagnosis, everything: bool) -> None:
-    """Print a diagnosis on stdout, on one screen; with ``everything`` all of it."""
-    show(*_drawn(found, everything))
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Shown, Record):
+    """What `embdiff.doctor` found.
+
+    Parameters
+    ----------
+    target : str
+        What was examined, without secrets.
+    kind : {"store", "run", "cache", "model"}
+    findings : tuple of Finding
+        The gravest first.
+    looked : tuple of str
+        What was looked at, a sentence each.
+    unseen : tuple of str
+        What could not be looked at, and why.
+    """
+
+    target: str
+    kind: Kind
+    findings: tuple[Finding, ...]
+    looked: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+    def drawn(self, *, everything: bool = False) -> Iterator[Part]:
+        """Yield what a terminal shows: on one screen, or all of it."""
+        yield from _drawn(self, everything)
+
+
+def diagnosis(notes: Notes, target: str, kind: Kind) -> Diagnosis:
+    """Return all that was found, the gravest first."""
+    ordered = sorted(notes.findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return Diagnosis(target, kind, tuple(ordered), tuple(notes.looked), tuple(dict.fromkeys(notes.unseen)))
 
 
 def _drawn(found: Diagnosis, everything: bool) -> Iterator[Part]:

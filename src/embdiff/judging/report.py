@@ -109,8 +109,10 @@ def _mean(each: Combined) -> tuple[str, str]:
 
 def _head(found: JudgedScores, set_aside: int) -> Iterator[str]:
     counts = found.counts
+    plural = "s" * (counts["judged"] != 1)
     yield (
-        f"{counts['judged']:,} documents judged ({counts['relevant']:,} relevant), {counts['skipped']:,} skipped; "
+        f"{counts['judged']:,} document{plural} judged ({counts['relevant']:,} relevant), "
+        f"{counts['skipped']:,} skipped; "
         f"{counts['done']:,} queries done, {counts['begun']:,} begun; "
         f"{counts['left']:,} documents of {counts['queries']:,} queries left to judge"
     )

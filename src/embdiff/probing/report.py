@@ -14,6 +14,7 @@ from embdiff.views.words import estimate, number
 
 _FEWER = ((4, True), (3, True), (3, False), (2, True), (2, False), (1, False))  # models on a screen, and examples
 _TEXT = 60
+_MOST_DIGITS = 5
 _LEAST = 0.005  # of a drop that is worth an example
 _NOTE = (
     "drop: how far the changed sentence goes from its original to an unrelated text (0: not at all, 1: as far as a "
@@ -61,8 +62,15 @@ def _drop(probe: Probe) -> str:
     return estimate(round(probe.drop, 2) + 0.0, low, high, 2, 2)
 
 
-def _rounded(value: float) -> str:
-    return number(round(value, 2) + 0.0, 2)  # never -0.00
+def _rounded(value: float, digits: int = 2) -> str:
+    return number(round(value, digits) + 0.0, digits)  # never -0.00
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Return two drops with as many digits as show that they differ: sure differences may be tiny."""
+    told = (each for each in range(2, _MOST_DIGITS) if _rounded(one, each) != _rounded(other, each))
+    digits = next(told, _MOST_DIGITS)
+    return _rounded(one, digits), _rounded(other, digits)
 
 
 def _share(probe: Probe) -> str:
@@ -104,9 +112,10 @@ def findings(found: Found) -> Iterator[str]:
         values = {each.model: each for each in found.probes if each.change == change}
         word = "is more fragile than" if CHANGES[change][2] else "takes more notice than"
         also = f" (the widest of {len(tests):,} sure differences)" if len(tests) > 1 else ""
+        one, other = _apart(values[more].drop, values[less].drop)
         yield (
-            f"{change}, {CHANGES[change][1]}: {more} {word} {less}: drop {_rounded(values[more].drop)} against "
-            f"{_rounded(values[less].drop)}, p = {largest.p_holm:.4f}{also}."
+            f"{change}, {CHANGES[change][1]}: {more} {word} {less}: drop {one} against {other}, "
+            f"p = {largest.p_holm:.4f}{also}."
         )
     if not told:
         yield "Of no change does one model surely take more notice than another."

@@ -7,10 +7,11 @@ from typing import Any
 
 from embdiff.probing import report
 from embdiff.probing.found import Found
-from embdiff.views.table import Part, plain_text
+from embdiff.views.shown import Shown
+from embdiff.views.table import Part
 
 
-class Probes(Found):
+class Probes(Shown, Found):
     """What small changes of the user's own sentences did to each model; see `embdiff.probing.found.Found`."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -20,6 +21,3 @@ class Probes(Found):
     def drawn(self, *, everything: bool = False) -> Iterator[Part]:
         """Yield what a terminal shows."""
         yield from report.drawn(self, everything=everything)
-
-    def __repr__(self) -> str:
-        return plain_text(self.drawn(), width=100)

@@ -10,7 +10,7 @@ from embdiff.measures.differences import ALPHA
 from embdiff.runs import REPORT_FILE
 from embdiff.views.facts import Facts
 from embdiff.views.reaching import reaching
-from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
+from embdiff.views.table import Cell, Line, Part, Table, named, one_line, plain_text
 from embdiff.views.words import caveats, facts_line, number, shortened
 
 Rows = tuple[tuple[str | Cell, ...], ...]
@@ -171,6 +171,6 @@ def _disputed(facts: Facts, most: int) -> Iterator[Table]:
     found = facts.disagreement
     if found and found.queries[:most]:
         rows: Rows = tuple(
-            (number(each.value, 2), one_line(f"{each.id}: {each.text}", _TEXT)) for each in found.queries[:most]
+            (number(each.value, 2), one_line(named(each.id, each.text), _TEXT)) for each in found.queries[:most]
         )
         yield Table("Most disputed queries (0: the same lists, 1: nothing in common)", (), rows)

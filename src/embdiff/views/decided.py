@@ -7,7 +7,7 @@ from functools import partial
 
 from embdiff.decision import OUTCOMES, Change, Check, Decision, Drift, Ruling
 from embdiff.views.answer import LINES, WIDTH
-from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
+from embdiff.views.table import Cell, Line, Part, Table, named, one_line, plain_text
 from embdiff.views.words import number
 
 _SHOWN, _NAME, _NOTES, _DRIFTS = 10, 76, 2, 5
@@ -100,7 +100,7 @@ def _worst(found: Decision, change: Change, most: int | None) -> Iterator[Part]:
     what = "What changes most" if found.basis == "agreement" else "What gets worse"
     names = " to ".join(one_line(name, 16) for name in change.models)
     cells = tuple(
-        (f"{number(one.before, 2)} {number(one.after, 2)}", one_line(f"{one.id}: {one.text}", _NAME - 12))
+        (f"{number(one.before, 2)} {number(one.after, 2)}", one_line(named(one.id, one.text), _NAME - 12))
         for one in rows
     )
     yield Line("")
@@ -113,13 +113,14 @@ def drifted(found: Sequence[Drift]) -> Iterator[Part]:
     for each in found[:_DRIFTS]:
         if each.zero or not each.moved:
             continue
-        rows = tuple((f"{one.shared:.1f}", one_line(f"{one.id}: {one.text}", _NAME - 6)) for one in each.moved[:most])
-        named = one_line(each.model, _NAME - 40)
-        yield Table(f"Queries of {named} that moved most (neighbours kept, of {each.of})", (), rows)
+        rows = tuple((f"{one.shared:.1f}", one_line(named(one.id, one.text), _NAME - 6)) for one in each.moved[:most])
+        model = one_line(each.model, _NAME - 40)
+        yield Table(f"Queries of {model} that moved most (neighbours kept, of {each.of})", (), rows)
         yield Line("")
     yield from (Line(_cut(each.sentence), "bold" if not each.zero else "") for each in found[:_DRIFTS])
     if len(found) > _DRIFTS:
-        yield Line(f"{len(found) - _DRIFTS:,} more models: --json", "dim")
+        more = len(found) - _DRIFTS
+        yield Line(f"{more:,} more model{'s' * (more > 1)}: --json", "dim")
 
 
 def _cut(text: str) -> str:

@@ -9,7 +9,7 @@ from embdiff.views.answer import LINES, WIDTH, conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
 from embdiff.views.reaching import reaching
-from embdiff.views.table import Cell, Line, Part, Table, one_line, plain_text
+from embdiff.views.table import Cell, Line, Part, Table, named, one_line, plain_text
 from embdiff.views.tables import summary_tables
 from embdiff.views.why import everything as all_causes
 from embdiff.views.why import meanings
@@ -61,7 +61,9 @@ def all_notes(facts: Facts) -> Iterator[Line]:
 
 def _query(facts: Facts, result: Result, limit: int) -> Iterator[Part]:
     group = f" [{result.group}]" if result.group else ""
-    yield Line(f"Query {result.id}{group}: {shortened(result.text, _QUERY_TEXT)}", "bold", thumbnail_of(result.text))
+    text = _below(result.id, result.text, _QUERY_TEXT)
+    asks = f"{result.id}{group}"
+    yield Line(f"Query {named(asks, text) if text else asks}", "bold", thumbnail_of(result.text))
     titled: dict[str, list[Listed]] = {}
     for answer in result.answers:
         asked = f"asked with {answer.query_model}" if facts.crossed else "each collection asked by its own model"
@@ -146,7 +148,8 @@ def _why(entry: Entry) -> str:
 
 
 def _asked_line(query: Query) -> Line:
-    return Line(f"Query {query['id']}: {shortened(query['text'], _QUERY_TEXT)}", "bold", thumbnail_of(query["text"]))
+    told = named(query["id"], shortened(query["text"], _QUERY_TEXT))
+    return Line(f"Query {told}", "bold", thumbnail_of(query["text"]))
 
 
 def _how_asked(pair: PairDiff) -> str:

@@ -34,7 +34,8 @@ def standing_table(scores: Sequence[Score], differences: Sequence[Differences]) 
         )
         for score in ordered[:_MODELS]
     )
-    more = [f"{len(ordered) - _MODELS:,} more models: --all"] if len(ordered) > _MODELS else []
+    left = len(ordered) - _MODELS
+    more = [f"{left:,} more model{'s' * (left > 1)}: --all"] if left > 0 else []
     reasons = by_reason((score.reason, score.measure) for score in scores if score.measure in measures)
     title = f"n = {ordered[0].n:,}; chance {number(ordered[0].chance)} of {measures[0]}"
     return Table(title, ("model", *measures, "95 % of the first", "same"), rows, (*more, *reasons[:_REASONS]))

@@ -80,6 +80,11 @@ def once(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
         above = first
 
 
+def named(name: str, text: str) -> str:
+    """Return a row by its id and its text; an image, whose path is its id, by that alone."""
+    return name if str(text) == name else f"{name}: {text}"
+
+
 def one_line(text: str, cells: int) -> str:
     """Return text as it is shown, cut to so many columns of a terminal: a wide character takes two."""
     shown = visible(" ".join(text.split()))
@@ -89,9 +94,9 @@ def one_line(text: str, cells: int) -> str:
 Part = Line | Table
 
 
-def show(*parts: Part, whole: bool = False) -> None:
-    """Print on stdout; ``whole``: lines are not broken, so that what they say can be copied."""
-    _print(Console(highlight=False), parts, whole)
+def show(*parts: Part) -> None:
+    """Print on stdout."""
+    _print(Console(highlight=False), parts)
 
 
 def plain_text(parts: Iterable[Part], width: int) -> str:
@@ -102,16 +107,16 @@ def plain_text(parts: Iterable[Part], width: int) -> str:
     return out.getvalue().rstrip()
 
 
-def _print(console: Console, parts: Iterable[Part], whole: bool = False) -> None:
+def _print(console: Console, parts: Iterable[Part]) -> None:
     for part in parts:
         if isinstance(part, Line):
-            console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=whole or part.whole)
+            console.print(Text(visible(part.text), style=part.style, overflow="fold"), soft_wrap=part.whole)
             continue
         if not part.head and part.title:  # as wide as the terminal, not as its table
-            console.print(Text(visible(part.title), style="bold"), soft_wrap=whole)
-        console.print(_drawn(part), soft_wrap=whole)
+            console.print(Text(visible(part.title), style="bold"))
+        console.print(_drawn(part))
         for remark in part.remarks:
-            console.print(Text(f"  {visible(remark)}", style="dim"), soft_wrap=whole)
+            console.print(Text(f"  {visible(remark)}", style="dim"))
 
 
 def _drawn(table: Table) -> RichTable:

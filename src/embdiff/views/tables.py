@@ -17,7 +17,7 @@ from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
 from embdiff.views.reaching import reach_tables
 from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
-from embdiff.views.table import Table, pivoted
+from embdiff.views.table import Table, named, pivoted
 from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
 
 _WIDEST_MATRIX = 8
@@ -60,7 +60,7 @@ def _disputed_tables(facts: Facts) -> Iterator[Table]:
 
 
 def _named(entry: DisputedQuery | DisputedItem) -> str:
-    return f"{entry.id}: {shortened(entry.text, _TEXT)}"
+    return named(entry.id, shortened(entry.text, _TEXT))
 
 
 def _returned(returned: Sequence[Returned]) -> str:

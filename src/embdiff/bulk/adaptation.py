@@ -1,20 +1,80 @@
-"""What adapting came to, at a terminal: the answer first."""
+"""What adapting came to, and how it is told: the answer first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
 
-from embdiff.bulk.adapting import Adaptation
+from embdiff._plain import Record
+from embdiff.bulk.recovery import Recovery
 from embdiff.measures.paired import PairedTest
 from embdiff.records import Score
-from embdiff.views.table import Line, Part, show
+from embdiff.views.shown import Shown
+from embdiff.views.table import Line, Part
 
 
-def show_adaptation(done: Adaptation) -> None:
-    """Print on stdout whether mapped vectors are good enough, by which figures, and where they are."""
-    show(*_drawn(done))
-    if done.as_model:
-        show(Line(f"Use it as a model: -m '{done.as_model}'"), whole=True)
+@dataclass(frozen=True, repr=False)
+class Adaptation(Shown, Record):
+    """What `adapt` did.
+
+    Parameters
+    ----------
+    collection : str
+        The old one, with its store.
+    rows : int
+    from_model, to_model : str
+    method : str
+    fitted : int
+        Rows that the map was fitted on.
+    of_queries : bool
+        Whether the map leads queries of the new model into the old collection.
+    recovery : Recovery
+    out : str or None
+        Store of the mapped collection; None where none was written.
+    mapped : str or None
+        Its name.
+    exported : str or None
+        File of the map.
+    reused : bool
+        Whether the mapped collection was there already, whole.
+    notes : tuple of str
+    """
+
+    collection: str
+    rows: int
+    from_model: str
+    to_model: str
+    method: str
+    fitted: int
+    of_queries: bool
+    recovery: Recovery
+    out: str | None = None
+    mapped: str | None = None
+    exported: str | None = None
+    reused: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def as_model(self) -> str | None:
+        """What one types to take the mapped collection as a model; None where there is none that is read so."""
+        if self.out is None or not self.out.startswith(("milvus:", "http:", "https:")):
+            return None
+        place, _, options = self.out.partition("?")
+        encoder = quote(self.to_model, safe="/:")
+        return f"{place}#{self.mapped}?id=id&text=text&encoder={encoder}" + (f"&{options}" if options else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-able values, `as_model` among them."""
+        return {**super().to_dict(), "as_model": self.as_model}
+
+    def drawn(self, *, everything: bool = False) -> Iterator[Part]:
+        """Yield whether mapped vectors are good enough, by which figures, and where they are."""
+        del everything
+        yield from _drawn(self)
+        if self.as_model:
+            yield Line(f"Use it as a model: -m '{self.as_model}'", whole=True)
 
 
 def _drawn(done: Adaptation) -> Iterator[Part]:

@@ -1,7 +1,7 @@
 // The answer: one sentence in the models' colours, and a card for each question.
 
-import { modelClass } from "./colours.js";
-import { h } from "./dom.js";
+import { modelClass, namesOf } from "./colours.js";
+import { breakable, h } from "./dom.js";
 import { together } from "./order.js";
 import { CLUSTERS, onlyButton, partsTable, partsWords, surest } from "./parts.js";
 import type { Header, Headline, Scene } from "./payload.js";
@@ -45,7 +45,7 @@ function questions(head: Header): HTMLElement {
 
 /** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */
 export function coloured(head: Header, words: string): (Node | string)[] {
-  const names = [...head.models].sort((a, b) => b.length - a.length);
+  const names = namesOf(head).sort((a, b) => b.length - a.length);
   const found: (Node | string)[] = [];
   let rest = unbroken(words);
   while (rest) {
@@ -83,6 +83,12 @@ const inMeasure = (headline: Headline, value: number | null) =>
 const differenceInMeasure = (headline: Headline, value: number | null) =>
   value !== null && headline.basis === "groups" ? `${(100 * value).toFixed(0)} points` : inMeasure(headline, value);
 
+/** An interval in figures: in a narrow card its line is hardly wider than the dot. */
+function within(headline: Headline, low: number | null, high: number | null): HTMLElement | string {
+  if (low === null || high === null) return "";
+  return h("small", {}, `[${headline.basis === "groups" ? `${(100 * low).toFixed(0)}, ${(100 * high).toFixed(0)}` : `${low.toFixed(2)}, ${high.toFixed(2)}`}]`);
+}
+
 /** Dots with intervals on a line from 0 to 1, chance as a dash. */
 function standings(head: Header): HTMLElement | null {
   const { headline } = head;
@@ -93,14 +99,14 @@ function standings(head: Header): HTMLElement | null {
     h(
       "tr",
       {},
-      h("th", { scope: "row", class: modelClass(head, each.model) }, each.model),
+      h("th", { scope: "row", class: modelClass(head, each.model) }, ...breakable(each.model)),
       h("td", { class: "dots" }, dots([{ model: each.model, value: each.value, low: each.low, high: each.high }], head, chance)),
-      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, each.low)} to ${inMeasure(headline, each.high)}, n = ${each.n}` }, inMeasure(headline, each.value)),
+      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, each.low)} to ${inMeasure(headline, each.high)}, n = ${each.n}` }, inMeasure(headline, each.value), " ", within(headline, each.low, each.high)),
     ),
   );
   const by = chance === null ? "" : `, chance ${inMeasure(headline, chance)} (dashed)`;
   const about = headline.basis === "groups" ? null : head.measures[headline.measure]?.about;
-  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)), about ? h("p", { class: "small" }, about) : "");
+  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted standings" }, h("tbody", {}, ...rows)), about ? h("p", { class: "small" }, about) : "");
 }
 
 interface ModelDot {

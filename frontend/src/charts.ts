@@ -113,7 +113,7 @@ function lineChart(lines: Line[]): SVGSVGElement {
     );
   for (const k of depths) svg.append(s("text", { x: x(k), y: height - 30, "text-anchor": "middle" }, `@${k}`));
   svg.append(
-    s("text", { x: left + 6, y: 22 }, "↑ share of neighbours in common"),
+    s("text", { x: left + 6, y: height - bottom - 8 }, "↑ share of neighbours in common"),
     s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "length of the lists →"),
   );
   for (const { name, points, pair } of lines) {

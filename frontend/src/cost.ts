@@ -101,7 +101,7 @@ function chart(head: Header, axis: Axis, placed: Cost[], untimed: Cost[], judged
     const [dot, label] = spot(head, cost, cx, y, judged, cx < WIDTH * 0.55);
     svg.append(...dot);
     if (!bySize) svg.append(label);
-    else if (place >= 0) svg.append(s("text", { x: cx, y: y(upright(cost)) + LEVELS[place % LEVELS.length], "text-anchor": "middle" }, names[at]));
+    else if (place >= 0) svg.append(s("text", { class: `name ${modelClass(head, cost.model)}`, x: cx, y: y(upright(cost)) + LEVELS[place % LEVELS.length], "text-anchor": "middle" }, names[at]));
   });
   for (const cost of untimed) svg.append(...spot(head, cost, end + 28, y, judged, true).flat());
   return svg;
@@ -116,6 +116,6 @@ function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number
   const within = judged && cost.low !== null && cost.high !== null ? [s("line", { x1: cx, x2: cx, y1: y(cost.low), y2: y(cost.high), class: `within ${look}` })] : [];
   return [
     [...within, s("circle", { cx, cy, r: judged ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${look}${cost.seconds === null ? " untimed" : ""}` }, s("title", {}, words))],
-    s("text", { x: onRight ? cx + 12 : cx - 12, y: cy + 4, "text-anchor": onRight ? "start" : "end" }, cost.seconds === null && cost.model.length > LETTERS ? `${cost.model.slice(0, LETTERS)}…` : cost.model),
+    s("text", { class: `name ${look}`, x: onRight ? cx + 12 : cx - 12, y: cy - 6, "text-anchor": onRight ? "start" : "end" }, cost.seconds === null && cost.model.length > LETTERS ? `${cost.model.slice(0, LETTERS)}…` : cost.model),
   ];
 }

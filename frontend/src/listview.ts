@@ -2,7 +2,7 @@
 
 import { modelClass } from "./colours.js";
 import { alike } from "./compare.js";
-import { h } from "./dom.js";
+import { breakable, h } from "./dom.js";
 import { filtered, limits } from "./filters.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { hits, isJudged, rightWords } from "./right.js";
@@ -120,7 +120,7 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     };
     const arrow = sorted === "none" ? "" : descending ? " ▾" : " ▴";
     const of = name.startsWith("right ") ? { class: `of-right ${modelClass(scene.head, label)}`, title: `rows of ${label} that are ${rightWords(scene)}; ✓: the first one is` } : { class: `of-${name}` };
-    return h("th", { "aria-sort": sorted, scope: "col", ...of }, h("button", { type: "button", "data-key": name, click: sort }, label + arrow));
+    return h("th", { "aria-sort": sorted, scope: "col", ...of }, h("button", { type: "button", "data-key": name, click: sort }, ...breakable(label), arrow));
   };
   const choice = (each: Listing) => {
     const choose = () => {

@@ -1,7 +1,7 @@
 // The groups of the corpus, or its suggested clusters, by the neighbours that models share on them; a click leaves only one.
 
 import { modelClass } from "./colours.js";
-import { h } from "./dom.js";
+import { breakable, h } from "./dom.js";
 import { filtered, type Kind } from "./filters.js";
 import type { Scene, Shared } from "./payload.js";
 import { rail } from "./rail.js";
@@ -36,13 +36,12 @@ function pairMark({ head }: Scene, models: readonly string[]): HTMLElement {
   return h("span", { class: "pair-mark", role: "img", title: models.join(" and "), "aria-label": models.join(" and ") }, ...models.map((model) => h("i", { class: modelClass(head, model) })));
 }
 
-/** The name of a part: a click leaves only that, another one all again. A long name breaks after its signs. */
+/** The name of a part: a click leaves only that, another one all again. */
 export function onlyButton(scene: Scene, store: Store, name: string): HTMLElement {
   const [kind, wanted] = partFilter(scene, name);
   const chosen = () => store.state.filters[kind] === wanted;
   const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen() ? null : wanted) });
-  const words = name.split(/(?<=[_/.-])/u).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
-  const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, ...words);
+  const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, ...breakable(name));
   store.subscribe((_, changed) => changed.has("filters") && button.setAttribute("aria-pressed", String(chosen())));
   return button;
 }

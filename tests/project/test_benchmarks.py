@@ -13,9 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import LONG, MODULES  # noqa: E402
+from benchmarks import LONG, MODULES, exact, growth, kept, overhead, report, table, views  # noqa: E402
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import exact, growth, kept, overhead, report, table, views  # noqa: E402
 from benchmarks.kept import Run  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
 

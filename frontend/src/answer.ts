@@ -139,7 +139,7 @@ function where(scene: Scene, store: Store): HTMLElement | null {
       h("td", { class: "value", title: `95 % interval ${differenceInMeasure(headline, gap.low)} to ${differenceInMeasure(headline, gap.high)}` }, `+${differenceInMeasure(headline, gap.difference)}`),
     ),
   );
-  const luck = sure.some((gap) => (gap.p_adjusted ?? 1) < 0.05) ? "" : "; of so many groups, no more than luck";
+  const luck = sure.some((gap) => (gap.p_adjusted ?? 1) < 0.05) ? "" : "; of so many groups, it may be luck";
   return card(`Where two models differ most: groups by the surest gap${luck}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
 }
 

@@ -6,7 +6,13 @@ import { together } from "./order.js";
 import type { Header, Score } from "./payload.js";
 import { figure } from "./picture.js";
 
-export const decimal = (value: number | null, digits = 2) => (value === null ? "n/a" : value.toFixed(digits));
+/** A number as the terminal prints it: of a value halfway between two the even one, where `toFixed` takes the larger. */
+export function decimal(value: number | null | undefined, digits = 2): string {
+  if (value === null || value === undefined) return "n/a";
+  const half = value.toFixed(digits + 30).endsWith(`5${"0".repeat(29)}`);
+  const lower = value.toFixed(digits + 1).slice(0, digits ? -1 : -2);
+  return half && Number(lower.at(-1)) % 2 === 0 ? lower : value.toFixed(digits);
+}
 
 export function heatmaps(head: Header): HTMLElement[] {
   const measure = head.scores.find((score) => /^overlap@/.test(score.measure))?.measure;

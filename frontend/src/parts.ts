@@ -1,5 +1,6 @@
 // The groups of the corpus, or its suggested clusters, by the neighbours that models share on them; a click leaves only one.
 
+import { decimal } from "./charts.js";
 import { modelClass } from "./colours.js";
 import { breakable, h } from "./dom.js";
 import { filtered, type Kind } from "./filters.js";
@@ -50,14 +51,14 @@ export function onlyButton(scene: Scene, store: Store, name: string): HTMLElemen
 export function partsTable(scene: Scene, store: Store, most: number): HTMLElement {
   const several = scene.head.headline.agreement.length > 1;
   const rows = surest(scene, most).map(({ name, models, of, value, low, high, chance, n }) => {
-    const words = `${name}: ${models.join(" and ")} share ${value?.toFixed(2)} of ${of}, 95 % ${low?.toFixed(2)} to ${high?.toFixed(2)}, n = ${n.toLocaleString("en")} queries`;
+    const words = `${name}: ${models.join(" and ")} share ${decimal(value)} of ${of}, 95 % ${decimal(low)} to ${decimal(high)}, n = ${n.toLocaleString("en")} queries`;
     const share = (amount: number | null) => (amount === null ? null : amount / of);
     return h(
       "tr",
       {},
       h("th", { scope: "row", dir: "auto" }, onlyButton(scene, store, name), h("small", {}, ` n ${n.toLocaleString("en")} `, several && pairMark(scene, models))),
       h("td", { class: "dots" }, rail([{ look: "amount", words, value: share(value), low: share(low), high: share(high) }], share(chance), words)),
-      h("td", { class: "value", title: words }, value?.toFixed(1) ?? "n/a"),
+      h("td", { class: "value", title: words }, decimal(value, 1)),
     );
   });
   return h("table", { class: "dotted parts", title: scene.head.parts.by === "clusters" ? `${ORDER} ${CLUSTERS}` : ORDER }, h("tbody", {}, ...rows));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { farthest } from "../src/charts.js";
+import { decimal, farthest } from "../src/charts.js";
 import { crowded, logSteps, pareto, shortNames, steps } from "../src/cost.js";
 import { rateWords, stepNear } from "../src/cutoffs.js";
 import { dumbbells, losses, ownShares } from "../src/figures.js";
@@ -123,4 +123,10 @@ test("names at the right of dots stand over another only where it is near at tha
   assert.equal(crowded([[100, 50, 13], [180, 55, 6]]), true);
   assert.equal(crowded([[180, 55, 6], [100, 50, 13]]), true);
   assert.equal(crowded([[100, 50, 13], [180, 90, 6]]), false);
+});
+
+test("numbers are rounded as in the terminal: halfway to the even one", () => {
+  assert.deepEqual([12.5, 13.5, 0.5, -12.5, 12.500001, 12.4].map((value) => decimal(value, 0)), ["12", "14", "0", "-12", "13", "12"]);
+  assert.deepEqual([0.125, 0.375, 0.46499999999999997, 0.1, 2, 1.005].map((value) => decimal(value)), ["0.12", "0.38", "0.46", "0.10", "2.00", "1.00"]);
+  assert.deepEqual([decimal(4.25, 1), decimal(4.75, 1), decimal(0.0625, 3), decimal(null)], ["4.2", "4.8", "0.062", "n/a"]);
 });

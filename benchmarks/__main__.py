@@ -2,11 +2,12 @@
 
 ``python -m benchmarks NAME...`` runs only the modules named, and leaves what others measured as it is; ``--full`` adds
 what takes too long for every day; ``--page`` measures nothing and writes the table in docs/benchmarks.md from what is
-kept.
+kept; ``--help`` prints this and what each module measures.
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 import traceback
@@ -24,6 +25,9 @@ RESULTS = Path(__file__).parent / "results.json"
 
 def main(arguments: Sequence[str]) -> int:
     """Measure everything, or the modules named; return the exit status: 1 when a module failed, 130 when cut short."""
+    if {"--help", "-h"} & set(arguments):
+        print(__doc__, *map(_about, (*MODULES, *LONG)), sep="\n")
+        return 0
     if "--page" in arguments:
         write_page(RESULTS)
         return 0
@@ -54,6 +58,11 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{sum(map(bool, (f.holds for f in measured)))} of {len(measured)} bounds hold; kept in {RESULTS.name}")
     print(f"{run.asked} took {run.seconds / 60:.1f} minutes")
     return status
+
+
+def _about(name: str) -> str:
+    """Return what a module says of itself, read and not run."""
+    return f"{name}: {ast.get_docstring(ast.parse((Path(__file__).parent / f'{name}.py').read_text()))}\n"
 
 
 def _measured(name: str, full: bool) -> list[Figure]:

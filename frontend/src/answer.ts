@@ -1,7 +1,8 @@
 // The answer: one sentence in the models' colours, and a card for each question.
 
-import { modelClass } from "./colours.js";
-import { h } from "./dom.js";
+import { decimal } from "./charts.js";
+import { modelClass, namesOf } from "./colours.js";
+import { breakable, h } from "./dom.js";
 import { together } from "./order.js";
 import { CLUSTERS, onlyButton, partsTable, partsWords, surest } from "./parts.js";
 import type { Header, Headline, Scene } from "./payload.js";
@@ -45,7 +46,7 @@ function questions(head: Header): HTMLElement {
 
 /** Text in which every model's name has its colour; longer names first, so that `minilm-mood` is not `minilm` and a rest. */
 export function coloured(head: Header, words: string): (Node | string)[] {
-  const names = [...head.models].sort((a, b) => b.length - a.length);
+  const names = namesOf(head).sort((a, b) => b.length - a.length);
   const found: (Node | string)[] = [];
   let rest = unbroken(words);
   while (rest) {
@@ -78,10 +79,16 @@ function card(title: string, ...content: (Node | string)[]): HTMLElement {
   return drawn;
 }
 const inMeasure = (headline: Headline, value: number | null) =>
-  value === null ? "n/a" : headline.basis === "groups" ? `${(100 * value).toFixed(0)} %` : value.toFixed(3);
+  value === null ? "n/a" : headline.basis === "groups" ? `${decimal(100 * value, 0)} %` : decimal(value, 3);
 /** A difference of shares is in points: 74 % against 50 % is 24 points, and not 24 % more. */
 const differenceInMeasure = (headline: Headline, value: number | null) =>
-  value !== null && headline.basis === "groups" ? `${(100 * value).toFixed(0)} points` : inMeasure(headline, value);
+  value !== null && headline.basis === "groups" ? `${decimal(100 * value, 0)} points` : inMeasure(headline, value);
+
+/** An interval in figures: in a narrow card its line is hardly wider than the dot. */
+function within(headline: Headline, low: number | null, high: number | null): HTMLElement | string {
+  if (low === null || high === null) return "";
+  return h("small", {}, `[${headline.basis === "groups" ? `${decimal(100 * low, 0)}, ${decimal(100 * high, 0)}` : `${decimal(low)}, ${decimal(high)}`}]`);
+}
 
 /** Dots with intervals on a line from 0 to 1, chance as a dash. */
 function standings(head: Header): HTMLElement | null {
@@ -93,14 +100,14 @@ function standings(head: Header): HTMLElement | null {
     h(
       "tr",
       {},
-      h("th", { scope: "row", class: modelClass(head, each.model) }, each.model),
+      h("th", { scope: "row", class: modelClass(head, each.model) }, ...breakable(each.model)),
       h("td", { class: "dots" }, dots([{ model: each.model, value: each.value, low: each.low, high: each.high }], head, chance)),
-      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, each.low)} to ${inMeasure(headline, each.high)}, n = ${each.n}` }, inMeasure(headline, each.value)),
+      h("td", { class: "value", title: `95 % interval ${inMeasure(headline, each.low)} to ${inMeasure(headline, each.high)}, n = ${each.n}` }, inMeasure(headline, each.value), " ", within(headline, each.low, each.high)),
     ),
   );
   const by = chance === null ? "" : `, chance ${inMeasure(headline, chance)} (dashed)`;
   const about = headline.basis === "groups" ? null : head.measures[headline.measure]?.about;
-  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)), about ? h("p", { class: "small" }, about) : "");
+  return card(`${what}, 95 % interval${by}`, h("table", { class: "dotted standings" }, h("tbody", {}, ...rows)), about ? h("p", { class: "small" }, about) : "");
 }
 
 interface ModelDot {
@@ -111,8 +118,8 @@ interface ModelDot {
 }
 
 function dots(values: ModelDot[], head: Header, chance: number | null): SVGSVGElement {
-  const found = values.map((each) => ({ ...each, look: modelClass(head, each.model), words: `${each.model} ${each.value?.toFixed(3) ?? "n/a"}` }));
-  return rail(found, chance, values.map((each) => `${each.model} ${each.value?.toFixed(2) ?? "n/a"}`).join(", "));
+  const found = values.map((each) => ({ ...each, look: modelClass(head, each.model), words: `${each.model} ${decimal(each.value, 3)}` }));
+  return rail(found, chance, values.map((each) => `${each.model} ${decimal(each.value)}`).join(", "));
 }
 
 const GROUPS_SHOWN = 5;
@@ -133,7 +140,7 @@ function where(scene: Scene, store: Store): HTMLElement | null {
       h("td", { class: "value", title: `95 % interval ${differenceInMeasure(headline, gap.low)} to ${differenceInMeasure(headline, gap.high)}` }, `+${differenceInMeasure(headline, gap.difference)}`),
     ),
   );
-  const luck = sure.some((gap) => (gap.p_adjusted ?? 1) < 0.05) ? "" : "; of so many groups, no more than luck";
+  const luck = sure.some((gap) => (gap.p_adjusted ?? 1) < 0.05) ? "" : "; of so many groups, it may be luck";
   return card(`Where two models differ most: groups by the surest gap${luck}`, h("table", { class: "dotted" }, h("tbody", {}, ...rows)));
 }
 
@@ -163,18 +170,18 @@ function agreement(head: Header): HTMLElement | null {
       ...names.slice(0, at).map((other) => {
         const each = shared(name, other);
         if (!each || each.value === null) return h("td", {}, "n/a");
-        const words = `${name} and ${other}: ${each.value.toFixed(2)} of ${each.of}, 95 % ${each.low?.toFixed(2) ?? "n/a"} to ${each.high?.toFixed(2) ?? "n/a"}, chance ${each.chance?.toFixed(2) ?? "n/a"}, n = ${each.n}`;
-        const cell = h("td", { title: words, class: "shade" }, each.value.toFixed(1));
+        const words = `${name} and ${other}: ${decimal(each.value)} of ${each.of}, 95 % ${decimal(each.low)} to ${decimal(each.high)}, chance ${decimal(each.chance)}, n = ${each.n}`;
+        const cell = h("td", { title: words, class: "shade" }, decimal(each.value, 1));
         cell.style.setProperty("--share", `${Math.round((100 * each.value) / each.of)}%`);
         return cell;
       }),
     ),
   );
-  const again = head.headline.noise === null ? "" : `; the same model again ${head.headline.noise.toFixed(1)}`;
+  const again = head.headline.noise === null ? "" : `; the same model again ${decimal(head.headline.noise, 1)}`;
   const { of, chance } = found[0];
   return card(
     `Neighbours in common, of ${of}`,
     h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Neighbours in common" }, h("table", { class: names.length > 6 ? "triangle many" : "triangle" }, h("tbody", {}, ...rows))),
-    h("p", { class: "small" }, `Chance ${chance?.toFixed(1) ?? "n/a"}${again}. A query's own row does not count.`),
+    h("p", { class: "small" }, `Chance ${decimal(chance, 1)}${again}. A query's own row does not count.`),
   );
 }

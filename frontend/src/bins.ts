@@ -10,7 +10,7 @@ export function binLimits(bin: number): string {
   return `${(bin / BINS).toFixed(2)} to ${((bin + 1) / BINS).toFixed(2)}`;
 }
 
-export function counted(values: Float32Array): number[] {
+export function counted(values: Float64Array): number[] {
   const counts = new Array<number>(BINS).fill(0);
   for (const value of values) if (!Number.isNaN(value)) counts[binOf(value)]++;
   return counts;

@@ -6,7 +6,13 @@ import { together } from "./order.js";
 import type { Header, Score } from "./payload.js";
 import { figure } from "./picture.js";
 
-export const decimal = (value: number | null, digits = 2) => (value === null ? "n/a" : value.toFixed(digits));
+/** A number as the terminal prints it: of a value halfway between two the even one, where `toFixed` takes the larger. */
+export function decimal(value: number | null | undefined, digits = 2): string {
+  if (value === null || value === undefined) return "n/a";
+  const half = value.toFixed(digits + 30).endsWith(`5${"0".repeat(29)}`);
+  const lower = value.toFixed(digits + 1).slice(0, digits ? -1 : -2);
+  return half && Number(lower.at(-1)) % 2 === 0 ? lower : value.toFixed(digits);
+}
 
 export function heatmaps(head: Header): HTMLElement[] {
   const measure = head.scores.find((score) => /^overlap@/.test(score.measure))?.measure;
@@ -113,7 +119,7 @@ function lineChart(lines: Line[]): SVGSVGElement {
     );
   for (const k of depths) svg.append(s("text", { x: x(k), y: height - 30, "text-anchor": "middle" }, `@${k}`));
   svg.append(
-    s("text", { x: left + 6, y: 22 }, "↑ share of neighbours in common"),
+    s("text", { x: left + 6, y: height - bottom - 8 }, "↑ share of neighbours in common"),
     s("text", { x: width - 20, y: height - 8, "text-anchor": "end" }, "length of the lists →"),
   );
   for (const { name, points, pair } of lines) {

@@ -78,7 +78,11 @@ const COLOURS = 12;
 
 /** The class that colours a model, the same in every figure: by its place among the models, bm25 last. */
 export function modelClass(head: Pick<Header, "models" | "headline">, model: string): string {
-  const names = [...new Set([...head.models, ...head.headline.standings.map((each) => each.model), ...head.headline.agreement.flatMap((each) => each.models)])];
-  const at = names.indexOf(model);
+  const at = namesOf(head).indexOf(model);
   return `model m${at < 0 ? COLOURS : at % COLOURS}`;
+}
+
+/** Every name that has a colour: the models, and what else stands in the headline. */
+export function namesOf({ models, headline }: Pick<Header, "models" | "headline">): string[] {
+  return [...new Set([...models, ...headline.standings.map((each) => each.model), ...headline.agreement.flatMap((each) => each.models)])];
 }

@@ -96,15 +96,22 @@ function chart(head: Header, axis: Axis, placed: Cost[], untimed: Cost[], judged
   if (best.length > 1) svg.append(s("polyline", { class: "pareto", points: best.map((cost) => `${x(axis.of(cost)).toFixed(1)},${y(upright(cost)).toFixed(1)}`).join(" ") }));
   if (untimed.length) svg.append(s("line", { x1: end + 14, x2: end + 14, y1: 10, y2: y(least), class: "grid" }), s("text", { x: WIDTH - RIGHT / 2, y: y(least) + 16, "text-anchor": "middle" }, "not timed"));
   const names = shortNames(placed.map((cost) => cost.model));
+  const close = crowded(placed.map((cost) => [x(axis.of(cost)), y(upright(cost)), cost.model.length]));
+  const inOrder = [...placed].sort((a, b) => axis.of(a) - axis.of(b));
   placed.forEach((cost, at) => {
-    const [cx, place] = [x(axis.of(cost)), best.indexOf(cost)];
+    const [cx, place] = [x(axis.of(cost)), bySize ? best.indexOf(cost) : inOrder.indexOf(cost)];
     const [dot, label] = spot(head, cost, cx, y, judged, cx < WIDTH * 0.55);
     svg.append(...dot);
-    if (!bySize) svg.append(label);
-    else if (place >= 0) svg.append(s("text", { x: cx, y: y(upright(cost)) + LEVELS[place % LEVELS.length], "text-anchor": "middle" }, names[at]));
+    if (!bySize && !close) svg.append(label);
+    else if (place >= 0) svg.append(s("text", { class: `name ${modelClass(head, cost.model)}`, x: cx, y: y(upright(cost)) + LEVELS[place % LEVELS.length], "text-anchor": "middle" }, bySize ? names[at] : cost.model));
   });
   for (const cost of untimed) svg.append(...spot(head, cost, end + 28, y, judged, true).flat());
   return svg;
+}
+
+/** Whether the name at the right of some dot would stand over another one: each dot by its place and the letters of its name. */
+export function crowded(dots: readonly (readonly [x: number, y: number, letters: number])[]): boolean {
+  return dots.some(([x, y, letters]) => dots.some(([left, top]) => left > x && left - x < 7 * letters + 24 && Math.abs(top - y) < 24));
 }
 
 function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number, judged: boolean, onRight: boolean): [SVGElement[], SVGElement] {
@@ -116,6 +123,6 @@ function spot(head: Header, cost: Cost, cx: number, y: (value: number) => number
   const within = judged && cost.low !== null && cost.high !== null ? [s("line", { x1: cx, x2: cx, y1: y(cost.low), y2: y(cost.high), class: `within ${look}` })] : [];
   return [
     [...within, s("circle", { cx, cy, r: judged ? 4 + Math.sqrt(cost.bytes) / 12 : 6, class: `spot ${look}${cost.seconds === null ? " untimed" : ""}` }, s("title", {}, words))],
-    s("text", { x: onRight ? cx + 12 : cx - 12, y: cy + 4, "text-anchor": onRight ? "start" : "end" }, cost.seconds === null && cost.model.length > LETTERS ? `${cost.model.slice(0, LETTERS)}…` : cost.model),
+    s("text", { class: `name ${look}`, x: onRight ? cx + 12 : cx - 12, y: cy - 6, "text-anchor": onRight ? "start" : "end" }, cost.seconds === null && cost.model.length > LETTERS ? `${cost.model.slice(0, LETTERS)}…` : cost.model),
   ];
 }

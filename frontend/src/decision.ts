@@ -1,6 +1,7 @@
 // The decision: its sentence, each reason with a link to what it rests on, the rules, what gets worse, what to do.
 
 import { coloured } from "./answer.js";
+import { decimal as rounded } from "./charts.js";
 import { h } from "./dom.js";
 import type { Decision, Header, Mapped, Ruling } from "./payload.js";
 
@@ -8,7 +9,7 @@ import type { Decision, Header, Mapped, Ruling } from "./payload.js";
 export const evidence = (name: string) => `evidence-${name}`;
 
 const OUTCOMES = { fail: "broken", inconclusive: "not told", pass: "kept" } as const;
-const decimal = (value: number | null, digits = 3) => (value === null ? "n/a" : value.toFixed(digits));
+const decimal = (value: number | null, digits = 3) => rounded(value, digits);
 
 /** The section; `there` says which evidence the page has besides what stands in here. */
 export function decision(head: Header, there: (name: string) => boolean): HTMLElement | null {
@@ -68,7 +69,7 @@ function ruled(head: Header, rows: Ruling[], label: string): HTMLElement {
 
 /** Whether the old vectors can be kept: the rules, held to what is found among them once they are mapped. */
 function kept(head: Header, found: Mapped): HTMLElement {
-  const [value, low, high] = [found.shared, found.low, found.high].map((each) => (each === null ? "n/a" : (found.k * each).toFixed(1)));
+  const [value, low, high] = [found.shared, found.low, found.high].map((each) => rounded(each === null ? null : found.k * each, 1));
   const led = `A linear map from the space of ${found.models[0]} into that of ${found.models[1]}, fitted on ${found.fitted.toLocaleString("en")} rows; each of these was led over by a map that did not see it.`;
   const how = found.fitted ? led : "The old vectors are asked as they are, without a map.";
   return h(

@@ -34,6 +34,10 @@ export function s<K extends keyof SVGElementTagNameMap>(
   return element;
 }
 
+/** A name that breaks after its signs, where it must. */
+export function breakable(name: string): (Node | string)[] {
+  return name.split(/(?<=[_/.:?&-])/u).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
+}
 
 /** A labelled drop-down; `pick` gets the chosen value. */
 export function choice(

@@ -3,7 +3,7 @@
 import { amount, inkOn, modelClass } from "./colours.js";
 import { decimal } from "./charts.js";
 import { cutoffSlider } from "./cutoffs.js";
-import { h } from "./dom.js";
+import { breakable, h } from "./dom.js";
 import type { Header, Mixing, Score } from "./payload.js";
 import { figure } from "./picture.js";
 import { rail } from "./rail.js";
@@ -46,7 +46,7 @@ export function dumbbells(head: Pick<Header, "scores">): Dumbbell[] {
     .filter((score) => score.measure.startsWith("index_recall@") && score.value !== null)
     .map((recall) => {
       const [model] = recall.models;
-      const asked = recall.query_model && recall.query_model !== model ? `, asked with ${recall.query_model}` : "";
+      const asked = recall.query_model && recall.query_model !== model ? `asked with ${recall.query_model}` : "";
       const mine = pairs.filter(({ searched }) => searched.models.includes(model) && (!searched.query_model || searched.query_model === recall.query_model));
       const agreement = mine.length ? { exact: mean(mine.map((each) => each.exact.value as number)), searched: mean(mine.map((each) => each.searched.value as number)) } : null;
       return { model, asked, recall, agreement };
@@ -67,7 +67,7 @@ export function indexFigure(head: Header): HTMLElement[] {
     return h(
       "tr",
       { "data-model": model },
-      h("th", { scope: "row", class: look }, model, asked && h("small", {}, asked)),
+      h("th", { scope: "row", class: look }, ...breakable(model), asked && h("small", {}, asked)),
       h("td", { class: "dots" }, rail([end(look, "exact", 1, true), end(look, "collection", value, false)], null, `${model}: ${said} of the exact neighbours`, true)),
       h("td", { class: "value" }, said),
       h("td", { class: "dots" }, agreement && rail([end(look, "exact", agreement.exact, true), end(look, "collection", agreement.searched, false)], null, `${model}: in common with the others, exact ${decimal(agreement.exact)}, collection ${decimal(agreement.searched)}`, true)),

@@ -1,8 +1,9 @@
 // Queries and corpus rows by disagreement: sortable, limited by every filter.
 
+import { decimal } from "./charts.js";
 import { modelClass } from "./colours.js";
 import { alike } from "./compare.js";
-import { h } from "./dom.js";
+import { breakable, h } from "./dom.js";
 import { filtered, limits } from "./filters.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { hits, isJudged, rightWords } from "./right.js";
@@ -18,7 +19,7 @@ export interface Listing {
   name: "queries" | "rows";
   one: string;
   count: number;
-  values: Float32Array;
+  values: Float32Array | Float64Array;
   digits: number;
   id(at: number): string;
   text(at: number): string;
@@ -120,7 +121,7 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     };
     const arrow = sorted === "none" ? "" : descending ? " ▾" : " ▴";
     const of = name.startsWith("right ") ? { class: `of-right ${modelClass(scene.head, label)}`, title: `rows of ${label} that are ${rightWords(scene)}; ✓: the first one is` } : { class: `of-${name}` };
-    return h("th", { "aria-sort": sorted, scope: "col", ...of }, h("button", { type: "button", "data-key": name, click: sort }, label + arrow));
+    return h("th", { "aria-sort": sorted, scope: "col", ...of }, h("button", { type: "button", "data-key": name, click: sort }, ...breakable(label), arrow));
   };
   const choice = (each: Listing) => {
     const choose = () => {
@@ -132,7 +133,7 @@ export function listView(scene: Scene, store: Store): HTMLElement {
     return h("button", { type: "button", class: "quiet", "data-list": each.name, "aria-pressed": pressed, click: choose }, each.name);
   };
   const cells = (at: number, name: Node) => [
-    h("td", { class: "number" }, Number.isNaN(listing.values[at]) ? "n/a" : listing.values[at].toFixed(listing.digits)),
+    h("td", { class: "number" }, Number.isNaN(listing.values[at]) ? "n/a" : decimal(listing.values[at], listing.digits)),
     h("td", {}, name),
     grouped && h("td", { class: "text of-group", title: listing.group(at) }, listing.group(at) ?? ""),
     ...judged.map((answer) => hitsCell(scene, answer, at)),

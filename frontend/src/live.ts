@@ -167,9 +167,9 @@ function asking(scene: Scene, store: Store, indexes: string[], usual: Asked, pla
     h("button", { type: "submit" }, "ask"),
     h("button", { type: "button", class: "quiet", click: () => void keep() }, "judge this query later"),
   );
-  const about = "What the models return to your query stands in the diff below and is ringed in the maps. ✓ and ✗ beside a result add it to the judgements of this run.";
+  const about = "The diff shows what the models return, the maps ring it; ✓ and ✗ beside a result add it to the judgements of this run.";
   const found = scene.head.drawn ? finding(scene, (wanted) => ((text.value = wanted), again())) : null;
-  return h("section", { class: "chapter", "aria-label": "Ask" }, form, told, h("p", { class: "small" }, about), found);
+  return h("section", { class: "chapter ask", "aria-label": "Ask" }, form, h("div", { class: "told-line" }, told, h("span", { class: "small" }, about)), found);
 }
 
 /** A search in the whole corpus, of which the page holds some rows; a row found is asked. */

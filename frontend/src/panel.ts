@@ -211,7 +211,7 @@ function clicks(frame: HTMLElement, rowAt: (place: Place) => number | null, open
     "click",
     (event) => {
       if (dragged || event.target instanceof SVGTextElement) return; // the name of an outline has a click of its own
-      const row = rowAt(within(frame, event));
+      const row = rowAt(down); // where the pointer told of a dot: a click has whole pixels only
       if (row === null) return;
       event.stopPropagation();
       open(row);

@@ -1,7 +1,8 @@
 // The groups of the corpus, or its suggested clusters, by the neighbours that models share on them; a click leaves only one.
 
+import { decimal } from "./charts.js";
 import { modelClass } from "./colours.js";
-import { h } from "./dom.js";
+import { breakable, h } from "./dom.js";
 import { filtered, type Kind } from "./filters.js";
 import type { Scene, Shared } from "./payload.js";
 import { rail } from "./rail.js";
@@ -36,13 +37,12 @@ function pairMark({ head }: Scene, models: readonly string[]): HTMLElement {
   return h("span", { class: "pair-mark", role: "img", title: models.join(" and "), "aria-label": models.join(" and ") }, ...models.map((model) => h("i", { class: modelClass(head, model) })));
 }
 
-/** The name of a part: a click leaves only that, another one all again. A long name breaks after its signs. */
+/** The name of a part: a click leaves only that, another one all again. */
 export function onlyButton(scene: Scene, store: Store, name: string): HTMLElement {
   const [kind, wanted] = partFilter(scene, name);
   const chosen = () => store.state.filters[kind] === wanted;
   const toggle = () => store.set({ filters: filtered(store.state.filters, kind, chosen() ? null : wanted) });
-  const words = name.split(/(?<=[_/.-])/u).flatMap((part, at) => (at ? [h("wbr"), part] : [part]));
-  const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, ...words);
+  const button = h("button", { type: "button", class: "link", title: `only ${name}`, "aria-pressed": String(chosen()), click: toggle }, ...breakable(name));
   store.subscribe((_, changed) => changed.has("filters") && button.setAttribute("aria-pressed", String(chosen())));
   return button;
 }
@@ -51,14 +51,14 @@ export function onlyButton(scene: Scene, store: Store, name: string): HTMLElemen
 export function partsTable(scene: Scene, store: Store, most: number): HTMLElement {
   const several = scene.head.headline.agreement.length > 1;
   const rows = surest(scene, most).map(({ name, models, of, value, low, high, chance, n }) => {
-    const words = `${name}: ${models.join(" and ")} share ${value?.toFixed(2)} of ${of}, 95 % ${low?.toFixed(2)} to ${high?.toFixed(2)}, n = ${n.toLocaleString("en")} queries`;
+    const words = `${name}: ${models.join(" and ")} share ${decimal(value)} of ${of}, 95 % ${decimal(low)} to ${decimal(high)}, n = ${n.toLocaleString("en")} queries`;
     const share = (amount: number | null) => (amount === null ? null : amount / of);
     return h(
       "tr",
       {},
       h("th", { scope: "row", dir: "auto" }, onlyButton(scene, store, name), h("small", {}, ` n ${n.toLocaleString("en")} `, several && pairMark(scene, models))),
       h("td", { class: "dots" }, rail([{ look: "amount", words, value: share(value), low: share(low), high: share(high) }], share(chance), words)),
-      h("td", { class: "value", title: words }, value?.toFixed(1) ?? "n/a"),
+      h("td", { class: "value", title: words }, decimal(value, 1)),
     );
   });
   return h("table", { class: "dotted parts", title: scene.head.parts.by === "clusters" ? `${ORDER} ${CLUSTERS}` : ORDER }, h("tbody", {}, ...rows));

@@ -1,7 +1,7 @@
 // What Python hands over: one gzipped block of a JSON header and raw arrays. Mirrors embdiff/views/packing.py.
 
 export interface ArrayRef {
-  dtype: "int32" | "float32" | "uint16" | "uint8";
+  dtype: "int32" | "float32" | "float64" | "uint16" | "uint8";
   shape: number[];
   offset: number;
   bytes: number;
@@ -218,7 +218,7 @@ export interface Header {
   row_disagreement_words: string;
 }
 
-type Typed = Int32Array | Float32Array | Uint16Array | Uint8Array;
+type Typed = Int32Array | Float32Array | Float64Array | Uint16Array | Uint8Array;
 
 export interface Answer {
   model: string;
@@ -252,7 +252,7 @@ export interface Scene {
   thumbnails: { items: Thumbnails | null; queries: Thumbnails | null };
   answers: Answer[];
   maps: { model: string; method: string; about: string; x: Float32Array; y: Float32Array }[];
-  disagreement: Float32Array;
+  disagreement: Float64Array;
   /** of each corpus row: how differently often the models return it */
   rowDisagreement: Float32Array;
   /** place among the parts, of each row and of each query; -1: in none */
@@ -266,8 +266,8 @@ export interface Scene {
   queryOfRow: Int32Array;
 }
 
-const SIZE = { int32: 4, float32: 4, uint16: 2, uint8: 1 } as const;
-export const VERSION = 12;
+const SIZE = { int32: 4, float32: 4, float64: 8, uint16: 2, uint8: 1 } as const;
+export const VERSION = 13;
 
 /** Undo the byte planes of packing.py: all first bytes, then all second bytes, and so on. */
 export function array(ref: ArrayRef, body: Uint8Array): Typed {
@@ -284,6 +284,8 @@ export function array(ref: ArrayRef, body: Uint8Array): Typed {
       return new Int32Array(out.buffer);
     case "float32":
       return new Float32Array(out.buffer);
+    case "float64":
+      return new Float64Array(out.buffer);
     case "uint16":
       return new Uint16Array(out.buffer);
     case "uint8":
@@ -343,7 +345,7 @@ export function read(block: Uint8Array): Scene {
       x: unit(array(map.x, body) as Uint16Array),
       y: unit(array(map.y, body) as Uint16Array),
     })),
-    disagreement: floats(head.disagreement),
+    disagreement: array(head.disagreement, body) as Float64Array,
     rowDisagreement: floats(head.row_disagreement),
     partOfRow: ints(head.parts.of_row),
     partOfQuery: ints(head.parts.of_query),

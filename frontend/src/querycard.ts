@@ -40,9 +40,9 @@ export function queryCard(scene: Scene, store: Store): HTMLElement | null {
   const draw = () => {
     const query = store.state.query ?? every[0];
     where.textContent = placeWords(query, gallery(scene, store, every));
-    body.replaceChildren(...drawn(scene, alike(scene, store.state.queryModel), query));
+    body.replaceChildren(...drawn(scene, alike(scene, store.state.queryModel), store.state.pair, query));
   };
-  store.subscribe((_, changed) => (["query", "queryModel", "filters"] as const).some((key) => changed.has(key)) && draw());
+  store.subscribe((_, changed) => (["query", "queryModel", "pair", "filters"] as const).some((key) => changed.has(key)) && draw());
   draw();
   const card = h(
     "section",
@@ -64,10 +64,10 @@ export function queryCard(scene: Scene, store: Store): HTMLElement | null {
 }
 
 function placeWords(query: number, { order, words }: ReturnType<typeof gallery>): string {
-  const [at, many] = [order.indexOf(query) + 1, order.length.toLocaleString("en")];
-  if (!at) return order.length ? `Not among the ${many} ${words} ` : `No query ${words} `;
-  const of = words ? `${many}: ${words}` : many;
-  return at === 1 ? `Look here first: the query they disagree on most, of ${of} ` : `By disagreement number ${at.toLocaleString("en")} of ${of} `;
+  const at = order.indexOf(query) + 1;
+  const of = `${order.length.toLocaleString("en")} ${order.length === 1 ? "query" : "queries"}${words ? ` (${words})` : ""}`;
+  if (!at) return order.length ? `Not among the ${of} ` : `No query: ${words} `;
+  return at === 1 ? `Look here first: the most disputed of ${of} ` : `By disagreement number ${at.toLocaleString("en")} of ${of} `;
 }
 
 /** Queries of a kind at one click, with how many there are; the first of them is shown. */
@@ -95,15 +95,21 @@ function presetButtons(scene: Scene, store: Store, every: readonly number[]): HT
   return box;
 }
 
-function drawn(scene: Scene, answers: Answer[], query: number): Node[] {
+/** The answers that have room: those of the pair that is compared, and the first others; in their order. */
+export function besideEachOther<T extends Pick<Answer, "model">>(answers: readonly T[], pair: readonly string[]): T[] {
+  const first = [...answers].sort((a, b) => Number(pair.includes(b.model)) - Number(pair.includes(a.model))).slice(0, COLUMNS);
+  return answers.filter((answer) => first.includes(answer));
+}
+
+function drawn(scene: Scene, answers: Answer[], pair: readonly string[], query: number): Node[] {
   const { items } = scene.head;
   const own = scene.queryRow ? items.groups?.[scene.queryRow[query]] : null;
-  const shown = answers.slice(0, COLUMNS);
+  const shown = besideEachOther(answers, pair);
   const hidden = answers.length - shown.length;
   return [
     h("p", { class: "query-line", dir: "auto" }, queryThumbnail(scene, query), h("strong", {}, `“${queryText(scene, query)}”`), h("span", { class: "small" }, ` ${own ?? queryId(scene, query)}`)),
     h("div", { class: "query-columns" }, ...shown.map((answer) => column(scene, answer, query))),
-    ...(hidden > 0 ? [h("p", { class: "small" }, `${hidden} more ${hidden === 1 ? "model" : "models"}: below, in the neighbour diff.`)] : []),
+    ...(hidden > 0 ? [h("p", { class: "small" }, `${hidden} more model${hidden > 1 ? "s" : ""}: choose below which two are compared.`)] : []),
   ];
 }
 
@@ -121,8 +127,8 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
       h("span", { class: "visually-hidden" }, mark === null ? "" : mark ? `${what}: ` : `not ${what}: `),
       thumbnail(scene, row),
       items.chunks ? h("small", {}, `${items.ids[row]} `) : "", // of which document it is: a long text would hide it
-      items.texts[row],
-      items.chunks ? "" : h("small", {}, ` ${items.groups?.[row] ?? items.ids[row]}`),
+      h("span", { class: "what" }, items.texts[row]),
+      items.chunks ? "" : h("small", { class: "of" }, items.groups?.[row] ?? items.ids[row]),
     );
   });
   return h(

@@ -25,8 +25,8 @@ export function rail(values: readonly Dot[], chance: number | null, label: strin
   for (const { look, words, value, low, high } of values) {
     if (value === null) continue;
     const drawn = s("g", { class: look });
-    if (low != null && high != null) drawn.append(line(low, high, "within"));
-    drawn.append(s("circle", { cx: x(value), cy: "50%", r: 4.5 }, s("title", {}, words)));
+    if (low != null && high != null) drawn.append(line(low, high, "within"), ...[low, high].map((end) => s("line", { x1: x(end), x2: x(end), y1: "25%", y2: "75%", class: "end" })));
+    drawn.append(s("circle", { cx: x(value), cy: "50%", r: 4 }, s("title", {}, words)));
     svg.append(drawn);
   }
   return svg;

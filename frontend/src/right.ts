@@ -56,9 +56,9 @@ export function presets(scene: Scene, asked: string | null, [a, b]: readonly [st
 export function presetWords(scene: Scene, [kind, , a, b]: Preset): { words: string; about: string } {
   const what = rightWords(scene);
   const judged = scene.head.expected !== null; // a group is no judgement: a neighbour of another one need not be wrong
-  const only = judged ? `${a} right, ${b} wrong` : `own group in ${a}, not in ${b}`;
+  const only = judged ? `${a} right, ${b} wrong` : `own group: ${a}, not ${b}`;
   if (kind === "only") return { words: only, about: `${FIRST} of ${a} is ${what}, that of ${b} is not` };
-  if (kind === "nobody") return { words: judged ? "nobody right" : "own group in none", about: `${FIRST} of no model is ${what}` };
+  if (kind === "nobody") return { words: judged ? "nobody right" : "own group: none", about: `${FIRST} of no model is ${what}` };
   return isJudged(scene)
     ? { words: "index lost it", about: `an exact neighbour that is ${what} was not returned by the index` }
     : { words: "index lost some", about: "the index did not return every exact neighbour" };

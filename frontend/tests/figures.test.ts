@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { farthest } from "../src/charts.js";
-import { logSteps, pareto, shortNames, steps } from "../src/cost.js";
+import { decimal, farthest } from "../src/charts.js";
+import { crowded, logSteps, pareto, shortNames, steps } from "../src/cost.js";
 import { rateWords, stepNear } from "../src/cutoffs.js";
 import { dumbbells, losses, ownShares } from "../src/figures.js";
 import { numberRows } from "../src/numbers.js";
@@ -45,7 +45,7 @@ test("a dumbbell for each collection: what came back of the exact answer, and wh
   assert.equal(rest.length, 0);
   assert.deepEqual([a.model, a.asked, a.recall.value], ["a", "", 0.8]);
   assert.ok(Math.abs((a.agreement?.exact ?? 0) - 0.65) < 1e-12 && Math.abs((a.agreement?.searched ?? 0) - 0.35) < 1e-12);
-  assert.deepEqual([d.asked, d.agreement], [", asked with q", null]);
+  assert.deepEqual([d.asked, d.agreement], ["asked with q", null]);
 });
 
 test("axes have about five round numbers", () => {
@@ -116,4 +116,17 @@ test("every number has its interval, its unit and what it says; one without a va
   const [first, second] = numberRows({ scores: [sure, { ...score("cka", ["a", "b"], null), reason: "bm25 has no vectors" }], measures });
   assert.deepEqual(Object.values(first), ["overlap@5", "a | b, asked with a", "0.500 [0.250, 0.750]", "0.100", "1,234", "0, 1", "Share of neighbours in common."]);
   assert.deepEqual([second.value, second.about], ["n/a", "bm25 has no vectors"]);
+});
+
+test("names at the right of dots stand over another only where it is near at that height", () => {
+  assert.equal(crowded([[100, 50, 6], [180, 55, 6]]), false);
+  assert.equal(crowded([[100, 50, 13], [180, 55, 6]]), true);
+  assert.equal(crowded([[180, 55, 6], [100, 50, 13]]), true);
+  assert.equal(crowded([[100, 50, 13], [180, 90, 6]]), false);
+});
+
+test("numbers are rounded as in the terminal: halfway to the even one", () => {
+  assert.deepEqual([12.5, 13.5, 0.5, -12.5, 12.500001, 12.4].map((value) => decimal(value, 0)), ["12", "14", "0", "-12", "13", "12"]);
+  assert.deepEqual([0.125, 0.375, 0.46499999999999997, 0.1, 2, 1.005].map((value) => decimal(value)), ["0.12", "0.38", "0.46", "0.10", "2.00", "1.00"]);
+  assert.deepEqual([decimal(4.25, 1), decimal(4.75, 1), decimal(0.0625, 3), decimal(null)], ["4.2", "4.8", "0.062", "n/a"]);
 });

@@ -33,7 +33,7 @@ test("queries from elsewhere follow the rows that are returned to them", () => {
   assert.deepEqual(sorted(limits(asked, { search: "alpha" }).queries), []);
   assert.deepEqual(sorted(limits(asked, { search: "three" }).queries), [2]);
   assert.deepEqual(sorted(limits(asked, { group: "y" }).queries), [0, 1, 2, 3]);
-  assert.deepEqual(sorted(limits(asked, { disagreement: "17" }).rows), [0, 1, 3]);
+  assert.deepEqual(sorted(limits(asked, { disagreement: "18" }).rows), [0, 1, 3]);
 });
 
 test("a lasso goes through text and encloses the same rows", () => {

@@ -39,7 +39,7 @@ export function scene(disagreement: number[], answers: Answer[], groups?: string
     thumbnails: { items: null, queries: null },
     answers,
     maps: [{ model: "A", method: "pca", about: "", x: Float32Array.from([-0.5, 0.5, 0.5, -0.5]), y: Float32Array.from([-0.5, -0.5, 0.5, 0.5]) }],
-    disagreement: Float32Array.from(disagreement),
+    disagreement: Float64Array.from(disagreement),
     rowDisagreement: Float32Array.from([0.5, Number.NaN, 0, 0.25]),
     partOfRow: new Int32Array(),
     partOfQuery: new Int32Array(),

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { amount, coloursOf, inkOn } from "../src/colours.js";
+import { amount, coloursOf, inkOn, modelClass, namesOf } from "../src/colours.js";
 import { BINS, binOf, counted } from "../src/bins.js";
 import { returnedTo, returning } from "../src/filters.js";
 import { listed, queryListing, rowListing } from "../src/listview.js";
+import { besideEachOther } from "../src/querycard.js";
 import { Store } from "../src/state.js";
 import { answer, scene } from "./fixture.js";
 
@@ -77,4 +78,19 @@ test("listeners hear what changed, and nothing when nothing did", () => {
   store.set({ typed: { text: "t", answers: [] } });
   store.set({ query: 1 });
   assert.equal(store.state.typed, null);
+});
+
+test("of many models the query's card shows the pair that is compared and the first others, in their order", () => {
+  const answers = ["a", "b", "c", "d", "bm25"].map((model) => answer(model, model, [], []));
+  const shown = (pair: string[]) => besideEachOther(answers, pair).map(({ model }) => model);
+  assert.deepEqual(shown(["a", "b"]), ["a", "b", "c"]);
+  assert.deepEqual(shown(["d", "b"]), ["a", "b", "d"]);
+  assert.deepEqual(shown(["bm25", "bm25"]), ["a", "b", "bm25"]);
+});
+
+test("a model that only the headline names has a colour in its words, too", () => {
+  const { head } = scene([], []);
+  const named = { ...head, models: ["a"], headline: { ...head.headline, standings: [{ model: "bm25" }] } } as unknown as typeof head;
+  assert.deepEqual(namesOf(named), ["a", "bm25"]);
+  assert.notEqual(modelClass(named, "bm25"), modelClass(named, "nobody"));
 });

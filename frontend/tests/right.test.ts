@@ -32,7 +32,7 @@ test("presets pick the queries by the first row of each list", () => {
 test("a preset is one filter among others", () => {
   const both = limits(grouped, { preset: JSON.stringify(["only", null, "A", "B"]), group: "y" });
   assert.deepEqual([[...(both.queries ?? [])], [...(both.rows ?? [])]], [[1], [1]]);
-  assert.deepEqual(both.chips.map(({ words }) => words), ["own group in A, not in B", "group y"]);
+  assert.deepEqual(both.chips.map(({ words }) => words), ["own group: A, not B", "group y"]);
   assert.equal(presetWords(judged, ["only", null, "A", "B"]).words, "A right, B wrong"); // of judgements alone
 });
 

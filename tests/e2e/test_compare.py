@@ -162,6 +162,30 @@ def test_a_diff_stands_in_three_blocks(embdiff, sentences):
         assert "A diff must be of two models of this run: toy:4, toy:8, toy:32. Got" in refused.err
 
 
+@pytest.mark.parametrize("known", ["expected", "groups", "nothing"])
+def test_a_diff_marks_what_is_known_to_be_right(known):
+    ids = ed.read_corpus("sample").ids
+    expected = {name: {after: 1} for name, after in zip(ids, (*ids[1:], ids[0]), strict=True)}
+    data = ed.read_corpus("sample").items if known == "nothing" else "sample"
+    result = ed.compare(data, ["toy:16", "toy:64"], k=5, store="memory:",
+                        **({"expected": expected} if known == "expected" else {}))  # fmt: skip
+    group_of = dict(zip(ids, result.run.corpus.groups or [None] * len(ids), strict=True))
+    seen = set()
+    for query, name in enumerate(ids):
+        diff = result.diff(query)
+        if known == "nothing":
+            assert "+" not in re.sub(r"[0-9]+: .*", "", repr(diff))
+            continue
+        right = set(expected[name]) if known == "expected" else {x for x in ids if group_of[x] == group_of[name]}
+        lines = re.findall(r"^ +[0-9]+ +[0-9]+  (\+ )?(\S+?)( self)?: ", repr(diff), flags=re.MULTILINE)
+        assert len(lines) == len(diff.pairs[0]["entries"])
+        assert {found for mark, found, _ in lines if mark} == right & {x for _, x, own in lines if not own}
+        what = "expected" if known == "expected" else "of its group"
+        assert f"+ is {what}" in " ".join(repr(diff).split())
+        seen |= set(re.findall(rf"\([0-9]+; ([0-9]+) {what}\)", repr(diff)))
+    assert known == "nothing" or {"0", "1"} <= seen
+
+
 def test_expected_results(embdiff, sentences):
     Path("expected.csv").write_text("query_id,id\n0,1\n2,3\n4,5\n6,7\n")
     done = embdiff(

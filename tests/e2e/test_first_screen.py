@@ -78,3 +78,30 @@ def test_the_triangle_says_which_model_each_column_is(browser, tmp_path):
     shared = {each.models: f"{each.value:.1f}" for each in result.run.headline.agreement}
     second = opened.view.locator(".triangle tr").nth(1)
     assert second.locator("td").first.inner_text() in shared.values()
+
+
+def test_intervals_colours_and_groups_are_read_on_it(browser, tmp_path):
+    models = [*MODELS, "bm25"]
+    result = ed.compare(HELPDESK / "questions.csv", models, k=5, group_column="topic", store="memory:",
+                        out=tmp_path / "run")  # fmt: skip
+    opened = Page(browser, result.path / "report.html", viewport={"width": 1366, "height": 768})
+    view = opened.view
+    standings = result.run.headline.standings
+    told = view.locator(".standings .value small").all_inner_texts()
+    assert told == [f"[{100 * each.low:.0f}, {100 * each.high:.0f}]" for each in standings]
+    colour = "each => getComputedStyle(each).color"
+    for each in standings:
+        cell = view.locator(".standings th", has_text=each.model).first
+        assert view.locator("h1 span", has_text=each.model).first.evaluate(colour) == cell.evaluate(colour)
+    for name in view.locator(".results .of").all():
+        assert name.evaluate("each => each.scrollWidth <= each.clientWidth")
+        assert name.inner_text() in result.run.corpus.groups
+
+    def carded() -> list[str]:
+        return [each.split()[0] for each in view.locator(".query-columns h3").all_inner_texts()]
+
+    assert carded() == MODELS
+    assert "1 more model: choose below" in view.locator(".query-card").inner_text()
+    view.locator("label.choice", has_text="compare").locator("select").select_option("bm25")
+    assert carded() == ["toy:16", "toy:64", "bm25"]
+    assert opened.noticed == []

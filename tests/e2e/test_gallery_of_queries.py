@@ -52,13 +52,13 @@ def test_queries_that_one_model_gets_right_and_the_other_wrong(page, result, a, 
     ids = result.run.corpus.ids
     wanted = {ids[query] for query in range(len(ids)) if right[a][query] and not right[b][query]}
     assert wanted
-    button = page.view.locator(".presets button", has_text=f"own group in {a}, not in {b}")
+    button = page.view.locator(".presets button", has_text=f"own group: {a}, not {b}")
     assert button.locator("small").inner_text() == str(len(wanted))
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     assert set(listed(page)) == wanted
     assert page.view.locator(".diff .query-line strong").inner_text() in wanted
-    assert f"{len(wanted)}: own group in {a}, not in {b}" in page.view.locator(".query-steps").inner_text()
+    assert f"{len(wanted)} queries (own group: {a}, not {b})" in page.view.locator(".query-steps").inner_text()
     seen = set()
     page.view.locator(".query-card").focus()
     for _ in wanted:
@@ -80,12 +80,12 @@ def test_queries_that_nobody_gets_right(page, result):
     wanted = {
         name for query, name in enumerate(result.run.corpus.ids) if not any(right[model][query] for model in MODELS)
     }
-    page.view.get_by_role("button", name="own group in none").click()
+    page.view.get_by_role("button", name="own group: none").click()
     assert page.view.locator(".list .count").inner_text().startswith(f"{len(wanted)} of 52 queries")
     assert len(listed(page)) == min(25, len(wanted))
     assert set(listed(page)) <= wanted
     assert page.view.locator("td.hits.right").count() == 0
-    assert page.view.locator(".chip").all_inner_texts() == ["own group in none ×"]
+    assert page.view.locator(".chip").all_inner_texts() == ["own group: none ×"]
 
 
 def test_right_and_wrong_are_words_of_judgements(browser, tmp_path):

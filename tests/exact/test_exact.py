@@ -126,6 +126,24 @@ def test_ties_between_different_vectors_straddle_the_last_place():
     assert ranks.tolist() == [[201, 1, 2, -1]]
 
 
+@pytest.mark.parametrize("repeated", [False, True])
+@pytest.mark.parametrize("metric", METRICS)
+def test_ranks_of_some_rows_of_some_queries_are_those_of_all(metric, repeated):
+    """Deep ranks and first ones side by side, queries that ask for one row, and for none."""
+    rng = np.random.default_rng(4)
+    vectors = rng.standard_normal((300, 6)).astype(np.float32)
+    if repeated:
+        vectors[200:] = vectors[:100]
+    whole = exact.ranks(vectors[:40], vectors, np.tile(np.arange(300), (40, 1)), metric)
+    rows = rng.integers(0, 300, (40, 9))
+    rows[rng.random(rows.shape) < 0.5] = -1
+    rows[::4] = -1
+    rows[1, 0] = whole[1].argmax()  # the last of all
+    wanted = np.where(rows < 0, -1, np.take_along_axis(whole, np.maximum(rows, 0), axis=1))
+    np.testing.assert_array_equal(exact.ranks(vectors[:40], vectors, rows, metric), wanted)
+    np.testing.assert_array_equal(exact.ranks(vectors[:40:4], vectors, rows[::4], metric), np.full((10, 9), -1))
+
+
 def test_values_by_hand():
     queries = np.array([[1, 0]], dtype=np.float32)
     vectors = np.array([[3, 4], [-2, 0], [0, 0.5], [1, 0]], dtype=np.float32)

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import LONG, MODULES, exact, growth, kept, overhead, report, table, views  # noqa: E402
 from benchmarks import __main__ as bench  # noqa: E402
-from benchmarks import exact, growth, kept, overhead, report, table, views  # noqa: E402
 from benchmarks.kept import Run  # noqa: E402
 from benchmarks.report import Figure, hardware  # noqa: E402
 
@@ -125,6 +125,15 @@ def test_full_is_told_where_it_is_asked_for(results, monkeypatch):
     module(monkeypatch, "more", lambda full=False: told.append(full) or [])
     assert bench.main(["more"]) == bench.main(["--full", "more"]) == 0
     assert told == [False, True]
+
+
+def test_help_says_what_each_module_measures_and_measures_nothing(results, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "import_module", lambda name: pytest.fail(f"{name} is run"))
+    assert bench.main(["views", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n{name}: " in said for name in (*MODULES, *LONG))
+    assert "six" in said
+    assert "not measured" in " ".join(said.split())
 
 
 def test_hardware_names_what_times_depend_on():

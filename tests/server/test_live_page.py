@@ -455,6 +455,9 @@ def test_the_address_asks_and_back_and_forward_ask_again(served, browser):
     told(page, "k = 2")
     assert page.get_by_label("Query", exact=True).input_value() == "the rain"
     assert "the rain" in page.locator(".diff .query-line").inner_text()
+    box = page.locator(".workspace").bounding_box()
+    assert box["y"] > 0
+    assert box["y"] + box["height"] <= 768  # the query and all that it finds, on one screen
     page.get_by_label("Query", exact=True).fill("a cup & a half")
     page.get_by_role("button", name="ask", exact=True).click()
     page.wait_for_url("**&q=a+cup+%26+a+half&k=2")

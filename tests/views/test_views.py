@@ -136,6 +136,21 @@ def test_many_groups_are_summed_up_and_said():
     assert len(matrix.rows) == 8
 
 
+def test_of_more_groups_than_are_read_each_has_the_share_of_its_own():
+    groups = [f"g{row % 30:02}" for row in range(120)]
+    texts = [f"text number {row} about {groups[row]} and {groups[row]}" for row in range(120)]
+    result = ed.compare(texts, ["toy:8", "lsa:16"], k=3, store="memory:", groups=groups)
+    tables = [table for table in summary_tables(Facts(result.run)) if "same group" in table.title]
+    assert [table.head for table in tables] == [("group", "toy:8", "lsa:16", "chance")]
+    mixings = result.run.mixings.values()
+    own = {name: [each.share[at][at] for each in mixings] for at, name in enumerate(sorted(set(groups)))}
+    rows = {name: line for name, *line in tables[0].rows}
+    assert all(line[:2] == [f"{share:.2f}" for share in own[name]] for name, line in rows.items())
+    order = sorted(own, key=lambda name: sum(own[name]))
+    assert [sum(own[name]) for name in rows] == [sum(own[name]) for name in order[:24]]
+    assert "The 24 that find themselves least, of 30" in " ".join(everything(result).split())
+
+
 def group_test(p: float, p_holm: float, *, ratio: float = 0.5, least: float = 1e-4, group: str = "g") -> GroupTest:
     return GroupTest(group, 20, 3.0, 0.1, 0.2, ratio, p, 9_999, p_holm=p_holm, p_least=least)
 

@@ -145,13 +145,19 @@ class Index:
         return rows, found
 
     def _before(self, queries: FloatArray, rows: IntArray, wanted: Doubles) -> IntArray:
-        """Return how many rows come before given ones, (q, m)."""
+        """Return how many rows come before given ones, (q, m); 0 for -1, which costs nothing."""
         before = np.zeros(rows.shape, dtype=np.int64)
+        asking = np.flatnonzero((rows >= 0).any(axis=1))
+        if len(asking) < len(rows):
+            queries, rows, wanted = queries[asking], rows[asking], wanted[asking]
+        found = np.zeros(rows.shape, dtype=np.int64)
 
         def add(start: int, block: _Table) -> None:
-            before[:] += count_before(block.asked(queries), rows - start, wanted)
+            found[:] += count_before(block.asked(queries), rows - start, wanted)
 
-        self._read("exact ranks", add)
+        if len(asking):
+            self._read("exact ranks", add)
+        before[asking] = found
         return before
 
     def _known(self, queries: FloatArray, rows: IntArray) -> Doubles:

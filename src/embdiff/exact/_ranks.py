@@ -69,17 +69,20 @@ class _Block:
     def _by_products(self) -> tuple[IntArray, IntArray]:
         """Return how many rows lie surely above each, and how many distinct vectors within its band, both (b, m)."""
         above, in_band = np.empty(self.rows.shape, dtype=np.int64), np.empty(self.rows.shape, dtype=np.int64)
-        repeated, last = self._groups.repeated, self._products.shape[1]
-        order = np.argsort(self._products, axis=1) if repeated else None
-        ordered = np.sort(self._products, axis=1)
-        for at, line in enumerate(ordered):
-            top = np.searchsorted(line, self._high[at], side="right")
-            in_band[at] = top - np.searchsorted(line, self._low[at], side="left")
-            if order is None:
-                above[at] = last - top
+        counts = self._groups.counts if self._groups.repeated else None
+        # What lies below all bands is neither counted nor sorted; a number too low for float32 leaves some more in.
+        reached = np.nextafter(np.fmin.reduce(self._low, axis=1).astype(np.float32), np.float32(-np.inf))
+        for at, (line, least) in enumerate(zip(self._products, reached, strict=True)):
+            near = np.flatnonzero(line >= least)  # places, which are read faster than a mask
+            ordered = line[near]
+            if counts is None:
+                ordered.sort()
             else:
-                reached = np.concatenate([[0], np.cumsum(self._groups.counts[order[at]])])
-                above[at] = reached[-1] - reached[top]
+                order = np.argsort(ordered)
+                ordered, standing = ordered[order], np.concatenate([[0], np.cumsum(counts[near][order])])
+            top = np.searchsorted(ordered, self._high[at], side="right")
+            in_band[at] = top - np.searchsorted(ordered, self._low[at], side="left")
+            above[at] = len(ordered) - top if counts is None else standing[-1] - standing[top]
         return above, in_band
 
     def _decide(self, undecided: npt.NDArray[np.bool_], above: IntArray) -> None:

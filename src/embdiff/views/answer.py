@@ -163,7 +163,7 @@ def _where(found: Headline, colours: Mapping[str, str], most: int) -> Iterator[T
         )
         for each in sure
     )
-    luck = "" if any(each.p_adjusted < ALPHA for each in sure) else "; of so many groups, no more than luck"
+    luck = "" if any(each.p_adjusted < ALPHA for each in sure) else "; of so many groups, it may be luck"
     yield Table(f"Where two models differ most (queries){luck}", (), rows)
 
 

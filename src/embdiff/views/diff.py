@@ -31,8 +31,8 @@ class QueryDiff:
         ``row``, ``id``, ``text``, ``group``.
     pairs : tuple of dict
         ``models``, ``query_models`` (two each) and ``entries``: dicts with ``status``, ``id``, ``text``, ``group``,
-        ``self``, ``causes`` (likely ones, in short, where it changed), ``ranks`` and ``distances`` in the first and
-        second collection. For a lost or gained row, the place
+        ``self``, ``expected`` (None where nothing is), ``causes`` (likely ones, in short, where it changed), ``ranks``
+        and ``distances`` in the first and second collection. For a lost or gained row, the place
         in the collection that did not return it is its *exact* rank and distance there (None where bm25 does not rank
         it: no word in common). ``metrics`` says what the distances of each are: the metric, or what ranks texts
         (``bm25``, ``sparse``, ``maxsim``, ``rerank``).
@@ -152,6 +152,8 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
     in_a, in_b = places(a, row), places(b, row)
     why = why_of(run, a, b)
     causes, entries = {} if why is None else why.of_query(row), []
+    judged = run.expected.judgements.get(run.queries.ids[row]) if run.expected else None
+    names = run.expected.names(run.corpus) if run.expected else ()
     for found in [*in_a, *(gained for gained in in_b if gained not in in_a)]:
         if found in in_a and found in in_b:
             status: Status = "kept" if in_a[found].rank == in_b[found].rank else "moved"
@@ -164,6 +166,7 @@ def _entries(run: Run, a: Answer, b: Answer, row: int) -> list[Entry]:
                 status=status,
                 **run.corpus.row(found),
                 self=first.self or second.self,
+                expected=None if judged is None else judged.get(names[found], 0) > 0,
                 ranks=[first.rank, second.rank],
                 distances=[first.distance, second.distance],
                 causes=list(causes.get(found, ())),

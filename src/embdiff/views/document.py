@@ -113,12 +113,15 @@ def _blocks(query: Query, pairs: Sequence[PairDiff], most: int) -> Iterator[Part
     first, second = pair["models"]
     both = [entry for entry in pair["entries"] if entry["status"] in ("kept", "moved")]
     alone = ([entry for entry in pair["entries"] if entry["status"] == status] for status in ("lost", "gained"))
-    yield Line(f"{first} and {second}, {_how_asked(pair)}; before each neighbour its rank in either", "dim")
+    right, what = _right(query, pair["entries"])
+    plus = f"; + is {what}" if what else ""
+    yield Line(f"{first} and {second}, {_how_asked(pair)}; before each neighbour its rank in either{plus}", "dim")
     for title, entries in zip(("Both return", f"Only {first}", f"Only {second}"), (both, *alone), strict=True):
         yield Line("")
-        yield Line(f"{title} ({len(entries):,})", "bold")
+        hits = f"; {sum(entry['id'] in right for entry in entries):,} {what}" if what and entries else ""
+        yield Line(f"{title} ({len(entries):,}{hits})", "bold")
         if entries[:most]:
-            yield Table("", (), tuple(map(_in_one_line, entries[:most])))
+            yield Table("", (), tuple(_in_one_line(entry, right) for entry in entries[:most]))
         if len(entries) > most:
             yield Line(f"{len(entries) - most:,} more: --all", "dim")
     yield Line("")
@@ -128,11 +131,21 @@ def _blocks(query: Query, pairs: Sequence[PairDiff], most: int) -> Iterator[Part
         yield Line(f"Other pairs of collections: {len(pairs) - 1:,} (--models A,B for one of them, or --all)", "dim")
 
 
-def _in_one_line(entry: Entry) -> tuple[str, ...]:
+def _right(query: Query, entries: Sequence[Entry]) -> tuple[set[str], str]:
+    """Return which neighbours are expected or, where nothing says that, of the query's group, and the words for it."""
+    if any(entry["expected"] is not None for entry in entries):
+        return {entry["id"] for entry in entries if entry["expected"]}, "expected"
+    if query["group"] is None:
+        return set(), ""
+    return {each["id"] for each in entries if each["group"] == query["group"] and not each["self"]}, "of its group"
+
+
+def _in_one_line(entry: Entry, right: set[str]) -> tuple[str, ...]:
     ranks = (f"{'-' if rank is None else f'{rank:,}':>7}" for rank in entry["ranks"])
     itself = (" self" if entry["self"] else "") + _why(entry)
     text = _below(entry["id"], entry["text"], _NEIGHBOUR)
-    return (*ranks, one_line(f"{entry['id']}{itself}{': ' * bool(text)}{text}", _NEIGHBOUR))
+    mark = "+ " if entry["id"] in right else ""
+    return (*ranks, one_line(f"{mark}{entry['id']}{itself}{': ' * bool(text)}{text}", _NEIGHBOUR))
 
 
 def _meanings(entries: Sequence[Entry]) -> Iterator[Line]:

@@ -79,11 +79,12 @@ class Query(Row):
 class Entry(Row):
     """What became of one row between two collections, and its likely causes in short.
 
-    Ranks and distances are those in the first and the second.
+    Ranks and distances are those in the first and the second; ``expected`` is None where nothing is.
     """
 
     status: Status
     self: bool
+    expected: bool | None
     ranks: list[int | None]
     distances: list[float | None]
     causes: list[str]

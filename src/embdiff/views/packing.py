@@ -40,7 +40,7 @@ from embdiff.views.reaching import far, warnings
 from embdiff.views.tables import summary_tables
 from embdiff.views.words import DISTANCE_WORDS, facts_line, harmless, notes, title
 
-VERSION = 12
+VERSION = 13
 COLOURS = 100  # values of a column that can be told apart on a map
 TEXT_LIMIT = 2_000  # characters of a text that travel; its whole length travels with it
 _MANTISSA = np.uint32(0xFFFFFE00)  # 14 of 23 bits: distances to five significant digits
@@ -80,6 +80,8 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
     """
     arrays, facts, drawn = _Arrays(), Facts(run, queries=0), drawn_rows(run)
     disputed = facts.disagreement
+    of_queries = _values(disputed.query_values if disputed else None, len(run.queries))  # float64, as they are printed
+    of_rows = _values(disputed.row_values if disputed else None, drawn.total).astype(np.float32)
     head = {
         "view": VERSION,
         "title": title(run),
@@ -111,9 +113,9 @@ def pack(run: Run, kept: Kept | None = None) -> bytes:
         "maps": [_map(layout, arrays, drawn) for layout in run.layouts],
         "warnings": warnings(run.reaches),
         "maps_words": " ".join(filter(None, (story.maps_words(run.layouts), drawn.words))),
-        "disagreement": arrays.add(_values(disputed.query_values if disputed else None, len(run.queries))),
+        "disagreement": arrays.add(of_queries),
         "disagreement_words": story.DISAGREEMENT,
-        "row_disagreement": arrays.add(drawn.of(_values(disputed.row_values if disputed else None, drawn.total))),
+        "row_disagreement": arrays.add(drawn.of(of_rows)),
         "row_disagreement_words": story.ROW_DISAGREEMENT,
     }
     header = json.dumps(harmless(plain(head)), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
@@ -262,6 +264,6 @@ def _map(layout: Layout, arrays: _Arrays, drawn: Drawn) -> dict[str, Any]:
     }
 
 
-def _values(known: Doubles | None, count: int) -> npt.NDArray[np.float32]:
+def _values(known: Doubles | None, count: int) -> Doubles:
     """Return the disagreement about each query or row; NaN for all where there is but one collection."""
-    return np.full(count, np.nan, dtype=np.float32) if known is None else known.astype(np.float32)
+    return np.full(count, np.nan) if known is None else known

@@ -85,6 +85,6 @@ def map_words(layout: Layout) -> str:
     if not layout.kept_rows:
         return f"{layout.method.upper()}{why}; too few rows to say what it keeps."
     return (
-        f"{layout.method.upper()}{why}; of the {layout.k} true neighbours of a row, {number(100 * layout.kept, 0)} % "
-        f"are among its {layout.k} nearest dots ({layout.kept_rows:,} rows asked)."
+        f"{layout.method.upper()}{why}: {number(100 * layout.kept, 0)} % of a row's {layout.k} neighbours are its "
+        f"nearest dots (n = {layout.kept_rows:,})."
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from embdiff.headline import in_measure
 from embdiff.measures import GroupTest
-from embdiff.measures.mixing import joined
+from embdiff.measures.mixing import Mixing, joined
 from embdiff.views.agreement_tables import GROUPED, JUDGED, agreement_tables, grid_tables, needing, noise_tables
 from embdiff.views.costs import cost_tables
 from embdiff.views.disputed import DisputedItem, DisputedQuery, Returned
@@ -20,7 +20,7 @@ from embdiff.views.space_tables import calibration_tables, geometry_tables, simi
 from embdiff.views.table import Table, named, pivoted
 from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
 
-_WIDEST_MATRIX = 8
+_WIDEST_MATRIX, _MOST_READ = 8, 12  # groups; of more nobody reads a matrix
 _CLUSTERED = (
     "Clusters are a proposal: k-means on the vectors of all models side by side, about sqrt(rows / 2) of them. A name "
     "is the words that stand in it more than elsewhere (class-based TF-IDF)."
@@ -167,6 +167,9 @@ def _part_tables(facts: Facts) -> Iterator[Table]:
 
 def _mixing_tables(facts: Facts) -> Iterator[Table]:
     k = min(facts.run.config.k, len(facts.run.corpus) - 1)
+    if any(len(every.groups) > _MOST_READ for every in facts.run.mixings.values()):
+        yield _own_shares(facts.run.mixings, k)
+        return
     for model, every in facts.run.mixings.items():
         mixing = joined(every, _WIDEST_MATRIX)
         rows = tuple(
@@ -176,6 +179,20 @@ def _mixing_tables(facts: Facts) -> Iterator[Table]:
         title = f"{model}: groups among the {k} nearest rows of every row (chance)"
         few = f"The {_WIDEST_MATRIX - 1} largest of {len(every.groups):,} groups; all of them are in groups.json."
         yield Table(title, ("group of the query", *mixing.groups), rows, () if mixing is every else (few,))
+
+
+def _own_shares(mixings: Mapping[str, Mixing], k: int) -> Table:
+    """Return of each group the share of its own among its nearest rows, the group that finds itself least first."""
+    first = next(iter(mixings.values()))
+    names, chance = first.groups, np.diagonal(first.chance)
+    shares = np.array([np.diagonal(each.share) for each in mixings.values()], dtype=np.float64)
+    order = np.argsort(shares.mean(axis=0), kind="stable")
+    rows = tuple(
+        (names[at], *(number(share, 2) for share in shares[:, at]), number(chance[at], 2)) for at in order[:_MOST_TESTS]
+    )
+    few = f"The {len(rows)} that find themselves least, of {len(names):,}; all shares are in groups.json."
+    title = f"Share of the {k} nearest rows of a group's rows that are of the same group"
+    return Table(title, ("group", *mixings, "chance"), rows, (few,) if len(rows) < len(names) else ())
 
 
 def _absence_table(tests: Sequence[tuple[str, GroupTest]]) -> Iterator[Table]:

@@ -152,7 +152,7 @@ def work_folder(target: Path, key: str | None, worth_keeping: Worth | None, what
     ParameterError
         When the parent cannot be written to, is full, or another process is at the same work.
     """
-    target = target.resolve()
+    target = Path(os.path.realpath(target))
     if os.path.ismount(target) or Path.cwd().is_relative_to(target):
         raise ParameterError(
             f"A {what} must be one that can be replaced as a whole. Got {target}, which is a mount point or holds the "

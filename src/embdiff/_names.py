@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Iterable
@@ -45,7 +46,7 @@ def _special(path: Path) -> str:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
-        return ""
+        return "links in a circle" if path.is_symlink() else ""
     kinds = {"a pipe": stat.S_ISFIFO, "a device": stat.S_ISCHR, "a disk": stat.S_ISBLK, "a socket": stat.S_ISSOCK}
     return next((kind for kind, is_one in kinds.items() if is_one(mode)), "")
 
@@ -90,7 +91,7 @@ def place_for(path: Path, what: str) -> Path:
             f"The {what} must have a name of at most {LONGEST_NAME} bytes in a part and {LONGEST_PATH:,} in all. Got "
             f"{len(text):,} characters, {text[:60]!r}... Choose a shorter one."
         )
-    whole = path.resolve()
+    whole = resolved(path)
     refuse_unwritable(f"The folder of the {what}", str(whole))
     found = _special(whole)
     if found:
@@ -99,6 +100,14 @@ def place_for(path: Path, what: str) -> Path:
             f"{found}, {path}. Choose another name."
         )
     return whole
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return a path made absolute, and its links followed; one of links in a circle as far as they lead.
+
+    ``Path.resolve`` ends in a RuntimeError there, before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from embdiff import _files, _names
+from embdiff._names import resolved
 from embdiff._progress import progress
 from embdiff.bulk.parts import Job, Plan, texts_laid_ready
 from embdiff.errors import DataError, ParameterError
@@ -244,7 +245,7 @@ def work_place(uri: str, work: Path | None, what: str) -> Path:
     kind, _, place = uri.partition(":")
     if kind in ("http", "https"):
         return Path.cwd() / what
-    path = Path(place.partition("?")[0]).expanduser().resolve()
+    path = resolved(Path(place.partition("?")[0]).expanduser())
     return path.with_name(f"{path.name}.{what}")
 
 

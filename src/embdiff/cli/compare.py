@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from embdiff._names import resolved
 from embdiff.cli.output import (
     AllOption,
     DryRunOption,
@@ -195,6 +196,6 @@ def default_folder(data: str, given: dict[str, Any]) -> Path:
 
     told = {**given, "store": without_secrets(given.get("store") or "") or None}  # another token makes no other run
     settings = sorted((key, value) for key, value in told.items() if value is not None)
-    text = repr((str(Path(data).resolve()), settings))
+    text = repr((str(resolved(data)), settings))
     stem = re.sub(r"[?#&=:/\\]+", "-", Path(data).stem if "#" not in data else data.partition("?")[0])
     return Path(RUNS_FOLDER) / f"{stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from embdiff import _files, runs
+from embdiff import _files, _names, runs
 from embdiff._settings import done_by
 from embdiff.comparison.answering import headline_of
 from embdiff.comparison.crossing import cross
@@ -292,4 +292,4 @@ def _refuse_store_inside(store: str, folder: Path) -> None:
 def _run_label(out: str | Path | None, inputs: Inputs) -> str:
     """Return what the collections' names begin with; runs on other corpora never meet, whatever their folder."""
     corpus = inputs.corpus.digest()[:8]
-    return f"run_{corpus}" if out is None else f"{Path(out).resolve().name}_{corpus}"
+    return f"run_{corpus}" if out is None else f"{_names.resolved(out).name}_{corpus}"

@@ -287,7 +287,7 @@ class Comparison:
             )
         own = None if self.path is None else self.path / runs.REPORT_FILE
         target = Path(path) if path is not None else Path(own or "")
-        inside = own is not None and target.resolve() == own.resolve()
+        inside = own is not None and _names.resolved(target) == _names.resolved(own)
         report.write(self.run, _names.place_for(target, "report"), inside=inside)
         return target
 
@@ -345,7 +345,7 @@ class Comparison:
                 f"A run must be whole to be written. Got one in which {self.run.unseen[0]} Run the comparison again."
             )
         target = runs.free_folder(Path(folder))
-        if self.path is not None and target == self.path.resolve():
+        if self.path is not None and target == _names.resolved(self.path):
             raise ParameterError(f"A run is in its own folder already. Got {folder}. Name another folder.")
         store = self.run.manifest["store"] if self.run.config.store else None
         with _files.whole_folder(target) as part:

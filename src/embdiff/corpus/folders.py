@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from embdiff._names import refuse_endless
+from embdiff._names import refuse_endless, resolved
 
 # Beside data nobody means these: words for people, checksums, and what systems write down for themselves.
 _FOR_PEOPLE = (
@@ -57,7 +57,7 @@ def is_for_systems(name: str) -> bool:
 
 def leads_out(folder: Path, path: Path) -> bool:
     """Return whether a link leads from a folder to what lies elsewhere; refuse what has no end."""
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not resolved(path).is_relative_to(resolved(folder)):
         return True
     refuse_endless(path)
     return False

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from embdiff._names import resolved
 from embdiff.comparison import load
 from embdiff.comparison.relisted import list_scores, refuse_unlike, relisted
 from embdiff.comparison.settings import Inputs, read_inputs, resolve
@@ -34,7 +35,7 @@ class Earlier:
     @classmethod
     def at(cls, place: str | Path) -> Earlier:
         """Open a run folder."""
-        return cls(load(place).run, Path(place).resolve().name)
+        return cls(load(place).run, resolved(place).name)
 
 
 def looked_at(data: Any, models: Any, options: Mapping[str, Any]) -> tuple[RunConfig, Inputs]:

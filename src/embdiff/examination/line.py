@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from embdiff._names import refuse_unwritable
+from embdiff._names import refuse_unwritable, resolved
 from embdiff._settings import typed
 from embdiff.corpus.read import read_corpus
 from embdiff.errors import ParameterError
@@ -106,7 +106,7 @@ def doctor(
 def _place(text: str) -> Path:
     """Return the path that a text may be; one that no file can have is that of nothing."""
     try:
-        place = Path(text).expanduser().resolve()
+        place = resolved(Path(text).expanduser())
         place.exists()
     except (OSError, RuntimeError, ValueError):
         return Path()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embdiff import _files
+from embdiff._names import resolved
 from embdiff.errors import DataError
 from embdiff.examination.collections import Wish
 from embdiff.examination.record import Finding, Notes
@@ -70,7 +71,7 @@ def _as_left(run: Run, store: Store) -> Iterator[Finding]:
 
 
 def _left(folder: Path) -> Iterator[Finding]:
-    for path in _files.left_over(folder.resolve()):
+    for path in _files.left_over(resolved(folder)):
         told = "An interrupted comparison left this beside the run."
         yield Finding(
             "left over", "untidy", str(path), told, "Run the same command again: it goes on there; or remove it."

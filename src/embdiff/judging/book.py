@@ -20,6 +20,7 @@ from typing import Annotated, TypeVar
 from pydantic import ConfigDict, Field
 
 from embdiff import _files, _names
+from embdiff._names import resolved
 from embdiff._plain import reader
 from embdiff.corpus.trec import write_qrels
 from embdiff.errors import DataError, ParameterError
@@ -282,7 +283,7 @@ class TypedQueries:
     @classmethod
     def beside(cls, run: str | Path) -> TypedQueries:
         """Return those of a run folder: beside it, as a repeated run replaces the folder."""
-        folder = Path(run).resolve()
+        folder = resolved(run)
         return cls(folder.with_name(folder.name + SUFFIX))
 
     def add(self, text: str, lists: Mapping[str, Sequence[str]]) -> int:

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from embdiff._files import lock_now, sync_folder
+from embdiff._names import resolved
 from embdiff.errors import CacheError
 from embdiff.kept._salvage import PAGE, rows_in
 
@@ -236,7 +237,7 @@ def journal_of(folder: Path) -> str:
         mounts = [line.split() for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
     except OSError:
         return "TRUNCATE"
-    where, kind = folder.resolve(), ""
+    where, kind = resolved(folder), ""
     longest = -1
     for _, place, file_system, *_ in mounts:
         place = place.replace("\\040", " ")

@@ -11,7 +11,7 @@ from embdiff.clusters import Parts
 from embdiff.layouts import Layout
 from embdiff.measures import Mixing
 from embdiff.measures.similarities import Similarities
-from embdiff.records import Answer, IntArray
+from embdiff.records import Answer, IntArray, Neighbors
 
 
 def misfits(
@@ -40,7 +40,7 @@ def misfits(
         if not _answer_fits(answer, rows, queries):
             yield f"the lists of {answer.model} and the corpus"
     for layout in layouts:
-        if layout.xy.shape != (rows, 2):
+        if layout.xy.shape != (rows, 2) or not np.isfinite(layout.xy).all():
             yield f"the map of {layout.model} and the corpus"
     for each in similarities:
         if not _similarities_fit(each, queries):
@@ -70,7 +70,24 @@ def _answer_fits(answer: Answer, rows: int, queries: int) -> bool:
     there, lists = answer.elsewhere, (answer.returned.rows, answer.exact.rows, answer.elsewhere.rows)
     shapes = answer.is_self.shape == answer.returned.rows.shape
     shapes = shapes and there.ranks.shape == there.rows.shape == there.similarity.shape
-    return shapes and all(len(each) == queries and _within(each, -1, rows) for each in lists)
+    shapes = shapes and all(len(each) == queries and _within(each, -1, rows) for each in lists)
+    return (
+        shapes
+        and _within(there.ranks, -1, rows + 1)
+        and all(_ties_fit(each, rows, queries) for each in (answer.returned, answer.exact))
+    )
+
+
+def _ties_fit(lists: Neighbors, rows: int, queries: int) -> bool:
+    ties = lists.ties
+    return ties is None or (
+        ties.before.shape == ties.size.shape == lists.rows.shape
+        and len(ties.query) == len(ties.row)
+        and _within(ties.before, 0, max(rows, lists.k))
+        and _within(ties.size, 1, rows + 1)
+        and _within(ties.query, 0, queries)
+        and _within(ties.row, 0, rows)
+    )
 
 
 def _similarities_fit(found: Similarities, queries: int) -> bool:

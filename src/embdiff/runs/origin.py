@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from embdiff._names import resolved
 from embdiff.corpus.hub import HUB
 from embdiff.errors import DataError, EmbdiffError, ParameterError, in_one_line
 from embdiff.forms import BM25, RANKING, reranking
@@ -189,11 +190,11 @@ def _to_read(text: str, home: Path) -> list[Path]:
 def _of_path(text: str, folders: Iterable[Path]) -> Iterator[str]:
     """Yield why not where a path leads out of these folders; links are followed."""
     try:
-        place = Path(text).expanduser().resolve()
+        place = resolved(Path(text).expanduser())
     except (OSError, RuntimeError, ValueError):
         yield "no path of this machine"
         return
-    if not any(place.is_relative_to(folder.resolve()) for folder in folders):
+    if not any(place.is_relative_to(resolved(folder)) for folder in folders):
         yield "outside its folder"
 
 

@@ -74,7 +74,7 @@ def serve(
             f"A query must be given 1 to {_MOST_SECONDS:,} seconds. Got {seconds:g}. Choose a number in that range."
         )
     with _listening(port) as bound:
-        folder = _names.place_for(Path(path), "run").resolve()
+        folder = _names.place_for(Path(path), "run")
         run = load(folder, damaged=damaged, trust=trust).run
         with run.origin.reading():
             block = pack(run)

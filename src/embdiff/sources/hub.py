@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from embdiff._files import sha256_of
+from embdiff._names import resolved
 from embdiff.corpus.files import exists
 from embdiff.corpus.hub import SECONDS, trouble_of
 from embdiff.errors import EncoderError, ParameterError, in_one_line
@@ -139,9 +140,9 @@ def _files_under(folder: Path) -> Iterator[Path]:
     above: dict[Path, frozenset[Path]] = {}
     for here, folders, files in os.walk(folder, followlinks=True):
         place = Path(here)
-        above[place] = inside = above.get(place.parent, frozenset()) | {place.resolve()}
+        above[place] = inside = above.get(place.parent, frozenset()) | {resolved(place)}
         kept = (name for name in folders if name not in _NOTES_OF_TOOLS)
-        folders[:] = [name for name in kept if (place / name).resolve() not in inside]
+        folders[:] = [name for name in kept if resolved(place / name) not in inside]
         for path in (place / name for name in files):
             told = path.name.lower().startswith(_NAMES_FOR_PEOPLE) or path.suffix.lower() in _FOR_PEOPLE
             if not told and path.is_file():
@@ -156,7 +157,7 @@ def _folder(folder: Path, typed: str) -> Located:
         )
     revision = folder_revision(folder) + "".join(f" + {base}" for base in _bases(folder, typed))
     bare = not (folder / MODULES).is_file()
-    return Located(str(folder), f"st:{folder.resolve().name}", revision, local=True, bare=bare)
+    return Located(str(folder), f"st:{resolved(folder).name}", revision, local=True, bare=bare)
 
 
 def _bases(folder: Path, typed: str) -> Iterator[str]:
@@ -179,7 +180,7 @@ def bases_of(folder: Path) -> Iterator[tuple[str, Any]]:
             base = told.get(_BASE) if isinstance(told, dict) else None
         except ValueError:
             continue  # whoever loads it says what is wrong with it
-        if isinstance(base, str) and base and Path(base).expanduser().resolve() != folder.resolve():
+        if isinstance(base, str) and base and resolved(Path(base).expanduser()) != resolved(folder):
             yield base, told.get("revision")
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from embdiff._names import refuse_unwritable
+from embdiff._names import refuse_unwritable, resolved
 from embdiff._registry import Entry, Registry, nearest
 from embdiff._settings import typed
 from embdiff.errors import UnknownNameError
@@ -89,7 +89,7 @@ def path_of(uri: str) -> Path | None:
         return None
     # What cannot be loaded, as its package is missing, cannot be asked either.
     on_disk = bool(entry.missing) or getattr(REGISTRY.load(kind), "on_disk", True)
-    return Path(place).expanduser().resolve() if on_disk else None
+    return resolved(Path(place).expanduser()) if on_disk else None
 
 
 def list_stores() -> list[str]:

@@ -20,7 +20,7 @@ from embdiff.sources.services.address import Address
 T = TypeVar("T")
 PATIENCE = 300.0  # seconds that one request is tried for: limits are often counted by the minute
 FIRST, LONGEST = 0.5, 30.0  # seconds: the first pause, doubled each time up to the longest; half of it is drawn
-MALFORMED = 4  # answers that are none, in a row
+MALFORMED = 5  # answers that are none, in a row: more trying brings no better one
 ANSWER_BYTES = 512 * 2**20
 SECONDS = {"connect": 10.0, "read": 180.0, "write": 60.0, "pool": 10.0}  # a server that loads its model takes its time
 _PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -115,11 +115,16 @@ class Client:
             except Malformed as error:
                 trouble, malformed = _Passing(str(error)), malformed + 1
             except _Passing as error:
-                trouble = error
+                trouble, malformed = error, 0
             tries += 1
             pause = self._pause(tries, trouble.wait)
             spent = self._clock() - begun
-            if (first and trouble.unreached) or malformed >= MALFORMED or spent + pause > PATIENCE:
+            if malformed >= MALFORMED:
+                raise EncoderError(
+                    f"The service of '{self._spec}' must answer with what it was asked for. Got {trouble.what}, "
+                    f"{malformed} times in a row. What it answered so far is kept: run the same command again later."
+                ) from None
+            if (first and trouble.unreached) or spent + pause > PATIENCE:
                 raise EncoderError(self._given_up(trouble, tries, spent)) from None
             self._sleep(pause)
             self.again += 1

@@ -27,6 +27,7 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 
+from embdiff._names import resolved
 from embdiff.errors import ParameterError, StoreError
 
 # Milvus Lite reports errors to the caller and logs them with a traceback; without this Python prints the second.
@@ -243,4 +244,4 @@ def path_of(uri: str) -> Path:
     name = uri.partition(":")[2]
     if not name:
         raise ParameterError(f"A Milvus Lite store must name its path. Got {uri!r}. Write milvus:vectors.db.")
-    return Path(name).expanduser().resolve()
+    return resolved(Path(name).expanduser())

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from embdiff._names import resolved
 from embdiff.errors import StoreError
 
 _LOCK = "LOCK"
@@ -103,7 +104,7 @@ def unborn(path: Path) -> list[str]:
 def _linked(source: str, target: str) -> None:
     """Give a file its place in the copy."""
     if source.endswith(_WRITTEN_ONCE) and f"{os.sep}{_LOG}{os.sep}" not in source:
-        Path(target).symlink_to(Path(source).resolve())
+        Path(target).symlink_to(resolved(source))
     else:
         shutil.copyfile(source, target)
 

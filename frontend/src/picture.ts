@@ -7,7 +7,7 @@ const LOOKS = [
   "align-items", "background-color", "border-bottom", "border-collapse", "border-left", "border-radius", "border-right", "border-top",
   "box-sizing", "color", "column-gap", "display", "fill", "fill-opacity", "flex", "flex-wrap", "font-family", "font-size", "font-style",
   "font-variant-numeric", "font-weight", "grid-auto-flow", "grid-column", "grid-template-columns", "height", "justify-content", "left",
-  "line-height", "list-style-type", "margin", "max-width", "min-width", "opacity", "overflow", "overflow-wrap", "padding", "position", "right",
+  "line-height", "list-style-type", "margin", "max-width", "min-width", "opacity", "overflow", "overflow-wrap", "padding", "paint-order", "position", "right",
   "row-gap", "stroke", "stroke-dasharray", "stroke-opacity", "stroke-width", "text-align", "text-anchor", "text-overflow", "top",
   "vertical-align", "white-space", "width",
 ];

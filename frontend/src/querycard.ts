@@ -119,11 +119,12 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
   const rows = returnedRows(answer, query).filter((row) => row !== own);
   const found = hits(scene, answer, query);
   const what = rightWords(scene);
-  const listed = rows.slice(0, SHOWN).map((row) => {
+  const listed = rows.slice(0, SHOWN).map((row, at) => {
     const mark = isRight(scene, query, row);
     return h(
       "li",
       { class: mark === null ? "" : mark ? "right" : "wrong", dir: "auto", title: items.texts[row] },
+      h("span", { class: "place", "aria-hidden": "true" }, String(at + 1)),
       h("span", { class: "visually-hidden" }, mark === null ? "" : mark ? `${what}: ` : `not ${what}: `),
       thumbnail(scene, row),
       items.chunks ? h("small", {}, `${items.ids[row]} `) : "", // of which document it is: a long text would hide it

@@ -233,6 +233,12 @@ def test_every_figure_and_the_query_card_become_pictures(page, browser, tmp_path
         seen.goto(path.as_uri())
         assert seen.evaluate("document.documentElement.localName") == "svg"  # a file that is no XML shows an error
         assert seen.evaluate("document.documentElement.textContent.length") > 20
+        if path.name == "embdiff-one-query.svg":  # what a style sheet alone would write is in no picture
+            places = seen.locator("li").evaluate_all("all => all.map((each) => each.firstChild.textContent)")
+            assert places == 3 * ["1", "2", "3", "4"]
+        elif path.name.startswith("embdiff-what-a-cut-off"):
+            cuts = seen.locator("svg svg text").last
+            assert cuts.evaluate("each => getComputedStyle(each).paintOrder") == "stroke"  # else its ground covers it
         seen.close()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from embdiff._plain import reader
 from embdiff.bulk.result import Encoding
 from embdiff.views import table
+from embdiff.views.encoding_words import variant_words
 from embdiff.views.facts import Encoding as Told
 from embdiff.views.facts import Model, Variant
 from embdiff.views.table import Line, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import variant_words
 
 
 def show(done: Encoding) -> None:

@@ -13,9 +13,9 @@ from embdiff.measures.scope import KEPT, CutOff
 from embdiff.views import answer as answering
 from embdiff.views.facts import models_told
 from embdiff.views.labelled_tables import by_group_table, change_table, difference_table, score_table, standing_table
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Line, Part, Table
 from embdiff.views.tables import encoding_table
-from embdiff.views.words import estimate, number
 
 _CONFUSIONS_SHOWN = 5
 _NOTES = 3

@@ -26,8 +26,9 @@ from embdiff.records import Corpus, FloatArray, IntArray, Kind, Neighbors, Score
 from embdiff.search import nearest_rows, with_direction
 from embdiff.sources import Source
 from embdiff.sources.derived import Fulls
+from embdiff.views.encoding_words import encoding_notes
 from embdiff.views.facts import models_told
-from embdiff.views.words import encoding_notes, order_in_question
+from embdiff.views.words import order_in_question
 
 _MOST_PARTS = 200
 FROM_A_FILE = "the vectors were read from a file, not encoded"

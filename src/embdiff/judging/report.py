@@ -11,8 +11,8 @@ from embdiff.records import Score
 from embdiff.views import answer, table
 from embdiff.views.agreement_tables import noise_tables
 from embdiff.views.labelled_tables import difference_table, score_table, standing_table
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Line, Table, one_line
-from embdiff.views.words import estimate, number
 
 _NOTES, _PLANS, _PAIR = 2, 3, 40
 

@@ -9,8 +9,8 @@ from embdiff.measures.differences import ALPHA
 from embdiff.probing.changes import CHANGES
 from embdiff.probing.found import Found, Probe
 from embdiff.views.answer import LINES, WIDTH
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Line, Part, Table, once, one_line, plain_text
-from embdiff.views.words import estimate, number
 
 _FEWER = ((4, True), (3, True), (3, False), (2, True), (2, False), (1, False))  # models on a screen, and examples
 _TEXT = 60

@@ -10,8 +10,9 @@ from embdiff.measures import get_measure
 from embdiff.measures.rbo import Tail
 from embdiff.records import Score
 from embdiff.views.facts import Facts
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Table, once, pivoted
-from embdiff.views.words import AGAIN, by_reason, counted, estimate, number, spec_of, with_chance
+from embdiff.views.words import AGAIN, by_reason, counted, spec_of, with_chance
 
 Key = TypeVar("Key")
 

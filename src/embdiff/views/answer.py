@@ -9,9 +9,10 @@ from embdiff.headline import Headline, in_measure
 from embdiff.measures.differences import ALPHA
 from embdiff.runs import REPORT_FILE
 from embdiff.views.facts import Facts
+from embdiff.views.numbers import number
 from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, named, one_line, plain_text
-from embdiff.views.words import caveats, facts_line, number, shortened
+from embdiff.views.words import caveats, facts_line, shortened
 
 Rows = tuple[tuple[str | Cell, ...], ...]
 LINES, WIDTH = 40, 80

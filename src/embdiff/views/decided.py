@@ -7,8 +7,8 @@ from functools import partial
 
 from embdiff.decision import OUTCOMES, Change, Check, Decision, Drift, Ruling
 from embdiff.views.answer import LINES, WIDTH
+from embdiff.views.numbers import number
 from embdiff.views.table import Cell, Line, Part, Table, named, one_line, plain_text
-from embdiff.views.words import number
 
 _SHOWN, _NAME, _NOTES, _DRIFTS = 10, 76, 2, 5
 _BELOW = 3  # lines that the name of a page may take

@@ -8,12 +8,13 @@ from embdiff._picture import thumbnail_of
 from embdiff.views.answer import LINES, WIDTH, conclusion
 from embdiff.views.facts import Facts
 from embdiff.views.lists import Entry, Listed, Neighbor, PairDiff, Query, Result
+from embdiff.views.numbers import number
 from embdiff.views.reaching import reaching
 from embdiff.views.table import Cell, Line, Part, Table, named, one_line, plain_text
 from embdiff.views.tables import summary_tables
 from embdiff.views.why import everything as all_causes
 from embdiff.views.why import meanings
-from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, TEXT_RANKINGS, facts_line, notes, number, shortened
+from embdiff.views.words import DISTANCE_WORDS, EXACT_PLACES, TEXT_RANKINGS, facts_line, notes, shortened
 
 _SIGNS = {"kept": "=", "moved": "~", "lost": "-", "gained": "+"}
 _QUERY_TEXT = 240

@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from embdiff.measures.differences import Differences
 from embdiff.measures.noise import Change
 from embdiff.records import Score
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Table, once
-from embdiff.views.words import AGAIN, by_reason, estimate, number
+from embdiff.views.words import AGAIN, by_reason
 
 _MEASURES, _MODELS, _REASONS, _WIDTH = 3, 9, 3, 80
 _NUMBER, _INTERVAL, _LETTERS, _BETWEEN = 6, 17, 4, 3  # columns of a terminal

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from embdiff.alignment import Reach
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Line, Part, Table
-from embdiff.views.words import estimate, number
 
 _SHOWN, _WARNED = 4, 3
 _AS_THEY_ARE = "as they are"

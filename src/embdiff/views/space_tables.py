@@ -10,8 +10,9 @@ from embdiff.measures.similarities import Distribution
 from embdiff.measures.thresholds import CarryOver
 from embdiff.records import Score
 from embdiff.views.agreement_tables import needing
+from embdiff.views.numbers import estimate, number
 from embdiff.views.table import Table, once, pivoted
-from embdiff.views.words import by_reason, estimate, number, with_chance
+from embdiff.views.words import by_reason, with_chance
 
 _PAIRED = ("two spaces", "two neighbors of every row")
 _ALONE = ("one space", "one space + neighbors", "neighbors of every row")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from embdiff.layouts import Layout
 from embdiff.measures.groups import ALPHA
 from embdiff.views.facts import Facts
-from embdiff.views.words import by_p, number, undecided_words
+from embdiff.views.numbers import number
+from embdiff.views.words import by_p, undecided_words
 
 DISAGREEMENT = (
     "Disagreement is 1 minus the rank-biased overlap of the lists, averaged over the pairs of models: 0 when all "

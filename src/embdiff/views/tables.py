@@ -15,10 +15,11 @@ from embdiff.views.costs import cost_tables
 from embdiff.views.disputed import DisputedItem, DisputedQuery, Returned
 from embdiff.views.facts import Encoding, Facts, Model, Search
 from embdiff.views.labelled_tables import change_table, difference_table, score_table
+from embdiff.views.numbers import estimate, number, seconds_text
 from embdiff.views.reaching import reach_tables
 from embdiff.views.space_tables import calibration_tables, geometry_tables, similarity_tables
 from embdiff.views.table import Table, named, pivoted
-from embdiff.views.words import by_p, by_reason, estimate, number, seconds_text, shortened, undecided_words
+from embdiff.views.words import by_p, by_reason, shortened, undecided_words
 
 _WIDEST_MATRIX, _MOST_READ = 8, 12  # groups; of more nobody reads a matrix
 _CLUSTERED = (

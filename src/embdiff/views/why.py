@@ -13,8 +13,9 @@ from embdiff.records import Answer
 from embdiff.runs import Run
 from embdiff.views.answer import LINES, WIDTH
 from embdiff.views.facts import Facts
+from embdiff.views.numbers import number
 from embdiff.views.table import Line, Part, Table, one_line, plain_text
-from embdiff.views.words import by_reason, number
+from embdiff.views.words import by_reason
 
 # Pairs with tables, slices, examples of each cause, and whether all remarks are made.
 _FEWER = (

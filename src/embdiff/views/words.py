@@ -17,9 +17,10 @@ from embdiff.measures.score import SPACES
 from embdiff.records import Score
 from embdiff.runs import Run
 from embdiff.views.besides import about_rankings
-from embdiff.views.facts import Facts, Memory, Model, Sample, Service, Variant
+from embdiff.views.encoding_words import PLACES, encoding_notes
+from embdiff.views.facts import Facts, Memory, Model, Sample
+from embdiff.views.numbers import estimate, number
 
-_PLACES = ("row", "number")  # how vectors are joined where no id of the corpus and no text tells whose they are
 DISTANCE_WORDS = {
     "l2": "squared L2", "ip": "inner product", "cosine": "cosine", "bm25": "BM25 score", "sparse": "sparse product",
     "maxsim": "MaxSim", "rerank": "re-ranker's score",
@@ -57,28 +58,11 @@ _MADE = {
 }
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number as shown; an undefined one as ``n/a``."""
-    return "n/a" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
-def estimate(value: float, low: float, high: float, digits: int = 3, around: int = 3) -> str:
-    """Return a number with its interval as shown."""
-    return f"{number(value, digits)} [{number(low, around)}, {number(high, around)}]" if math.isfinite(value) else "n/a"
-
-
 def with_chance(score: Score) -> str:
     """Return a score as shown: value, interval and, where there is one, chance."""
     shown = estimate(score.value, score.low, score.high, 2, 2)
     known = math.isfinite(score.value) and math.isfinite(score.chance)
     return f"{shown} {number(score.chance, 2)}" if known else shown
-
-
-def seconds_text(seconds: float | None) -> str:
-    """Return a duration as shown."""
-    if seconds is None:
-        return ""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
 
 
 def harmless(value: Any) -> Any:
@@ -217,7 +201,7 @@ def _order_in_question(facts: Facts) -> list[str]:
 
 def order_in_question(models: Iterable[Model], scores: Iterable[Score], what: str) -> list[str]:
     """Ask whether vectors joined by their place are in order, where one of these scores is no better than chance."""
-    by_row = {model.model for model in models if model.encoding and model.encoding.joined in _PLACES}
+    by_row = {model.model for model in models if model.encoding and model.encoding.joined in PLACES}
     at_chance = {model for score in scores if score.low <= score.chance for model in by_row.intersection(score.models)}
     if not at_chance:
         return []
@@ -236,117 +220,6 @@ def _beyond_memory(memory: Memory | None) -> list[str]:
         f"--memory {memory.given} holds for files of ready vectors only. In memory as a whole were those of "
         f"{names}. To keep to it, encode first ('embdiff encode') and compare with vectors:FILE."
     ]
-
-
-def encoding_notes(models: Iterable[Model], notes: Iterable[str]) -> list[str]:
-    """Return what became of the texts given to each model, and what is to be told of the cache; a sentence each."""
-    models, found = list(models), []
-    found += _by_row(models)
-    for model in models:
-        found += _lower_precision(model)
-        done = model.encoding
-        if done and done.form:
-            found.append(f"{model.model} is {done.form}.")
-        found += [f"{model.model}: {told}." for told in (done.assumed if done else ())]
-        found += _of_service(model.model, done.service) if done and done.service else []
-        if done and done.texts:  # given vectors are not made of texts
-            what = {0: "texts", done.texts: "images"}.get(done.images, "texts and images")
-            same = f", {done.duplicates:,} were equal to another" if done.duplicates else ""
-            why = _NOT_KEPT.get(done.cache)
-            kept = f"; the vectors are not kept ({why})" if why else ""
-            found.append(
-                f"{model.model}: of {done.texts:,} {what} {done.encoded:,} were encoded now and "
-                f"{done.cached:,} came from the cache{same}{kept}."
-            )
-    return [*found, *notes]
-
-
-def _of_service(name: str, service: Service) -> list[str]:
-    """Say where a model ran, and what is not known of its vectors."""
-    called = f" as {service.model}" if service.model and service.model not in name else ""
-    again = f", {service.again:,} of them once more" if service.again else ""
-    found = [
-        f"{name} ran at {service.address}{called}: {service.requests:,} requests{again}. No text is sent to a service "
-        "a second time: what batching changes was not measured."
-    ]
-    if service.truncation == "unknown":
-        found.append(
-            f"{name}: whether the service cuts texts that are too long is unknown: its interface has no switch for it."
-        )
-    return found
-
-
-def _by_row(models: Sequence[Model]) -> list[str]:
-    """Say which vectors their place alone joins with the corpus, and which numbers may be bits."""
-    ready = [(model.model, model.encoding) for model in models if model.encoding]
-    named = [f"{name} ({done.order})" if done.order else name for name, done in ready if done.joined == "row"]
-    numbers = [name for name, done in ready if done.joined == "number"]
-    named += [f"the queries of {name}" for name, done in ready if (done.queries or {}).get("joined") == "row"]
-    bits = [name for name, done in ready if done.numbers == "uint8"]
-    found = []
-    if named:
-        found.append(
-            f"Joined by row, as nothing there says whose the vectors are: {', '.join(named)}. Vector i counts as that "
-            "of row i."
-        )
-    if numbers:
-        found.append(
-            f"The corpus has no ids of its own: those of {', '.join(numbers)} are taken for the numbers of its rows, "
-            "from 0."
-        )
-    if bits:
-        found.append(f"{', '.join(bits)}: uint8 is taken as numbers from 0 to 255, not as packed bits.")
-    return found
-
-
-def _lower_precision(model: Model) -> list[str]:
-    """Say of a model that is not in float32 how far from it it is, or that nobody knows."""
-    if model.encoding and model.encoding.variant:
-        return [variant_words(model.model, model.encoding.variant)]
-    precision = model.stamp.precision if model.stamp else FLOAT32
-    if precision.startswith(FLOAT32):  # also when kept as float16
-        return []
-    return [
-        f"{model.model} is in lower precision ({precision}); how far it is from float32 was not measured. Encode it "
-        "again ('embdiff encode'), or name the model itself."
-    ]
-
-
-def variant_words(name: str, variant: Variant) -> str:
-    """Return how far a variant in lower precision is from its model in float32."""
-    shared = variant.overlap
-    close = (
-        "too few different texts to compare neighbours"
-        if shared is None
-        else f"{shared.measure} {estimate(shared.value, shared.low, shared.high)}, "
-        f"chance {number(shared.chance)}, n = {shared.n:,}"
-    )
-    what = "queries" if variant.role == "query" else "rows"
-    where = (
-        f"among all {variant.among:,} different texts"
-        if variant.whole
-        else "of these among themselves, which is higher than in the whole corpus, where neighbours lie closer together"
-    )
-    if variant.elsewhere:
-        return (
-            f"{name} is {variant.of}, by its name, run elsewhere: on {variant.rows:,} of {variant.corpus_rows:,} "
-            f"{what}, 1 - cosine to it is at most {_tiny(variant.cosine_lowest)}; {close}"
-            f"{f', {where}' if shared else ''}."
-        )
-    return (
-        f"{name} is a variant of {variant.of} in lower precision: on {variant.rows:,} of "
-        f"{variant.corpus_rows:,} {what}, cosine to it {number(variant.cosine_mean, 5)} "
-        f"(lowest {number(variant.cosine_lowest, 5)}); {close}{f', {where}' if shared else ''}."
-    )
-
-
-def _tiny(cosine: float) -> str:
-    """Return 1 - cosine in a form that shows the rounding of float32."""
-    return "undefined" if math.isnan(cosine) else f"{max(0.0, 1 - cosine):.1g}"
-
-
-FLOAT32 = "float32"
-_NOT_KEPT = {"off": "the cache is off", "unpinned: not kept": "nothing pins the model down: give it a revision"}
 
 
 def by_p(tests: Iterable[tuple[str, GroupTest]]) -> list[tuple[str, GroupTest]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -331,13 +333,24 @@ def test_every_sentence_leads_to_its_evidence(browser, which, request):
     assert wrong == []
 
 
-def until(ours, end=None):
-    """Return what a terminal shows until it ends so, or until nobody writes any more."""
-    shown = ""
+def shown(ours, end=None, within=60):
+    """Return what a terminal shows until it ends so, nobody writes any more, or the time is over."""
+    told, over = "", time.monotonic() + within
     with suppress(OSError):  # Linux says so when the other end is closed
-        while not (end and shown.endswith(end)) and (more := os.read(ours, 4096).decode()):
-            shown += more
-    return shown
+        while not (end and told.endswith(end)) and select.select([ours], [], [], max(0, over - time.monotonic()))[0]:
+            if not (more := os.read(ours, 4096).decode()):
+                break
+            told += more
+    return told
+
+
+def pressed(ours, key):
+    """Press a key until it is answered: one that comes before single keys are read is lost, as it was typed too early."""
+    for _ in range(20):
+        os.write(ours, key)
+        if "\n" in (told := shown(ours, "\n", within=2)):
+            return told
+    pytest.fail("no key was taken")
 
 
 @pytest.mark.slow
@@ -347,18 +360,21 @@ def test_at_a_terminal_one_key_begins_to_judge(sentences, key):
     ours, theirs = pty.openpty()
     command = ("decide", str(sentences), "-m", "toy:64", "-m", "toy:8", "-k", "2", *FLAGS, "--out", "run")
     words = [sys.executable, "-m", "embdiff", *command]
-    done = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
-    os.close(theirs)
-    told = until(ours, "j to judge now, any other key to end > ")
-    assert "embdiff judge run --order random" in told
-    os.write(ours, key.encode())
-    if key == "j":
-        assert "Query 1 of 8" in until(ours, "? help > ")
-        os.write(ours, b"y\n")
-        until(ours, "? help > ")
-        os.write(ours, b"q\n")
-        assert "1 document judged (1 relevant)" in until(ours)
-    until(ours)
-    os.close(ours)
-    assert done.wait() == 0
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL) as done:
+        os.close(theirs)
+        try:
+            assert "embdiff judge run --order random" in shown(ours, "j to judge now, any other key to end > ")
+            told = pressed(ours, key.encode())
+            if key == "j":
+                asks = "? help > "
+                assert "Query 1 of 8" in (told if told.endswith(asks) else told + shown(ours, asks))
+                os.write(ours, b"y\n")
+                shown(ours, asks)
+                os.write(ours, b"q\n")
+                assert "1 document judged (1 relevant)" in shown(ours)
+            shown(ours)
+            assert done.wait(60) == 0
+        finally:
+            done.kill()
+            os.close(ours)
     assert Path("run.qrels").exists() == (key == "j")

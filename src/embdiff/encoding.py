@@ -17,8 +17,8 @@ from embdiff.kept import VectorCache
 from embdiff.measures.noise import BATCH, Again, drawn_again
 from embdiff.records import FloatArray, Role, Stamp
 from embdiff.sources import Source, load_named
+from embdiff.sources.batches import first_words, refuse_unread
 from embdiff.sources.derived import Fulls
-from embdiff.sources.items import first_words, refuse_unread
 from embdiff.sources.tally import Tally
 from embdiff.specs import SERVICES
 from embdiff.variants import measure_variant, run_elsewhere

@@ -17,9 +17,8 @@ from embdiff.rankings import Ranking, VectorRanking
 from embdiff.records import Corpus, Kind, Metric, Neighbors, Stamp
 from embdiff.search import nearest_rows
 from embdiff.sources import get_encoder
-from embdiff.sources.batches import Model
+from embdiff.sources.batches import Model, refuse_unread
 from embdiff.sources.catalogue import REGISTRY
-from embdiff.sources.items import refuse_unread
 from embdiff.sources.pairs import Reranked
 from embdiff.sources.pairs import from_spec as reranker_from_spec
 from embdiff.sources.ranker import Ranker

@@ -18,7 +18,7 @@ from embdiff.kept import VectorCache, keys_of
 from embdiff.records import Role
 from embdiff.settings import MOST
 from embdiff.sources import Encoder
-from embdiff.sources.items import checked_role
+from embdiff.sources.batches import checked_role
 from embdiff.sources.services.planning import Plan, Planning, Wanted
 
 PART_ROWS = 5_000

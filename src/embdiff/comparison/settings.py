@@ -24,9 +24,8 @@ from embdiff.records import Corpus, IntArray, Qrels
 from embdiff.runs import Run
 from embdiff.settings import SAMPLE_ABOVE, SAMPLE_SIZE, RunConfig, worst_case_queries
 from embdiff.sources import PRESETS, named_models
-from embdiff.sources.batches import TEXTS
+from embdiff.sources.batches import TEXTS, refuse_unread
 from embdiff.sources.existing import Existing, corpus_of
-from embdiff.sources.items import refuse_unread
 from embdiff.specs import is_reference, split_alias
 
 # What the tutorial did: three results, squared L2, four centroids of which two are probed, and no row left out.

@@ -6,7 +6,7 @@ A model has two methods to write, and says more of itself where it can. The text
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -14,16 +14,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embdiff.errors import EmbdiffError, EncoderError, in_one_line
+from embdiff.errors import EmbdiffError, EncoderError, ParameterError, in_one_line
 from embdiff.kept import Kept, keys_of
 from embdiff.records import BoolArray, FloatArray, IntArray, Kind, Role, Stamp
-from embdiff.sources.items import first_words
 from embdiff.sources.streams import in_streams
 
 Texts = npt.NDArray[np.object_]  # of str: picked out by arrays of positions
 TEXTS, IMAGES = frozenset[Kind](["text"]), frozenset[Kind](["image"])
 CUT = "cut_texts"
 _WORTH_A_THREAD = 256  # units of length
+ROLES: tuple[Role, ...] = ("document", "query")
+_READERS = {
+    "image": "efficientnet, hog, hf-image:NAME, conse or a CLIP-type model (st:NAME)",
+    "text": "minilm, wordllama:256 or st:NAME",
+}
+_FIRST_WORDS = 60
 
 
 class TextRefused(Exception):  # noqa: N818 - of one text, not of the program
@@ -288,3 +293,56 @@ def of_like_length(lengths: IntArray, most: int, budget: int | None, streams: in
 def _where(row: int, text: str, alone: bool) -> str:
     """Name a text; one that is encoded alone is of a list of embdiff's own, whose numbers say nothing."""
     return f"the text {first_words(text)!r}, encoded alone" if alone else f"row {row} ({first_words(text)!r})"
+
+
+def first_words(text: str) -> str:
+    """Return the beginning of a text on one line, for messages."""
+    line = " ".join(text[: 4 * _FIRST_WORDS].split())
+    return line if len(line) <= _FIRST_WORDS else line[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
+
+
+def refuse_unread(spec: str, reads: Collection[Kind], kinds: Collection[Kind], what: str = "the items") -> None:
+    """Refuse items of a kind that a model does not read.
+
+    Raises
+    ------
+    ParameterError
+        Naming the model, what it reads, and models that read the others.
+    """
+    for kind in sorted(set(kinds) - set(reads)):
+        raise ParameterError(
+            f"A model must read what it is given. Got {kind}s in {what}, and {spec} reads "
+            f"{' and '.join(sorted(reads))}s only. Name a model that reads {kind}s, such as {_READERS[kind]}."
+        )
+
+
+def checked_items(items: Sequence[str], role: str = "document") -> list[str]:
+    """Return the texts as a list, once they and their role are what they must be.
+
+    Raises
+    ------
+    ParameterError
+        For an empty list, anything but text in it, or an unknown role.
+    """
+    if isinstance(items, str):
+        raise ParameterError(f"Texts must come as a list. Got the text {first_words(items)!r}. Put it into a list.")
+    if not isinstance(items, Iterable):
+        raise ParameterError(f"Texts must come as a list. Got {type(items).__name__}. Give a list of texts.")
+    texts = list(items)
+    if not texts:
+        raise ParameterError("At least one text must be given to encode. Got an empty list. Add texts.")
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ParameterError(
+                f"Every item to encode must be text. Got {type(text).__name__} in row {row}. Turn it into str."
+            )
+    checked_role(role)
+    return texts
+
+
+def checked_role(role: str) -> Role:
+    """Return a role; refuse another word with a ParameterError."""
+    for known in ROLES:
+        if known == role:
+            return known
+    raise ParameterError(f"A role must be one of {', '.join(ROLES)}. Got {role!r}. Choose one of these.")

@@ -15,8 +15,7 @@ from embdiff._progress import progress, silent
 from embdiff.errors import EncoderError
 from embdiff.kept import OFF, VectorCache, keys_of
 from embdiff.records import UNPINNED, FloatArray, Role, Stamp
-from embdiff.sources.batches import Batches, Model
-from embdiff.sources.items import checked_items, refuse_unread
+from embdiff.sources.batches import Batches, Model, checked_items, refuse_unread
 from embdiff.sources.source import How, Source, not_fitted
 from embdiff.sources.tally import Tally
 from embdiff.specs import ModelSpec

@@ -23,9 +23,8 @@ from embdiff.errors import EmbdiffError, EncoderError, in_one_line
 from embdiff.kept import Kept, keys_of
 from embdiff.rankings import Doubles, Ranking
 from embdiff.records import FloatArray, IntArray, Neighbors, Role, Stamp
-from embdiff.sources.batches import Model
+from embdiff.sources.batches import Model, first_words
 from embdiff.sources.families import PAIRS
-from embdiff.sources.items import first_words
 from embdiff.sources.loading import Loaded
 from embdiff.sources.ranker import found
 from embdiff.sources.remembered import Unloaded, loaded

@@ -16,10 +16,9 @@ from embdiff.errors import EmbdiffError, EncoderError, in_one_line
 from embdiff.kept import Kept, keys_of
 from embdiff.rankings import Ranking
 from embdiff.records import IntArray, Kind, Ragged, Role
-from embdiff.sources.batches import TEXTS, Model
+from embdiff.sources.batches import TEXTS, Model, checked_items, first_words
 from embdiff.sources.families import SPARSE, Family
 from embdiff.sources.hub import locate
-from embdiff.sources.items import checked_items, first_words
 from embdiff.sources.loading import Loaded, device_for, load
 from embdiff.sources.remembered import Unloaded, loaded
 from embdiff.sources.st import LIBRARIES, choices_of

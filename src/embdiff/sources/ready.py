@@ -25,8 +25,8 @@ from embdiff.errors import DataError, ParameterError
 from embdiff.exact import FileVectors
 from embdiff.records import Corpus, FloatArray, IntArray, Stamp
 from embdiff.sources import fields
+from embdiff.sources.batches import checked_items
 from embdiff.sources.columns import ColumnTable, ParquetTable
-from embdiff.sources.items import checked_items
 from embdiff.sources.source import How, Source, Wanted, not_fitted
 from embdiff.sources.table import VectorTable, open_table
 from embdiff.specs import ModelSpec

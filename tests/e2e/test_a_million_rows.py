@@ -37,7 +37,7 @@ def test_the_report_says_which_rows_are_drawn(browser: Any, run: Path):
     page = Page(browser, run / "report.html", viewport={"width": 1366, "height": 768})
     assert "100,000 of 120,000 rows drawn" in page.view.locator(".toolbar").inner_text()
     assert "at random (seed 0)" in page.view.locator(".toolbar [role=note]").get_attribute("title")
-    assert page.view.locator(".map .about").first.inner_text().startswith("100,000 of 120,000 rows drawn. PCA; of the")
+    assert page.view.locator(".map .about").first.inner_text().startswith("100,000 of 120,000 rows drawn. PCA: ")
     assert page.view.locator(".neighbour").count() >= 5
     page.view.locator("[data-list=rows]").click()
     assert "of 100,000 rows drawn of 120,000" in page.view.locator(".list .count").inner_text()

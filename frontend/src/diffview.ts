@@ -5,7 +5,7 @@ import { blocks, shownAnswers, type Entry } from "./compare.js";
 import { causesOf } from "./why.js";
 import { h } from "./dom.js";
 import { queryId, queryText, type Answer, type Scene } from "./payload.js";
-import { isRight } from "./right.js";
+import { isRight, markOf } from "./right.js";
 import type { State, Store, Typed } from "./state.js";
 import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
@@ -81,8 +81,8 @@ function item(scene: Scene, store: Store, entry: Entry, pair: Answer[], query: n
     asks >= 0
       ? h("button", { type: "button", ...about, focus: over, click: () => store.set({ query: asks }) }, ...shown)
       : h("div", about, ...shown);
-  const mark = right === null ? "" : right ? " right" : " wrong";
-  return h("li", { class: `neighbour${mark}`, "data-row": entry.row, "data-a": entry.ranks[0], "data-b": entry.ranks[1] }, inside, typed && labelChips(typed, entry.row));
+  const mark = markOf(query === null || scene.head.expected !== null, right);
+  return h("li", { class: `neighbour ${mark}`, "data-row": entry.row, "data-a": entry.ranks[0], "data-b": entry.ranks[1] }, inside, typed && labelChips(typed, entry.row));
 }
 
 /** Whether a result of the query typed is right: what is said goes to the judgements. */

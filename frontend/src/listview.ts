@@ -6,7 +6,7 @@ import { alike } from "./compare.js";
 import { breakable, h } from "./dom.js";
 import { filtered, limits } from "./filters.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
-import { hits, isJudged, rightWords } from "./right.js";
+import { hits, isJudged, markOf, rightWords } from "./right.js";
 import type { State, Store } from "./state.js";
 import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
@@ -189,7 +189,8 @@ function hitsCell(scene: Scene, answer: Answer, query: number): HTMLElement {
   if (!found) return h("td", { class: "hits empty", title: "nothing is known of this query" }, "n/a");
   const what = rightWords(scene);
   const title = `${answer.model}: ${found.right} of ${found.of} rows ${what}, ${found.of - found.right} not; the first one is ${found.first ? "" : "not "}${what}`;
-  return h("td", { class: `hits ${found.first ? "right" : "wrong"}`, title }, `${found.first ? "✓" : "✗"} ${found.right}/${found.of}`);
+  const mark = markOf(scene.head.expected !== null, found.first);
+  return h("td", { class: `hits ${mark}`, title }, `${{ right: "✓", wrong: "✗", "": "–" }[mark]} ${found.right}/${found.of}`);
 }
 
 const PAUSE = 120; // milliseconds after the last letter: maps of many dots take longer to draw than a letter to type

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import { filtered, limits } from "./filters.js";
 import { queryCount, queryId, queryText, type Answer, type Scene } from "./payload.js";
 import { pictureButtons } from "./picture.js";
-import { hits, isRight, ofPreset, presets, presetWords, rightWords } from "./right.js";
+import { hits, isRight, markOf, ofPreset, presetWords, presets, rightWords } from "./right.js";
 import type { Store } from "./state.js";
 import { queryThumbnail, thumbnail } from "./thumbnails.js";
 
@@ -123,7 +123,7 @@ function column(scene: Scene, answer: Answer, query: number): HTMLElement {
     const mark = isRight(scene, query, row);
     return h(
       "li",
-      { class: mark === null ? "" : mark ? "right" : "wrong", dir: "auto", title: items.texts[row] },
+      { class: markOf(scene.head.expected !== null, mark), dir: "auto", title: items.texts[row] },
       h("span", { class: "place", "aria-hidden": "true" }, String(at + 1)),
       h("span", { class: "visually-hidden" }, mark === null ? "" : mark ? `${what}: ` : `not ${what}: `),
       thumbnail(scene, row),

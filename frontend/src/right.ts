@@ -17,6 +17,12 @@ export function isJudged({ head, queryRow }: Pick<Scene, "head" | "queryRow">): 
   return head.expected !== null || (head.items.groups !== null && queryRow !== null);
 }
 
+/** How a row is marked: right or wrong by judgements; by groups only those of the own one are, as no other need be wrong. */
+export function markOf(judged: boolean, right: boolean | null): "right" | "wrong" | "" {
+  if (right) return "right";
+  return judged && right === false ? "wrong" : "";
+}
+
 /** What a right row is called. */
 export function rightWords({ head }: Pick<Scene, "head">): string {
   return head.expected ? "expected" : "of its group";

@@ -3,7 +3,7 @@ import test from "node:test";
 import { limits } from "../src/filters.js";
 import { judgedAnswers, listed, queryListing } from "../src/listview.js";
 import type { Scene } from "../src/payload.js";
-import { hits, isJudged, isRight, ofPreset, presets, presetWords } from "../src/right.js";
+import { hits, isJudged, isRight, markOf, ofPreset, presets, presetWords } from "../src/right.js";
 import { answer, scene } from "./fixture.js";
 
 // Groups: a and c are x, b and d are y. Of query a the list of A begins with c (right), that of B with b (wrong).
@@ -58,4 +58,9 @@ test("the list has a column of right and wrong for each model, of many for the p
   assert.deepEqual(judgedAnswers(many, state).map(({ model }) => model), ["B", "A"]);
   assert.deepEqual(judgedAnswers(scene([0], [a]), state), []);
   assert.deepEqual(listed(queryListing(grouped), null, "right A", true, [0.5, 1, Number.NaN, 0]), [1, 0, 3, 2]);
+});
+
+test("a row of another group is not marked as wrong; one that nobody expects is", () => {
+  assert.deepEqual([true, false, null].map((right) => markOf(false, right)), ["right", "", ""]);
+  assert.deepEqual([true, false, null].map((right) => markOf(true, right)), ["right", "wrong", ""]);
 });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,17 @@ class Ragged:
     columns: npt.NDArray[np.int32] | None = None
 
     @classmethod
+    def of(cls, counts: IntArray | Sequence[int], values: FloatArray, columns: Any = None) -> Ragged:
+        """Return rows of so many entries each, (n,), that stand one behind the other."""
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return cls(offsets, values, columns)
+
+    @classmethod
     def joined(cls, parts: Sequence[Ragged]) -> Ragged:
         """Return the rows of all parts."""
         counts = np.concatenate([part.counts for part in parts])
         columns = None if parts[0].columns is None else np.concatenate([part.columns for part in parts])
-        return cls(_offsets(counts), np.concatenate([part.values for part in parts]), columns)
+        return cls.of(counts, np.concatenate([part.values for part in parts]), columns)
 
     @property
     def counts(self) -> IntArray:
@@ -52,9 +58,8 @@ class Ragged:
     def take(self, rows: IntArray) -> Ragged:
         """Return some of the rows, in this order; a row may come again."""
         counts = self.counts[rows]
-        offsets = _offsets(counts)
-        at = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
-        return Ragged(offsets, self.values[at], None if self.columns is None else self.columns[at])
+        at = np.arange(counts.sum()) + np.repeat(self.offsets[rows] - np.cumsum(counts) + counts, counts)
+        return Ragged.of(counts, self.values[at], None if self.columns is None else self.columns[at])
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -65,7 +70,3 @@ class Ragged:
     def __iter__(self) -> Iterator[RaggedRow]:
         for begin, end in zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True):
             yield RaggedRow(self.values[begin:end], None if self.columns is None else self.columns[begin:end])
-
-
-def _offsets(counts: IntArray) -> IntArray:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])

@@ -46,8 +46,7 @@ class LateModel(RaggedModel):
     def packed(found: Any) -> Ragged:
         """Return the vectors of the tokens of each text, one text after the other."""
         tokens = [each.float().cpu().numpy() for each in found]
-        offsets = np.concatenate([[0], np.cumsum([len(each) for each in tokens])]).astype(np.int64)
-        return Ragged(offsets, np.concatenate(tokens).astype(np.float32, copy=False))
+        return Ragged.of([len(each) for each in tokens], np.concatenate(tokens).astype(np.float32, copy=False))
 
     @property
     def about(self) -> dict[str, Any]:

@@ -45,8 +45,7 @@ class SparseModel(RaggedModel):
         values = table.values().numpy().astype(np.float32)
         held = values != 0.0
         counts = np.bincount(rows[held], minlength=table.shape[0])
-        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
-        return Ragged(offsets, values[held], columns[held].astype(np.int32))
+        return Ragged.of(counts, values[held], columns[held].astype(np.int32))
 
     @property
     def about(self) -> dict[str, Any]:

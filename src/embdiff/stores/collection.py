@@ -75,8 +75,8 @@ class CollectionSpec:
     stamp : mapping
         Provenance of vectors and corpus, JSON-able.
     shape : {"dense", "sparse", "tokens"}
-        What a row holds: a vector; weights, of which the inner product is searched (metric ip); or a unit vector for
-        each token, searched by MaxSim of their cosines (metric cosine).
+        What a row holds: a vector; weights; or a unit vector for each token, searched by MaxSim. Of weights and of unit
+        vectors the inner product is searched (metric ip).
     """
 
     name: str

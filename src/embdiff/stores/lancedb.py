@@ -263,8 +263,7 @@ def _to_vectors(column: Any) -> Vectors:
     numbers: FloatArray = flat.reshape(-1, lists.type.list_size)
     if not tokens:
         return numbers
-    counts = column.value_lengths().to_numpy().astype(np.int64)
-    return Ragged(np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]), numbers)
+    return Ragged.of(column.value_lengths().to_numpy(), numbers)
 
 
 def _index(spec: CollectionSpec) -> Any:

@@ -105,9 +105,9 @@ def to_batch(records: Sequence[dict[str, Any]]) -> Batch:
 def _weights(vectors: Sequence[dict[int, float]]) -> Ragged:
     """Return sparse vectors as Milvus gave them, each by the place of its weights."""
     ordered = [sorted(each.items()) for each in vectors]
-    offsets = np.concatenate([[0], np.cumsum([len(each) for each in ordered])]).astype(np.int64)
     columns, values = zip(*(pair for each in ordered for pair in each), strict=True)
-    return Ragged(offsets, np.array(values, dtype=np.float32), np.array(columns, dtype=np.int32))
+    counts = [len(each) for each in ordered]
+    return Ragged.of(counts, np.array(values, dtype=np.float32), np.array(columns, dtype=np.int32))
 
 
 def to_arrays(hits: Sequence[Any], width: int, metric: Metric, rows_of: RowsOf = list) -> Lists:
